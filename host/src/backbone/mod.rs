@@ -1,0 +1,3 @@
+//! Pre-trained networks: reading them, and running them in floating point.
+
+pub mod network;

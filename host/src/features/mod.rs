@@ -1,0 +1,1 @@
+//! Features of photos, computed in parallel and cached by content.

@@ -1,0 +1,10 @@
+//! The laptop's half of posy: photos, backbones, features, heads, quantisation, export.
+//!
+//! One type per stage, each made by one function from the one before:
+//! photo file -> pixels -> `Input` -> features -> head -> model -> `.posy` bytes.
+
+pub mod backbone;
+pub mod features;
+pub mod head;
+pub mod photos;
+pub mod quantise;

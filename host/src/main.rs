@@ -1,0 +1,2 @@
+//! The `posy` command.
+fn main() {}

@@ -1,0 +1,91 @@
+//! One layer of an integer network, as plain data.
+
+use serde::{Deserialize, Serialize};
+
+/// What a layer computes. Arithmetic is that of the TFLite int8 specification.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Op {
+    /// 3 x 3 convolution over all input channels; weights `[O, 3, 3, I]`.
+    Conv3x3,
+    /// 3 x 3 convolution of each channel by itself; weights `[C, 3, 3]`.
+    Depthwise3x3,
+    /// 1 x 1 convolution; weights `[O, I]`.
+    Pointwise,
+    /// Sum of the previous layer's output and an earlier layer's; see [`Layer::skip`].
+    Add,
+    /// Mean over the whole map: `[H, W, C]` to `[1, 1, C]`.
+    GlobalAveragePool,
+    /// Fully connected: `[1, 1, I]` to `[1, 1, O]`; weights `[O, I]`.
+    Dense,
+}
+
+/// Extent of a feature map, `[H, W, C]`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Shape {
+    /// Rows.
+    pub height: u16,
+    /// Pixels in a row.
+    pub width: u16,
+    /// Numbers in a pixel.
+    pub channels: u16,
+}
+
+impl Shape {
+    /// Bytes in one row of an int8 map.
+    pub const fn row_len(self) -> usize {
+        self.width as usize * self.channels as usize
+    }
+
+    /// Bytes in an int8 map.
+    pub const fn len(self) -> usize {
+        self.height as usize * self.row_len()
+    }
+
+    /// Whether any extent is zero.
+    pub const fn is_empty(self) -> bool {
+        self.len() == 0
+    }
+}
+
+/// Rows and columns of zero points around a map. TFLite's SAME is written out: `total / 2`
+/// before, the rest after.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Padding {
+    /// Rows above.
+    pub top: u8,
+    /// Rows below.
+    pub bottom: u8,
+    /// Columns to the left.
+    pub left: u8,
+    /// Columns to the right.
+    pub right: u8,
+}
+
+/// One layer. Each layer reads the output of the layer before it (the first reads the input).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Layer {
+    /// What it computes.
+    pub op: Op,
+    /// Shape of the map that it reads.
+    pub input: Shape,
+    /// Shape of the map that it writes.
+    pub output: Shape,
+    /// Step between windows, the same in both directions; 1 but for 3 x 3 layers.
+    pub stride: u8,
+    /// Padding of 3 x 3 layers; zero for the others.
+    pub padding: Padding,
+    /// The number that stands for zero in the input.
+    pub input_zero_point: i8,
+    /// The number that stands for zero in the output.
+    pub output_zero_point: i8,
+    /// Lower clamp of the output; with ReLU and ReLU6 the number that stands for zero.
+    pub output_min: i8,
+    /// Upper clamp of the output; with ReLU6 the number that stands for six, or 127.
+    pub output_max: i8,
+    /// [`Op::Add`] only: index of the earlier layer whose output is the second operand.
+    pub skip: u8,
+    /// Offset of the int8 weights in the weight block.
+    pub weights: u32,
+    /// Offset of the layer's tables in the weight block.
+    pub tables: u32,
+}

@@ -1,0 +1,1 @@
+//! From rows of pixels to the rows of int8 numbers that a network reads.
