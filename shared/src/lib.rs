@@ -1,6 +1,6 @@
 //! What the laptop and the board have in common, so that both give the same answer bit for bit.
 //!
-//! `no_std`, no allocation (outside [`model::write`], behind the feature `alloc`), no floating
+//! `no_std`, no allocation (outside [`model`]'s writer, behind the feature `alloc`), no floating
 //! point between the camera's pixels and the ranked labels, no panic on any bytes.
 //!
 //! The road of one picture: [`image`] -> [`preprocess`] -> [`engine`] (with [`kernels`], along a
@@ -10,6 +10,11 @@
 #[cfg(any(feature = "alloc", test))]
 extern crate alloc;
 
+pub mod engine;
 pub mod image;
+pub mod kernels;
 pub mod model;
+pub mod plan;
 pub mod preprocess;
+pub mod ranking;
+pub mod softmax;

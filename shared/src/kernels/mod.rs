@@ -1,0 +1,81 @@
+//! The one seam for speed: [`Kernels`].
+//!
+//! A kernel computes one row of one layer. [`scalar::Scalar`] is the specification; a faster
+//! variant is another file here with a value that implements [`Kernels`] and passes
+//! [`conformance`], which holds it to the specification bit for bit. A variant that needs a
+//! processor feature has a constructor that returns `None` where the feature is missing, so that
+//! possessing the value proves the feature:
+//!
+//! ```
+//! use posy_shared::kernels::{Kernels, PointwiseParams, scalar::Scalar};
+//!
+//! struct Traced(Scalar);
+//!
+//! impl Kernels for Traced {
+//!     // Only what differs is written; the rest is the plain reference.
+//!     fn pointwise(&self, params: &PointwiseParams<'_>, input: &[i8], output: &mut [i8]) {
+//!         self.0.pointwise(params, input, output);
+//!     }
+//! }
+//! posy_shared::kernels::conformance::check(&Traced(Scalar)).unwrap();
+//! ```
+//!
+//! # Layout of a row
+//!
+//! A row is `[W, C]` ([`Layout::Interleaved`]) or `[C, W]` ([`Layout::Planar`]). The layer that
+//! writes a row writes it as its reader wants it: planar for a depthwise layer, which works on
+//! one channel at a time, interleaved for everything else.
+
+pub mod conformance;
+mod params;
+pub mod requant;
+pub mod scalar;
+
+pub use params::{
+    AddParams, DenseParams, I32s, Layout, OutputStage, PerChannel, PointwiseParams, WindowParams,
+};
+
+use scalar::Scalar;
+
+/// What the engine asks of a processor. Every method has the plain reference as its default.
+pub trait Kernels {
+    /// One output row of a 3 x 3 convolution.
+    ///
+    /// `rows` are the three input rows under the window, interleaved `[W, C]`, top first; `None`
+    /// is a row of padding. `output` is one row in `params.output_layout`.
+    fn conv3x3(&self, params: &WindowParams<'_>, rows: [Option<&[i8]>; 3], output: &mut [i8]) {
+        Scalar.conv3x3(params, rows, output);
+    }
+
+    /// One output row of a 3 x 3 depthwise convolution; rows as in [`Kernels::conv3x3`], but in
+    /// `params.input_layout`.
+    fn depthwise3x3(&self, params: &WindowParams<'_>, rows: [Option<&[i8]>; 3], output: &mut [i8]) {
+        Scalar.depthwise3x3(params, rows, output);
+    }
+
+    /// One row of a 1 x 1 convolution: `input` interleaved `[W, I]`, `output` in
+    /// `params.output_layout`.
+    fn pointwise(&self, params: &PointwiseParams<'_>, input: &[i8], output: &mut [i8]) {
+        Scalar.pointwise(params, input, output);
+    }
+
+    /// A fully connected layer: `[I]` to `[O]`.
+    fn dense(&self, params: &DenseParams<'_>, input: &[i8], output: &mut [i8]) {
+        Scalar.dense(params, input, output);
+    }
+
+    /// The rescaled sum of two rows, element by element.
+    fn add(&self, params: &AddParams, a: &[i8], b: &[i8], output: &mut [i8]) {
+        Scalar.add(params, a, b, output);
+    }
+
+    /// Adds an interleaved row `[W, C]` to `sums`, `[C]` little-endian i32 in bytes.
+    fn pool_row(&self, row: &[i8], sums: &mut [i8]) {
+        Scalar.pool_row(row, sums);
+    }
+
+    /// Turns the sums of `count` pixels into means, each clamped to `min..=max`.
+    fn pool_finish(&self, sums: &[i8], count: i32, clamp: (i8, i8), output: &mut [i8]) {
+        Scalar.pool_finish(sums, count, clamp, output);
+    }
+}

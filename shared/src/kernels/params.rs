@@ -1,0 +1,163 @@
+//! What a kernel is told about its layer. Borrowed from the model's bytes; made once a row.
+
+use super::requant::{self, Multiplier};
+
+/// Order of the numbers in a row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Layout {
+    /// `[W, C]`: the channels of a pixel side by side.
+    Interleaved,
+    /// `[C, W]`: the pixels of a channel side by side.
+    Planar,
+}
+
+impl Layout {
+    /// Steps from a pixel to the next and from a channel to the next, in a row of `width` pixels
+    /// of `channels` numbers.
+    pub const fn steps(self, width: usize, channels: usize) -> (usize, usize) {
+        match self {
+            Layout::Interleaved => (channels, 1),
+            Layout::Planar => (1, width),
+        }
+    }
+}
+
+/// A table of little-endian i32 that may lie at any address.
+#[derive(Clone, Copy, Debug)]
+pub struct I32s<'a>(&'a [[u8; 4]]);
+
+impl<'a> I32s<'a> {
+    /// Views bytes as a table; trailing bytes that make no whole entry are left out.
+    pub fn new(bytes: &'a [u8]) -> Self {
+        I32s(bytes.as_chunks().0)
+    }
+
+    /// Number of entries.
+    pub const fn len(self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether there are no entries.
+    pub const fn is_empty(self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Entry `index`; the index is below [`I32s::len`].
+    pub fn at(self, index: usize) -> i32 {
+        i32::from_le_bytes(self.0[index])
+    }
+}
+
+/// The tables of a layer with weights: one entry per output channel in each.
+#[derive(Clone, Copy, Debug)]
+pub struct PerChannel<'a> {
+    /// Added to the sum of products.
+    pub bias: I32s<'a>,
+    /// Mantissa of the rescaling, `0..2^31`, in units of 2^-31.
+    pub multiplier: I32s<'a>,
+    /// Power of two of the rescaling, `-31..=30`; positive shifts left.
+    pub shift: &'a [i8],
+}
+
+/// How a sum becomes an output number.
+#[derive(Clone, Copy, Debug)]
+pub struct OutputStage<'a> {
+    /// Bias and rescaling of each channel.
+    pub channels: PerChannel<'a>,
+    /// The output number that stands for zero.
+    pub zero_point: i8,
+    /// Lower clamp.
+    pub min: i8,
+    /// Upper clamp.
+    pub max: i8,
+}
+
+impl OutputStage<'_> {
+    /// Output of `channel` for the sum of its products: bias, rescale, zero point, clamp.
+    pub fn apply(&self, channel: usize, sum: i32) -> i8 {
+        let scale = Multiplier {
+            mantissa: self.channels.multiplier.at(channel),
+            shift: self.channels.shift[channel],
+        };
+        let scaled = requant::rescale(sum + self.channels.bias.at(channel), scale);
+        requant::place(scaled, self.zero_point, self.min, self.max)
+    }
+}
+
+/// A 3 x 3 layer, depthwise or not.
+#[derive(Clone, Copy, Debug)]
+pub struct WindowParams<'a> {
+    /// `[O, 3, 3, I]`, or `[C, 3, 3]` for a depthwise layer.
+    pub weights: &'a [i8],
+    /// Pixels in an input row.
+    pub input_width: usize,
+    /// Channels of the input.
+    pub input_channels: usize,
+    /// Pixels in an output row.
+    pub output_width: usize,
+    /// Channels of the output.
+    pub output_channels: usize,
+    /// Step between windows.
+    pub stride: usize,
+    /// Columns of padding to the left.
+    pub pad_left: usize,
+    /// The input number that stands for zero, of which padding is made.
+    pub input_zero_point: i8,
+    /// Order of the input rows.
+    pub input_layout: Layout,
+    /// Order of the output row.
+    pub output_layout: Layout,
+    /// From sums to outputs.
+    pub output: OutputStage<'a>,
+}
+
+/// A 1 x 1 layer.
+#[derive(Clone, Copy, Debug)]
+pub struct PointwiseParams<'a> {
+    /// `[O, I]`.
+    pub weights: &'a [i8],
+    /// Pixels in a row.
+    pub width: usize,
+    /// Channels of the input.
+    pub input_channels: usize,
+    /// Channels of the output.
+    pub output_channels: usize,
+    /// The input number that stands for zero.
+    pub input_zero_point: i8,
+    /// Order of the output row.
+    pub output_layout: Layout,
+    /// From sums to outputs.
+    pub output: OutputStage<'a>,
+}
+
+/// A fully connected layer; its sizes are those of its input and output slices.
+#[derive(Clone, Copy, Debug)]
+pub struct DenseParams<'a> {
+    /// `[O, I]`.
+    pub weights: &'a [i8],
+    /// The input number that stands for zero.
+    pub input_zero_point: i8,
+    /// From sums to outputs.
+    pub output: OutputStage<'a>,
+}
+
+/// An addition of two maps, each with its own scale.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AddParams {
+    /// Zero point of the first operand.
+    pub a_zero_point: i8,
+    /// Zero point of the second operand.
+    pub b_zero_point: i8,
+    /// From the first operand's scale to the common one.
+    pub a: Multiplier,
+    /// From the second operand's scale to the common one.
+    pub b: Multiplier,
+    /// From the common scale to the output's.
+    pub output: Multiplier,
+    /// The output number that stands for zero.
+    pub zero_point: i8,
+    /// Lower clamp.
+    pub min: i8,
+    /// Upper clamp.
+    pub max: i8,
+}
