@@ -2,6 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
+/// Most layers of a network. MobileNet v2 with its new last layer has 64.
+pub const MAX_LAYERS: usize = 96;
+
 /// What a layer computes. Arithmetic is that of the TFLite int8 specification.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Op {
@@ -17,6 +20,18 @@ pub enum Op {
     GlobalAveragePool,
     /// Fully connected: `[1, 1, I]` to `[1, 1, O]`; weights `[O, I]`.
     Dense,
+}
+
+impl Op {
+    /// Whether it slides a 3 x 3 window.
+    pub const fn is_window(self) -> bool {
+        matches!(self, Op::Conv3x3 | Op::Depthwise3x3)
+    }
+
+    /// Whether it has weights, a bias and a rescaling for each output channel.
+    pub const fn has_weights(self) -> bool {
+        !matches!(self, Op::Add | Op::GlobalAveragePool)
+    }
 }
 
 /// Extent of a feature map, `[H, W, C]`.
@@ -88,4 +103,33 @@ pub struct Layer {
     pub weights: u32,
     /// Offset of the layer's tables in the weight block.
     pub tables: u32,
+}
+
+impl Layer {
+    /// Number of int8 weights.
+    pub const fn weight_count(&self) -> usize {
+        let (inputs, outputs) = (self.input.channels as usize, self.output.channels as usize);
+        match self.op {
+            Op::Conv3x3 => outputs * 9 * inputs,
+            Op::Depthwise3x3 => outputs * 9,
+            Op::Pointwise | Op::Dense => outputs * inputs,
+            Op::Add | Op::GlobalAveragePool => 0,
+        }
+    }
+
+    /// Bytes of tables: bias and multiplier (i32) and shift (i8) per output channel; three
+    /// multipliers and shifts (i32) for an addition.
+    pub const fn table_len(&self) -> usize {
+        match self.op {
+            Op::Add => 6 * 4,
+            Op::GlobalAveragePool => 0,
+            _ => self.output.channels as usize * 9,
+        }
+    }
+
+    /// Products (multiply-accumulates) in one inference, padding counted as if it were map.
+    pub const fn products(&self) -> u64 {
+        let pixels = self.output.height as u64 * self.output.width as u64;
+        pixels * self.weight_count() as u64
+    }
 }

@@ -1,5 +1,18 @@
 //! The model: what its layers are, and the `.posy` file that carries it.
+//!
+//! [`Model::read`] checks everything once and borrows; after that, running cannot fail. The file
+//! is described for another implementer in `FORMAT.md` beside this module.
 
+mod check;
+mod header;
 mod layer;
+mod read;
+#[cfg(feature = "alloc")]
+mod write;
 
-pub use layer::{Layer, Op, Padding, Shape};
+pub use check::LayerFault;
+pub use header::{Golden, GoldenRows, InputContract, MAX_LABELS, Provenance, SplitFacts, Verdict};
+pub use layer::{Layer, MAX_LAYERS, Op, Padding, Shape};
+pub use read::{FORMAT_VERSION, MAGIC, Model, PRELUDE_LEN, ReadError};
+#[cfg(feature = "alloc")]
+pub use write::{AddTables, ChannelTables, LayerSpec, ModelSpec, Tables, WriteError, write};

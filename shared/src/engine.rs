@@ -1,0 +1,490 @@
+//! Runs a checked model in the caller's memory: rows in, logits out.
+
+use core::fmt;
+use core::ops::Range;
+
+use heapless::Vec;
+
+use crate::kernels::{Kernels, Layout};
+use crate::model::{GoldenRows, Layer, MAX_LAYERS, Model, Op};
+use crate::plan::newest_row;
+
+/// Why a picture could not be run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EngineError {
+    /// The memory is smaller than the plan.
+    Arena {
+        /// Bytes that the plan takes.
+        needed: usize,
+        /// Bytes that were given.
+        given: usize,
+    },
+    /// A row has another length than the model's input.
+    RowLength {
+        /// Numbers in a row of the input.
+        expected: usize,
+        /// Numbers in the row.
+        found: usize,
+    },
+    /// A row was pushed after the last.
+    TooManyRows,
+    /// The answer was asked for before the last row.
+    MissingRows {
+        /// Rows of the input.
+        expected: usize,
+        /// Rows that were pushed.
+        found: usize,
+    },
+    /// The golden check gave another answer than it did on the laptop.
+    Golden,
+    /// The plan does not hold what it promises; a fault in posy.
+    Plan,
+}
+
+impl fmt::Display for EngineError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Arena { needed, given } => {
+                write!(
+                    f,
+                    "the model needs {needed} bytes of memory and has {given}"
+                )
+            }
+            Self::RowLength { expected, found } => {
+                write!(f, "a row should hold {expected} numbers and holds {found}")
+            }
+            Self::TooManyRows => write!(f, "a row came after the last one of the picture"),
+            Self::MissingRows { expected, found } => {
+                write!(f, "the picture has {found} of its {expected} rows")
+            }
+            Self::Golden => write!(f, "the golden check gave another answer than the laptop"),
+            Self::Plan => write!(f, "the memory plan is not what it promises"),
+        }
+    }
+}
+
+impl core::error::Error for EngineError {}
+
+/// Sees each row that a layer writes; for tests and profiles.
+pub trait Observer {
+    /// Row `row` of layer `layer`, in `layout`.
+    fn row(&mut self, layer: usize, row: usize, layout: Layout, numbers: &[i8]);
+}
+
+impl Observer for () {
+    fn row(&mut self, _: usize, _: usize, _: Layout, _: &[i8]) {}
+}
+
+/// How far a layer has come in the current picture.
+#[derive(Clone, Copy, Debug, Default)]
+struct Progress {
+    /// Input rows that have arrived.
+    received: usize,
+    /// Output rows that have been written.
+    written: usize,
+    /// Whether the newest input row is still only in its scratch row.
+    fresh: bool,
+}
+
+/// A model, the memory that it runs in, and the state of the current picture.
+#[derive(Debug)]
+pub struct Engine<'r, 'm, K> {
+    model: &'r Model<'m>,
+    arena: &'r mut [i8],
+    kernels: K,
+    progress: Vec<Progress, MAX_LAYERS>,
+}
+
+/// Where a kernel reads a row: in the arena, or the row that the caller pushed.
+#[derive(Clone, PartialEq, Eq)]
+enum Source {
+    Nothing,
+    Pushed,
+    Arena(Range<usize>),
+}
+
+impl Source {
+    fn range(&self) -> Range<usize> {
+        match self {
+            Source::Arena(range) => range.clone(),
+            Source::Nothing | Source::Pushed => 0..0,
+        }
+    }
+
+    fn pick<'a>(&self, arena: &'a [i8], pushed: &'a [i8]) -> Option<&'a [i8]> {
+        match self {
+            Source::Nothing => None,
+            Source::Pushed => Some(pushed),
+            Source::Arena(_) => Some(arena),
+        }
+    }
+}
+
+impl<'r, 'm, K: Kernels> Engine<'r, 'm, K> {
+    /// An engine for `model` in `arena`, of which it uses the first
+    /// [`Plan::arena_len`](crate::plan::Plan::arena_len) bytes.
+    ///
+    /// # Errors
+    /// [`EngineError::Arena`] where the memory is too small.
+    pub fn new(model: &'r Model<'m>, arena: &'r mut [i8], kernels: K) -> Result<Self, EngineError> {
+        let (needed, given) = (model.plan().arena_len, arena.len());
+        let Some(arena) = arena.get_mut(..needed) else {
+            return Err(EngineError::Arena { needed, given });
+        };
+        let mut engine = Engine {
+            model,
+            arena,
+            kernels,
+            progress: Vec::new(),
+        };
+        engine.begin()?;
+        Ok(engine)
+    }
+
+    /// Begins a picture; what was pushed of another is forgotten.
+    ///
+    /// # Errors
+    /// None for a checked model.
+    pub fn begin(&mut self) -> Result<(), EngineError> {
+        self.progress.clear();
+        self.progress
+            .resize_default(self.model.layers().len())
+            .map_err(|_| EngineError::Plan)?;
+        Ok(())
+    }
+
+    /// Takes the next row of the picture, `[W, C]`, and runs whatever can be run with it.
+    ///
+    /// # Errors
+    /// [`EngineError::RowLength`] or [`EngineError::TooManyRows`]; the picture is as it was.
+    pub fn push_row(&mut self, row: &[i8]) -> Result<(), EngineError> {
+        self.push_row_observed(row, &mut ())
+    }
+
+    /// [`Engine::push_row`], showing each row that is written.
+    ///
+    /// # Errors
+    /// As [`Engine::push_row`].
+    pub fn push_row_observed(
+        &mut self,
+        row: &[i8],
+        observer: &mut impl Observer,
+    ) -> Result<(), EngineError> {
+        let input = self.model.input_shape();
+        if row.len() != input.row_len() {
+            return Err(EngineError::RowLength {
+                expected: input.row_len(),
+                found: row.len(),
+            });
+        }
+        if self.progress[0].received == usize::from(input.height) {
+            return Err(EngineError::TooManyRows);
+        }
+        let end = usize::from(self.model.plan().cuts[0]);
+        self.run_row(0, end, row, observer)
+    }
+
+    /// The model's output once every row has been pushed: logits, or features. The next picture
+    /// can begin.
+    ///
+    /// # Errors
+    /// [`EngineError::MissingRows`]; the picture is as it was.
+    pub fn finish(&mut self) -> Result<&[i8], EngineError> {
+        self.finish_observed(&mut ())
+    }
+
+    /// [`Engine::finish`], showing each row that is written.
+    ///
+    /// # Errors
+    /// As [`Engine::finish`].
+    pub fn finish_observed(&mut self, observer: &mut impl Observer) -> Result<&[i8], EngineError> {
+        let expected = usize::from(self.model.input_shape().height);
+        let found = self.progress[0].received;
+        if found < expected {
+            return Err(EngineError::MissingRows { expected, found });
+        }
+        let model = self.model;
+        for pair in model.plan().cuts.windows(2) {
+            let (first, end) = (usize::from(pair[0]), usize::from(pair[1]));
+            for _ in 0..model.layers()[first].input.height {
+                self.run_row(first, end, &[], observer)?;
+            }
+        }
+        self.begin()?;
+        let last = model.plan().slots.last().ok_or(EngineError::Plan)?;
+        let start = last.output.offset;
+        self.arena
+            .get(start..start + model.output_len())
+            .ok_or(EngineError::Plan)
+    }
+
+    /// Runs the model's golden input and compares.
+    ///
+    /// # Errors
+    /// [`EngineError::Golden`] where the answer is not the one in the model.
+    pub fn golden_check(&mut self, row: &mut [i8]) -> Result<(), EngineError> {
+        let model = self.model;
+        let golden = model.golden();
+        let mut rows = GoldenRows::new(golden.seed);
+        self.begin()?;
+        for _ in 0..model.input_shape().height {
+            rows.fill(row);
+            self.push_row(row)?;
+        }
+        let logits = self.finish()?;
+        let equal = logits.len() == golden.logits.len()
+            && logits
+                .iter()
+                .zip(golden.logits)
+                .all(|(&logit, &expected)| logit == expected as i8);
+        if equal {
+            Ok(())
+        } else {
+            Err(EngineError::Golden)
+        }
+    }
+
+    /// Gives the next row to layer `first` and follows what comes of it as far as it goes, depth
+    /// first: a row written is read before the next is written, so that one scratch row does.
+    fn run_row(
+        &mut self,
+        first: usize,
+        end: usize,
+        pushed: &[i8],
+        observer: &mut impl Observer,
+    ) -> Result<(), EngineError> {
+        let mut index = first;
+        self.receive(index, pushed)?;
+        loop {
+            if let Some(y) = self.writable(index) {
+                self.write(index, y, pushed)?;
+                self.observe(index, y, observer)?;
+                self.keep(index, pushed)?;
+                if index + 1 < end {
+                    index += 1;
+                    self.receive(index, pushed)?;
+                }
+            } else {
+                self.keep(index, pushed)?;
+                if index == first {
+                    return Ok(());
+                }
+                index -= 1;
+            }
+        }
+    }
+
+    fn layer(&self, index: usize) -> &'r Layer {
+        &self.model.layers()[index]
+    }
+
+    /// Where the pool at `index` keeps its sums.
+    fn sums(&self, index: usize) -> Range<usize> {
+        let start = self.model.plan().slots[index].state;
+        start..start + 4 * usize::from(self.layer(index).output.channels)
+    }
+
+    /// The output row that layer `index` can write now.
+    fn writable(&self, index: usize) -> Option<usize> {
+        let Progress {
+            received, written, ..
+        } = self.progress[index];
+        let layer = self.layer(index);
+        let more = written < usize::from(layer.output.height);
+        (more && newest_row(written, layer) < received).then_some(written)
+    }
+
+    /// Where input row `y` of layer `index` arrives.
+    fn arrival(&self, index: usize, y: usize) -> Source {
+        if index == 0 {
+            return Source::Pushed;
+        }
+        let start = self.model.plan().slots[index - 1].output.row(y);
+        Source::Arena(start..start + self.layer(index).input.row_len())
+    }
+
+    /// Where a 3 x 3 layer keeps input row `y`.
+    fn kept(&self, index: usize, y: usize) -> Range<usize> {
+        let len = self.layer(index).input.row_len();
+        let start = self.model.plan().slots[index].state + (y % 2) * len;
+        start..start + len
+    }
+
+    /// Where the addition at `index` keeps row `y` of its other operand.
+    fn delayed(&self, index: usize, y: usize) -> Range<usize> {
+        let slot = &self.model.plan().slots[index];
+        let len = self.layer(index).output.row_len();
+        let start = slot.state + (y % slot.delay.max(1)) * len;
+        start..start + len
+    }
+
+    /// Notes that a row has arrived at layer `index`, and saves it where an addition wants it.
+    fn receive(&mut self, index: usize, pushed: &[i8]) -> Result<(), EngineError> {
+        let y = self.progress[index].received;
+        self.progress[index].received += 1;
+        self.progress[index].fresh = true;
+        let previous = index.checked_sub(1);
+        let saved_by = previous.and_then(|layer| self.model.plan().slots[layer].saved_by);
+        match saved_by {
+            Some(add) => {
+                let to = self.delayed(add.into(), y);
+                self.copy(self.arrival(index, y), to, pushed)
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// Puts the newest row of layer `index` where it outlives its scratch row.
+    fn keep(&mut self, index: usize, pushed: &[i8]) -> Result<(), EngineError> {
+        if !core::mem::take(&mut self.progress[index].fresh) {
+            return Ok(());
+        }
+        let y = self.progress[index].received - 1;
+        match self.layer(index).op {
+            Op::Conv3x3 | Op::Depthwise3x3 => {
+                let to = self.kept(index, y);
+                self.copy(self.arrival(index, y), to, pushed)
+            }
+            // The sums have taken the last row already, or there would be no output.
+            Op::GlobalAveragePool if self.progress[index].written == 0 => {
+                self.pool(index, y, pushed)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn copy(&mut self, from: Source, to: Range<usize>, pushed: &[i8]) -> Result<(), EngineError> {
+        let [arena, to] = self
+            .arena
+            .get_disjoint_mut([from.range(), to])
+            .map_err(|_| EngineError::Plan)?;
+        match from.pick(arena, pushed) {
+            Some(row) if row.len() == to.len() => to.copy_from_slice(row),
+            _ => return Err(EngineError::Plan),
+        }
+        Ok(())
+    }
+
+    /// Adds row `y` to the sums of the pool at `index`.
+    fn pool(&mut self, index: usize, y: usize, pushed: &[i8]) -> Result<(), EngineError> {
+        let from = self.arrival(index, y);
+        let [arena, sums] = self
+            .arena
+            .get_disjoint_mut([from.range(), self.sums(index)])
+            .map_err(|_| EngineError::Plan)?;
+        if y == 0 {
+            sums.fill(0);
+        }
+        let row = from.pick(arena, pushed).ok_or(EngineError::Plan)?;
+        self.kernels.pool_row(row, sums);
+        Ok(())
+    }
+
+    /// The bytes of output row `y` of layer `index`.
+    fn output(&self, index: usize, y: usize) -> Range<usize> {
+        let start = self.model.plan().slots[index].output.row(y);
+        start..start + self.layer(index).output.row_len()
+    }
+
+    fn observe(
+        &self,
+        index: usize,
+        y: usize,
+        observer: &mut impl Observer,
+    ) -> Result<(), EngineError> {
+        let row = self.arena.get(self.output(index, y));
+        let layout = self.model.plan().slots[index].layout;
+        observer.row(index, y, layout, row.ok_or(EngineError::Plan)?);
+        Ok(())
+    }
+
+    /// Computes output row `y` of layer `index`.
+    fn write(&mut self, index: usize, y: usize, pushed: &[i8]) -> Result<(), EngineError> {
+        self.progress[index].written += 1;
+        let output = self.output(index, y);
+        let layer = self.layer(index);
+        match layer.op {
+            Op::Conv3x3 | Op::Depthwise3x3 => self.write_window(index, y, output, pushed),
+            Op::GlobalAveragePool => {
+                self.pool(index, self.progress[index].received - 1, pushed)?;
+                let pixels = i32::from(layer.input.height) * i32::from(layer.input.width);
+                let [sums, output] = self
+                    .arena
+                    .get_disjoint_mut([self.sums(index), output])
+                    .map_err(|_| EngineError::Plan)?;
+                let clamp = (layer.output_min, layer.output_max);
+                self.kernels.pool_finish(sums, pixels, clamp, output);
+                Ok(())
+            }
+            Op::Pointwise | Op::Dense | Op::Add => {
+                let from = self.arrival(index, y);
+                let other = match layer.op {
+                    Op::Add => self.delayed(index, y),
+                    _ => 0..0,
+                };
+                let [arena, other, output] = self
+                    .arena
+                    .get_disjoint_mut([from.range(), other, output])
+                    .map_err(|_| EngineError::Plan)?;
+                let row = from.pick(arena, pushed).ok_or(EngineError::Plan)?;
+                match layer.op {
+                    Op::Pointwise => {
+                        let params = self.model.pointwise_params(index);
+                        self.kernels.pointwise(&params, row, output);
+                    }
+                    Op::Dense => {
+                        let params = self.model.dense_params(index);
+                        self.kernels.dense(&params, row, output);
+                    }
+                    _ => {
+                        let params = self.model.add_params(index);
+                        self.kernels.add(&params, row, other, output);
+                    }
+                }
+                Ok(())
+            }
+        }
+    }
+
+    fn write_window(
+        &mut self,
+        index: usize,
+        y: usize,
+        output: Range<usize>,
+        pushed: &[i8],
+    ) -> Result<(), EngineError> {
+        let layer = self.layer(index);
+        let newest = self.progress[index].received - 1;
+        let fresh = self.progress[index].fresh;
+        let sources: [Source; 3] = core::array::from_fn(|tap| {
+            let row = (y * usize::from(layer.stride) + tap)
+                .checked_sub(layer.padding.top.into())
+                .filter(|&row| row < usize::from(layer.input.height));
+            match row {
+                None => Source::Nothing,
+                Some(row) if row == newest && fresh => self.arrival(index, row),
+                Some(row) => Source::Arena(self.kept(index, row)),
+            }
+        });
+        let [top, middle, bottom, output] = self
+            .arena
+            .get_disjoint_mut([
+                sources[0].range(),
+                sources[1].range(),
+                sources[2].range(),
+                output,
+            ])
+            .map_err(|_| EngineError::Plan)?;
+        let rows = [
+            sources[0].pick(top, pushed),
+            sources[1].pick(middle, pushed),
+            sources[2].pick(bottom, pushed),
+        ];
+        let params = self.model.window_params(index);
+        match layer.op {
+            Op::Conv3x3 => self.kernels.conv3x3(&params, rows, output),
+            _ => self.kernels.depthwise3x3(&params, rows, output),
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,153 @@
+//! What must hold of layers so that running them cannot fail.
+
+use super::layer::{Layer, Op, Shape};
+use crate::kernels::I32s;
+
+/// What is wrong with a layer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LayerFault {
+    /// It does not read what the layer before it writes.
+    Chain,
+    /// An extent is zero, or its shapes, stride and padding do not agree.
+    Shape,
+    /// An addition refers to no earlier layer of its shape.
+    Skip,
+    /// Its weights or tables do not lie in the weight block.
+    Offset,
+    /// The clamp is empty or a constant is out of range.
+    Constants,
+    /// A sum of its products could exceed 32 bits.
+    Overflow,
+}
+
+impl core::fmt::Display for LayerFault {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str(match self {
+            Self::Chain => "does not read what the layer before it writes",
+            Self::Shape => "has shapes that do not agree",
+            Self::Skip => "adds a layer that is not there",
+            Self::Offset => "has weights outside the weight block",
+            Self::Constants => "has constants out of range",
+            Self::Overflow => "could overflow its 32-bit sums",
+        })
+    }
+}
+
+/// Largest number of pixels in a map, so that sums of a pool fit 32 bits with room.
+const MAX_PIXELS: usize = 1 << 22;
+
+/// Checks layer `index` and what it refers to.
+pub(crate) fn check_layer(layers: &[Layer], index: usize, block: &[u8]) -> Result<(), LayerFault> {
+    let layer = &layers[index];
+    if index > 0 && layers[index - 1].output != layer.input {
+        return Err(LayerFault::Chain);
+    }
+    if index > 0 && layers[index - 1].output_zero_point != layer.input_zero_point {
+        return Err(LayerFault::Chain);
+    }
+    check_shapes(layer)?;
+    if layer.output_min > layer.output_max {
+        return Err(LayerFault::Constants);
+    }
+    match layer.op {
+        Op::Add => {
+            let skip = usize::from(layer.skip);
+            if skip + 1 >= index || layers[skip].output != layer.output {
+                return Err(LayerFault::Skip);
+            }
+            check_add(layer, block)
+        }
+        Op::GlobalAveragePool => Ok(()),
+        _ => check_weights(layer, block),
+    }
+}
+
+fn check_shapes(layer: &Layer) -> Result<(), LayerFault> {
+    let (input, output) = (layer.input, layer.output);
+    let pixels = |shape: Shape| usize::from(shape.height) * usize::from(shape.width);
+    if input.is_empty() || output.is_empty() || pixels(input).max(pixels(output)) > MAX_PIXELS {
+        return Err(LayerFault::Shape);
+    }
+    let padding = layer.padding;
+    let same_pixels = (input.height, input.width) == (output.height, output.width);
+    let one_pixel = Shape {
+        height: 1,
+        width: 1,
+        channels: output.channels,
+    } == output;
+    let plain = layer.stride == 1 && padding == Default::default();
+    let agree = match layer.op {
+        Op::Conv3x3 | Op::Depthwise3x3 => {
+            let fits = |extent: u16, before: u8, after: u8, out: u16| {
+                // A window reaches at most two rows into padding, and starts in the padded map.
+                before <= 2
+                    && after <= 2
+                    && (usize::from(extent) + usize::from(before) + usize::from(after))
+                        .checked_sub(3)
+                        .is_some_and(|room| {
+                            room / usize::from(layer.stride) + 1 == usize::from(out)
+                        })
+            };
+            (1..=4).contains(&layer.stride)
+                && fits(input.height, padding.top, padding.bottom, output.height)
+                && fits(input.width, padding.left, padding.right, output.width)
+                && (layer.op == Op::Conv3x3 || input.channels == output.channels)
+        }
+        Op::Pointwise => same_pixels && plain,
+        Op::Add => input == output && plain,
+        Op::GlobalAveragePool => one_pixel && input.channels == output.channels && plain,
+        Op::Dense => one_pixel && same_pixels && plain,
+    };
+    if agree {
+        Ok(())
+    } else {
+        Err(LayerFault::Shape)
+    }
+}
+
+/// The bytes `offset..offset + len` of the block.
+pub(crate) fn region(block: &[u8], offset: u32, len: usize) -> Option<&[u8]> {
+    let start = usize::try_from(offset).ok()?;
+    block.get(start..start.checked_add(len)?)
+}
+
+fn check_weights(layer: &Layer, block: &[u8]) -> Result<(), LayerFault> {
+    let channels = usize::from(layer.output.channels);
+    let count = layer.weight_count();
+    let weights = region(block, layer.weights, count).ok_or(LayerFault::Offset)?;
+    let tables = region(block, layer.tables, layer.table_len()).ok_or(LayerFault::Offset)?;
+    let (bias, rest) = tables.split_at(channels * 4);
+    let (multiplier, shift) = rest.split_at(channels * 4);
+    let (bias, multiplier) = (I32s::new(bias), I32s::new(multiplier));
+    let zero_point = i64::from(layer.input_zero_point);
+    let largest = (127 - zero_point).max(128 + zero_point);
+    for (channel, weights) in weights.chunks_exact(count / channels).enumerate() {
+        let shift = shift[channel] as i8;
+        if multiplier.at(channel) < 0 || !(-31..=30).contains(&shift) {
+            return Err(LayerFault::Constants);
+        }
+        let sum: i64 = weights
+            .iter()
+            .map(|&weight| i64::from((weight as i8).unsigned_abs()))
+            .sum();
+        // No partial sum is larger than the sum of magnitudes, which also bounds the left shift.
+        let bound = sum * largest + i64::from(bias.at(channel)).abs();
+        if bound << shift.max(0) > i64::from(i32::MAX) {
+            return Err(LayerFault::Overflow);
+        }
+    }
+    Ok(())
+}
+
+fn check_add(layer: &Layer, block: &[u8]) -> Result<(), LayerFault> {
+    let tables = region(block, layer.tables, layer.table_len()).ok_or(LayerFault::Offset)?;
+    let tables = I32s::new(tables);
+    for pair in 0..3 {
+        // Shifts to the right only: an operand raised by 20 bits has none to spare.
+        let (mantissa, shift) = (tables.at(pair * 2), tables.at(pair * 2 + 1));
+        if mantissa < 0 || !(-31..=0).contains(&shift) {
+            return Err(LayerFault::Constants);
+        }
+    }
+    Ok(())
+}

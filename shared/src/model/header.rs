@@ -1,0 +1,119 @@
+//! The header: everything about a model but its weights.
+
+use serde::{Deserialize, Serialize};
+
+use super::layer::{Layer, MAX_LAYERS, Shape};
+use crate::preprocess::{Crop, Filter};
+use crate::softmax::Beta;
+
+/// Most labels of a model.
+pub const MAX_LABELS: usize = 4096;
+
+/// What the rows pushed into the engine are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct InputContract {
+    /// Which part of a picture is looked at.
+    pub crop: Crop,
+    /// How it is brought to the input's size.
+    pub filter: Filter,
+    /// Offset in the weight block of three tables of 256 int8, for red, green and blue; none
+    /// where the input is the pixel less 128.
+    pub table: Option<u32>,
+}
+
+/// How logits become an answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Verdict {
+    /// Scale of the logits, as the softmax wants it.
+    pub beta: Beta,
+    /// Scores below this, in 1/65536, are reported as unknown; 0 for never.
+    pub unknown_below: u32,
+}
+
+/// Where a model comes from. For people and reports; running does not need it.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Provenance<'a> {
+    /// Name of the backbone's architecture.
+    pub architecture: &'a str,
+    /// SHA-256 of the backbone's file.
+    pub backbone_sha256: [u8; 32],
+    /// Version of posy that wrote the file.
+    pub posy_version: &'a str,
+    /// The split that the accuracies were measured on.
+    pub split: SplitFacts<'a>,
+    /// Test accuracy of the float network with a float head, `0.0..=1.0`, where measured.
+    pub float_accuracy: Option<f32>,
+    /// Test accuracy of this integer network, `0.0..=1.0`, where measured.
+    pub int8_accuracy: Option<f32>,
+}
+
+/// How photos were divided.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SplitFacts<'a> {
+    /// Name of the rule.
+    pub rule: &'a str,
+    /// Seed of the rule.
+    pub seed: u64,
+    /// Photos that the head was trained on.
+    pub training: u32,
+    /// Photos that settings were chosen on.
+    pub validation: u32,
+    /// Photos that the accuracies were measured on.
+    pub testing: u32,
+}
+
+/// An input whose answer is known, to find out whether a board computes as the laptop did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Golden<'a> {
+    /// Seed of [`GoldenRows`].
+    pub seed: u32,
+    /// The logits, one byte each (two's complement).
+    pub logits: &'a [u8],
+}
+
+/// The rows of the golden input: Marsaglia's xorshift32 (13, 17, 5), one step per number, of
+/// which the high byte is taken.
+#[derive(Clone, Copy, Debug)]
+pub struct GoldenRows(u32);
+
+impl GoldenRows {
+    /// Rows from `seed`; zero, which xorshift cannot leave, stands for one.
+    pub const fn new(seed: u32) -> Self {
+        GoldenRows(if seed == 0 { 1 } else { seed })
+    }
+
+    /// Fills the next row.
+    pub fn fill(&mut self, row: &mut [i8]) {
+        for number in row {
+            self.0 ^= self.0 << 13;
+            self.0 ^= self.0 >> 17;
+            self.0 ^= self.0 << 5;
+            *number = (self.0 >> 24) as i8;
+        }
+    }
+}
+
+/// The header as it lies in the file, in this order (postcard 1).
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Header<'a> {
+    pub input: InputContract,
+    pub layers: heapless::Vec<Layer, MAX_LAYERS>,
+    pub cuts: heapless::Vec<u8, MAX_LAYERS>,
+    pub arena_len: u32,
+    /// Labels in the order of the logits, each ended by a line feed; empty for a model whose
+    /// output is features.
+    #[serde(borrow)]
+    pub labels: &'a str,
+    pub verdict: Verdict,
+    #[serde(borrow)]
+    pub provenance: Provenance<'a>,
+    #[serde(borrow)]
+    pub golden: Golden<'a>,
+}
+
+impl Header<'_> {
+    /// Shape of the picture that the first layer reads.
+    pub fn input_shape(&self) -> Option<Shape> {
+        self.layers.first().map(|layer| layer.input)
+    }
+}

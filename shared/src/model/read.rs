@@ -1,0 +1,411 @@
+//! Reading a `.posy` file: everything is checked here, once.
+
+use core::fmt;
+
+use super::check::{LayerFault, check_layer, region};
+use super::header::{Golden, Header, InputContract, MAX_LABELS, Provenance, Verdict};
+use super::layer::{Layer, Op, Shape};
+use crate::kernels::{
+    AddParams, DenseParams, I32s, OutputStage, PerChannel, PointwiseParams, WindowParams,
+    requant::Multiplier,
+};
+use crate::plan::{Plan, PlanError};
+use crate::preprocess::PixelMap;
+
+/// The first four bytes.
+pub const MAGIC: [u8; 4] = *b"POSY";
+
+/// The version that this code writes, and the only one that it reads.
+pub const FORMAT_VERSION: u16 = 1;
+
+/// Bytes before the header: magic, version, zero, header length, total length, CRC-32.
+pub const PRELUDE_LEN: usize = 20;
+
+/// Alignment of the weight block in the file.
+pub(crate) const BLOCK_ALIGN: usize = 16;
+
+/// CRC-32 of ISO-HDLC (as in zip and PNG), with the small table.
+pub(crate) const CRC: crc::Crc<u32> = crc::Crc::<u32>::new(&crc::CRC_32_ISO_HDLC);
+
+/// Why bytes are not a model.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ReadError {
+    /// There are no bytes, or (in flash) all of them are erased.
+    Empty,
+    /// The first bytes are not those of a model.
+    Magic,
+    /// The file is of another version.
+    Version {
+        /// Version of the file.
+        found: u16,
+    },
+    /// The file is shorter or longer than it says.
+    Length {
+        /// Bytes that there should be.
+        expected: usize,
+        /// Bytes that there are.
+        found: usize,
+    },
+    /// The contents are not those that were written.
+    Checksum {
+        /// CRC-32 in the file.
+        expected: u32,
+        /// CRC-32 of the contents.
+        found: u32,
+    },
+    /// The prelude or the header does not read.
+    Header,
+    /// A layer cannot be run.
+    Layer {
+        /// Which one.
+        index: usize,
+        /// What is wrong with it.
+        fault: LayerFault,
+    },
+    /// The layers cannot be laid out in memory.
+    Plan(PlanError),
+    /// The memory plan asks for another number of bytes than the file says.
+    Arena {
+        /// Bytes that the file says.
+        expected: usize,
+        /// Bytes that the plan takes.
+        found: usize,
+    },
+    /// The labels are not one for each logit, or one is empty or there twice.
+    Labels,
+    /// The tables for pixels or scores, or the golden check, do not fit the model.
+    Contract,
+}
+
+impl fmt::Display for ReadError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Empty => write!(f, "there is no model: the bytes are empty or erased"),
+            Self::Magic => write!(f, "this is not a posy model: it does not begin with POSY"),
+            Self::Version { found } => write!(
+                f,
+                "the model is of format version {found}, and this posy reads version \
+                 {FORMAT_VERSION}"
+            ),
+            Self::Length { expected, found } => write!(
+                f,
+                "the model should be {expected} bytes long and is {found}: it was cut off or \
+                 something was appended"
+            ),
+            Self::Checksum { expected, found } => write!(
+                f,
+                "the model is damaged: its checksum is {found:08x} and should be {expected:08x}"
+            ),
+            Self::Header => write!(f, "the model's header is damaged"),
+            Self::Layer { index, fault } => write!(f, "layer {index} of the model {fault}"),
+            Self::Plan(error) => write!(f, "the model's memory plan is wrong: {error}"),
+            Self::Arena { expected, found } => write!(
+                f,
+                "the model's memory plan is wrong: it says {expected} bytes and takes {found}"
+            ),
+            Self::Labels => write!(f, "the model's labels do not match its last layer"),
+            Self::Contract => write!(f, "the model's input or output tables are wrong"),
+        }
+    }
+}
+
+impl core::error::Error for ReadError {}
+
+/// A model whose bytes have been checked, and which borrows them.
+#[derive(Clone, Debug)]
+pub struct Model<'a> {
+    header: Header<'a>,
+    block: &'a [u8],
+    plan: Plan,
+    file_len: usize,
+}
+
+/// A little-endian u32 of the prelude.
+fn prelude_u32(bytes: &[u8], at: usize) -> Result<u32, ReadError> {
+    let field = bytes
+        .get(at..at + 4)
+        .and_then(|field| field.try_into().ok());
+    field.map(u32::from_le_bytes).ok_or(ReadError::Header)
+}
+
+impl<'a> Model<'a> {
+    /// Reads a file: the bytes are the model and nothing else.
+    ///
+    /// # Errors
+    /// What is wrong with the bytes; see [`ReadError`].
+    pub fn read(bytes: &'a [u8]) -> Result<Self, ReadError> {
+        let model = Self::read_slot(bytes)?;
+        if model.file_len == bytes.len() {
+            Ok(model)
+        } else {
+            Err(ReadError::Length {
+                expected: model.file_len,
+                found: bytes.len(),
+            })
+        }
+    }
+
+    /// Reads a slot in flash: the model and whatever follows it.
+    ///
+    /// # Errors
+    /// What is wrong with the bytes; see [`ReadError`].
+    pub fn read_slot(bytes: &'a [u8]) -> Result<Self, ReadError> {
+        let start = bytes.get(..MAGIC.len()).unwrap_or(bytes);
+        if start.is_empty() || start.iter().all(|&byte| byte == 0xFF) {
+            return Err(ReadError::Empty);
+        }
+        if start != MAGIC {
+            return Err(ReadError::Magic);
+        }
+        let version = prelude_u32(bytes, 4)?;
+        let found = version as u16;
+        if found != FORMAT_VERSION {
+            return Err(ReadError::Version { found });
+        }
+        let header_len = prelude_u32(bytes, 8)? as usize;
+        let total_len = prelude_u32(bytes, 12)? as usize;
+        let expected = prelude_u32(bytes, 16)?;
+        if version >> 16 != 0 || total_len < PRELUDE_LEN {
+            return Err(ReadError::Header);
+        }
+        let contents = bytes.get(PRELUDE_LEN..total_len).ok_or(ReadError::Length {
+            expected: total_len,
+            found: bytes.len(),
+        })?;
+        let found = CRC.checksum(contents);
+        if found != expected {
+            return Err(ReadError::Checksum { expected, found });
+        }
+        let header_bytes = contents.get(..header_len).ok_or(ReadError::Header)?;
+        let (header, rest) =
+            postcard::take_from_bytes::<Header<'a>>(header_bytes).map_err(|_| ReadError::Header)?;
+        if !rest.is_empty() {
+            return Err(ReadError::Header);
+        }
+        let block_start = (PRELUDE_LEN + header_len).next_multiple_of(BLOCK_ALIGN);
+        let block = bytes.get(block_start..total_len).ok_or(ReadError::Header)?;
+        Self::check(header, block, total_len)
+    }
+
+    /// Checks what the header says against the block.
+    fn check(header: Header<'a>, block: &'a [u8], file_len: usize) -> Result<Self, ReadError> {
+        for index in 0..header.layers.len() {
+            check_layer(&header.layers, index, block)
+                .map_err(|fault| ReadError::Layer { index, fault })?;
+        }
+        let plan = Plan::new(&header.layers, &header.cuts).map_err(ReadError::Plan)?;
+        if plan.arena_len != header.arena_len as usize {
+            return Err(ReadError::Arena {
+                expected: header.arena_len as usize,
+                found: plan.arena_len,
+            });
+        }
+        let model = Model {
+            header,
+            block,
+            plan,
+            file_len,
+        };
+        model.check_labels()?;
+        let table_fits = match model.header.input.table {
+            None => true,
+            Some(offset) => region(block, offset, 768).is_some(),
+        };
+        let channels = model.header.input_shape().map(|shape| shape.channels);
+        if table_fits
+            && channels == Some(3)
+            && model.header.golden.logits.len() == model.output_len()
+            && model.header.verdict.beta.is_valid()
+            && model.header.verdict.unknown_below <= 1 << 16
+        {
+            Ok(model)
+        } else {
+            Err(ReadError::Contract)
+        }
+    }
+
+    fn check_labels(&self) -> Result<(), ReadError> {
+        let text = self.header.labels;
+        let count = self.labels().count();
+        let ended = text.is_empty() || text.ends_with('\n');
+        let one_each = count == 0 || count == self.output_len();
+        let clean = self
+            .labels()
+            .all(|label| !label.is_empty() && !label.chars().any(char::is_control));
+        // Quadratic, but labels are few and a board reads its model once.
+        let distinct = || {
+            self.labels()
+                .enumerate()
+                .all(|(index, label)| self.labels().take(index).all(|earlier| earlier != label))
+        };
+        if ended && one_each && count <= MAX_LABELS && clean && distinct() {
+            Ok(())
+        } else {
+            Err(ReadError::Labels)
+        }
+    }
+
+    /// Bytes of the file.
+    pub const fn file_len(&self) -> usize {
+        self.file_len
+    }
+
+    /// The layers in running order.
+    pub fn layers(&self) -> &[Layer] {
+        &self.header.layers
+    }
+
+    /// Where everything lies in memory.
+    pub const fn plan(&self) -> &Plan {
+        &self.plan
+    }
+
+    /// Shape of the picture that the first layer reads.
+    pub fn input_shape(&self) -> Shape {
+        self.header.input_shape().unwrap_or(Shape {
+            height: 0,
+            width: 0,
+            channels: 0,
+        })
+    }
+
+    /// How pictures become input rows.
+    pub const fn input_contract(&self) -> &InputContract {
+        &self.header.input
+    }
+
+    /// How pixels become input numbers.
+    pub fn pixel_map(&self) -> PixelMap<'a> {
+        let table = self.header.input.table;
+        match table.and_then(|offset| region(self.block, offset, 768)?.try_into().ok()) {
+            Some(table) => PixelMap::Table(table),
+            None => PixelMap::Centred,
+        }
+    }
+
+    /// Numbers that the last layer gives: logits, or features where there are no labels.
+    pub fn output_len(&self) -> usize {
+        self.layers().last().map_or(0, |layer| layer.output.len())
+    }
+
+    /// The labels in the order of the logits; none for a model whose output is features.
+    pub fn labels(&self) -> impl Iterator<Item = &'a str> + use<'a> {
+        self.header.labels.split_terminator('\n')
+    }
+
+    /// How logits become an answer.
+    pub const fn verdict(&self) -> &Verdict {
+        &self.header.verdict
+    }
+
+    /// Where the model comes from.
+    pub const fn provenance(&self) -> &Provenance<'a> {
+        &self.header.provenance
+    }
+
+    /// The input whose answer is known.
+    pub const fn golden(&self) -> &Golden<'a> {
+        &self.header.golden
+    }
+
+    /// Part of the weight block; empty rather than out of bounds.
+    fn part(&self, offset: u32, len: usize) -> &'a [u8] {
+        region(self.block, offset, len).unwrap_or(&[])
+    }
+
+    fn weights(&self, layer: &Layer) -> &'a [i8] {
+        bytemuck::cast_slice(self.part(layer.weights, layer.weight_count()))
+    }
+
+    fn output_stage(&self, layer: &Layer) -> OutputStage<'a> {
+        let channels = usize::from(layer.output.channels);
+        let tables = self.part(layer.tables, layer.table_len());
+        let (bias, rest) = tables.split_at(tables.len().min(channels * 4));
+        let (multiplier, shift) = rest.split_at(rest.len().min(channels * 4));
+        OutputStage {
+            channels: PerChannel {
+                bias: I32s::new(bias),
+                multiplier: I32s::new(multiplier),
+                shift: bytemuck::cast_slice(shift),
+            },
+            zero_point: layer.output_zero_point,
+            min: layer.output_min,
+            max: layer.output_max,
+        }
+    }
+
+    /// Order of the rows that layer `index` reads.
+    fn input_layout(&self, index: usize) -> crate::kernels::Layout {
+        match index {
+            0 => crate::kernels::Layout::Interleaved,
+            _ => self.plan.slots[index - 1].layout,
+        }
+    }
+
+    /// What the kernel of a 3 x 3 layer is told.
+    pub(crate) fn window_params(&self, index: usize) -> WindowParams<'a> {
+        let layer = &self.header.layers[index];
+        WindowParams {
+            weights: self.weights(layer),
+            input_width: layer.input.width.into(),
+            input_channels: layer.input.channels.into(),
+            output_width: layer.output.width.into(),
+            output_channels: layer.output.channels.into(),
+            stride: layer.stride.into(),
+            pad_left: layer.padding.left.into(),
+            input_zero_point: layer.input_zero_point,
+            input_layout: self.input_layout(index),
+            output_layout: self.plan.slots[index].layout,
+            output: self.output_stage(layer),
+        }
+    }
+
+    /// What the kernel of a 1 x 1 layer is told.
+    pub(crate) fn pointwise_params(&self, index: usize) -> PointwiseParams<'a> {
+        let layer = &self.header.layers[index];
+        PointwiseParams {
+            weights: self.weights(layer),
+            width: layer.output.width.into(),
+            input_channels: layer.input.channels.into(),
+            output_channels: layer.output.channels.into(),
+            input_zero_point: layer.input_zero_point,
+            output_layout: self.plan.slots[index].layout,
+            output: self.output_stage(layer),
+        }
+    }
+
+    /// What the kernel of a fully connected layer is told.
+    pub(crate) fn dense_params(&self, index: usize) -> DenseParams<'a> {
+        let layer = &self.header.layers[index];
+        DenseParams {
+            weights: self.weights(layer),
+            input_zero_point: layer.input_zero_point,
+            output: self.output_stage(layer),
+        }
+    }
+
+    /// What the kernel of an addition is told.
+    pub(crate) fn add_params(&self, index: usize) -> AddParams {
+        let layer = &self.header.layers[index];
+        let tables = I32s::new(self.part(layer.tables, layer.table_len()));
+        let multiplier = |pair: usize| Multiplier {
+            mantissa: tables.at(pair * 2),
+            shift: tables.at(pair * 2 + 1) as i8,
+        };
+        AddParams {
+            a_zero_point: layer.input_zero_point,
+            b_zero_point: self.header.layers[usize::from(layer.skip)].output_zero_point,
+            a: multiplier(0),
+            b: multiplier(1),
+            output: multiplier(2),
+            zero_point: layer.output_zero_point,
+            min: layer.output_min,
+            max: layer.output_max,
+        }
+    }
+
+    /// Whether layer `index` is of kind `op`.
+    pub fn is(&self, index: usize, op: Op) -> bool {
+        self.layers().get(index).is_some_and(|layer| layer.op == op)
+    }
+}

@@ -1,0 +1,220 @@
+//! Writing a `.posy` file. Allocates; used by the laptop alone.
+
+use alloc::string::String;
+use alloc::vec;
+use alloc::vec::Vec;
+use core::fmt;
+
+use super::header::{Golden, GoldenRows, Header, InputContract, Provenance, Verdict};
+use super::layer::{Layer, Op};
+use super::read::{BLOCK_ALIGN, CRC, FORMAT_VERSION, MAGIC, Model, PRELUDE_LEN, ReadError};
+use crate::engine::{Engine, EngineError};
+use crate::kernels::{requant::Multiplier, scalar::Scalar};
+use crate::plan::{self, PlanError};
+
+/// A layer with its numbers; the offsets in `layer` are filled in by the writer.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LayerSpec {
+    /// Shapes and constants.
+    pub layer: Layer,
+    /// Weights in the order that [`Op`] gives.
+    pub weights: Vec<i8>,
+    /// Tables of its kind.
+    pub tables: Tables,
+}
+
+/// The tables of a layer.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Tables {
+    /// For a pool.
+    None,
+    /// For a layer with weights.
+    Channels(ChannelTables),
+    /// For an addition.
+    Add(AddTables),
+}
+
+/// Tables of a layer with weights, one entry per output channel in each.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ChannelTables {
+    /// Added to the sum of products.
+    pub bias: Vec<i32>,
+    /// Rescaling of the sum.
+    pub scale: Vec<Multiplier>,
+}
+
+/// Rescalings of an addition.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct AddTables {
+    /// Of the previous layer's output.
+    pub a: Multiplier,
+    /// Of the other operand.
+    pub b: Multiplier,
+    /// Of the sum.
+    pub output: Multiplier,
+}
+
+/// Everything that goes into a file.
+#[derive(Clone, Debug)]
+pub struct ModelSpec<'a> {
+    /// Layers in running order.
+    pub layers: Vec<LayerSpec>,
+    /// How pictures become input rows; [`InputContract::table`] is filled in by the writer.
+    pub input: InputContract,
+    /// Tables for pixels, where the input is not the pixel less 128.
+    pub pixel_table: Option<[u8; 768]>,
+    /// In the order of the logits; none for a model whose output is features.
+    pub labels: Vec<String>,
+    /// How logits become an answer.
+    pub verdict: Verdict,
+    /// Where the model comes from.
+    pub provenance: Provenance<'a>,
+}
+
+/// Why a model cannot be written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WriteError {
+    /// The layers cannot be laid out in memory.
+    Plan(PlanError),
+    /// A layer's tables are not of its kind or size.
+    Tables {
+        /// Which layer.
+        layer: usize,
+    },
+    /// The file would exceed 4 GiB or the header does not encode.
+    TooLarge,
+    /// What was written does not read.
+    Read(ReadError),
+    /// What was written does not run.
+    Run(EngineError),
+}
+
+impl fmt::Display for WriteError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Plan(error) => write!(f, "the network has no memory plan: {error}"),
+            Self::Tables { layer } => write!(f, "layer {layer} has tables of another kind or size"),
+            Self::TooLarge => write!(f, "the model is too large for its file format"),
+            Self::Read(error) => write!(f, "the network makes no valid model: {error}"),
+            Self::Run(error) => write!(f, "the model does not run: {error}"),
+        }
+    }
+}
+
+impl core::error::Error for WriteError {}
+
+/// Seed of the golden input.
+const GOLDEN_SEED: u32 = 0x706F_7379;
+
+/// Writes a model: plans its memory, lays out its weights, runs its golden input.
+///
+/// # Errors
+/// See [`WriteError`].
+pub fn write(spec: &ModelSpec<'_>) -> Result<Vec<u8>, WriteError> {
+    let mut block = Vec::new();
+    let mut layers = heapless::Vec::new();
+    for (index, layer) in spec.layers.iter().enumerate() {
+        let layer = append_layer(&mut block, index, layer)?;
+        layers
+            .push(layer)
+            .map_err(|_| WriteError::Plan(PlanError::LayerCount))?;
+    }
+    let mut input = spec.input;
+    input.table = None;
+    if let Some(table) = &spec.pixel_table {
+        input.table = Some(align(&mut block, BLOCK_ALIGN)?);
+        block.extend_from_slice(table);
+    }
+    let plan = plan::search(&layers).map_err(WriteError::Plan)?;
+    let labels: String = spec.labels.iter().flat_map(|label| [label, "\n"]).collect();
+    let output_len = layers.last().map_or(0, |layer| layer.output.len());
+    let blank = vec![0; output_len];
+    let mut header = Header {
+        input,
+        layers,
+        cuts: plan.cuts.clone(),
+        arena_len: plan.arena_len as u32,
+        labels: &labels,
+        verdict: spec.verdict,
+        provenance: spec.provenance,
+        golden: Golden {
+            seed: GOLDEN_SEED,
+            logits: &blank,
+        },
+    };
+    // The golden logits are those of the file itself, run once without them.
+    let unproven = encode(&header, &block)?;
+    let logits = run_golden(&Model::read(&unproven).map_err(WriteError::Read)?)?;
+    header.golden.logits = &logits;
+    encode(&header, &block)
+}
+
+/// Pads the block and gives its length.
+fn align(block: &mut Vec<u8>, to: usize) -> Result<u32, WriteError> {
+    block.resize(block.len().next_multiple_of(to), 0);
+    u32::try_from(block.len()).map_err(|_| WriteError::TooLarge)
+}
+
+/// Appends weights and tables, and gives the layer with their offsets.
+fn append_layer(block: &mut Vec<u8>, index: usize, spec: &LayerSpec) -> Result<Layer, WriteError> {
+    let mut layer = spec.layer;
+    let wrong = WriteError::Tables { layer: index };
+    if spec.weights.len() != layer.weight_count() {
+        return Err(wrong);
+    }
+    layer.weights = align(block, BLOCK_ALIGN)?;
+    block.extend(spec.weights.iter().map(|&weight| weight as u8));
+    layer.tables = align(block, 4)?;
+    match &spec.tables {
+        Tables::None if layer.op == Op::GlobalAveragePool => {}
+        Tables::Add(add) if layer.op == Op::Add => {
+            for scale in [add.a, add.b, add.output] {
+                block.extend(scale.mantissa.to_le_bytes());
+                block.extend(i32::from(scale.shift).to_le_bytes());
+            }
+        }
+        Tables::Channels(tables)
+            if layer.op.has_weights()
+                && tables.bias.len() == usize::from(layer.output.channels)
+                && tables.scale.len() == tables.bias.len() =>
+        {
+            block.extend(tables.bias.iter().flat_map(|bias| bias.to_le_bytes()));
+            let mantissas = tables.scale.iter().map(|scale| scale.mantissa);
+            block.extend(mantissas.flat_map(i32::to_le_bytes));
+            block.extend(tables.scale.iter().map(|scale| scale.shift as u8));
+        }
+        _ => return Err(wrong),
+    }
+    Ok(layer)
+}
+
+fn encode(header: &Header<'_>, block: &[u8]) -> Result<Vec<u8>, WriteError> {
+    let header = postcard::to_allocvec(header).map_err(|_| WriteError::TooLarge)?;
+    let block_start = (PRELUDE_LEN + header.len()).next_multiple_of(BLOCK_ALIGN);
+    let total = block_start + block.len();
+    let field = |length: usize| u32::try_from(length).map_err(|_| WriteError::TooLarge);
+    let mut contents = header.clone();
+    contents.resize(block_start - PRELUDE_LEN, 0);
+    contents.extend_from_slice(block);
+    let mut file = Vec::with_capacity(total);
+    file.extend(MAGIC);
+    file.extend(u32::from(FORMAT_VERSION).to_le_bytes());
+    file.extend(field(header.len())?.to_le_bytes());
+    file.extend(field(total)?.to_le_bytes());
+    file.extend(CRC.checksum(&contents).to_le_bytes());
+    file.extend(contents);
+    Ok(file)
+}
+
+fn run_golden(model: &Model<'_>) -> Result<Vec<u8>, WriteError> {
+    let mut arena = vec![0; model.plan().arena_len];
+    let mut row = vec![0; model.input_shape().row_len()];
+    let mut engine = Engine::new(model, &mut arena, Scalar).map_err(WriteError::Run)?;
+    let mut rows = GoldenRows::new(GOLDEN_SEED);
+    for _ in 0..model.input_shape().height {
+        rows.fill(&mut row);
+        engine.push_row(&row).map_err(WriteError::Run)?;
+    }
+    let logits = engine.finish().map_err(WriteError::Run)?;
+    Ok(logits.iter().map(|&logit| logit as u8).collect())
+}

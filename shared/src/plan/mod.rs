@@ -1,0 +1,311 @@
+//! Which rows live where, and how many bytes that takes, before anything runs.
+//!
+//! A network runs as a few *segments* one after another. Within a segment its layers form a
+//! pipeline of rows: a 3 x 3 layer keeps the two rows before the newest, everything else keeps
+//! nothing, and the newest row passes between two scratch rows. Between segments lies a whole
+//! feature map. The first segment reads the rows of the picture as they arrive; each later one
+//! reads the map that the one before it left, and writes its own map over the rows that it has
+//! already consumed. Nothing is computed twice.
+//!
+//! Early maps are large and are never whole; late maps are small, and there a segment is as short
+//! as one layer. [`search`] chooses the cuts.
+//!
+//! ```text
+//! arena of a segment:  [ output map .. input map | kept rows, per layer | scratch 0 | scratch 1 ]
+//! ```
+
+mod search;
+
+use heapless::Vec;
+
+use crate::kernels::Layout;
+use crate::model::{Layer, MAX_LAYERS, Op};
+
+pub use search::{search, streaming};
+
+/// Rows that a 3 x 3 layer keeps besides the newest.
+const KEPT_ROWS: usize = 2;
+
+/// Where each row of something lies: row `y` at `offset + y * step`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Place {
+    /// Byte offset of row 0 in the arena.
+    pub offset: usize,
+    /// Bytes from a row to the next: zero for a scratch row, which holds one row at a time.
+    pub step: usize,
+}
+
+impl Place {
+    /// Offset of row `y`.
+    pub const fn row(self, y: usize) -> usize {
+        self.offset + y * self.step
+    }
+}
+
+/// What a layer has in the arena.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Slot {
+    /// Where its output rows go.
+    pub output: Place,
+    /// Order of the numbers in its output rows.
+    pub layout: Layout,
+    /// Offset of what it keeps: rows under its window; sums of a pool; an addition's other rows.
+    pub state: usize,
+    /// [`Op::Add`]: how many rows of its other operand it keeps.
+    pub delay: usize,
+    /// The addition that has this layer's output as its other operand.
+    pub saved_by: Option<u8>,
+}
+
+/// Where everything lies.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Plan {
+    /// Bytes that the engine needs.
+    pub arena_len: usize,
+    /// One per layer.
+    pub slots: Vec<Slot, MAX_LAYERS>,
+    /// One past the last layer of each segment, rising; the last is the number of layers.
+    pub cuts: Vec<u8, MAX_LAYERS>,
+}
+
+/// Why layers cannot be planned.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PlanError {
+    /// There are no layers, or more than [`MAX_LAYERS`].
+    LayerCount,
+    /// The cuts do not rise to the number of layers.
+    Cuts,
+    /// A cut separates an addition from its other operand. The layer is the addition's.
+    CutSkip(usize),
+    /// Two additions want the rows of one layer. The layer is the second addition's.
+    SkipShared(usize),
+    /// The maps are too large for 32-bit offsets.
+    TooLarge,
+}
+
+impl core::fmt::Display for PlanError {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        match self {
+            Self::LayerCount => write!(f, "the number of layers is not in 1..={MAX_LAYERS}"),
+            Self::Cuts => write!(f, "the segments do not cover the layers"),
+            Self::CutSkip(layer) => {
+                write!(f, "layer {layer} is in another segment than its operand")
+            }
+            Self::SkipShared(layer) => write!(f, "layer {layer} shares its operand with another"),
+            Self::TooLarge => write!(f, "the feature maps are too large"),
+        }
+    }
+}
+
+impl core::error::Error for PlanError {}
+
+impl Plan {
+    /// Lays out `layers` cut into segments at `cuts`.
+    ///
+    /// # Errors
+    /// Where the cuts do not fit the layers; see [`PlanError`].
+    pub fn new(layers: &[Layer], cuts: &[u8]) -> Result<Self, PlanError> {
+        let mut plan = Plan {
+            arena_len: 0,
+            slots: empty_slots(layers)?,
+            cuts: Vec::from_slice(cuts).map_err(|_| PlanError::Cuts)?,
+        };
+        if cuts.last().map(|&end| usize::from(end)) != Some(layers.len())
+            || cuts.first() == Some(&0)
+            || cuts.windows(2).any(|pair| pair[0] >= pair[1])
+        {
+            return Err(PlanError::Cuts);
+        }
+        // From the last map, which lies at the arena's start, back to the first.
+        let mut output = 0;
+        for index in (0..cuts.len()).rev() {
+            let first = match index {
+                0 => 0,
+                _ => usize::from(cuts[index - 1]),
+            };
+            let end = usize::from(cuts[index]);
+            let footprint = Footprint::of(layers, first, end, output)?;
+            plan.arena_len = plan.arena_len.max(footprint.total);
+            place_segment(layers, first, end, output, &footprint, &mut plan.slots);
+            output = footprint.input;
+        }
+        Ok(plan)
+    }
+}
+
+/// Slots with everything that does not depend on the cuts.
+fn empty_slots(layers: &[Layer]) -> Result<Vec<Slot, MAX_LAYERS>, PlanError> {
+    let mut slots = Vec::new();
+    if layers.is_empty() {
+        return Err(PlanError::LayerCount);
+    }
+    for index in 0..layers.len() {
+        let slot = Slot {
+            output: Place::default(),
+            layout: Layout::Interleaved,
+            state: 0,
+            delay: delay(layers, index),
+            saved_by: None,
+        };
+        slots.push(slot).map_err(|_| PlanError::LayerCount)?;
+    }
+    for (index, layer) in layers.iter().enumerate() {
+        if layer.op == Op::Add {
+            let saved = slots
+                .get_mut(usize::from(layer.skip))
+                .ok_or(PlanError::CutSkip(index))?;
+            if saved.saved_by.replace(index as u8).is_some() {
+                return Err(PlanError::SkipShared(index));
+            }
+        }
+    }
+    // Only a depthwise layer reads planar rows; an addition's operands and sum have one order.
+    for (slot, pair) in slots.iter_mut().zip(layers.windows(2)) {
+        let planar = pair[1].op == Op::Depthwise3x3 && pair[0].op != Op::Add;
+        if planar && slot.saved_by.is_none() {
+            slot.layout = Layout::Planar;
+        }
+    }
+    Ok(slots)
+}
+
+/// Rows of its other operand that the addition at `index` keeps: one more than the rows by which
+/// the layers between hold back.
+fn delay(layers: &[Layer], index: usize) -> usize {
+    if layers[index].op != Op::Add {
+        return 0;
+    }
+    let between = layers[..index]
+        .iter()
+        .skip(usize::from(layers[index].skip) + 1);
+    1 + between
+        .filter(|layer| layer.op.is_window())
+        .map(|layer| 2_usize.saturating_sub(usize::from(layer.padding.top)))
+        .sum::<usize>()
+}
+
+/// Bytes that the layer at `index` keeps between rows.
+fn state_len(layers: &[Layer], index: usize) -> usize {
+    let layer = &layers[index];
+    match layer.op {
+        Op::Conv3x3 | Op::Depthwise3x3 => KEPT_ROWS * layer.input.row_len(),
+        Op::Add => delay(layers, index) * layer.output.row_len(),
+        Op::GlobalAveragePool => 4 * usize::from(layer.output.channels),
+        Op::Pointwise | Op::Dense => 0,
+    }
+}
+
+/// The bytes of one segment.
+struct Footprint {
+    /// Offset of the map that it reads.
+    input: usize,
+    /// End of the maps.
+    maps: usize,
+    /// Sizes of the two scratch rows.
+    scratch: [usize; 2],
+    /// Bytes in all.
+    total: usize,
+}
+
+impl Footprint {
+    /// The footprint of the layers `first..end`, whose output map lies at `output`.
+    fn of(layers: &[Layer], first: usize, end: usize, output: usize) -> Result<Self, PlanError> {
+        // Sums in 64 bits: at most MAX_LAYERS terms of 50 bits.
+        let mut maps = output as u64 + layers[end - 1].output.len() as u64;
+        let mut input = output;
+        if first > 0 {
+            input += read_ahead(&layers[first..end]);
+            maps = maps.max(input as u64 + layers[first].input.len() as u64);
+        }
+        let mut scratch = [0; 2];
+        let mut state = 0_u64;
+        for index in first..end {
+            let skip = usize::from(layers[index].skip);
+            if layers[index].op == Op::Add && skip + 1 < first {
+                return Err(PlanError::CutSkip(index));
+            }
+            state += state_len(layers, index) as u64;
+            if index + 1 < end {
+                let row = &mut scratch[(index - first) % 2];
+                *row = layers[index].output.row_len().max(*row);
+            }
+        }
+        let total = maps + state + scratch[0] as u64 + scratch[1] as u64;
+        if total > i32::MAX as u64 {
+            return Err(PlanError::TooLarge);
+        }
+        Ok(Footprint {
+            input,
+            maps: maps as usize,
+            scratch,
+            total: total as usize,
+        })
+    }
+}
+
+/// How far beyond its output map a segment's input map must begin, so that no output row is
+/// written over an input row that is still to be read.
+fn read_ahead(segment: &[Layer]) -> usize {
+    let (Some(first), Some(last)) = (segment.first(), segment.last()) else {
+        return 0;
+    };
+    let rows = usize::from(first.input.height);
+    let (row_in, row_out) = (first.input.row_len(), last.output.row_len());
+    let mut ahead = 0;
+    for y in 0..usize::from(last.output.height) {
+        // The newest input row when output row `y` is written.
+        let newest = segment.iter().rev().fold(y, newest_row);
+        // A lone layer still reads the newest row while it writes.
+        let consumed = match segment.len() {
+            1 => newest,
+            _ => newest + 1,
+        };
+        if consumed < rows {
+            ahead = ahead.max(((y + 1) * row_out).saturating_sub(consumed * row_in));
+        }
+    }
+    ahead
+}
+
+/// The newest input row that output row `y` of `layer` needs.
+pub(crate) fn newest_row(y: usize, layer: &Layer) -> usize {
+    let bottom = usize::from(layer.input.height).saturating_sub(1);
+    match layer.op {
+        Op::Conv3x3 | Op::Depthwise3x3 => (y * usize::from(layer.stride) + 2)
+            .saturating_sub(usize::from(layer.padding.top))
+            .min(bottom),
+        Op::Pointwise | Op::Add => y,
+        Op::GlobalAveragePool | Op::Dense => bottom,
+    }
+}
+
+/// Writes the offsets of the layers `first..end` into their slots.
+fn place_segment(
+    layers: &[Layer],
+    first: usize,
+    end: usize,
+    output: usize,
+    footprint: &Footprint,
+    slots: &mut [Slot],
+) {
+    let mut state = footprint.maps;
+    for (index, slot) in slots.iter_mut().enumerate().take(end).skip(first) {
+        slot.state = state;
+        state += state_len(layers, index);
+    }
+    let scratch = [state, state + footprint.scratch[0]];
+    let segment = slots.iter_mut().zip(layers).take(end).skip(first);
+    for (index, (slot, layer)) in segment.enumerate() {
+        slot.output = if first + index + 1 == end {
+            Place {
+                offset: output,
+                step: layer.output.row_len(),
+            }
+        } else {
+            Place {
+                offset: scratch[index % 2],
+                step: 0,
+            }
+        };
+    }
+}

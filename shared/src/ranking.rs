@@ -1,0 +1,155 @@
+//! From logits to labels in order.
+
+use core::fmt;
+
+use heapless::Vec;
+
+use crate::model::Model;
+use crate::softmax::Softmax;
+
+/// A probability in units of 1/65536.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Score(u32);
+
+impl Score {
+    /// Certainty.
+    pub const ONE: Score = Score(1 << 16);
+
+    /// From 1/65536ths; more than [`Score::ONE`] is taken as that.
+    pub const fn from_fine(fine: u32) -> Self {
+        if fine > Self::ONE.0 {
+            Self::ONE
+        } else {
+            Score(fine)
+        }
+    }
+
+    /// In 1/65536ths.
+    pub const fn fine(self) -> u32 {
+        self.0
+    }
+
+    /// As a number in `0.0..=1.0`. For reports on the laptop.
+    pub fn to_f32(self) -> f32 {
+        self.0 as f32 / Self::ONE.0 as f32
+    }
+
+    /// Percent with one digit, e.g. `97.2`: whole and tenths.
+    pub const fn percent(self) -> (u32, u32) {
+        let tenths = (self.0 * 1000 + (1 << 15)) >> 16;
+        (tenths / 10, tenths % 10)
+    }
+}
+
+/// Five digits after the point, as the codelab prints scores: `0.99071`.
+impl fmt::Display for Score {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let digits = (u64::from(self.0) * 100_000 + (1 << 15)) >> 16;
+        write!(f, "{}.{:05}", digits / 100_000, digits % 100_000)
+    }
+}
+
+/// A label and how likely it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ranked<'a> {
+    /// The label.
+    pub label: &'a str,
+    /// Its place among the logits.
+    pub index: usize,
+    /// Its score.
+    pub score: Score,
+}
+
+/// The first `N` labels of a picture, likeliest first; equal logits keep the labels' order.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ranking<'a, const N: usize> {
+    ranked: Vec<Ranked<'a>, N>,
+    unknown: bool,
+}
+
+impl<'a, const N: usize> Ranking<'a, N> {
+    /// Ranks the logits that `model` gave.
+    pub fn new(model: &Model<'a>, logits: &[i8]) -> Self {
+        let verdict = model.verdict();
+        let softmax = Softmax::new(verdict.beta, logits);
+        let mut order: Vec<(i8, Ranked<'a>), N> = Vec::new();
+        for (index, (label, &logit)) in model.labels().zip(logits).enumerate() {
+            let place = order
+                .iter()
+                .take_while(|(other, _)| *other >= logit)
+                .count();
+            if place == N {
+                continue;
+            }
+            if order.is_full() {
+                order.pop();
+            }
+            let score = Score(softmax.fine(logit));
+            let ranked = Ranked {
+                label,
+                index,
+                score,
+            };
+            // There is room: the place is below N and a full list has lost its last.
+            let _ = order.insert(place, (logit, ranked));
+        }
+        let mut best = logits
+            .iter()
+            .copied()
+            .max()
+            .map(|logit| softmax.fine(logit));
+        Ranking {
+            ranked: order.iter().map(|(_, ranked)| *ranked).collect(),
+            unknown: best
+                .take()
+                .is_none_or(|score| score < verdict.unknown_below),
+        }
+    }
+
+    /// The labels, likeliest first.
+    pub fn iter(&self) -> impl Iterator<Item = &Ranked<'a>> {
+        self.ranked.iter()
+    }
+
+    /// The likeliest label; none where the picture is of something unknown.
+    pub fn top(&self) -> Option<&Ranked<'a>> {
+        self.ranked.first().filter(|_| !self.unknown)
+    }
+
+    /// Whether even the likeliest label is too unlikely to be believed.
+    pub const fn is_unknown(&self) -> bool {
+        self.unknown
+    }
+}
+
+/// One line as a serial monitor shows it: `daisy 97.2%  roses 1.9%`, led by `unknown` where it is.
+impl<const N: usize> fmt::Display for Ranking<'_, N> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.unknown {
+            f.write_str("unknown")?;
+        }
+        for (index, ranked) in self.ranked.iter().enumerate() {
+            if index > 0 || self.unknown {
+                f.write_str("  ")?;
+            }
+            let (whole, tenths) = ranked.score.percent();
+            write!(f, "{} {whole}.{tenths}%", ranked.label)?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::string::ToString;
+
+    #[test]
+    fn scores_print_as_the_codelab_does() {
+        assert_eq!(Score::ONE.to_string(), "1.00000");
+        assert_eq!(Score::from_fine(0).to_string(), "0.00000");
+        assert_eq!(Score::from_fine(64_927).to_string(), "0.99071");
+        assert_eq!(Score::from_fine(63_701).percent(), (97, 2));
+        assert_eq!(Score::from_fine(u32::MAX), Score::ONE);
+    }
+}
