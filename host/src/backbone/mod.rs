@@ -1,3 +1,8 @@
 //! Pre-trained networks: reading them, and running them in floating point.
 
+pub mod file;
 pub mod network;
+pub mod tflite;
+
+#[cfg(test)]
+pub(crate) mod testing;

@@ -60,6 +60,25 @@ pub struct TrainedNetwork {
     pub layers: Vec<TrainedLayer>,
 }
 
+impl TrainedNetwork {
+    /// The network without what follows its pooled features; `None` if it never pools.
+    #[must_use]
+    pub fn truncate_to_features(mut self) -> Option<Self> {
+        let pool = self
+            .layers
+            .iter()
+            .position(|l| l.common.op == Op::GlobalAveragePool)?;
+        self.layers.truncate(pool + 1);
+        Some(self)
+    }
+
+    /// How many classes the network tells apart; `None` if it ends in features.
+    pub fn class_count(&self) -> Option<usize> {
+        let last = &self.layers.last()?.common;
+        (last.op == Op::Dense).then_some(usize::from(last.output.channels))
+    }
+}
+
 /// A layer of a [`TrainedNetwork`].
 #[derive(Clone, Debug, PartialEq)]
 pub struct TrainedLayer {

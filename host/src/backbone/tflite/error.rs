@@ -1,0 +1,193 @@
+//! Why a `.tflite` file cannot be used.
+
+use flatbuffers::InvalidFlatbuffer;
+use posy_shared::model::Shape;
+
+/// What is wrong with a `.tflite` file. Says where, and what would help.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub enum TfliteError {
+    /// The identifier "TFL3" is missing.
+    #[error("this is not a TensorFlow Lite file (bytes 4 to 8 are not \"TFL3\")")]
+    NotTflite,
+    /// Offsets or lengths point outside the file.
+    #[error("the file is damaged or cut short; fetch it again ({0})")]
+    Damaged(#[from] InvalidFlatbuffer),
+    /// Another version of the schema.
+    #[error("the file has schema version {0}; posy reads version 3")]
+    Version(u32),
+    /// Not one graph with one input and one output.
+    #[error("the file has {count} {what}; posy reads networks with exactly one")]
+    Count {
+        /// Graphs, inputs or outputs.
+        what: &'static str,
+        /// How many there are.
+        count: usize,
+    },
+    /// The graph has no layer that posy could run.
+    #[error("the network has no layers")]
+    Empty,
+    /// The graph's output is not what its last layer writes.
+    #[error("the network's output is tensor {tensor}, which is not what its last layer writes")]
+    Output {
+        /// Index of the output tensor.
+        tensor: i32,
+    },
+    /// A layer that posy cannot run.
+    #[error("operator {index} ({operator}, writing \"{output}\"): {problem}")]
+    Layer {
+        /// Place in the file's list of operators.
+        index: usize,
+        /// Name of the operator, such as `CONV_2D`.
+        operator: String,
+        /// Name of the tensor that it writes.
+        output: String,
+        /// What is wrong with it.
+        problem: Box<Problem>,
+    },
+}
+
+/// What is wrong with one operator of a `.tflite` file.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub enum Problem {
+    /// posy has no such operator.
+    #[error(
+        "posy has no such operator; it runs CONV_2D, DEPTHWISE_CONV_2D, ADD, AVERAGE_POOL_2D, MEAN, \
+         FULLY_CONNECTED, PAD, RESHAPE, SQUEEZE and SOFTMAX"
+    )]
+    Operator,
+    /// An operator that is not one of TensorFlow Lite's own.
+    #[error("custom operator \"{0}\" is not known to posy")]
+    Custom(String),
+    /// The options that belong to the operator are missing.
+    #[error("its options are missing")]
+    Options,
+    /// An input or output that the operator needs is missing.
+    #[error("it has no {0}")]
+    Missing(&'static str),
+    /// A tensor number that the file does not have.
+    #[error("it names tensor {0}, which does not exist")]
+    NoTensor(i32),
+    /// A tensor has another number type than the operator allows.
+    #[error(
+        "tensor \"{tensor}\" is {found}; posy reads {wanted} here{}",
+        hint(found)
+    )]
+    NumberType {
+        /// Name of the tensor.
+        tensor: String,
+        /// Its number type.
+        found: String,
+        /// The types that posy reads.
+        wanted: &'static str,
+    },
+    /// A tensor whose extents are only known when it runs.
+    #[error("tensor \"{0}\" has a dynamic shape; export the network with a fixed input size")]
+    Dynamic(String),
+    /// A tensor's shape does not fit its place.
+    #[error("tensor \"{tensor}\" has shape {found:?}; {wanted}")]
+    Shape {
+        /// Name of the tensor.
+        tensor: String,
+        /// Its shape.
+        found: Vec<i32>,
+        /// What would fit.
+        wanted: &'static str,
+    },
+    /// The output's shape is not what input, kernel, stride and padding give.
+    #[error("it writes {found:?}, but {expected:?} follows from its input")]
+    OutputShape {
+        /// As the file says.
+        found: Shape,
+        /// As it must be.
+        expected: Shape,
+    },
+    /// A tensor without scale and zero point, or with impossible ones.
+    #[error("tensor \"{tensor}\" {what}; posy reads fully quantised networks")]
+    Quantisation {
+        /// Name of the tensor.
+        tensor: String,
+        /// What is wrong with its quantisation.
+        what: &'static str,
+    },
+    /// Input and output must be quantised alike but are not.
+    #[error("its input and output are quantised differently, which posy cannot reproduce exactly")]
+    Requantises,
+    /// Constant data is missing, outside the file, or of the wrong length.
+    #[error("tensor \"{tensor}\" needs {expected} bytes of data, the file holds {found}")]
+    Data {
+        /// Name of the tensor.
+        tensor: String,
+        /// Bytes that its shape and number type ask for.
+        expected: usize,
+        /// Bytes that its buffer has.
+        found: usize,
+    },
+    /// A variable, sparse, or external tensor.
+    #[error("tensor \"{0}\" is a variable, sparse, or kept in another file")]
+    Unusual(String),
+    /// More weights than the file can hold, because buffers are shared.
+    #[error("its weights are shared by too many layers")]
+    Shared,
+    /// A kernel that is neither 3 x 3 nor 1 x 1.
+    #[error("kernel of {0} x {1}; posy runs {2}")]
+    Kernel(i32, i32, &'static str),
+    /// Kernel elements that do not lie side by side.
+    #[error("dilation {0} x {1}; posy runs networks without dilation")]
+    Dilation(i32, i32),
+    /// Strides that differ, are zero, or belong to a 1 x 1 layer.
+    #[error("stride {0} x {1}; posy runs equal strides, and 1 for 1 x 1 layers")]
+    Stride(i32, i32),
+    /// Neither SAME nor VALID.
+    #[error("padding mode {0} is not known")]
+    PaddingMode(i8),
+    /// A padding that cannot become part of a 3 x 3 layer.
+    #[error(
+        "padding is run only as part of the 3 x 3 convolution without padding that follows it, up to 2 rows and \
+         columns on each side"
+    )]
+    Padding,
+    /// A depthwise layer that makes several channels of one.
+    #[error("{inputs} channels become {outputs}; posy runs depthwise layers with multiplier 1")]
+    DepthMultiplier {
+        /// Channels read.
+        inputs: u16,
+        /// Channels written.
+        outputs: u16,
+    },
+    /// An activation other than none, ReLU and ReLU6.
+    #[error("fused activation {0} is not run by posy; it runs none, ReLU and ReLU6")]
+    Activation(i8),
+    /// A pool over less than the whole map.
+    #[error("pools windows of {0} x {1}; posy pools whole maps")]
+    Pool(i32, i32),
+    /// Mean over other axes than height and width.
+    #[error("takes the mean over other axes than height and width")]
+    Axes,
+    /// Weights that are stored shuffled.
+    #[error("weights are stored in format {0}; posy reads the default format")]
+    WeightsFormat(i8),
+    /// Reads something else than what the layer before it writes.
+    #[error(
+        "tensor \"{0}\" is not what the layer before it writes; posy runs chains of layers, with additions that look \
+         back"
+    )]
+    Branch(String),
+    /// An addition whose second operand is not an earlier layer.
+    #[error("posy adds the outputs of two different layers")]
+    Operand,
+    /// Layers after the network's end.
+    #[error("it comes after the softmax, where the network ends")]
+    AfterEnd,
+}
+
+/// What to do about a number type.
+fn hint(found: &str) -> &'static str {
+    match found {
+        "float32" | "float16" => {
+            ". Float networks are not read from TensorFlow Lite files: use the quantised file (\"_quant\"), or \
+             convert with full-integer post-training quantisation"
+        }
+        "int16" => ". Convert with 8-bit activations",
+        _ => "",
+    }
+}
