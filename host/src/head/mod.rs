@@ -1,1 +1,348 @@
-//! The last layer: trainers and metrics.
+//! The last layer: its trainers, its measures, and its int8 form.
+//!
+//! [`Features`] go in, a [`Head`] comes out: of [`logistic`] (solved to convergence; the default)
+//! or of [`sgd`] (gradient descent in the steps of TensorFlow's `retrain.py`). Features of the
+//! integer pipeline and of the float pipeline take the same road; [`Features::from_int8`] turns
+//! the former into the real numbers that they stand for. [`int8`] makes the head that a board
+//! runs.
+
+pub mod int8;
+pub mod logistic;
+pub mod metrics;
+mod objective;
+pub mod sgd;
+mod solve;
+
+use thiserror::Error;
+
+use crate::backbone::network::Quantisation;
+
+/// Why features were refused or a head could not be trained.
+#[derive(Debug, Error, PartialEq)]
+pub enum HeadError {
+    /// The number of values is not photos x width.
+    #[error("{values} feature values do not make {photos} photos of {width} features each")]
+    Shape {
+        /// Values given.
+        values: usize,
+        /// Photos given, counted by their labels.
+        photos: usize,
+        /// Features of a photo.
+        width: usize,
+    },
+    /// Features of two sets differ in width.
+    #[error("features of {found} values meet features of {expected}: they are of two networks")]
+    Width {
+        /// Width of the training features.
+        expected: usize,
+        /// Width of the others.
+        found: usize,
+    },
+    /// A label index is not below the number of labels.
+    #[error("photo {photo} has label number {label}, but there are only {labels} labels")]
+    UnknownLabel {
+        /// Index of the photo in its set.
+        photo: usize,
+        /// Its label.
+        label: usize,
+        /// Number of labels.
+        labels: usize,
+    },
+    /// A feature is NaN or infinite.
+    #[error(
+        "feature {feature} of photo {photo} is not a number: the network or its input is damaged"
+    )]
+    NotFinite {
+        /// Index of the photo in its set.
+        photo: usize,
+        /// Index of the feature.
+        feature: usize,
+    },
+    /// Nothing to tell apart.
+    #[error("training needs two labels or more, and there are {labels}")]
+    TooFewLabels {
+        /// Number of labels.
+        labels: usize,
+    },
+    /// A label that no training photo has.
+    #[error("label number {label} has no training photo: add photos of it or remove its folder")]
+    LabelWithoutPhotos {
+        /// The label.
+        label: usize,
+    },
+    /// An option is out of its range.
+    #[error("{option} is {value}, but must be {must}")]
+    Option {
+        /// Name of the option.
+        option: &'static str,
+        /// What it was.
+        value: String,
+        /// What it may be.
+        must: &'static str,
+    },
+    /// Weights grew beyond all bounds.
+    #[error(
+        "training diverged at step {step}: the learning rate {learning_rate} is too high; \
+         give a lower one"
+    )]
+    Diverged {
+        /// The step.
+        step: usize,
+        /// Its learning rate.
+        learning_rate: f64,
+    },
+    /// The optimiser gave up.
+    #[error("training did not run: {0}")]
+    Solver(String),
+}
+
+/// Features of a set of photos, with the label of each.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Features {
+    width: usize,
+    values: Vec<f32>,
+    labels: Vec<usize>,
+}
+
+impl Features {
+    /// Features from `values`, row-major `[N, D]` with D = `width`, and one label index for each
+    /// of the N photos. Every value must be finite.
+    pub fn new(width: usize, values: Vec<f32>, labels: Vec<usize>) -> Result<Self, HeadError> {
+        let photos = labels.len();
+        if width == 0 || photos.checked_mul(width) != Some(values.len()) {
+            return Err(HeadError::Shape {
+                values: values.len(),
+                photos,
+                width,
+            });
+        }
+        if let Some(at) = values.iter().position(|value| !value.is_finite()) {
+            return Err(HeadError::NotFinite {
+                photo: at / width,
+                feature: at % width,
+            });
+        }
+        Ok(Self {
+            width,
+            values,
+            labels,
+        })
+    }
+
+    /// Features from the integer pipeline: each value is `scale * (q - zero_point)`.
+    pub fn from_int8(
+        width: usize,
+        values: &[i8],
+        labels: Vec<usize>,
+        quantisation: Quantisation,
+    ) -> Result<Self, HeadError> {
+        let real = |&q: &i8| quantisation.scale * (i32::from(q) - quantisation.zero_point) as f32;
+        Self::new(width, values.iter().map(real).collect(), labels)
+    }
+
+    /// Number of photos, N.
+    pub fn len(&self) -> usize {
+        self.labels.len()
+    }
+
+    /// Whether there is no photo.
+    pub fn is_empty(&self) -> bool {
+        self.labels.is_empty()
+    }
+
+    /// Features of a photo, D.
+    pub fn width(&self) -> usize {
+        self.width
+    }
+
+    /// All values, row-major `[N, D]`.
+    pub fn values(&self) -> &[f32] {
+        &self.values
+    }
+
+    /// The photos' labels, `[N]`.
+    pub fn labels(&self) -> &[usize] {
+        &self.labels
+    }
+
+    /// The features of one photo, `[D]`; `photo` must be below [`Features::len`].
+    pub fn row(&self, photo: usize) -> &[f32] {
+        &self.values[photo * self.width..][..self.width]
+    }
+
+    /// The features of all photos, in order, each with its label.
+    pub fn rows(&self) -> impl ExactSizeIterator<Item = (&[f32], usize)> {
+        self.values
+            .chunks_exact(self.width)
+            .zip(self.labels.iter().copied())
+    }
+
+    /// The photos with these indices, in this order; each must be below [`Features::len`].
+    pub fn select(&self, photos: &[usize]) -> Self {
+        Self {
+            width: self.width,
+            values: photos
+                .iter()
+                .flat_map(|&photo| self.row(photo).iter().copied())
+                .collect(),
+            labels: photos.iter().map(|&photo| self.labels[photo]).collect(),
+        }
+    }
+
+    /// Checks that a head of `labels` labels can be trained on these photos.
+    fn check_trainable(&self, labels: usize) -> Result<(), HeadError> {
+        if labels < 2 {
+            return Err(HeadError::TooFewLabels { labels });
+        }
+        self.check_labels(labels)?;
+        match (0..labels).find(|label| !self.labels.contains(label)) {
+            Some(label) => Err(HeadError::LabelWithoutPhotos { label }),
+            None => Ok(()),
+        }
+    }
+
+    /// Checks that every label is below `labels`.
+    fn check_labels(&self, labels: usize) -> Result<(), HeadError> {
+        match self.labels.iter().position(|&label| label >= labels) {
+            Some(photo) => Err(HeadError::UnknownLabel {
+                photo,
+                label: self.labels[photo],
+                labels,
+            }),
+            None => Ok(()),
+        }
+    }
+
+    /// Checks that photos held against a training set have its width and labels.
+    fn check_against(&self, training: &Self, labels: usize) -> Result<(), HeadError> {
+        if self.width != training.width {
+            return Err(HeadError::Width {
+                expected: training.width,
+                found: self.width,
+            });
+        }
+        self.check_labels(labels)
+    }
+}
+
+/// A trained last layer: `logits = weights x features + bias`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Head {
+    /// Row-major `[K, D]`, K labels by D features.
+    pub weights: Vec<f32>,
+    /// `[K]`.
+    pub bias: Vec<f32>,
+}
+
+impl Head {
+    /// Number of labels, K.
+    pub fn labels(&self) -> usize {
+        self.bias.len()
+    }
+
+    /// Number of features, D.
+    pub fn width(&self) -> usize {
+        self.weights.len() / self.bias.len().max(1)
+    }
+
+    /// One score for each label, `[K]`, of the features `[D]` of one photo. Sums are in f64, in
+    /// order.
+    pub fn logits(&self, features: &[f32]) -> Vec<f32> {
+        self.weights
+            .chunks_exact(self.width().max(1))
+            .zip(&self.bias)
+            .map(|(weights, &bias)| {
+                let sum: f64 = weights
+                    .iter()
+                    .zip(features)
+                    .map(|(&w, &x)| f64::from(w) * f64::from(x))
+                    .sum();
+                (sum + f64::from(bias)) as f32
+            })
+            .collect()
+    }
+
+    /// The logits of every photo, row-major `[N, K]`.
+    pub fn logits_of(&self, features: &Features) -> Vec<f32> {
+        features
+            .rows()
+            .flat_map(|(row, _)| self.logits(row))
+            .collect()
+    }
+}
+
+/// Probabilities from logits: `exp(z_k) / sum_j exp(z_j)`, computed less the greatest logit so
+/// that nothing overflows.
+pub fn softmax(logits: &[f32]) -> Vec<f32> {
+    let top = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+    let powers: Vec<f64> = logits
+        .iter()
+        .map(|&z| (f64::from(z) - f64::from(top)).exp())
+        .collect();
+    let sum: f64 = powers.iter().sum();
+    powers.iter().map(|power| (power / sum) as f32).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shape_and_finiteness_are_checked() {
+        assert!(matches!(
+            Features::new(2, vec![0.0; 5], vec![0, 1]),
+            Err(HeadError::Shape { values: 5, .. })
+        ));
+        assert!(Features::new(0, vec![], vec![]).is_err());
+        assert_eq!(
+            Features::new(2, vec![0.0, 1.0, f32::NAN, 0.0], vec![0, 1]),
+            Err(HeadError::NotFinite {
+                photo: 1,
+                feature: 0
+            })
+        );
+    }
+
+    #[test]
+    fn int8_features_become_what_they_stand_for() {
+        let quantisation = Quantisation {
+            scale: 0.5,
+            zero_point: -128,
+        };
+        let features = Features::from_int8(3, &[-128, -127, 127], vec![0], quantisation).unwrap();
+        assert_eq!(features.values(), [0.0, 0.5, 127.5]);
+    }
+
+    #[test]
+    fn softmax_of_great_logits_is_finite() {
+        let p = softmax(&[1000.0, 1000.0, -1000.0]);
+        assert_eq!(p, [0.5, 0.5, 0.0]);
+    }
+
+    #[test]
+    fn logits_are_row_by_row() {
+        let head = Head {
+            weights: vec![1.0, 2.0, -1.0, 0.5],
+            bias: vec![0.25, -4.0],
+        };
+        assert_eq!(head.logits(&[3.0, 4.0]), [11.25, -5.0]);
+        assert_eq!(head.width(), 2);
+    }
+
+    #[test]
+    fn untrainable_sets_are_named() {
+        let features = Features::new(1, vec![0.0; 3], vec![0, 0, 2]).unwrap();
+        assert_eq!(
+            features.check_trainable(3),
+            Err(HeadError::LabelWithoutPhotos { label: 1 })
+        );
+        assert!(matches!(
+            features.check_trainable(2),
+            Err(HeadError::UnknownLabel { photo: 2, .. })
+        ));
+        assert!(matches!(
+            features.check_trainable(1),
+            Err(HeadError::TooFewLabels { labels: 1 })
+        ));
+    }
+}

@@ -1,0 +1,114 @@
+//! Minimising the logistic objective by L-BFGS with a More-Thuente line search (argmin).
+
+use std::cell::RefCell;
+
+use argmin::core::{CostFunction, Error, Executor, Gradient, State};
+use argmin::solver::linesearch::MoreThuenteLineSearch;
+use argmin::solver::quasinewton::LBFGS;
+
+use super::HeadError;
+use super::objective::Objective;
+
+/// Past steps that L-BFGS remembers; scikit-learn keeps as many.
+const MEMORY: usize = 10;
+
+/// Where the minimiser came to.
+pub(super) struct Solution {
+    /// Parameters, as [`Objective`] lays them out.
+    pub(super) parameters: Vec<f64>,
+    /// Objective there.
+    pub(super) loss: f64,
+    /// Euclidean norm of the gradient there.
+    pub(super) gradient_norm: f64,
+    /// Steps taken.
+    pub(super) steps: u64,
+}
+
+/// Minimises over the training photos `photos`, with strength `c`. Walks from `start` until the gradient's norm is below `tolerance`, or no further step lowers
+/// the loss in f64, or `max_steps` have been taken.
+pub(super) fn minimise(
+    objective: &Objective<'_>,
+    photos: &[usize],
+    c: f64,
+    start: Vec<f64>,
+    tolerance: f64,
+    max_steps: u64,
+) -> Result<Solution, HeadError> {
+    let failed = |error: Error| HeadError::Solver(error.to_string());
+    let problem = Problem {
+        objective,
+        photos,
+        c,
+        last: RefCell::new(None),
+    };
+    let solver = LBFGS::new(MoreThuenteLineSearch::new(), MEMORY)
+        .with_tolerance_grad(tolerance)
+        .and_then(|solver| solver.with_tolerance_cost(0.0))
+        .map_err(failed)?;
+    let mut result = Executor::new(problem, solver)
+        .configure(|state| state.param(start.clone()).max_iters(max_steps))
+        .timer(false)
+        .run()
+        .map_err(failed)?;
+    let steps = result.state.get_iter();
+    let parameters = result.state.take_best_param().unwrap_or(start);
+    let (loss, gradient) = objective.evaluate(&parameters, photos, c);
+    Ok(Solution {
+        parameters,
+        loss,
+        gradient_norm: gradient
+            .iter()
+            .map(|slope| slope * slope)
+            .sum::<f64>()
+            .sqrt(),
+        steps,
+    })
+}
+
+/// The objective as argmin asks for it: loss and gradient by two calls. One pass over the
+/// features gives both, so the last one is kept.
+struct Problem<'a> {
+    objective: &'a Objective<'a>,
+    photos: &'a [usize],
+    c: f64,
+    last: RefCell<Option<Evaluation>>,
+}
+
+struct Evaluation {
+    parameters: Vec<f64>,
+    loss: f64,
+    gradient: Vec<f64>,
+}
+
+impl Problem<'_> {
+    fn at<R>(&self, parameters: &[f64], read: impl FnOnce(&Evaluation) -> R) -> R {
+        let mut last = self.last.borrow_mut();
+        if let Some(evaluation) = last.as_ref().filter(|last| last.parameters == parameters) {
+            return read(evaluation);
+        }
+        let (loss, gradient) = self.objective.evaluate(parameters, self.photos, self.c);
+        read(last.insert(Evaluation {
+            parameters: parameters.to_vec(),
+            loss,
+            gradient,
+        }))
+    }
+}
+
+impl CostFunction for Problem<'_> {
+    type Param = Vec<f64>;
+    type Output = f64;
+
+    fn cost(&self, parameters: &Vec<f64>) -> Result<f64, Error> {
+        Ok(self.at(parameters, |evaluation| evaluation.loss))
+    }
+}
+
+impl Gradient for Problem<'_> {
+    type Param = Vec<f64>;
+    type Gradient = Vec<f64>;
+
+    fn gradient(&self, parameters: &Vec<f64>) -> Result<Vec<f64>, Error> {
+        Ok(self.at(parameters, |evaluation| evaluation.gradient.clone()))
+    }
+}
