@@ -1,1 +1,94 @@
-//! tests
+//! What whole-system tests share: the real data, recorded arrays, running a model.
+
+use std::path::{Path, PathBuf};
+
+use posy_shared::engine::{Engine, Observer};
+use posy_shared::kernels::{Layout, scalar::Scalar};
+use posy_shared::model::Model;
+
+/// The folder of real photos, networks and recorded outputs: `POSY_DATA`, by default `shared`
+/// beside the workspace. Where `name` is missing in it, says loudly that `test` is skipped.
+pub fn data(test: &str, name: &str) -> Option<PathBuf> {
+    let root = std::env::var_os("POSY_DATA").map_or_else(
+        || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared"),
+        PathBuf::from,
+    );
+    let path = root.join(name);
+    if path.exists() {
+        return Some(path);
+    }
+    eprintln!(
+        "SKIPPED: {test}: no data at {}; set POSY_DATA",
+        path.display()
+    );
+    None
+}
+
+/// Bytes of a recorded file, as int8.
+pub fn int8_file(path: &Path) -> Vec<i8> {
+    let bytes = std::fs::read(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    bytes.into_iter().map(|byte| byte as i8).collect()
+}
+
+/// The arrays of an `.npz` file in order of their names, with their shapes; one byte an element.
+pub fn npz_arrays(path: &Path) -> Vec<(String, Vec<u64>, Vec<u8>)> {
+    let mut archive = npyz::npz::NpzArchive::open(path)
+        .unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    let mut names: Vec<String> = archive.array_names().map(String::from).collect();
+    names.sort();
+    let mut array = |name: String| {
+        let npy = archive.by_name(&name).unwrap().unwrap();
+        let shape = npy.shape().to_vec();
+        let bytes = match npy.dtype().descr().as_str() {
+            descr if descr.contains("i1") => {
+                let numbers: Vec<i8> = npy.into_vec().unwrap();
+                numbers.into_iter().map(|number| number as u8).collect()
+            }
+            _ => npy.into_vec().unwrap(),
+        };
+        (name, shape, bytes)
+    };
+    names.into_iter().map(|name| array(name)).collect()
+}
+
+/// Every row that layers write, put together into maps `[H, W, C]`.
+pub struct Maps<'m> {
+    model: &'m Model<'m>,
+    /// One per layer.
+    pub maps: Vec<Vec<i8>>,
+}
+
+impl<'m> Maps<'m> {
+    /// Empty maps for the layers of `model`.
+    pub fn new(model: &'m Model<'m>) -> Self {
+        let layers = model.layers().iter();
+        Maps {
+            model,
+            maps: layers.map(|layer| vec![0; layer.output.len()]).collect(),
+        }
+    }
+}
+
+impl Observer for Maps<'_> {
+    fn row(&mut self, layer: usize, row: usize, layout: Layout, numbers: &[i8]) {
+        let shape = self.model.layers()[layer].output;
+        let (width, channels) = (usize::from(shape.width), usize::from(shape.channels));
+        let (x_step, c_step) = layout.steps(width, channels);
+        let map = &mut self.maps[layer][row * shape.row_len()..][..shape.row_len()];
+        for (x, pixel) in map.chunks_exact_mut(channels).enumerate() {
+            for (c, number) in pixel.iter_mut().enumerate() {
+                *number = numbers[x * x_step + c * c_step];
+            }
+        }
+    }
+}
+
+/// Runs `model` on `input`, `[H, W, C]`, in exactly the planned bytes.
+pub fn run(model: &Model<'_>, input: &[i8], observer: &mut impl Observer) -> Vec<i8> {
+    let mut arena = vec![0; model.plan().arena_len];
+    let mut engine = Engine::new(model, &mut arena, Scalar).unwrap();
+    for row in input.chunks_exact(model.input_shape().row_len()) {
+        engine.push_row_observed(row, observer).unwrap();
+    }
+    engine.finish_observed(observer).unwrap().to_vec()
+}
