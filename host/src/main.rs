@@ -1,2 +1,7 @@
 //! The `posy` command.
-fn main() {}
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    posy::cli::main()
+}

@@ -141,6 +141,11 @@ impl<'r, 'm, K: Kernels> Engine<'r, 'm, K> {
         Ok(engine)
     }
 
+    /// The model that it runs.
+    pub const fn model(&self) -> &'r Model<'m> {
+        self.model
+    }
+
     /// Begins a picture; what was pushed of another is forgotten.
     ///
     /// # Errors

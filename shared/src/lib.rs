@@ -4,7 +4,7 @@
 //! point between the camera's pixels and the ranked labels, no panic on any bytes.
 //!
 //! The road of one picture: [`image`] -> [`preprocess`] -> [`engine`] (with [`kernels`], along a
-//! [`plan`]) -> [`ranking`].
+//! [`plan`]) -> [`ranking`]; [`picture`] is all of it but the last step.
 #![no_std]
 
 #[cfg(any(feature = "alloc", test))]
@@ -14,6 +14,7 @@ pub mod engine;
 pub mod image;
 pub mod kernels;
 pub mod model;
+pub mod picture;
 pub mod plan;
 pub mod preprocess;
 pub mod ranking;

@@ -1,0 +1,87 @@
+//! `posy fit`: what a network takes, and which boards have it.
+
+use std::path::Path;
+use std::process::ExitCode;
+
+use clap::Args;
+use serde_json::json;
+
+use super::Failure;
+use super::output::{kib, millions, print_json, print_table};
+use crate::backbone::zoo::Architecture;
+use crate::device::{BOARDS, Footprint, fits};
+use crate::model_file::ModelFile;
+
+/// Prints flash, RAM and products of networks, and the boards that they fit.
+#[derive(Debug, Args)]
+pub(super) struct Arguments {
+    /// Names of architectures, or .posy files; all MobileNet v1 networks if none is given.
+    #[arg(value_name = "ARCHITECTURE|FILE")]
+    networks: Vec<String>,
+    /// Number of labels that an architecture is to tell apart.
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u16).range(2..=4096))]
+    labels: u16,
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
+    let mut rows: Vec<(String, Footprint)> = Vec::new();
+    if arguments.networks.is_empty() {
+        for architecture in Architecture::codelab() {
+            let footprint = of_architecture(&architecture, arguments.labels)?;
+            rows.push((architecture.to_string(), footprint));
+        }
+    }
+    for name in &arguments.networks {
+        let footprint = if name.ends_with(".posy") || Path::new(name).is_file() {
+            Footprint::of_model(&ModelFile::open(Path::new(name))?.model()?)
+        } else {
+            of_architecture(&name.parse()?, arguments.labels)?
+        };
+        rows.push((name.clone(), footprint));
+    }
+    if arguments.json {
+        return print_json(&as_json(&rows)).map(|()| ExitCode::SUCCESS);
+    }
+    let mut heading = vec!["network", "flash KiB", "RAM KiB", "M products"];
+    heading.extend(BOARDS.iter().map(|board| board.name));
+    let table: Vec<Vec<String>> = rows
+        .iter()
+        .map(|(name, footprint)| {
+            let mut row = vec![
+                name.clone(),
+                kib(footprint.flash_bytes),
+                kib(footprint.ram_bytes),
+                millions(footprint.products),
+            ];
+            row.extend(BOARDS.iter().map(|board| match fits(footprint, board) {
+                true => "fits".to_owned(),
+                false => "-".to_owned(),
+            }));
+            row
+        })
+        .collect();
+    print_table(&heading, &table)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn of_architecture(architecture: &Architecture, labels: u16) -> Result<Footprint, Failure> {
+    Ok(Footprint::of_architecture(architecture, labels)?)
+}
+
+fn as_json(rows: &[(String, Footprint)]) -> serde_json::Value {
+    rows.iter()
+        .map(|(name, footprint)| {
+            let boards = BOARDS.iter().filter(|board| fits(footprint, board));
+            json!({
+                "network": name,
+                "flash_bytes": footprint.flash_bytes,
+                "ram_bytes": footprint.ram_bytes,
+                "products": footprint.products,
+                "fits": boards.map(|board| board.name).collect::<Vec<_>>(),
+            })
+        })
+        .collect()
+}

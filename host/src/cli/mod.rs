@@ -1,0 +1,61 @@
+//! The command line: one file per command, arguments and printing, no logic.
+//!
+//! Data goes to standard output, everything else to standard error. Exit codes: 0 for success, 1
+//! for an error, 2 for arguments that make no sense.
+
+mod fit;
+mod inspect;
+mod label;
+mod output;
+mod retrain;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Teaches a pocket-sized board to name what its camera sees.
+#[derive(Debug, Parser)]
+#[command(
+    name = "posy",
+    version,
+    about,
+    long_about = "Teaches a pocket-sized board to name what its camera sees: retrains the last \
+                  layer of a MobileNet on folders of photos, quantises it, and writes one file \
+                  that runs on a microcontroller and on this machine with the same answer, bit \
+                  for bit.",
+    max_term_width = 100
+)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Retrain(Box<retrain::Arguments>),
+    Label(label::Arguments),
+    Inspect(inspect::Arguments),
+    Fit(fit::Arguments),
+}
+
+/// An error that has been put into words for a person.
+pub(crate) type Failure = Box<dyn std::error::Error + Send + Sync>;
+
+/// Runs the command that the process was started with.
+pub fn main() -> ExitCode {
+    let result = match Arguments::parse().command {
+        Command::Retrain(arguments) => retrain::run(&arguments),
+        Command::Label(arguments) => label::run(&arguments),
+        Command::Inspect(arguments) => inspect::run(&arguments),
+        Command::Fit(arguments) => fit::run(&arguments),
+    };
+    match result {
+        Ok(code) => code,
+        // Whoever reads our output has seen enough, as `head` does.
+        Err(failure) if output::is_broken_pipe(&*failure) => ExitCode::SUCCESS,
+        Err(failure) => {
+            eprintln!("error: {failure}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,60 @@
+//! Printing that the commands share.
+
+use std::io::{self, Write};
+
+use super::Failure;
+
+/// Whether a failure is only that nobody reads our output any more.
+pub(super) fn is_broken_pipe(failure: &(dyn std::error::Error + Send + Sync + 'static)) -> bool {
+    failure
+        .downcast_ref::<io::Error>()
+        .is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
+}
+
+/// Prints one JSON value on lines of its own.
+pub(super) fn print_json(value: &serde_json::Value) -> Result<(), Failure> {
+    let mut out = io::stdout().lock();
+    serde_json::to_writer_pretty(&mut out, value)?;
+    writeln!(out)?;
+    Ok(())
+}
+
+/// Prints `rows` in columns: the first flush left, the others flush right.
+pub(super) fn print_table(heading: &[&str], rows: &[Vec<String>]) -> Result<(), Failure> {
+    let heading: Vec<String> = heading.iter().map(|cell| (*cell).to_owned()).collect();
+    let widths: Vec<usize> = (0..heading.len())
+        .map(|column| {
+            let cells = rows.iter().chain([&heading]);
+            let cells = cells.filter_map(|row| row.get(column));
+            cells.map(|cell| cell.chars().count()).max().unwrap_or(0)
+        })
+        .collect();
+    let mut out = io::stdout().lock();
+    for row in [&heading].into_iter().chain(rows) {
+        let mut line = String::new();
+        for (column, (cell, &width)) in row.iter().zip(&widths).enumerate() {
+            let padding = " ".repeat(width - cell.chars().count());
+            match column {
+                0 => line.push_str(&format!("{cell}{padding}")),
+                _ => line.push_str(&format!("  {padding}{cell}")),
+            }
+        }
+        writeln!(out, "{}", line.trim_end())?;
+    }
+    Ok(())
+}
+
+/// Bytes in KiB with one digit.
+pub(super) fn kib(bytes: u64) -> String {
+    format!("{:.1}", bytes as f64 / 1024.0)
+}
+
+/// Products in millions with one digit.
+pub(super) fn millions(products: u64) -> String {
+    format!("{:.1}", products as f64 / 1e6)
+}
+
+/// Bytes as hexadecimal digits.
+pub(super) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
