@@ -4,7 +4,10 @@
 //! photo file -> pixels -> `Input` -> features -> head -> model -> `.posy` bytes.
 
 pub mod backbone;
+pub mod device;
+pub mod export;
 pub mod features;
 pub mod head;
+pub mod model_file;
 pub mod photos;
 pub mod quantise;

@@ -2,9 +2,9 @@
 
 use std::path::Path;
 
-use posy::backbone::read_file;
+use posy::backbone::file::read_file;
 use posy::export::{Heading, extractor};
-use posy::quantise::from_trained;
+use posy::quantise::trained::from_trained;
 use posy_shared::model::{InputContract, Model, Provenance, SplitFacts};
 use posy_shared::preprocess::{Crop, Filter};
 use posy_shared::softmax::Softmax;

@@ -9,23 +9,24 @@ use posy_shared::softmax::Beta;
 
 use crate::backbone::network::{Activation, Common, IntLayer, IntNetwork, Quantisation};
 use crate::head::int8::IntHead;
-use crate::quantise::multiplier::{activation_range, add_params, quantise_multiplier};
+use crate::quantise::multiplier::{
+    Multiplier as RealMultiplier, activation_range, add_params, effective_scales,
+    quantise_multiplier,
+};
 
 /// Why a network cannot be written.
 #[derive(Debug, thiserror::Error, PartialEq)]
 pub enum ExportError {
-    /// A scale is zero, negative or not finite, or so small that its rescaling has no bits left.
+    /// A scale is zero, negative or not finite, or a rescaling is out of range.
     #[error(
-        "layer {layer} ({name}) rescales by {factor}, which int8 inference cannot do: the network \
-         file is damaged or was quantised with a scale of zero"
+        "layer {layer} ({name}) has scales that int8 inference cannot use: the network file is \
+         damaged or was quantised wrongly"
     )]
     Scale {
         /// Index of the layer.
         layer: usize,
         /// Its name in the file.
         name: String,
-        /// The factor.
-        factor: f64,
     },
     /// The network has more layers than a model may.
     #[error("the network has {0} layers and a model has room for 255")]
@@ -139,12 +140,11 @@ pub fn softmax_beta(logit_scale: f32) -> Beta {
     const INTEGER_BITS: u32 = 5;
     let fraction = f64::from(1_u32 << (31 - INTEGER_BITS));
     let greatest = f64::from(i32::MAX);
-    let (multiplier, shift) =
-        quantise_multiplier((f64::from(logit_scale) * fraction).clamp(1.0, greatest));
-    let radius = f64::from((1_u32 << INTEGER_BITS) - 1) * fraction / 2_f64.powi(shift);
+    let beta = quantise_multiplier((f64::from(logit_scale) * fraction).clamp(1.0, greatest));
+    let radius = f64::from((1_u32 << INTEGER_BITS) - 1) * fraction / 2_f64.powi(beta.shift);
     Beta {
-        multiplier,
-        left_shift: shift as u8,
+        multiplier: beta.multiplier,
+        left_shift: beta.shift as u8,
         least_difference: -(radius.floor() as i32),
     }
 }
@@ -166,20 +166,16 @@ fn layer_spec(network: &IntNetwork, index: usize) -> Result<LayerSpec, ExportErr
         _ => network.layers[index - 1].output,
     };
     let output = source.output;
-    let scale = |factor: f64| {
-        let wrong = || ExportError::Scale {
-            layer: index,
-            name: common.name.clone(),
-            factor,
-        };
-        if !factor.is_finite() || factor <= 0.0 {
-            return Err(wrong());
-        }
-        let (mantissa, shift) = quantise_multiplier(factor);
-        match i8::try_from(shift) {
-            Ok(shift) if (-31..=30).contains(&shift) => Ok(Multiplier { mantissa, shift }),
-            _ => Err(wrong()),
-        }
+    let wrong = || ExportError::Scale {
+        layer: index,
+        name: common.name.clone(),
+    };
+    let checked = |scale: RealMultiplier| match i8::try_from(scale.shift) {
+        Ok(shift) if (-31..=30).contains(&shift) => Ok(Multiplier {
+            mantissa: scale.multiplier,
+            shift,
+        }),
+        _ => Err(wrong()),
     };
     let tables = match common.op {
         Op::GlobalAveragePool => Tables::None,
@@ -187,19 +183,20 @@ fn layer_spec(network: &IntNetwork, index: usize) -> Result<LayerSpec, ExportErr
             let skip = common.skip.unwrap_or(0);
             let add = add_params(input, network.layers[skip].output, output);
             Tables::Add(AddTables {
-                a: scale(add.a)?,
-                b: scale(add.b)?,
-                output: scale(add.output)?,
+                a: checked(add.first)?,
+                b: checked(add.second)?,
+                output: checked(add.output)?,
             })
         }
         _ => Tables::Channels(ChannelTables {
             bias: source.bias.clone(),
-            scale: source
-                .weight_scales
-                .iter()
-                .map(|&weight| {
-                    let product = f64::from(input.scale) * f64::from(weight);
-                    scale(product / f64::from(output.scale))
+            scale: effective_scales(input, source)
+                .into_iter()
+                .map(|factor| {
+                    // Too small a factor becomes zero, as in TFLite; no scale at all is a fault.
+                    let valid = factor.is_finite() && factor > 0.0;
+                    let scale = valid.then(|| quantise_multiplier(factor));
+                    scale.ok_or_else(wrong).and_then(checked)
                 })
                 .collect::<Result<_, _>>()?,
         }),

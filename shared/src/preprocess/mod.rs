@@ -1,26 +1,101 @@
 //! From rows of pixels to the rows of int8 numbers that a network reads.
+//!
+//! A [`Preprocessor`] takes the rows of a picture from top to bottom and hands out the rows of the
+//! network's input as soon as each is complete, so that neither picture nor input need ever be in
+//! RAM whole. All arithmetic is in integers: a laptop and a board given the same pixels make the
+//! same input.
+//!
+//! ```
+//! use posy_shared::preprocess::*;
+//!
+//! let source = Size { width: 4, height: 2 };
+//! let output = Size { width: 2, height: 2 };
+//! let mut scratch = [0; scratch_len(2)];
+//! let mut preprocessor = Preprocessor::new(
+//!     source, Crop::Centre, Filter::Area, output, PixelMap::Centred, &mut scratch,
+//! )?;
+//! let mut input = [0; 2 * 2 * 3];
+//! let mut rows = input.chunks_exact_mut(2 * 3);
+//! for row in [[0, 0, 0, 128, 128, 128, 255, 255, 255, 0, 0, 0]; 2] {
+//!     preprocessor.push_row(&row, |row| {
+//!         if let Some(place) = rows.next() {
+//!             place.copy_from_slice(row);
+//!         }
+//!     })?;
+//! }
+//! preprocessor.finish()?;
+//! assert_eq!(input[..6], [0, 0, 0, 127, 127, 127]);
+//! # Ok::<(), PreprocessError>(())
+//! ```
+
+mod area;
+mod bilinear;
+mod error;
+mod preprocessor;
+mod reciprocal;
+mod region;
+
+#[cfg(test)]
+mod oracle_tests;
+#[cfg(test)]
+mod tests;
+
+pub use error::PreprocessError;
+pub use preprocessor::{MAX_OUTPUT_SIDE, Preprocessor, scratch_len};
+pub use region::Region;
+
 use serde::{Deserialize, Serialize};
-/// c
+
+/// Extent of a picture in pixels.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Size {
+    /// Pixels in a row.
+    pub width: u16,
+    /// Rows.
+    pub height: u16,
+}
+
+/// Which part of the picture the network sees.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Crop {
-    /// s
+    /// All of it, squashed into the network's shape, as TensorFlow's `retrain.py` does.
     Squash,
-    /// c
+    /// The largest centred part that has the network's shape.
     Centre,
 }
-/// f
+
+/// How the picture is resized.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Filter {
-    /// l
+    /// TensorFlow 1's `resize_bilinear` with `align_corners=False` and no half-pixel centres: output
+    /// pixel `i` lies at `i * in / out` of the source and mixes the two pixels beside that place.
+    /// It reads few pixels, and aliases when a picture is shrunk by more than a half.
     LegacyBilinear,
-    /// a
+    /// Each output pixel is the mean of the part of the source that it covers, edges weighted by
+    /// the fraction covered. It does not alias, and reads every pixel.
     Area,
 }
-/// p
+
+/// From a colour channel of 0 to 255 to the network's int8.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PixelMap<'a> {
-    /// c
+    /// `value - 128`.
     Centred,
-    /// t
+    /// Three tables of 256 int8 (as their bytes), for red, green and blue: channel `c` of value `v`
+    /// becomes entry `256 * c + v`.
     Table(&'a [u8; 768]),
+}
+
+impl PixelMap<'_> {
+    /// Maps one pixel.
+    fn map(self, rgb: [u8; 3]) -> [i8; 3] {
+        match self {
+            // Flipping the top bit is subtracting 128 modulo 256.
+            PixelMap::Centred => rgb.map(|value| (value ^ 0x80) as i8),
+            PixelMap::Table(table) => {
+                let [red, green, blue] = rgb.map(usize::from);
+                [table[red], table[256 + green], table[512 + blue]].map(|byte| byte as i8)
+            }
+        }
+    }
 }

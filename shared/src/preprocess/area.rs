@@ -1,0 +1,104 @@
+//! The mean of the part of the source that each output pixel covers.
+//!
+//! Across, a source pixel is `out` units wide and an output pixel `in` units, so every overlap is a
+//! whole number of units and the sum of `value * overlap` is exact; divided by `in` it is rounded
+//! (half up) to 8 fractional bits. Down likewise: those means times the overlaps are summed, and
+//! `sum / (in * 256)` is rounded half up to a byte. So a result differs from the exact mean's
+//! rounding only where the exact mean lies within 1/512 of a half; a flat picture stays as it is.
+//!
+//! Bounds, with source sides of at most 65,535: across, the sum is at most `255 * 65,535`, and 256
+//! times that plus half the divisor 4,278,157,567; down, the sum is at most `65,280 * 65,535`, and
+//! with half the divisor 4,286,513,280. All are below 2^32.
+
+use super::Size;
+use super::reciprocal::Reciprocal;
+
+/// Area averaging, row by row.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Area {
+    source: Size,
+    output: Size,
+    divide_across: Reciprocal,
+    divide_down: Reciprocal,
+    /// Units of height that the next output row still lacks.
+    lacking: u32,
+}
+
+impl Area {
+    pub(super) fn new(source: Size, output: Size) -> Area {
+        Area {
+            source,
+            output,
+            divide_across: Reciprocal::new(u32::from(source.width)),
+            divide_down: Reciprocal::new(u32::from(source.height) * 256),
+            lacking: u32::from(source.height),
+        }
+    }
+
+    /// Takes the next source row. `means` is room for one row of the output's width; `sums`, as
+    /// wide, is carried from row to row and starts as zeros. `emit` gets each finished row's pixels.
+    pub(super) fn push(
+        &mut self,
+        pixels: &[[u8; 3]],
+        means: &mut [[u32; 3]],
+        sums: &mut [[u32; 3]],
+        mut emit: impl FnMut(&mut dyn Iterator<Item = [u8; 3]>),
+    ) {
+        self.average_across(pixels, means);
+        let mut unused = u32::from(self.output.height);
+        while unused > 0 {
+            let overlap = unused.min(self.lacking);
+            for (sum, mean) in sums.as_flattened_mut().iter_mut().zip(means.as_flattened()) {
+                *sum += overlap * mean;
+            }
+            unused -= overlap;
+            self.lacking -= overlap;
+            if self.lacking == 0 {
+                emit(
+                    &mut sums
+                        .iter()
+                        .map(|sum| sum.map(|s| self.divide_down.round(s) as u8)),
+                );
+                sums.fill([0; 3]);
+                self.lacking = u32::from(self.source.height);
+            }
+        }
+    }
+
+    /// The means of one source row, in 8 fractional bits.
+    fn average_across(&self, pixels: &[[u8; 3]], means: &mut [[u32; 3]]) {
+        let pixel_units = u32::from(self.output.width);
+        let mut pixels = pixels.iter();
+        // The pixel that the last output pixel covered in part, and how much of it is left.
+        let mut current = [0u32; 3];
+        let mut unused = 0;
+        for mean in means {
+            let mut lacking = u32::from(self.source.width);
+            let overlap = unused.min(lacking);
+            let mut sum = current.map(|value| overlap * value);
+            unused -= overlap;
+            lacking -= overlap;
+            // Pixels covered whole are added first and weighted together.
+            let mut whole = [0u32; 3];
+            while lacking >= pixel_units {
+                let Some(pixel) = pixels.next() else { break };
+                for (whole, &value) in whole.iter_mut().zip(pixel) {
+                    *whole += u32::from(value);
+                }
+                lacking -= pixel_units;
+            }
+            if lacking > 0
+                && let Some(pixel) = pixels.next()
+            {
+                current = pixel.map(u32::from);
+                unused = pixel_units - lacking;
+                for (sum, value) in sum.iter_mut().zip(current) {
+                    *sum += lacking * value;
+                }
+            }
+            for ((mean, sum), whole) in mean.iter_mut().zip(sum).zip(whole) {
+                *mean = self.divide_across.round((sum + pixel_units * whole) << 8);
+            }
+        }
+    }
+}

@@ -1,0 +1,192 @@
+//! Crop, resize and map, row by row.
+
+use super::area::Area;
+use super::bilinear::Bilinear;
+use super::{Crop, Filter, PixelMap, PreprocessError, Region, Size};
+
+/// Longest side of an output that [`Preprocessor`] makes; keeps its sums within 32 bits.
+pub const MAX_OUTPUT_SIDE: u16 = 1024;
+
+/// Words of 32 bits that a [`Preprocessor`] needs for outputs of this width: two rows of sums and
+/// one finished row. 1512 words (6,048 bytes) for a width of 224.
+pub const fn scratch_len(output_width: u16) -> usize {
+    let row = 3 * output_width as usize;
+    2 * row + row.div_ceil(4)
+}
+
+/// The filter at work.
+#[derive(Clone, Copy, Debug)]
+enum Sampler {
+    LegacyBilinear(Bilinear),
+    Area(Area),
+}
+
+/// Makes the rows of a network's input from the rows of one picture.
+///
+/// Every source row is either pushed or, where [`Preprocessor::wants_row`] says no, skipped.
+#[derive(Debug)]
+pub struct Preprocessor<'s> {
+    source: Size,
+    region: Region,
+    sampler: Sampler,
+    map: PixelMap<'s>,
+    /// Index of the next source row; the source's height after the last.
+    next_row: u16,
+    first: &'s mut [[u32; 3]],
+    second: &'s mut [[u32; 3]],
+    finished: &'s mut [i8],
+}
+
+impl<'s> Preprocessor<'s> {
+    /// Begins a picture of extent `source` that becomes `output.height` rows of
+    /// `[output.width, 3]` int8.
+    ///
+    /// `scratch` needs no preparation and [`scratch_len`] words; what is beyond stays untouched.
+    ///
+    /// # Errors
+    /// [`PreprocessError::EmptySource`], [`PreprocessError::OutputSize`],
+    /// [`PreprocessError::ScratchTooSmall`].
+    pub fn new(
+        source: Size,
+        crop: Crop,
+        filter: Filter,
+        output: Size,
+        map: PixelMap<'s>,
+        scratch: &'s mut [u32],
+    ) -> Result<Self, PreprocessError> {
+        if source.width == 0 || source.height == 0 {
+            return Err(PreprocessError::EmptySource(source));
+        }
+        let sides = 1..=MAX_OUTPUT_SIDE;
+        if !sides.contains(&output.width) || !sides.contains(&output.height) {
+            return Err(PreprocessError::OutputSize(output));
+        }
+        let row = 3 * output.width as usize;
+        let too_small = PreprocessError::ScratchTooSmall {
+            needed: scratch_len(output.width),
+            given: scratch.len(),
+        };
+        let (first, rest) = scratch.split_at_mut_checked(row).ok_or(too_small)?;
+        let (second, rest) = rest.split_at_mut_checked(row).ok_or(too_small)?;
+        let finished: &mut [i8] = bytemuck::cast_slice_mut(rest);
+        let finished = finished.get_mut(..row).ok_or(too_small)?;
+        second.fill(0);
+
+        let region = Region::new(source, crop, output);
+        let sampler = match filter {
+            Filter::LegacyBilinear => Sampler::LegacyBilinear(Bilinear::new(region.size, output)),
+            Filter::Area => Sampler::Area(Area::new(region.size, output)),
+        };
+        Ok(Preprocessor {
+            source,
+            region,
+            sampler,
+            map,
+            next_row: 0,
+            first: first.as_chunks_mut().0,
+            second: second.as_chunks_mut().0,
+            finished,
+        })
+    }
+
+    /// The part of the source that the output shows.
+    pub const fn region(&self) -> Region {
+        self.region
+    }
+
+    /// Index of the next source row, from the top; the source's height when all have come.
+    pub const fn next_row(&self) -> u16 {
+        self.next_row
+    }
+
+    /// Whether the output needs the next source row. If not, it may be skipped unread.
+    pub fn wants_row(&self) -> bool {
+        let Some(y) = self.next_row.checked_sub(self.region.top) else {
+            return false;
+        };
+        match &self.sampler {
+            _ if y >= self.region.size.height => false,
+            Sampler::LegacyBilinear(bilinear) => bilinear.wants(y),
+            Sampler::Area(_) => true,
+        }
+    }
+
+    /// Passes over a row that is not wanted.
+    ///
+    /// # Errors
+    /// [`PreprocessError::RowNeeded`], [`PreprocessError::TooManyRows`].
+    pub fn skip_row(&mut self) -> Result<(), PreprocessError> {
+        if self.wants_row() {
+            return Err(PreprocessError::RowNeeded { row: self.next_row });
+        }
+        self.count_row()
+    }
+
+    /// Takes the next source row, `[W, 3]` bytes of red, green and blue, and calls `emit` with each
+    /// output row `[W', 3]` that it completes: none, one, or when enlarging several.
+    ///
+    /// # Errors
+    /// [`PreprocessError::TooManyRows`], [`PreprocessError::RowLength`].
+    pub fn push_row(
+        &mut self,
+        rgb: &[u8],
+        mut emit: impl FnMut(&[i8]),
+    ) -> Result<(), PreprocessError> {
+        let wanted = self.wants_row();
+        let row = self.next_row;
+        self.count_row()?;
+        let expected = 3 * self.source.width as usize;
+        if rgb.len() != expected {
+            self.next_row = row;
+            return Err(PreprocessError::RowLength {
+                row,
+                expected,
+                given: rgb.len(),
+            });
+        }
+        if !wanted {
+            return Ok(());
+        }
+        let left = self.region.left as usize;
+        let pixels = &rgb.as_chunks().0[left..left + self.region.size.width as usize];
+        let (map, finished) = (self.map, &mut *self.finished);
+        let emit = |pixels: &mut dyn Iterator<Item = [u8; 3]>| {
+            for (place, pixel) in finished.as_chunks_mut().0.iter_mut().zip(pixels) {
+                *place = map.map(pixel);
+            }
+            emit(finished);
+        };
+        match &mut self.sampler {
+            Sampler::LegacyBilinear(bilinear) => {
+                let slots = [&mut *self.first, &mut *self.second];
+                bilinear.push(row - self.region.top, pixels, slots, emit);
+            }
+            Sampler::Area(area) => area.push(pixels, self.first, self.second, emit),
+        }
+        Ok(())
+    }
+
+    /// Ends the picture.
+    ///
+    /// # Errors
+    /// [`PreprocessError::MissingRows`] when not every source row was pushed or skipped.
+    pub fn finish(self) -> Result<(), PreprocessError> {
+        if self.next_row < self.source.height {
+            return Err(PreprocessError::MissingRows {
+                height: self.source.height,
+                given: self.next_row,
+            });
+        }
+        Ok(())
+    }
+
+    fn count_row(&mut self) -> Result<(), PreprocessError> {
+        if self.next_row >= self.source.height {
+            return Err(PreprocessError::TooManyRows {
+                height: self.source.height,
+            });
+        }
+        self.next_row += 1;
+        Ok(())
+    }
+}
