@@ -1,2 +1,16 @@
+//! The board's half of posy: from a camera's rows to a line of ranked labels.
+//!
+//! `no_std`, no heap, tested on the laptop. Nothing here computes: pixels, network and ranking are
+//! those of `posy-shared`, the code that the laptop runs. A board crate adds clocks, pins and a
+//! memory map.
+//!
+//! | to change | open |
+//! |---|---|
+//! | what a camera is | `camera.rs` |
+//! | the road from frame to logits | `classify.rs` |
+//! | what is printed | `report.rs` |
 #![no_std]
-//! firmware
+
+pub mod camera;
+pub mod classify;
+pub mod report;

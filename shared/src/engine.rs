@@ -493,3 +493,28 @@ impl<'r, 'm, K: Kernels> Engine<'r, 'm, K> {
         Ok(())
     }
 }
+
+/// Runs the last layer of `model` alone: `features` as the layer before it gives them, to logits.
+///
+/// # Errors
+/// [`EngineError::RowLength`] where features or logits are not as many as the layer has, or where
+/// the last layer is not a dense one.
+pub fn run_head(
+    model: &Model<'_>,
+    kernels: &impl Kernels,
+    features: &[i8],
+    logits: &mut [i8],
+) -> Result<(), EngineError> {
+    let index = model.layers().len().saturating_sub(1);
+    let dense = model
+        .layers()
+        .get(index)
+        .filter(|layer| layer.op == Op::Dense);
+    let expected = dense.map_or(0, |layer| layer.input.len());
+    if dense.is_none() || features.len() != expected || logits.len() != model.output_len() {
+        let found = features.len();
+        return Err(EngineError::RowLength { expected, found });
+    }
+    kernels.dense(&model.dense_params(index), features, logits);
+    Ok(())
+}

@@ -1,0 +1,21 @@
+//! What a board says: a plain line that any serial monitor shows.
+
+use embedded_io::Write;
+use posy_shared::ranking::Ranking;
+
+/// Writes one answer as a line: `daisy 97.2%  roses 1.9%  412 ms`.
+///
+/// # Errors
+/// Whatever the serial port says.
+pub fn line<W: Write, const N: usize>(
+    serial: &mut W,
+    ranking: &Ranking<'_, N>,
+    time_ms: u32,
+) -> Result<(), W::Error> {
+    match write!(serial, "{ranking}  {time_ms} ms\r\n") {
+        Ok(()) => Ok(()),
+        Err(embedded_io::WriteFmtError::Other(error)) => Err(error),
+        // Formatting a ranking does not fail; a formatter without a cause has nothing to tell.
+        Err(embedded_io::WriteFmtError::FmtError) => Ok(()),
+    }
+}

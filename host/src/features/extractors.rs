@@ -1,0 +1,102 @@
+//! The two makers of features: the integer engine, and the float reference.
+
+use std::error::Error as StdError;
+
+use posy_shared::model::{Model, ReadError};
+use sha2::{Digest, Sha256};
+
+use super::cache::ExtractorKey;
+use super::extract::Extractor;
+use crate::backbone::float::FloatRunner;
+use crate::photos::decode::decode;
+use crate::run;
+
+/// Changes whenever decoding or resizing may give other pixels for the same photo, so that
+/// features of before are not taken for features of now.
+const PIXELS_VERSION: &str = "pixels 1";
+
+/// Features by the integer engine: what a board computes.
+#[derive(Clone, Debug)]
+pub struct IntExtractor<'m> {
+    model: Model<'m>,
+    key: ExtractorKey,
+}
+
+/// A key over the model that says how pictures become inputs, the kind of numbers, and whatever
+/// else decides what comes out.
+fn key(kind: &str, model_bytes: &[u8], more: &[u8]) -> ExtractorKey {
+    let mut hash = Sha256::new();
+    hash.update(kind);
+    hash.update([0]);
+    hash.update(PIXELS_VERSION);
+    hash.update([0]);
+    hash.update(Sha256::digest(model_bytes));
+    hash.update(more);
+    hash.finalize().into()
+}
+
+impl<'m> IntExtractor<'m> {
+    /// An extractor that runs the model in `bytes`, whose output is features.
+    ///
+    /// # Errors
+    /// Where the bytes are no model.
+    pub fn new(bytes: &'m [u8]) -> Result<Self, ReadError> {
+        Ok(IntExtractor {
+            model: Model::read(bytes)?,
+            key: key("int8", bytes, &[]),
+        })
+    }
+}
+
+impl Extractor for IntExtractor<'_> {
+    fn key(&self) -> ExtractorKey {
+        self.key
+    }
+
+    fn value_len(&self) -> usize {
+        self.model.output_len()
+    }
+
+    fn compute(&self, photo: &[u8]) -> Result<Vec<u8>, Box<dyn StdError + Send + Sync>> {
+        let features = run::output(&self.model, &decode(photo)?)?;
+        Ok(features.into_iter().map(|feature| feature as u8).collect())
+    }
+}
+
+/// Features by the float network: the reference.
+pub struct FloatExtractor<'m> {
+    model: Model<'m>,
+    runner: FloatRunner,
+    key: ExtractorKey,
+}
+
+impl<'m> FloatExtractor<'m> {
+    /// An extractor that prepares pictures as the model in `bytes` does, and runs `runner`, whose
+    /// network was read from a file with this SHA-256.
+    ///
+    /// # Errors
+    /// Where the bytes are no model.
+    pub fn new(bytes: &'m [u8], runner: FloatRunner, sha256: &[u8; 32]) -> Result<Self, ReadError> {
+        Ok(FloatExtractor {
+            model: Model::read(bytes)?,
+            runner,
+            key: key("float", bytes, sha256),
+        })
+    }
+}
+
+impl Extractor for FloatExtractor<'_> {
+    fn key(&self) -> ExtractorKey {
+        self.key
+    }
+
+    fn value_len(&self) -> usize {
+        4 * self.model.output_len()
+    }
+
+    fn compute(&self, photo: &[u8]) -> Result<Vec<u8>, Box<dyn StdError + Send + Sync>> {
+        let input = run::input(&self.model, &decode(photo)?)?;
+        let features = self.runner.features(&input)?;
+        Ok(features.into_iter().flat_map(f32::to_le_bytes).collect())
+    }
+}
