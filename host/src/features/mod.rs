@@ -1,1 +1,10 @@
-//! Features of photos, computed in parallel and cached by content.
+//! Features of photos, computed in parallel on all cores and cached by content.
+//!
+//! [`extract`](extract::extract) takes photo files to the bytes that an
+//! [`Extractor`](extract::Extractor) makes of them (int8 values, or f32 little-endian), asking a
+//! [`Cache`](cache::Cache) first. It knows nothing of pixels or networks.
+
+pub mod cache;
+pub mod extract;
+pub mod progress;
+mod stamp;
