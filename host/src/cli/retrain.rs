@@ -1,0 +1,388 @@
+//! `posy retrain`: from a folder of photos to a model.
+
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::Instant;
+
+use clap::{Args, ValueEnum};
+use posy_shared::model::InputContract;
+use posy_shared::preprocess::{Crop, Filter};
+use serde_json::json;
+
+use super::Failure;
+use super::output::{kib, print_json, print_table};
+use crate::backbone::load::Backbone;
+use crate::backbone::zoo::Architecture;
+use crate::data::{cache_dir, data_dir, in_data_dir};
+use crate::features::progress::Bar;
+use crate::head::{logistic, sgd};
+use crate::model_file::write_atomically;
+use crate::photos::split::{Rule, Split, SplitOptions};
+use crate::retrain::{Outcome, Prepared, Settings, Trainer, prepare, train};
+
+/// Retrains the last layer of a MobileNet on folders of photos and writes a .posy file.
+#[derive(Debug, Args)]
+#[command(after_help = "The spellings of retrain.py with underscores (--image_dir) work too.")]
+pub(super) struct Arguments {
+    /// Folder whose sub-folders are labels, each full of photos.
+    #[arg(
+        long,
+        alias = "image_dir",
+        value_name = "FOLDER",
+        default_value = "flower_photos"
+    )]
+    image_dir: PathBuf,
+    /// Pre-trained network to start from, e.g. mobilenet_0.25_128 or mobilenet_v2_0.5_224.
+    #[arg(long, value_name = "NAME", default_value = "mobilenet_0.50_224")]
+    architecture: Architecture,
+    /// File of the pre-trained network, in place of an architecture's own.
+    #[arg(long, value_name = "FILE")]
+    backbone: Option<PathBuf>,
+    /// Folder with files of pre-trained networks [default: models in POSY_DATA].
+    #[arg(long, alias = "model_dir", value_name = "FOLDER")]
+    model_dir: Option<PathBuf>,
+    /// Where to write the model.
+    #[arg(
+        long,
+        visible_alias = "output",
+        alias = "output_graph",
+        value_name = "FILE",
+        default_value = "flowers.posy"
+    )]
+    output_graph: PathBuf,
+    /// Where to write the labels, one a line, if they are wanted by themselves.
+    #[arg(long, alias = "output_labels", value_name = "FILE")]
+    output_labels: Option<PathBuf>,
+    /// Folder for the cache of features [default: posy in the user's cache folder].
+    #[arg(long, alias = "bottleneck_dir", value_name = "FOLDER")]
+    bottleneck_dir: Option<PathBuf>,
+
+    /// Percentage of photos that accuracy is measured on.
+    #[arg(
+        long,
+        alias = "testing_percentage",
+        value_name = "PERCENT",
+        default_value_t = 10
+    )]
+    testing_percentage: u8,
+    /// Percentage of photos that settings are chosen on.
+    #[arg(
+        long,
+        alias = "validation_percentage",
+        value_name = "PERCENT",
+        default_value_t = 10
+    )]
+    validation_percentage: u8,
+    /// Rule by which photos are divided.
+    #[arg(long, value_enum, default_value_t = SplitRule::Stable)]
+    split: SplitRule,
+    /// Another number gives another division.
+    #[arg(long, alias = "split_seed", value_name = "NUMBER", default_value_t = 0)]
+    split_seed: u64,
+
+    /// How the last layer is trained.
+    #[arg(long, value_enum, default_value_t = TrainerName::Logistic)]
+    trainer: TrainerName,
+    /// Steps of --trainer sgd.
+    #[arg(
+        long,
+        alias = "how_many_training_steps",
+        value_name = "STEPS",
+        default_value_t = 4000
+    )]
+    how_many_training_steps: usize,
+    /// Learning rate of --trainer sgd.
+    #[arg(
+        long,
+        alias = "learning_rate",
+        value_name = "RATE",
+        default_value_t = 0.01
+    )]
+    learning_rate: f64,
+    /// Photos in a step of --trainer sgd; -1 for all.
+    #[arg(
+        long,
+        alias = "train_batch_size",
+        value_name = "PHOTOS",
+        default_value_t = 100,
+        allow_negative_numbers = true
+    )]
+    train_batch_size: i64,
+    /// Photos in a measurement of --trainer sgd; -1 for all.
+    #[arg(
+        long,
+        alias = "validation_batch_size",
+        value_name = "PHOTOS",
+        default_value_t = 100,
+        allow_negative_numbers = true
+    )]
+    validation_batch_size: i64,
+    /// Steps from one measurement of --trainer sgd to the next.
+    #[arg(
+        long,
+        alias = "eval_step_interval",
+        value_name = "STEPS",
+        default_value_t = 10
+    )]
+    eval_step_interval: usize,
+    /// Seed of whatever is drawn in training.
+    #[arg(long, value_name = "NUMBER", default_value_t = 0)]
+    seed: u64,
+
+    /// Which part of a photo is looked at.
+    #[arg(long, value_enum, default_value_t = CropName::Squash)]
+    crop: CropName,
+    /// How a photo is resized.
+    #[arg(long, value_enum, default_value_t = FilterName::Area)]
+    resize: FilterName,
+
+    /// Do not run the float network for comparison.
+    #[arg(long)]
+    no_float: bool,
+    /// Treat a file that cannot be used as an error.
+    #[arg(long)]
+    strict: bool,
+    /// List the test photos that are named wrongly.
+    #[arg(long, alias = "print_misclassified_test_images")]
+    print_misclassified_test_images: bool,
+    /// Print the results as JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum SplitRule {
+    /// By each photo's path within the data set, every label in every part.
+    Stable,
+    /// Exactly as retrain.py does, by the path as typed.
+    Codelab,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum TrainerName {
+    /// Logistic regression solved to convergence, regularised as suits the validation photos.
+    Logistic,
+    /// Gradient descent step by step, as retrain.py does.
+    Sgd,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum CropName {
+    /// All of it, squashed to the network's shape, as the codelab does.
+    Squash,
+    /// The largest centred part of the network's shape.
+    Centre,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum FilterName {
+    /// Averaging over the area of each pixel.
+    Area,
+    /// TensorFlow 1's bilinear sampling, as the codelab does.
+    LegacyBilinear,
+}
+
+impl Arguments {
+    fn input(&self) -> InputContract {
+        InputContract {
+            crop: match self.crop {
+                CropName::Squash => Crop::Squash,
+                CropName::Centre => Crop::Centre,
+            },
+            filter: match self.resize {
+                FilterName::Area => Filter::Area,
+                FilterName::LegacyBilinear => Filter::LegacyBilinear,
+            },
+            table: None,
+        }
+    }
+
+    fn trainer(&self) -> Result<Trainer, Failure> {
+        Ok(match self.trainer {
+            TrainerName::Logistic => Trainer::Logistic(logistic::Strength::default()),
+            TrainerName::Sgd => Trainer::Sgd(sgd::Options {
+                how_many_training_steps: self.how_many_training_steps,
+                learning_rate: self.learning_rate,
+                train_batch: sgd::Batch::from_option(
+                    "--train-batch-size",
+                    self.train_batch_size,
+                )?,
+                validation_batch: sgd::Batch::from_option(
+                    "--validation-batch-size",
+                    self.validation_batch_size,
+                )?,
+                eval_step_interval: self.eval_step_interval,
+                seed: self.seed,
+            }),
+        })
+    }
+
+    fn backbone(&self) -> Result<Backbone, Failure> {
+        Ok(match &self.backbone {
+            Some(path) => {
+                let name = path.file_stem().unwrap_or_default().to_string_lossy();
+                Backbone::read(path, &name)?
+            }
+            None => {
+                let folder = self.model_dir.clone();
+                let folder = folder.unwrap_or_else(|| data_dir().join("models"));
+                Backbone::find(&self.architecture, &folder)?
+            }
+        })
+    }
+}
+
+pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
+    let started = Instant::now();
+    let trainer = arguments.trainer()?;
+    let split_options = SplitOptions {
+        rule: match arguments.split {
+            SplitRule::Stable => Rule::Stable,
+            SplitRule::Codelab => Rule::Codelab,
+        },
+        seed: arguments.split_seed,
+        validation_percent: arguments.validation_percentage,
+        testing_percent: arguments.testing_percentage,
+    };
+    let backbone = arguments.backbone()?;
+    eprintln!("backbone: {} ({})", backbone.name, backbone.path.display());
+    let cache_folder = arguments.bottleneck_dir.clone().unwrap_or_else(cache_dir);
+    let settings = Settings {
+        image_dir: in_data_dir(&arguments.image_dir),
+        input: arguments.input(),
+        cache: Some(cache_folder.join("features.redb")),
+        float: !arguments.no_float,
+        strict: arguments.strict,
+    };
+    eprintln!("photos: {}", settings.image_dir.display());
+    let prepared = prepare(
+        &settings,
+        backbone,
+        &|what| Box::new(Bar::new(what)),
+        &mut |notice| eprintln!("{notice}"),
+    )?;
+    eprintln!(
+        "features of {} photos: {} computed, {} from the cache, {} files skipped, {:.1} s",
+        prepared.photos.len(),
+        prepared.counts.computed,
+        prepared.counts.cached,
+        prepared.skipped.len(),
+        started.elapsed().as_secs_f64()
+    );
+    let split = Split::new(&prepared.labels, &prepared.photos, &split_options)?;
+    let outcome = train(&prepared, &split, &trainer, &mut |step| eprintln!("{step}"))?;
+
+    write_atomically(&arguments.output_graph, &outcome.model)?;
+    let split_path = arguments.output_graph.with_extension("split.json");
+    let split_file = split.to_file(&prepared.labels, &prepared.photos);
+    write_atomically(&split_path, split_file.to_json().as_bytes())?;
+    if let Some(path) = &arguments.output_labels {
+        let lines: String = prepared.labels.iter().flat_map(|label| [label, "\n"]).collect();
+        write_atomically(path, lines.as_bytes())?;
+    }
+    eprintln!(
+        "wrote {} ({} KiB) and {}",
+        arguments.output_graph.display(),
+        kib(outcome.model.len() as u64),
+        split_path.display()
+    );
+    if arguments.json {
+        print_json(&as_json(&prepared, &outcome, &arguments.output_graph))?;
+    } else {
+        print(arguments, &prepared, &outcome)?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn print(arguments: &Arguments, prepared: &Prepared, outcome: &Outcome) -> Result<(), Failure> {
+    let [training, validation, testing] = outcome.split;
+    let percent = |share: Option<f64>| {
+        share.map_or("-".to_owned(), |share| format!("{:.1}%", share * 100.0))
+    };
+    let confusion = &outcome.confusion;
+    let rows: Vec<Vec<String>> = prepared
+        .labels
+        .iter()
+        .enumerate()
+        .map(|(index, label)| {
+            let tested: usize = (0..prepared.labels.len())
+                .map(|answer| confusion.count(index, answer))
+                .sum();
+            let photos = prepared.photos.iter();
+            vec![
+                label.clone(),
+                photos.filter(|photo| photo.label == index).count().to_string(),
+                tested.to_string(),
+                percent(confusion.recall(index)),
+                percent(confusion.precision(index)),
+            ]
+        })
+        .collect();
+    print_table(&["label", "photos", "tested", "recall", "precision"], &rows)?;
+    let mut out = io::stdout().lock();
+    writeln!(out)?;
+    if arguments.print_misclassified_test_images {
+        writeln!(out, "=== MISCLASSIFIED TEST IMAGES ===")?;
+        for &(photo, answer) in &outcome.misclassified {
+            let path = prepared.photos[photo].path.display();
+            writeln!(out, "{path}  {}", prepared.labels[answer])?;
+        }
+        writeln!(out)?;
+    }
+    writeln!(
+        out,
+        "{training} photos trained on, {validation} chosen on, {testing} tested on"
+    )?;
+    if let Some(float) = outcome.float {
+        let share = percent(float.share());
+        writeln!(out, "Float test accuracy = {share} (N={testing})")?;
+    }
+    let share = percent(outcome.int8.share());
+    writeln!(out, "Final test accuracy = {share} (N={testing})")?;
+    Ok(())
+}
+
+fn as_json(prepared: &Prepared, outcome: &Outcome, path: &Path) -> serde_json::Value {
+    let [training, validation, testing] = outcome.split;
+    let count = prepared.labels.len();
+    let confusion: Vec<Vec<usize>> = (0..count)
+        .map(|truth| {
+            (0..count)
+                .map(|answer| outcome.confusion.count(truth, answer))
+                .collect()
+        })
+        .collect();
+    let misclassified: Vec<_> = outcome
+        .misclassified
+        .iter()
+        .map(|&(photo, answer)| {
+            json!({
+                "photo": prepared.photos[photo].relative,
+                "answer": prepared.labels[answer],
+            })
+        })
+        .collect();
+    let skipped: Vec<_> = prepared
+        .skipped
+        .iter()
+        .map(|file| json!({"path": file.path.to_string_lossy(), "reason": file.reason}))
+        .collect();
+    json!({
+        "model": path.to_string_lossy(),
+        "model_bytes": outcome.model.len(),
+        "architecture": prepared.backbone.name,
+        "labels": prepared.labels,
+        "photos": prepared.photos.len(),
+        "computed": prepared.counts.computed,
+        "from_cache": prepared.counts.cached,
+        "skipped": skipped,
+        "split": {"training": training, "validation": validation, "testing": testing},
+        "c": outcome.c,
+        "int8_test_accuracy": outcome.int8.share(),
+        "int8_validation_accuracy": outcome.int8_validation.share(),
+        "float_test_accuracy": outcome.float.and_then(|float| float.share()),
+        "confusion": confusion,
+        "misclassified": misclassified,
+    })
+}

@@ -1,0 +1,72 @@
+//! Why retraining ended without a model.
+
+use std::path::PathBuf;
+
+use posy_shared::engine::EngineError;
+use posy_shared::model::ReadError;
+
+use crate::backbone::float::FloatError;
+use crate::backbone::load::BackboneError;
+use crate::export::ExportError;
+use crate::features::cache::CacheError;
+use crate::features::extract::FeatureError;
+use crate::head::HeadError;
+use crate::photos::scan::ScanError;
+use crate::photos::split::SplitError;
+
+/// Why retraining ended without a model.
+#[derive(Debug, thiserror::Error)]
+pub enum RetrainError {
+    /// The photos cannot be found.
+    #[error(transparent)]
+    Scan(#[from] ScanError),
+    /// The photos cannot be divided.
+    #[error(transparent)]
+    Split(#[from] SplitError),
+    /// There is no backbone.
+    #[error(transparent)]
+    Backbone(#[from] BackboneError),
+    /// The float network does not run.
+    #[error("the float network does not run: {0}")]
+    Float(#[from] FloatError),
+    /// The cache cannot be used.
+    #[error(transparent)]
+    Cache(#[from] CacheError),
+    /// Features could not be computed.
+    #[error(transparent)]
+    Features(#[from] FeatureError),
+    /// The head could not be trained.
+    #[error(transparent)]
+    Head(#[from] HeadError),
+    /// The model could not be written.
+    #[error(transparent)]
+    Export(#[from] ExportError),
+    /// A model of our own making does not read or run.
+    #[error("the network makes no valid model: {0}")]
+    Model(#[from] ReadError),
+    /// The last layer does not run.
+    #[error("the model's last layer does not run: {0}")]
+    Engine(#[from] EngineError),
+    /// Photos were skipped, and that is not wanted.
+    #[error(
+        "{count} of the files in {} cannot be used (named above); mend or remove them, or leave \
+         out --strict to go on without them",
+        folder.display()
+    )]
+    Strict {
+        /// How many.
+        count: usize,
+        /// The folder of photos.
+        folder: PathBuf,
+    },
+    /// Too few photos could be read.
+    #[error(
+        "{}: photos of fewer than two labels can be read; nothing can be told apart. Fill at \
+         least two folders with photos",
+        folder.display()
+    )]
+    TooFewLabels {
+        /// The folder of photos.
+        folder: PathBuf,
+    },
+}

@@ -1,0 +1,12 @@
+//! Retraining: from a folder of photos and a backbone to a model.
+//!
+//! [`prepare`] does what does not depend on the split (finding photos, features), [`train`] the
+//! rest, so that many splits can be tried on one preparation.
+
+mod error;
+mod prepare;
+mod train;
+
+pub use error::RetrainError;
+pub use prepare::{Notice, Prepared, Settings, Skipped, prepare};
+pub use train::{Accuracy, Outcome, Trainer, train};

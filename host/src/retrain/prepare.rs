@@ -1,0 +1,225 @@
+//! What does not depend on the split: photos, backbone, features.
+
+use std::fmt;
+use std::path::PathBuf;
+
+use posy_shared::model::InputContract;
+
+use super::RetrainError;
+use crate::backbone::float::FloatRunner;
+use crate::backbone::load::Backbone;
+use crate::backbone::network::FloatNetwork;
+use crate::features::cache::Cache;
+use crate::features::extract::{self, Counts, Extraction, Extractor};
+use crate::features::extractors::{FloatExtractor, IntExtractor};
+use crate::features::progress::Progress;
+use crate::head::Features;
+use crate::photos::duplicates::{Duplicate, duplicates_across_labels};
+use crate::photos::scan::{Photo, ScanOptions, ScanWarning, SkippedFile, scan};
+
+/// What is prepared, and how.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The folder whose sub-folders are labels.
+    pub image_dir: PathBuf,
+    /// How pictures become input rows.
+    pub input: InputContract,
+    /// The cache file; none to compute everything anew.
+    pub cache: Option<PathBuf>,
+    /// Whether the float network runs too, to be compared with.
+    pub float: bool,
+    /// Whether a file that cannot be used is an error.
+    pub strict: bool,
+}
+
+/// A file that was left out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Skipped {
+    /// Which one.
+    pub path: PathBuf,
+    /// Why.
+    pub reason: String,
+}
+
+/// Something that a person should hear of.
+#[derive(Clone, Debug)]
+pub enum Notice {
+    /// About folders and labels.
+    Scan(ScanWarning),
+    /// A file was left out.
+    Skipped(Skipped),
+    /// The same photo under two labels.
+    Duplicate(Duplicate),
+    /// The cache had to be begun anew.
+    Cache(String),
+}
+
+impl fmt::Display for Notice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Scan(warning) => write!(f, "warning: {warning}"),
+            Self::Skipped(skipped) => {
+                write!(f, "skipped: {}: {}", skipped.path.display(), skipped.reason)
+            }
+            Self::Duplicate(duplicate) => write!(f, "warning: {duplicate}"),
+            Self::Cache(text) => write!(f, "warning: {text}"),
+        }
+    }
+}
+
+/// Photos and their features.
+#[derive(Debug)]
+pub struct Prepared {
+    /// The backbone.
+    pub backbone: Backbone,
+    /// How pictures become input rows.
+    pub input: InputContract,
+    /// Labels in the order of their indices.
+    pub labels: Vec<String>,
+    /// The photos that have features.
+    pub photos: Vec<Photo>,
+    /// Features as the board computes them, one list a photo.
+    pub int8: Vec<Vec<i8>>,
+    /// The same features as the real numbers that they stand for.
+    pub int8_features: Features,
+    /// Features of the float network, where it ran.
+    pub float_features: Option<Features>,
+    /// Files that were left out.
+    pub skipped: Vec<Skipped>,
+    /// Where the features came from.
+    pub counts: Counts,
+}
+
+/// Finds the photos, and computes or recalls their features.
+///
+/// # Errors
+/// See [`RetrainError`]. What was computed until then is in the cache.
+pub fn prepare(
+    settings: &Settings,
+    backbone: Backbone,
+    progress: &dyn Fn(&'static str) -> Box<dyn Progress>,
+    notify: &mut dyn FnMut(Notice),
+) -> Result<Prepared, RetrainError> {
+    let dataset = scan(&settings.image_dir, &ScanOptions::default())?;
+    for warning in dataset.warnings {
+        notify(Notice::Scan(warning));
+    }
+    let mut skipped = Vec::new();
+    for SkippedFile { path, reason } in dataset.skipped {
+        let reason = reason.to_string();
+        skip(&mut skipped, Skipped { path, reason }, notify);
+    }
+    let cache = settings.cache.as_deref().map(Cache::open).transpose()?;
+    if let Some(moved) = cache.as_ref().and_then(Cache::moved_aside) {
+        notify(Notice::Cache(moved.to_string()));
+    }
+    let paths: Vec<PathBuf> = dataset.photos.iter().map(|photo| photo.path.clone()).collect();
+    let extract = |extractor: &dyn Extractor, what| {
+        let progress = progress(what);
+        let options = extract::Options::default();
+        extract::extract(&paths, extractor, cache.as_ref(), &options, &*progress)
+    };
+    let extractor_bytes = backbone.extractor(settings.input)?;
+    let int = extract(&IntExtractor::new(&extractor_bytes)?, "features")?;
+    let counts = int.counts();
+    let mut photos: Vec<Photo> = Vec::new();
+    let mut int8: Vec<Vec<i8>> = Vec::new();
+    let mut contents = Vec::new();
+    let mut kept = Vec::new();
+    for (index, (photo, extracted)) in dataset.photos.iter().zip(int.photos).enumerate() {
+        match extracted {
+            Ok(extracted) => {
+                int8.push(extracted.values.iter().map(|&byte| byte as i8).collect());
+                contents.push(extracted.content);
+                photos.push(photo.clone());
+                kept.push(index);
+            }
+            Err(fault) => {
+                let reason = fault.to_string();
+                let path = photo.path.clone();
+                skip(&mut skipped, Skipped { path, reason }, notify);
+            }
+        }
+    }
+    if settings.strict && !skipped.is_empty() {
+        return Err(RetrainError::Strict {
+            count: skipped.len(),
+            folder: settings.image_dir.clone(),
+        });
+    }
+    for duplicate in duplicates_across_labels(&photos, &contents) {
+        notify(Notice::Duplicate(duplicate));
+    }
+    let labels = drop_empty_labels(dataset.labels, &mut photos);
+    if labels.len() < 2 {
+        return Err(RetrainError::TooFewLabels {
+            folder: settings.image_dir.clone(),
+        });
+    }
+    let truth: Vec<usize> = photos.iter().map(|photo| photo.label).collect();
+    let flat: Vec<i8> = int8.concat();
+    let width = flat.len() / truth.len().max(1);
+    let int8_features = Features::from_int8(width, &flat, truth.clone(), backbone.features())?;
+    let float_features = if settings.float {
+        let network = FloatNetwork::from(&backbone.trained);
+        let runner = FloatRunner::new(&network)?;
+        let extractor = FloatExtractor::new(&extractor_bytes, runner, &backbone.trained.sha256)?;
+        let float = extract(&extractor, "float reference")?;
+        Some(float_features(float, &kept, width, truth)?)
+    } else {
+        None
+    };
+    Ok(Prepared {
+        backbone,
+        input: settings.input,
+        labels,
+        photos,
+        int8,
+        int8_features,
+        float_features,
+        skipped,
+        counts,
+    })
+}
+
+fn skip(skipped: &mut Vec<Skipped>, file: Skipped, notify: &mut dyn FnMut(Notice)) {
+    notify(Notice::Skipped(file.clone()));
+    skipped.push(file);
+}
+
+/// Labels of which a photo is left, and the photos' label numbers among these.
+fn drop_empty_labels(labels: Vec<String>, photos: &mut [Photo]) -> Vec<String> {
+    let mut number = vec![None; labels.len()];
+    for photo in photos.iter() {
+        number[photo.label] = Some(0);
+    }
+    for (new, slot) in number.iter_mut().flatten().enumerate() {
+        *slot = new;
+    }
+    for photo in photos {
+        photo.label = number[photo.label].unwrap_or(0);
+    }
+    let kept = labels.into_iter().zip(number);
+    kept.filter_map(|(label, number)| number.map(|_| label))
+        .collect()
+}
+
+/// The float features of the photos that have integer ones.
+fn float_features(
+    float: Extraction,
+    kept: &[usize],
+    width: usize,
+    truth: Vec<usize>,
+) -> Result<Features, RetrainError> {
+    let mut values = Vec::new();
+    let mut photos: Vec<_> = float.photos.into_iter().map(Some).collect();
+    for &index in kept {
+        // A photo that was read a moment ago is read again; if it is gone now, so is its row, and
+        // the shape check below fails.
+        if let Some(Ok(extracted)) = photos[index].take() {
+            let (numbers, _) = extracted.values.as_chunks::<4>();
+            values.extend(numbers.iter().map(|&bytes| f32::from_le_bytes(bytes)));
+        }
+    }
+    Ok(Features::new(width, values, truth)?)
+}

@@ -1,0 +1,189 @@
+//! What depends on the split: the head, its int8 form, the model, the accuracies.
+
+use posy_shared::model::{Model, Provenance, SplitFacts};
+
+use super::{Prepared, RetrainError};
+use crate::export::{Heading, classifier};
+use crate::head::int8::{self, IntHead};
+use crate::head::metrics::{Confusion, argmax};
+use crate::head::sgd::{self, StepReport};
+use crate::head::{Features, Head, logistic};
+use crate::photos::split::{Bucket, Split};
+use crate::run;
+
+/// How the head is trained.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Trainer {
+    /// Logistic regression, solved to convergence.
+    Logistic(logistic::Strength),
+    /// Gradient descent, as `retrain.py` does it.
+    Sgd(sgd::Options),
+}
+
+/// Photos that are right, of photos that there are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Accuracy {
+    /// Photos named rightly.
+    pub right: usize,
+    /// Photos.
+    pub photos: usize,
+}
+
+impl Accuracy {
+    /// The share that is right; none of no photos.
+    pub fn share(self) -> Option<f64> {
+        (self.photos > 0).then(|| self.right as f64 / self.photos as f64)
+    }
+}
+
+/// A trained model and how good it is.
+#[derive(Clone, Debug)]
+pub struct Outcome {
+    /// The bytes of the `.posy` file.
+    pub model: Vec<u8>,
+    /// The penalty's strength that was chosen, where there was one to choose.
+    pub c: Option<f64>,
+    /// Photos in training, validation and testing.
+    pub split: [usize; 3],
+    /// The integer network with the integer head, on the test photos: what a board does.
+    pub int8: Accuracy,
+    /// The same on the validation photos.
+    pub int8_validation: Accuracy,
+    /// The float network with a float head of its own, on the test photos.
+    pub float: Option<Accuracy>,
+    /// Truth against answer of the integer pipeline on the test photos.
+    pub confusion: Confusion,
+    /// Test photos that the integer pipeline names wrongly: index among the prepared photos, and
+    /// the label that it gives.
+    pub misclassified: Vec<(usize, usize)>,
+}
+
+/// Trains on one split. `report` hears of the integer head's steps.
+///
+/// # Errors
+/// See [`RetrainError`].
+pub fn train(
+    prepared: &Prepared,
+    split: &Split,
+    trainer: &Trainer,
+    report: &mut dyn FnMut(&StepReport),
+) -> Result<Outcome, RetrainError> {
+    let photos_in = |bucket| {
+        let photos = split.buckets.iter().enumerate();
+        let photos = photos.filter(move |&(_, &of)| of == bucket);
+        photos.map(|(photo, _)| photo).collect::<Vec<usize>>()
+    };
+    let (training, validation, testing) = (
+        photos_in(Bucket::Training),
+        photos_in(Bucket::Validation),
+        photos_in(Bucket::Testing),
+    );
+    let labels = prepared.labels.len();
+    let part = |features: &Features| (features.select(&training), features.select(&validation));
+
+    let float = match &prepared.float_features {
+        None => None,
+        Some(features) => {
+            let (seen, chosen_on) = part(features);
+            let (head, _) = fit(&seen, &chosen_on, labels, trainer, &mut |_| {})?;
+            let confusion = Confusion::of(&head, &features.select(&testing));
+            Some(Accuracy {
+                right: confusion.right(),
+                photos: testing.len(),
+            })
+        }
+    };
+
+    let (seen, chosen_on) = part(&prepared.int8_features);
+    let (head, c) = fit(&seen, &chosen_on, labels, trainer, report)?;
+    let head = int8::quantise(&head, prepared.backbone.features(), &[&seen, &chosen_on])?;
+
+    let counts = [training.len(), validation.len(), testing.len()];
+    let mut provenance = Provenance {
+        architecture: &prepared.backbone.name,
+        backbone_sha256: prepared.backbone.trained.sha256,
+        posy_version: env!("CARGO_PKG_VERSION"),
+        split: SplitFacts {
+            rule: split.rule_name(),
+            seed: split.seed,
+            training: counts[0] as u32,
+            validation: counts[1] as u32,
+            testing: counts[2] as u32,
+        },
+        float_accuracy: float.and_then(Accuracy::share).map(|share| share as f32),
+        int8_accuracy: None,
+    };
+    // Measured on the model itself, then written into it.
+    let unmeasured = write(prepared, &head, provenance)?;
+    let model = Model::read(&unmeasured)?;
+    let (int8_validation, _, _) = measure(&model, prepared, &validation)?;
+    let (int8, confusion, misclassified) = measure(&model, prepared, &testing)?;
+    provenance.int8_accuracy = int8.share().map(|share| share as f32);
+    Ok(Outcome {
+        model: write(prepared, &head, provenance)?,
+        c,
+        split: counts,
+        int8,
+        int8_validation,
+        float,
+        confusion,
+        misclassified,
+    })
+}
+
+fn fit(
+    training: &Features,
+    validation: &Features,
+    labels: usize,
+    trainer: &Trainer,
+    report: &mut dyn FnMut(&StepReport),
+) -> Result<(Head, Option<f64>), RetrainError> {
+    Ok(match trainer {
+        Trainer::Logistic(strength) => {
+            let trained = logistic::train(training, validation, labels, *strength)?;
+            (trained.head, Some(trained.c))
+        }
+        Trainer::Sgd(options) => {
+            let head = sgd::train(training, validation, labels, options, |step| report(step))?;
+            (head, None)
+        }
+    })
+}
+
+fn write(
+    prepared: &Prepared,
+    head: &IntHead,
+    provenance: Provenance<'_>,
+) -> Result<Vec<u8>, RetrainError> {
+    let heading = Heading {
+        input: prepared.input,
+        labels: prepared.labels.clone(),
+        unknown_below: 0,
+        provenance,
+    };
+    Ok(classifier(&prepared.backbone.int, head, &heading)?)
+}
+
+/// What the model's last layer makes of the photos' features.
+fn measure(
+    model: &Model<'_>,
+    prepared: &Prepared,
+    photos: &[usize],
+) -> Result<(Accuracy, Confusion, Vec<(usize, usize)>), RetrainError> {
+    let mut pairs = Vec::with_capacity(photos.len());
+    let mut wrong = Vec::new();
+    for &photo in photos {
+        let truth = prepared.photos[photo].label;
+        let answer = argmax(&run::head(model, &prepared.int8[photo])?);
+        pairs.push((truth, answer));
+        if answer != truth {
+            wrong.push((photo, answer));
+        }
+    }
+    let confusion = Confusion::from_pairs(prepared.labels.len(), pairs);
+    let accuracy = Accuracy {
+        right: confusion.right(),
+        photos: photos.len(),
+    };
+    Ok((accuracy, confusion, wrong))
+}
