@@ -1,0 +1,244 @@
+//! What a file is, told by its first bytes.
+
+use std::fmt;
+
+use thiserror::Error;
+
+/// Bytes from the start of a file that [`sniff`] looks at, at most.
+pub const SNIFF_LEN: usize = 512;
+
+/// The image formats that are read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Format {
+    /// Baseline and progressive JPEG, of 8 bits.
+    Jpeg,
+    /// PNG.
+    Png,
+    /// WebP, lossy and lossless.
+    WebP,
+    /// GIF, of which the first frame counts.
+    Gif,
+    /// Windows bitmap.
+    Bmp,
+}
+
+impl fmt::Display for Format {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Format::Jpeg => "JPEG",
+            Format::Png => "PNG",
+            Format::WebP => "WebP",
+            Format::Gif => "GIF",
+            Format::Bmp => "BMP",
+        })
+    }
+}
+
+/// What a file is, if not a photo of a [`Format`] that is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub enum NotAPhoto {
+    /// No bytes at all.
+    #[error("the file is empty; fetch it again or delete it")]
+    Empty,
+    /// A picture of a format that is not read; its name.
+    #[error("{0} photos are not read; convert it to JPEG or PNG")]
+    OtherPicture(&'static str),
+    /// Some other kind of file; its name.
+    #[error("it is {0}, not a photo; take it out of the folder")]
+    OtherFile(&'static str),
+    /// Nothing known.
+    #[error("its first bytes are of no known image format; take it out of the folder")]
+    Unknown,
+}
+
+/// Tells the format of a file from its start: the first [`SNIFF_LEN`] bytes, or the whole of a
+/// shorter file.
+///
+/// # Errors
+/// [`NotAPhoto`] says what it is instead.
+pub fn sniff(start: &[u8]) -> Result<Format, NotAPhoto> {
+    let start = &start[..start.len().min(SNIFF_LEN)];
+    if start.is_empty() {
+        return Err(NotAPhoto::Empty);
+    }
+    if start.starts_with(b"\xff\xd8\xff") {
+        return Ok(Format::Jpeg);
+    }
+    if start.starts_with(b"\x89PNG\r\n\x1a\n") {
+        return Ok(Format::Png);
+    }
+    if start.starts_with(b"RIFF") && start.get(8..12) == Some(b"WEBP") {
+        return Ok(Format::WebP);
+    }
+    if start.starts_with(b"GIF87a") || start.starts_with(b"GIF89a") {
+        return Ok(Format::Gif);
+    }
+    if is_bmp(start) {
+        return Ok(Format::Bmp);
+    }
+    Err(other(start))
+}
+
+/// "BM" alone could begin a text: the length of the second header must be one that exists.
+fn is_bmp(start: &[u8]) -> bool {
+    const HEADER_LENGTHS: [u32; 7] = [12, 40, 52, 56, 64, 108, 124];
+    let header_len = start.get(14..18).and_then(|b| b.try_into().ok());
+    start.starts_with(b"BM")
+        && header_len.is_some_and(|b| HEADER_LENGTHS.contains(&u32::from_le_bytes(b)))
+}
+
+fn other(start: &[u8]) -> NotAPhoto {
+    use NotAPhoto::{OtherFile, OtherPicture};
+    /// Starts of files whose kind their first bytes alone tell.
+    const MAGIC: &[(&[u8], NotAPhoto)] = &[
+        (b"II*\0", OtherPicture("TIFF (or camera raw)")),
+        (b"MM\0*", OtherPicture("TIFF (or camera raw)")),
+        (b"II+\0", OtherPicture("TIFF")),
+        (b"MM\0+", OtherPicture("TIFF")),
+        (b"FUJIFILM", OtherPicture("camera raw")),
+        (b"IIRO", OtherPicture("camera raw")),
+        (b"IIU\0", OtherPicture("camera raw")),
+        (b"\xff\x0a", OtherPicture("JPEG XL")),
+        (b"\0\0\0\x0cJXL \r\n\x87\n", OtherPicture("JPEG XL")),
+        (b"\0\0\0\x0cjP  \r\n\x87\n", OtherPicture("JPEG 2000")),
+        (b"\xff\x4f\xff\x51", OtherPicture("JPEG 2000")),
+        (b"8BPS", OtherPicture("Photoshop")),
+        (b"\0\0\x01\0", OtherPicture("icon")),
+        (b"qoif", OtherPicture("QOI")),
+        (b"v/1\x01", OtherPicture("OpenEXR")),
+        (b"gimp xcf", OtherPicture("GIMP")),
+        (b"%PDF", OtherFile("a PDF document")),
+        (b"PK\x03\x04", OtherFile("a ZIP archive")),
+        (b"\x1f\x8b", OtherFile("a gzip archive")),
+        (b"7z\xbc\xaf\x27\x1c", OtherFile("a 7z archive")),
+        (b"Rar!", OtherFile("a RAR archive")),
+        (b"\x1a\x45\xdf\xa3", OtherFile("a video (Matroska or WebM)")),
+        (b"\x89HDF", OtherFile("an HDF5 file")),
+        (b"SQLite format 3\0", OtherFile("a database")),
+    ];
+    if let Some((_, kind)) = MAGIC.iter().find(|(magic, _)| start.starts_with(magic)) {
+        return *kind;
+    }
+    if start.starts_with(b"RIFF") {
+        return OtherFile("a video or sound");
+    }
+    if start.get(4..8) == Some(b"ftyp") {
+        return iso_media(start);
+    }
+    if is_text(start) {
+        return text(start);
+    }
+    NotAPhoto::Unknown
+}
+
+/// Files in boxes (ISO/IEC 14496-12): the brands after "ftyp" tell pictures from videos.
+fn iso_media(start: &[u8]) -> NotAPhoto {
+    let box_len = start.first_chunk().map_or(0, |b| u32::from_be_bytes(*b)) as usize;
+    let brands = start.get(8..box_len.clamp(8, start.len())).unwrap_or(&[]);
+    let has = |brand: &[u8; 4]| brands.chunks(4).any(|b| b == brand);
+    if has(b"avif") || has(b"avis") {
+        NotAPhoto::OtherPicture("AVIF")
+    } else if [
+        b"heic", b"heix", b"heim", b"heis", b"hevc", b"mif1", b"msf1",
+    ]
+    .map(has)
+    .contains(&true)
+    {
+        NotAPhoto::OtherPicture("HEIC")
+    } else if has(b"crx ") {
+        NotAPhoto::OtherPicture("camera raw")
+    } else {
+        NotAPhoto::OtherFile("a video (MP4 or QuickTime)")
+    }
+}
+
+/// Whether the bytes are UTF-8 (but for a character cut at the end) without control characters
+/// other than white space.
+fn is_text(start: &[u8]) -> bool {
+    let valid = match std::str::from_utf8(start) {
+        Ok(text) => text,
+        Err(error) if error.error_len().is_none() => {
+            std::str::from_utf8(&start[..error.valid_up_to()]).unwrap_or_default()
+        }
+        Err(_) => return false,
+    };
+    !valid.is_empty()
+        && valid
+            .chars()
+            .all(|c| !c.is_control() || c.is_ascii_whitespace())
+}
+
+fn text(start: &[u8]) -> NotAPhoto {
+    let lower = String::from_utf8_lossy(start).to_lowercase();
+    let lower = lower.trim_start_matches(['\u{feff}', ' ', '\n', '\r', '\t']);
+    if lower.contains("<svg") {
+        NotAPhoto::OtherPicture("SVG")
+    } else if lower.starts_with("<!doctype html") || lower.starts_with("<html") {
+        NotAPhoto::OtherFile("a web page (a download that went wrong?)")
+    } else {
+        NotAPhoto::OtherFile("a text")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn formats_that_are_read() {
+        let bmp = [&b"BM\x46\0\0\0\0\0\0\0\x36\0\0\0"[..], &[40, 0, 0, 0]].concat();
+        let cases: [(&[u8], Format); 6] = [
+            (b"\xff\xd8\xff\xe0\0\x10JFIF", Format::Jpeg),
+            (b"\x89PNG\r\n\x1a\n\0\0\0\x0dIHDR", Format::Png),
+            (b"RIFF\x24\0\0\0WEBPVP8 ", Format::WebP),
+            (b"GIF89a", Format::Gif),
+            (b"GIF87a", Format::Gif),
+            (&bmp, Format::Bmp),
+        ];
+        for (start, format) in cases {
+            assert_eq!(sniff(start), Ok(format));
+        }
+    }
+
+    #[test]
+    fn others_are_named() {
+        let cases: [(&[u8], &str); 19] = [
+            (b"", "empty"),
+            (
+                b"\0\0\0\x18ftypheic\0\0\0\0mif1heic",
+                "HEIC photos are not read; convert",
+            ),
+            (b"\0\0\0\x1cftypmif1\0\0\0\0mif1avif", "AVIF"),
+            (b"\0\0\0\x18ftypmsf1\0\0\0\0hevc", "HEIC"),
+            (b"\0\0\0\x14ftypqt  \0\0\0\0qt  ", "video"),
+            (b"II*\0\x08\0\0\0", "TIFF"),
+            (b"MM\0*\0\0\0\x08", "TIFF"),
+            (b"\0\0\0\x0cJXL \r\n\x87\n", "JPEG XL"),
+            (b"%PDF-1.7\n%", "PDF"),
+            (b"PK\x03\x04\x14\0", "ZIP"),
+            (b"RIFF\x24\0\0\0AVI LIST", "video"),
+            (b"\n<!DOCTYPE html><html>", "web page"),
+            (b"<?xml version=\"1.0\"?>\n<svg xmlns", "SVG"),
+            (b"BM is how this letter begins", "text"),
+            ("花の写真について\n".as_bytes(), "text"),
+            (&"花".as_bytes()[..2], "no known"),
+            (b"\0\0\0\0\0\0", "no known"),
+            (b"\x89PNG", "no known"),
+            (b"\xff\xd8", "no known"),
+        ];
+        for (start, part) in cases {
+            let message = sniff(start).unwrap_err().to_string();
+            assert!(message.contains(part), "{message} lacks {part}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn never_panics(bytes in prop::collection::vec(any::<u8>(), 0..40)) {
+            let _ = sniff(&bytes);
+            let _ = sniff(&[b"\0\0\0\x18ftyp", &bytes[..]].concat());
+            let _ = sniff(&[b"BM", &bytes[..]].concat());
+        }
+    }
+}
