@@ -6,6 +6,7 @@ use std::hint::black_box;
 use criterion::{Criterion, criterion_group, criterion_main};
 use posy::head::Features;
 use posy::head::logistic::{self, Strength};
+use posy::head::sgd;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
@@ -49,6 +50,12 @@ fn training(bench: &mut Criterion) {
         bench.iter(|| {
             logistic::train(black_box(&training), &validation, 5, Strength::default())
                 .expect("trainable")
+        });
+    });
+    group.bench_function("gradient descent, 4000 steps", |bench| {
+        let options = sgd::Options::default();
+        bench.iter(|| {
+            sgd::train(black_box(&training), &validation, 5, &options, |_| {}).expect("trainable")
         });
     });
     group.finish();

@@ -1,6 +1,8 @@
 //! Showing how far extraction has come.
 
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use std::fmt::Write;
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 
 use super::extract::Source;
 
@@ -34,15 +36,16 @@ pub struct Bar {
 impl Bar {
     /// A bar that says what is being done, in a word or two: `features`.
     pub fn new(what: &'static str) -> Self {
-        // Draws nothing unless stderr is a terminal.
-        Self::on(what, ProgressDrawTarget::stderr())
-    }
-
-    fn on(what: &'static str, target: ProgressDrawTarget) -> Self {
+        // This target draws nothing unless stderr is a terminal.
+        let target = ProgressDrawTarget::stderr();
         let bar = ProgressBar::with_draw_target(Some(0), target).with_message(what);
-        let template = "{msg} {wide_bar} {pos}/{len} photos, {per_sec}, {eta} left";
+        let template = "{msg} {wide_bar} {pos}/{len} photos, {rate}, {eta} left";
         if let Ok(style) = ProgressStyle::with_template(template) {
-            bar.set_style(style);
+            let rate = |state: &ProgressState, out: &mut dyn Write| {
+                // A bar has nowhere to report that it could not be drawn.
+                let _ = write!(out, "{:.0}/s", state.per_sec());
+            };
+            bar.set_style(style.with_key("rate", rate));
         }
         Self { bar }
     }

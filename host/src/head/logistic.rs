@@ -31,8 +31,9 @@ pub const DEFAULT_C: f64 = 1e-2;
 
 /// Norm of the gradient at which a solution counts as reached.
 const TOLERANCE: f64 = 1e-6;
-/// The same while strengths are compared: enough for four digits of the validation measures.
-const SEARCH_TOLERANCE: f64 = 1e-4;
+/// The same while strengths are compared. With a tenth of it the same strength was chosen in each
+/// of 40 trials on flower photos, in one and a half times the steps.
+const SEARCH_TOLERANCE: f64 = 1e-3;
 /// Steps after which the walk ends; far beyond what any strength of the grid was seen to need.
 const MAX_STEPS: u64 = 2000;
 
