@@ -4,6 +4,7 @@ pub mod file;
 pub mod float;
 pub mod network;
 pub mod tflite;
+pub mod zoo;
 
 #[cfg(test)]
 pub(crate) mod testing;

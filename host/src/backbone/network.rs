@@ -48,6 +48,20 @@ pub struct Common {
     pub skip: Option<usize>,
 }
 
+impl Common {
+    /// Products (multiply-accumulates) that one picture costs; those with padding count.
+    pub fn products(&self) -> u64 {
+        let inputs = u64::from(self.input.channels);
+        let of_each = match self.op {
+            Op::Conv3x3 => 9 * inputs,
+            Op::Depthwise3x3 => 9,
+            Op::Pointwise | Op::Dense => inputs,
+            Op::Add | Op::GlobalAveragePool => 0,
+        };
+        self.output.len() as u64 * of_each
+    }
+}
+
 /// A quantised network as its file holds it, zero points removed from weights. Activations are
 /// in the int8 convention: those of a uint8 file are shifted by 128.
 #[derive(Clone, Debug, PartialEq)]

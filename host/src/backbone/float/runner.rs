@@ -69,7 +69,7 @@ impl FloatRunner {
             .map_err(|e| FloatError::Tract(format!("{e:#}")))?;
         let all = network.layers.iter().map(|l| l.common.output);
         let outputs = match outputs {
-            Outputs::Last => all.last().into_iter().collect(),
+            Outputs::Last => all.rev().take(1).collect(),
             Outputs::All => all.collect(),
         };
         Ok(Self {

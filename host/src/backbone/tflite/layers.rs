@@ -365,7 +365,7 @@ fn unweighted(common: Common, output: Map) -> TrainedLayer {
 /// TensorFlow's padding SAME written out: the output has `ceil(extent / stride)` windows; what
 /// they need beyond the map is split in halves, the odd one after (TensorFlow Lite:
 /// `ComputePaddingHeightWidth` in `kernels/padding.h`).
-pub(super) fn same_padding(input: Shape, kernel: u16, stride: u8) -> Padding {
+pub(crate) fn same_padding(input: Shape, kernel: u16, stride: u8) -> Padding {
     let split = |extent: u16| {
         let stride = u32::from(stride);
         let windows = u32::from(extent).div_ceil(stride);

@@ -29,6 +29,8 @@ use sha2::{Digest, Sha256};
 
 pub use error::{Problem, TfliteError};
 
+pub(crate) use layers::same_padding;
+
 use super::network::TrainedNetwork;
 use schema::{IDENTIFIER, Model};
 use tensors::Tensors;

@@ -1,0 +1,69 @@
+//! The MobileNets that posy knows by name: their shapes, without any file.
+//!
+//! | file | what it holds |
+//! |---|---|
+//! | `layers.rs` | every layer of an architecture |
+//! | `name.rs` | names, and the files that carry them |
+
+mod layers;
+mod name;
+#[cfg(test)]
+mod tests;
+
+pub use name::UnknownArchitecture;
+
+/// Which of the two families.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Version {
+    /// Howard et al. 2017, "MobileNets: Efficient Convolutional Neural Networks for Mobile Vision
+    /// Applications": depthwise and pointwise layers in turn.
+    V1,
+    /// Sandler et al. 2018, "MobileNetV2: Inverted Residuals and Linear Bottlenecks".
+    V2,
+}
+
+/// One MobileNet up to its pooled features.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Architecture {
+    /// The family.
+    pub version: Version,
+    /// Channels of every layer, in hundredths of the full network's: 25, 50, 75, 100; of version
+    /// 2 also 35, 130 and 140.
+    pub width_percent: u16,
+    /// Height and width of the input in pixels, a multiple of 32 from 96 to 224.
+    pub size: u16,
+}
+
+const WIDTHS_V1: [u16; 4] = [25, 50, 75, 100];
+const WIDTHS_V2: [u16; 7] = [25, 35, 50, 75, 100, 130, 140];
+const SIZES_V1: [u16; 4] = [128, 160, 192, 224];
+const SIZES_V2: [u16; 5] = [96, 128, 160, 192, 224];
+
+impl Architecture {
+    /// The 16 networks of version 1, by width, then by size.
+    pub fn all_v1() -> Vec<Self> {
+        Self::family(Version::V1)
+    }
+
+    /// Every network of one family, by width, then by size.
+    pub fn family(version: Version) -> Vec<Self> {
+        let (widths, sizes) = Self::choices(version);
+        let with = |width: &u16| {
+            let width_percent = *width;
+            sizes.iter().map(move |size| Self {
+                version,
+                width_percent,
+                size: *size,
+            })
+        };
+        widths.iter().flat_map(with).collect()
+    }
+
+    /// Widths in hundredths and sizes in pixels that a family comes in.
+    fn choices(version: Version) -> (&'static [u16], &'static [u16]) {
+        match version {
+            Version::V1 => (&WIDTHS_V1, &SIZES_V1),
+            Version::V2 => (&WIDTHS_V2, &SIZES_V2),
+        }
+    }
+}

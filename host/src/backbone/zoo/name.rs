@@ -1,0 +1,170 @@
+//! Names of architectures, and of the files that carry them.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+use super::{Architecture, Version};
+
+/// A name that stands for no architecture.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "no architecture is called \"{name}\"; did you mean {nearest}? Names are mobilenet_<width>_<size> or \
+     mobilenet_v1_<width>_<size> with width 0.25, 0.50, 0.75 or 1.0 and size 128, 160, 192 or 224, and \
+     mobilenet_v2_<width>_<size> with width also 0.35, 1.3 or 1.4 and size also 96; \"_quantized\" may follow"
+)]
+pub struct UnknownArchitecture {
+    /// The name as given.
+    pub name: String,
+    /// The name that is spelt most like it.
+    pub nearest: Architecture,
+}
+
+impl fmt::Display for Architecture {
+    /// The name with its version: `mobilenet_v1_0.50_224`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let version = match self.version {
+            Version::V1 => 1,
+            Version::V2 => 2,
+        };
+        let (whole, hundredths) = (self.width_percent / 100, self.width_percent % 100);
+        // The codelab writes 0.50, but 1.0.
+        match whole {
+            0 => write!(f, "mobilenet_v{version}_0.{hundredths:02}_{}", self.size),
+            _ => write!(
+                f,
+                "mobilenet_v{version}_{whole}.{}_{}",
+                hundredths / 10,
+                self.size
+            ),
+        }
+    }
+}
+
+impl FromStr for Architecture {
+    type Err = UnknownArchitecture;
+
+    /// Reads a name as the codelab writes it (`mobilenet_0.50_224`, `mobilenet_1.0_224_quantized`),
+    /// as files are called (`mobilenet_v1_0.5_224_quant`, `mobilenet_v1_0_5_224`) or as it is
+    /// displayed. A name without a version is of version 1.
+    fn from_str(name: &str) -> Result<Self, Self::Err> {
+        let lower = name.trim().to_lowercase().replace('-', "_");
+        parse(&lower).ok_or_else(|| UnknownArchitecture {
+            name: name.into(),
+            nearest: nearest(&lower),
+        })
+    }
+}
+
+fn parse(name: &str) -> Option<Architecture> {
+    let rest = name.strip_prefix("mobilenet_")?;
+    let rest = rest
+        .strip_suffix("_quantized")
+        .or_else(|| rest.strip_suffix("_quant"))
+        .unwrap_or(rest);
+    let (version, rest) = match (rest.strip_prefix("v1_"), rest.strip_prefix("v2_")) {
+        (Some(rest), _) => (Version::V1, rest),
+        (_, Some(rest)) => (Version::V2, rest),
+        _ => (Version::V1, rest),
+    };
+    let (width, size) = rest.rsplit_once('_')?;
+    let (widths, sizes) = Architecture::choices(version);
+    let width_percent = *widths
+        .iter()
+        .find(|w| width_spellings(**w).iter().any(|s| s == width))?;
+    let size = *sizes.iter().find(|s| s.to_string() == size)?;
+    Some(Architecture {
+        version,
+        width_percent,
+        size,
+    })
+}
+
+/// How a width is written: 0.50, 0.5, 0_50, 0_5; a whole one also 1.
+fn width_spellings(percent: u16) -> Vec<String> {
+    let long = format!("{}.{:02}", percent / 100, percent % 100);
+    let mut spellings = vec![long.clone()];
+    if let Some(short) = long.strip_suffix('0') {
+        spellings.insert(0, short.into());
+        if let Some(whole) = short.strip_suffix(".0") {
+            spellings.push(whole.into());
+        }
+    }
+    let underscored: Vec<String> = spellings.iter().map(|s| s.replace('.', "_")).collect();
+    spellings.extend(underscored);
+    spellings
+}
+
+/// The architecture whose name differs from `name` by the fewest letters; the first of several.
+fn nearest(name: &str) -> Architecture {
+    let default = Architecture {
+        version: Version::V1,
+        width_percent: 50,
+        size: 224,
+    };
+    let mut all = Architecture::all_v1();
+    all.extend(Architecture::family(Version::V2));
+    let distance = |architecture: &Architecture| {
+        let Architecture {
+            version,
+            width_percent,
+            size,
+        } = architecture;
+        let prefixes: &[&str] = match version {
+            Version::V1 => &["mobilenet", "mobilenet_v1"],
+            Version::V2 => &["mobilenet_v2"],
+        };
+        let widths = width_spellings(*width_percent);
+        let names = prefixes
+            .iter()
+            .flat_map(|p| widths.iter().map(move |w| format!("{p}_{w}_{size}")));
+        names.map(|n| edit_distance(name, &n)).min()
+    };
+    all.into_iter().min_by_key(distance).unwrap_or(default)
+}
+
+/// How many letters must be inserted, removed or replaced to make `b` of `a` (Levenshtein 1966).
+fn edit_distance(a: &str, b: &str) -> usize {
+    let a: Vec<char> = a.chars().take(100).collect();
+    let mut row: Vec<usize> = (0..=a.len()).collect();
+    for (i, letter) in b.chars().enumerate() {
+        let mut diagonal = std::mem::replace(&mut row[0], i + 1);
+        for (j, other) in a.iter().enumerate() {
+            let replaced = diagonal + usize::from(letter != *other);
+            diagonal = row[j + 1];
+            row[j + 1] = replaced.min(diagonal + 1).min(row[j] + 1);
+        }
+    }
+    row[a.len()]
+}
+
+impl Architecture {
+    /// Names that a file with this network's quantised weights may have, most usual first.
+    pub fn file_names(&self) -> Vec<String> {
+        let version = match self.version {
+            Version::V1 => 1,
+            Version::V2 => 2,
+        };
+        let size = self.size;
+        let with = |ending: &'static str| {
+            let name = move |width: &String| {
+                format!("mobilenet_v{version}_{width}_{size}_{ending}.tflite")
+            };
+            width_spellings(self.width_percent)
+                .iter()
+                .map(name)
+                .collect::<Vec<_>>()
+        };
+        let mut names = with("quant");
+        names.extend(with("quant_embedding_extractor"));
+        names
+    }
+
+    /// The file in `folder` that holds this network, if there is one.
+    pub fn find_file(&self, folder: &Path) -> Option<PathBuf> {
+        self.file_names()
+            .into_iter()
+            .map(|name| folder.join(name))
+            .find(|path| path.is_file())
+    }
+}
