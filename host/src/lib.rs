@@ -4,6 +4,8 @@
 //! photo file -> pixels -> `Input` -> features -> head -> model -> `.posy` bytes.
 
 pub mod backbone;
+pub mod cli;
+pub mod data;
 pub mod device;
 pub mod export;
 pub mod features;
@@ -11,3 +13,5 @@ pub mod head;
 pub mod model_file;
 pub mod photos;
 pub mod quantise;
+pub mod retrain;
+pub mod run;

@@ -1,10 +1,14 @@
 //! What whole-system tests share: the real data, recorded arrays, running a model.
 
+mod small;
+
 use std::path::{Path, PathBuf};
 
 use posy_shared::engine::{Engine, Observer};
 use posy_shared::kernels::{Layout, scalar::Scalar};
 use posy_shared::model::Model;
+
+pub use small::small_classifier;
 
 /// The folder of real photos, networks and recorded outputs: `POSY_DATA`, by default `shared`
 /// beside the workspace. Where `name` is missing in it, says loudly that `test` is skipped.

@@ -29,7 +29,7 @@ pub(super) struct Arguments {
 pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     let mut rows: Vec<(String, Footprint)> = Vec::new();
     if arguments.networks.is_empty() {
-        for architecture in Architecture::codelab() {
+        for architecture in Architecture::all_v1() {
             let footprint = of_architecture(&architecture, arguments.labels)?;
             rows.push((architecture.to_string(), footprint));
         }

@@ -1,8 +1,10 @@
 //! What a network takes, and which boards have it.
 
-use posy_shared::model::{Layer, Model};
+use posy_shared::model::{Layer, Model, Op, Shape};
 use posy_shared::plan::{PlanError, search};
 
+use crate::backbone::network::Common;
+use crate::backbone::zoo::Architecture;
 use super::boards::{Board, PROGRAM_FLASH_BYTES, PROGRAM_RAM_BYTES};
 
 /// What a model takes on a board.
@@ -36,6 +38,26 @@ impl Footprint {
         })
     }
 
+    /// The footprint of an architecture with a last layer for `labels` labels.
+    ///
+    /// # Errors
+    /// Where the layers have no memory plan.
+    pub fn of_architecture(architecture: &Architecture, labels: u16) -> Result<Self, PlanError> {
+        let mut layers: Vec<Layer> = architecture.layers().iter().map(bare_layer).collect();
+        if let Some(features) = layers.last().map(|layer| layer.output) {
+            layers.push(Layer {
+                op: Op::Dense,
+                input: features,
+                output: Shape {
+                    channels: labels,
+                    ..features
+                },
+                ..layers[layers.len() - 1]
+            });
+        }
+        Self::of_layers(&layers)
+    }
+
     /// The footprint of a model as it is.
     pub fn of_model(model: &Model<'_>) -> Self {
         Footprint {
@@ -43,6 +65,24 @@ impl Footprint {
             ram_bytes: model.plan().arena_len as u64,
             products: model.layers().iter().map(Layer::products).sum(),
         }
+    }
+}
+
+/// A layer of which only the shape counts.
+fn bare_layer(common: &Common) -> Layer {
+    Layer {
+        op: common.op,
+        input: common.input,
+        output: common.output,
+        stride: common.stride,
+        padding: common.padding,
+        input_zero_point: 0,
+        output_zero_point: 0,
+        output_min: i8::MIN,
+        output_max: i8::MAX,
+        skip: common.skip.unwrap_or(0) as u8,
+        weights: 0,
+        tables: 0,
     }
 }
 

@@ -2,9 +2,11 @@
 //!
 //! [`extract`](extract::extract) takes photo files to the bytes that an
 //! [`Extractor`](extract::Extractor) makes of them (int8 values, or f32 little-endian), asking a
-//! [`Cache`](cache::Cache) first. It knows nothing of pixels or networks.
+//! [`Cache`](cache::Cache) first. It knows nothing of pixels or networks;
+//! [`extractors`] do.
 
 pub mod cache;
 pub mod extract;
+pub mod extractors;
 pub mod progress;
 mod stamp;

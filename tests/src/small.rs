@@ -1,0 +1,107 @@
+//! A small classifier with seeded weights: every kind of layer but the addition, in a file of a
+//! few hundred bytes.
+
+use posy_shared::kernels::requant::Multiplier;
+use posy_shared::model::{
+    ChannelTables, InputContract, Layer, LayerSpec, ModelSpec, Op, Padding, Provenance, Shape,
+    SplitFacts, Tables, Verdict, write,
+};
+use posy_shared::preprocess::{Crop, Filter};
+use posy_shared::softmax::Beta;
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+
+fn shape(side: u16, channels: u16) -> Shape {
+    Shape {
+        height: side,
+        width: side,
+        channels,
+    }
+}
+
+/// The bytes of a `.posy` file whose network reads 16 x 16 pixels and has labels `label 0` and so
+/// on.
+pub fn small_classifier(labels: u16) -> Vec<u8> {
+    let after = Padding {
+        bottom: 1,
+        right: 1,
+        ..Padding::default()
+    };
+    let around = Padding {
+        top: 1,
+        bottom: 1,
+        left: 1,
+        right: 1,
+    };
+    let none = Padding::default();
+    let layers = [
+        (Op::Conv3x3, shape(16, 3), shape(8, 4), 2, after),
+        (Op::Depthwise3x3, shape(8, 4), shape(8, 4), 1, around),
+        (Op::Pointwise, shape(8, 4), shape(8, 6), 1, none),
+        (Op::GlobalAveragePool, shape(8, 6), shape(1, 6), 1, none),
+        (Op::Dense, shape(1, 6), shape(1, labels), 1, none),
+    ];
+    let mut random = ChaCha8Rng::seed_from_u64(5);
+    let layers = layers.map(|(op, input, output, stride, padding)| {
+        let layer = Layer {
+            op,
+            input,
+            output,
+            stride,
+            padding,
+            input_zero_point: 0,
+            output_zero_point: 0,
+            output_min: -128,
+            output_max: 127,
+            skip: 0,
+            weights: 0,
+            tables: 0,
+        };
+        let channels = usize::from(output.channels);
+        let tables = match op {
+            Op::GlobalAveragePool => Tables::None,
+            _ => Tables::Channels(ChannelTables {
+                bias: (0..channels).map(|_| random.random_range(-2000..2000)).collect(),
+                scale: (0..channels)
+                    .map(|_| Multiplier {
+                        mantissa: random.random_range(1 << 30..i32::MAX),
+                        shift: -7,
+                    })
+                    .collect(),
+            }),
+        };
+        let weights = (0..layer.weight_count()).map(|_| random.random()).collect();
+        LayerSpec {
+            layer,
+            weights,
+            tables,
+        }
+    });
+    let spec = ModelSpec {
+        layers: layers.into(),
+        input: InputContract {
+            crop: Crop::Squash,
+            filter: Filter::Area,
+            table: None,
+        },
+        pixel_table: None,
+        labels: (0..labels).map(|label| format!("label {label}")).collect(),
+        verdict: Verdict {
+            beta: Beta {
+                multiplier: 1 << 30,
+                left_shift: 23,
+                least_difference: -248,
+            },
+            unknown_below: 0,
+        },
+        provenance: Provenance {
+            architecture: "small",
+            backbone_sha256: [0; 32],
+            posy_version: env!("CARGO_PKG_VERSION"),
+            split: SplitFacts::default(),
+            float_accuracy: None,
+            int8_accuracy: None,
+        },
+    };
+    write(&spec).unwrap_or_else(|error| panic!("the small classifier: {error}"))
+}
