@@ -11,8 +11,8 @@ use serde_json::json;
 
 use super::Failure;
 use crate::model_file::ModelFile;
-use crate::photos::decode::{Limits, decode};
-use crate::photos::files::{list_files, read_bounded};
+use crate::photos::decode::{Limits, decode_within};
+use crate::photos::load::{files_below, read_bytes};
 use crate::run;
 
 /// Most labels that are ranked; a board prints fewer.
@@ -42,7 +42,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     let mut failed = 0;
     for path in &arguments.photos {
         if path.is_dir() {
-            match list_files(path) {
+            match files_below(path) {
                 Ok(found) if found.is_empty() => {
                     failed += 1;
                     eprintln!("{}: there are no files in this folder", path.display());
@@ -84,9 +84,9 @@ fn logits(model: &Model<'_>, path: &Path) -> Result<Vec<i8>, Failure> {
         io::stdin().lock().take(bound).read_to_end(&mut bytes)?;
         bytes
     } else {
-        read_bounded(path, limits.max_bytes)?
+        read_bytes(path, &limits)?
     };
-    Ok(run::run(model, &decode(&bytes, &limits)?)?)
+    Ok(run::output(model, &decode_within(&bytes, &limits)?)?)
 }
 
 fn print(

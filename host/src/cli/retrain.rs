@@ -18,7 +18,7 @@ use crate::data::{cache_dir, data_dir, in_data_dir};
 use crate::features::progress::Bar;
 use crate::head::{logistic, sgd};
 use crate::model_file::write_atomically;
-use crate::photos::split::{Rule, Split, SplitOptions};
+use crate::photos::split::{Percentages, Rule};
 use crate::retrain::{Outcome, Prepared, Settings, Trainer, prepare, train};
 
 /// Retrains the last layer of a MobileNet on folders of photos and writes a .posy file.
@@ -236,15 +236,16 @@ impl Arguments {
 pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     let started = Instant::now();
     let trainer = arguments.trainer()?;
-    let split_options = SplitOptions {
-        rule: match arguments.split {
-            SplitRule::Stable => Rule::Stable,
-            SplitRule::Codelab => Rule::Codelab,
+    let rule = match arguments.split {
+        SplitRule::Stable => Rule::Stable {
+            seed: arguments.split_seed,
         },
-        seed: arguments.split_seed,
-        validation_percent: arguments.validation_percentage,
-        testing_percent: arguments.testing_percentage,
+        SplitRule::Codelab => Rule::Codelab {
+            image_dir: arguments.image_dir.to_string_lossy().into_owned(),
+        },
     };
+    let percentages =
+        Percentages::new(arguments.validation_percentage, arguments.testing_percentage)?;
     let backbone = arguments.backbone()?;
     eprintln!("backbone: {} ({})", backbone.name, backbone.path.display());
     let cache_folder = arguments.bottleneck_dir.clone().unwrap_or_else(cache_dir);
@@ -264,21 +265,20 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     )?;
     eprintln!(
         "features of {} photos: {} computed, {} from the cache, {} files skipped, {:.1} s",
-        prepared.photos.len(),
+        prepared.dataset.photos.len(),
         prepared.counts.computed,
         prepared.counts.cached,
         prepared.skipped.len(),
         started.elapsed().as_secs_f64()
     );
-    let split = Split::new(&prepared.labels, &prepared.photos, &split_options)?;
-    let outcome = train(&prepared, &split, &trainer, &mut |step| eprintln!("{step}"))?;
+    let report = &mut |step: &sgd::StepReport| eprintln!("{step}");
+    let outcome = train(&prepared, &rule, percentages, &trainer, report)?;
 
     write_atomically(&arguments.output_graph, &outcome.model)?;
     let split_path = arguments.output_graph.with_extension("split.json");
-    let split_file = split.to_file(&prepared.labels, &prepared.photos);
-    write_atomically(&split_path, split_file.to_json().as_bytes())?;
+    outcome.split.write(&split_path)?;
     if let Some(path) = &arguments.output_labels {
-        let lines: String = prepared.labels.iter().flat_map(|label| [label, "\n"]).collect();
+        let lines: String = prepared.dataset.labels.iter().flat_map(|label| [label, "\n"]).collect();
         write_atomically(path, lines.as_bytes())?;
     }
     eprintln!(
@@ -296,7 +296,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
 }
 
 fn print(arguments: &Arguments, prepared: &Prepared, outcome: &Outcome) -> Result<(), Failure> {
-    let [training, validation, testing] = outcome.split;
+    let [training, validation, testing] = outcome.counts;
     let percent = |share: Option<f64>| {
         share.map_or("-".to_owned(), |share| format!("{:.1}%", share * 100.0))
     };
@@ -306,10 +306,10 @@ fn print(arguments: &Arguments, prepared: &Prepared, outcome: &Outcome) -> Resul
         .iter()
         .enumerate()
         .map(|(index, label)| {
-            let tested: usize = (0..prepared.labels.len())
+            let tested: usize = (0..prepared.dataset.labels.len())
                 .map(|answer| confusion.count(index, answer))
                 .sum();
-            let photos = prepared.photos.iter();
+            let photos = prepared.dataset.photos.iter();
             vec![
                 label.clone(),
                 photos.filter(|photo| photo.label == index).count().to_string(),
@@ -325,8 +325,8 @@ fn print(arguments: &Arguments, prepared: &Prepared, outcome: &Outcome) -> Resul
     if arguments.print_misclassified_test_images {
         writeln!(out, "=== MISCLASSIFIED TEST IMAGES ===")?;
         for &(photo, answer) in &outcome.misclassified {
-            let path = prepared.photos[photo].path.display();
-            writeln!(out, "{path}  {}", prepared.labels[answer])?;
+            let path = prepared.dataset.photos[photo].path.display();
+            writeln!(out, "{path}  {}", prepared.dataset.labels[answer])?;
         }
         writeln!(out)?;
     }
@@ -344,8 +344,8 @@ fn print(arguments: &Arguments, prepared: &Prepared, outcome: &Outcome) -> Resul
 }
 
 fn as_json(prepared: &Prepared, outcome: &Outcome, path: &Path) -> serde_json::Value {
-    let [training, validation, testing] = outcome.split;
-    let count = prepared.labels.len();
+    let [training, validation, testing] = outcome.counts;
+    let count = prepared.dataset.labels.len();
     let confusion: Vec<Vec<usize>> = (0..count)
         .map(|truth| {
             (0..count)
@@ -358,8 +358,8 @@ fn as_json(prepared: &Prepared, outcome: &Outcome, path: &Path) -> serde_json::V
         .iter()
         .map(|&(photo, answer)| {
             json!({
-                "photo": prepared.photos[photo].relative,
-                "answer": prepared.labels[answer],
+                "photo": prepared.dataset.photos[photo].relative,
+                "answer": prepared.dataset.labels[answer],
             })
         })
         .collect();
@@ -372,8 +372,8 @@ fn as_json(prepared: &Prepared, outcome: &Outcome, path: &Path) -> serde_json::V
         "model": path.to_string_lossy(),
         "model_bytes": outcome.model.len(),
         "architecture": prepared.backbone.name,
-        "labels": prepared.labels,
-        "photos": prepared.photos.len(),
+        "labels": prepared.dataset.labels,
+        "photos": prepared.dataset.photos.len(),
         "computed": prepared.counts.computed,
         "from_cache": prepared.counts.cached,
         "skipped": skipped,

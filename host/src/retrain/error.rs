@@ -12,7 +12,6 @@ use crate::features::cache::CacheError;
 use crate::features::extract::FeatureError;
 use crate::head::HeadError;
 use crate::photos::scan::ScanError;
-use crate::photos::split::SplitError;
 
 /// Why retraining ended without a model.
 #[derive(Debug, thiserror::Error)]
@@ -20,9 +19,6 @@ pub enum RetrainError {
     /// The photos cannot be found.
     #[error(transparent)]
     Scan(#[from] ScanError),
-    /// The photos cannot be divided.
-    #[error(transparent)]
-    Split(#[from] SplitError),
     /// There is no backbone.
     #[error(transparent)]
     Backbone(#[from] BackboneError),

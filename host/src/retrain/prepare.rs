@@ -14,8 +14,8 @@ use crate::features::extract::{self, Counts, Extraction, Extractor};
 use crate::features::extractors::{FloatExtractor, IntExtractor};
 use crate::features::progress::Progress;
 use crate::head::Features;
-use crate::photos::duplicates::{Duplicate, duplicates_across_labels};
-use crate::photos::scan::{Photo, ScanOptions, ScanWarning, SkippedFile, scan};
+use crate::photos::duplicates::{Duplicates, duplicates_across_labels};
+use crate::photos::scan::{Dataset, Photo, ScanOptions, ScanWarning, scan};
 
 /// What is prepared, and how.
 #[derive(Clone, Debug)]
@@ -49,7 +49,7 @@ pub enum Notice {
     /// A file was left out.
     Skipped(Skipped),
     /// The same photo under two labels.
-    Duplicate(Duplicate),
+    Duplicate(Duplicates),
     /// The cache had to be begun anew.
     Cache(String),
 }
@@ -74,10 +74,8 @@ pub struct Prepared {
     pub backbone: Backbone,
     /// How pictures become input rows.
     pub input: InputContract,
-    /// Labels in the order of their indices.
-    pub labels: Vec<String>,
-    /// The photos that have features.
-    pub photos: Vec<Photo>,
+    /// The labels and the photos that have features.
+    pub dataset: Dataset,
     /// Features as the board computes them, one list a photo.
     pub int8: Vec<Vec<i8>>,
     /// The same features as the real numbers that they stand for.
@@ -100,13 +98,13 @@ pub fn prepare(
     progress: &dyn Fn(&'static str) -> Box<dyn Progress>,
     notify: &mut dyn FnMut(Notice),
 ) -> Result<Prepared, RetrainError> {
-    let dataset = scan(&settings.image_dir, &ScanOptions::default())?;
-    for warning in dataset.warnings {
+    let mut dataset = scan(&settings.image_dir, &ScanOptions::default())?;
+    for warning in dataset.warnings.iter().cloned() {
         notify(Notice::Scan(warning));
     }
     let mut skipped = Vec::new();
-    for SkippedFile { path, reason } in dataset.skipped {
-        let reason = reason.to_string();
+    for file in &dataset.skipped {
+        let (path, reason) = (file.path.clone(), file.reason.to_string());
         skip(&mut skipped, Skipped { path, reason }, notify);
     }
     let cache = settings.cache.as_deref().map(Cache::open).transpose()?;
@@ -150,13 +148,15 @@ pub fn prepare(
     for duplicate in duplicates_across_labels(&photos, &contents) {
         notify(Notice::Duplicate(duplicate));
     }
-    let labels = drop_empty_labels(dataset.labels, &mut photos);
-    if labels.len() < 2 {
+    dataset.labels = drop_empty_labels(dataset.labels, &mut photos);
+    dataset.photos = photos;
+    if dataset.labels.len() < 2 {
         return Err(RetrainError::TooFewLabels {
             folder: settings.image_dir.clone(),
         });
     }
-    let truth: Vec<usize> = photos.iter().map(|photo| photo.label).collect();
+    let photos = dataset.photos.iter();
+    let truth: Vec<usize> = photos.map(|photo| photo.label).collect();
     let flat: Vec<i8> = int8.concat();
     let width = flat.len() / truth.len().max(1);
     let int8_features = Features::from_int8(width, &flat, truth.clone(), backbone.features())?;
@@ -172,8 +172,7 @@ pub fn prepare(
     Ok(Prepared {
         backbone,
         input: settings.input,
-        labels,
-        photos,
+        dataset,
         int8,
         int8_features,
         float_features,

@@ -8,7 +8,8 @@ use crate::head::int8::{self, IntHead};
 use crate::head::metrics::{Confusion, argmax};
 use crate::head::sgd::{self, StepReport};
 use crate::head::{Features, Head, logistic};
-use crate::photos::split::{Bucket, Split};
+use crate::photos::split::{Bucket, Percentages, Rule, split};
+use crate::photos::split_file::SplitFile;
 use crate::run;
 
 /// How the head is trained.
@@ -43,8 +44,10 @@ pub struct Outcome {
     pub model: Vec<u8>,
     /// The penalty's strength that was chosen, where there was one to choose.
     pub c: Option<f64>,
+    /// Which photo is in which part.
+    pub split: SplitFile,
     /// Photos in training, validation and testing.
-    pub split: [usize; 3],
+    pub counts: [usize; 3],
     /// The integer network with the integer head, on the test photos: what a board does.
     pub int8: Accuracy,
     /// The same on the validation photos.
@@ -58,27 +61,25 @@ pub struct Outcome {
     pub misclassified: Vec<(usize, usize)>,
 }
 
-/// Trains on one split. `report` hears of the integer head's steps.
+/// Divides the photos by `rule` and trains. `report` hears of the integer head's steps.
 ///
 /// # Errors
 /// See [`RetrainError`].
 pub fn train(
     prepared: &Prepared,
-    split: &Split,
+    rule: &Rule,
+    percentages: Percentages,
     trainer: &Trainer,
     report: &mut dyn FnMut(&StepReport),
 ) -> Result<Outcome, RetrainError> {
-    let photos_in = |bucket| {
-        let photos = split.buckets.iter().enumerate();
-        let photos = photos.filter(move |&(_, &of)| of == bucket);
-        photos.map(|(photo, _)| photo).collect::<Vec<usize>>()
-    };
+    let split = split(&prepared.dataset, rule, percentages);
+    let photos_in = |bucket| split.photos(bucket).collect::<Vec<usize>>();
     let (training, validation, testing) = (
         photos_in(Bucket::Training),
         photos_in(Bucket::Validation),
         photos_in(Bucket::Testing),
     );
-    let labels = prepared.labels.len();
+    let labels = prepared.dataset.labels.len();
     let part = |features: &Features| (features.select(&training), features.select(&validation));
 
     let float = match &prepared.float_features {
@@ -99,13 +100,17 @@ pub fn train(
     let head = int8::quantise(&head, prepared.backbone.features(), &[&seen, &chosen_on])?;
 
     let counts = [training.len(), validation.len(), testing.len()];
+    let (rule_name, seed) = match *rule {
+        Rule::Stable { seed } => ("stable", seed),
+        Rule::Codelab { .. } => ("codelab", 0),
+    };
     let mut provenance = Provenance {
         architecture: &prepared.backbone.name,
         backbone_sha256: prepared.backbone.trained.sha256,
         posy_version: env!("CARGO_PKG_VERSION"),
         split: SplitFacts {
-            rule: split.rule_name(),
-            seed: split.seed,
+            rule: rule_name,
+            seed,
             training: counts[0] as u32,
             validation: counts[1] as u32,
             testing: counts[2] as u32,
@@ -122,7 +127,8 @@ pub fn train(
     Ok(Outcome {
         model: write(prepared, &head, provenance)?,
         c,
-        split: counts,
+        split: SplitFile::new(&prepared.dataset, rule.clone(), percentages, &split),
+        counts,
         int8,
         int8_validation,
         float,
@@ -157,7 +163,7 @@ fn write(
 ) -> Result<Vec<u8>, RetrainError> {
     let heading = Heading {
         input: prepared.input,
-        labels: prepared.labels.clone(),
+        labels: prepared.dataset.labels.clone(),
         unknown_below: 0,
         provenance,
     };
@@ -173,14 +179,14 @@ fn measure(
     let mut pairs = Vec::with_capacity(photos.len());
     let mut wrong = Vec::new();
     for &photo in photos {
-        let truth = prepared.photos[photo].label;
+        let truth = prepared.dataset.photos[photo].label;
         let answer = argmax(&run::head(model, &prepared.int8[photo])?);
         pairs.push((truth, answer));
         if answer != truth {
             wrong.push((photo, answer));
         }
     }
-    let confusion = Confusion::from_pairs(prepared.labels.len(), pairs);
+    let confusion = Confusion::from_pairs(prepared.dataset.labels.len(), pairs);
     let accuracy = Accuracy {
         right: confusion.right(),
         photos: photos.len(),

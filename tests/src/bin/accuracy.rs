@@ -15,7 +15,7 @@ use posy::backbone::load::Backbone;
 use posy::data::{cache_dir, data_dir};
 use posy::features::progress::Bar;
 use posy::head::logistic::Strength;
-use posy::photos::split::{Rule, Split, SplitOptions};
+use posy::photos::split::{Percentages, Rule};
 use posy::retrain::{Accuracy, Settings, Trainer, prepare, train};
 use posy_shared::model::InputContract;
 use posy_shared::preprocess::{Crop, Filter};
@@ -80,15 +80,10 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         let prepared = prepare(&settings, backbone, &|what| Box::new(Bar::new(what)), &mut |_| {})?;
         let (mut int8, mut float, mut difference) = (Vec::new(), Vec::new(), Vec::new());
         for seed in 1..=seeds {
-            let options = SplitOptions {
-                rule: Rule::Stable,
-                seed,
-                validation_percent: 10,
-                testing_percent: 10,
-            };
-            let split = Split::new(&prepared.labels, &prepared.photos, &options)?;
+            let rule = Rule::Stable { seed };
             let trainer = Trainer::Logistic(Strength::default());
-            let outcome = train(&prepared, &split, &trainer, &mut |_| {})?;
+            let percentages = Percentages::new(10, 10)?;
+            let outcome = train(&prepared, &rule, percentages, &trainer, &mut |_| {})?;
             let percent = |accuracy: Accuracy| 100.0 * accuracy.share().unwrap_or(0.0);
             int8.push(percent(outcome.int8));
             float.push(outcome.float.map_or(0.0, percent));
