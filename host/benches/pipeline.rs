@@ -83,7 +83,10 @@ fn forward(criterion: &mut Criterion) {
         .read_dir()
         .expect("the folder reads")
         .filter_map(|entry| Some(entry.ok()?.path()))
-        .filter(|path| path.extension().is_some_and(|extension| extension == "tflite"))
+        .filter(|path| {
+            path.extension()
+                .is_some_and(|extension| extension == "tflite")
+        })
         .collect();
     files.sort();
     let mut group = criterion.benchmark_group("forward");

@@ -61,7 +61,9 @@ pub fn small_classifier(labels: u16) -> Vec<u8> {
         let tables = match op {
             Op::GlobalAveragePool => Tables::None,
             _ => Tables::Channels(ChannelTables {
-                bias: (0..channels).map(|_| random.random_range(-2000..2000)).collect(),
+                bias: (0..channels)
+                    .map(|_| random.random_range(-2000..2000))
+                    .collect(),
                 scale: (0..channels)
                     .map(|_| Multiplier {
                         mantissa: random.random_range(1 << 30..i32::MAX),

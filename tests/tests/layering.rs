@@ -18,7 +18,9 @@ fn sources(folder: &str) -> Vec<(PathBuf, String)> {
                 folders.push(path);
             } else if path.extension().is_some_and(|extension| extension == "rs") {
                 let text = std::fs::read_to_string(&path).unwrap();
-                let code = text.lines().filter(|line| !line.trim_start().starts_with("//"));
+                let code = text
+                    .lines()
+                    .filter(|line| !line.trim_start().starts_with("//"));
                 found.push((path, code.collect::<Vec<_>>().join("\n")));
             }
         }
@@ -37,7 +39,9 @@ fn own_dependencies(folder: &str) -> BTreeSet<String> {
     let manifest = std::fs::read_to_string(root().join(folder).join("Cargo.toml")).unwrap();
     let dependencies = manifest.split("[dependencies]").nth(1).unwrap();
     let dependencies = dependencies.split("\n[").next().unwrap();
-    let names = dependencies.lines().filter_map(|line| line.split([' ', '=']).next());
+    let names = dependencies
+        .lines()
+        .filter_map(|line| line.split([' ', '=']).next());
     names
         .filter(|name| name.starts_with("posy"))
         .map(String::from)
@@ -63,7 +67,14 @@ fn what_runs_on_a_board_is_no_std_and_never_unwraps() {
                 continue;
             }
             let text = without_tests(&text);
-            for word in ["std::", ".unwrap()", ".expect(", "panic!(", "unreachable!(", "todo!("] {
+            for word in [
+                "std::",
+                ".unwrap()",
+                ".expect(",
+                "panic!(",
+                "unreachable!(",
+                "todo!(",
+            ] {
                 let alone = text.match_indices(word).any(|(at, _)| {
                     // `no_std::` or `my_std::` is another word.
                     !text[..at].ends_with(|c: char| c.is_alphanumeric() || c == '_')
@@ -79,14 +90,24 @@ fn unsafe_code_lives_in_kernel_variants_alone() {
     for folder in ["shared/src", "firmware/src", "host/src", "tests/src"] {
         for (path, text) in sources(folder) {
             let in_kernels = path.parent().unwrap().ends_with("kernels");
-            let portable = ["mod.rs", "params.rs", "requant.rs", "scalar.rs", "conformance.rs"]
-                .iter()
-                .any(|name| path.ends_with(name));
+            let portable = [
+                "mod.rs",
+                "params.rs",
+                "requant.rs",
+                "scalar.rs",
+                "conformance.rs",
+            ]
+            .iter()
+            .any(|name| path.ends_with(name));
             if in_kernels && !portable {
                 continue;
             }
             let words = text.split(|c: char| !c.is_alphanumeric() && c != '_');
-            assert!(words.into_iter().all(|word| word != "unsafe"), "{}", path.display());
+            assert!(
+                words.into_iter().all(|word| word != "unsafe"),
+                "{}",
+                path.display()
+            );
         }
     }
 }
@@ -100,11 +121,21 @@ const MAY_IMPORT: [(&str, &[&str]); 9] = [
     ("features", &["backbone", "photos", "run"]),
     ("export", &["backbone", "head", "quantise"]),
     ("device", &["backbone"]),
-    ("retrain", &["backbone", "export", "features", "head", "photos", "run"]),
+    (
+        "retrain",
+        &["backbone", "export", "features", "head", "photos", "run"],
+    ),
     (
         "cli",
         &[
-            "backbone", "data", "device", "features", "head", "model_file", "photos", "retrain",
+            "backbone",
+            "data",
+            "device",
+            "features",
+            "head",
+            "model_file",
+            "photos",
+            "retrain",
             "run",
         ],
     ),

@@ -94,10 +94,7 @@ fn facts(model: &Model<'_>) -> Vec<(&'static str, String)> {
             },
         ),
         ("layers", model.layers().len().to_string()),
-        (
-            "flash",
-            format!("{} KiB", kib(footprint.flash_bytes)),
-        ),
+        ("flash", format!("{} KiB", kib(footprint.flash_bytes))),
         (
             "RAM",
             format!(

@@ -12,7 +12,8 @@ use serde_json::json;
 use super::Failure;
 use crate::model_file::ModelFile;
 use crate::photos::decode::{Limits, decode_within};
-use crate::photos::load::{files_below, read_bytes};
+use crate::photos::files::files_below;
+use crate::photos::load::read_bytes;
 use crate::run;
 
 /// Most labels that are ranked; a board prints fewer.

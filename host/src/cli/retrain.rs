@@ -204,10 +204,7 @@ impl Arguments {
             TrainerName::Sgd => Trainer::Sgd(sgd::Options {
                 how_many_training_steps: self.how_many_training_steps,
                 learning_rate: self.learning_rate,
-                train_batch: sgd::Batch::from_option(
-                    "--train-batch-size",
-                    self.train_batch_size,
-                )?,
+                train_batch: sgd::Batch::from_option("--train-batch-size", self.train_batch_size)?,
                 validation_batch: sgd::Batch::from_option(
                     "--validation-batch-size",
                     self.validation_batch_size,
@@ -244,8 +241,10 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
             image_dir: arguments.image_dir.to_string_lossy().into_owned(),
         },
     };
-    let percentages =
-        Percentages::new(arguments.validation_percentage, arguments.testing_percentage)?;
+    let percentages = Percentages::new(
+        arguments.validation_percentage,
+        arguments.testing_percentage,
+    )?;
     let backbone = arguments.backbone()?;
     eprintln!("backbone: {} ({})", backbone.name, backbone.path.display());
     let cache_folder = arguments.bottleneck_dir.clone().unwrap_or_else(cache_dir);
@@ -278,7 +277,12 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     let split_path = arguments.output_graph.with_extension("split.json");
     outcome.split.write(&split_path)?;
     if let Some(path) = &arguments.output_labels {
-        let lines: String = prepared.dataset.labels.iter().flat_map(|label| [label, "\n"]).collect();
+        let lines: String = prepared
+            .dataset
+            .labels
+            .iter()
+            .flat_map(|label| [label, "\n"])
+            .collect();
         write_atomically(path, lines.as_bytes())?;
     }
     eprintln!(
@@ -297,11 +301,11 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
 
 fn print(arguments: &Arguments, prepared: &Prepared, outcome: &Outcome) -> Result<(), Failure> {
     let [training, validation, testing] = outcome.counts;
-    let percent = |share: Option<f64>| {
-        share.map_or("-".to_owned(), |share| format!("{:.1}%", share * 100.0))
-    };
+    let percent =
+        |share: Option<f64>| share.map_or("-".to_owned(), |share| format!("{:.1}%", share * 100.0));
     let confusion = &outcome.confusion;
     let rows: Vec<Vec<String>> = prepared
+        .dataset
         .labels
         .iter()
         .enumerate()
@@ -312,7 +316,10 @@ fn print(arguments: &Arguments, prepared: &Prepared, outcome: &Outcome) -> Resul
             let photos = prepared.dataset.photos.iter();
             vec![
                 label.clone(),
-                photos.filter(|photo| photo.label == index).count().to_string(),
+                photos
+                    .filter(|photo| photo.label == index)
+                    .count()
+                    .to_string(),
                 tested.to_string(),
                 percent(confusion.recall(index)),
                 percent(confusion.precision(index)),

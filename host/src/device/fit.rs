@@ -3,9 +3,9 @@
 use posy_shared::model::{Layer, Model, Op, Shape};
 use posy_shared::plan::{PlanError, search};
 
+use super::boards::{Board, PROGRAM_FLASH_BYTES, PROGRAM_RAM_BYTES};
 use crate::backbone::network::Common;
 use crate::backbone::zoo::Architecture;
-use super::boards::{Board, PROGRAM_FLASH_BYTES, PROGRAM_RAM_BYTES};
 
 /// What a model takes on a board.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]

@@ -111,7 +111,11 @@ pub fn prepare(
     if let Some(moved) = cache.as_ref().and_then(Cache::moved_aside) {
         notify(Notice::Cache(moved.to_string()));
     }
-    let paths: Vec<PathBuf> = dataset.photos.iter().map(|photo| photo.path.clone()).collect();
+    let paths: Vec<PathBuf> = dataset
+        .photos
+        .iter()
+        .map(|photo| photo.path.clone())
+        .collect();
     let extract = |extractor: &dyn Extractor, what| {
         let progress = progress(what);
         let options = extract::Options::default();

@@ -34,7 +34,10 @@ fn networks(folder: &Path) -> Vec<PathBuf> {
         .filter_map(|folder| folder.read_dir().ok())
         .flatten()
         .filter_map(|entry| Some(entry.ok()?.path()))
-        .filter(|path| path.extension().is_some_and(|extension| extension == "tflite"))
+        .filter(|path| {
+            path.extension()
+                .is_some_and(|extension| extension == "tflite")
+        })
         .collect();
     found.sort();
     found
@@ -77,7 +80,12 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         };
         let name = path.file_stem().unwrap_or_default().to_string_lossy();
         let backbone = Backbone::read(path, &name)?;
-        let prepared = prepare(&settings, backbone, &|what| Box::new(Bar::new(what)), &mut |_| {})?;
+        let prepared = prepare(
+            &settings,
+            backbone,
+            &|what| Box::new(Bar::new(what)),
+            &mut |_| {},
+        )?;
         let (mut int8, mut float, mut difference) = (Vec::new(), Vec::new(), Vec::new());
         for seed in 1..=seeds {
             let rule = Rule::Stable { seed };
