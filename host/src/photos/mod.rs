@@ -1,12 +1,25 @@
 //! From folders to labelled photos: finding, decoding, splitting.
 //!
-//! What a file is, is told by its bytes ([`sniff`]), never by its name.
+//! [`scan`](scan::scan) finds the photos of a data set, one folder a label; [`load`](load::load)
+//! reads one into pixels; [`split`](split::split) says which photos train, validate and test.
+//! What a file is, is told by its bytes ([`sniff`](sniff::sniff)), never by its name. Nothing here
+//! prints: what a person should know comes back as values that display themselves.
 
 pub mod decode;
+pub mod duplicates;
 mod jpeg;
 pub mod load;
+pub mod scan;
+mod scan_report;
 pub mod sniff;
+pub mod split;
+pub mod split_file;
 
-pub use decode::{DecodeError, Limits, Rgb, decode};
-pub use load::{PhotoError, load};
+pub use decode::{DecodeError, Limits, Rgb, decode, decode_within};
+pub use duplicates::{Duplicates, duplicates_across_labels, hash_file};
+pub use load::{PhotoError, load, read_bytes};
+pub use scan::{Dataset, Photo, ScanOptions, scan};
+pub use scan_report::{NameFault, ScanError, ScanWarning, SkipReason, Skipped};
 pub use sniff::{Format, NotAPhoto, sniff};
+pub use split::{Bucket, Percentages, PercentagesError, Rule, Split, split};
+pub use split_file::{LabelSplit, SplitFile, SplitFileError};

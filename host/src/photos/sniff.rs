@@ -8,7 +8,7 @@ use thiserror::Error;
 pub const SNIFF_LEN: usize = 512;
 
 /// The image formats that are read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Format {
     /// Baseline and progressive JPEG, of 8 bits.
     Jpeg,

@@ -11,6 +11,7 @@
 //! with half the divisor 4,286,513,280. All are below 2^32.
 
 use super::Size;
+use super::preprocessor::Output;
 use super::reciprocal::Reciprocal;
 
 /// Area averaging, row by row.
@@ -36,13 +37,13 @@ impl Area {
     }
 
     /// Takes the next source row. `means` is room for one row of the output's width; `sums`, as
-    /// wide, is carried from row to row and starts as zeros. `emit` gets each finished row's pixels.
+    /// wide, is carried from row to row and starts as zeros. `output` gets each finished row's pixels.
     pub(super) fn push(
         &mut self,
         pixels: &[[u8; 3]],
         means: &mut [[u32; 3]],
         sums: &mut [[u32; 3]],
-        mut emit: impl FnMut(&mut dyn Iterator<Item = [u8; 3]>),
+        output: &mut Output<impl FnMut(&[i8])>,
     ) {
         self.average_across(pixels, means);
         let mut unused = u32::from(self.output.height);
@@ -54,11 +55,8 @@ impl Area {
             unused -= overlap;
             self.lacking -= overlap;
             if self.lacking == 0 {
-                emit(
-                    &mut sums
-                        .iter()
-                        .map(|sum| sum.map(|s| self.divide_down.round(s) as u8)),
-                );
+                let divide = self.divide_down;
+                output.row(sums.iter().map(|sum| sum.map(|s| divide.round(s) as u8)));
                 sums.fill([0; 3]);
                 self.lacking = u32::from(self.source.height);
             }

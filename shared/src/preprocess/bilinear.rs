@@ -9,6 +9,7 @@
 //! rows at most `255 * 2^20`, and half the divisor more is below 2^28.
 
 use super::Size;
+use super::preprocessor::Output;
 use super::reciprocal::Reciprocal;
 
 /// A place in the source, `whole + fraction / denominator`, that moves by `in / out` a step.
@@ -79,13 +80,13 @@ impl Bilinear {
     }
 
     /// Takes source row `y`, which must be the one after the row before, and which the filter
-    /// wants. `slots` are two rows of the output's width; `emit` gets each finished row's pixels.
+    /// wants. `slots` are two rows of the output's width; `output` gets each finished row's pixels.
     pub(super) fn push(
         &mut self,
         y: u16,
         pixels: &[[u8; 3]],
         slots: [&mut [[u32; 3]]; 2],
-        mut emit: impl FnMut(&mut dyn Iterator<Item = [u8; 3]>),
+        output: &mut Output<impl FnMut(&[i8])>,
     ) {
         let [even, odd] = slots;
         self.sample_across(
@@ -102,7 +103,7 @@ impl Bilinear {
             let lower = slot(self.lower_row());
             let lower_weight = self.row.fraction;
             let upper_weight = self.row.denominator - lower_weight;
-            emit(&mut upper.iter().zip(lower).map(|(upper, lower)| {
+            output.row(upper.iter().zip(lower).map(|(upper, lower)| {
                 [0, 1, 2].map(|c| {
                     self.area
                         .round(upper_weight * upper[c] + lower_weight * lower[c])

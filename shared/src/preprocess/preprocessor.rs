@@ -21,6 +21,23 @@ enum Sampler {
     Area(Area),
 }
 
+/// Where finished rows go.
+pub(super) struct Output<'o, F> {
+    map: PixelMap<'o>,
+    finished: &'o mut [i8],
+    emit: F,
+}
+
+impl<F: FnMut(&[i8])> Output<'_, F> {
+    /// Maps the pixels of one finished row and hands it on.
+    pub(super) fn row(&mut self, pixels: impl Iterator<Item = [u8; 3]>) {
+        for (place, pixel) in self.finished.as_chunks_mut().0.iter_mut().zip(pixels) {
+            *place = self.map.map(pixel);
+        }
+        (self.emit)(self.finished);
+    }
+}
+
 /// Makes the rows of a network's input from the rows of one picture.
 ///
 /// Every source row is either pushed or, where [`Preprocessor::wants_row`] says no, skipped.
@@ -127,11 +144,7 @@ impl<'s> Preprocessor<'s> {
     ///
     /// # Errors
     /// [`PreprocessError::TooManyRows`], [`PreprocessError::RowLength`].
-    pub fn push_row(
-        &mut self,
-        rgb: &[u8],
-        mut emit: impl FnMut(&[i8]),
-    ) -> Result<(), PreprocessError> {
+    pub fn push_row(&mut self, rgb: &[u8], emit: impl FnMut(&[i8])) -> Result<(), PreprocessError> {
         let wanted = self.wants_row();
         let row = self.next_row;
         self.count_row()?;
@@ -149,19 +162,17 @@ impl<'s> Preprocessor<'s> {
         }
         let left = self.region.left as usize;
         let pixels = &rgb.as_chunks().0[left..left + self.region.size.width as usize];
-        let (map, finished) = (self.map, &mut *self.finished);
-        let emit = |pixels: &mut dyn Iterator<Item = [u8; 3]>| {
-            for (place, pixel) in finished.as_chunks_mut().0.iter_mut().zip(pixels) {
-                *place = map.map(pixel);
-            }
-            emit(finished);
+        let mut output = Output {
+            map: self.map,
+            finished: self.finished,
+            emit,
         };
         match &mut self.sampler {
             Sampler::LegacyBilinear(bilinear) => {
                 let slots = [&mut *self.first, &mut *self.second];
-                bilinear.push(row - self.region.top, pixels, slots, emit);
+                bilinear.push(row - self.region.top, pixels, slots, &mut output);
             }
-            Sampler::Area(area) => area.push(pixels, self.first, self.second, emit),
+            Sampler::Area(area) => area.push(pixels, self.first, self.second, &mut output),
         }
         Ok(())
     }

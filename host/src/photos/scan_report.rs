@@ -1,0 +1,161 @@
+//! What a scan has to say: files passed over, warnings, and why a folder is no data set.
+
+use std::fmt;
+use std::path::PathBuf;
+
+use thiserror::Error;
+
+use super::sniff::NotAPhoto;
+
+/// A file or folder that is not used.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Skipped {
+    /// Which.
+    pub path: PathBuf,
+    /// Why.
+    pub reason: SkipReason,
+}
+
+impl fmt::Display for Skipped {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "skipped {}: {}", self.path.display(), self.reason)
+    }
+}
+
+/// Why a file or folder is not used.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum SkipReason {
+    /// It is something else.
+    #[error(transparent)]
+    NotAPhoto(#[from] NotAPhoto),
+    /// The file system refuses it; what it says.
+    #[error("cannot be read: {0}")]
+    Unreadable(String),
+    /// A link to a folder that it lies in.
+    #[error("a link that leads back to a folder above itself")]
+    Loop,
+    /// The name cannot be written down in a model or a list.
+    #[error("its name {0}; rename it")]
+    Name(NameFault),
+}
+
+/// What is wrong with a name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub enum NameFault {
+    /// Not UTF-8.
+    #[error("is not UTF-8")]
+    NotUtf8,
+    /// A line break, tabulator or the like.
+    #[error("has a control character")]
+    ControlCharacter,
+}
+
+/// What a person should know about a data set that can be used.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ScanWarning {
+    /// A label folder without photos; the label is dropped.
+    EmptyLabel {
+        /// The folder's name.
+        label: String,
+    },
+    /// A label with few photos.
+    FewPhotos {
+        /// The label.
+        label: String,
+        /// How many it has.
+        count: usize,
+        /// [`super::ScanOptions::few_photos`].
+        advised: usize,
+    },
+    /// Photos beside the label folders, which have no label.
+    LoosePhotos {
+        /// How many.
+        count: usize,
+        /// The first of them.
+        example: PathBuf,
+    },
+}
+
+impl fmt::Display for ScanWarning {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            ScanWarning::EmptyLabel { label } => {
+                write!(f, "folder {label:?} has no photos: label left out")
+            }
+            ScanWarning::FewPhotos {
+                label,
+                count,
+                advised,
+            } => {
+                let s = if *count == 1 { "" } else { "s" };
+                write!(
+                    f,
+                    "label {label:?} has only {count} photo{s}; with fewer than {advised} it may not be learned well"
+                )
+            }
+            ScanWarning::LoosePhotos { count, example } => write!(
+                f,
+                "{count} photo(s) beside the label folders are not used, such as {}: move each into the folder of its label",
+                example.display()
+            ),
+        }
+    }
+}
+
+/// Why a folder cannot be used as a data set.
+#[derive(Debug, Error)]
+pub enum ScanError {
+    /// No such folder.
+    #[error("{}: no such folder; give the folder that holds one folder of photos for each label", .0.display())]
+    Missing(PathBuf),
+    /// A file.
+    #[error("{}: not a folder; give the folder that holds one folder of photos for each label", .0.display())]
+    NotAFolder(PathBuf),
+    /// The file system refuses it.
+    #[error("{}: cannot be read: {source}", path.display())]
+    Unreadable {
+        /// The folder.
+        path: PathBuf,
+        /// What the system says.
+        source: std::io::Error,
+    },
+    /// Photos, but no folders.
+    #[error("{}: {count} photo(s) but no folders; make a folder for each label and put its photos there", path.display())]
+    OnlyLoosePhotos {
+        /// The folder.
+        path: PathBuf,
+        /// Photos directly in it.
+        count: usize,
+    },
+    /// No folders.
+    #[error("{}: no folders in it; make a folder for each label and put its photos there", .0.display())]
+    NoLabels(PathBuf),
+    /// Folders, but no photo in any.
+    #[error("{}: no photos in its {folders} folder(s) ({skipped} other file(s)); put JPEG, PNG, WebP, GIF or BMP photos there", path.display())]
+    NoPhotos {
+        /// The folder.
+        path: PathBuf,
+        /// Label folders.
+        folders: usize,
+        /// Files that are no photos.
+        skipped: usize,
+    },
+    /// Nothing to tell apart.
+    #[error("{}: only one label has photos ({label:?}), and a choice needs two; add a folder of other photos{hint}", path.display())]
+    OneLabel {
+        /// The folder.
+        path: PathBuf,
+        /// The label.
+        label: String,
+        /// Where the labels may be instead, if there are folders within the one; else empty.
+        hint: String,
+    },
+    /// A label that cannot be written down.
+    #[error("{}: the folder's name {fault}; rename it, since it becomes the label", path.display())]
+    LabelName {
+        /// The label's folder.
+        path: PathBuf,
+        /// What is wrong with its name.
+        fault: NameFault,
+    },
+}

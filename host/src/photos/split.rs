@@ -1,0 +1,303 @@
+//! Which photos train, validate and test.
+//!
+//! Both rules hash a name with SHA-1 and take the hash's last 27 bits as a percentage: below the
+//! validation share it is a validation photo, below validation and testing together a testing photo,
+//! else a training photo. So a photo's place depends on its own name, not on the other photos.
+//!
+//! What stands before `_nohash_` in a name is what counts, so that pictures of one plant named
+//! `rose7_nohash_1.jpg`, `rose7_nohash_2.jpg` stay on one side: a *group*. Otherwise a network would
+//! be tested on near copies of what it was trained on.
+//!
+//! [`Rule::Stable`] hashes the path within the data set, so that it may be moved, and then sees to
+//! it that no bucket of a label is empty. [`Rule::Codelab`] is that of TensorFlow's `retrain.py`
+//! (`create_image_lists` in googlecodelabs/tensorflow-for-poets-2, `scripts/retrain.py`) and nothing more.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use sha1::{Digest, Sha1};
+use thiserror::Error;
+
+use super::scan::{Dataset, Photo};
+
+/// What a photo is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Bucket {
+    /// The head is fitted to it.
+    Training,
+    /// Settings are chosen by it.
+    Validation,
+    /// The accuracy is measured on it, once.
+    Testing,
+}
+
+/// Shares of the photos, in percent; training has the rest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "RawPercentages", into = "RawPercentages")]
+pub struct Percentages {
+    validation: u8,
+    testing: u8,
+}
+
+/// Why shares make no split.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[error(
+    "validation {validation}% and testing {testing}% leave nothing to train on; together they must be below 100"
+)]
+pub struct PercentagesError {
+    validation: u8,
+    testing: u8,
+}
+
+impl Percentages {
+    /// Shares of 0 to 99 percent, together below 100. A share of 0 leaves its bucket empty.
+    ///
+    /// # Errors
+    /// [`PercentagesError`] when nothing is left for training.
+    pub fn new(validation: u8, testing: u8) -> Result<Self, PercentagesError> {
+        if u16::from(validation) + u16::from(testing) >= 100 {
+            return Err(PercentagesError {
+                validation,
+                testing,
+            });
+        }
+        Ok(Percentages {
+            validation,
+            testing,
+        })
+    }
+
+    /// Percent of validation photos.
+    pub const fn validation(self) -> u8 {
+        self.validation
+    }
+
+    /// Percent of testing photos.
+    pub const fn testing(self) -> u8 {
+        self.testing
+    }
+
+    /// The percentages from and below which a bucket lies.
+    fn range(self, bucket: Bucket) -> (f64, f64) {
+        let validation = f64::from(self.validation);
+        let both = validation + f64::from(self.testing);
+        match bucket {
+            Bucket::Validation => (0.0, validation),
+            Bucket::Testing => (validation, both),
+            Bucket::Training => (both, f64::INFINITY),
+        }
+    }
+
+    fn bucket(self, percentage: f64) -> Bucket {
+        [Bucket::Validation, Bucket::Testing]
+            .into_iter()
+            .find(|bucket| percentage < self.range(*bucket).1)
+            .unwrap_or(Bucket::Training)
+    }
+}
+
+impl Default for Percentages {
+    /// 10 and 10, as `retrain.py` has it.
+    fn default() -> Self {
+        Percentages {
+            validation: 10,
+            testing: 10,
+        }
+    }
+}
+
+/// [`Percentages`] before they are checked.
+#[derive(Serialize, Deserialize)]
+struct RawPercentages {
+    validation: u8,
+    testing: u8,
+}
+
+impl TryFrom<RawPercentages> for Percentages {
+    type Error = PercentagesError;
+
+    fn try_from(raw: RawPercentages) -> Result<Self, PercentagesError> {
+        Percentages::new(raw.validation, raw.testing)
+    }
+}
+
+impl From<Percentages> for RawPercentages {
+    fn from(checked: Percentages) -> Self {
+        RawPercentages {
+            validation: checked.validation,
+            testing: checked.testing,
+        }
+    }
+}
+
+/// How photos are assigned.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase", tag = "name")]
+pub enum Rule {
+    /// By the path within the data set; no bucket of a label with three groups or more is empty.
+    Stable {
+        /// Another number gives another split.
+        seed: u64,
+    },
+    /// Exactly as `retrain.py`: by the path as typed on the command line.
+    ///
+    /// Two of that script's habits are no part of the rule and not taken over: it lists only files
+    /// that end in `.jpg`, `.jpeg`, `.JPG` or `.JPEG` directly in a label's folder, and it lowers
+    /// labels and turns each run of other characters than `[a-z0-9]` into a space. Neither changes
+    /// the bucket of a file, which depends on its path alone. It leaves buckets empty where
+    /// the hashes fall so.
+    Codelab {
+        /// The value of `--image-dir`, character for character.
+        image_dir: String,
+    },
+}
+
+/// The bucket of each photo of a data set.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Split {
+    buckets: Vec<Bucket>,
+}
+
+impl Split {
+    /// The bucket of each photo, in the order of [`Dataset::photos`].
+    pub fn buckets(&self) -> &[Bucket] {
+        &self.buckets
+    }
+
+    /// Indices of the photos of a bucket, rising.
+    pub fn photos(&self, bucket: Bucket) -> impl Iterator<Item = usize> {
+        let buckets = self.buckets.iter().enumerate();
+        buckets.filter_map(move |(index, b)| (*b == bucket).then_some(index))
+    }
+}
+
+/// Splits a data set.
+pub fn split(dataset: &Dataset, rule: &Rule, percentages: Percentages) -> Split {
+    let photos = &dataset.photos;
+    let buckets = match rule {
+        Rule::Stable { seed } => split_stably(photos, *seed, percentages),
+        Rule::Codelab { image_dir } => photos
+            .iter()
+            .map(|photo| percentages.bucket(codelab_percentage(image_dir, &photo.relative)))
+            .collect(),
+    };
+    Split { buckets }
+}
+
+/// The last 27 bits of a SHA-1 (as one big-endian number), as a percentage of their largest value,
+/// in `retrain.py`'s own floating-point steps: 0 to 100, both included.
+fn percentage(sha1: Sha1) -> f64 {
+    const LARGEST: u32 = (1 << 27) - 1;
+    let digest: [u8; 20] = sha1.finalize().into();
+    let [.., a, b, c, d] = digest;
+    f64::from(u32::from_be_bytes([a, b, c, d]) & LARGEST) * (100.0 / f64::from(LARGEST))
+}
+
+/// What stands before the first `_nohash_`.
+fn before_nohash(name: &str) -> &str {
+    name.split_once("_nohash_")
+        .map_or(name, |(before, _)| before)
+}
+
+/// `retrain.py`: folder and file joined as `os.path.join` does, cut at `_nohash_` wherever in the
+/// path it stands.
+fn codelab_percentage(image_dir: &str, relative: &str) -> f64 {
+    let slash = if image_dir.is_empty() || image_dir.ends_with('/') {
+        ""
+    } else {
+        "/"
+    };
+    let path = format!("{image_dir}{slash}{relative}");
+    percentage(Sha1::new_with_prefix(before_nohash(&path)))
+}
+
+/// The name that the photos of one group share: the label, `/`, and the rest up to `_nohash_`.
+fn group_name(relative: &str) -> &str {
+    let in_label = relative.find('/').map_or(0, |slash| slash + 1);
+    &relative[..in_label + before_nohash(&relative[in_label..]).len()]
+}
+
+/// SHA-1 of the group's name, after the seed's eight bytes (little-endian) unless it is zero.
+fn stable_percentage(seed: u64, group: &str) -> f64 {
+    let mut sha1 = Sha1::new();
+    if seed != 0 {
+        sha1.update(seed.to_le_bytes());
+    }
+    sha1.update(group);
+    percentage(sha1)
+}
+
+/// One group of a label.
+struct Group<'a> {
+    name: &'a str,
+    percentage: f64,
+    bucket: Bucket,
+}
+
+fn split_stably(photos: &[Photo], seed: u64, percentages: Percentages) -> Vec<Bucket> {
+    let mut labels: BTreeMap<usize, BTreeMap<&str, Bucket>> = BTreeMap::new();
+    for photo in photos {
+        let name = group_name(&photo.relative);
+        let groups = labels.entry(photo.label).or_default();
+        groups.entry(name).or_insert(Bucket::Training);
+    }
+    for groups in labels.values_mut() {
+        let mut list: Vec<Group> = groups
+            .keys()
+            .map(|name| {
+                let percentage = stable_percentage(seed, name);
+                let bucket = percentages.bucket(percentage);
+                Group {
+                    name,
+                    percentage,
+                    bucket,
+                }
+            })
+            .collect();
+        fill_empty_buckets(&mut list, percentages);
+        groups.extend(list.iter().map(|group| (group.name, group.bucket)));
+    }
+    photos
+        .iter()
+        .map(|photo| labels[&photo.label][group_name(&photo.relative)])
+        .collect()
+}
+
+/// Moves groups of one label so that no bucket with a share is empty; of fewer than three groups,
+/// so that there is one to train on.
+///
+/// Each empty bucket gets the group whose percentage is nearest to the bucket's range, of those
+/// whose own bucket keeps another. As few move as there are empty buckets, and where a photo more
+/// fills a bucket by itself, the move is undone by itself.
+fn fill_empty_buckets(groups: &mut [Group], percentages: Percentages) {
+    let wanted: &[Bucket] = match groups.len() {
+        0..3 => &[Bucket::Training],
+        _ => &[Bucket::Training, Bucket::Testing, Bucket::Validation],
+    };
+    for &bucket in wanted {
+        let (from, below) = percentages.range(bucket);
+        if from == below || groups.iter().any(|group| group.bucket == bucket) {
+            continue;
+        }
+        let distance = |p: f64| if p < from { from - p } else { p - below };
+        let can_go = |group: &Group| {
+            let same = |other: &&Group| other.bucket == group.bucket;
+            groups.len() < 3 || groups.iter().filter(same).count() > 1
+        };
+        let nearest = (0..groups.len())
+            .filter(|&index| can_go(&groups[index]))
+            .min_by(|&a, &b| {
+                let [a, b] = [a, b].map(|index| &groups[index]);
+                let by_distance = distance(a.percentage).total_cmp(&distance(b.percentage));
+                by_distance.then_with(|| a.name.cmp(b.name))
+            });
+        if let Some(index) = nearest {
+            groups[index].bucket = bucket;
+        }
+    }
+}
+
+#[cfg(test)]
+#[path = "split_tests.rs"]
+pub(crate) mod tests;
