@@ -13,7 +13,7 @@ pub mod equalise;
 pub mod float;
 pub mod multiplier;
 #[cfg(test)]
-mod simulate;
+pub(crate) mod simulate;
 #[cfg(test)]
 mod tests;
 pub mod trained;
