@@ -4,6 +4,16 @@
 //! |---|---|
 //! | `multiplier.rs` | the integers that kernels need, from real scales |
 //! | `trained.rs` | a trained quantised network in the int8 specification |
+//! | `float.rs` | a float network and ranges, to int8 |
+//! | `calibrate.rs` | ranges from photos |
+//! | `equalise.rs` | channels that differ wildly are made alike first |
 
+pub mod calibrate;
+pub mod equalise;
+pub mod float;
 pub mod multiplier;
+#[cfg(test)]
+pub(crate) mod simulate;
+#[cfg(test)]
+mod tests;
 pub mod trained;

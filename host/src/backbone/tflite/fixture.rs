@@ -43,6 +43,7 @@ pub struct OperatorSpec {
 pub enum Field {
     Byte(i8),
     Int(i32),
+    Real(f32),
 }
 
 fn slot(id: u16) -> VOffsetT {
@@ -135,6 +136,8 @@ pub fn small() -> File {
         integers("dense_b", &[3], &[100, 200, -300]),
         map("logits", &[1, 3], 0.1),
         map("softmax", &[1, 3], 1.0 / 256.0),
+        integers("shape", &[2], &[1, 4]),
+        integers("pointwise_b", &[4], &[0; 4]),
     ];
     let operators = vec![
         OperatorSpec {
@@ -146,10 +149,9 @@ pub fn small() -> File {
             options: convolution(true, 1, 1),
             ..operator(DEPTHWISE_CONV_2D, &[5, 6, 7], 8)
         },
-        // No bias: -1 stands for an operand that is not there.
         OperatorSpec {
             options: convolution(false, 1, 1),
-            ..operator(CONV_2D, &[8, 9, -1], 10)
+            ..operator(CONV_2D, &[8, 9, 19], 10)
         },
         OperatorSpec {
             options: Some((11, vec![(0, Field::Byte(0))])),
@@ -158,16 +160,25 @@ pub fn small() -> File {
         OperatorSpec {
             options: Some((
                 5,
-                vec![(0, Field::Byte(1)), (3, Field::Int(3)), (4, Field::Int(3))],
+                vec![
+                    (0, Field::Byte(1)),
+                    (3, Field::Int(3)),
+                    (4, Field::Int(3)),
+                    (1, Field::Int(1)),
+                    (2, Field::Int(1)),
+                ],
             )),
             ..operator(AVERAGE_POOL_2D, &[11], 12)
         },
-        operator(RESHAPE, &[12], 13),
+        operator(RESHAPE, &[12, 18], 13),
         OperatorSpec {
             options: Some((8, vec![(0, Field::Byte(0))])),
             ..operator(FULLY_CONNECTED, &[13, 14, 15], 16)
         },
-        operator(SOFTMAX, &[16], 17),
+        OperatorSpec {
+            options: Some((9, vec![(0, Field::Real(1.0))])),
+            ..operator(SOFTMAX, &[16], 17)
+        },
     ];
     File {
         version: 3,
@@ -286,6 +297,7 @@ fn operator_table(fbb: &mut FlatBufferBuilder<'_>, spec: &OperatorSpec, code: u3
             match field {
                 Field::Byte(value) => fbb.push_slot_always(slot(*id), *value),
                 Field::Int(value) => fbb.push_slot_always(slot(*id), *value),
+                Field::Real(value) => fbb.push_slot_always(slot(*id), *value),
             }
         }
         (*kind, fbb.end_table(start))

@@ -3,7 +3,8 @@
 //! Two kinds are read: uint8 files of quantisation-aware training, as the official MobileNets
 //! are, and int8 files of full-integer post-training quantisation. Both become a
 //! [`TrainedNetwork`]. The file is checked before anything in it is used; what posy cannot run
-//! bit for bit as TensorFlow Lite does is refused by name.
+//! is refused by name, and what it takes over computes bit for bit what TensorFlow Lite's
+//! reference kernels compute (but for MEAN, which may differ by one step).
 //!
 //! | file | what reads it |
 //! |---|---|

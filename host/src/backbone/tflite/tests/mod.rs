@@ -13,6 +13,8 @@ use super::names::*;
 use super::*;
 use crate::backbone::network::{Activation, Quantisation};
 use crate::backbone::testing::data;
+use crate::quantise::simulate::run;
+use crate::quantise::trained::from_trained;
 
 fn message(file: &File) -> String {
     read(&file.bytes()).expect_err("a refusal").to_string()
@@ -104,7 +106,13 @@ fn a_small_int8_file_is_read_exactly() {
         }
     );
 
-    assert_eq!(network.layers[2].bias, [0; 4], "no bias is a bias of zeros");
+    let mut file = file;
+    file.operators[3].inputs.pop();
+    let without_bias = read(&file.bytes()).unwrap();
+    assert_eq!(
+        without_bias.layers[2].bias, [0; 4],
+        "no bias is a bias of zeros"
+    );
     assert_eq!(network.layers[3].common.skip, Some(0));
     assert_eq!(network.layers[5].common.output, shape(1, 1, 3));
     assert_eq!(network.class_count(), Some(3));
@@ -276,5 +284,54 @@ fn quantisation_is_what_tensorflow_lite_reports() {
             extents[1..],
             [u64::from(height), u64::from(width), u64::from(channels)]
         );
+    }
+}
+/// What TensorFlow Lite's reference kernels (LiteRT 2.3.0, `BUILTIN_REF`) give for the fixture's
+/// bytes: layer by layer, for the input `31 * i % 256 - 128`. So the fixture is a file that
+/// TensorFlow Lite reads too, and padding, addition and the order of weights are read as it does.
+#[test]
+fn a_small_file_computes_what_it_computes_in_tensorflow_lite() {
+    let recorded: [&[i8]; 6] = [
+        &[
+            127, 127, -128, 127, 127, -128, -128, 127, -128, -128, 127, -128, 127, 127, -128, 127,
+            127, -128, 127, 35, 127, -128, 127, 127, 127, 127, -128, 127, 127, -128, 127, -128,
+            127, -128, 127, 127,
+        ],
+        &[
+            -80, 72, -122, -128, -128, -128, 72, -128, -128, -128, -128, -128, -128, 72, 3, -128,
+            -128, -128, 72, 72, -128, -128, -128, -128, -113, -23, 72, -128, -128, -107, -18, 72,
+            -128, -128, -128, -75,
+        ],
+        &[
+            -69, -128, 22, -128, -17, -128, 22, -97, -128, -128, -128, -128, 0, -128, 22, -128, 22,
+            -128, -94, 7, -128, -128, -128, -128, 12, -128, 22, -128, 22, -128, -128, -13, -84,
+            -124, -128, -101,
+        ],
+        &[
+            21, -26, -8, -26, 63, -128, -8, -1, -128, -128, -26, -128, 76, -26, -8, -26, 94, -128,
+            1, 45, -26, -128, -26, -26, 86, -26, -8, -26, 94, -128, -26, -36, 9, -125, -26, -4,
+        ],
+        &[32, -94, -15, -25],
+        &[-22, -128, -51],
+    ];
+    let (network, _) = from_trained(&read(&small().bytes()).unwrap());
+    let input: Vec<i8> = (0..50).map(|i| (31 * i % 256 - 128) as i8).collect();
+    for ((ours, theirs), layer) in run(&network, &input)
+        .iter()
+        .zip(recorded)
+        .zip(&network.layers)
+    {
+        assert_eq!(ours.len(), theirs.len());
+        let apart = ours
+            .iter()
+            .zip(theirs)
+            .map(|(a, b)| (i16::from(*a) - i16::from(*b)).abs());
+        // The runner of these tests rounds ties in another way.
+        assert!(
+            apart.clone().max() <= Some(1),
+            "{}: {ours:?}",
+            layer.common.name
+        );
+        assert!(apart.sum::<i16>() <= 3, "{}: {ours:?}", layer.common.name);
     }
 }
