@@ -33,9 +33,8 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         print_json(&as_json(&model))?;
         return Ok(ExitCode::SUCCESS);
     }
-    print_table(&["model", ""], &[])?;
     for (name, value) in facts(&model) {
-        println!("  {name:<14}{value}");
+        println!("{name:<16}{value}");
     }
     if arguments.layers {
         println!();

@@ -7,6 +7,7 @@
 
 pub mod decode;
 pub mod duplicates;
+pub mod files;
 mod jpeg;
 pub mod load;
 pub mod scan;

@@ -11,7 +11,7 @@ use crate::export::ExportError;
 use crate::features::cache::CacheError;
 use crate::features::extract::FeatureError;
 use crate::head::HeadError;
-use crate::photos::scan::ScanError;
+use crate::photos::ScanError;
 
 /// Why retraining ended without a model.
 #[derive(Debug, thiserror::Error)]

@@ -15,7 +15,7 @@ use crate::features::extractors::{FloatExtractor, IntExtractor};
 use crate::features::progress::Progress;
 use crate::head::Features;
 use crate::photos::duplicates::{Duplicates, duplicates_across_labels};
-use crate::photos::scan::{Dataset, Photo, ScanOptions, ScanWarning, scan};
+use crate::photos::{Dataset, Photo, ScanOptions, ScanWarning, scan};
 
 /// What is prepared, and how.
 #[derive(Clone, Debug)]
