@@ -14,8 +14,8 @@ pub(super) fn is_broken_pipe(failure: &(dyn std::error::Error + Send + Sync + 's
 /// Prints one JSON value on lines of its own.
 pub(super) fn print_json(value: &serde_json::Value) -> Result<(), Failure> {
     let mut out = io::stdout().lock();
-    serde_json::to_writer_pretty(&mut out, value)?;
-    writeln!(out)?;
+    // As text first: an error of serde_json would hide that the pipe is broken.
+    writeln!(out, "{value:#}")?;
     Ok(())
 }
 
