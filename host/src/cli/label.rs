@@ -10,6 +10,7 @@ use posy_shared::ranking::Ranking;
 use serde_json::json;
 
 use super::Failure;
+use super::output::note;
 use crate::model_file::ModelFile;
 use crate::photos::decode::{Limits, decode_within};
 use crate::photos::files::files_below;
@@ -46,12 +47,12 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
             match files_below(path) {
                 Ok(found) if found.is_empty() => {
                     failed += 1;
-                    eprintln!("{}: there are no files in this folder", path.display());
+                    note!("{}: there are no files in this folder", path.display());
                 }
                 Ok(found) => files.extend(found),
                 Err(error) => {
                     failed += 1;
-                    eprintln!("{error}");
+                    note!("{error}");
                 }
             }
         } else {
@@ -64,12 +65,12 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
             Ok(logits) => print(arguments, &model, path, &logits, name_each)?,
             Err(reason) => {
                 failed += 1;
-                eprintln!("{reason}");
+                note!("{reason}");
             }
         }
     }
     if failed > 0 {
-        eprintln!("{failed} of the photos could not be labelled");
+        note!("{failed} of the photos could not be labelled");
         return Ok(ExitCode::FAILURE);
     }
     Ok(ExitCode::SUCCESS)

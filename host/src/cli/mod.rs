@@ -64,7 +64,7 @@ pub fn main() -> ExitCode {
         // Whoever reads our output has seen enough, as `head` does.
         Err(failure) if output::is_broken_pipe(&*failure) => ExitCode::SUCCESS,
         Err(failure) => {
-            eprintln!("error: {failure}");
+            output::note!("error: {failure}");
             match failure.is::<Usage>() {
                 true => ExitCode::from(2),
                 false => ExitCode::FAILURE,

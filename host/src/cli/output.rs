@@ -4,6 +4,15 @@ use std::io::{self, Write};
 
 use super::Failure;
 
+/// Prints a line to standard error. Where nobody reads it, work goes on.
+macro_rules! note {
+    ($($argument:tt)*) => {{
+        use std::io::Write as _;
+        let _ = writeln!(std::io::stderr().lock(), $($argument)*);
+    }};
+}
+pub(super) use note;
+
 /// Whether a failure is only that nobody reads our output any more.
 pub(super) fn is_broken_pipe(failure: &(dyn std::error::Error + Send + Sync + 'static)) -> bool {
     failure

@@ -10,7 +10,7 @@ use posy_shared::model::InputContract;
 use posy_shared::preprocess::{Crop, Filter};
 use serde_json::json;
 
-use super::output::{kib, print_json, print_table};
+use super::output::{kib, note, print_json, print_table};
 use super::{Failure, usage};
 use crate::backbone::load::Backbone;
 use crate::backbone::zoo::Architecture;
@@ -149,7 +149,7 @@ pub(super) struct Arguments {
     resize: FilterName,
 
     /// Do not run the float network for comparison.
-    #[arg(long)]
+    #[arg(long, alias = "no_float")]
     no_float: bool,
     /// Treat a file that cannot be used as an error.
     #[arg(long)]
@@ -268,7 +268,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     )
     .map_err(usage)?;
     let backbone = arguments.backbone()?;
-    eprintln!("backbone: {} ({})", backbone.name, backbone.path.display());
+    note!("backbone: {} ({})", backbone.name, backbone.path.display());
     let cache_folder = arguments.bottleneck_dir.clone().unwrap_or_else(cache_dir);
     let settings = Settings {
         image_dir: in_data_dir(&arguments.image_dir),
@@ -277,23 +277,23 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         float: !arguments.no_float,
         strict: arguments.strict,
     };
-    eprintln!("photos: {}", settings.image_dir.display());
+    note!("photos: {}", settings.image_dir.display());
     let started = Instant::now();
     let prepared = prepare(
         &settings,
         backbone,
         &|what| Box::new(Bar::new(what)),
-        &mut |notice| eprintln!("{notice}"),
+        &mut |notice| note!("{notice}"),
     )?;
     let feature_seconds = started.elapsed().as_secs_f64();
-    eprintln!(
+    note!(
         "features of {} photos: {} computed, {} from the cache, {} files skipped, {feature_seconds:.1} s",
         prepared.dataset.photos.len(),
         prepared.counts.computed,
         prepared.counts.cached,
         prepared.skipped.len()
     );
-    let report = &mut |step: &sgd::StepReport| eprintln!("{step}");
+    let report = &mut |step: &sgd::StepReport| note!("{step}");
     let outcome = train(&prepared, &rule, percentages, &trainer, tested, report)?;
 
     write_atomically(&arguments.output_graph, &outcome.model)?;
@@ -308,7 +308,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
             .collect();
         write_atomically(path, lines.as_bytes())?;
     }
-    eprintln!(
+    note!(
         "wrote {} ({} KiB) and {}",
         arguments.output_graph.display(),
         kib(outcome.model.len() as u64),

@@ -114,6 +114,13 @@ pub fn train(
         photos_in(Bucket::Validation),
         tested.draw(photos_in(Bucket::Testing)),
     );
+    for (index, label) in prepared.dataset.labels.iter().enumerate() {
+        let photos = &prepared.dataset.photos;
+        if !training.iter().any(|&photo| photos[photo].label == index) {
+            let label = label.clone();
+            return Err(RetrainError::NoTrainingPhotos { label });
+        }
+    }
     let labels = prepared.dataset.labels.len();
     let part = |features: &Features| (features.select(&training), features.select(&validation));
 

@@ -1,7 +1,9 @@
 //! Options that make no sense: exit code 2 and a text that names them, before any work is done.
 
-use posy_tests::scratch::Scratch;
-use posy_tests::small_classifier;
+use std::ffi::OsStr;
+
+use posy_tests::scratch::{Outcome, Scratch};
+use posy_tests::{data, small_classifier};
 
 #[test]
 fn options_out_of_range_are_named() {
@@ -74,22 +76,27 @@ fn other_commands_too() {
     }
 }
 
-/// With neither photos nor networks at hand, the text says what to give.
+/// With no networks or no photos at hand, the text says what to give.
 #[test]
 fn without_any_data_the_text_says_what_to_give() {
     let scratch = Scratch::new();
-    let mut command = scratch.command(["retrain"]);
-    command.env("POSY_DATA", scratch.join("nowhere"));
-    posy_tests::scratch::Outcome::of(command).fails(
-        1,
-        &[
-            "error: no network file for mobilenet_v1_0.50_224",
-            "nowhere/models",
-            "mobilenet_v1_0.5_224_quant.tflite",
-            "--backbone",
-            "--model-dir",
-            "POSY_DATA",
-        ],
-    );
+    let retrain = |more: &[&OsStr]| {
+        let mut command = scratch.command(["retrain", "--bottleneck-dir=cache"]);
+        command.args(more).env("POSY_DATA", scratch.join("nowhere"));
+        Outcome::of(command)
+    };
+    let texts = [
+        "error: no network file for mobilenet_v1_0.50_224",
+        "nowhere/models",
+        "mobilenet_v1_0.5_224_quant.tflite",
+        "--backbone",
+        "--model-dir",
+        "POSY_DATA",
+    ];
+    retrain(&[]).fails(1, &texts);
+    if let Some(models) = data("without_any_photos", "models") {
+        let texts = ["error: flower_photos: no such folder", "--image-dir"];
+        retrain(&["--model-dir".as_ref(), models.as_os_str()]).fails(1, &texts);
+    }
     assert!(scratch.names(".").is_empty());
 }

@@ -1,5 +1,6 @@
 //! What is computed again and what is not.
 
+use posy::features::cache::Cache;
 use posy_tests::data;
 use posy_tests::scratch::Scratch;
 use serde_json::Value;
@@ -70,4 +71,27 @@ fn a_damaged_cache_is_moved_aside_and_named() {
         scratch.names("cache"),
         ["features.redb", "features.redb.unusable"]
     );
+}
+
+#[test]
+fn a_cache_that_cannot_be_used_is_named() {
+    let Some(flowers) = data("a_cache_that_cannot_be_used_is_named", "flower_photos") else {
+        return;
+    };
+    let scratch = Scratch::new();
+    scratch.copy_photos(&flowers, "flowers", &["daisy", "roses"], 3);
+    let open = Cache::open(&scratch.join("cache/features.redb")).unwrap();
+    let text = "error: feature cache cache/features.redb is in use by another run of posy";
+    scratch
+        .retrain("flowers", &[])
+        .fails(1, &[text, "wait until that has ended"]);
+    drop(open);
+    scratch.retrain("flowers", &[]).succeeds();
+
+    std::fs::remove_dir_all(scratch.join("cache")).unwrap();
+    scratch.write("cache", "a file in the folder's place");
+    let text = "error: cannot open feature cache cache/features.redb";
+    scratch
+        .retrain("flowers", &[])
+        .fails(1, &[text, "give another place"]);
 }

@@ -54,15 +54,14 @@ fn every_v1_network_is_within_its_bound() {
         );
         let ram_bytes = entry["ram_bytes"].as_f64().unwrap();
         assert!(ram_bytes <= bound * 1.10 * 1024.0, "{name}: {ram_bytes}");
-        assert!((ram_bytes / 1024.0 - ram_kib).abs() <= 0.05, "{name}");
+        assert!((ram_bytes / 1024.0 - ram_kib).abs() < 0.051, "{name}");
         let fits = entry["fits"].as_array().unwrap().len();
         assert_eq!(row.iter().filter(|cell| **cell == "fits").count(), fits);
     }
 }
 
-/// Products of the networks with the ImageNet classifier of 1,001 classes left out, from Howard et
-/// al. 2017, table 6 and 7 (million mult-adds, classifier of 1,000 classes and 1,024 features of
-/// width 1.0 included).
+/// Howard et al. 2017, "MobileNets", tables 6 and 7: million mult-adds with a classifier of 1,000
+/// classes.
 #[test]
 fn products_are_those_of_the_paper() {
     let scratch = Scratch::new();

@@ -170,3 +170,26 @@ fn its_split() {
     assert_ne!(run("tf_files/flowers", &["--split-seed", "1"]), stable);
     assert_ne!(run("tf_files/flowers", &["--split_seed=2"]), stable);
 }
+
+/// Every option with a hyphen, of every command, has its spelling with underscores.
+#[test]
+fn every_option_may_be_spelt_with_underscores() {
+    let scratch = Scratch::new();
+    let mut tried = 0;
+    for command in ["retrain", "label", "inspect", "fit"] {
+        let help = scratch.posy([command, "--help"]).succeeds().stdout;
+        let words = help.split(|letter: char| !(letter == '-' || letter.is_ascii_alphabetic()));
+        let options = words.filter(|word| word.starts_with("--") && word[2..].contains('-'));
+        for option in options {
+            let underscored = format!("--{}", option[2..].replace('-', "_"));
+            // Without a value, or without the arguments that must be there: refused, but known.
+            let mut command = scratch.command([command, &underscored]);
+            command.env("POSY_DATA", scratch.join("nowhere"));
+            let outcome = Outcome::of(command);
+            assert!(matches!(outcome.code, Some(1 | 2)), "{outcome}");
+            assert!(!outcome.stderr.contains("unexpected argument"), "{outcome}");
+            tried += 1;
+        }
+    }
+    assert!(tried >= 16, "{tried} options");
+}

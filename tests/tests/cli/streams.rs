@@ -81,6 +81,22 @@ fn a_reader_may_leave_early() {
     }
 }
 
+/// Whoever follows the progress may leave, and the model is written all the same.
+#[test]
+fn nobody_needs_to_read_the_progress() {
+    let Some(flowers) = data("nobody_needs_to_read_the_progress", "flower_photos") else {
+        return;
+    };
+    let scratch = Scratch::new();
+    scratch.copy_photos(&flowers, "flowers", &["daisy", "roses"], 3);
+    let mut command = scratch.retrain_command("flowers", &[]);
+    command.stdout(Stdio::null()).stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    drop(child.stderr.take());
+    assert!(child.wait().unwrap().success());
+    assert!(scratch.join("flowers.posy").is_file());
+}
+
 /// `/dev/full` takes nothing: what is printed there is lost, and that must not pass for success.
 #[cfg(target_os = "linux")]
 #[test]
