@@ -45,7 +45,7 @@ pub fn npz_arrays(path: &Path) -> Vec<(String, Vec<u64>, Vec<u8>)> {
         .unwrap_or_else(|error| panic!("{}: {error}", path.display()));
     let mut names: Vec<String> = archive.array_names().map(String::from).collect();
     names.sort();
-    let mut array = |name: String| {
+    let array = |name: String| {
         let npy = archive.by_name(&name).unwrap().unwrap();
         let shape = npy.shape().to_vec();
         let bytes = match npy.dtype().descr().as_str() {
@@ -57,7 +57,7 @@ pub fn npz_arrays(path: &Path) -> Vec<(String, Vec<u64>, Vec<u8>)> {
         };
         (name, shape, bytes)
     };
-    names.into_iter().map(|name| array(name)).collect()
+    names.into_iter().map(array).collect()
 }
 
 /// Every row that layers write, put together into maps `[H, W, C]`.

@@ -70,6 +70,9 @@ impl Accuracy {
     }
 }
 
+/// Index of a photo among the prepared ones, and the label that it is wrongly given.
+pub type Misclassified = (usize, usize);
+
 /// A trained model and how good it is.
 #[derive(Clone, Debug)]
 pub struct Outcome {
@@ -89,9 +92,8 @@ pub struct Outcome {
     pub float: Option<Accuracy>,
     /// Truth against answer of the integer pipeline on the test photos.
     pub confusion: Confusion,
-    /// Test photos that the integer pipeline names wrongly: index among the prepared photos, and
-    /// the label that it gives.
-    pub misclassified: Vec<(usize, usize)>,
+    /// Test photos that the integer pipeline names wrongly.
+    pub misclassified: Vec<Misclassified>,
 }
 
 /// Divides the photos by `rule`, trains, and measures on the test photos that `tested` says.
@@ -217,7 +219,7 @@ fn measure(
     model: &Model<'_>,
     prepared: &Prepared,
     photos: &[usize],
-) -> Result<(Accuracy, Confusion, Vec<(usize, usize)>), RetrainError> {
+) -> Result<(Accuracy, Confusion, Vec<Misclassified>), RetrainError> {
     let mut pairs = Vec::with_capacity(photos.len());
     let mut wrong = Vec::new();
     for &photo in photos {

@@ -35,7 +35,7 @@ fn folders_that_are_no_data_set() {
     scratch.write("deep/flowers/roses/a.jpg", &jpeg);
     std::fs::create_dir_all(scratch.join("hollow/daisy")).unwrap();
     scratch.write("hollow/roses/list.txt", "no photo");
-    std::fs::create_dir_all(scratch.join("half/roses")).unwrap();
+    scratch.write("half/roses/a.heic", b"\0\0\0\x18ftypheic");
     scratch.write("half/daisy/a.jpg", &jpeg);
     let cases: [(&str, &[&str]); 8] = [
         (
@@ -63,7 +63,13 @@ fn folders_that_are_no_data_set() {
             "hollow",
             &["no photos in its 2 folder(s) (1 other file(s))"],
         ),
-        ("half", &["only one label has photos (\"daisy\")"]),
+        (
+            "half",
+            &[
+                "only one label has photos (\"daisy\")",
+                "half/roses/a.heic: HEIC photos are not read",
+            ],
+        ),
     ];
     for (folder, texts) in cases {
         let outcome = scratch.retrain(folder, &[]);
@@ -273,7 +279,7 @@ fn what_may_not_be_read_is_named() {
         return;
     };
     let forbid = |path: &Path| {
-        let mode = std::fs::Permissions::from_mode(0);
+        let mode = std::fs::Permissions::from_mode(0o000);
         std::fs::set_permissions(path, mode).unwrap();
     };
     let path = scratch.write("flowers/daisy/secret.jpg", photo(&scratch, "daisy"));
