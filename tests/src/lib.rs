@@ -1,5 +1,7 @@
-//! What whole-system tests share: the real data, recorded arrays, running a model.
+//! What whole-system tests share: the real data, recorded arrays, running a model, running the
+//! command.
 
+pub mod scratch;
 mod small;
 
 use std::path::{Path, PathBuf};
@@ -11,13 +13,16 @@ use posy_shared::model::Model;
 pub use small::small_classifier;
 
 /// The folder of real photos, networks and recorded outputs: `POSY_DATA`, by default `shared`
-/// beside the workspace. Where `name` is missing in it, says loudly that `test` is skipped.
+/// beside the workspace.
+fn data_root() -> PathBuf {
+    let workspace = || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared");
+    std::env::var_os("POSY_DATA").map_or_else(workspace, PathBuf::from)
+}
+
+/// The path of `name` in the folder of real data. Where it is missing, says loudly that `test` is
+/// skipped.
 pub fn data(test: &str, name: &str) -> Option<PathBuf> {
-    let root = std::env::var_os("POSY_DATA").map_or_else(
-        || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared"),
-        PathBuf::from,
-    );
-    let path = root.join(name);
+    let path = data_root().join(name);
     if path.exists() {
         return Some(path);
     }
@@ -40,7 +45,7 @@ pub fn npz_arrays(path: &Path) -> Vec<(String, Vec<u64>, Vec<u8>)> {
         .unwrap_or_else(|error| panic!("{}: {error}", path.display()));
     let mut names: Vec<String> = archive.array_names().map(String::from).collect();
     names.sort();
-    let mut array = |name: String| {
+    let array = |name: String| {
         let npy = archive.by_name(&name).unwrap().unwrap();
         let shape = npy.shape().to_vec();
         let bytes = match npy.dtype().descr().as_str() {
@@ -52,7 +57,7 @@ pub fn npz_arrays(path: &Path) -> Vec<(String, Vec<u64>, Vec<u8>)> {
         };
         (name, shape, bytes)
     };
-    names.into_iter().map(|name| array(name)).collect()
+    names.into_iter().map(array).collect()
 }
 
 /// Every row that layers write, put together into maps `[H, W, C]`.

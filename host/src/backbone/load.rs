@@ -84,7 +84,7 @@ impl Backbone {
         let path = architecture
             .find_file(folder)
             .ok_or_else(|| BackboneError::Missing {
-                name: architecture.clone(),
+                name: *architecture,
                 folder: folder.into(),
             })?;
         Self::read(&path, &architecture.to_string())

@@ -6,8 +6,8 @@ use std::process::ExitCode;
 use clap::Args;
 use serde_json::json;
 
-use super::Failure;
 use super::output::{kib, millions, print_json, print_table};
+use super::{Failure, usage};
 use crate::backbone::zoo::Architecture;
 use crate::device::{BOARDS, Footprint, fits};
 use crate::model_file::ModelFile;
@@ -38,7 +38,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         let footprint = if name.ends_with(".posy") || Path::new(name).is_file() {
             Footprint::of_model(&ModelFile::open(Path::new(name))?.model()?)
         } else {
-            of_architecture(&name.parse()?, arguments.labels)?
+            of_architecture(&name.parse().map_err(usage)?, arguments.labels)?
         };
         rows.push((name.clone(), footprint));
     }

@@ -1,5 +1,6 @@
 //! `posy inspect`: what is inside a model file.
 
+use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -33,11 +34,12 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         print_json(&as_json(&model))?;
         return Ok(ExitCode::SUCCESS);
     }
+    let mut out = io::stdout().lock();
     for (name, value) in facts(&model) {
-        println!("{name:<16}{value}");
+        writeln!(out, "{name:<16}{value}")?;
     }
     if arguments.layers {
-        println!();
+        writeln!(out)?;
         let heading = ["layer", "reads", "writes", "stride", "K products"];
         let rows: Vec<Vec<String>> = model.layers().iter().enumerate().map(row).collect();
         print_table(&heading, &rows)?;

@@ -10,10 +10,11 @@ use posy_shared::ranking::Ranking;
 use serde_json::json;
 
 use super::Failure;
+use super::output::note;
 use crate::model_file::ModelFile;
 use crate::photos::decode::{Limits, decode_within};
 use crate::photos::files::files_below;
-use crate::photos::load::read_bytes;
+use crate::photos::load::load;
 use crate::run;
 
 /// Most labels that are ranked; a board prints fewer.
@@ -46,12 +47,12 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
             match files_below(path) {
                 Ok(found) if found.is_empty() => {
                     failed += 1;
-                    eprintln!("{}: there are no files in this folder", path.display());
+                    note!("{}: there are no files in this folder", path.display());
                 }
                 Ok(found) => files.extend(found),
                 Err(error) => {
                     failed += 1;
-                    eprintln!("{error}");
+                    note!("{error}");
                 }
             }
         } else {
@@ -64,30 +65,33 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
             Ok(logits) => print(arguments, &model, path, &logits, name_each)?,
             Err(reason) => {
                 failed += 1;
-                eprintln!("{}: {reason}", path.display());
+                note!("{reason}");
             }
         }
     }
     if failed > 0 {
-        eprintln!("{failed} of the photos could not be labelled");
+        note!("{failed} of the photos could not be labelled");
         return Ok(ExitCode::FAILURE);
     }
     Ok(ExitCode::SUCCESS)
 }
 
-/// The logits of one photo.
+/// The logits of one photo; an error names it.
 fn logits(model: &Model<'_>, path: &Path) -> Result<Vec<i8>, Failure> {
     let limits = Limits::default();
-    let bytes = if path == Path::new("-") {
+    let photo = if path == Path::new("-") {
         let mut bytes = Vec::new();
         // One byte more than is allowed, so that a longer stream is seen to be too long.
         let bound = limits.max_bytes.saturating_add(1);
-        io::stdin().lock().take(bound).read_to_end(&mut bytes)?;
-        bytes
+        let read = io::stdin().lock().take(bound).read_to_end(&mut bytes);
+        read.map_err(|error| format!("standard input: cannot be read: {error}"))?;
+        let photo = decode_within(&bytes, &limits);
+        photo.map_err(|error| format!("standard input: {error}"))?
     } else {
-        read_bytes(path, &limits)?
+        load(path, &limits)?
     };
-    Ok(run::output(model, &decode_within(&bytes, &limits)?)?)
+    let logits = run::output(model, &photo);
+    Ok(logits.map_err(|error| format!("{}: {error}", path.display()))?)
 }
 
 fn print(

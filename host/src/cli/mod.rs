@@ -41,6 +41,16 @@ enum Command {
 /// An error that has been put into words for a person.
 pub(crate) type Failure = Box<dyn std::error::Error + Send + Sync>;
 
+/// Arguments that make no sense, found after the command line was parsed.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+struct Usage(String);
+
+/// The failure of an argument, whose exit code is that of the command line's parser.
+fn usage(error: impl std::fmt::Display) -> Failure {
+    Box::new(Usage(error.to_string()))
+}
+
 /// Runs the command that the process was started with.
 pub fn main() -> ExitCode {
     let result = match Arguments::parse().command {
@@ -54,8 +64,11 @@ pub fn main() -> ExitCode {
         // Whoever reads our output has seen enough, as `head` does.
         Err(failure) if output::is_broken_pipe(&*failure) => ExitCode::SUCCESS,
         Err(failure) => {
-            eprintln!("error: {failure}");
-            ExitCode::FAILURE
+            output::note!("error: {failure}");
+            match failure.is::<Usage>() {
+                true => ExitCode::from(2),
+                false => ExitCode::FAILURE,
+            }
         }
     }
 }

@@ -4,6 +4,15 @@ use std::io::{self, Write};
 
 use super::Failure;
 
+/// Prints a line to standard error. Where nobody reads it, work goes on.
+macro_rules! note {
+    ($($argument:tt)*) => {{
+        use std::io::Write as _;
+        let _ = writeln!(std::io::stderr().lock(), $($argument)*);
+    }};
+}
+pub(super) use note;
+
 /// Whether a failure is only that nobody reads our output any more.
 pub(super) fn is_broken_pipe(failure: &(dyn std::error::Error + Send + Sync + 'static)) -> bool {
     failure
@@ -14,8 +23,8 @@ pub(super) fn is_broken_pipe(failure: &(dyn std::error::Error + Send + Sync + 's
 /// Prints one JSON value on lines of its own.
 pub(super) fn print_json(value: &serde_json::Value) -> Result<(), Failure> {
     let mut out = io::stdout().lock();
-    serde_json::to_writer_pretty(&mut out, value)?;
-    writeln!(out)?;
+    // As text first: an error of serde_json would hide that the pipe is broken.
+    writeln!(out, "{value:#}")?;
     Ok(())
 }
 

@@ -10,16 +10,17 @@ use posy_shared::model::InputContract;
 use posy_shared::preprocess::{Crop, Filter};
 use serde_json::json;
 
-use super::Failure;
-use super::output::{kib, print_json, print_table};
+use super::output::{kib, note, print_json, print_table};
+use super::{Failure, usage};
 use crate::backbone::load::Backbone;
 use crate::backbone::zoo::Architecture;
 use crate::data::{cache_dir, data_dir, in_data_dir};
 use crate::features::progress::Bar;
-use crate::head::{logistic, sgd};
+use crate::head::sgd::Batch;
+use crate::head::{HeadError, logistic, sgd};
 use crate::model_file::write_atomically;
 use crate::photos::split::{Percentages, Rule};
-use crate::retrain::{Outcome, Prepared, Settings, Trainer, prepare, train};
+use crate::retrain::{Outcome, Prepared, Settings, Tested, Trainer, prepare, train};
 
 /// Retrains the last layer of a MobileNet on folders of photos and writes a .posy file.
 #[derive(Debug, Args)]
@@ -118,6 +119,16 @@ pub(super) struct Arguments {
         allow_negative_numbers = true
     )]
     validation_batch_size: i64,
+    /// Test photos that accuracy is measured on, drawn at random; -1, or more than there are, for
+    /// all.
+    #[arg(
+        long,
+        alias = "test_batch_size",
+        value_name = "PHOTOS",
+        default_value_t = -1,
+        allow_negative_numbers = true
+    )]
+    test_batch_size: i64,
     /// Steps from one measurement of --trainer sgd to the next.
     #[arg(
         long,
@@ -126,7 +137,7 @@ pub(super) struct Arguments {
         default_value_t = 10
     )]
     eval_step_interval: usize,
-    /// Seed of whatever is drawn in training.
+    /// Seed of whatever is drawn at random in training and testing.
     #[arg(long, value_name = "NUMBER", default_value_t = 0)]
     seed: u64,
 
@@ -138,7 +149,7 @@ pub(super) struct Arguments {
     resize: FilterName,
 
     /// Do not run the float network for comparison.
-    #[arg(long)]
+    #[arg(long, alias = "no_float")]
     no_float: bool,
     /// Treat a file that cannot be used as an error.
     #[arg(long)]
@@ -198,20 +209,30 @@ impl Arguments {
         }
     }
 
-    fn trainer(&self) -> Result<Trainer, Failure> {
+    /// The trainer; options are checked even where another trainer does not look at them.
+    fn trainer(&self) -> Result<Trainer, HeadError> {
+        let options = sgd::Options {
+            how_many_training_steps: self.how_many_training_steps,
+            learning_rate: self.learning_rate,
+            train_batch: Batch::from_option("--train-batch-size", self.train_batch_size)?,
+            validation_batch: Batch::from_option(
+                "--validation-batch-size",
+                self.validation_batch_size,
+            )?,
+            eval_step_interval: self.eval_step_interval,
+            seed: self.seed,
+        };
+        options.check()?;
         Ok(match self.trainer {
             TrainerName::Logistic => Trainer::Logistic(logistic::Strength::default()),
-            TrainerName::Sgd => Trainer::Sgd(sgd::Options {
-                how_many_training_steps: self.how_many_training_steps,
-                learning_rate: self.learning_rate,
-                train_batch: sgd::Batch::from_option("--train-batch-size", self.train_batch_size)?,
-                validation_batch: sgd::Batch::from_option(
-                    "--validation-batch-size",
-                    self.validation_batch_size,
-                )?,
-                eval_step_interval: self.eval_step_interval,
-                seed: self.seed,
-            }),
+            TrainerName::Sgd => Trainer::Sgd(options),
+        })
+    }
+
+    fn tested(&self) -> Result<Tested, HeadError> {
+        Ok(Tested {
+            batch: Batch::from_option("--test-batch-size", self.test_batch_size)?,
+            seed: self.seed,
         })
     }
 
@@ -231,8 +252,8 @@ impl Arguments {
 }
 
 pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
-    let started = Instant::now();
-    let trainer = arguments.trainer()?;
+    let trainer = arguments.trainer().map_err(usage)?;
+    let tested = arguments.tested().map_err(usage)?;
     let rule = match arguments.split {
         SplitRule::Stable => Rule::Stable {
             seed: arguments.split_seed,
@@ -244,9 +265,10 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     let percentages = Percentages::new(
         arguments.validation_percentage,
         arguments.testing_percentage,
-    )?;
+    )
+    .map_err(usage)?;
     let backbone = arguments.backbone()?;
-    eprintln!("backbone: {} ({})", backbone.name, backbone.path.display());
+    note!("backbone: {} ({})", backbone.name, backbone.path.display());
     let cache_folder = arguments.bottleneck_dir.clone().unwrap_or_else(cache_dir);
     let settings = Settings {
         image_dir: in_data_dir(&arguments.image_dir),
@@ -255,23 +277,24 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         float: !arguments.no_float,
         strict: arguments.strict,
     };
-    eprintln!("photos: {}", settings.image_dir.display());
+    note!("photos: {}", settings.image_dir.display());
+    let started = Instant::now();
     let prepared = prepare(
         &settings,
         backbone,
         &|what| Box::new(Bar::new(what)),
-        &mut |notice| eprintln!("{notice}"),
+        &mut |notice| note!("{notice}"),
     )?;
-    eprintln!(
-        "features of {} photos: {} computed, {} from the cache, {} files skipped, {:.1} s",
+    let feature_seconds = started.elapsed().as_secs_f64();
+    note!(
+        "features of {} photos: {} computed, {} from the cache, {} files skipped, {feature_seconds:.1} s",
         prepared.dataset.photos.len(),
         prepared.counts.computed,
         prepared.counts.cached,
-        prepared.skipped.len(),
-        started.elapsed().as_secs_f64()
+        prepared.skipped.len()
     );
-    let report = &mut |step: &sgd::StepReport| eprintln!("{step}");
-    let outcome = train(&prepared, &rule, percentages, &trainer, report)?;
+    let report = &mut |step: &sgd::StepReport| note!("{step}");
+    let outcome = train(&prepared, &rule, percentages, &trainer, tested, report)?;
 
     write_atomically(&arguments.output_graph, &outcome.model)?;
     let split_path = arguments.output_graph.with_extension("split.json");
@@ -285,14 +308,16 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
             .collect();
         write_atomically(path, lines.as_bytes())?;
     }
-    eprintln!(
+    note!(
         "wrote {} ({} KiB) and {}",
         arguments.output_graph.display(),
         kib(outcome.model.len() as u64),
         split_path.display()
     );
     if arguments.json {
-        print_json(&as_json(&prepared, &outcome, &arguments.output_graph))?;
+        let mut json = as_json(&prepared, &outcome, &arguments.output_graph);
+        json["feature_seconds"] = feature_seconds.into();
+        print_json(&json)?;
     } else {
         print(arguments, &prepared, &outcome)?;
     }

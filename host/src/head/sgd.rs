@@ -73,6 +73,39 @@ impl Default for Options {
     }
 }
 
+impl Options {
+    /// Whether every option is in its range.
+    ///
+    /// # Errors
+    /// [`HeadError::Option`] names the first that is not.
+    pub fn check(&self) -> Result<(), HeadError> {
+        let refuse = |option, value: String| {
+            Err(HeadError::Option {
+                option,
+                value,
+                must: "above zero",
+            })
+        };
+        if self.how_many_training_steps == 0 {
+            return refuse("--how-many-training-steps", "0".into());
+        }
+        if self.eval_step_interval == 0 {
+            return refuse("--eval-step-interval", "0".into());
+        }
+        if self.train_batch == Batch::Photos(0) {
+            return refuse("--train-batch-size", "0".into());
+        }
+        if self.validation_batch == Batch::Photos(0) {
+            return refuse("--validation-batch-size", "0".into());
+        }
+        let rate = self.learning_rate;
+        if !(rate > 0.0 && rate.is_finite()) {
+            return refuse("--learning-rate", rate.to_string());
+        }
+        Ok(())
+    }
+}
+
 /// A measurement, taken after the step that it names.
 #[derive(Clone, Debug, PartialEq)]
 pub struct StepReport {
@@ -133,7 +166,7 @@ pub fn train(
     options: &Options,
     mut report: impl FnMut(&StepReport),
 ) -> Result<Head, HeadError> {
-    check(options)?;
+    options.check()?;
     training.check_trainable(labels)?;
     if !validation.is_empty() {
         validation.check_against(training, labels)?;
@@ -179,33 +212,6 @@ pub fn train(
         }
     }
     Ok(objective.head(&parameters))
-}
-
-fn check(options: &Options) -> Result<(), HeadError> {
-    let refuse = |option, value: String| {
-        Err(HeadError::Option {
-            option,
-            value,
-            must: "above zero",
-        })
-    };
-    if options.how_many_training_steps == 0 {
-        return refuse("how-many-training-steps", "0".into());
-    }
-    if options.eval_step_interval == 0 {
-        return refuse("eval-step-interval", "0".into());
-    }
-    if options.train_batch == Batch::Photos(0) {
-        return refuse("train-batch-size", "0".into());
-    }
-    if options.validation_batch == Batch::Photos(0) {
-        return refuse("validation-batch-size", "0".into());
-    }
-    let rate = options.learning_rate;
-    if !(rate > 0.0 && rate.is_finite()) {
-        return refuse("learning-rate", rate.to_string());
-    }
-    Ok(())
 }
 
 /// Accuracy, mean cross entropy and number of the photos `batch`; `None` without photos.

@@ -229,7 +229,7 @@ impl Found {
             [] => Err(ScanError::NoPhotos {
                 path,
                 folders,
-                skipped: dataset.skipped.len(),
+                skipped: dataset.skipped,
             }),
             [label] => Err(ScanError::OneLabel {
                 label: label.clone(),
@@ -239,6 +239,7 @@ impl Found {
                     .map(|folder| format!(", or if its folders are the labels give {folder}"))
                     .unwrap_or_default(),
                 path,
+                skipped: dataset.skipped,
             }),
             _ => Ok(dataset),
         }

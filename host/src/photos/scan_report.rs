@@ -102,14 +102,26 @@ impl fmt::Display for ScanWarning {
     }
 }
 
+/// The first of the files that are not used, to be said behind an error.
+fn example(skipped: &[Skipped]) -> String {
+    let Some(first) = skipped.first() else {
+        return String::new();
+    };
+    let (path, count) = (first.path.display(), skipped.len());
+    format!(
+        "; of {count} file(s) or folder(s) that cannot be used the first is {path}: {}",
+        first.reason
+    )
+}
+
 /// Why a folder cannot be used as a data set.
 #[derive(Debug, Error)]
 pub enum ScanError {
     /// No such folder.
-    #[error("{}: no such folder; give the folder that holds one folder of photos for each label", .0.display())]
+    #[error("{}: no such folder; give --image-dir the folder that holds one folder of photos for each label", .0.display())]
     Missing(PathBuf),
     /// A file.
-    #[error("{}: not a folder; give the folder that holds one folder of photos for each label", .0.display())]
+    #[error("{}: not a folder; give --image-dir the folder that holds one folder of photos for each label", .0.display())]
     NotAFolder(PathBuf),
     /// The file system refuses it.
     #[error("{}: cannot be read: {source}", path.display())]
@@ -131,17 +143,17 @@ pub enum ScanError {
     #[error("{}: no folders in it; make a folder for each label and put its photos there", .0.display())]
     NoLabels(PathBuf),
     /// Folders, but no photo in any.
-    #[error("{}: no photos in its {folders} folder(s) ({skipped} other file(s)); put JPEG, PNG, WebP, GIF or BMP photos there", path.display())]
+    #[error("{}: no photos in its {folders} folder(s) ({} other file(s)); put JPEG, PNG, WebP, GIF or BMP photos there{}", path.display(), skipped.len(), example(skipped))]
     NoPhotos {
         /// The folder.
         path: PathBuf,
         /// Label folders.
         folders: usize,
-        /// Files that are no photos.
-        skipped: usize,
+        /// Files that are not used.
+        skipped: Vec<Skipped>,
     },
     /// Nothing to tell apart.
-    #[error("{}: only one label has photos ({label:?}), and a choice needs two; add a folder of other photos{hint}", path.display())]
+    #[error("{}: only one label has photos ({label:?}), and a choice needs two; add a folder of other photos{hint}{}", path.display(), example(skipped))]
     OneLabel {
         /// The folder.
         path: PathBuf,
@@ -149,6 +161,8 @@ pub enum ScanError {
         label: String,
         /// Where the labels may be instead, if there are folders within the one; else empty.
         hint: String,
+        /// Files that are not used, among them perhaps the photos that were expected.
+        skipped: Vec<Skipped>,
     },
     /// A label that cannot be written down.
     #[error("{}: the folder's name {fault}; rename it, since it becomes the label", path.display())]

@@ -55,6 +55,15 @@ pub enum RetrainError {
         /// The folder of photos.
         folder: PathBuf,
     },
+    /// All photos of a label are tested or chosen on.
+    #[error(
+        "the split leaves label {label:?} no photo to train on; add photos of it, take its folder \
+         away, or divide the photos otherwise (--split, --split-seed)"
+    )]
+    NoTrainingPhotos {
+        /// The label.
+        label: String,
+    },
     /// Too few photos could be read.
     #[error(
         "{}: photos of fewer than two labels can be read; nothing can be told apart. Fill at \

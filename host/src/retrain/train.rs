@@ -1,12 +1,15 @@
 //! What depends on the split: the head, its int8 form, the model, the accuracies.
 
 use posy_shared::model::{Model, Provenance, SplitFacts};
+use rand::SeedableRng;
+use rand::seq::index::sample;
+use rand_chacha::ChaCha8Rng;
 
 use super::{Prepared, RetrainError};
 use crate::export::{Heading, classifier};
 use crate::head::int8::{self, IntHead};
 use crate::head::metrics::{Confusion, argmax};
-use crate::head::sgd::{self, StepReport};
+use crate::head::sgd::{self, Batch, StepReport};
 use crate::head::{Features, Head, logistic};
 use crate::photos::split::{Bucket, Percentages, Rule, split};
 use crate::photos::split_file::SplitFile;
@@ -19,6 +22,36 @@ pub enum Trainer {
     Logistic(logistic::Strength),
     /// Gradient descent, as `retrain.py` does it.
     Sgd(sgd::Options),
+}
+
+/// Which of the test photos the accuracy is measured on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Tested {
+    /// All, or this many, each at most once; where there are fewer, all.
+    pub batch: Batch,
+    /// Seed of the drawing.
+    pub seed: u64,
+}
+
+impl Tested {
+    /// All test photos.
+    pub const ALL: Self = Tested {
+        batch: Batch::All,
+        seed: 0,
+    };
+
+    /// Those of `photos` that are drawn, in their order.
+    fn draw(self, photos: Vec<usize>) -> Vec<usize> {
+        match self.batch {
+            Batch::Photos(count) if count < photos.len() => {
+                let mut random = ChaCha8Rng::seed_from_u64(self.seed);
+                let mut drawn = sample(&mut random, photos.len(), count).into_vec();
+                drawn.sort_unstable();
+                drawn.into_iter().map(|index| photos[index]).collect()
+            }
+            _ => photos,
+        }
+    }
 }
 
 /// Photos that are right, of photos that there are.
@@ -37,6 +70,9 @@ impl Accuracy {
     }
 }
 
+/// Index of a photo among the prepared ones, and the label that it is wrongly given.
+pub type Misclassified = (usize, usize);
+
 /// A trained model and how good it is.
 #[derive(Clone, Debug)]
 pub struct Outcome {
@@ -46,7 +82,7 @@ pub struct Outcome {
     pub c: Option<f64>,
     /// Which photo is in which part.
     pub split: SplitFile,
-    /// Photos in training, validation and testing.
+    /// Photos that were trained on, chosen on and tested on.
     pub counts: [usize; 3],
     /// The integer network with the integer head, on the test photos: what a board does.
     pub int8: Accuracy,
@@ -56,12 +92,12 @@ pub struct Outcome {
     pub float: Option<Accuracy>,
     /// Truth against answer of the integer pipeline on the test photos.
     pub confusion: Confusion,
-    /// Test photos that the integer pipeline names wrongly: index among the prepared photos, and
-    /// the label that it gives.
-    pub misclassified: Vec<(usize, usize)>,
+    /// Test photos that the integer pipeline names wrongly.
+    pub misclassified: Vec<Misclassified>,
 }
 
-/// Divides the photos by `rule` and trains. `report` hears of the integer head's steps.
+/// Divides the photos by `rule`, trains, and measures on the test photos that `tested` says.
+/// `report` hears of the integer head's steps.
 ///
 /// # Errors
 /// See [`RetrainError`].
@@ -70,6 +106,7 @@ pub fn train(
     rule: &Rule,
     percentages: Percentages,
     trainer: &Trainer,
+    tested: Tested,
     report: &mut dyn FnMut(&StepReport),
 ) -> Result<Outcome, RetrainError> {
     let split = split(&prepared.dataset, rule, percentages);
@@ -77,8 +114,15 @@ pub fn train(
     let (training, validation, testing) = (
         photos_in(Bucket::Training),
         photos_in(Bucket::Validation),
-        photos_in(Bucket::Testing),
+        tested.draw(photos_in(Bucket::Testing)),
     );
+    for (index, label) in prepared.dataset.labels.iter().enumerate() {
+        let photos = &prepared.dataset.photos;
+        if !training.iter().any(|&photo| photos[photo].label == index) {
+            let label = label.clone();
+            return Err(RetrainError::NoTrainingPhotos { label });
+        }
+    }
     let labels = prepared.dataset.labels.len();
     let part = |features: &Features| (features.select(&training), features.select(&validation));
 
@@ -175,7 +219,7 @@ fn measure(
     model: &Model<'_>,
     prepared: &Prepared,
     photos: &[usize],
-) -> Result<(Accuracy, Confusion, Vec<(usize, usize)>), RetrainError> {
+) -> Result<(Accuracy, Confusion, Vec<Misclassified>), RetrainError> {
     let mut pairs = Vec::with_capacity(photos.len());
     let mut wrong = Vec::new();
     for &photo in photos {

@@ -16,7 +16,7 @@ use posy::data::{cache_dir, data_dir};
 use posy::features::progress::Bar;
 use posy::head::logistic::Strength;
 use posy::photos::split::{Percentages, Rule};
-use posy::retrain::{Accuracy, Settings, Trainer, prepare, train};
+use posy::retrain::{Accuracy, Settings, Tested, Trainer, prepare, train};
 use posy_shared::model::InputContract;
 use posy_shared::preprocess::{Crop, Filter};
 
@@ -91,7 +91,14 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             let rule = Rule::Stable { seed };
             let trainer = Trainer::Logistic(Strength::default());
             let percentages = Percentages::new(10, 10)?;
-            let outcome = train(&prepared, &rule, percentages, &trainer, &mut |_| {})?;
+            let outcome = train(
+                &prepared,
+                &rule,
+                percentages,
+                &trainer,
+                Tested::ALL,
+                &mut |_| {},
+            )?;
             let percent = |accuracy: Accuracy| 100.0 * accuracy.share().unwrap_or(0.0);
             int8.push(percent(outcome.int8));
             float.push(outcome.float.map_or(0.0, percent));

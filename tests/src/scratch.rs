@@ -1,0 +1,206 @@
+//! Running the `posy` command in a temporary folder.
+
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use assert_cmd::Command as Timed;
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::data_root;
+
+/// The smallest network, whose features take milliseconds a photo.
+pub const ARCHITECTURE: &str = "mobilenet_0.25_128";
+
+/// The `posy` command as this package builds it: see `src/bin/posy-command.rs`.
+pub fn posy_path() -> PathBuf {
+    assert_cmd::cargo::cargo_bin("posy-command")
+}
+
+/// A temporary folder that commands run in. What they cache by default lies in it too, so that
+/// no test touches the user's cache.
+pub struct Scratch {
+    folder: TempDir,
+}
+
+impl Scratch {
+    /// An empty folder.
+    #[expect(clippy::new_without_default, reason = "it makes a folder on the disk")]
+    pub fn new() -> Self {
+        let folder = TempDir::with_prefix("posy-test-");
+        Scratch {
+            folder: folder.expect("a temporary folder"),
+        }
+    }
+
+    /// The folder.
+    pub fn path(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// The path of `name` in the folder.
+    pub fn join(&self, name: impl AsRef<Path>) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// Writes a file and the folders above it; its path.
+    pub fn write(&self, name: impl AsRef<Path>, bytes: impl AsRef<[u8]>) -> PathBuf {
+        let path = self.join(name);
+        let folder = path.parent().expect("a file in the folder");
+        std::fs::create_dir_all(folder).expect("a folder in a temporary folder");
+        std::fs::write(&path, bytes).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+        path
+    }
+
+    /// The bytes of a file.
+    pub fn read(&self, name: impl AsRef<Path>) -> Vec<u8> {
+        let path = self.join(name);
+        std::fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+    }
+
+    /// The names in the folder `name`, sorted.
+    pub fn names(&self, name: impl AsRef<Path>) -> Vec<String> {
+        names_in(&self.join(name))
+    }
+
+    /// Copies the first `count` photos by name of each label of `flowers` into the folder
+    /// `folder`, one sub-folder a label.
+    pub fn copy_photos(&self, flowers: &Path, folder: &str, labels: &[&str], count: usize) {
+        for label in labels {
+            let names = names_in(&flowers.join(label));
+            assert!(names.len() >= count, "{label} has {} photos", names.len());
+            for name in &names[..count] {
+                let bytes = std::fs::read(flowers.join(label).join(name));
+                self.write(
+                    Path::new(folder).join(label).join(name),
+                    bytes.expect("a photo"),
+                );
+            }
+        }
+    }
+
+    /// The command in this folder, with `arguments`.
+    pub fn command<A: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = A>) -> Command {
+        let mut command = Command::new(posy_path());
+        command
+            .args(arguments)
+            .current_dir(self.path())
+            .env("POSY_DATA", data_root())
+            .env("XDG_CACHE_HOME", self.join("user-cache"))
+            .stdin(Stdio::null());
+        command
+    }
+
+    /// Runs the command with `arguments`.
+    pub fn posy<A: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = A>) -> Outcome {
+        Outcome::of(self.command(arguments))
+    }
+
+    /// The command that retrains the smallest network on the photos in `photos`, without the float
+    /// network, with the cache in the folder `cache`, into `flowers.posy`.
+    pub fn retrain_command(&self, photos: impl AsRef<OsStr>, more: &[&str]) -> Command {
+        let mut command = self.command(["retrain", "--no-float", "--architecture", ARCHITECTURE]);
+        command.arg("--image-dir").arg(photos);
+        command.args(["--bottleneck-dir", "cache"]).args(more);
+        command
+    }
+
+    /// Runs [`Scratch::retrain_command`].
+    pub fn retrain(&self, photos: impl AsRef<OsStr>, more: &[&str]) -> Outcome {
+        Outcome::of(self.retrain_command(photos, more))
+    }
+}
+
+fn names_in(folder: &Path) -> Vec<String> {
+    let entries = std::fs::read_dir(folder);
+    let entries = entries.unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
+    let mut names: Vec<String> = entries
+        .map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned())
+        .collect();
+    names.sort();
+    names
+}
+
+/// What a command that has ended left behind.
+pub struct Outcome {
+    /// The exit code; none where a signal ended it.
+    pub code: Option<i32>,
+    /// Standard output.
+    pub stdout: String,
+    /// Standard error.
+    pub stderr: String,
+}
+
+impl Outcome {
+    /// Runs a command to its end.
+    pub fn of(command: Command) -> Self {
+        Self::with_input(command, &[])
+    }
+
+    /// Runs a command with `input` on its standard input. What holds for every run is asserted
+    /// here: it does not panic, and nothing meant for a terminal goes to a pipe.
+    pub fn with_input(command: Command, input: &[u8]) -> Self {
+        let shown = format!("{command:?}");
+        let mut timed = Timed::from_std(command);
+        let output = timed
+            .write_stdin(input)
+            .timeout(std::time::Duration::from_secs(300))
+            .output()
+            .unwrap_or_else(|error| panic!("{shown}: {error}"));
+        let text = |bytes| String::from_utf8(bytes).expect("output in UTF-8");
+        let outcome = Outcome {
+            code: output.status.code(),
+            stdout: text(output.stdout),
+            stderr: text(output.stderr),
+        };
+        assert!(outcome.code.is_some(), "{shown}: {outcome}");
+        assert!(!outcome.stderr.contains("panicked"), "{shown}: {outcome}");
+        for stream in [&outcome.stdout, &outcome.stderr] {
+            assert!(!stream.contains(['\r', '\x1b']), "{shown}: {outcome}");
+        }
+        outcome
+    }
+
+    /// Asserts that the exit code is 0.
+    #[track_caller]
+    pub fn succeeds(self) -> Self {
+        assert_eq!(self.code, Some(0), "{self}");
+        self
+    }
+
+    /// Asserts the exit code of a failure, nothing on standard output, and that standard error has
+    /// each of `texts`.
+    #[track_caller]
+    pub fn fails(self, code: i32, texts: &[&str]) -> Self {
+        assert_eq!(self.code, Some(code), "{self}");
+        assert_eq!(self.stdout, "", "{self}");
+        self.says(texts)
+    }
+
+    /// Asserts that standard error has each of `texts`.
+    #[track_caller]
+    pub fn says(self, texts: &[&str]) -> Self {
+        for text in texts {
+            assert!(self.stderr.contains(text), "no {text:?} in\n{self}");
+        }
+        self
+    }
+
+    /// Standard output as one JSON value.
+    #[track_caller]
+    pub fn json(&self) -> Value {
+        serde_json::from_str(&self.stdout).unwrap_or_else(|error| panic!("{error}\n{self}"))
+    }
+}
+
+impl std::fmt::Display for Outcome {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Outcome {
+            code,
+            stdout,
+            stderr,
+        } = self;
+        write!(f, "code {code:?}\nstdout: {stdout}\nstderr: {stderr}")
+    }
+}

@@ -1,0 +1,102 @@
+//! Options that make no sense: exit code 2 and a text that names them, before any work is done.
+
+use std::ffi::OsStr;
+
+use posy_tests::scratch::{Outcome, Scratch};
+use posy_tests::{data, small_classifier};
+
+#[test]
+fn options_out_of_range_are_named() {
+    let cases: [(&[&str], &str); 17] = [
+        (
+            &["--validation-percentage=50", "--testing-percentage=50"],
+            "validation 50% and testing 50% leave nothing to train on",
+        ),
+        (&["--testing-percentage=300"], "--testing-percentage"),
+        (&["--validation-percentage=-1"], "--validation-percentage"),
+        (&["--train-batch-size=0"], "--train-batch-size is 0"),
+        (&["--train_batch_size=-2"], "--train-batch-size is -2"),
+        (
+            &["--validation-batch-size=0"],
+            "--validation-batch-size is 0",
+        ),
+        (&["--test-batch-size=0"], "--test-batch-size is 0"),
+        (
+            &["--how-many-training-steps=0"],
+            "--how-many-training-steps is 0",
+        ),
+        (&["--eval-step-interval=0"], "--eval-step-interval is 0"),
+        (&["--learning-rate=0"], "--learning-rate is 0"),
+        (&["--learning-rate=NaN"], "--learning-rate is NaN"),
+        (&["--learning-rate=fast"], "--learning-rate"),
+        (&["--split=random"], "codelab"),
+        (&["--trainer=adam"], "logistic"),
+        (&["--crop=left"], "squash"),
+        (&["--image_dri=flowers"], "--image"),
+        (
+            &["--architecture=mobilenet_0.5_225"],
+            "did you mean mobilenet_v1_0.50_224",
+        ),
+    ];
+    let scratch = Scratch::new();
+    for (options, text) in cases {
+        let arguments = ["retrain"].iter().chain(options);
+        scratch.posy(arguments).fails(2, &["error: ", text]);
+    }
+    assert!(scratch.names(".").is_empty());
+}
+
+#[test]
+fn other_commands_too() {
+    let cases: [(&[&str], &str); 10] = [
+        (&[], "Usage"),
+        (&["train"], "retrain"),
+        (&["label", "--model=model.posy"], "PHOTO"),
+        (&["label", "photo.jpg"], "--model"),
+        (
+            &["label", "--model=model.posy", "--top=0", "photo.jpg"],
+            "--top",
+        ),
+        (
+            &["label", "--model=model.posy", "--top=33", "photo.jpg"],
+            "--top",
+        ),
+        (&["inspect"], "FILE"),
+        (&["inspect", "--sizes", "model.posy"], "--sizes"),
+        (&["fit", "--labels=1"], "--labels"),
+        (
+            &["fit", "inception_v3"],
+            "no architecture is called \"inception_v3\"",
+        ),
+    ];
+    let scratch = Scratch::new();
+    scratch.write("model.posy", small_classifier(3));
+    for (arguments, text) in cases {
+        scratch.posy(arguments).fails(2, &[text]);
+    }
+}
+
+/// With no networks or no photos at hand, the text says what to give.
+#[test]
+fn without_any_data_the_text_says_what_to_give() {
+    let scratch = Scratch::new();
+    let retrain = |more: &[&OsStr]| {
+        let mut command = scratch.command(["retrain", "--bottleneck-dir=cache"]);
+        command.args(more).env("POSY_DATA", scratch.join("nowhere"));
+        Outcome::of(command)
+    };
+    let texts = [
+        "error: no network file for mobilenet_v1_0.50_224",
+        "nowhere/models",
+        "mobilenet_v1_0.5_224_quant.tflite",
+        "--backbone",
+        "--model-dir",
+        "POSY_DATA",
+    ];
+    retrain(&[]).fails(1, &texts);
+    if let Some(models) = data("without_any_photos", "models") {
+        let texts = ["error: flower_photos: no such folder", "--image-dir"];
+        retrain(&["--model-dir".as_ref(), models.as_os_str()]).fails(1, &texts);
+    }
+    assert!(scratch.names(".").is_empty());
+}

@@ -1,0 +1,15 @@
+//! The `posy` command as a person meets it: exit codes, text, files. One theme a file.
+
+mod bad_models;
+mod bad_networks;
+mod bad_options;
+mod bad_photos;
+mod cache;
+mod determinism;
+mod fit;
+#[cfg(unix)]
+mod interrupted;
+mod label;
+mod real_photos;
+mod retrain_py;
+mod streams;
