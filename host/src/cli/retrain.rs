@@ -314,6 +314,10 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         kib(outcome.model.len() as u64),
         split_path.display()
     );
+    note!(
+        "next: posy label --model {} PHOTO...",
+        arguments.output_graph.display()
+    );
     if arguments.json {
         let mut json = as_json(&prepared, &outcome, &arguments.output_graph);
         json["feature_seconds"] = feature_seconds.into();
