@@ -3,6 +3,7 @@
 //! One type per stage, each made by one function from the one before:
 //! photo file -> pixels -> `Input` -> features -> head -> model -> `.posy` bytes.
 
+mod atomic;
 pub mod backbone;
 pub mod cli;
 pub mod data;

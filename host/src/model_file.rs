@@ -1,11 +1,10 @@
 //! `.posy` files on disk.
 
-use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use posy_shared::model::{Model, ReadError};
 
-/// Why a model file could not be read or written.
+/// Why a model file could not be read.
 #[derive(Debug, thiserror::Error)]
 pub enum ModelFileError {
     /// The system refused.
@@ -83,34 +82,4 @@ impl ModelFile {
             None => Err(ModelFileError::NoLabels(self.path.clone())),
         }
     }
-}
-
-/// Writes a file so that its name never stands for half of it: beside it first, then renamed.
-///
-/// # Errors
-/// What the system says, with the path.
-pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<(), ModelFileError> {
-    let folder = match path.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        _ => Path::new("."),
-    };
-    let write = || -> std::io::Result<()> {
-        std::fs::create_dir_all(folder)?;
-        let mut builder = tempfile::Builder::new();
-        #[cfg(unix)]
-        {
-            use std::os::unix::fs::PermissionsExt;
-            // As any new file; the process's mask is applied to it.
-            builder.permissions(std::fs::Permissions::from_mode(0o666));
-        }
-        let mut file = builder.tempfile_in(folder)?;
-        file.write_all(bytes)?;
-        file.as_file().sync_all()?;
-        file.persist(path).map_err(|error| error.error)?;
-        Ok(())
-    };
-    write().map_err(|source| ModelFileError::Io {
-        path: path.into(),
-        source,
-    })
 }

@@ -8,6 +8,7 @@ mod inspect;
 mod label;
 mod output;
 mod retrain;
+mod retrain_results;
 
 use std::process::ExitCode;
 

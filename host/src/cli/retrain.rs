@@ -1,6 +1,5 @@
 //! `posy retrain`: from a folder of photos to a model.
 
-use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Instant;
@@ -8,19 +7,19 @@ use std::time::Instant;
 use clap::{Args, ValueEnum};
 use posy_shared::model::InputContract;
 use posy_shared::preprocess::{Crop, Filter};
-use serde_json::json;
 
-use super::output::{kib, note, print_json, print_table};
+use super::output::{kib, note, print_json};
+use super::retrain_results::{as_json, print};
 use super::{Failure, usage};
+use crate::atomic;
 use crate::backbone::load::Backbone;
 use crate::backbone::zoo::Architecture;
 use crate::data::{cache_dir, data_dir, in_data_dir};
 use crate::features::progress::Bar;
 use crate::head::sgd::Batch;
 use crate::head::{HeadError, logistic, sgd};
-use crate::model_file::write_atomically;
 use crate::photos::split::{Percentages, Rule};
-use crate::retrain::{Outcome, Prepared, Settings, Tested, Trainer, prepare, train};
+use crate::retrain::{Settings, Tested, Trainer, prepare, train};
 
 /// Retrains the last layer of a MobileNet on folders of photos and writes a .posy file.
 #[derive(Debug, Args)]
@@ -296,7 +295,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     let report = &mut |step: &sgd::StepReport| note!("{step}");
     let outcome = train(&prepared, &rule, percentages, &trainer, tested, report)?;
 
-    write_atomically(&arguments.output_graph, &outcome.model)?;
+    write(&arguments.output_graph, &outcome.model)?;
     let split_path = arguments.output_graph.with_extension("split.json");
     outcome.split.write(&split_path)?;
     if let Some(path) = &arguments.output_labels {
@@ -306,7 +305,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
             .iter()
             .flat_map(|label| [label, "\n"])
             .collect();
-        write_atomically(path, lines.as_bytes())?;
+        write(path, lines.as_bytes())?;
     }
     note!(
         "wrote {} ({} KiB) and {}",
@@ -323,102 +322,19 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         json["feature_seconds"] = feature_seconds.into();
         print_json(&json)?;
     } else {
-        print(arguments, &prepared, &outcome)?;
+        print(
+            &prepared,
+            &outcome,
+            arguments.print_misclassified_test_images,
+        )?;
     }
     Ok(ExitCode::SUCCESS)
 }
 
-fn print(arguments: &Arguments, prepared: &Prepared, outcome: &Outcome) -> Result<(), Failure> {
-    let [training, validation, testing] = outcome.counts;
-    let percent =
-        |share: Option<f64>| share.map_or("-".to_owned(), |share| format!("{:.1}%", share * 100.0));
-    let confusion = &outcome.confusion;
-    let rows: Vec<Vec<String>> = prepared
-        .dataset
-        .labels
-        .iter()
-        .enumerate()
-        .map(|(index, label)| {
-            let tested: usize = (0..prepared.dataset.labels.len())
-                .map(|answer| confusion.count(index, answer))
-                .sum();
-            let photos = prepared.dataset.photos.iter();
-            vec![
-                label.clone(),
-                photos
-                    .filter(|photo| photo.label == index)
-                    .count()
-                    .to_string(),
-                tested.to_string(),
-                percent(confusion.recall(index)),
-                percent(confusion.precision(index)),
-            ]
-        })
-        .collect();
-    print_table(&["label", "photos", "tested", "recall", "precision"], &rows)?;
-    let mut out = io::stdout().lock();
-    writeln!(out)?;
-    if arguments.print_misclassified_test_images {
-        writeln!(out, "=== MISCLASSIFIED TEST IMAGES ===")?;
-        for &(photo, answer) in &outcome.misclassified {
-            let path = prepared.dataset.photos[photo].path.display();
-            writeln!(out, "{path}  {}", prepared.dataset.labels[answer])?;
-        }
-        writeln!(out)?;
-    }
-    writeln!(
-        out,
-        "{training} photos trained on, {validation} chosen on, {testing} tested on"
-    )?;
-    if let Some(float) = outcome.float {
-        let share = percent(float.share());
-        writeln!(out, "Float test accuracy = {share} (N={testing})")?;
-    }
-    let share = percent(outcome.int8.share());
-    writeln!(out, "Final test accuracy = {share} (N={testing})")?;
-    Ok(())
-}
-
-fn as_json(prepared: &Prepared, outcome: &Outcome, path: &Path) -> serde_json::Value {
-    let [training, validation, testing] = outcome.counts;
-    let count = prepared.dataset.labels.len();
-    let confusion: Vec<Vec<usize>> = (0..count)
-        .map(|truth| {
-            (0..count)
-                .map(|answer| outcome.confusion.count(truth, answer))
-                .collect()
-        })
-        .collect();
-    let misclassified: Vec<_> = outcome
-        .misclassified
-        .iter()
-        .map(|&(photo, answer)| {
-            json!({
-                "photo": prepared.dataset.photos[photo].relative,
-                "answer": prepared.dataset.labels[answer],
-            })
-        })
-        .collect();
-    let skipped: Vec<_> = prepared
-        .skipped
-        .iter()
-        .map(|file| json!({"path": file.path.to_string_lossy(), "reason": file.reason}))
-        .collect();
-    json!({
-        "model": path.to_string_lossy(),
-        "model_bytes": outcome.model.len(),
-        "architecture": prepared.backbone.name,
-        "labels": prepared.dataset.labels,
-        "photos": prepared.dataset.photos.len(),
-        "computed": prepared.counts.computed,
-        "from_cache": prepared.counts.cached,
-        "skipped": skipped,
-        "split": {"training": training, "validation": validation, "testing": testing},
-        "c": outcome.c,
-        "int8_test_accuracy": outcome.int8.share(),
-        "int8_validation_accuracy": outcome.int8_validation.share(),
-        "float_test_accuracy": outcome.float.and_then(|float| float.share()),
-        "confusion": confusion,
-        "misclassified": misclassified,
+/// Writes a file, and names it where that fails.
+fn write(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
+    atomic::write(path, bytes).map_err(|error| {
+        let path = path.display();
+        format!("{path}: cannot be written: {error}; give another place for it").into()
     })
 }

@@ -97,24 +97,9 @@ impl SplitFile {
     }
 
     fn try_write(&self, path: &Path) -> io::Result<()> {
-        let folder = match path.parent() {
-            Some(folder) if !folder.as_os_str().is_empty() => folder,
-            _ => Path::new("."),
-        };
-        let mut builder = tempfile::Builder::new();
-        #[cfg(unix)]
-        {
-            use std::os::unix::fs::PermissionsExt;
-            // As any new file; the process's mask is applied to it.
-            builder.permissions(std::fs::Permissions::from_mode(0o666));
-        }
-        let mut file = builder.tempfile_in(folder)?;
         let mut json = serde_json::to_vec_pretty(self)?;
         json.push(b'\n');
-        file.write_all(&json)?;
-        file.as_file().sync_all()?;
-        file.persist(path)?;
-        Ok(())
+        crate::atomic::write(path, &json)
     }
 
     /// Reads what [`SplitFile::write`] wrote.
