@@ -172,7 +172,8 @@ mod tests {
             percentages: Percentages::default(),
             labels: BTreeMap::new(),
         };
-        let nowhere = dir.path().join("none/split.json");
+        // Below a file there can be no folder.
+        let nowhere = path.join("split.json");
         let message = file.write(&nowhere).unwrap_err().to_string();
         assert!(message.contains("cannot be written"), "{message}");
     }
