@@ -11,8 +11,11 @@ use crate::kernels::requant::{doubling_high_product, shift_right_rounding};
 /// Integer bits of the scaled difference from the greatest logit.
 const DIFFERENCE_BITS: u32 = 5;
 
-/// Integer bits of the sum of exponentials: up to 4,095 of them.
+/// Integer bits of the sum of exponentials.
 const SUM_BITS: u32 = 12;
+
+/// Most logits of a softmax: the sum of one more exponential of zero might not fit 12 bits.
+pub const MAX_LOGITS: usize = (1 << SUM_BITS) - 1;
 
 /// Scale of the logits as the softmax wants it (`PreprocessSoftmaxScaling`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -144,7 +147,8 @@ pub struct Softmax {
 }
 
 impl Softmax {
-    /// Sums the exponentials of at most 4,095 logits.
+    /// Sums the exponentials of at most [`MAX_LOGITS`] logits; of more, the sum saturates and the
+    /// scores come out too high.
     pub fn new(beta: Beta, logits: &[i8]) -> Self {
         let greatest = logits.iter().copied().max().unwrap_or(0);
         let mut sum = 0_i32;

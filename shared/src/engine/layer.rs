@@ -39,7 +39,7 @@ impl<'r, K: Kernels> Engine<'r, '_, K> {
 
     /// Where the pool at `index` keeps its sums.
     fn sums(&self, index: usize) -> Range<usize> {
-        let start = self.model.plan().slots[index].state;
+        let start = self.model.plan().slots[index].state as usize;
         start..start + 4 * usize::from(self.layer(index).output.channels)
     }
 
@@ -49,8 +49,9 @@ impl<'r, K: Kernels> Engine<'r, '_, K> {
             received, written, ..
         } = self.progress[index];
         let layer = self.layer(index);
-        let more = written < usize::from(layer.output.height);
-        (more && newest_row(written, layer) < received).then_some(written)
+        let y = usize::from(written);
+        let more = written < layer.output.height;
+        (more && newest_row(y, layer) < usize::from(received)).then_some(y)
     }
 
     /// Where input row `y` of layer `index` arrives.
@@ -65,7 +66,7 @@ impl<'r, K: Kernels> Engine<'r, '_, K> {
     /// Where a 3 x 3 layer keeps input row `y`.
     fn kept(&self, index: usize, y: usize) -> Range<usize> {
         let len = self.layer(index).input.row_len();
-        let start = self.model.plan().slots[index].state + (y % 2) * len;
+        let start = self.model.plan().slots[index].state as usize + (y % 2) * len;
         start..start + len
     }
 
@@ -73,13 +74,13 @@ impl<'r, K: Kernels> Engine<'r, '_, K> {
     fn delayed(&self, index: usize, y: usize) -> Range<usize> {
         let slot = &self.model.plan().slots[index];
         let len = self.layer(index).output.row_len();
-        let start = slot.state + (y % slot.delay.max(1)) * len;
+        let start = slot.state as usize + (y % usize::from(slot.delay.max(1))) * len;
         start..start + len
     }
 
     /// Notes that a row has arrived at layer `index`, and saves it where an addition wants it.
     pub(super) fn receive(&mut self, index: usize, pushed: &[i8]) -> Result<(), EngineError> {
-        let y = self.progress[index].received;
+        let y = usize::from(self.progress[index].received);
         self.progress[index].received += 1;
         self.progress[index].fresh = true;
         let previous = index.checked_sub(1);
@@ -98,7 +99,7 @@ impl<'r, K: Kernels> Engine<'r, '_, K> {
         if !core::mem::take(&mut self.progress[index].fresh) {
             return Ok(());
         }
-        let y = self.progress[index].received - 1;
+        let y = self.progress[index].newest();
         match self.layer(index).op {
             Op::Conv3x3 | Op::Depthwise3x3 => {
                 let to = self.kept(index, y);
@@ -170,7 +171,7 @@ impl<'r, K: Kernels> Engine<'r, '_, K> {
         match layer.op {
             Op::Conv3x3 | Op::Depthwise3x3 => self.write_window(index, y, output, pushed),
             Op::GlobalAveragePool => {
-                self.pool(index, self.progress[index].received - 1, pushed)?;
+                self.pool(index, self.progress[index].newest(), pushed)?;
                 let pixels = i32::from(layer.input.height) * i32::from(layer.input.width);
                 let [sums, output] = self
                     .arena
@@ -218,8 +219,8 @@ impl<'r, K: Kernels> Engine<'r, '_, K> {
         pushed: &[i8],
     ) -> Result<(), EngineError> {
         let layer = self.layer(index);
-        let newest = self.progress[index].received - 1;
-        let fresh = self.progress[index].fresh;
+        let Progress { fresh, .. } = self.progress[index];
+        let newest = self.progress[index].newest();
         let sources: [Source; 3] = core::array::from_fn(|tap| {
             let row = (y * usize::from(layer.stride) + tap)
                 .checked_sub(layer.padding.top.into())

@@ -81,11 +81,18 @@ impl Observer for () {
 #[derive(Clone, Copy, Debug, Default)]
 struct Progress {
     /// Input rows that have arrived.
-    received: usize,
+    received: u16,
     /// Output rows that have been written.
-    written: usize,
+    written: u16,
     /// Whether the newest input row is still only in its scratch row.
     fresh: bool,
+}
+
+impl Progress {
+    /// Index of the newest input row, once one has arrived.
+    const fn newest(&self) -> usize {
+        (self.received as usize).saturating_sub(1)
+    }
 }
 
 /// A model, the memory that it runs in, and the state of the current picture.
@@ -159,7 +166,7 @@ impl<'r, 'm, K: Kernels> Engine<'r, 'm, K> {
                 found: row.len(),
             });
         }
-        if self.progress[0].received == usize::from(input.height) {
+        if self.progress[0].received == input.height {
             return Err(EngineError::TooManyRows);
         }
         let end = usize::from(self.model.plan().cuts[0]);
@@ -181,7 +188,7 @@ impl<'r, 'm, K: Kernels> Engine<'r, 'm, K> {
     /// As [`Engine::finish`].
     pub fn finish_observed(&mut self, observer: &mut impl Observer) -> Result<&[i8], EngineError> {
         let expected = usize::from(self.model.input_shape().height);
-        let found = self.progress[0].received;
+        let found = usize::from(self.progress[0].received);
         if found < expected {
             return Err(EngineError::MissingRows { expected, found });
         }
@@ -194,16 +201,17 @@ impl<'r, 'm, K: Kernels> Engine<'r, 'm, K> {
         }
         self.begin()?;
         let last = model.plan().slots.last().ok_or(EngineError::Plan)?;
-        let start = last.output.offset;
+        let start = last.output.offset as usize;
         self.arena
             .get(start..start + model.output_len())
             .ok_or(EngineError::Plan)
     }
 
-    /// Runs the model's golden input and compares.
+    /// Runs the model's golden input and compares; `row` is room for one row of the input.
     ///
     /// # Errors
-    /// [`EngineError::Golden`] where the answer is not the one in the model.
+    /// [`EngineError::Golden`] where the answer is not the one in the model;
+    /// [`EngineError::RowLength`] where `row` has not the length of an input row.
     pub fn golden_check(&mut self, row: &mut [i8]) -> Result<(), EngineError> {
         let model = self.model;
         let golden = model.golden();
@@ -273,10 +281,12 @@ pub fn run_head(
         .layers()
         .get(index)
         .filter(|layer| layer.op == Op::Dense);
-    let expected = dense.map_or(0, |layer| layer.input.len());
-    if dense.is_none() || features.len() != expected || logits.len() != model.output_len() {
-        let found = features.len();
-        return Err(EngineError::RowLength { expected, found });
+    let expected = dense.map_or((0, 0), |layer| (layer.input.len(), layer.output.len()));
+    let lengths = [(expected.0, features.len()), (expected.1, logits.len())];
+    for (expected, found) in lengths {
+        if expected != found || dense.is_none() {
+            return Err(EngineError::RowLength { expected, found });
+        }
     }
     kernels.dense(&model.dense_params(index), features, logits);
     Ok(())

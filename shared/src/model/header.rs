@@ -6,8 +6,8 @@ use super::layer::{Layer, MAX_LAYERS, Shape};
 use crate::preprocess::{Crop, Filter};
 use crate::softmax::Beta;
 
-/// Most labels of a model.
-pub const MAX_LABELS: usize = 4096;
+/// Most labels of a model: as many as the [softmax](crate::softmax) can sum.
+pub const MAX_LABELS: usize = crate::softmax::MAX_LOGITS;
 
 /// What the rows pushed into the engine are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

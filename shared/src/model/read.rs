@@ -6,7 +6,7 @@ use super::check::{LayerFault, check_layer, region};
 use super::header::{Golden, Header, InputContract, MAX_LABELS, Provenance, Verdict};
 use super::layer::{Layer, Shape};
 use crate::plan::{Plan, PlanError};
-use crate::preprocess::PixelMap;
+use crate::preprocess::{MAX_OUTPUT_SIDE, PixelMap};
 
 /// The first four bytes.
 pub const MAGIC: [u8; 4] = *b"POSY";
@@ -21,7 +21,7 @@ pub const PRELUDE_LEN: usize = 20;
 pub(crate) const BLOCK_ALIGN: usize = 16;
 
 /// CRC-32 of ISO-HDLC (as in zip and PNG), with the small table.
-pub(crate) const CRC: crc::Crc<u32> = crc::Crc::<u32>::new(&crc::CRC_32_ISO_HDLC);
+pub(crate) static CRC: crc::Crc<u32> = crc::Crc::<u32>::new(&crc::CRC_32_ISO_HDLC);
 
 /// Why bytes are not a model.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -69,7 +69,8 @@ pub enum ReadError {
     },
     /// The labels are not one for each logit, or one is empty or there twice.
     Labels,
-    /// The tables for pixels or scores, or the golden check, do not fit the model.
+    /// The input is no RGB picture of a size that the preprocessing makes, or the tables for pixels
+    /// or scores, or the golden check, do not fit the model.
     Contract,
 }
 
@@ -207,9 +208,10 @@ impl<'a> Model<'a> {
             None => true,
             Some(offset) => region(block, offset, 768).is_some(),
         };
-        let channels = model.header.input_shape().map(|shape| shape.channels);
+        let input = model.input_shape();
         if table_fits
-            && channels == Some(3)
+            && input.channels == 3
+            && input.height.max(input.width) <= MAX_OUTPUT_SIDE
             && model.header.golden.logits.len() == model.output_len()
             && model.header.verdict.beta.is_valid()
             && model.header.verdict.unknown_below <= 1 << 16

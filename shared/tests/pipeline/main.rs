@@ -2,8 +2,11 @@
 //! map by map from the definition of each layer.
 
 mod definition;
+mod fuzz;
 mod hostile;
+mod limits;
 mod networks;
+mod raw;
 
 use definition::reference;
 use networks::{Seeded, random_network, spec};

@@ -45,7 +45,11 @@ struct Builder {
 
 impl Builder {
     fn push(&mut self, op: Op, output: Shape, stride: u8, padding: Padding, skip: u8) {
-        let zero_point = self.seeded.number();
+        let zero_point = match op {
+            // A mean keeps the scale and the zero point of what it is a mean of.
+            Op::GlobalAveragePool => self.zero_point,
+            _ => self.seeded.number(),
+        };
         let layer = Layer {
             op,
             input: self.shape,
