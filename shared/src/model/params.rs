@@ -45,7 +45,7 @@ impl<'a> Model<'a> {
 
     /// What the kernel of a 3 x 3 layer is told.
     pub(crate) fn window_params(&self, index: usize) -> WindowParams<'a> {
-        let layer = &self.header.layers[index];
+        let layer = &self.layers[index];
         WindowParams {
             weights: self.weights(layer),
             input_width: layer.input.width.into(),
@@ -63,7 +63,7 @@ impl<'a> Model<'a> {
 
     /// What the kernel of a 1 x 1 layer is told.
     pub(crate) fn pointwise_params(&self, index: usize) -> PointwiseParams<'a> {
-        let layer = &self.header.layers[index];
+        let layer = &self.layers[index];
         PointwiseParams {
             weights: self.weights(layer),
             width: layer.output.width.into(),
@@ -77,7 +77,7 @@ impl<'a> Model<'a> {
 
     /// What the kernel of a fully connected layer is told.
     pub(crate) fn dense_params(&self, index: usize) -> DenseParams<'a> {
-        let layer = &self.header.layers[index];
+        let layer = &self.layers[index];
         DenseParams {
             weights: self.weights(layer),
             input_zero_point: layer.input_zero_point,
@@ -87,7 +87,7 @@ impl<'a> Model<'a> {
 
     /// What the kernel of an addition is told.
     pub(crate) fn add_params(&self, index: usize) -> AddParams {
-        let layer = &self.header.layers[index];
+        let layer = &self.layers[index];
         let tables = I32s::new(self.part(layer.tables, layer.table_len()));
         let multiplier = |pair: usize| Multiplier {
             mantissa: tables.at(pair * 2),
@@ -95,7 +95,7 @@ impl<'a> Model<'a> {
         };
         AddParams {
             a_zero_point: layer.input_zero_point,
-            b_zero_point: self.header.layers[usize::from(layer.skip)].output_zero_point,
+            b_zero_point: self.layers[usize::from(layer.skip)].output_zero_point,
             a: multiplier(0),
             b: multiplier(1),
             output: multiplier(2),

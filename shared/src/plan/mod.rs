@@ -107,9 +107,10 @@ impl Plan {
     pub fn new(layers: &[Layer], cuts: &[u8]) -> Result<Self, PlanError> {
         let mut plan = Plan {
             arena_len: 0,
-            slots: empty_slots(layers)?,
+            slots: Vec::new(),
             cuts: Vec::from_slice(cuts).map_err(|_| PlanError::Cuts)?,
         };
+        fill_slots(layers, &mut plan.slots)?;
         if cuts.last().map(|&end| usize::from(end)) != Some(layers.len())
             || cuts.first() == Some(&0)
             || cuts.windows(2).any(|pair| pair[0] >= pair[1])
@@ -133,9 +134,8 @@ impl Plan {
     }
 }
 
-/// Slots with everything that does not depend on the cuts.
-fn empty_slots(layers: &[Layer]) -> Result<Vec<Slot, MAX_LAYERS>, PlanError> {
-    let mut slots = Vec::new();
+/// Fills slots with everything that does not depend on the cuts.
+fn fill_slots(layers: &[Layer], slots: &mut Vec<Slot, MAX_LAYERS>) -> Result<(), PlanError> {
     if layers.is_empty() {
         return Err(PlanError::LayerCount);
     }
@@ -166,7 +166,7 @@ fn empty_slots(layers: &[Layer]) -> Result<Vec<Slot, MAX_LAYERS>, PlanError> {
             slot.layout = Layout::Planar;
         }
     }
-    Ok(slots)
+    Ok(())
 }
 
 /// Rows of its other operand that the addition at `index` keeps: one more than the rows by which
