@@ -1,11 +1,10 @@
 //! The cases of each kernel.
 
 use super::Mismatch;
-use super::bench::{Bench, MAX_CHANNELS, MAX_ROW, MAX_WEIGHTS};
+use super::bench::{Bench, Clamp, MAX_CHANNELS, MAX_ROW, MAX_WEIGHTS, poison};
 use crate::kernels::scalar::Scalar;
 use crate::kernels::{
-    AddParams, DenseParams, I32s, Kernels, Layout, OutputStage, PerChannel, PointwiseParams,
-    WindowParams, requant::Multiplier,
+    AddParams, DenseParams, Kernels, Layout, PointwiseParams, WindowParams, requant::Multiplier,
 };
 
 fn case(kernel: &'static str, width: usize, inputs: usize, outputs: usize) -> Mismatch {
@@ -28,25 +27,38 @@ pub(super) fn windows(
     channels: usize,
     variety: usize,
 ) -> Result<usize, Mismatch> {
-    let stride = 1 + variety % 2;
-    let pad_left = (variety / 2) % 2;
-    // As many outputs as start in the map, the last of them reaching into the right padding.
-    let output_width = (width + pad_left).div_ceil(stride).min(width);
+    bench.refill(9 * channels);
+    let clamp = bench.clamp();
+    let input_zero_point = bench.seeded.number();
+    // What networks have; and now and then the rest of what a model may say.
+    let [stride, pad_left] = match bench.seeded.below(8) {
+        0 => [3 + variety % 2, 2],
+        _ => [1 + variety % 2, variety / 2 % 2],
+    };
+    // As many outputs as start in the map, the last of them reaching into the right padding; or
+    // one less, which may end with the map.
+    let most = (width + pad_left).div_ceil(stride).min(MAX_ROW / channels);
+    let output_width = (most - bench.seeded.below(2)).max(1);
     let layout = |planar| match planar {
         true => Layout::Planar,
         false => Layout::Interleaved,
     };
-    bench.refill(9 * channels);
-    let (zero_point, min, max) = bench.clamp();
-    let input_zero_point = bench.seeded.number();
-    let missing = bench.seeded.next() as usize % 4;
+    // Rows of padding: above or below the map, or around a single row.
+    let there = match bench.seeded.below(8) {
+        0 => [false, true, true],
+        1 => [true, true, false],
+        2 => [false, true, false],
+        3 => [false, false, true],
+        4 => [true, false, false],
+        _ => [true; 3],
+    };
     let [top, middle, bottom] = &bench.rows;
     let mut rows = [top, middle, bottom].map(|row| Some(&row[..width * channels]));
-    if missing != 1 && missing < 3 {
-        rows[missing] = None;
+    for (row, there) in rows.iter_mut().zip(there) {
+        row.take_if(|_| !there);
     }
     let mut params = WindowParams {
-        weights: &bench.weights,
+        weights: &bench.weights[..9 * channels],
         input_width: width,
         input_channels: channels,
         output_width,
@@ -55,20 +67,12 @@ pub(super) fn windows(
         pad_left,
         input_zero_point,
         input_layout: layout(variety & 4 != 0),
-        output_layout: layout(variety & 2 != 0),
-        output: OutputStage {
-            channels: PerChannel {
-                bias: I32s::new(&bench.bias),
-                multiplier: I32s::new(&bench.multiplier),
-                shift: &bench.shift,
-            },
-            zero_point,
-            min,
-            max,
-        },
+        output_layout: layout(variety & 8 != 0),
+        output: bench.tables.stage(channels, clamp),
     };
     let length = output_width * channels;
     Scalar.depthwise3x3(&params, rows, &mut bench.expected[..length]);
+    poison(&bench.expected[..length], &mut bench.actual);
     kernels.depthwise3x3(&params, rows, &mut bench.actual[..length]);
     bench.compare(length, case("depthwise3x3", width, channels, channels))?;
 
@@ -78,15 +82,19 @@ pub(super) fn windows(
     if outputs == 0 {
         return Ok(1);
     }
+    params.weights = &bench.weights[..outputs * 9 * channels];
     params.output_channels = outputs;
     params.input_layout = Layout::Interleaved;
+    params.output = bench.tables.stage(outputs, clamp);
     let length = output_width * outputs;
     Scalar.conv3x3(&params, rows, &mut bench.expected[..length]);
+    poison(&bench.expected[..length], &mut bench.actual);
     kernels.conv3x3(&params, rows, &mut bench.actual[..length]);
     bench.compare(length, case("conv3x3", width, channels, outputs))?;
     Ok(2)
 }
 
+/// A 1 x 1 convolution, its output rows in either order.
 pub(super) fn pointwise(
     kernels: &impl Kernels,
     bench: &mut Bench,
@@ -94,52 +102,52 @@ pub(super) fn pointwise(
     inputs: usize,
     outputs: usize,
 ) -> Result<usize, Mismatch> {
-    bench.refill(inputs);
-    let (zero_point, min, max) = bench.clamp();
-    let input_zero_point = bench.seeded.number();
-    let planar = bench.seeded.next() & 1 == 0;
-    let output = OutputStage {
-        channels: PerChannel {
-            bias: I32s::new(&bench.bias),
-            multiplier: I32s::new(&bench.multiplier),
-            shift: &bench.shift,
-        },
-        zero_point,
-        min,
-        max,
-    };
-    let weights = &bench.weights[..inputs * outputs];
-    let params = PointwiseParams {
-        weights,
-        width,
-        input_channels: inputs,
-        output_channels: outputs,
-        input_zero_point,
-        output_layout: if planar {
-            Layout::Planar
-        } else {
-            Layout::Interleaved
-        },
-        output,
-    };
-    let row = &bench.rows[0][..width * inputs];
-    let length = width * outputs;
-    Scalar.pointwise(&params, row, &mut bench.expected[..length]);
-    kernels.pointwise(&params, row, &mut bench.actual[..length]);
-    bench.compare(length, case("pointwise", width, inputs, outputs))?;
-
-    let params = DenseParams {
-        weights,
-        input_zero_point,
-        output,
-    };
-    let vector = &bench.rows[0][..inputs];
-    Scalar.dense(&params, vector, &mut bench.expected[..outputs]);
-    kernels.dense(&params, vector, &mut bench.actual[..outputs]);
-    bench.compare(outputs, case("dense", 1, inputs, outputs))?;
+    for output_layout in [Layout::Planar, Layout::Interleaved] {
+        bench.refill(inputs);
+        let clamp = bench.clamp();
+        let input_zero_point = bench.seeded.number();
+        let params = PointwiseParams {
+            weights: &bench.weights[..inputs * outputs],
+            width,
+            input_channels: inputs,
+            output_channels: outputs,
+            input_zero_point,
+            output_layout,
+            output: bench.tables.stage(outputs, clamp),
+        };
+        let row = &bench.rows[0][..width * inputs];
+        let length = width * outputs;
+        Scalar.pointwise(&params, row, &mut bench.expected[..length]);
+        poison(&bench.expected[..length], &mut bench.actual);
+        kernels.pointwise(&params, row, &mut bench.actual[..length]);
+        bench.compare(length, case("pointwise", width, inputs, outputs))?;
+    }
     Ok(2)
 }
 
+/// A fully connected layer.
+pub(super) fn dense(
+    kernels: &impl Kernels,
+    bench: &mut Bench,
+    inputs: usize,
+    outputs: usize,
+) -> Result<usize, Mismatch> {
+    bench.refill(inputs);
+    let clamp = bench.clamp();
+    let params = DenseParams {
+        weights: &bench.weights[..inputs * outputs],
+        input_zero_point: bench.seeded.number(),
+        output: bench.tables.stage(outputs, clamp),
+    };
+    let vector = &bench.rows[0][..inputs];
+    Scalar.dense(&params, vector, &mut bench.expected[..outputs]);
+    poison(&bench.expected[..outputs], &mut bench.actual);
+    kernels.dense(&params, vector, &mut bench.actual[..outputs]);
+    bench.compare(outputs, case("dense", 1, inputs, outputs))?;
+    Ok(1)
+}
+
+/// An addition, and a pool over three rows.
 pub(super) fn elementwise(
     kernels: &impl Kernels,
     bench: &mut Bench,
@@ -147,10 +155,21 @@ pub(super) fn elementwise(
     channels: usize,
 ) -> Result<usize, Mismatch> {
     bench.refill(1);
-    let (zero_point, min, max) = bench.clamp();
-    let mut multiplier = |most: u32| Multiplier {
-        mantissa: (bench.seeded.next() >> 2 | 1 << 30) as i32,
-        shift: -((bench.seeded.next() % most) as i8),
+    let Clamp {
+        zero_point,
+        min,
+        max,
+    } = bench.clamp();
+    let mut multiplier = |most: usize| Multiplier {
+        mantissa: match bench.seeded.below(16) {
+            0 => 0,
+            1 => i32::MAX,
+            _ => (bench.seeded.next() >> 2 | 1 << 30) as i32,
+        },
+        shift: match bench.seeded.below(16) {
+            0 => -31,
+            _ => -(bench.seeded.below(most) as i8),
+        },
     };
     let params = AddParams {
         a: multiplier(4),
@@ -170,6 +189,7 @@ pub(super) fn elementwise(
         &b[..length],
         &mut bench.expected[..length],
     );
+    poison(&bench.expected[..length], &mut bench.actual);
     kernels.add(
         &params,
         &a[..length],
@@ -191,6 +211,7 @@ pub(super) fn elementwise(
         (min, max),
         &mut bench.expected[..channels],
     );
+    poison(&bench.expected[..channels], &mut bench.actual);
     kernels.pool_finish(
         &actual[..channels * 4],
         count,
