@@ -237,6 +237,32 @@ mod tests {
     #[test]
     fn odd_inputs_have_answers() {
         assert_eq!(Softmax::new(SIXTEENTHS, &[-128]).int8(-128), 127);
-        assert_eq!(Softmax::new(SIXTEENTHS, &[7; 4095]).fine(7), 16);
+        assert_eq!(Softmax::new(SIXTEENTHS, &[7; MAX_LOGITS]).fine(7), 16);
+        assert_eq!(Softmax::new(SIXTEENTHS, &[]).fine(0), 1 << 16);
+        // More than the sum can hold: scores that do not add up, but scores.
+        assert!(Softmax::new(SIXTEENTHS, &[7; 2 * MAX_LOGITS]).fine(7) >= 8);
+    }
+
+    #[test]
+    fn every_logit_of_every_valid_scale_has_a_score() {
+        for left_shift in 0..=30 {
+            for least_difference in [0, -1, -248, -255, -256, i32::MIN] {
+                for multiplier in [0, 1, 1 << 30, i32::MAX] {
+                    let beta = Beta {
+                        multiplier,
+                        left_shift,
+                        least_difference,
+                    };
+                    if !beta.is_valid() {
+                        continue;
+                    }
+                    for greatest in [-128, 0, 127] {
+                        let softmax = Softmax::new(beta, &[greatest, -128]);
+                        let scores = (i8::MIN..=greatest).map(|logit| softmax.fine(logit));
+                        assert!(scores.is_sorted(), "{beta:?}");
+                    }
+                }
+            }
+        }
     }
 }

@@ -101,7 +101,15 @@ fn apply(raw: &mut Raw, change: Change) {
         23 => {
             raw.layers.remove(index);
         }
-        24 | 25 => raw.layers.insert(index, raw.layers[index]),
+        24 => raw.layers.insert(index, raw.layers[index]),
+        // Every stride and padding that is legal, and some that are not.
+        25 => {
+            let pad = |shift: u32| (value >> shift & 3) as u8;
+            layer.op = OPS[place / 3 % 2];
+            layer.stride = 1 + (place / 5 % 5 / 2) as u8;
+            (layer.padding.top, layer.padding.bottom) = (pad(0), pad(2));
+            (layer.padding.left, layer.padding.right) = (pad(4), pad(6));
+        }
         26 => raw.cuts.insert(place % (raw.cuts.len() + 1), value as u8),
         27 => {
             raw.cuts.truncate(place % (raw.cuts.len() + 1));
@@ -159,6 +167,11 @@ fn repair(raw: &mut Raw, seeded: &mut Seeded) {
                 .extend((0..channels).flat_map(|_| (5_i32 << 28).to_le_bytes()));
             raw.block
                 .extend((0..channels).map(|_| -(8 + seeded.below(4) as i8) as u8));
+        }
+        if layer.op == Op::Add && seeded.below(2) == 0 {
+            layer.tables = raw.block.len() as u32;
+            let pairs = [1 << 30, -1, i32::MAX, 0, 5 << 28, -17].into_iter();
+            raw.block.extend(pairs.flat_map(i32::to_le_bytes));
         }
         previous = Some(*layer);
     }

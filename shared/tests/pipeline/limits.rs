@@ -12,10 +12,10 @@ use posy_shared::plan::{Plan, PlanError};
 use crate::networks::spec;
 
 /// Height, width, channels.
-type Extent = (u16, u16, u16);
+pub type Extent = (u16, u16, u16);
 
 /// A layer with weights of one, zero points of zero and a scale of 1/256.
-fn layer(op: Op, input: Extent, output: Extent) -> LayerSpec {
+pub fn layer(op: Op, input: Extent, output: Extent) -> LayerSpec {
     let shape = |(height, width, channels)| Shape {
         height,
         width,
@@ -72,7 +72,7 @@ fn window(op: Op, input: Extent, output: Extent, stride: u8, padding: [u8; 4]) -
     spec
 }
 
-fn first(extent: Extent) -> LayerSpec {
+pub fn first(extent: Extent) -> LayerSpec {
     let (height, width, _) = extent;
     window(Op::Conv3x3, (height, width, 3), extent, 1, [1; 4])
 }
