@@ -53,7 +53,8 @@ pub trait Camera {
     /// Size and pixels of every frame; does not change.
     fn format(&self) -> FrameFormat;
 
-    /// Takes a picture and waits until its first row can be read.
+    /// Takes a picture and waits until its first row can be read. What is left of a frame before,
+    /// read in part or torn, is thrown away.
     ///
     /// # Errors
     /// Where the camera does not answer in time, or says that it failed.
@@ -82,6 +83,17 @@ pub enum StoredFrameError {
     /// The buffer is not as long as a row.
     RowLength,
 }
+
+impl core::fmt::Display for StoredFrameError {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str(match self {
+            Self::NoMoreRows => "every row of the stored frame has been read",
+            Self::RowLength => "the buffer is not as long as a row of the stored frame",
+        })
+    }
+}
+
+impl core::error::Error for StoredFrameError {}
 
 impl<'a> StoredFrame<'a> {
     /// A camera that shows `frame`, again at each capture.

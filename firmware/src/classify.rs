@@ -1,5 +1,7 @@
 //! From a camera to logits: capture, rows, engine.
 
+use core::fmt;
+
 use posy_shared::engine::Engine;
 use posy_shared::image::{PixelFormat, unpack_row};
 use posy_shared::kernels::Kernels;
@@ -18,6 +20,18 @@ pub enum ClassifyError<E> {
     /// A row of the camera does not unpack into the row buffers: one of them is too short.
     RowBuffers,
 }
+
+impl<E: fmt::Debug> fmt::Display for ClassifyError<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Camera(error) => write!(f, "the camera failed: {error:?}"),
+            Self::Picture(error) => error.fmt(f),
+            Self::RowBuffers => write!(f, "a row of the camera does not fit the row buffers"),
+        }
+    }
+}
+
+impl<E: fmt::Debug> core::error::Error for ClassifyError<E> {}
 
 impl<E> From<PictureError> for ClassifyError<E> {
     fn from(error: PictureError) -> Self {
@@ -39,6 +53,10 @@ pub struct RowBuffers<'b> {
 
 /// Takes one picture with `camera` and gives the model's logits for it.
 ///
+/// What a model needs and buffers lack is found before the camera is asked. After an error of the
+/// camera, in the middle of a frame too, nothing of that frame is left: the engine begins anew
+/// with the next call, and so must the camera with its next capture.
+///
 /// # Errors
 /// See [`ClassifyError`]. The engine is ready for the next picture all the same.
 pub fn classify<'e, 'r: 'e, 'm: 'e, C: Camera, K: Kernels>(
@@ -53,8 +71,8 @@ pub fn classify<'e, 'r: 'e, 'm: 'e, C: Camera, K: Kernels>(
     let (Some(raw), Some(rgb)) = (raw, rgb) else {
         return Err(ClassifyError::RowBuffers);
     };
-    camera.capture().map_err(ClassifyError::Camera)?;
     let mut picture = Picture::begin(engine, Size { width, height }, buffers.scratch)?;
+    camera.capture().map_err(ClassifyError::Camera)?;
     for _ in 0..height {
         camera.read_row(raw).map_err(ClassifyError::Camera)?;
         if !picture.wants_row() {

@@ -68,7 +68,7 @@ pub struct Ranking<'a, const N: usize> {
 }
 
 impl<'a, const N: usize> Ranking<'a, N> {
-    /// Ranks the logits that `model` gave.
+    /// Ranks the logits that `model` gave, one for each of its labels.
     pub fn new(model: &Model<'a>, logits: &[i8]) -> Self {
         let verdict = model.verdict();
         let softmax = Softmax::new(verdict.beta, logits);
@@ -93,16 +93,10 @@ impl<'a, const N: usize> Ranking<'a, N> {
             // There is room: the place is below N and a full list has lost its last.
             let _ = order.insert(place, (logit, ranked));
         }
-        let mut best = logits
-            .iter()
-            .copied()
-            .max()
-            .map(|logit| softmax.fine(logit));
+        let best = logits.iter().max().map(|&logit| softmax.fine(logit));
         Ranking {
             ranked: order.iter().map(|(_, ranked)| *ranked).collect(),
-            unknown: best
-                .take()
-                .is_none_or(|score| score < verdict.unknown_below),
+            unknown: best.is_none_or(|score| score < verdict.unknown_below),
         }
     }
 

@@ -11,8 +11,11 @@ use crate::kernels::requant::{doubling_high_product, shift_right_rounding};
 /// Integer bits of the scaled difference from the greatest logit.
 const DIFFERENCE_BITS: u32 = 5;
 
-/// Integer bits of the sum of exponentials: up to 4,095 of them.
+/// Integer bits of the sum of exponentials.
 const SUM_BITS: u32 = 12;
+
+/// Most logits of a softmax: the sum of one more exponential of zero might not fit 12 bits.
+pub const MAX_LOGITS: usize = (1 << SUM_BITS) - 1;
 
 /// Scale of the logits as the softmax wants it (`PreprocessSoftmaxScaling`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -144,7 +147,8 @@ pub struct Softmax {
 }
 
 impl Softmax {
-    /// Sums the exponentials of at most 4,095 logits.
+    /// Sums the exponentials of at most [`MAX_LOGITS`] logits; of more, the sum saturates and the
+    /// scores come out too high.
     pub fn new(beta: Beta, logits: &[i8]) -> Self {
         let greatest = logits.iter().copied().max().unwrap_or(0);
         let mut sum = 0_i32;
@@ -233,6 +237,32 @@ mod tests {
     #[test]
     fn odd_inputs_have_answers() {
         assert_eq!(Softmax::new(SIXTEENTHS, &[-128]).int8(-128), 127);
-        assert_eq!(Softmax::new(SIXTEENTHS, &[7; 4095]).fine(7), 16);
+        assert_eq!(Softmax::new(SIXTEENTHS, &[7; MAX_LOGITS]).fine(7), 16);
+        assert_eq!(Softmax::new(SIXTEENTHS, &[]).fine(0), 1 << 16);
+        // More than the sum can hold: scores that do not add up, but scores.
+        assert!(Softmax::new(SIXTEENTHS, &[7; 2 * MAX_LOGITS]).fine(7) >= 8);
+    }
+
+    #[test]
+    fn every_logit_of_every_valid_scale_has_a_score() {
+        for left_shift in 0..=30 {
+            for least_difference in [0, -1, -248, -255, -256, i32::MIN] {
+                for multiplier in [0, 1, 1 << 30, i32::MAX] {
+                    let beta = Beta {
+                        multiplier,
+                        left_shift,
+                        least_difference,
+                    };
+                    if !beta.is_valid() {
+                        continue;
+                    }
+                    for greatest in [-128, 0, 127] {
+                        let softmax = Softmax::new(beta, &[greatest, -128]);
+                        let scores = (i8::MIN..=greatest).map(|logit| softmax.fine(logit));
+                        assert!(scores.is_sorted(), "{beta:?}");
+                    }
+                }
+            }
+        }
     }
 }

@@ -10,7 +10,7 @@ pub enum LayerFault {
     Chain,
     /// An extent is zero, or its shapes, stride and padding do not agree.
     Shape,
-    /// An addition refers to no earlier layer of its shape.
+    /// An addition refers to no earlier layer of its shape, or past a pool or a stride.
     Skip,
     /// Its weights or tables do not lie in the weight block.
     Offset,
@@ -25,7 +25,7 @@ impl core::fmt::Display for LayerFault {
         f.write_str(match self {
             Self::Chain => "does not read what the layer before it writes",
             Self::Shape => "has shapes that do not agree",
-            Self::Skip => "adds a layer that is not there",
+            Self::Skip => "adds a layer that it cannot add",
             Self::Offset => "has weights outside the weight block",
             Self::Constants => "has constants out of range",
             Self::Overflow => "could overflow its 32-bit sums",
@@ -55,7 +55,16 @@ pub(crate) fn check_layer(layers: &[Layer], index: usize, block: &[u8]) -> Resul
             if skip + 1 >= index || layers[skip].output != layer.output {
                 return Err(LayerFault::Skip);
             }
+            // Rows of both operands come in step only where no layer between gathers them.
+            let in_step = |layer: &Layer| layer.stride == 1 && layer.op != Op::GlobalAveragePool;
+            if !layers[skip + 1..index].iter().all(in_step) {
+                return Err(LayerFault::Skip);
+            }
             check_add(layer, block)
+        }
+        // A mean is taken in the steps of what it is a mean of.
+        Op::GlobalAveragePool if layer.input_zero_point != layer.output_zero_point => {
+            Err(LayerFault::Constants)
         }
         Op::GlobalAveragePool => Ok(()),
         _ => check_weights(layer, block),
@@ -132,7 +141,8 @@ fn check_weights(layer: &Layer, block: &[u8]) -> Result<(), LayerFault> {
             .sum();
         // No partial sum is larger than the sum of magnitudes, which also bounds the left shift.
         let bound = sum * largest + i64::from(bias.at(channel)).abs();
-        if bound << shift.max(0) > i64::from(i32::MAX) {
+        let most = i64::from(i32::MAX) >> shift.max(0);
+        if bound > most {
             return Err(LayerFault::Overflow);
         }
     }

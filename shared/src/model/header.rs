@@ -2,12 +2,13 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::layer::{Layer, MAX_LAYERS, Shape};
+#[cfg(feature = "alloc")]
+use super::layer::Layer;
 use crate::preprocess::{Crop, Filter};
 use crate::softmax::Beta;
 
-/// Most labels of a model.
-pub const MAX_LABELS: usize = 4096;
+/// Most labels of a model: as many as the [softmax](crate::softmax) can sum.
+pub const MAX_LABELS: usize = crate::softmax::MAX_LOGITS;
 
 /// What the rows pushed into the engine are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -93,27 +94,19 @@ impl GoldenRows {
     }
 }
 
-/// The header as it lies in the file, in this order (postcard 1).
-#[derive(Clone, Debug, Serialize, Deserialize)]
+/// The header as it is written, in this order (postcard 1); it is read field by field in
+/// `read.rs`.
+#[cfg(feature = "alloc")]
+#[derive(Clone, Copy, Debug, Serialize)]
 pub(crate) struct Header<'a> {
     pub input: InputContract,
-    pub layers: heapless::Vec<Layer, MAX_LAYERS>,
-    pub cuts: heapless::Vec<u8, MAX_LAYERS>,
+    pub layers: &'a [Layer],
+    pub cuts: &'a [u8],
     pub arena_len: u32,
     /// Labels in the order of the logits, each ended by a line feed; empty for a model whose
     /// output is features.
-    #[serde(borrow)]
     pub labels: &'a str,
     pub verdict: Verdict,
-    #[serde(borrow)]
     pub provenance: Provenance<'a>,
-    #[serde(borrow)]
     pub golden: Golden<'a>,
-}
-
-impl Header<'_> {
-    /// Shape of the picture that the first layer reads.
-    pub fn input_shape(&self) -> Option<Shape> {
-        self.layers.first().map(|layer| layer.input)
-    }
 }

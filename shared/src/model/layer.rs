@@ -51,14 +51,15 @@ impl Shape {
         self.width as usize * self.channels as usize
     }
 
-    /// Bytes in an int8 map.
+    /// Bytes in an int8 map; `usize::MAX` where a `usize` of 32 bits cannot count them, which no
+    /// memory plan admits.
     pub const fn len(self) -> usize {
-        self.height as usize * self.row_len()
+        (self.height as usize).saturating_mul(self.row_len())
     }
 
     /// Whether any extent is zero.
     pub const fn is_empty(self) -> bool {
-        self.len() == 0
+        self.height == 0 || self.width == 0 || self.channels == 0
     }
 }
 
@@ -97,7 +98,8 @@ pub struct Layer {
     pub output_min: i8,
     /// Upper clamp of the output; with ReLU6 the number that stands for six, or 127.
     pub output_max: i8,
-    /// [`Op::Add`] only: index of the earlier layer whose output is the second operand.
+    /// [`Op::Add`] only: index of the layer whose output is the second operand. It comes before the
+    /// previous layer, and all layers between have stride 1 and are no pools.
     pub skip: u8,
     /// Offset of the int8 weights in the weight block.
     pub weights: u32,
@@ -106,13 +108,14 @@ pub struct Layer {
 }
 
 impl Layer {
-    /// Number of int8 weights.
+    /// Number of int8 weights; `usize::MAX` where a `usize` of 32 bits cannot count them, which no
+    /// block holds.
     pub const fn weight_count(&self) -> usize {
         let (inputs, outputs) = (self.input.channels as usize, self.output.channels as usize);
         match self.op {
-            Op::Conv3x3 => outputs * 9 * inputs,
+            Op::Conv3x3 => outputs.saturating_mul(9 * inputs),
             Op::Depthwise3x3 => outputs * 9,
-            Op::Pointwise | Op::Dense => outputs * inputs,
+            Op::Pointwise | Op::Dense => outputs.saturating_mul(inputs),
             Op::Add | Op::GlobalAveragePool => 0,
         }
     }
@@ -130,6 +133,6 @@ impl Layer {
     /// Products (multiply-accumulates) in one inference, padding counted as if it were map.
     pub const fn products(&self) -> u64 {
         let pixels = self.output.height as u64 * self.output.width as u64;
-        pixels * self.weight_count() as u64
+        pixels.saturating_mul(self.weight_count() as u64)
     }
 }

@@ -6,6 +6,7 @@
 mod check;
 mod header;
 mod layer;
+mod params;
 mod read;
 #[cfg(feature = "alloc")]
 mod write;

@@ -2,15 +2,14 @@
 
 use core::fmt;
 
+use heapless::Vec;
+use serde::Deserialize;
+
 use super::check::{LayerFault, check_layer, region};
-use super::header::{Golden, Header, InputContract, MAX_LABELS, Provenance, Verdict};
-use super::layer::{Layer, Op, Shape};
-use crate::kernels::{
-    AddParams, DenseParams, I32s, OutputStage, PerChannel, PointwiseParams, WindowParams,
-    requant::Multiplier,
-};
+use super::header::{Golden, InputContract, MAX_LABELS, Provenance, Verdict};
+use super::layer::{Layer, MAX_LAYERS, Shape};
 use crate::plan::{Plan, PlanError};
-use crate::preprocess::PixelMap;
+use crate::preprocess::{MAX_OUTPUT_SIDE, PixelMap};
 
 /// The first four bytes.
 pub const MAGIC: [u8; 4] = *b"POSY";
@@ -25,7 +24,7 @@ pub const PRELUDE_LEN: usize = 20;
 pub(crate) const BLOCK_ALIGN: usize = 16;
 
 /// CRC-32 of ISO-HDLC (as in zip and PNG), with the small table.
-pub(crate) const CRC: crc::Crc<u32> = crc::Crc::<u32>::new(&crc::CRC_32_ISO_HDLC);
+pub(crate) static CRC: crc::Crc<u32> = crc::Crc::<u32>::new(&crc::CRC_32_ISO_HDLC);
 
 /// Why bytes are not a model.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -73,7 +72,8 @@ pub enum ReadError {
     },
     /// The labels are not one for each logit, or one is empty or there twice.
     Labels,
-    /// The tables for pixels or scores, or the golden check, do not fit the model.
+    /// The input is no RGB picture of a size that the preprocessing makes, or the tables for pixels
+    /// or scores, or the golden check, do not fit the model.
     Contract,
 }
 
@@ -114,9 +114,21 @@ impl core::error::Error for ReadError {}
 /// A model whose bytes have been checked, and which borrows them.
 #[derive(Clone, Debug)]
 pub struct Model<'a> {
-    header: Header<'a>,
+    pub(super) layers: Vec<Layer, MAX_LAYERS>,
+    pub(super) plan: Plan,
+    pub(super) block: &'a [u8],
+    input: InputContract,
+    labels: &'a str,
+    verdict: Verdict,
+    provenance: Provenance<'a>,
+    golden: Golden<'a>,
+    file_len: usize,
+}
+
+/// The parts that the prelude tells apart; the checksum has been found right.
+struct Parts<'a> {
+    header: &'a [u8],
     block: &'a [u8],
-    plan: Plan,
     file_len: usize,
 }
 
@@ -128,21 +140,82 @@ fn prelude_u32(bytes: &[u8], at: usize) -> Result<u32, ReadError> {
     field.map(u32::from_le_bytes).ok_or(ReadError::Header)
 }
 
+/// The length that the prelude gives for the whole file.
+fn file_len(bytes: &[u8]) -> Result<usize, ReadError> {
+    let start = bytes.get(..MAGIC.len()).unwrap_or(bytes);
+    if start.is_empty() || start.iter().all(|&byte| byte == 0xFF) {
+        return Err(ReadError::Empty);
+    }
+    if start != MAGIC {
+        return Err(ReadError::Magic);
+    }
+    let version = prelude_u32(bytes, 4)?;
+    let found = version as u16;
+    if found != FORMAT_VERSION {
+        return Err(ReadError::Version { found });
+    }
+    let file_len = prelude_u32(bytes, 12)? as usize;
+    if version >> 16 != 0 || file_len < PRELUDE_LEN {
+        return Err(ReadError::Header);
+    }
+    Ok(file_len)
+}
+
+fn split(bytes: &[u8]) -> Result<Parts<'_>, ReadError> {
+    let file_len = file_len(bytes)?;
+    let header_len = prelude_u32(bytes, 8)? as usize;
+    let expected = prelude_u32(bytes, 16)?;
+    let contents = bytes.get(PRELUDE_LEN..file_len).ok_or(ReadError::Length {
+        expected: file_len,
+        found: bytes.len(),
+    })?;
+    let found = CRC.checksum(contents);
+    if found != expected {
+        return Err(ReadError::Checksum { expected, found });
+    }
+    let header = contents.get(..header_len).ok_or(ReadError::Header)?;
+    let block_start = (PRELUDE_LEN + header_len).next_multiple_of(BLOCK_ALIGN);
+    let block = bytes.get(block_start..file_len).ok_or(ReadError::Header)?;
+    Ok(Parts {
+        header,
+        block,
+        file_len,
+    })
+}
+
+/// Takes the next field off the header.
+fn take<'a, T: Deserialize<'a>>(header: &mut &'a [u8]) -> Result<T, ReadError> {
+    let (field, rest) = postcard::take_from_bytes(header).map_err(|_| ReadError::Header)?;
+    *header = rest;
+    Ok(field)
+}
+
+/// Takes a list off the header, item by item: a list that is read whole is copied on its way, and
+/// a board's stack is small.
+fn take_list<'a, T: Deserialize<'a>>(
+    header: &mut &'a [u8],
+    list: &mut Vec<T, MAX_LAYERS>,
+) -> Result<(), ReadError> {
+    for _ in 0..take::<u32>(header)? {
+        list.push(take(header)?).map_err(|_| ReadError::Header)?;
+    }
+    Ok(())
+}
+
 impl<'a> Model<'a> {
     /// Reads a file: the bytes are the model and nothing else.
     ///
     /// # Errors
     /// What is wrong with the bytes; see [`ReadError`].
     pub fn read(bytes: &'a [u8]) -> Result<Self, ReadError> {
-        let model = Self::read_slot(bytes)?;
-        if model.file_len == bytes.len() {
-            Ok(model)
-        } else {
-            Err(ReadError::Length {
-                expected: model.file_len,
+        let expected = file_len(bytes)?;
+        if expected < bytes.len() {
+            return Err(ReadError::Length {
+                expected,
                 found: bytes.len(),
-            })
+            });
         }
+        Self::read_slot(bytes)
     }
 
     /// Reads a slot in flash: the model and whatever follows it.
@@ -150,84 +223,70 @@ impl<'a> Model<'a> {
     /// # Errors
     /// What is wrong with the bytes; see [`ReadError`].
     pub fn read_slot(bytes: &'a [u8]) -> Result<Self, ReadError> {
-        let start = bytes.get(..MAGIC.len()).unwrap_or(bytes);
-        if start.is_empty() || start.iter().all(|&byte| byte == 0xFF) {
-            return Err(ReadError::Empty);
-        }
-        if start != MAGIC {
-            return Err(ReadError::Magic);
-        }
-        let version = prelude_u32(bytes, 4)?;
-        let found = version as u16;
-        if found != FORMAT_VERSION {
-            return Err(ReadError::Version { found });
-        }
-        let header_len = prelude_u32(bytes, 8)? as usize;
-        let total_len = prelude_u32(bytes, 12)? as usize;
-        let expected = prelude_u32(bytes, 16)?;
-        if version >> 16 != 0 || total_len < PRELUDE_LEN {
-            return Err(ReadError::Header);
-        }
-        let contents = bytes.get(PRELUDE_LEN..total_len).ok_or(ReadError::Length {
-            expected: total_len,
-            found: bytes.len(),
-        })?;
-        let found = CRC.checksum(contents);
-        if found != expected {
-            return Err(ReadError::Checksum { expected, found });
-        }
-        let header_bytes = contents.get(..header_len).ok_or(ReadError::Header)?;
-        let (header, rest) =
-            postcard::take_from_bytes::<Header<'a>>(header_bytes).map_err(|_| ReadError::Header)?;
-        if !rest.is_empty() {
-            return Err(ReadError::Header);
-        }
-        let block_start = (PRELUDE_LEN + header_len).next_multiple_of(BLOCK_ALIGN);
-        let block = bytes.get(block_start..total_len).ok_or(ReadError::Header)?;
-        Self::check(header, block, total_len)
-    }
-
-    /// Checks what the header says against the block.
-    fn check(header: Header<'a>, block: &'a [u8], file_len: usize) -> Result<Self, ReadError> {
-        for index in 0..header.layers.len() {
-            check_layer(&header.layers, index, block)
+        let Parts {
+            mut header,
+            block,
+            file_len,
+        } = split(bytes)?;
+        let header = &mut header;
+        let input = take(header)?;
+        let mut layers = Vec::new();
+        take_list(header, &mut layers)?;
+        for index in 0..layers.len() {
+            check_layer(&layers, index, block)
                 .map_err(|fault| ReadError::Layer { index, fault })?;
         }
-        let plan = Plan::new(&header.layers, &header.cuts).map_err(ReadError::Plan)?;
-        if plan.arena_len != header.arena_len as usize {
+        let mut cuts = Vec::new();
+        take_list(header, &mut cuts)?;
+        let plan = Plan::new(&layers, &cuts).map_err(ReadError::Plan)?;
+        let arena_len = take::<u32>(header)? as usize;
+        if plan.arena_len != arena_len {
             return Err(ReadError::Arena {
-                expected: header.arena_len as usize,
+                expected: arena_len,
                 found: plan.arena_len,
             });
         }
         let model = Model {
-            header,
-            block,
+            layers,
             plan,
+            block,
+            input,
+            labels: take(header)?,
+            verdict: take(header)?,
+            provenance: take(header)?,
+            golden: take(header)?,
             file_len,
         };
+        if !header.is_empty() {
+            return Err(ReadError::Header);
+        }
         model.check_labels()?;
-        let table_fits = match model.header.input.table {
+        model.check_contract()?;
+        Ok(model)
+    }
+
+    fn check_contract(&self) -> Result<(), ReadError> {
+        let table_fits = match self.input.table {
             None => true,
-            Some(offset) => region(block, offset, 768).is_some(),
+            Some(offset) => region(self.block, offset, 768).is_some(),
         };
-        let channels = model.header.input_shape().map(|shape| shape.channels);
+        let input = self.input_shape();
         if table_fits
-            && channels == Some(3)
-            && model.header.golden.logits.len() == model.output_len()
-            && model.header.verdict.beta.is_valid()
-            && model.header.verdict.unknown_below <= 1 << 16
+            && input.channels == 3
+            && input.height.max(input.width) <= MAX_OUTPUT_SIDE
+            && self.golden.logits.len() == self.output_len()
+            && self.verdict.beta.is_valid()
+            && self.verdict.unknown_below <= 1 << 16
         {
-            Ok(model)
+            Ok(())
         } else {
             Err(ReadError::Contract)
         }
     }
 
     fn check_labels(&self) -> Result<(), ReadError> {
-        let text = self.header.labels;
         let count = self.labels().count();
-        let ended = text.is_empty() || text.ends_with('\n');
+        let ended = self.labels.is_empty() || self.labels.ends_with('\n');
         let one_each = count == 0 || count == self.output_len();
         let clean = self
             .labels()
@@ -252,7 +311,7 @@ impl<'a> Model<'a> {
 
     /// The layers in running order.
     pub fn layers(&self) -> &[Layer] {
-        &self.header.layers
+        &self.layers
     }
 
     /// Where everything lies in memory.
@@ -262,21 +321,24 @@ impl<'a> Model<'a> {
 
     /// Shape of the picture that the first layer reads.
     pub fn input_shape(&self) -> Shape {
-        self.header.input_shape().unwrap_or(Shape {
-            height: 0,
-            width: 0,
-            channels: 0,
-        })
+        self.layers.first().map_or(
+            Shape {
+                height: 0,
+                width: 0,
+                channels: 0,
+            },
+            |layer| layer.input,
+        )
     }
 
     /// How pictures become input rows.
     pub const fn input_contract(&self) -> &InputContract {
-        &self.header.input
+        &self.input
     }
 
     /// How pixels become input numbers.
     pub fn pixel_map(&self) -> PixelMap<'a> {
-        let table = self.header.input.table;
+        let table = self.input.table;
         match table.and_then(|offset| region(self.block, offset, 768)?.try_into().ok()) {
             Some(table) => PixelMap::Table(table),
             None => PixelMap::Centred,
@@ -290,122 +352,21 @@ impl<'a> Model<'a> {
 
     /// The labels in the order of the logits; none for a model whose output is features.
     pub fn labels(&self) -> impl Iterator<Item = &'a str> + use<'a> {
-        self.header.labels.split_terminator('\n')
+        self.labels.split_terminator('\n')
     }
 
     /// How logits become an answer.
     pub const fn verdict(&self) -> &Verdict {
-        &self.header.verdict
+        &self.verdict
     }
 
     /// Where the model comes from.
     pub const fn provenance(&self) -> &Provenance<'a> {
-        &self.header.provenance
+        &self.provenance
     }
 
     /// The input whose answer is known.
     pub const fn golden(&self) -> &Golden<'a> {
-        &self.header.golden
-    }
-
-    /// Part of the weight block; empty rather than out of bounds.
-    fn part(&self, offset: u32, len: usize) -> &'a [u8] {
-        region(self.block, offset, len).unwrap_or(&[])
-    }
-
-    fn weights(&self, layer: &Layer) -> &'a [i8] {
-        bytemuck::cast_slice(self.part(layer.weights, layer.weight_count()))
-    }
-
-    fn output_stage(&self, layer: &Layer) -> OutputStage<'a> {
-        let channels = usize::from(layer.output.channels);
-        let tables = self.part(layer.tables, layer.table_len());
-        let (bias, rest) = tables.split_at(tables.len().min(channels * 4));
-        let (multiplier, shift) = rest.split_at(rest.len().min(channels * 4));
-        OutputStage {
-            channels: PerChannel {
-                bias: I32s::new(bias),
-                multiplier: I32s::new(multiplier),
-                shift: bytemuck::cast_slice(shift),
-            },
-            zero_point: layer.output_zero_point,
-            min: layer.output_min,
-            max: layer.output_max,
-        }
-    }
-
-    /// Order of the rows that layer `index` reads.
-    fn input_layout(&self, index: usize) -> crate::kernels::Layout {
-        match index {
-            0 => crate::kernels::Layout::Interleaved,
-            _ => self.plan.slots[index - 1].layout,
-        }
-    }
-
-    /// What the kernel of a 3 x 3 layer is told.
-    pub(crate) fn window_params(&self, index: usize) -> WindowParams<'a> {
-        let layer = &self.header.layers[index];
-        WindowParams {
-            weights: self.weights(layer),
-            input_width: layer.input.width.into(),
-            input_channels: layer.input.channels.into(),
-            output_width: layer.output.width.into(),
-            output_channels: layer.output.channels.into(),
-            stride: layer.stride.into(),
-            pad_left: layer.padding.left.into(),
-            input_zero_point: layer.input_zero_point,
-            input_layout: self.input_layout(index),
-            output_layout: self.plan.slots[index].layout,
-            output: self.output_stage(layer),
-        }
-    }
-
-    /// What the kernel of a 1 x 1 layer is told.
-    pub(crate) fn pointwise_params(&self, index: usize) -> PointwiseParams<'a> {
-        let layer = &self.header.layers[index];
-        PointwiseParams {
-            weights: self.weights(layer),
-            width: layer.output.width.into(),
-            input_channels: layer.input.channels.into(),
-            output_channels: layer.output.channels.into(),
-            input_zero_point: layer.input_zero_point,
-            output_layout: self.plan.slots[index].layout,
-            output: self.output_stage(layer),
-        }
-    }
-
-    /// What the kernel of a fully connected layer is told.
-    pub(crate) fn dense_params(&self, index: usize) -> DenseParams<'a> {
-        let layer = &self.header.layers[index];
-        DenseParams {
-            weights: self.weights(layer),
-            input_zero_point: layer.input_zero_point,
-            output: self.output_stage(layer),
-        }
-    }
-
-    /// What the kernel of an addition is told.
-    pub(crate) fn add_params(&self, index: usize) -> AddParams {
-        let layer = &self.header.layers[index];
-        let tables = I32s::new(self.part(layer.tables, layer.table_len()));
-        let multiplier = |pair: usize| Multiplier {
-            mantissa: tables.at(pair * 2),
-            shift: tables.at(pair * 2 + 1) as i8,
-        };
-        AddParams {
-            a_zero_point: layer.input_zero_point,
-            b_zero_point: self.header.layers[usize::from(layer.skip)].output_zero_point,
-            a: multiplier(0),
-            b: multiplier(1),
-            output: multiplier(2),
-            zero_point: layer.output_zero_point,
-            min: layer.output_min,
-            max: layer.output_max,
-        }
-    }
-
-    /// Whether layer `index` is of kind `op`.
-    pub fn is(&self, index: usize, op: Op) -> bool {
-        self.layers().get(index).is_some_and(|layer| layer.op == op)
+        &self.golden
     }
 }

@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 use core::fmt;
 
 use super::header::{Golden, GoldenRows, Header, InputContract, Provenance, Verdict};
-use super::layer::{Layer, Op};
+use super::layer::{Layer, MAX_LAYERS, Op};
 use super::read::{BLOCK_ALIGN, CRC, FORMAT_VERSION, MAGIC, Model, PRELUDE_LEN, ReadError};
 use crate::engine::{Engine, EngineError};
 use crate::kernels::{requant::Multiplier, scalar::Scalar};
@@ -112,7 +112,7 @@ const GOLDEN_SEED: u32 = 0x706F_7379;
 /// See [`WriteError`].
 pub fn write(spec: &ModelSpec<'_>) -> Result<Vec<u8>, WriteError> {
     let mut block = Vec::new();
-    let mut layers = heapless::Vec::new();
+    let mut layers: heapless::Vec<Layer, MAX_LAYERS> = heapless::Vec::new();
     for (index, layer) in spec.layers.iter().enumerate() {
         let layer = append_layer(&mut block, index, layer)?;
         layers
@@ -131,8 +131,8 @@ pub fn write(spec: &ModelSpec<'_>) -> Result<Vec<u8>, WriteError> {
     let blank = vec![0; output_len];
     let mut header = Header {
         input,
-        layers,
-        cuts: plan.cuts.clone(),
+        layers: &layers,
+        cuts: &plan.cuts,
         arena_len: plan.arena_len as u32,
         labels: &labels,
         verdict: spec.verdict,

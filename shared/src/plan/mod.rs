@@ -24,25 +24,25 @@ use crate::model::{Layer, MAX_LAYERS, Op};
 pub use search::{search, streaming};
 
 /// Rows that a 3 x 3 layer keeps besides the newest.
-const KEPT_ROWS: usize = 2;
+const KEPT_ROWS: u64 = 2;
 
 /// Where each row of something lies: row `y` at `offset + y * step`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Place {
     /// Byte offset of row 0 in the arena.
-    pub offset: usize,
+    pub offset: u32,
     /// Bytes from a row to the next: zero for a scratch row, which holds one row at a time.
-    pub step: usize,
+    pub step: u32,
 }
 
 impl Place {
     /// Offset of row `y`.
     pub const fn row(self, y: usize) -> usize {
-        self.offset + y * self.step
+        self.offset as usize + y * self.step as usize
     }
 }
 
-/// What a layer has in the arena.
+/// What a layer has in the arena. Small, because a board holds one for each layer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Slot {
     /// Where its output rows go.
@@ -50,9 +50,9 @@ pub struct Slot {
     /// Order of the numbers in its output rows.
     pub layout: Layout,
     /// Offset of what it keeps: rows under its window; sums of a pool; an addition's other rows.
-    pub state: usize,
+    pub state: u32,
     /// [`Op::Add`]: how many rows of its other operand it keeps.
-    pub delay: usize,
+    pub delay: u8,
     /// The addition that has this layer's output as its other operand.
     pub saved_by: Option<u8>,
 }
@@ -107,9 +107,10 @@ impl Plan {
     pub fn new(layers: &[Layer], cuts: &[u8]) -> Result<Self, PlanError> {
         let mut plan = Plan {
             arena_len: 0,
-            slots: empty_slots(layers)?,
+            slots: Vec::new(),
             cuts: Vec::from_slice(cuts).map_err(|_| PlanError::Cuts)?,
         };
+        fill_slots(layers, &mut plan.slots)?;
         if cuts.last().map(|&end| usize::from(end)) != Some(layers.len())
             || cuts.first() == Some(&0)
             || cuts.windows(2).any(|pair| pair[0] >= pair[1])
@@ -133,9 +134,8 @@ impl Plan {
     }
 }
 
-/// Slots with everything that does not depend on the cuts.
-fn empty_slots(layers: &[Layer]) -> Result<Vec<Slot, MAX_LAYERS>, PlanError> {
-    let mut slots = Vec::new();
+/// Fills slots with everything that does not depend on the cuts.
+fn fill_slots(layers: &[Layer], slots: &mut Vec<Slot, MAX_LAYERS>) -> Result<(), PlanError> {
     if layers.is_empty() {
         return Err(PlanError::LayerCount);
     }
@@ -166,12 +166,12 @@ fn empty_slots(layers: &[Layer]) -> Result<Vec<Slot, MAX_LAYERS>, PlanError> {
             slot.layout = Layout::Planar;
         }
     }
-    Ok(slots)
+    Ok(())
 }
 
 /// Rows of its other operand that the addition at `index` keeps: one more than the rows by which
-/// the layers between hold back.
-fn delay(layers: &[Layer], index: usize) -> usize {
+/// the layers between, all of stride 1, hold back. At most 1 + 2 * [`MAX_LAYERS`].
+fn delay(layers: &[Layer], index: usize) -> u8 {
     if layers[index].op != Op::Add {
         return 0;
     }
@@ -180,17 +180,17 @@ fn delay(layers: &[Layer], index: usize) -> usize {
         .skip(usize::from(layers[index].skip) + 1);
     1 + between
         .filter(|layer| layer.op.is_window())
-        .map(|layer| 2_usize.saturating_sub(usize::from(layer.padding.top)))
-        .sum::<usize>()
+        .map(|layer| 2_u8.saturating_sub(layer.padding.top))
+        .sum::<u8>()
 }
 
 /// Bytes that the layer at `index` keeps between rows.
-fn state_len(layers: &[Layer], index: usize) -> usize {
+fn state_len(layers: &[Layer], index: usize) -> u64 {
     let layer = &layers[index];
     match layer.op {
-        Op::Conv3x3 | Op::Depthwise3x3 => KEPT_ROWS * layer.input.row_len(),
-        Op::Add => delay(layers, index) * layer.output.row_len(),
-        Op::GlobalAveragePool => 4 * usize::from(layer.output.channels),
+        Op::Conv3x3 | Op::Depthwise3x3 => KEPT_ROWS * layer.input.row_len() as u64,
+        Op::Add => u64::from(delay(layers, index)) * layer.output.row_len() as u64,
+        Op::GlobalAveragePool => 4 * u64::from(layer.output.channels),
         Op::Pointwise | Op::Dense => 0,
     }
 }
@@ -210,12 +210,12 @@ struct Footprint {
 impl Footprint {
     /// The footprint of the layers `first..end`, whose output map lies at `output`.
     fn of(layers: &[Layer], first: usize, end: usize, output: usize) -> Result<Self, PlanError> {
-        // Sums in 64 bits: at most MAX_LAYERS terms of 50 bits.
+        // Sums in 64 bits, whatever a usize has: at most MAX_LAYERS terms of 50 bits.
         let mut maps = output as u64 + layers[end - 1].output.len() as u64;
-        let mut input = output;
+        let mut input = output as u64;
         if first > 0 {
             input += read_ahead(&layers[first..end]);
-            maps = maps.max(input as u64 + layers[first].input.len() as u64);
+            maps = maps.max(input + layers[first].input.len() as u64);
         }
         let mut scratch = [0; 2];
         let mut state = 0_u64;
@@ -224,7 +224,7 @@ impl Footprint {
             if layers[index].op == Op::Add && skip + 1 < first {
                 return Err(PlanError::CutSkip(index));
             }
-            state += state_len(layers, index) as u64;
+            state += state_len(layers, index);
             if index + 1 < end {
                 let row = &mut scratch[(index - first) % 2];
                 *row = layers[index].output.row_len().max(*row);
@@ -235,7 +235,7 @@ impl Footprint {
             return Err(PlanError::TooLarge);
         }
         Ok(Footprint {
-            input,
+            input: input as usize,
             maps: maps as usize,
             scratch,
             total: total as usize,
@@ -245,12 +245,12 @@ impl Footprint {
 
 /// How far beyond its output map a segment's input map must begin, so that no output row is
 /// written over an input row that is still to be read.
-fn read_ahead(segment: &[Layer]) -> usize {
+fn read_ahead(segment: &[Layer]) -> u64 {
     let (Some(first), Some(last)) = (segment.first(), segment.last()) else {
         return 0;
     };
     let rows = usize::from(first.input.height);
-    let (row_in, row_out) = (first.input.row_len(), last.output.row_len());
+    let (row_in, row_out) = (first.input.row_len() as u64, last.output.row_len() as u64);
     let mut ahead = 0;
     for y in 0..usize::from(last.output.height) {
         // The newest input row when output row `y` is written.
@@ -261,7 +261,8 @@ fn read_ahead(segment: &[Layer]) -> usize {
             _ => newest + 1,
         };
         if consumed < rows {
-            ahead = ahead.max(((y + 1) * row_out).saturating_sub(consumed * row_in));
+            let (written, read) = ((y as u64 + 1) * row_out, consumed as u64 * row_in);
+            ahead = ahead.max(written.saturating_sub(read));
         }
     }
     ahead
@@ -279,7 +280,8 @@ pub(crate) fn newest_row(y: usize, layer: &Layer) -> usize {
     }
 }
 
-/// Writes the offsets of the layers `first..end` into their slots.
+/// Writes the offsets of the layers `first..end` into their slots. The footprint is at most
+/// `i32::MAX` bytes, so 32 bits hold each of them.
 fn place_segment(
     layers: &[Layer],
     first: usize,
@@ -288,18 +290,18 @@ fn place_segment(
     footprint: &Footprint,
     slots: &mut [Slot],
 ) {
-    let mut state = footprint.maps;
+    let mut state = footprint.maps as u32;
     for (index, slot) in slots.iter_mut().enumerate().take(end).skip(first) {
         slot.state = state;
-        state += state_len(layers, index);
+        state += state_len(layers, index) as u32;
     }
-    let scratch = [state, state + footprint.scratch[0]];
+    let scratch = [state, state + footprint.scratch[0] as u32];
     let segment = slots.iter_mut().zip(layers).take(end).skip(first);
     for (index, (slot, layer)) in segment.enumerate() {
         slot.output = if first + index + 1 == end {
             Place {
-                offset: output,
-                step: layer.output.row_len(),
+                offset: output as u32,
+                step: layer.output.row_len() as u32,
             }
         } else {
             Place {

@@ -1,0 +1,255 @@
+//! Running one layer: where its rows come from, where they go, and which kernel makes them.
+
+use core::ops::Range;
+
+use super::{Engine, EngineError, Observer, Progress};
+use crate::kernels::Kernels;
+use crate::model::{Layer, Op};
+use crate::plan::newest_row;
+
+/// Where a kernel reads a row: in the arena, or the row that the caller pushed.
+#[derive(Clone, PartialEq, Eq)]
+enum Source {
+    Nothing,
+    Pushed,
+    Arena(Range<usize>),
+}
+
+impl Source {
+    fn range(&self) -> Range<usize> {
+        match self {
+            Source::Arena(range) => range.clone(),
+            Source::Nothing | Source::Pushed => 0..0,
+        }
+    }
+
+    fn pick<'a>(&self, arena: &'a [i8], pushed: &'a [i8]) -> Option<&'a [i8]> {
+        match self {
+            Source::Nothing => None,
+            Source::Pushed => Some(pushed),
+            Source::Arena(_) => Some(arena),
+        }
+    }
+}
+
+impl<'r, K: Kernels> Engine<'r, '_, K> {
+    fn layer(&self, index: usize) -> &'r Layer {
+        &self.model.layers()[index]
+    }
+
+    /// Where the pool at `index` keeps its sums.
+    fn sums(&self, index: usize) -> Range<usize> {
+        let start = self.model.plan().slots[index].state as usize;
+        start..start + 4 * usize::from(self.layer(index).output.channels)
+    }
+
+    /// The output row that layer `index` can write now.
+    pub(super) fn writable(&self, index: usize) -> Option<usize> {
+        let Progress {
+            received, written, ..
+        } = self.progress[index];
+        let layer = self.layer(index);
+        let y = usize::from(written);
+        let more = written < layer.output.height;
+        (more && newest_row(y, layer) < usize::from(received)).then_some(y)
+    }
+
+    /// Where input row `y` of layer `index` arrives.
+    fn arrival(&self, index: usize, y: usize) -> Source {
+        if index == 0 {
+            return Source::Pushed;
+        }
+        let start = self.model.plan().slots[index - 1].output.row(y);
+        Source::Arena(start..start + self.layer(index).input.row_len())
+    }
+
+    /// Where a 3 x 3 layer keeps input row `y`.
+    fn kept(&self, index: usize, y: usize) -> Range<usize> {
+        let len = self.layer(index).input.row_len();
+        let start = self.model.plan().slots[index].state as usize + (y % 2) * len;
+        start..start + len
+    }
+
+    /// Where the addition at `index` keeps row `y` of its other operand.
+    fn delayed(&self, index: usize, y: usize) -> Range<usize> {
+        let slot = &self.model.plan().slots[index];
+        let len = self.layer(index).output.row_len();
+        let start = slot.state as usize + (y % usize::from(slot.delay.max(1))) * len;
+        start..start + len
+    }
+
+    /// Notes that a row has arrived at layer `index`, and saves it where an addition wants it.
+    pub(super) fn receive(&mut self, index: usize, pushed: &[i8]) -> Result<(), EngineError> {
+        let y = usize::from(self.progress[index].received);
+        self.progress[index].received += 1;
+        self.progress[index].fresh = true;
+        let previous = index.checked_sub(1);
+        let saved_by = previous.and_then(|layer| self.model.plan().slots[layer].saved_by);
+        match saved_by {
+            Some(add) => {
+                let to = self.delayed(add.into(), y);
+                self.copy(self.arrival(index, y), to, pushed)
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// Puts the newest row of layer `index` where it outlives its scratch row.
+    pub(super) fn keep(&mut self, index: usize, pushed: &[i8]) -> Result<(), EngineError> {
+        if !core::mem::take(&mut self.progress[index].fresh) {
+            return Ok(());
+        }
+        let y = self.progress[index].newest();
+        match self.layer(index).op {
+            Op::Conv3x3 | Op::Depthwise3x3 => {
+                let to = self.kept(index, y);
+                self.copy(self.arrival(index, y), to, pushed)
+            }
+            // The sums have taken the last row already, or there would be no output.
+            Op::GlobalAveragePool if self.progress[index].written == 0 => {
+                self.pool(index, y, pushed)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn copy(&mut self, from: Source, to: Range<usize>, pushed: &[i8]) -> Result<(), EngineError> {
+        let [arena, to] = self
+            .arena
+            .get_disjoint_mut([from.range(), to])
+            .map_err(|_| EngineError::Plan)?;
+        match from.pick(arena, pushed) {
+            Some(row) if row.len() == to.len() => to.copy_from_slice(row),
+            _ => return Err(EngineError::Plan),
+        }
+        Ok(())
+    }
+
+    /// Adds row `y` to the sums of the pool at `index`.
+    fn pool(&mut self, index: usize, y: usize, pushed: &[i8]) -> Result<(), EngineError> {
+        let from = self.arrival(index, y);
+        let [arena, sums] = self
+            .arena
+            .get_disjoint_mut([from.range(), self.sums(index)])
+            .map_err(|_| EngineError::Plan)?;
+        if y == 0 {
+            sums.fill(0);
+        }
+        let row = from.pick(arena, pushed).ok_or(EngineError::Plan)?;
+        self.kernels.pool_row(row, sums);
+        Ok(())
+    }
+
+    /// The bytes of output row `y` of layer `index`.
+    fn output(&self, index: usize, y: usize) -> Range<usize> {
+        let start = self.model.plan().slots[index].output.row(y);
+        start..start + self.layer(index).output.row_len()
+    }
+
+    pub(super) fn observe(
+        &self,
+        index: usize,
+        y: usize,
+        observer: &mut impl Observer,
+    ) -> Result<(), EngineError> {
+        let row = self.arena.get(self.output(index, y));
+        let layout = self.model.plan().slots[index].layout;
+        observer.row(index, y, layout, row.ok_or(EngineError::Plan)?);
+        Ok(())
+    }
+
+    /// Computes output row `y` of layer `index`.
+    pub(super) fn write(
+        &mut self,
+        index: usize,
+        y: usize,
+        pushed: &[i8],
+    ) -> Result<(), EngineError> {
+        self.progress[index].written += 1;
+        let output = self.output(index, y);
+        let layer = self.layer(index);
+        match layer.op {
+            Op::Conv3x3 | Op::Depthwise3x3 => self.write_window(index, y, output, pushed),
+            Op::GlobalAveragePool => {
+                self.pool(index, self.progress[index].newest(), pushed)?;
+                let pixels = i32::from(layer.input.height) * i32::from(layer.input.width);
+                let [sums, output] = self
+                    .arena
+                    .get_disjoint_mut([self.sums(index), output])
+                    .map_err(|_| EngineError::Plan)?;
+                let clamp = (layer.output_min, layer.output_max);
+                self.kernels.pool_finish(sums, pixels, clamp, output);
+                Ok(())
+            }
+            Op::Pointwise | Op::Dense | Op::Add => {
+                let from = self.arrival(index, y);
+                let other = match layer.op {
+                    Op::Add => self.delayed(index, y),
+                    _ => 0..0,
+                };
+                let [arena, other, output] = self
+                    .arena
+                    .get_disjoint_mut([from.range(), other, output])
+                    .map_err(|_| EngineError::Plan)?;
+                let row = from.pick(arena, pushed).ok_or(EngineError::Plan)?;
+                match layer.op {
+                    Op::Pointwise => {
+                        let params = self.model.pointwise_params(index);
+                        self.kernels.pointwise(&params, row, output);
+                    }
+                    Op::Dense => {
+                        let params = self.model.dense_params(index);
+                        self.kernels.dense(&params, row, output);
+                    }
+                    _ => {
+                        let params = self.model.add_params(index);
+                        self.kernels.add(&params, row, other, output);
+                    }
+                }
+                Ok(())
+            }
+        }
+    }
+
+    fn write_window(
+        &mut self,
+        index: usize,
+        y: usize,
+        output: Range<usize>,
+        pushed: &[i8],
+    ) -> Result<(), EngineError> {
+        let layer = self.layer(index);
+        let Progress { fresh, .. } = self.progress[index];
+        let newest = self.progress[index].newest();
+        let sources: [Source; 3] = core::array::from_fn(|tap| {
+            let row = (y * usize::from(layer.stride) + tap)
+                .checked_sub(layer.padding.top.into())
+                .filter(|&row| row < usize::from(layer.input.height));
+            match row {
+                None => Source::Nothing,
+                Some(row) if row == newest && fresh => self.arrival(index, row),
+                Some(row) => Source::Arena(self.kept(index, row)),
+            }
+        });
+        let [top, middle, bottom, output] = self
+            .arena
+            .get_disjoint_mut([
+                sources[0].range(),
+                sources[1].range(),
+                sources[2].range(),
+                output,
+            ])
+            .map_err(|_| EngineError::Plan)?;
+        let rows = [
+            sources[0].pick(top, pushed),
+            sources[1].pick(middle, pushed),
+            sources[2].pick(bottom, pushed),
+        ];
+        let params = self.model.window_params(index);
+        match layer.op {
+            Op::Conv3x3 => self.kernels.conv3x3(&params, rows, output),
+            _ => self.kernels.depthwise3x3(&params, rows, output),
+        }
+        Ok(())
+    }
+}

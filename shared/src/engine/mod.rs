@@ -1,0 +1,293 @@
+//! Runs a checked model in the caller's memory: rows in, logits out.
+//!
+//! Here is the flow of rows; `layer.rs` runs one layer.
+
+mod layer;
+
+use core::fmt;
+
+use heapless::Vec;
+
+use crate::kernels::{Kernels, Layout};
+use crate::model::{GoldenRows, MAX_LAYERS, Model, Op};
+
+/// Why a picture could not be run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EngineError {
+    /// The memory is smaller than the plan.
+    Arena {
+        /// Bytes that the plan takes.
+        needed: usize,
+        /// Bytes that were given.
+        given: usize,
+    },
+    /// A row has another length than the model's input.
+    RowLength {
+        /// Numbers in a row of the input.
+        expected: usize,
+        /// Numbers in the row.
+        found: usize,
+    },
+    /// A row was pushed after the last.
+    TooManyRows,
+    /// The answer was asked for before the last row.
+    MissingRows {
+        /// Rows of the input.
+        expected: usize,
+        /// Rows that were pushed.
+        found: usize,
+    },
+    /// The golden check gave another answer than it did on the laptop.
+    Golden,
+    /// The plan does not hold what it promises; a fault in posy.
+    Plan,
+}
+
+impl fmt::Display for EngineError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Arena { needed, given } => {
+                write!(
+                    f,
+                    "the model needs {needed} bytes of memory and has {given}"
+                )
+            }
+            Self::RowLength { expected, found } => {
+                write!(f, "a row should hold {expected} numbers and holds {found}")
+            }
+            Self::TooManyRows => write!(f, "a row came after the last one of the picture"),
+            Self::MissingRows { expected, found } => {
+                write!(f, "the picture has {found} of its {expected} rows")
+            }
+            Self::Golden => write!(f, "the golden check gave another answer than the laptop"),
+            Self::Plan => write!(f, "the memory plan is not what it promises"),
+        }
+    }
+}
+
+impl core::error::Error for EngineError {}
+
+/// Sees each row that a layer writes; for tests and profiles.
+pub trait Observer {
+    /// Row `row` of layer `layer`, in `layout`.
+    fn row(&mut self, layer: usize, row: usize, layout: Layout, numbers: &[i8]);
+}
+
+impl Observer for () {
+    fn row(&mut self, _: usize, _: usize, _: Layout, _: &[i8]) {}
+}
+
+/// How far a layer has come in the current picture.
+#[derive(Clone, Copy, Debug, Default)]
+struct Progress {
+    /// Input rows that have arrived.
+    received: u16,
+    /// Output rows that have been written.
+    written: u16,
+    /// Whether the newest input row is still only in its scratch row.
+    fresh: bool,
+}
+
+impl Progress {
+    /// Index of the newest input row, once one has arrived.
+    const fn newest(&self) -> usize {
+        (self.received as usize).saturating_sub(1)
+    }
+}
+
+/// A model, the memory that it runs in, and the state of the current picture.
+#[derive(Debug)]
+pub struct Engine<'r, 'm, K> {
+    model: &'r Model<'m>,
+    arena: &'r mut [i8],
+    kernels: K,
+    progress: Vec<Progress, MAX_LAYERS>,
+}
+
+impl<'r, 'm, K: Kernels> Engine<'r, 'm, K> {
+    /// An engine for `model` in `arena`, of which it uses the first
+    /// [`Plan::arena_len`](crate::plan::Plan::arena_len) bytes.
+    ///
+    /// # Errors
+    /// [`EngineError::Arena`] where the memory is too small.
+    pub fn new(model: &'r Model<'m>, arena: &'r mut [i8], kernels: K) -> Result<Self, EngineError> {
+        let (needed, given) = (model.plan().arena_len, arena.len());
+        let Some(arena) = arena.get_mut(..needed) else {
+            return Err(EngineError::Arena { needed, given });
+        };
+        let mut engine = Engine {
+            model,
+            arena,
+            kernels,
+            progress: Vec::new(),
+        };
+        engine.begin()?;
+        Ok(engine)
+    }
+
+    /// The model that it runs.
+    pub const fn model(&self) -> &'r Model<'m> {
+        self.model
+    }
+
+    /// Begins a picture; what was pushed of another is forgotten.
+    ///
+    /// # Errors
+    /// None for a checked model.
+    pub fn begin(&mut self) -> Result<(), EngineError> {
+        self.progress.clear();
+        self.progress
+            .resize_default(self.model.layers().len())
+            .map_err(|_| EngineError::Plan)?;
+        Ok(())
+    }
+
+    /// Takes the next row of the picture, `[W, C]`, and runs whatever can be run with it.
+    ///
+    /// # Errors
+    /// [`EngineError::RowLength`] or [`EngineError::TooManyRows`]; the picture is as it was.
+    pub fn push_row(&mut self, row: &[i8]) -> Result<(), EngineError> {
+        self.push_row_observed(row, &mut ())
+    }
+
+    /// [`Engine::push_row`], showing each row that is written.
+    ///
+    /// # Errors
+    /// As [`Engine::push_row`].
+    pub fn push_row_observed(
+        &mut self,
+        row: &[i8],
+        observer: &mut impl Observer,
+    ) -> Result<(), EngineError> {
+        let input = self.model.input_shape();
+        if row.len() != input.row_len() {
+            return Err(EngineError::RowLength {
+                expected: input.row_len(),
+                found: row.len(),
+            });
+        }
+        if self.progress[0].received == input.height {
+            return Err(EngineError::TooManyRows);
+        }
+        let end = usize::from(self.model.plan().cuts[0]);
+        self.run_row(0, end, row, observer)
+    }
+
+    /// The model's output once every row has been pushed: logits, or features. The next picture
+    /// can begin.
+    ///
+    /// # Errors
+    /// [`EngineError::MissingRows`]; the picture is as it was.
+    pub fn finish(&mut self) -> Result<&[i8], EngineError> {
+        self.finish_observed(&mut ())
+    }
+
+    /// [`Engine::finish`], showing each row that is written.
+    ///
+    /// # Errors
+    /// As [`Engine::finish`].
+    pub fn finish_observed(&mut self, observer: &mut impl Observer) -> Result<&[i8], EngineError> {
+        let expected = usize::from(self.model.input_shape().height);
+        let found = usize::from(self.progress[0].received);
+        if found < expected {
+            return Err(EngineError::MissingRows { expected, found });
+        }
+        let model = self.model;
+        for pair in model.plan().cuts.windows(2) {
+            let (first, end) = (usize::from(pair[0]), usize::from(pair[1]));
+            for _ in 0..model.layers()[first].input.height {
+                self.run_row(first, end, &[], observer)?;
+            }
+        }
+        self.begin()?;
+        let last = model.plan().slots.last().ok_or(EngineError::Plan)?;
+        let start = last.output.offset as usize;
+        self.arena
+            .get(start..start + model.output_len())
+            .ok_or(EngineError::Plan)
+    }
+
+    /// Runs the model's golden input and compares; `row` is room for one row of the input.
+    ///
+    /// # Errors
+    /// [`EngineError::Golden`] where the answer is not the one in the model;
+    /// [`EngineError::RowLength`] where `row` has not the length of an input row.
+    pub fn golden_check(&mut self, row: &mut [i8]) -> Result<(), EngineError> {
+        let model = self.model;
+        let golden = model.golden();
+        let mut rows = GoldenRows::new(golden.seed);
+        self.begin()?;
+        for _ in 0..model.input_shape().height {
+            rows.fill(row);
+            self.push_row(row)?;
+        }
+        let logits = self.finish()?;
+        let equal = logits.len() == golden.logits.len()
+            && logits
+                .iter()
+                .zip(golden.logits)
+                .all(|(&logit, &expected)| logit == expected as i8);
+        if equal {
+            Ok(())
+        } else {
+            Err(EngineError::Golden)
+        }
+    }
+
+    /// Gives the next row to layer `first` and follows what comes of it as far as it goes, depth
+    /// first: a row written is read before the next is written, so that one scratch row does.
+    fn run_row(
+        &mut self,
+        first: usize,
+        end: usize,
+        pushed: &[i8],
+        observer: &mut impl Observer,
+    ) -> Result<(), EngineError> {
+        let mut index = first;
+        self.receive(index, pushed)?;
+        loop {
+            if let Some(y) = self.writable(index) {
+                self.write(index, y, pushed)?;
+                self.observe(index, y, observer)?;
+                self.keep(index, pushed)?;
+                if index + 1 < end {
+                    index += 1;
+                    self.receive(index, pushed)?;
+                }
+            } else {
+                self.keep(index, pushed)?;
+                if index == first {
+                    return Ok(());
+                }
+                index -= 1;
+            }
+        }
+    }
+}
+
+/// Runs the last layer of `model` alone: `features` as the layer before it gives them, to logits.
+///
+/// # Errors
+/// [`EngineError::RowLength`] where features or logits are not as many as the layer has, or where
+/// the last layer is not a dense one.
+pub fn run_head(
+    model: &Model<'_>,
+    kernels: &impl Kernels,
+    features: &[i8],
+    logits: &mut [i8],
+) -> Result<(), EngineError> {
+    let index = model.layers().len().saturating_sub(1);
+    let dense = model
+        .layers()
+        .get(index)
+        .filter(|layer| layer.op == Op::Dense);
+    let expected = dense.map_or((0, 0), |layer| (layer.input.len(), layer.output.len()));
+    let lengths = [(expected.0, features.len()), (expected.1, logits.len())];
+    for (expected, found) in lengths {
+        if expected != found || dense.is_none() {
+            return Err(EngineError::RowLength { expected, found });
+        }
+    }
+    kernels.dense(&model.dense_params(index), features, logits);
+    Ok(())
+}

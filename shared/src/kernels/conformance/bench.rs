@@ -1,0 +1,177 @@
+//! The buffers of the cases, and what fills them.
+
+use super::Mismatch;
+use crate::kernels::{I32s, OutputStage, PerChannel};
+
+pub(super) const MAX_ROW: usize = 1024;
+pub(super) const MAX_WEIGHTS: usize = 2304;
+pub(super) const MAX_CHANNELS: usize = 40;
+
+/// Marsaglia's xorshift32 ("Xorshift RNGs", 2003), the triple 13, 17, 5.
+pub(super) struct Seeded(u32);
+
+impl Seeded {
+    pub(super) fn next(&mut self) -> u32 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 17;
+        self.0 ^= self.0 << 5;
+        self.0
+    }
+
+    /// A number below `bound`.
+    pub(super) fn below(&mut self, bound: usize) -> usize {
+        (self.next() >> 8) as usize % bound
+    }
+
+    /// The high byte; one in eight is an extreme, where saturation hides.
+    pub(super) fn number(&mut self) -> i8 {
+        let bits = self.next();
+        match bits & 15 {
+            0 => i8::MIN,
+            1 => i8::MAX,
+            _ => (bits >> 24) as i8,
+        }
+    }
+
+    pub(super) fn fill(&mut self, numbers: &mut [i8]) {
+        for number in numbers {
+            *number = self.number();
+        }
+    }
+}
+
+/// Zero point and bounds of an output.
+#[derive(Clone, Copy)]
+pub(super) struct Clamp {
+    pub(super) zero_point: i8,
+    pub(super) min: i8,
+    pub(super) max: i8,
+}
+
+/// Biases and rescalings of output channels.
+pub(super) struct Tables {
+    bias: [u8; MAX_CHANNELS * 4],
+    multiplier: [u8; MAX_CHANNELS * 4],
+    shift: [i8; MAX_CHANNELS],
+}
+
+impl Tables {
+    fn refill(&mut self, seeded: &mut Seeded, terms: usize) {
+        let bits = 16 + usize::BITS - terms.leading_zeros();
+        for channel in 0..MAX_CHANNELS {
+            let bias = seeded.next() as i32 >> 14;
+            let mantissa = match seeded.below(16) {
+                0 => 0,
+                1 => i32::MAX as u32,
+                _ => (seeded.next() >> 2) | 1 << 30,
+            };
+            self.bias[channel * 4..][..4].copy_from_slice(&bias.to_le_bytes());
+            self.multiplier[channel * 4..][..4].copy_from_slice(&mantissa.to_le_bytes());
+            // Mostly what brings the sum back to a byte. To the left no further than what MAX_WEIGHTS
+            // products of 255 and -128 and a bias leave of 31 bits.
+            self.shift[channel] = match seeded.below(16) {
+                0 => 0,
+                1 => 1,
+                2 => 4,
+                3 => -31,
+                _ => -((bits as i8 - 8) + (seeded.next() & 3) as i8 - 2).max(0),
+            };
+        }
+    }
+
+    /// The output stage of a layer with `outputs` channels.
+    pub(super) fn stage(&self, outputs: usize, clamp: Clamp) -> OutputStage<'_> {
+        OutputStage {
+            channels: PerChannel {
+                bias: I32s::new(&self.bias[..outputs * 4]),
+                multiplier: I32s::new(&self.multiplier[..outputs * 4]),
+                shift: &self.shift[..outputs],
+            },
+            zero_point: clamp.zero_point,
+            min: clamp.min,
+            max: clamp.max,
+        }
+    }
+}
+
+/// The buffers of a case.
+pub(super) struct Bench {
+    pub(super) rows: [[i8; MAX_ROW]; 3],
+    pub(super) weights: [i8; MAX_WEIGHTS],
+    pub(super) tables: Tables,
+    pub(super) expected: [i8; MAX_ROW],
+    pub(super) actual: [i8; MAX_ROW],
+    pub(super) seeded: Seeded,
+}
+
+impl Bench {
+    pub(super) const fn new() -> Self {
+        Bench {
+            rows: [[0; MAX_ROW]; 3],
+            weights: [0; MAX_WEIGHTS],
+            tables: Tables {
+                bias: [0; MAX_CHANNELS * 4],
+                multiplier: [0; MAX_CHANNELS * 4],
+                shift: [0; MAX_CHANNELS],
+            },
+            expected: [0; MAX_ROW],
+            actual: [0; MAX_ROW],
+            seeded: Seeded(0x9E37_79B9),
+        }
+    }
+
+    /// New numbers everywhere, for sums of at most [`MAX_WEIGHTS`] products. Once in eight times the
+    /// numbers are the extremes alone: the largest sums, and products that fill 16 bits.
+    pub(super) fn refill(&mut self, terms: usize) {
+        for row in &mut self.rows {
+            self.seeded.fill(row);
+        }
+        self.seeded.fill(&mut self.weights);
+        if self.seeded.below(8) == 0 {
+            let extremes = [i8::MIN, i8::MAX];
+            self.weights.fill(extremes[self.seeded.below(2)]);
+            for row in &mut self.rows {
+                row.fill(extremes[self.seeded.below(2)]);
+            }
+        }
+        self.tables.refill(&mut self.seeded, terms);
+    }
+
+    /// The clamps that networks have: of ReLU6, of ReLU, none; and one of a single number.
+    pub(super) fn clamp(&mut self) -> Clamp {
+        let (zero_point, min, max) = match self.seeded.below(8) {
+            0 => (9, 4, 4),
+            1..4 => (-128, -128, 127),
+            4..6 => (-5, -5, 101),
+            _ => (17, -128, 127),
+        };
+        Clamp {
+            zero_point,
+            min,
+            max,
+        }
+    }
+
+    pub(super) fn compare(&self, length: usize, case: Mismatch) -> Result<(), Mismatch> {
+        let pairs = self.expected[..length].iter().zip(&self.actual[..length]);
+        match pairs
+            .enumerate()
+            .find(|(_, (expected, actual))| expected != actual)
+        {
+            None => Ok(()),
+            Some((position, (&expected, &actual))) => Err(Mismatch {
+                position,
+                expected,
+                actual,
+                ..case
+            }),
+        }
+    }
+}
+
+/// Makes every number of the answer wrong, so that one that is not written is found.
+pub(super) fn poison(expected: &[i8], actual: &mut [i8]) {
+    for (expected, actual) in expected.iter().zip(actual) {
+        *actual = !expected;
+    }
+}

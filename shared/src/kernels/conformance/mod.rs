@@ -1,0 +1,92 @@
+//! The same seeded cases for every variant, on a laptop, in an emulator and on a board.
+//!
+//! Sizes run through everything up to 9 and then around multiples of 8 and 16, so that each tile
+//! edge is met below, at and above. No allocation: the buffers are on the stack (about 8 KB).
+
+mod bench;
+mod cases;
+
+use super::Kernels;
+use bench::{Bench, MAX_ROW, MAX_WEIGHTS};
+use cases::{dense, elementwise, pointwise, windows};
+
+/// A case in which a variant differs from the reference.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Mismatch {
+    /// Which kernel.
+    pub kernel: &'static str,
+    /// Pixels in the input row.
+    pub width: usize,
+    /// Channels of the input.
+    pub input_channels: usize,
+    /// Channels of the output.
+    pub output_channels: usize,
+    /// First differing position in the output row.
+    pub position: usize,
+    /// What the reference gives.
+    pub expected: i8,
+    /// What the variant gives.
+    pub actual: i8,
+}
+
+impl core::fmt::Display for Mismatch {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        write!(
+            f,
+            "{}: width {}, {} to {} channels: number {} is {} where the reference gives {}",
+            self.kernel,
+            self.width,
+            self.input_channels,
+            self.output_channels,
+            self.position,
+            self.actual,
+            self.expected
+        )
+    }
+}
+
+impl core::error::Error for Mismatch {}
+
+/// Pixels and channels around tile edges; pairs over the buffers' sizes are passed over.
+const SIZES: [usize; 19] = [
+    1, 2, 3, 4, 5, 6, 7, 8, 9, 11, 12, 13, 15, 16, 17, 24, 31, 32, 33,
+];
+
+/// Vectors that a dense layer reads, beyond [`SIZES`].
+const LONG_SIZES: [usize; 9] = [63, 64, 65, 127, 129, 255, 257, 1023, 1024];
+
+/// Holds `kernels` to the reference and gives the number of cases.
+///
+/// # Errors
+/// The first case in which they differ.
+pub fn check(kernels: &impl Kernels) -> Result<usize, Mismatch> {
+    let mut bench = Bench::new();
+    let mut cases = 0;
+    for width in SIZES {
+        for channels in SIZES {
+            if width * channels > MAX_ROW {
+                continue;
+            }
+            for variety in 0..16 {
+                cases += windows(kernels, &mut bench, width, channels, variety)?;
+            }
+            for outputs in [1, 2, 3, 4, 5, 8, 17, 40] {
+                if channels * outputs <= MAX_WEIGHTS && width * outputs <= MAX_ROW {
+                    cases += pointwise(kernels, &mut bench, width, channels, outputs)?;
+                }
+            }
+            cases += elementwise(kernels, &mut bench, width, channels)?;
+        }
+    }
+    for inputs in SIZES.into_iter().chain(LONG_SIZES) {
+        for outputs in [1, 2, 3, 4, 5, 8, 17, 40] {
+            if inputs * outputs <= MAX_WEIGHTS {
+                cases += dense(kernels, &mut bench, inputs, outputs)?;
+            }
+        }
+    }
+    Ok(cases)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,107 @@
+//! What the kernels are told about each layer of a model, borrowed from its bytes.
+
+use super::check::region;
+use super::layer::Layer;
+use super::read::Model;
+use crate::kernels::{
+    AddParams, DenseParams, I32s, Layout, OutputStage, PerChannel, PointwiseParams, WindowParams,
+    requant::Multiplier,
+};
+
+impl<'a> Model<'a> {
+    /// Part of the weight block; empty rather than out of bounds.
+    fn part(&self, offset: u32, len: usize) -> &'a [u8] {
+        region(self.block, offset, len).unwrap_or(&[])
+    }
+
+    fn weights(&self, layer: &Layer) -> &'a [i8] {
+        bytemuck::cast_slice(self.part(layer.weights, layer.weight_count()))
+    }
+
+    fn output_stage(&self, layer: &Layer) -> OutputStage<'a> {
+        let channels = usize::from(layer.output.channels);
+        let tables = self.part(layer.tables, layer.table_len());
+        let (bias, rest) = tables.split_at(tables.len().min(channels * 4));
+        let (multiplier, shift) = rest.split_at(rest.len().min(channels * 4));
+        OutputStage {
+            channels: PerChannel {
+                bias: I32s::new(bias),
+                multiplier: I32s::new(multiplier),
+                shift: bytemuck::cast_slice(shift),
+            },
+            zero_point: layer.output_zero_point,
+            min: layer.output_min,
+            max: layer.output_max,
+        }
+    }
+
+    /// Order of the rows that layer `index` reads.
+    fn input_layout(&self, index: usize) -> Layout {
+        match index {
+            0 => Layout::Interleaved,
+            _ => self.plan.slots[index - 1].layout,
+        }
+    }
+
+    /// What the kernel of a 3 x 3 layer is told.
+    pub(crate) fn window_params(&self, index: usize) -> WindowParams<'a> {
+        let layer = &self.layers[index];
+        WindowParams {
+            weights: self.weights(layer),
+            input_width: layer.input.width.into(),
+            input_channels: layer.input.channels.into(),
+            output_width: layer.output.width.into(),
+            output_channels: layer.output.channels.into(),
+            stride: layer.stride.into(),
+            pad_left: layer.padding.left.into(),
+            input_zero_point: layer.input_zero_point,
+            input_layout: self.input_layout(index),
+            output_layout: self.plan.slots[index].layout,
+            output: self.output_stage(layer),
+        }
+    }
+
+    /// What the kernel of a 1 x 1 layer is told.
+    pub(crate) fn pointwise_params(&self, index: usize) -> PointwiseParams<'a> {
+        let layer = &self.layers[index];
+        PointwiseParams {
+            weights: self.weights(layer),
+            width: layer.output.width.into(),
+            input_channels: layer.input.channels.into(),
+            output_channels: layer.output.channels.into(),
+            input_zero_point: layer.input_zero_point,
+            output_layout: self.plan.slots[index].layout,
+            output: self.output_stage(layer),
+        }
+    }
+
+    /// What the kernel of a fully connected layer is told.
+    pub(crate) fn dense_params(&self, index: usize) -> DenseParams<'a> {
+        let layer = &self.layers[index];
+        DenseParams {
+            weights: self.weights(layer),
+            input_zero_point: layer.input_zero_point,
+            output: self.output_stage(layer),
+        }
+    }
+
+    /// What the kernel of an addition is told.
+    pub(crate) fn add_params(&self, index: usize) -> AddParams {
+        let layer = &self.layers[index];
+        let tables = I32s::new(self.part(layer.tables, layer.table_len()));
+        let multiplier = |pair: usize| Multiplier {
+            mantissa: tables.at(pair * 2),
+            shift: tables.at(pair * 2 + 1) as i8,
+        };
+        AddParams {
+            a_zero_point: layer.input_zero_point,
+            b_zero_point: self.layers[usize::from(layer.skip)].output_zero_point,
+            a: multiplier(0),
+            b: multiplier(1),
+            output: multiplier(2),
+            zero_point: layer.output_zero_point,
+            min: layer.output_min,
+            max: layer.output_max,
+        }
+    }
+}

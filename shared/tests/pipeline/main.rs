@@ -1,0 +1,108 @@
+//! Random networks run by rows, in exactly the planned bytes, against the same networks computed
+//! map by map from the definition of each layer.
+
+mod answers;
+mod definition;
+mod fuzz;
+mod hostile;
+mod limits;
+mod networks;
+mod raw;
+
+use definition::reference;
+use networks::{Seeded, random_network, spec};
+use posy_shared::engine::{Engine, EngineError};
+use posy_shared::kernels::scalar::Scalar;
+use posy_shared::model::{Layer, Model, write};
+use posy_shared::plan::{Plan, search, streaming};
+
+fn run(model: &Model<'_>, input: &[i8]) -> Vec<i8> {
+    let mut arena = vec![0x55; model.plan().arena_len];
+    let mut engine = Engine::new(model, &mut arena, Scalar).unwrap();
+    // Twice, so that what one picture leaves behind is seen in the next.
+    let mut answers = (0..2).map(|_| {
+        for row in input.chunks_exact(model.input_shape().row_len()) {
+            engine.push_row(row).unwrap();
+        }
+        engine.finish().unwrap().to_vec()
+    });
+    let (first, second) = (answers.next().unwrap(), answers.next().unwrap());
+    assert_eq!(first, second);
+    first
+}
+
+#[test]
+fn random_networks_give_what_their_definition_gives() {
+    let mut segments = 0;
+    for seed in 1..400 {
+        let layers = random_network(seed * 2_654_435);
+        let mut seeded = Seeded(seed);
+        let input: Vec<i8> = (0..layers[0].layer.input.len())
+            .map(|_| seeded.number())
+            .collect();
+        let expected = reference(&layers, &input);
+        let file = write(&spec(layers)).unwrap();
+        let model = Model::read(&file).unwrap();
+        segments += model.plan().cuts.len();
+        assert_eq!(
+            run(&model, &input),
+            expected,
+            "seed {seed}: {:?}",
+            model.layers()
+        );
+    }
+    assert!(
+        segments > 800,
+        "too few plans have several segments: {segments}"
+    );
+}
+
+/// That a network gives the same answer whatever its cuts is in `fuzz.rs`.
+#[test]
+fn no_single_cut_takes_less_memory_than_the_search_finds() {
+    for seed in 1..60 {
+        let layers = random_network(seed * 7_919);
+        let bare: Vec<Layer> = layers.iter().map(|spec| spec.layer).collect();
+        let best = search(&bare).unwrap();
+        let whole = streaming(&bare).unwrap();
+        assert!(best.arena_len <= whole.arena_len);
+        for cut in 1..bare.len() as u8 {
+            if let Ok(plan) = Plan::new(&bare, &[cut, bare.len() as u8]) {
+                assert!(best.arena_len <= plan.arena_len, "seed {seed}, cut {cut}");
+            }
+        }
+    }
+}
+
+#[test]
+fn one_byte_less_is_refused_and_misuse_has_names() {
+    let file = write(&spec(random_network(77))).unwrap();
+    let model = Model::read(&file).unwrap();
+    let needed = model.plan().arena_len;
+    let mut arena = vec![0; needed];
+    let refused = Engine::new(&model, &mut arena[1..], Scalar).unwrap_err();
+    assert_eq!(
+        refused,
+        EngineError::Arena {
+            needed,
+            given: needed - 1
+        }
+    );
+    let mut engine = Engine::new(&model, &mut arena, Scalar).unwrap();
+    let row = vec![0; model.input_shape().row_len()];
+    assert!(matches!(
+        engine.push_row(&row[1..]),
+        Err(EngineError::RowLength { .. })
+    ));
+    assert!(matches!(
+        engine.finish(),
+        Err(EngineError::MissingRows { found: 0, .. })
+    ));
+    for _ in 0..model.input_shape().height {
+        engine.push_row(&row).unwrap();
+    }
+    assert_eq!(engine.push_row(&row), Err(EngineError::TooManyRows));
+    assert!(engine.finish().is_ok());
+    let mut row = row;
+    assert_eq!(engine.golden_check(&mut row), Ok(()));
+}
