@@ -19,7 +19,7 @@ pub(super) struct Arguments {
     #[arg(value_name = "ARCHITECTURE|FILE")]
     networks: Vec<String>,
     /// Number of labels that an architecture is to tell apart.
-    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u16).range(2..=4096))]
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u16).range(2..=4095))]
     labels: u16,
     /// Print JSON.
     #[arg(long)]
