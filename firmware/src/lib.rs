@@ -6,7 +6,7 @@
 //!
 //! | to change | open |
 //! |---|---|
-//! | what a camera is | `camera.rs` |
+//! | a camera | `camera/`, where `mod.rs` says what one is |
 //! | the road from frame to logits | `classify.rs` |
 //! | what is printed | `report.rs` |
 #![no_std]
