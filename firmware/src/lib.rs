@@ -9,8 +9,10 @@
 //! | a camera | `camera/`, where `mod.rs` says what one is |
 //! | the road from frame to logits | `classify.rs` |
 //! | what is printed | `report.rs` |
+//! | what is checked of a model in flash | `slot.rs` |
 #![no_std]
 
 pub mod camera;
 pub mod classify;
 pub mod report;
+pub mod slot;

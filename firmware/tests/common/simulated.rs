@@ -116,7 +116,7 @@ impl Camera {
             usize::from(dsp[0x51]) | usize::from(dsp[0x55] & 0x08) << 5,
             usize::from(dsp[0x52]) | usize::from(dsp[0x55] & 0x80) << 1,
         );
-        let scales = window.0 * 4 >> across >= width && window.1 * 4 >> down >= height;
+        let scales = (window.0 * 4) >> across >= width && (window.1 * 4) >> down >= height;
         let whole_array = window == (400, 300) && (dsp[0xC0], dsp[0xC1]) == (200, 150);
         if !(rgb565_high_first && scales && whole_array) {
             return vec![0xEE; 1600 * 1200 * 2];
