@@ -1,5 +1,7 @@
 //! From a camera to logits: capture, rows, engine.
 
+use core::fmt;
+
 use posy_shared::engine::Engine;
 use posy_shared::image::{PixelFormat, unpack_row};
 use posy_shared::kernels::Kernels;
@@ -18,6 +20,18 @@ pub enum ClassifyError<E> {
     /// A row of the camera does not unpack into the row buffers: one of them is too short.
     RowBuffers,
 }
+
+impl<E: fmt::Display> fmt::Display for ClassifyError<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Camera(error) => error.fmt(f),
+            Self::Picture(error) => error.fmt(f),
+            Self::RowBuffers => f.write_str("the row buffers are too short for the camera's rows"),
+        }
+    }
+}
+
+impl<E: fmt::Debug + fmt::Display> core::error::Error for ClassifyError<E> {}
 
 impl<E> From<PictureError> for ClassifyError<E> {
     fn from(error: PictureError) -> Self {

@@ -95,9 +95,9 @@ impl fmt::Display for SlotError {
             ),
             Self::Layer { index, fault } => write!(
                 f,
-                "layer {index} of the model {fault}; export and flash it again"
+                "layer {index} of the model {fault}; make it again with `posy retrain`"
             ),
-            Self::File(error) => write!(f, "{error}; export and flash it again"),
+            Self::File(error) => write!(f, "{error}; make it again with `posy retrain`"),
             Self::NoLabels => write!(
                 f,
                 "the model has no labels; write one made by `posy retrain` with `posy flash`"
