@@ -276,3 +276,43 @@ fn every_transfer_may_fail_and_the_next_capture_recovers() {
         assert_eq!(read_frame(&mut camera), scene, "SPI transaction {index}");
     }
 }
+
+#[test]
+fn a_failure_ends_the_frame_that_was_being_read() {
+    let scene = frame_bytes(QQVGA_LEN, 3);
+    let simulated = Simulated::new(vec![scene.clone()]);
+    let mut camera = qqvga(&simulated);
+    let mut row = [0; 320];
+
+    // Of a row: what follows would be out of step, and the camera may have lost its registers.
+    camera.capture().unwrap();
+    camera.read_row(&mut row).unwrap();
+    let next = simulated.borrow().spi_count;
+    simulated.borrow_mut().spi_fails_at = Some(next);
+    let error = ArduCamError::BufferBus(spi::ErrorKind::ModeFault);
+    assert_eq!(camera.read_row(&mut row), Err(error));
+    assert_eq!(camera.read_row(&mut row), Err(ArduCamError::NoMoreRows));
+    camera.capture().unwrap();
+    assert_eq!(simulated.borrow().resets, 2, "set up anew");
+    assert_eq!(read_frame(&mut camera), scene);
+
+    // Of the next capture, with rows of this one still unread.
+    camera.capture().unwrap();
+    camera.read_row(&mut row).unwrap();
+    simulated.borrow_mut().unplug();
+    camera.capture().unwrap_err();
+    assert_eq!(camera.read_row(&mut row), Err(ArduCamError::NoMoreRows));
+}
+
+#[test]
+fn a_camera_that_goes_while_settling_is_set_up_anew() {
+    let scene = frame_bytes(QQVGA_LEN, 3);
+    let simulated = Simulated::new(vec![scene.clone()]);
+    let mut camera = qqvga(&simulated);
+    camera.init().unwrap();
+    simulated.borrow_mut().unplug();
+    camera.settle().unwrap_err();
+    simulated.borrow_mut().plug();
+    camera.capture().unwrap();
+    assert_eq!(read_frame(&mut camera), scene);
+}

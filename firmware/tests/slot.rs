@@ -180,3 +180,33 @@ fn a_board_that_computes_otherwise_fails_the_golden_check() {
     let error = slot::check(&file, &mut arena, &mut row, Broken).unwrap_err();
     assert_eq!(error, SlotError::Golden);
 }
+
+/// `file` with its labels taken out of the header, as a model of features has none.
+fn without_labels(file: &[u8], labels: &[u8]) -> Vec<u8> {
+    let header_len = u32::from_le_bytes(file[8..12].try_into().unwrap()) as usize;
+    let header = &file[20..20 + header_len];
+    let block = &file[(20 + header_len).next_multiple_of(16)..];
+    let at = header
+        .windows(labels.len())
+        .position(|part| part == labels)
+        .unwrap();
+    // A string lies behind its length, which is one byte for so few labels.
+    let mut short = header[..at].to_vec();
+    *short.last_mut().unwrap() = 0;
+    short.extend(&header[at + labels.len()..]);
+    let mut changed = [&file[..20], &short].concat();
+    changed.resize(changed.len().next_multiple_of(16), 0);
+    changed.extend(block);
+    let total_len = changed.len() as u32;
+    changed[8..12].copy_from_slice(&(short.len() as u32).to_le_bytes());
+    changed[12..16].copy_from_slice(&total_len.to_le_bytes());
+    seal(&mut changed);
+    changed
+}
+
+#[test]
+fn a_model_of_features_has_nothing_to_tell() {
+    let file = without_labels(&small_classifier(3), b"label 0\nlabel 1\nlabel 2\n");
+    assert_eq!(Model::read(&file).unwrap().labels().count(), 0);
+    assert_eq!(check(&flash(&file)), Err(SlotError::NoLabels));
+}
