@@ -2,9 +2,9 @@
 //! buffer of 8 MB, from where they are read as slowly as one likes.
 //!
 //! Sensor registers go over I2C (see [`ov2640`]), everything else over SPI, mode 0, at most
-//! 8 MHz. Source of the buffer's registers: ArduCAM's *ArduChip* hardware page (bit 7 of the
-//! first byte writes, the other seven are the address) and *ArduCAM Mini software application
-//! note* (rev 2.0, 2016).
+//! 8 MHz. How SPI is spoken is in ArduCAM's *ArduChip* hardware page (bit 7 of the first byte
+//! writes, the other seven are the address); numbers and bits of the registers are those of
+//! ArduCAM's libraries for Arduino and the Pico (`RPI-Pico-Cam`).
 
 use embedded_hal::delay::DelayNs;
 use embedded_hal::i2c::I2c;
@@ -23,7 +23,9 @@ const TEST: u8 = 0x00;
 const FRAMES: u8 = 0x01;
 /// Commands to the buffer.
 const FIFO: u8 = 0x04;
-/// [`FIFO`]: forget the last frame and its "complete" bit; reading begins at the front.
+/// [`FIFO`]: forget the last frame and its "complete" bit; reading begins at the front. Bits 4 and
+/// 5, which reset its pointers one by one, are left alone: ArduCAM's issue 581 tells of short
+/// frames with them.
 const FIFO_CLEAR: u8 = 0x01;
 /// [`FIFO`]: keep the next frame.
 const FIFO_START: u8 = 0x02;

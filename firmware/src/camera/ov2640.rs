@@ -1,10 +1,10 @@
 //! The OV2640 sensor: which registers make it send RGB565.
 //!
-//! Named registers and their bits are those of OmniVision's *OV2640 Color CMOS UXGA CameraChip*
-//! data sheet (version 1.6, tables 12 and 13), fields and formulas of the size registers those of
-//! its *Camera Module Software Application Notes*. Registers that the data sheet calls reserved
-//! have no meaning known outside OmniVision; the values here are those that OmniVision's reference
-//! settings give, which every driver of this sensor sends (Linux: `drivers/media/i2c/ov2640.c`).
+//! Names, bits and fields of registers are those by which Linux's driver for this sensor knows them
+//! (`drivers/media/i2c/ov2640.c`). Registers without a name are reserved: their meaning is not
+//! public, and the values are the reference settings that Linux's driver and ArduCAM's
+//! (`RPI-Pico-Cam`, QVGA in RGB565) send alike. Of the two the picture is not mirrored, as in
+//! Linux's. QQVGA follows from the fields by one halving more.
 //!
 //! The sensor scans its whole array (1600 x 1200) and its signal processor scales down in two
 //! steps: by a power of two, then by the zoom, which a whole number of pixels leaves.
@@ -293,7 +293,7 @@ pub const fn for_mode(mode: Mode) -> [(u8, u8); 22] {
         (0x5A, (format.width / 4) as u8),
         (0x5B, (format.height / 4) as u8),
         (0x5C, 0),
-        // R_DVP_SP: pixel clock, 48 MHz / 4, which the frame buffer keeps up with.
+        // R_DVP_SP: pixel clock, 48 MHz / 4, as ArduCAM runs its frame buffer.
         (0xD3, 0x04),
         // IMAGE_MODE: RGB565, high byte first.
         (0xDA, 0x08),
@@ -309,13 +309,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn sizes_are_those_of_the_application_note() {
+    fn sizes_are_those_of_arducams_example() {
         let value = |resolution, register| {
             let pairs = for_mode(Mode::picture(resolution));
             let found = pairs.iter().rfind(|pair| pair.0 == register);
             found.unwrap().1
         };
-        // The note's RGB565 example for QVGA.
+        // RGB565 at QVGA as ArduCAM's `RPI-Pico-Cam` sets it.
         let qvga = [
             (0xC0, 0xC8),
             (0xC1, 0x96),
