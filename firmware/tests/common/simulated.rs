@@ -1,7 +1,7 @@
 //! An ArduCAM Mini 2MP Plus, simulated at register level: two banks of sensor registers behind
 //! I2C, and the ArduChip's registers and frame buffer behind SPI.
 //!
-//! Written from the data sheets' side of the wires: nothing here is taken from the driver.
+//! Written from the camera's side of the wires: nothing here is taken from the driver.
 
 use std::cell::RefCell;
 use std::rc::Rc;
