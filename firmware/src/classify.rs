@@ -21,17 +21,17 @@ pub enum ClassifyError<E> {
     RowBuffers,
 }
 
-impl<E: fmt::Debug> fmt::Display for ClassifyError<E> {
+impl<E: fmt::Display> fmt::Display for ClassifyError<E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Camera(error) => write!(f, "the camera failed: {error:?}"),
+            Self::Camera(error) => error.fmt(f),
             Self::Picture(error) => error.fmt(f),
-            Self::RowBuffers => write!(f, "a row of the camera does not fit the row buffers"),
+            Self::RowBuffers => f.write_str("the row buffers are too short for the camera's rows"),
         }
     }
 }
 
-impl<E: fmt::Debug> core::error::Error for ClassifyError<E> {}
+impl<E: fmt::Debug + fmt::Display> core::error::Error for ClassifyError<E> {}
 
 impl<E> From<PictureError> for ClassifyError<E> {
     fn from(error: PictureError) -> Self {

@@ -6,11 +6,15 @@
 //!
 //! | to change | open |
 //! |---|---|
-//! | what a camera is | `camera.rs` |
+//! | a camera | `camera/`, where `mod.rs` says what one is |
 //! | the road from frame to logits | `classify.rs` |
+//! | when pictures are taken, and what a failure leads to | `service.rs` |
 //! | what is printed | `report.rs` |
+//! | what is checked of a model in flash | `slot.rs` |
 #![no_std]
 
 pub mod camera;
 pub mod classify;
 pub mod report;
+pub mod service;
+pub mod slot;

@@ -4,6 +4,17 @@
 use embedded_io::Write;
 use posy_shared::ranking::Ranking;
 
+/// Writes what went wrong as a line: `posy: the model slot is empty; ...`.
+///
+/// # Errors
+/// Whatever the serial port says.
+pub fn problem<W: Write>(serial: &mut W, what: impl core::fmt::Display) -> Result<(), W::Error> {
+    match write!(serial, "posy: {what}\r\n") {
+        Ok(()) | Err(embedded_io::WriteFmtError::FmtError) => Ok(()),
+        Err(embedded_io::WriteFmtError::Other(error)) => Err(error),
+    }
+}
+
 /// Writes one answer as a line: `daisy 97.2%  roses 1.9%  412 ms`.
 ///
 /// # Errors

@@ -119,6 +119,12 @@ enum Fault {
     Inner(StoredFrameError),
 }
 
+impl std::fmt::Display for Fault {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{self:?}")
+    }
+}
+
 /// A camera with one fault in its next frame. What it hands over before the fault is noise.
 struct Faulty<'a> {
     inner: StoredFrame<'a>,
@@ -303,7 +309,10 @@ fn a_frame_that_ends_early_is_not_classified() {
         .classify(&mut Short(stored(&bytes)), &mut engine)
         .unwrap_err();
     assert_eq!(error, ClassifyError::Camera(StoredFrameError::NoMoreRows));
-    assert_eq!(error.to_string(), "the camera failed: NoMoreRows");
+    assert_eq!(
+        error.to_string(),
+        "every row of the stored frame has been read"
+    );
 }
 
 #[test]

@@ -1,6 +1,26 @@
-//! The seam to a camera.
+//! The seam to a camera, and what implements it.
+//!
+//! | camera | file |
+//! |---|---|
+//! | a frame in memory | `stored.rs` |
+//! | any camera, with faults by a script | `faulty.rs` |
+//! | any camera, with its time measured | `timed.rs` |
+//! | ArduCAM Mini 2MP Plus | `arducam.rs`; its sensor in `ov2640.rs`, its errors in `arducam_error.rs` |
 
-use posy_shared::image::{ImageView, PixelFormat};
+mod arducam;
+mod arducam_error;
+mod faulty;
+pub mod ov2640;
+mod stored;
+mod timed;
+
+pub use arducam::{ArduCam, Settled};
+pub use arducam_error::ArduCamError;
+pub use faulty::{Fault, FaultyCamera, FaultyError};
+pub use stored::{StoredFrame, StoredFrameError};
+pub use timed::{Clock, TimedCamera};
+
+use posy_shared::image::PixelFormat;
 
 /// What a camera's frames are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,6 +37,11 @@ impl FrameFormat {
     /// Bytes in a row, without padding.
     pub const fn row_len(&self) -> usize {
         self.pixels.row_len(self.width)
+    }
+
+    /// Bytes in a frame, without padding.
+    pub const fn frame_len(&self) -> usize {
+        self.row_len() * self.height as usize
     }
 }
 
@@ -66,66 +91,4 @@ pub trait Camera {
     /// # Errors
     /// Where the frame is torn or the bus fails; the frame is then to be given up.
     fn read_row(&mut self, row: &mut [u8]) -> Result<(), Self::Error>;
-}
-
-/// A frame in memory that is served as a camera would.
-#[derive(Clone, Debug)]
-pub struct StoredFrame<'a> {
-    frame: ImageView<'a>,
-    next_row: u16,
-}
-
-/// What can go wrong with a [`StoredFrame`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum StoredFrameError {
-    /// Every row has been read.
-    NoMoreRows,
-    /// The buffer is not as long as a row.
-    RowLength,
-}
-
-impl core::fmt::Display for StoredFrameError {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        f.write_str(match self {
-            Self::NoMoreRows => "every row of the stored frame has been read",
-            Self::RowLength => "the buffer is not as long as a row of the stored frame",
-        })
-    }
-}
-
-impl core::error::Error for StoredFrameError {}
-
-impl<'a> StoredFrame<'a> {
-    /// A camera that shows `frame`, again at each capture.
-    pub const fn new(frame: ImageView<'a>) -> Self {
-        StoredFrame { frame, next_row: 0 }
-    }
-}
-
-impl Camera for StoredFrame<'_> {
-    type Error = StoredFrameError;
-
-    fn format(&self) -> FrameFormat {
-        FrameFormat {
-            width: self.frame.width(),
-            height: self.frame.height(),
-            pixels: self.frame.format(),
-        }
-    }
-
-    fn capture(&mut self) -> Result<(), Self::Error> {
-        self.next_row = 0;
-        Ok(())
-    }
-
-    fn read_row(&mut self, row: &mut [u8]) -> Result<(), Self::Error> {
-        let stored = self.frame.row(self.next_row);
-        let stored = stored.ok_or(StoredFrameError::NoMoreRows)?;
-        if stored.len() != row.len() {
-            return Err(StoredFrameError::RowLength);
-        }
-        row.copy_from_slice(stored);
-        self.next_row += 1;
-        Ok(())
-    }
 }

@@ -1,0 +1,266 @@
+//! The classify loop, as steps that a board's `main` drives.
+//!
+//! A board keeps a [`Service`] and calls [`Service::step`] for ever; between steps it hands over
+//! what came in ([`Service::command`], from a serial byte or a button) and says what came of the
+//! step ([`tell`], and with the feature `defmt` also `log`):
+//!
+//! ```text
+//! loop {
+//!     if let Some(command) = serial.next_byte().and_then(Command::from_byte) {
+//!         service.command(command);
+//!     }
+//!     let event = service.step(&mut camera, &mut engine, &mut buffers, &mut clock);
+//!     tell(&mut serial, &event)?;
+//! }
+//! ```
+//!
+//! A step takes at most one picture, so that a board can look after its ports between attempts.
+
+use core::fmt;
+
+use embedded_io::Write;
+use posy_shared::engine::Engine;
+use posy_shared::kernels::Kernels;
+use posy_shared::ranking::Ranking;
+
+use crate::camera::{Camera, Clock, TimedCamera};
+use crate::classify::{ClassifyError, RowBuffers, classify};
+use crate::report;
+
+/// Pictures that are tried for one answer.
+pub const ATTEMPTS: u8 = 3;
+
+/// Milliseconds without an attempt after [`ATTEMPTS`] have failed.
+pub const PAUSE_MS: u32 = 1000;
+
+/// When pictures are taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pace {
+    /// One after another.
+    Continuous,
+    /// One at each [`Command::Classify`].
+    OnRequest,
+}
+
+/// What a person can ask for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Command {
+    /// One answer, and then to wait for the next request. Also what a button means.
+    Classify,
+    /// Answers one after another again.
+    Run,
+}
+
+impl Command {
+    /// The command of a byte on the serial port: `c` or `r`; none for any other.
+    pub const fn from_byte(byte: u8) -> Option<Self> {
+        match byte {
+            b'c' => Some(Self::Classify),
+            b'r' => Some(Self::Run),
+            _ => None,
+        }
+    }
+}
+
+/// What an answer took, in milliseconds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct Times {
+    /// Until the frame was there.
+    pub capture_ms: u32,
+    /// Reading its rows.
+    pub rows_ms: u32,
+    /// Everything else: unpacking, resizing, the network, the ranking.
+    pub network_ms: u32,
+    /// All of it.
+    pub total_ms: u32,
+}
+
+/// What came of a step. `E` is the camera's error, `N` the number of labels in a ranking.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Event<'m, E, const N: usize> {
+    /// Nothing was to be done.
+    Idle,
+    /// A picture was classified.
+    Answer {
+        /// What is in it.
+        ranking: Ranking<'m, N>,
+        /// What it took.
+        times: Times,
+    },
+    /// A picture failed, and was not classified.
+    Failed {
+        /// Why.
+        error: ClassifyError<E>,
+        /// Which attempt at this answer it was, from 1.
+        attempt: u8,
+        /// Whether it was the last: [`ATTEMPTS`] were made, or another would fail alike.
+        gave_up: bool,
+    },
+}
+
+/// Where the loop stands; `N` labels are in each ranking.
+#[derive(Clone, Debug)]
+pub struct Service<const N: usize> {
+    pace: Pace,
+    requested: bool,
+    failed: u8,
+    paused_since_ms: Option<u32>,
+}
+
+impl<const N: usize> Service<N> {
+    /// A loop at its beginning.
+    pub const fn new(pace: Pace) -> Self {
+        Service {
+            pace,
+            requested: false,
+            failed: 0,
+            paused_since_ms: None,
+        }
+    }
+
+    /// When pictures are taken now.
+    pub const fn pace(&self) -> Pace {
+        self.pace
+    }
+
+    /// Follows a command from the next step on. Requests do not queue up: several before an
+    /// answer are one.
+    pub const fn command(&mut self, command: Command) {
+        match command {
+            Command::Classify => {
+                self.pace = Pace::OnRequest;
+                self.requested = true;
+                self.failed = 0;
+                self.paused_since_ms = None;
+            }
+            Command::Run => self.pace = Pace::Continuous,
+        }
+    }
+
+    /// Takes and classifies one picture, if one is due.
+    pub fn step<'m, C: Camera, K: Kernels, T: Clock>(
+        &mut self,
+        camera: &mut C,
+        engine: &mut Engine<'_, 'm, K>,
+        buffers: &mut RowBuffers<'_>,
+        clock: &mut T,
+    ) -> Event<'m, C::Error, N> {
+        let start_ms = clock.now_ms();
+        if !self.is_due(start_ms) {
+            return Event::Idle;
+        }
+        let model = engine.model();
+        let mut timed = TimedCamera::new(camera, clock);
+        let ranking =
+            classify(&mut timed, engine, buffers).map(|logits| Ranking::new(model, logits));
+        let (capture_ms, rows_ms) = (timed.capture_ms(), timed.rows_ms());
+        let now_ms = clock.now_ms();
+        match ranking {
+            Ok(ranking) => {
+                self.failed = 0;
+                self.requested = false;
+                let total_ms = now_ms.wrapping_sub(start_ms);
+                let camera_ms = capture_ms.saturating_add(rows_ms);
+                let times = Times {
+                    capture_ms,
+                    rows_ms,
+                    network_ms: total_ms.saturating_sub(camera_ms),
+                    total_ms,
+                };
+                Event::Answer { ranking, times }
+            }
+            Err(error) => {
+                let attempt = self.failed.saturating_add(1);
+                let is_chance = matches!(error, ClassifyError::Camera(_));
+                let gave_up = attempt >= ATTEMPTS || !is_chance;
+                self.failed = if gave_up { 0 } else { attempt };
+                if gave_up {
+                    self.requested = false;
+                    self.paused_since_ms = Some(now_ms);
+                }
+                Event::Failed {
+                    error,
+                    attempt,
+                    gave_up,
+                }
+            }
+        }
+    }
+
+    fn is_due(&mut self, now_ms: u32) -> bool {
+        if let Some(since_ms) = self.paused_since_ms {
+            if now_ms.wrapping_sub(since_ms) < PAUSE_MS {
+                return false;
+            }
+            self.paused_since_ms = None;
+        }
+        self.pace == Pace::Continuous || self.requested
+    }
+}
+
+/// Says on a serial port what came of a step: an answer as [`report::line`] does, a failure with
+/// its cause and what follows; of [`Event::Idle`] nothing.
+///
+/// # Errors
+/// Whatever the serial port says.
+pub fn tell<W: Write, E: fmt::Display, const N: usize>(
+    serial: &mut W,
+    event: &Event<'_, E, N>,
+) -> Result<(), W::Error> {
+    match event {
+        Event::Idle => Ok(()),
+        Event::Answer { ranking, times } => report::line(serial, ranking, times.total_ms),
+        Event::Failed {
+            error,
+            attempt,
+            gave_up: false,
+        } => report::problem(
+            serial,
+            format_args!("attempt {attempt} of {ATTEMPTS}: {error}; trying again"),
+        ),
+        Event::Failed {
+            error,
+            attempt,
+            gave_up: true,
+        } => report::problem(
+            serial,
+            format_args!("attempt {attempt} of {ATTEMPTS}: {error}; no answer"),
+        ),
+    }
+}
+
+/// Logs what came of a step, with the times of each stage.
+#[cfg(feature = "defmt")]
+pub fn log<E: fmt::Debug, const N: usize>(event: &Event<'_, E, N>) {
+    match event {
+        Event::Idle => {}
+        Event::Answer { ranking, times } => {
+            if ranking.is_unknown() {
+                defmt::info!("unknown");
+            }
+            for ranked in ranking.iter() {
+                let (whole, tenths) = ranked.score.percent();
+                defmt::info!("{=str} {=u32}.{=u32}%", ranked.label, whole, tenths);
+            }
+            defmt::info!(
+                "capture {=u32} ms, rows {=u32} ms, network {=u32} ms, total {=u32} ms",
+                times.capture_ms,
+                times.rows_ms,
+                times.network_ms,
+                times.total_ms
+            );
+        }
+        Event::Failed {
+            error,
+            attempt,
+            gave_up,
+        } => defmt::warn!(
+            "attempt {=u8} of {=u8} failed, gave up {=bool}: {}",
+            attempt,
+            ATTEMPTS,
+            gave_up,
+            defmt::Debug2Format(error)
+        ),
+    }
+}

@@ -1,0 +1,194 @@
+//! The model slot: a region of flash, apart from the program, that holds a `.posy` file.
+//!
+//! Flash can be half written, erased, or written by another version of posy; so nothing in it is
+//! believed before [`check`] has gone through it. What it says fits a line on a serial port.
+
+use core::fmt;
+
+use posy_shared::engine::{Engine, EngineError};
+use posy_shared::kernels::Kernels;
+use posy_shared::model::{FORMAT_VERSION, LayerFault, Model, ReadError};
+
+/// Why a slot holds no model that this board can run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SlotError {
+    /// Nothing has been written.
+    Empty,
+    /// Something else than a model has been written.
+    Magic,
+    /// The model is of another format version.
+    Version {
+        /// Version of the model.
+        found: u16,
+        /// Version that this program reads.
+        reads: u16,
+    },
+    /// The model is longer than the slot.
+    Length {
+        /// Bytes of the model.
+        model: usize,
+        /// Bytes of the slot.
+        slot: usize,
+    },
+    /// The model is not as it was written.
+    Checksum {
+        /// CRC-32 in the file.
+        expected: u32,
+        /// CRC-32 of the contents.
+        found: u32,
+    },
+    /// A layer cannot be run.
+    Layer {
+        /// Which one.
+        index: usize,
+        /// What is wrong with it.
+        fault: LayerFault,
+    },
+    /// Anything else that is wrong with the file.
+    File(ReadError),
+    /// The model gives features: there is nothing to tell from a picture.
+    NoLabels,
+    /// The model needs more memory than the board has for it.
+    Memory {
+        /// Bytes that its plan takes.
+        needed: usize,
+        /// Bytes that there are.
+        available: usize,
+    },
+    /// The buffer for a row of input is too short.
+    Row {
+        /// Numbers in a row of input.
+        needed: usize,
+        /// Numbers that there is room for.
+        available: usize,
+    },
+    /// The golden input gave another answer than on the laptop.
+    Golden,
+    /// The golden input could not be run; a fault in posy.
+    Engine(EngineError),
+}
+
+impl fmt::Display for SlotError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Empty => write!(
+                f,
+                "the model slot is empty; write a model with `posy flash`"
+            ),
+            Self::Magic => write!(
+                f,
+                "the model slot holds something else; write a model with `posy flash`"
+            ),
+            Self::Version { found, reads } => write!(
+                f,
+                "the model is of format {found}, this program reads {reads}; write program and \
+                 model with the same `posy flash`"
+            ),
+            Self::Length { model, slot } => write!(
+                f,
+                "the model has {model} bytes, the slot {slot}; choose a smaller network"
+            ),
+            Self::Checksum { expected, found } => write!(
+                f,
+                "the model is damaged (CRC {found:08x}, should be {expected:08x}); write it again \
+                 with `posy flash`"
+            ),
+            Self::Layer { index, fault } => write!(
+                f,
+                "layer {index} of the model {fault}; make it again with `posy retrain`"
+            ),
+            Self::File(error) => write!(f, "{error}; make it again with `posy retrain`"),
+            Self::NoLabels => write!(
+                f,
+                "the model has no labels; write one made by `posy retrain` with `posy flash`"
+            ),
+            Self::Memory { needed, available } => write!(
+                f,
+                "the model needs {needed} bytes of RAM, there are {available}; choose a smaller \
+                 network"
+            ),
+            Self::Row { needed, available } => write!(
+                f,
+                "the model's rows are {needed} long, there is room for {available}; choose a \
+                 smaller network"
+            ),
+            Self::Golden => write!(
+                f,
+                "golden check failed: this board computes otherwise than the laptop; flash \
+                 program and model again"
+            ),
+            Self::Engine(error) => write!(f, "golden check: {error}"),
+        }
+    }
+}
+
+impl core::error::Error for SlotError {}
+
+impl From<ReadError> for SlotError {
+    fn from(error: ReadError) -> Self {
+        match error {
+            ReadError::Empty => Self::Empty,
+            ReadError::Magic => Self::Magic,
+            ReadError::Version { found } => Self::Version {
+                found,
+                reads: FORMAT_VERSION,
+            },
+            ReadError::Length { expected, found } => Self::Length {
+                model: expected,
+                slot: found,
+            },
+            ReadError::Checksum { expected, found } => Self::Checksum { expected, found },
+            ReadError::Layer { index, fault } => Self::Layer { index, fault },
+            other => Self::File(other),
+        }
+    }
+}
+
+/// Reads the model at the start of `slot` and checks that it fits `arena_len` bytes of memory;
+/// runs nothing.
+///
+/// # Errors
+/// Every [`SlotError`] but those of the golden check.
+pub fn read(slot: &[u8], arena_len: usize) -> Result<Model<'_>, SlotError> {
+    let model = Model::read_slot(slot)?;
+    let needed = model.plan().arena_len;
+    if needed > arena_len {
+        return Err(SlotError::Memory {
+            needed,
+            available: arena_len,
+        });
+    }
+    if model.labels().next().is_none() {
+        return Err(SlotError::NoLabels);
+    }
+    Ok(model)
+}
+
+/// [`read`], then runs the model's golden input in `arena` with `kernels`. `row` holds a row of
+/// input on its way: three numbers for each pixel of the network's width.
+///
+/// # Errors
+/// See [`SlotError`].
+pub fn check<'m, K: Kernels>(
+    slot: &'m [u8],
+    arena: &mut [i8],
+    row: &mut [i8],
+    kernels: K,
+) -> Result<Model<'m>, SlotError> {
+    let model = read(slot, arena.len())?;
+    let (needed, available) = (model.input_shape().row_len(), row.len());
+    let row = row
+        .get_mut(..needed)
+        .ok_or(SlotError::Row { needed, available })?;
+    Engine::new(&model, arena, kernels)
+        .and_then(|mut engine| engine.golden_check(row))
+        .map_err(|error| match error {
+            EngineError::Golden => SlotError::Golden,
+            EngineError::Arena { needed, given } => SlotError::Memory {
+                needed,
+                available: given,
+            },
+            other => SlotError::Engine(other),
+        })?;
+    Ok(model)
+}

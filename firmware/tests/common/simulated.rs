@@ -1,0 +1,264 @@
+//! An ArduCAM Mini 2MP Plus, simulated at register level: two banks of sensor registers behind
+//! I2C, and the ArduChip's registers and frame buffer behind SPI.
+//!
+//! Written from the camera's side of the wires: nothing here is taken from the driver.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use embedded_hal::delay::DelayNs;
+use embedded_hal::{i2c, spi};
+
+/// What the world does to the camera.
+pub struct Camera {
+    /// Frames in front of the lens, shown one after another; the last one stays.
+    pub scenes: Vec<Vec<u8>>,
+    pub plugged: bool,
+    pub identity: [u8; 2],
+    /// Whether frames reach the buffer.
+    pub fills: bool,
+    /// Bytes by which the next frames' lengths are off, one after another.
+    pub torn: Vec<i32>,
+    /// Bytes behind each frame.
+    pub trailer: usize,
+    /// Index of the I2C transfer that is not acknowledged.
+    pub i2c_fails_at: Option<usize>,
+    /// Index of the SPI transaction that fails.
+    pub spi_fails_at: Option<usize>,
+    pub i2c_count: usize,
+    pub spi_count: usize,
+    pub delayed_ms: u64,
+    /// Times that the sensor was reset.
+    pub resets: usize,
+
+    bank: usize,
+    pointer: u8,
+    sensor: [[u8; 256]; 2],
+    chip: [u8; 128],
+    buffer: Vec<u8>,
+    read_at: usize,
+    polls_to_done: Option<u32>,
+}
+
+/// Colour bars as the sensor's test pattern: eight columns.
+pub fn colour_bars(width: usize, height: usize) -> Vec<u8> {
+    let colours: [u16; 8] = [
+        0xFFFF, 0xFFE0, 0x07FF, 0x07E0, 0xF81F, 0xF800, 0x001F, 0x0000,
+    ];
+    (0..width * height)
+        .flat_map(|at| colours[at % width * 8 / width].to_be_bytes())
+        .collect()
+}
+
+impl Camera {
+    pub fn new(scenes: Vec<Vec<u8>>) -> Rc<RefCell<Self>> {
+        Rc::new(RefCell::new(Camera {
+            scenes,
+            plugged: true,
+            identity: [0x26, 0x42],
+            fills: true,
+            torn: Vec::new(),
+            trailer: 8,
+            i2c_fails_at: None,
+            spi_fails_at: None,
+            i2c_count: 0,
+            spi_count: 0,
+            delayed_ms: 0,
+            resets: 0,
+            bank: 0,
+            pointer: 0,
+            sensor: [[0; 256]; 2],
+            chip: [0; 128],
+            buffer: Vec::new(),
+            read_at: 0,
+            polls_to_done: None,
+        }))
+    }
+
+    pub fn unplug(&mut self) {
+        self.plugged = false;
+        self.sensor = [[0; 256]; 2];
+        self.chip = [0; 128];
+        self.buffer.clear();
+        self.polls_to_done = None;
+    }
+
+    pub fn plug(&mut self) {
+        self.plugged = true;
+    }
+
+    fn write_sensor(&mut self, register: u8, value: u8) {
+        match (register, self.bank) {
+            (0xFF, _) => self.bank = usize::from(value & 1),
+            (0x12, 1) if value & 0x80 != 0 => {
+                self.sensor = [[0; 256]; 2];
+                self.resets += 1;
+            }
+            (register, bank) => self.sensor[bank][usize::from(register)] = value,
+        }
+    }
+
+    fn read_sensor(&self) -> u8 {
+        match (self.pointer, self.bank) {
+            (0x0A, 1) => self.identity[0],
+            (0x0B, 1) => self.identity[1],
+            (register, bank) => self.sensor[bank][usize::from(register)],
+        }
+    }
+
+    /// What the sensor sends as a frame, given its registers.
+    fn next_frame(&mut self) -> Vec<u8> {
+        let dsp = &self.sensor[0];
+        let (width, height) = (usize::from(dsp[0x5A]) * 4, usize::from(dsp[0x5B]) * 4);
+        let rgb565_high_first = dsp[0xDA] == 0x08 && dsp[0x05] == 0 && dsp[0xE0] == 0;
+        let (across, down) = (dsp[0x50] & 7, dsp[0x50] >> 3 & 7);
+        let window = (
+            usize::from(dsp[0x51]) | usize::from(dsp[0x55] & 0x08) << 5,
+            usize::from(dsp[0x52]) | usize::from(dsp[0x55] & 0x80) << 1,
+        );
+        let scales = (window.0 * 4) >> across >= width && (window.1 * 4) >> down >= height;
+        let whole_array = window == (400, 300) && (dsp[0xC0], dsp[0xC1]) == (200, 150);
+        if !(rgb565_high_first && scales && whole_array) {
+            return vec![0xEE; 1600 * 1200 * 2];
+        }
+        if self.sensor[1][0x12] & 0x02 != 0 {
+            return colour_bars(width, height);
+        }
+        let scene = self.scenes[0].clone();
+        if self.scenes.len() > 1 {
+            self.scenes.remove(0);
+        }
+        assert_eq!(scene.len(), width * height * 2, "scene of another size");
+        scene
+    }
+
+    fn command(&mut self, command: u8) {
+        if command & 0x01 != 0 {
+            self.polls_to_done = None;
+            self.read_at = 0;
+        }
+        if command & 0x02 != 0 {
+            self.buffer = self.next_frame();
+            let trailer = self.trailer;
+            self.buffer.extend(std::iter::repeat_n(0x5A, trailer));
+            if !self.torn.is_empty() {
+                let off = self.torn.remove(0);
+                let len = self.buffer.len() as i32 + off;
+                self.buffer.resize(len.try_into().unwrap(), 0);
+            }
+            self.polls_to_done = self.fills.then_some(3);
+        }
+    }
+
+    fn read_chip(&mut self, register: u8) -> u8 {
+        let len = self.buffer.len().to_le_bytes();
+        match register {
+            0x41 => match &mut self.polls_to_done {
+                Some(0) => 0x08,
+                Some(polls) => {
+                    *polls -= 1;
+                    0x01
+                }
+                None => 0x00,
+            },
+            0x42 => len[0],
+            0x43 => len[1],
+            0x44 => len[2],
+            0x3C => {
+                let byte = self.buffer.get(self.read_at).copied().unwrap_or(0);
+                self.read_at += 1;
+                byte
+            }
+            register => self.chip[usize::from(register)],
+        }
+    }
+}
+
+/// One of the camera's ends.
+#[derive(Clone)]
+pub struct Wire(pub Rc<RefCell<Camera>>);
+
+impl i2c::ErrorType for Wire {
+    type Error = i2c::ErrorKind;
+}
+
+impl i2c::I2c for Wire {
+    fn transaction(
+        &mut self,
+        address: u8,
+        operations: &mut [i2c::Operation<'_>],
+    ) -> Result<(), Self::Error> {
+        let mut camera = self.0.borrow_mut();
+        let index = camera.i2c_count;
+        camera.i2c_count += 1;
+        if !camera.plugged || address != 0x30 || camera.i2c_fails_at == Some(index) {
+            let source = i2c::NoAcknowledgeSource::Address;
+            return Err(i2c::ErrorKind::NoAcknowledge(source));
+        }
+        // SCCB: one phase a transfer.
+        assert_eq!(operations.len(), 1);
+        match &mut operations[0] {
+            i2c::Operation::Write([register]) => camera.pointer = *register,
+            i2c::Operation::Write([register, value]) => camera.write_sensor(*register, *value),
+            i2c::Operation::Read([value]) => *value = camera.read_sensor(),
+            _ => panic!("no such transfer on SCCB"),
+        }
+        Ok(())
+    }
+}
+
+impl spi::ErrorType for Wire {
+    type Error = spi::ErrorKind;
+}
+
+impl spi::SpiDevice for Wire {
+    fn transaction(
+        &mut self,
+        operations: &mut [spi::Operation<'_, u8>],
+    ) -> Result<(), Self::Error> {
+        let mut camera = self.0.borrow_mut();
+        let index = camera.spi_count;
+        camera.spi_count += 1;
+        if camera.spi_fails_at == Some(index) {
+            return Err(spi::ErrorKind::ModeFault);
+        }
+        match operations {
+            [spi::Operation::Write([address, value])] if address & 0x80 != 0 => {
+                if !camera.plugged {
+                    return Ok(());
+                }
+                let register = address & 0x7F;
+                camera.chip[usize::from(register)] = *value;
+                if register == 0x04 {
+                    camera.command(*value);
+                }
+            }
+            [
+                spi::Operation::Write([address]),
+                spi::Operation::Read(bytes),
+            ] => {
+                assert_eq!(address & 0x80, 0);
+                assert!(*address == 0x3C || bytes.len() == 1);
+                for byte in bytes.iter_mut() {
+                    *byte = match camera.plugged {
+                        true => camera.read_chip(*address),
+                        // Nothing drives the line.
+                        false => 0xFF,
+                    };
+                }
+            }
+            _ => panic!("no such transaction on the ArduChip"),
+        }
+        Ok(())
+    }
+}
+
+impl DelayNs for Wire {
+    fn delay_ns(&mut self, ns: u32) {
+        self.0.borrow_mut().delayed_ms += u64::from(ns) / 1_000_000;
+    }
+
+    fn delay_ms(&mut self, ms: u32) {
+        self.0.borrow_mut().delayed_ms += u64::from(ms);
+    }
+}
