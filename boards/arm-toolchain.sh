@@ -10,12 +10,19 @@
 # 4. Where that cannot be had: on Debian, its own Rust packages (compiler and library sources of one
 #    version) build the core library for each target, and are linked into rustup as toolchain `arm`.
 #
-# Installs packages only as root; otherwise says what is to be installed. Failing means that no board
-# can be built; the message says why. Everything but the answer goes to standard error.
+# With --check nothing is fetched or installed: it fails where the targets are not there.
+# Packages are installed only as root; otherwise it says what is to be installed. Failing means that no
+# board can be built; the message says why. Everything but the answer goes to standard error.
 #
 # POSY_ARM_TOOLCHAIN         name of the toolchain of step 4 (arm)
 # POSY_ARM_TOOLCHAIN_FOLDER  where it is made (posy/<name>-toolchain in the user's data folder)
 set -eu
+
+case "$*" in
+"") check=false ;;
+--check) check=true ;;
+*) echo "usage: $0 [--check]" >&2 && exit 2 ;;
+esac
 
 targets="thumbv6m-none-eabi thumbv7em-none-eabihf thumbv8m.main-none-eabihf"
 name=${POSY_ARM_TOOLCHAIN:-arm}
@@ -68,7 +75,7 @@ install() {
 # The emulator is wanted by tests alone: without it boards still build.
 emulator() {
     command -v qemu-system-arm >/dev/null && return
-    if command -v apt-get >/dev/null && install qemu-system-arm; then return; fi
+    if ! $check && command -v apt-get >/dev/null && install qemu-system-arm; then return; fi
     say "qemu-system-arm is missing: boards are built and not emulated"
 }
 
@@ -83,19 +90,23 @@ if builds; then done_with ""; fi
 command -v rustup >/dev/null || fail "this Rust lacks the targets $targets and there is no rustup \
 to get them: install them as your Rust was installed, or Rust from https://rustup.rs"
 if rustup toolchain list | grep -q "^$name\( \|\$\)" && builds "+$name"; then done_with "+$name"; fi
+if $check; then fail "the targets are missing; to get them, run boards/arm-toolchain.sh"; fi
 
 # Without a limit a host that swallows packets would hold everything up.
 # shellcheck disable=SC2086 # one argument for each target
 if timeout 300 rustup target add $targets >"$work/rustup.log" 2>&1 && builds; then done_with ""; fi
-say "rustup target add did not work: $(grep -m 1 error "$work/rustup.log" "$work/rustc.log" -h || true)"
+say "rustup target add did not work: $(grep -h -m 1 error "$work/rustup.log" || true)"
 
 command -v apt-get >/dev/null ||
     fail "get the targets with: rustup target add $targets"
 say "making the toolchain $name of Debian's packages in $folder; takes a minute or two, once"
-install rustc-web cargo-web rust-web-src lld rust-web-clippy ||
-    fail "without these packages there are no ARM targets"
-
+missing_packages="without these packages there are no ARM targets"
+install rustc-web cargo-web rust-web-src rust-web-clippy rustfmt-web || fail "$missing_packages"
 debian_rustc=/usr/bin/rustc
+# The linker of the compiler's own LLVM.
+llvm=$($debian_rustc -vV | sed -n 's/^LLVM version: \([0-9]*\).*/\1/p')
+install "lld-$llvm" || fail "$missing_packages"
+
 host=$($debian_rustc -vV | sed -n 's/^host: //p')
 library=/usr/lib/rustlib
 mkdir -p "$folder/bin" "$folder/lib/rustlib/$host/bin"
@@ -111,10 +122,7 @@ for driver in /usr/lib/*/librustc_driver-*.so; do
 done
 ln -sfn "$library/$host/lib" "$folder/lib/rustlib/$host/lib"
 ln -sfn "$library/src" "$folder/lib/rustlib/src"
-# A newer LLVM's linker reads what an older one's compiler writes; the newest there is will do.
-linker=$(for path in /usr/lib/llvm-*/bin/lld; do echo "$path"; done | sort -V | tail -n 1)
-[ -x "$linker" ] || fail "the package lld has no linker in /usr/lib/llvm-*/bin"
-ln -sfn "$linker" "$folder/lib/rustlib/$host/bin/rust-lld"
+ln -sfn "/usr/lib/llvm-$llvm/bin/lld" "$folder/lib/rustlib/$host/bin/rust-lld"
 
 mkdir -p "$work/sysroot/src"
 echo '#![no_std]' >"$work/sysroot/src/lib.rs"

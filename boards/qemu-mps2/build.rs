@@ -6,9 +6,8 @@ use std::path::PathBuf;
 const MACHINES: [&str; 3] = ["an386", "an500", "an505"];
 
 fn main() {
-    let chosen = |machine: &&str| {
-        env::var_os(format!("CARGO_FEATURE_{}", machine.to_uppercase())).is_some()
-    };
+    let chosen =
+        |machine: &&str| env::var_os(format!("CARGO_FEATURE_{}", machine.to_uppercase())).is_some();
     let machines: Vec<&str> = MACHINES.into_iter().filter(chosen).collect();
     let [machine] = machines[..] else {
         panic!("choose one machine, e.g. --features an386; there are {MACHINES:?}");

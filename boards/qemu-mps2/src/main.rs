@@ -123,8 +123,7 @@ fn run() -> Result<usize, Failure> {
         let view = view.map_err(|_| Failure::TornFrame)?;
         let mut camera = StoredFrame::new(view);
         let started = Instant::now();
-        let logits =
-            classify(&mut camera, &mut engine, &mut buffers).map_err(Failure::Classify)?;
+        let logits = classify(&mut camera, &mut engine, &mut buffers).map_err(Failure::Classify)?;
         let time_ms = started.elapsed().as_millis() as u32;
         print!("logits:");
         for logit in logits {
