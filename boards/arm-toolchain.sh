@@ -92,9 +92,11 @@ to get them: install them as your Rust was installed, or Rust from https://rustu
 if rustup toolchain list | grep -q "^$name\( \|\$\)" && builds "+$name"; then done_with "+$name"; fi
 if $check; then fail "the targets are missing; to get them, run boards/arm-toolchain.sh"; fi
 
-# Without a limit a host that swallows packets would hold everything up.
+# Without a limit a network that swallows packets would hold everything up.
+limit=""
+if command -v timeout >/dev/null; then limit="timeout 300"; fi
 # shellcheck disable=SC2086 # one argument for each target
-if timeout 300 rustup target add $targets >"$work/rustup.log" 2>&1 && builds; then done_with ""; fi
+if $limit rustup target add $targets >"$work/rustup.log" 2>&1 && builds; then done_with ""; fi
 say "rustup target add did not work: $(grep -h -m 1 error "$work/rustup.log" || true)"
 
 command -v apt-get >/dev/null ||

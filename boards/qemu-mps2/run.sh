@@ -1,5 +1,6 @@
 #!/bin/sh
-# Builds the program for MACHINE and runs MODEL on FRAMES in QEMU; see README.md.
+# Builds the program for MACHINE, with FEATURES if there are any, and runs MODEL on FRAMES in QEMU;
+# see README.md.
 set -eu
 [ $# = 3 ] || { echo "usage: $0 an386|an500|an505 MODEL FRAMES" >&2; exit 2; }
 machine=$1 model=$(realpath "$2") frames=$(realpath "$3")
@@ -13,7 +14,7 @@ toolchain=$(../arm-toolchain.sh)
 # No argument at all where the usual toolchain will do.
 # shellcheck disable=SC2086
 cargo $toolchain build --release --locked --quiet --target $target --target-dir ../../target/boards \
-    --features "$machine"
+    --features "$machine,${FEATURES:-}"
 exec qemu-system-arm -machine "mps2-$machine" -nographic -monitor none -serial none \
     -semihosting-config "enable=on,target=native,arg=posy,arg=$model,arg=$frames" \
     -kernel "../../target/boards/$target/release/posy-qemu-mps2"

@@ -2,6 +2,7 @@
 
 use core::fmt;
 
+use embedded_io::{ErrorKind, WriteFmtError};
 use posy_firmware::camera::StoredFrameError;
 use posy_firmware::classify::ClassifyError;
 use posy_shared::engine::EngineError;
@@ -45,5 +46,17 @@ impl fmt::Display for Failure {
             Self::Classify(error) => write!(f, "a frame was not classified: {error:?}"),
             Self::Output => write!(f, "the host does not take what is printed"),
         }
+    }
+}
+
+impl From<ErrorKind> for Failure {
+    fn from(_: ErrorKind) -> Self {
+        Self::Output
+    }
+}
+
+impl From<WriteFmtError<ErrorKind>> for Failure {
+    fn from(_: WriteFmtError<ErrorKind>) -> Self {
+        Self::Output
     }
 }

@@ -9,9 +9,12 @@
 
 mod failure;
 mod files;
+mod serial;
 
+// Its critical sections are what the logger asks for.
+use cortex_m as _;
 use cortex_m_rt::{ExceptionFrame, entry, exception};
-use embedded_io::{ErrorKind, ErrorType, Write};
+use embedded_io::Write;
 use posy_firmware::camera::StoredFrame;
 use posy_firmware::classify::{RowBuffers, classify};
 use posy_firmware::report;
@@ -22,11 +25,14 @@ use posy_shared::model::Model;
 use posy_shared::preprocess::scratch_len;
 use posy_shared::ranking::Ranking;
 use semihosting::experimental::{env, time::Instant};
-use semihosting::io::{Read, Stdout};
-use semihosting::{io, print, println, process};
+use semihosting::io::Read;
+use semihosting::{eprintln, process};
 use static_cell::ConstStaticCell;
 
 use failure::Failure;
+use serial::Serial;
+#[cfg(feature = "defmt")]
+use {defmt::Display2Format, defmt_semihosting as _};
 
 /// Frames are QVGA, in the format in which the ArduCAM hands them over.
 const WIDTH: u16 = 320;
@@ -51,39 +57,22 @@ static ARENA: ConstStaticCell<[i8; ARENA_LEN]> = ConstStaticCell::new([0; ARENA_
 /// What the stored-frame camera shows; a real camera keeps it to itself.
 static FRAME: ConstStaticCell<[u8; FRAME_LEN]> = ConstStaticCell::new([0; FRAME_LEN]);
 
-/// Standard output of the host, as a board's serial port.
-struct Serial(Stdout);
-
-impl ErrorType for Serial {
-    type Error = ErrorKind;
-}
-
-impl Write for Serial {
-    fn write(&mut self, bytes: &[u8]) -> Result<usize, ErrorKind> {
-        io::Write::write(&mut self.0, bytes).map_err(|_| ErrorKind::Other)
-    }
-
-    fn flush(&mut self) -> Result<(), ErrorKind> {
-        Ok(())
-    }
-}
-
 #[entry]
 fn main() -> ! {
     match run() {
-        Ok(count) => {
-            println!("frames classified: {count}");
-            process::exit(0)
-        }
+        Ok(()) => process::exit(0),
         Err(failure) => {
-            println!("error: {failure}");
+            #[cfg(feature = "defmt")]
+            defmt::error!("{}", Display2Format(&failure));
+            eprintln!("error: {failure}");
             process::exit(1)
         }
     }
 }
 
-/// Classifies every frame; how many there were.
-fn run() -> Result<usize, Failure> {
+/// Classifies every frame.
+fn run() -> Result<(), Failure> {
+    let mut serial = Serial::open()?;
     let arguments = env::args::<2048>().map_err(|_| Failure::Arguments)?;
     let mut arguments = arguments.skip(1).map_while(Result::ok);
     let (Some(model), Some(frames), None) = (arguments.next(), arguments.next(), arguments.next())
@@ -94,10 +83,18 @@ fn run() -> Result<usize, Failure> {
     let model = files::read(model, &mut MODEL.take().0).map_err(Failure::ModelFile)?;
     let model = Model::read(model).map_err(Failure::Model)?;
     let (arena_len, input) = (model.plan().arena_len, model.input_shape());
-    println!(
-        "model: {}, {} bytes; arena: {arena_len} bytes",
-        model.provenance().architecture,
-        model.file_len(),
+    let architecture = model.provenance().architecture;
+    let model_len = model.file_len();
+    writeln!(
+        serial,
+        "model: {architecture}, {model_len} bytes; arena: {arena_len} bytes"
+    )?;
+    #[cfg(feature = "defmt")]
+    defmt::info!(
+        "model: {=str}, {=usize} bytes; arena: {=usize} bytes",
+        architecture,
+        model_len,
+        arena_len
     );
     let arena = ARENA.take();
     let arena = arena.get_mut(..arena_len).unwrap_or_default();
@@ -105,7 +102,7 @@ fn run() -> Result<usize, Failure> {
     let mut row = [0; 3 * WIDTH as usize];
     let row = row.get_mut(..input.row_len()).ok_or(Failure::Width)?;
     engine.golden_check(row).map_err(Failure::Engine)?;
-    println!("golden check: passed");
+    writeln!(serial, "golden check: passed")?;
 
     let mut frames = files::open(frames).map_err(Failure::Frames)?;
     let (mut raw, mut rgb) = ([0; ROW_LEN], [0; 3 * WIDTH as usize]);
@@ -116,8 +113,7 @@ fn run() -> Result<usize, Failure> {
         scratch: &mut scratch,
     };
     let frame = FRAME.take();
-    let mut serial = Serial(io::stdout().map_err(|_| Failure::Output)?);
-    let mut count = 0;
+    let mut count = 0_usize;
     while read_frame(&mut frames, frame)? {
         let view = ImageView::packed(WIDTH, HEIGHT, PIXELS, frame);
         let view = view.map_err(|_| Failure::TornFrame)?;
@@ -125,16 +121,25 @@ fn run() -> Result<usize, Failure> {
         let started = Instant::now();
         let logits = classify(&mut camera, &mut engine, &mut buffers).map_err(Failure::Classify)?;
         let time_ms = started.elapsed().as_millis() as u32;
-        print!("logits:");
+        write!(serial, "logits:")?;
         for logit in logits {
-            print!(" {logit}");
+            write!(serial, " {logit}")?;
         }
-        println!();
+        writeln!(serial)?;
         let ranking = Ranking::<TOP>::new(&model, logits);
-        report::line(&mut serial, &ranking, time_ms).map_err(|_| Failure::Output)?;
+        report::line(&mut serial, &ranking, time_ms)?;
+        #[cfg(feature = "defmt")]
+        defmt::info!(
+            "frame {=usize}: {=[?]}, {}, {=u32} ms",
+            count,
+            logits,
+            Display2Format(&ranking),
+            time_ms
+        );
         count += 1;
     }
-    Ok(count)
+    writeln!(serial, "frames classified: {count}")?;
+    Ok(())
 }
 
 /// Fills `frame` with the next frame; false at the end of the file.
@@ -155,6 +160,6 @@ fn read_frame(frames: &mut impl Read, frame: &mut [u8]) -> Result<bool, Failure>
 /// attribute asks for the `unsafe`.
 #[exception]
 unsafe fn HardFault(frame: &ExceptionFrame) -> ! {
-    println!("error: hard fault at {:#010x}", frame.pc());
+    eprintln!("error: hard fault at {:#010x}", frame.pc());
     process::exit(1)
 }
