@@ -84,16 +84,14 @@ impl Tools {
     pub fn find(test: &str) -> Option<Tools> {
         let script = boards().join("arm-toolchain.sh");
         let found = answer(Command::new("qemu-system-arm").arg("--version"))
-            .map_err(|error| format!("qemu-system-arm: {error}"))
+            .map_err(|error| format!("qemu-system-arm: {error}; boards/arm-toolchain.sh gets it"))
             .and_then(|_| answer(free_of_cargo(Command::new(script).arg("--check"))));
         match found {
             Ok(toolchain) => Some(Tools {
                 toolchain: Some(toolchain).filter(|toolchain| !toolchain.is_empty()),
             }),
             Err(reason) => {
-                eprintln!(
-                    "SKIPPED: {test}: {reason}; boards/arm-toolchain.sh gets what is missing"
-                );
+                eprintln!("SKIPPED: {test}: {reason}");
                 None
             }
         }
