@@ -1,17 +1,59 @@
 #!/bin/sh
 # Every check and every test, as continuous integration runs them. Needs a Rust toolchain with
 # rustfmt and clippy. Real photos and networks are found by POSY_DATA (default: ../shared beside
-# this project); tests that need them say SKIPPED where they are missing.
+# this project); tests that need them say SKIPPED where they are missing. The ARM targets and the
+# emulator are fetched where they are missing; where that fails, boards are left out, loudly.
 set -eu
 cd "$(dirname "$0")/.."
 
 step() { printf '\n== %s\n' "$*" >&2; "$@"; }
 
+# Checks and builds the board crate $1 for the target $2 with further options, and prints what it
+# takes of flash (text, data) and RAM (data, bss).
+board() {
+    name=$1 target=$2
+    shift 2
+    for job in clippy build; do
+        deny=""
+        if [ $job = clippy ]; then deny="-- -D warnings"; fi
+        # From its folder, where its settings lie. No toolchain is named where the usual one will do.
+        # shellcheck disable=SC2086
+        (cd "boards/$name" && step cargo $arm $job --release --locked --target "$target" \
+            --target-dir ../../target/boards "$@" $deny)
+    done
+    if command -v size >/dev/null; then
+        size "target/boards/$target/release/posy-$name"
+    fi
+}
+
 step cargo fmt --all --check
+for manifest in boards/*/Cargo.toml; do
+    step cargo fmt --check --manifest-path "$manifest"
+done
 # Warnings are errors, and one profile for everything, so that dependencies are built once.
 step cargo clippy --release --workspace --all-targets --all-features --locked -- -D warnings
 RUSTDOCFLAGS="-D warnings" step cargo doc --release --workspace --no-deps --locked
 # Alone, so that no other crate's features hide a missing one.
 step cargo check --release --locked -p posy-shared
 step cargo check --release --locked -p posy-firmware
+
+missing=""
+if arm=$(step boards/arm-toolchain.sh); then
+    for target in thumbv6m-none-eabi thumbv7em-none-eabihf thumbv8m.main-none-eabihf; do
+        # shellcheck disable=SC2086
+        step cargo $arm clippy --release --locked -p posy-firmware --all-features \
+            --target "$target" --target-dir target/boards -- -D warnings
+    done
+    board qemu-mps2 thumbv7em-none-eabihf --features an386,defmt
+    board qemu-mps2 thumbv7em-none-eabihf --features an386
+    board qemu-mps2 thumbv7em-none-eabihf --features an500
+    board qemu-mps2 thumbv8m.main-none-eabihf --features an505
+    command -v qemu-system-arm >/dev/null || missing="boards were built and not emulated"
+else
+    missing="no board was built or emulated"
+fi
+
 step cargo test --release --workspace --locked
+if [ -n "$missing" ]; then
+    printf '\nSKIPPED: %s: see what boards/arm-toolchain.sh says above\n' "$missing" >&2
+fi

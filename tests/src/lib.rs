@@ -1,6 +1,8 @@
 //! What whole-system tests share: the real data, recorded arrays, running a model, running the
 //! command.
 
+pub mod emulator;
+pub mod frames;
 pub mod scratch;
 mod small;
 

@@ -1,0 +1,69 @@
+//! Camera frames made of photos.
+
+use std::path::{Path, PathBuf};
+
+use image::imageops::FilterType;
+use posy_shared::image::{ImageView, PixelFormat, unpack_row};
+
+/// Pixels in a row of a frame: QVGA.
+pub const WIDTH: u16 = 320;
+/// Rows in a frame.
+pub const HEIGHT: u16 = 240;
+/// The format in which the ArduCAM hands frames over.
+pub const PIXELS: PixelFormat = PixelFormat::Rgb565Be;
+
+/// `count` photos below `flowers`, as many of each label as can be, spread over each label's.
+pub fn photos(flowers: &Path, count: usize) -> Vec<PathBuf> {
+    let files = |folder: &Path, is: fn(&Path) -> bool| {
+        let entries = folder.read_dir();
+        let entries = entries.unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
+        let mut paths: Vec<PathBuf> = entries.map(|entry| entry.unwrap().path()).collect();
+        paths.retain(|path| is(path));
+        paths.sort();
+        paths
+    };
+    let labels: Vec<Vec<PathBuf>> = files(flowers, Path::is_dir)
+        .iter()
+        .map(|folder| files(folder, |path| path.extension() == Some("jpg".as_ref())))
+        .collect();
+    let each = count.div_ceil(labels.len());
+    let photo = |index: usize| {
+        let label = &labels[index % labels.len()];
+        label[index / labels.len() * label.len() / each].clone()
+    };
+    (0..count).map(photo).collect()
+}
+
+/// The frame of a camera that sees the photo: `HEIGHT` rows of `WIDTH` RGB565 pixels, high byte
+/// first.
+pub fn frame(photo: &Path) -> Vec<u8> {
+    let seen = image::open(photo).unwrap_or_else(|error| panic!("{}: {error}", photo.display()));
+    let seen = seen.resize_exact(WIDTH.into(), HEIGHT.into(), FilterType::Triangle);
+    let pack = |pixel: &image::Rgb<u8>| {
+        let [red, green, blue] = pixel.0.map(u16::from);
+        ((red >> 3 << 11) | (green >> 2 << 5) | (blue >> 3)).to_be_bytes()
+    };
+    seen.to_rgb8().pixels().flat_map(pack).collect()
+}
+
+/// A view of the frame.
+pub fn view(frame: &[u8]) -> ImageView<'_> {
+    ImageView::packed(WIDTH, HEIGHT, PIXELS, frame).expect("a whole frame")
+}
+
+/// Writes the frame's pixels into an image file without loss.
+pub fn save(frame: &[u8], path: &Path) {
+    let mut rgb = vec![0; 3 * usize::from(WIDTH) * usize::from(HEIGHT)];
+    let rows = rgb.chunks_exact_mut(3 * usize::from(WIDTH));
+    for (row, rgb) in view(frame).rows().zip(rows) {
+        unpack_row(PIXELS, row, rgb).expect("a row of a frame");
+    }
+    image::save_buffer(
+        path,
+        &rgb,
+        WIDTH.into(),
+        HEIGHT.into(),
+        image::ColorType::Rgb8,
+    )
+    .unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+}
