@@ -2,31 +2,8 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::fs::File;
-use std::io;
-use std::path::Path;
-
-use sha2::{Digest, Sha256};
 
 use super::scan::Photo;
-
-/// SHA-256 of a file's bytes, read piece by piece.
-///
-/// # Errors
-/// What the file system says.
-pub fn hash_file(path: &Path) -> io::Result<[u8; 32]> {
-    let mut file = File::open(path)?;
-    let mut hasher = Sha256::new();
-    let mut piece = vec![0; 64 << 10];
-    loop {
-        match io::Read::read(&mut file, &mut piece) {
-            Ok(0) => return Ok(hasher.finalize().into()),
-            Ok(len) => hasher.update(&piece[..len]),
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => (),
-            Err(error) => return Err(error),
-        }
-    }
-}
 
 /// Files with the same bytes, under two labels or more.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -103,24 +80,5 @@ mod tests {
             "the same photo under several labels: daisy/a, roses/e, tulips/f; keep the right one"
         );
         assert_eq!(duplicates_across_labels(&photos, &[[0; 32]; 3]), []);
-    }
-
-    /// FIPS 180-2, appendix B: SHA-256 of "abc" and of a million "a".
-    #[test]
-    fn hashes_are_sha_256() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("photo");
-        let hex = |hash: [u8; 32]| hash.map(|byte| format!("{byte:02x}")).concat();
-        std::fs::write(&path, "abc").unwrap();
-        assert_eq!(
-            hex(hash_file(&path).unwrap()),
-            "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
-        );
-        std::fs::write(&path, vec![b'a'; 1_000_000]).unwrap();
-        assert_eq!(
-            hex(hash_file(&path).unwrap()),
-            "cdc76e5c9914fb9281a1c7e284d73e67f1809a48a497200e046d39ccc7112cd0"
-        );
-        assert!(hash_file(&dir.path().join("none")).is_err());
     }
 }

@@ -17,7 +17,7 @@ pub mod split;
 pub mod split_file;
 
 pub use decode::{DecodeError, Limits, Rgb, decode, decode_within};
-pub use duplicates::{Duplicates, duplicates_across_labels, hash_file};
+pub use duplicates::{Duplicates, duplicates_across_labels};
 pub use load::{PhotoError, load, read_bytes};
 pub use scan::{Dataset, Photo, ScanOptions, scan};
 pub use scan_report::{NameFault, ScanError, ScanWarning, SkipReason, Skipped};
