@@ -58,6 +58,6 @@ pub fn input(model: &Model<'_>, photo: &Rgb) -> Result<Vec<i8>, PictureError> {
 /// Where the features are not as many as the last layer reads, or it is not a dense one.
 pub fn head(model: &Model<'_>, features: &[i8]) -> Result<Vec<i8>, EngineError> {
     let mut logits = vec![0; model.output_len()];
-    run_head(model, &Scalar, features, &mut logits)?;
+    run_head(model, features, &mut logits)?;
     Ok(logits)
 }

@@ -29,7 +29,7 @@ impl Footprint {
     /// Where the layers have no memory plan.
     pub fn of_layers(layers: &[Layer]) -> Result<Self, PlanError> {
         let block = layers.iter().map(|layer| {
-            layer.weight_count().next_multiple_of(16) + layer.table_len().next_multiple_of(4)
+            layer.weight_len().next_multiple_of(16) + layer.table_len().next_multiple_of(4)
         });
         Ok(Footprint {
             flash_bytes: block.sum::<usize>() as u64 + Self::HEADER_BYTES,

@@ -192,14 +192,15 @@ impl<'r, K: Kernels> Engine<'r, '_, K> {
                     .get_disjoint_mut([from.range(), other, output])
                     .map_err(|_| EngineError::Plan)?;
                 let row = from.pick(arena, pushed).ok_or(EngineError::Plan)?;
+                let scratch = &mut *self.scratch;
                 match layer.op {
                     Op::Pointwise => {
                         let params = self.model.pointwise_params(index);
-                        self.kernels.pointwise(&params, row, output);
+                        self.kernels.pointwise(&params, row, scratch, output);
                     }
                     Op::Dense => {
                         let params = self.model.dense_params(index);
-                        self.kernels.dense(&params, row, output);
+                        self.kernels.dense(&params, row, scratch, output);
                     }
                     _ => {
                         let params = self.model.add_params(index);
@@ -245,10 +246,15 @@ impl<'r, K: Kernels> Engine<'r, '_, K> {
             sources[1].pick(middle, pushed),
             sources[2].pick(bottom, pushed),
         ];
-        let params = self.model.window_params(index);
         match layer.op {
-            Op::Conv3x3 => self.kernels.conv3x3(&params, rows, output),
-            _ => self.kernels.depthwise3x3(&params, rows, output),
+            Op::Conv3x3 => {
+                let params = self.model.conv_params(index);
+                self.kernels.conv3x3(&params, rows, self.scratch, output);
+            }
+            _ => {
+                let params = self.model.depthwise_params(index);
+                self.kernels.depthwise3x3(&params, rows, output);
+            }
         }
         Ok(())
     }

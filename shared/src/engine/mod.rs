@@ -8,8 +8,9 @@ use core::fmt;
 
 use heapless::Vec;
 
+use crate::kernels::scalar::Scalar;
 use crate::kernels::{Kernels, Layout};
-use crate::model::{GoldenRows, MAX_LAYERS, Model, Op};
+use crate::model::{GoldenRows, Layer, MAX_LAYERS, Model, Op};
 
 /// Why a picture could not be run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -95,29 +96,53 @@ impl Progress {
     }
 }
 
+/// Words of scratch that `kernels` want for the layers of `model`.
+fn scratch_len(model: &Model<'_>, kernels: &impl Kernels) -> usize {
+    let layers = model.layers().iter();
+    let terms = layers.filter(|layer| layer.op != Op::Depthwise3x3);
+    let most = terms.map(Layer::terms).max().unwrap_or(0);
+    kernels.scratch_len(most)
+}
+
+/// Bytes that `model` needs to run with `kernels`: those of its plan, and scratch for the kernels
+/// behind them, with what it takes to align it to words wherever the memory begins.
+pub fn arena_len(model: &Model<'_>, kernels: &impl Kernels) -> usize {
+    let maps = model.plan().arena_len;
+    match scratch_len(model, kernels) {
+        0 => maps,
+        words => maps
+            .saturating_add(words.saturating_mul(4))
+            .saturating_add(3),
+    }
+}
+
 /// A model, the memory that it runs in, and the state of the current picture.
 #[derive(Debug)]
 pub struct Engine<'r, 'm, K> {
     model: &'r Model<'m>,
     arena: &'r mut [i8],
+    scratch: &'r mut [u32],
     kernels: K,
     progress: Vec<Progress, MAX_LAYERS>,
 }
 
 impl<'r, 'm, K: Kernels> Engine<'r, 'm, K> {
-    /// An engine for `model` in `arena`, of which it uses the first
-    /// [`Plan::arena_len`](crate::plan::Plan::arena_len) bytes.
+    /// An engine for `model` in `arena`, of which it uses the first [`arena_len`] bytes.
     ///
     /// # Errors
     /// [`EngineError::Arena`] where the memory is too small.
     pub fn new(model: &'r Model<'m>, arena: &'r mut [i8], kernels: K) -> Result<Self, EngineError> {
-        let (needed, given) = (model.plan().arena_len, arena.len());
-        let Some(arena) = arena.get_mut(..needed) else {
-            return Err(EngineError::Arena { needed, given });
-        };
+        let (needed, given) = (arena_len(model, &kernels), arena.len());
+        let too_small = EngineError::Arena { needed, given };
+        let maps_len = model.plan().arena_len;
+        let (arena, rest) = arena.split_at_mut_checked(maps_len).ok_or(too_small)?;
+        let (_, scratch, _) = bytemuck::pod_align_to_mut::<i8, u32>(rest);
+        let scratch_len = scratch_len(model, &kernels);
+        let scratch = scratch.get_mut(..scratch_len).ok_or(too_small)?;
         let mut engine = Engine {
             model,
             arena,
+            scratch,
             kernels,
             progress: Vec::new(),
         };
@@ -265,17 +290,12 @@ impl<'r, 'm, K: Kernels> Engine<'r, 'm, K> {
     }
 }
 
-/// Runs the last layer of `model` alone: `features` as the layer before it gives them, to logits.
+/// Runs the last layer of `model` alone, by the plain reference: `features` as the layer before it gives them, to logits.
 ///
 /// # Errors
 /// [`EngineError::RowLength`] where features or logits are not as many as the layer has, or where
 /// the last layer is not a dense one.
-pub fn run_head(
-    model: &Model<'_>,
-    kernels: &impl Kernels,
-    features: &[i8],
-    logits: &mut [i8],
-) -> Result<(), EngineError> {
+pub fn run_head(model: &Model<'_>, features: &[i8], logits: &mut [i8]) -> Result<(), EngineError> {
     let index = model.layers().len().saturating_sub(1);
     let dense = model
         .layers()
@@ -288,6 +308,6 @@ pub fn run_head(
             return Err(EngineError::RowLength { expected, found });
         }
     }
-    kernels.dense(&model.dense_params(index), features, logits);
+    Scalar.dense(&model.dense_params(index), features, &mut [], logits);
     Ok(())
 }

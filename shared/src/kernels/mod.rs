@@ -7,14 +7,14 @@
 //! possessing the value proves the feature:
 //!
 //! ```
-//! use posy_shared::kernels::{Kernels, PointwiseParams, scalar::Scalar};
+//! use posy_shared::kernels::{Kernels, scalar::Scalar};
 //!
 //! struct Traced(Scalar);
 //!
 //! impl Kernels for Traced {
 //!     // Only what differs is written; the rest is the plain reference.
-//!     fn pointwise(&self, params: &PointwiseParams<'_>, input: &[i8], output: &mut [i8]) {
-//!         self.0.pointwise(params, input, output);
+//!     fn pool_row(&self, row: &[i8], sums: &mut [i8]) {
+//!         self.0.pool_row(row, sums);
 //!     }
 //! }
 //! posy_shared::kernels::conformance::check(&Traced(Scalar)).unwrap();
@@ -27,41 +27,76 @@
 //! one channel at a time, interleaved for everything else.
 
 pub mod conformance;
+mod packed;
 mod params;
 pub mod requant;
 pub mod scalar;
 
+pub use packed::Packed;
+#[cfg(feature = "alloc")]
+pub use packed::pack;
 pub use params::{
-    AddParams, DenseParams, I32s, Layout, OutputStage, PerChannel, PointwiseParams, WindowParams,
+    AddParams, ConvParams, DenseParams, DepthwiseParams, I32s, Layout, OutputStage, PerChannel,
+    PointwiseParams, WindowParams,
 };
 
 use scalar::Scalar;
 
 /// What the engine asks of a processor. Every method has the plain reference as its default.
 pub trait Kernels {
+    /// Words of scratch that [`Kernels::conv3x3`], [`Kernels::pointwise`] and [`Kernels::dense`] are
+    /// given for a layer whose outputs are sums over `terms` terms.
+    fn scratch_len(&self, terms: usize) -> usize {
+        let _ = terms;
+        0
+    }
+
     /// One output row of a 3 x 3 convolution.
     ///
     /// `rows` are the three input rows under the window, interleaved `[W, C]`, top first; `None`
     /// is a row of padding. `output` is one row in `params.output_layout`.
-    fn conv3x3(&self, params: &WindowParams<'_>, rows: [Option<&[i8]>; 3], output: &mut [i8]) {
-        Scalar.conv3x3(params, rows, output);
+    fn conv3x3(
+        &self,
+        params: &ConvParams<'_>,
+        rows: [Option<&[i8]>; 3],
+        scratch: &mut [u32],
+        output: &mut [i8],
+    ) {
+        Scalar.conv3x3(params, rows, scratch, output);
     }
 
     /// One output row of a 3 x 3 depthwise convolution; rows as in [`Kernels::conv3x3`], but in
     /// `params.input_layout`.
-    fn depthwise3x3(&self, params: &WindowParams<'_>, rows: [Option<&[i8]>; 3], output: &mut [i8]) {
+    fn depthwise3x3(
+        &self,
+        params: &DepthwiseParams<'_>,
+        rows: [Option<&[i8]>; 3],
+        output: &mut [i8],
+    ) {
         Scalar.depthwise3x3(params, rows, output);
     }
 
     /// One row of a 1 x 1 convolution: `input` interleaved `[W, I]`, `output` in
     /// `params.output_layout`.
-    fn pointwise(&self, params: &PointwiseParams<'_>, input: &[i8], output: &mut [i8]) {
-        Scalar.pointwise(params, input, output);
+    fn pointwise(
+        &self,
+        params: &PointwiseParams<'_>,
+        input: &[i8],
+        scratch: &mut [u32],
+        output: &mut [i8],
+    ) {
+        Scalar.pointwise(params, input, scratch, output);
     }
 
     /// A fully connected layer: `[I]` to `[O]`.
-    fn dense(&self, params: &DenseParams<'_>, input: &[i8], output: &mut [i8]) {
-        Scalar.dense(params, input, output);
+    fn dense(
+        &self,
+        params: &DenseParams<'_>,
+        input: &[i8],
+        scratch: &mut [u32],
+        output: &mut [i8],
+    ) {
+        Scalar.dense(params, input, scratch, output);
     }
 
     /// The rescaled sum of two rows, element by element.

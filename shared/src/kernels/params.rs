@@ -1,5 +1,6 @@
 //! What a kernel is told about its layer. Borrowed from the model's bytes; made once a row.
 
+use super::packed::Packed;
 use super::requant::{self, Multiplier};
 
 /// Order of the numbers in a row.
@@ -84,11 +85,17 @@ impl OutputStage<'_> {
     }
 }
 
-/// A 3 x 3 layer, depthwise or not.
+/// A 3 x 3 convolution; its weights `[O, 3, 3, I]`, that is `9 * I` terms.
+pub type ConvParams<'a> = WindowParams<'a, Packed<'a>>;
+
+/// A 3 x 3 depthwise convolution; its weights `[C, 3, 3]`, as they are.
+pub type DepthwiseParams<'a> = WindowParams<'a, &'a [i8]>;
+
+/// A 3 x 3 layer with weights of type `W`.
 #[derive(Clone, Copy, Debug)]
-pub struct WindowParams<'a> {
-    /// `[O, 3, 3, I]`, or `[C, 3, 3]` for a depthwise layer.
-    pub weights: &'a [i8],
+pub struct WindowParams<'a, W> {
+    /// The weights.
+    pub weights: W,
     /// Pixels in an input row.
     pub input_width: usize,
     /// Channels of the input.
@@ -115,7 +122,7 @@ pub struct WindowParams<'a> {
 #[derive(Clone, Copy, Debug)]
 pub struct PointwiseParams<'a> {
     /// `[O, I]`.
-    pub weights: &'a [i8],
+    pub weights: Packed<'a>,
     /// Pixels in a row.
     pub width: usize,
     /// Channels of the input.
@@ -134,7 +141,7 @@ pub struct PointwiseParams<'a> {
 #[derive(Clone, Copy, Debug)]
 pub struct DenseParams<'a> {
     /// `[O, I]`.
-    pub weights: &'a [i8],
+    pub weights: Packed<'a>,
     /// The input number that stands for zero.
     pub input_zero_point: i8,
     /// From sums to outputs.

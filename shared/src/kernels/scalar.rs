@@ -3,7 +3,9 @@
 //! The arithmetic is that of TFLite's int8 reference kernels (`reference_integer_ops`): sums of
 //! `(input - zero_point) * weight` in i32, where a tap outside the map adds nothing.
 
-use super::params::{AddParams, DenseParams, PointwiseParams, WindowParams};
+use super::params::{
+    AddParams, ConvParams, DenseParams, DepthwiseParams, PointwiseParams, WindowParams,
+};
 use super::{Kernels, requant};
 
 /// The specification.
@@ -11,23 +13,29 @@ use super::{Kernels, requant};
 pub struct Scalar;
 
 /// Sum of products of numbers less their zero point, and weights.
-fn dot(input: &[i8], zero_point: i8, weights: &[i8]) -> i32 {
+fn dot(input: &[i8], zero_point: i8, weights: impl Iterator<Item = i8>) -> i32 {
     input
         .iter()
         .zip(weights)
-        .map(|(&x, &w)| i32::from(i16::from(x) - i16::from(zero_point)) * i32::from(w))
+        .map(|(&x, w)| i32::from(i16::from(x) - i16::from(zero_point)) * i32::from(w))
         .sum()
 }
 
 /// The input column under tap `tap` of the window at output column `x`, if it is in the map.
-fn column(params: &WindowParams<'_>, x: usize, tap: usize) -> Option<usize> {
+fn column<W>(params: &WindowParams<'_, W>, x: usize, tap: usize) -> Option<usize> {
     (x * params.stride + tap)
         .checked_sub(params.pad_left)
         .filter(|&column| column < params.input_width)
 }
 
 impl Kernels for Scalar {
-    fn conv3x3(&self, params: &WindowParams<'_>, rows: [Option<&[i8]>; 3], output: &mut [i8]) {
+    fn conv3x3(
+        &self,
+        params: &ConvParams<'_>,
+        rows: [Option<&[i8]>; 3],
+        _: &mut [u32],
+        output: &mut [i8],
+    ) {
         let (inputs, outputs) = (params.input_channels, params.output_channels);
         let (x_step, c_step) = params.output_layout.steps(params.output_width, outputs);
         for x in 0..params.output_width {
@@ -40,7 +48,7 @@ impl Kernels for Scalar {
                             continue;
                         };
                         let pixel = &row[column * inputs..][..inputs];
-                        let taps = &params.weights[((channel * 3 + ky) * 3 + kx) * inputs..];
+                        let taps = params.weights.of(channel).skip((ky * 3 + kx) * inputs);
                         sum += dot(pixel, params.input_zero_point, taps);
                     }
                 }
@@ -49,7 +57,12 @@ impl Kernels for Scalar {
         }
     }
 
-    fn depthwise3x3(&self, params: &WindowParams<'_>, rows: [Option<&[i8]>; 3], output: &mut [i8]) {
+    fn depthwise3x3(
+        &self,
+        params: &DepthwiseParams<'_>,
+        rows: [Option<&[i8]>; 3],
+        output: &mut [i8],
+    ) {
         let channels = params.output_channels;
         let (x_in, c_in) = params.input_layout.steps(params.input_width, channels);
         let (x_out, c_out) = params.output_layout.steps(params.output_width, channels);
@@ -73,21 +86,26 @@ impl Kernels for Scalar {
         }
     }
 
-    fn pointwise(&self, params: &PointwiseParams<'_>, input: &[i8], output: &mut [i8]) {
+    fn pointwise(
+        &self,
+        params: &PointwiseParams<'_>,
+        input: &[i8],
+        _: &mut [u32],
+        output: &mut [i8],
+    ) {
         let (inputs, outputs) = (params.input_channels, params.output_channels);
         let (x_step, c_step) = params.output_layout.steps(params.width, outputs);
         for (x, pixel) in input.chunks_exact(inputs).take(params.width).enumerate() {
-            for (channel, weights) in params.weights.chunks_exact(inputs).enumerate() {
-                let sum = dot(pixel, params.input_zero_point, weights);
+            for channel in 0..outputs {
+                let sum = dot(pixel, params.input_zero_point, params.weights.of(channel));
                 output[x * x_step + channel * c_step] = params.output.apply(channel, sum);
             }
         }
     }
 
-    fn dense(&self, params: &DenseParams<'_>, input: &[i8], output: &mut [i8]) {
-        let weights = params.weights.chunks_exact(input.len());
-        for (channel, (out, weights)) in output.iter_mut().zip(weights).enumerate() {
-            let sum = dot(input, params.input_zero_point, weights);
+    fn dense(&self, params: &DenseParams<'_>, input: &[i8], _: &mut [u32], output: &mut [i8]) {
+        for (channel, out) in output.iter_mut().enumerate() {
+            let sum = dot(input, params.input_zero_point, params.weights.of(channel));
             *out = params.output.apply(channel, sum);
         }
     }

@@ -1,7 +1,7 @@
 //! What must hold of layers so that running them cannot fail.
 
 use super::layer::{Layer, Op, Shape};
-use crate::kernels::I32s;
+use crate::kernels::{I32s, Packed};
 
 /// What is wrong with a layer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -122,23 +122,28 @@ pub(crate) fn region(block: &[u8], offset: u32, len: usize) -> Option<&[u8]> {
 
 fn check_weights(layer: &Layer, block: &[u8]) -> Result<(), LayerFault> {
     let channels = usize::from(layer.output.channels);
-    let count = layer.weight_count();
-    let weights = region(block, layer.weights, count).ok_or(LayerFault::Offset)?;
+    let weights = region(block, layer.weights, layer.weight_len()).ok_or(LayerFault::Offset)?;
+    let weights: &[i8] = bytemuck::cast_slice(weights);
+    let (terms, packed) = (layer.terms(), Packed::new(weights, layer.terms()));
+    let magnitude = |weight: i8| i64::from(weight.unsigned_abs());
     let tables = region(block, layer.tables, layer.table_len()).ok_or(LayerFault::Offset)?;
     let (bias, rest) = tables.split_at(channels * 4);
     let (multiplier, shift) = rest.split_at(channels * 4);
     let (bias, multiplier) = (I32s::new(bias), I32s::new(multiplier));
     let zero_point = i64::from(layer.input_zero_point);
     let largest = (127 - zero_point).max(128 + zero_point);
-    for (channel, weights) in weights.chunks_exact(count / channels).enumerate() {
+    for channel in 0..channels {
         let shift = shift[channel] as i8;
         if multiplier.at(channel) < 0 || !(-31..=30).contains(&shift) {
             return Err(LayerFault::Constants);
         }
-        let sum: i64 = weights
-            .iter()
-            .map(|&weight| i64::from((weight as i8).unsigned_abs()))
-            .sum();
+        let sum: i64 = match layer.op {
+            Op::Depthwise3x3 => weights[channel * terms..][..terms]
+                .iter()
+                .map(|&weight| magnitude(weight))
+                .sum(),
+            _ => packed.of(channel).map(magnitude).sum(),
+        };
         // No partial sum is larger than the sum of magnitudes, which also bounds the left shift.
         let bound = sum * largest + i64::from(bias.at(channel)).abs();
         let most = i64::from(i32::MAX) >> shift.max(0);

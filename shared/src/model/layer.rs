@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::kernels::Packed;
+
 /// Most layers of a network. MobileNet v2 with its new last layer has 64.
 pub const MAX_LAYERS: usize = 96;
 
@@ -108,15 +110,30 @@ pub struct Layer {
 }
 
 impl Layer {
-    /// Number of int8 weights; `usize::MAX` where a `usize` of 32 bits cannot count them, which no
-    /// block holds.
-    pub const fn weight_count(&self) -> usize {
-        let (inputs, outputs) = (self.input.channels as usize, self.output.channels as usize);
+    /// Products that are summed for one output number.
+    pub const fn terms(&self) -> usize {
+        let inputs = self.input.channels as usize;
         match self.op {
-            Op::Conv3x3 => outputs.saturating_mul(9 * inputs),
-            Op::Depthwise3x3 => outputs * 9,
-            Op::Pointwise | Op::Dense => outputs.saturating_mul(inputs),
+            Op::Conv3x3 => 9 * inputs,
+            Op::Depthwise3x3 => 9,
+            Op::Pointwise | Op::Dense => inputs,
             Op::Add | Op::GlobalAveragePool => 0,
+        }
+    }
+
+    /// Number of int8 weights; `usize::MAX` where a `usize` of 32 bits cannot count them.
+    pub const fn weight_count(&self) -> usize {
+        (self.output.channels as usize).saturating_mul(self.terms())
+    }
+
+    /// Bytes of the weights as they lie in the block: [packed](Packed) but for those of a depthwise
+    /// layer; `usize::MAX` where a `usize` of 32 bits cannot count them, which no block holds.
+    pub const fn weight_len(&self) -> usize {
+        match self.op {
+            Op::Depthwise3x3 | Op::Add | Op::GlobalAveragePool => self.weight_count(),
+            Op::Conv3x3 | Op::Pointwise | Op::Dense => {
+                Packed::len(self.output.channels as usize, self.terms())
+            }
         }
     }
 

@@ -4,8 +4,8 @@ use super::check::region;
 use super::layer::Layer;
 use super::read::Model;
 use crate::kernels::{
-    AddParams, DenseParams, I32s, Layout, OutputStage, PerChannel, PointwiseParams, WindowParams,
-    requant::Multiplier,
+    AddParams, ConvParams, DenseParams, DepthwiseParams, I32s, Layout, OutputStage, Packed,
+    PerChannel, PointwiseParams, WindowParams, requant::Multiplier,
 };
 
 impl<'a> Model<'a> {
@@ -15,7 +15,11 @@ impl<'a> Model<'a> {
     }
 
     fn weights(&self, layer: &Layer) -> &'a [i8] {
-        bytemuck::cast_slice(self.part(layer.weights, layer.weight_count()))
+        bytemuck::cast_slice(self.part(layer.weights, layer.weight_len()))
+    }
+
+    fn packed(&self, layer: &Layer) -> Packed<'a> {
+        Packed::new(self.weights(layer), layer.terms())
     }
 
     fn output_stage(&self, layer: &Layer) -> OutputStage<'a> {
@@ -43,11 +47,20 @@ impl<'a> Model<'a> {
         }
     }
 
-    /// What the kernel of a 3 x 3 layer is told.
-    pub(crate) fn window_params(&self, index: usize) -> WindowParams<'a> {
+    /// What the kernel of a 3 x 3 convolution is told.
+    pub(crate) fn conv_params(&self, index: usize) -> ConvParams<'a> {
+        self.window_params(index, self.packed(&self.layers[index]))
+    }
+
+    /// What the kernel of a 3 x 3 depthwise convolution is told.
+    pub(crate) fn depthwise_params(&self, index: usize) -> DepthwiseParams<'a> {
+        self.window_params(index, self.weights(&self.layers[index]))
+    }
+
+    fn window_params<W>(&self, index: usize, weights: W) -> WindowParams<'a, W> {
         let layer = &self.layers[index];
         WindowParams {
-            weights: self.weights(layer),
+            weights,
             input_width: layer.input.width.into(),
             input_channels: layer.input.channels.into(),
             output_width: layer.output.width.into(),
@@ -65,7 +78,7 @@ impl<'a> Model<'a> {
     pub(crate) fn pointwise_params(&self, index: usize) -> PointwiseParams<'a> {
         let layer = &self.layers[index];
         PointwiseParams {
-            weights: self.weights(layer),
+            weights: self.packed(layer),
             width: layer.output.width.into(),
             input_channels: layer.input.channels.into(),
             output_channels: layer.output.channels.into(),
@@ -79,7 +92,7 @@ impl<'a> Model<'a> {
     pub(crate) fn dense_params(&self, index: usize) -> DenseParams<'a> {
         let layer = &self.layers[index];
         DenseParams {
-            weights: self.weights(layer),
+            weights: self.packed(layer),
             input_zero_point: layer.input_zero_point,
             output: self.output_stage(layer),
         }

@@ -15,7 +15,7 @@ use crate::preprocess::{MAX_OUTPUT_SIDE, PixelMap};
 pub const MAGIC: [u8; 4] = *b"POSY";
 
 /// The version that this code writes, and the only one that it reads.
-pub const FORMAT_VERSION: u16 = 1;
+pub const FORMAT_VERSION: u16 = 2;
 
 /// Bytes before the header: magic, version, zero, header length, total length, CRC-32.
 pub const PRELUDE_LEN: usize = 20;

@@ -9,7 +9,7 @@ use super::header::{Golden, GoldenRows, Header, InputContract, Provenance, Verdi
 use super::layer::{Layer, MAX_LAYERS, Op};
 use super::read::{BLOCK_ALIGN, CRC, FORMAT_VERSION, MAGIC, Model, PRELUDE_LEN, ReadError};
 use crate::engine::{Engine, EngineError};
-use crate::kernels::{requant::Multiplier, scalar::Scalar};
+use crate::kernels::{pack, requant::Multiplier, scalar::Scalar};
 use crate::plan::{self, PlanError};
 
 /// A layer with its numbers; the offsets in `layer` are filled in by the writer.
@@ -17,7 +17,7 @@ use crate::plan::{self, PlanError};
 pub struct LayerSpec {
     /// Shapes and constants.
     pub layer: Layer,
-    /// Weights in the order that [`Op`] gives.
+    /// Weights in the order that [`Op`] gives; the writer packs them.
     pub weights: Vec<i8>,
     /// Tables of its kind.
     pub tables: Tables,
@@ -163,7 +163,13 @@ fn append_layer(block: &mut Vec<u8>, index: usize, spec: &LayerSpec) -> Result<L
         return Err(wrong);
     }
     layer.weights = align(block, BLOCK_ALIGN)?;
-    block.extend(spec.weights.iter().map(|&weight| weight as u8));
+    let append = |block: &mut Vec<u8>, weights: &[i8]| {
+        block.extend(weights.iter().map(|&weight| weight as u8));
+    };
+    match layer.op {
+        Op::Depthwise3x3 => append(block, &spec.weights),
+        _ => append(block, &pack(&spec.weights, layer.terms())),
+    }
     layer.tables = align(block, 4)?;
     match &spec.tables {
         Tables::None if layer.op == Op::GlobalAveragePool => {}

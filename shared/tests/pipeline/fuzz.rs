@@ -127,7 +127,7 @@ fn repair(raw: &mut Raw, seeded: &mut Seeded) {
     raw.block.extend((0..512).map(|_| seeded.number() as u8));
     let mut previous: Option<Layer> = None;
     for layer in &mut raw.layers {
-        let before = layer.weight_count();
+        let before = layer.weight_len();
         if let Some(previous) = previous {
             layer.input = previous.output;
             layer.input_zero_point = previous.output_zero_point;
@@ -155,7 +155,7 @@ fn repair(raw: &mut Raw, seeded: &mut Seeded) {
         if layer.op == Op::GlobalAveragePool {
             layer.output_zero_point = layer.input_zero_point;
         }
-        let count = layer.weight_count();
+        let count = layer.weight_len();
         if count != before && count < 1 << 14 {
             layer.weights = raw.block.len() as u32;
             raw.block.extend((0..count).map(|_| seeded.number() as u8));

@@ -1,5 +1,6 @@
 //! A file taken apart and put together again by what `FORMAT.md` says, past the writer's checks.
 
+use posy_shared::kernels::Packed;
 use posy_shared::kernels::requant::Multiplier;
 use posy_shared::model::{
     AddTables, ChannelTables, Golden, InputContract, Layer, LayerSpec, Op, Provenance, SplitFacts,
@@ -78,7 +79,7 @@ impl Raw {
             },
         );
         let header = postcard::to_allocvec(&header).unwrap();
-        let mut file = b"POSY\x01\0\0\0".to_vec();
+        let mut file = b"POSY\x02\0\0\0".to_vec();
         file.extend((header.len() as u32).to_le_bytes());
         file.extend([0; 8]);
         file.extend(header);
@@ -99,11 +100,30 @@ impl Raw {
             .collect()
     }
 
+    /// The weights of a layer as the reference of networks wants them, which are packed in the block.
+    fn weights(&self, layer: &Layer) -> Vec<i8> {
+        let len = layer.weight_len();
+        if len == 0 {
+            return Vec::new();
+        }
+        let bytes: Vec<i8> = self.block[layer.weights as usize..][..len]
+            .iter()
+            .map(|&byte| byte as i8)
+            .collect();
+        if layer.op == Op::Depthwise3x3 {
+            return bytes;
+        }
+        let packed = Packed::new(&bytes, layer.terms());
+        (0..layer.output.channels.into())
+            .flat_map(|output| packed.of(output))
+            .collect()
+    }
+
     /// The layers with their numbers, which lie in the block.
     pub fn specs(&self) -> Vec<LayerSpec> {
         let spec = |layer: &Layer| {
             let channels = usize::from(layer.output.channels);
-            let (weights, tables) = (layer.weights as usize, layer.tables as usize);
+            let tables = layer.tables as usize;
             let scale = |(mantissa, shift): (i32, i8)| Multiplier { mantissa, shift };
             let numbers = match layer.op {
                 Op::GlobalAveragePool => Tables::None,
@@ -128,13 +148,7 @@ impl Raw {
             };
             LayerSpec {
                 layer: *layer,
-                weights: match layer.weight_count() {
-                    0 => Vec::new(),
-                    count => self.block[weights..][..count]
-                        .iter()
-                        .map(|&byte| byte as i8)
-                        .collect(),
-                },
+                weights: self.weights(layer),
                 tables: numbers,
             }
         };

@@ -6,6 +6,8 @@ use crate::kernels::{I32s, OutputStage, PerChannel};
 pub(super) const MAX_ROW: usize = 1024;
 pub(super) const MAX_WEIGHTS: usize = 2304;
 pub(super) const MAX_CHANNELS: usize = 40;
+/// Words of scratch: four int16 for each term of the longest dense layer.
+pub(super) const MAX_SCRATCH: usize = 2048;
 
 /// Marsaglia's xorshift32 ("Xorshift RNGs", 2003), the triple 13, 17, 5.
 pub(super) struct Seeded(u32);
@@ -49,6 +51,7 @@ pub(super) struct Clamp {
 }
 
 /// Biases and rescalings of output channels.
+#[repr(C, align(4))]
 pub(super) struct Tables {
     bias: [u8; MAX_CHANNELS * 4],
     multiplier: [u8; MAX_CHANNELS * 4],
@@ -94,13 +97,15 @@ impl Tables {
     }
 }
 
-/// The buffers of a case.
+/// The buffers of a case; aligned as a model and an engine's memory are.
+#[repr(C, align(16))]
 pub(super) struct Bench {
     pub(super) rows: [[i8; MAX_ROW]; 3],
     pub(super) weights: [i8; MAX_WEIGHTS],
     pub(super) tables: Tables,
     pub(super) expected: [i8; MAX_ROW],
     pub(super) actual: [i8; MAX_ROW],
+    pub(super) scratch: [u32; MAX_SCRATCH],
     pub(super) seeded: Seeded,
 }
 
@@ -116,6 +121,7 @@ impl Bench {
             },
             expected: [0; MAX_ROW],
             actual: [0; MAX_ROW],
+            scratch: [0; MAX_SCRATCH],
             seeded: Seeded(0x9E37_79B9),
         }
     }
@@ -135,6 +141,8 @@ impl Bench {
             }
         }
         self.tables.refill(&mut self.seeded, terms);
+        // What a kernel leaves in its scratch is no other's business.
+        self.scratch.fill(self.seeded.next());
     }
 
     /// The clamps that networks have: of ReLU6, of ReLU, none; and one of a single number.

@@ -4,7 +4,8 @@ use super::Mismatch;
 use super::bench::{Bench, Clamp, MAX_CHANNELS, MAX_ROW, MAX_WEIGHTS, poison};
 use crate::kernels::scalar::Scalar;
 use crate::kernels::{
-    AddParams, DenseParams, Kernels, Layout, PointwiseParams, WindowParams, requant::Multiplier,
+    AddParams, DenseParams, Kernels, Layout, Packed, PointwiseParams, WindowParams,
+    requant::Multiplier,
 };
 
 fn case(kernel: &'static str, width: usize, inputs: usize, outputs: usize) -> Mismatch {
@@ -57,7 +58,7 @@ pub(super) fn windows(
     for (row, there) in rows.iter_mut().zip(there) {
         row.take_if(|_| !there);
     }
-    let mut params = WindowParams {
+    let params = WindowParams {
         weights: &bench.weights[..9 * channels],
         input_width: width,
         input_channels: channels,
@@ -77,19 +78,38 @@ pub(super) fn windows(
     bench.compare(length, case("depthwise3x3", width, channels, channels))?;
 
     // The first convolution has few input channels and the output's count is its own.
-    let outputs = (MAX_WEIGHTS / (9 * channels)).min(MAX_ROW / output_width);
-    let outputs = outputs.min(if variety & 1 == 0 { 8 } else { 5 });
-    if outputs == 0 {
+    let most = if variety & 1 == 0 { 8 } else { 5 };
+    let terms = 9 * channels;
+    let fits = |outputs: &usize| {
+        Packed::len(*outputs, terms) <= MAX_WEIGHTS && outputs * output_width <= MAX_ROW
+    };
+    let Some(outputs) = (1..=most).rev().find(fits) else {
         return Ok(1);
-    }
-    params.weights = &bench.weights[..outputs * 9 * channels];
-    params.output_channels = outputs;
-    params.input_layout = Layout::Interleaved;
-    params.output = bench.tables.stage(outputs, clamp);
+    };
+    let scratch_len = kernels.scratch_len(terms);
+    let params = WindowParams {
+        weights: Packed::new(&bench.weights[..Packed::len(outputs, terms)], terms),
+        input_width: width,
+        input_channels: channels,
+        output_width,
+        output_channels: outputs,
+        stride,
+        pad_left,
+        input_zero_point,
+        input_layout: Layout::Interleaved,
+        output_layout: layout(variety & 8 != 0),
+        output: bench.tables.stage(outputs, clamp),
+    };
     let length = output_width * outputs;
-    Scalar.conv3x3(&params, rows, &mut bench.expected[..length]);
+    Scalar.conv3x3(&params, rows, &mut [], &mut bench.expected[..length]);
     poison(&bench.expected[..length], &mut bench.actual);
-    kernels.conv3x3(&params, rows, &mut bench.actual[..length]);
+    let (scratch, actual) = (&mut bench.scratch, &mut bench.actual);
+    kernels.conv3x3(
+        &params,
+        rows,
+        &mut scratch[..scratch_len],
+        &mut actual[..length],
+    );
     bench.compare(length, case("conv3x3", width, channels, outputs))?;
     Ok(2)
 }
@@ -107,7 +127,7 @@ pub(super) fn pointwise(
         let clamp = bench.clamp();
         let input_zero_point = bench.seeded.number();
         let params = PointwiseParams {
-            weights: &bench.weights[..inputs * outputs],
+            weights: Packed::new(&bench.weights[..Packed::len(outputs, inputs)], inputs),
             width,
             input_channels: inputs,
             output_channels: outputs,
@@ -117,9 +137,10 @@ pub(super) fn pointwise(
         };
         let row = &bench.rows[0][..width * inputs];
         let length = width * outputs;
-        Scalar.pointwise(&params, row, &mut bench.expected[..length]);
+        Scalar.pointwise(&params, row, &mut [], &mut bench.expected[..length]);
         poison(&bench.expected[..length], &mut bench.actual);
-        kernels.pointwise(&params, row, &mut bench.actual[..length]);
+        let scratch = &mut bench.scratch[..kernels.scratch_len(inputs)];
+        kernels.pointwise(&params, row, scratch, &mut bench.actual[..length]);
         bench.compare(length, case("pointwise", width, inputs, outputs))?;
     }
     Ok(2)
@@ -135,14 +156,15 @@ pub(super) fn dense(
     bench.refill(inputs);
     let clamp = bench.clamp();
     let params = DenseParams {
-        weights: &bench.weights[..inputs * outputs],
+        weights: Packed::new(&bench.weights[..Packed::len(outputs, inputs)], inputs),
         input_zero_point: bench.seeded.number(),
         output: bench.tables.stage(outputs, clamp),
     };
     let vector = &bench.rows[0][..inputs];
-    Scalar.dense(&params, vector, &mut bench.expected[..outputs]);
+    Scalar.dense(&params, vector, &mut [], &mut bench.expected[..outputs]);
     poison(&bench.expected[..outputs], &mut bench.actual);
-    kernels.dense(&params, vector, &mut bench.actual[..outputs]);
+    let scratch = &mut bench.scratch[..kernels.scratch_len(inputs)];
+    kernels.dense(&params, vector, scratch, &mut bench.actual[..outputs]);
     bench.compare(outputs, case("dense", 1, inputs, outputs))?;
     Ok(1)
 }

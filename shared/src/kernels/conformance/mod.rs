@@ -6,7 +6,7 @@
 mod bench;
 mod cases;
 
-use super::Kernels;
+use super::{Kernels, Packed};
 use bench::{Bench, MAX_ROW, MAX_WEIGHTS};
 use cases::{dense, elementwise, pointwise, windows};
 
@@ -71,7 +71,7 @@ pub fn check(kernels: &impl Kernels) -> Result<usize, Mismatch> {
                 cases += windows(kernels, &mut bench, width, channels, variety)?;
             }
             for outputs in [1, 2, 3, 4, 5, 8, 17, 40] {
-                if channels * outputs <= MAX_WEIGHTS && width * outputs <= MAX_ROW {
+                if Packed::len(outputs, channels) <= MAX_WEIGHTS && width * outputs <= MAX_ROW {
                     cases += pointwise(kernels, &mut bench, width, channels, outputs)?;
                 }
             }
@@ -80,7 +80,7 @@ pub fn check(kernels: &impl Kernels) -> Result<usize, Mismatch> {
     }
     for inputs in SIZES.into_iter().chain(LONG_SIZES) {
         for outputs in [1, 2, 3, 4, 5, 8, 17, 40] {
-            if inputs * outputs <= MAX_WEIGHTS {
+            if Packed::len(outputs, inputs) <= MAX_WEIGHTS {
                 cases += dense(kernels, &mut bench, inputs, outputs)?;
             }
         }

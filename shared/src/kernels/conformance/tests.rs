@@ -7,7 +7,8 @@ use core::cell::RefCell;
 
 use super::*;
 use crate::kernels::{
-    AddParams, DenseParams, Layout, OutputStage, PointwiseParams, WindowParams, scalar::Scalar,
+    AddParams, ConvParams, DenseParams, DepthwiseParams, Layout, OutputStage, PointwiseParams,
+    WindowParams, scalar::Scalar,
 };
 
 /// Notes what it is asked for.
@@ -33,19 +34,20 @@ impl Seen {
         }
     }
 
-    fn window(&self, kernel: &str, params: &WindowParams<'_>, rows: [Option<&[i8]>; 3]) {
+    fn window<W>(
+        &self,
+        kernel: &str,
+        params: &WindowParams<'_, W>,
+        weights: &[i8],
+        rows: [Option<&[i8]>; 3],
+    ) {
         self.note(format!(
             "{kernel} stride {} pad {} {:?} to {:?}",
             params.stride, params.pad_left, params.input_layout, params.output_layout
         ));
         let rows = rows.map(|row| row.is_some());
         self.note(format!("{kernel} stride {} rows {rows:?}", params.stride));
-        self.numbers(
-            kernel,
-            params.weights,
-            params.input_zero_point,
-            &params.output,
-        );
+        self.numbers(kernel, weights, params.input_zero_point, &params.output);
         // How far the last window reaches past the map.
         let end = (params.output_width - 1) * params.stride + 3;
         let past = end as isize - (params.pad_left + params.input_width) as isize;
@@ -58,36 +60,59 @@ impl Seen {
 }
 
 impl Kernels for Seen {
-    fn conv3x3(&self, params: &WindowParams<'_>, rows: [Option<&[i8]>; 3], output: &mut [i8]) {
-        self.window("conv3x3", params, rows);
-        Scalar.conv3x3(params, rows, output);
+    fn conv3x3(
+        &self,
+        params: &ConvParams<'_>,
+        rows: [Option<&[i8]>; 3],
+        scratch: &mut [u32],
+        output: &mut [i8],
+    ) {
+        self.window("conv3x3", params, params.weights.bytes(), rows);
+        Scalar.conv3x3(params, rows, scratch, output);
     }
 
-    fn depthwise3x3(&self, params: &WindowParams<'_>, rows: [Option<&[i8]>; 3], output: &mut [i8]) {
-        self.window("depthwise3x3", params, rows);
+    fn depthwise3x3(
+        &self,
+        params: &DepthwiseParams<'_>,
+        rows: [Option<&[i8]>; 3],
+        output: &mut [i8],
+    ) {
+        self.window("depthwise3x3", params, params.weights, rows);
         Scalar.depthwise3x3(params, rows, output);
     }
 
-    fn pointwise(&self, params: &PointwiseParams<'_>, input: &[i8], output: &mut [i8]) {
+    fn pointwise(
+        &self,
+        params: &PointwiseParams<'_>,
+        input: &[i8],
+        scratch: &mut [u32],
+        output: &mut [i8],
+    ) {
         self.note(format!("pointwise to {:?}", params.output_layout));
         self.numbers(
             "pointwise",
-            params.weights,
+            params.weights.bytes(),
             params.input_zero_point,
             &params.output,
         );
-        Scalar.pointwise(params, input, output);
+        Scalar.pointwise(params, input, scratch, output);
     }
 
-    fn dense(&self, params: &DenseParams<'_>, input: &[i8], output: &mut [i8]) {
+    fn dense(
+        &self,
+        params: &DenseParams<'_>,
+        input: &[i8],
+        scratch: &mut [u32],
+        output: &mut [i8],
+    ) {
         self.note(format!("dense from {}", input.len()));
         self.numbers(
             "dense",
-            params.weights,
+            params.weights.bytes(),
             params.input_zero_point,
             &params.output,
         );
-        Scalar.dense(params, input, output);
+        Scalar.dense(params, input, scratch, output);
     }
 
     fn add(&self, params: &AddParams, a: &[i8], b: &[i8], output: &mut [i8]) {
@@ -173,39 +198,62 @@ impl Broken {
 }
 
 impl Kernels for Broken {
-    fn conv3x3(&self, params: &WindowParams<'_>, rows: [Option<&[i8]>; 3], output: &mut [i8]) {
+    fn conv3x3(
+        &self,
+        params: &ConvParams<'_>,
+        rows: [Option<&[i8]>; 3],
+        scratch: &mut [u32],
+        output: &mut [i8],
+    ) {
         let mut rows = rows;
         if self.0 == "conv3x3" && rows[0].is_none() {
             // The map's first row in place of padding.
             rows[0] = rows[1];
         }
-        Scalar.conv3x3(params, rows, output);
+        Scalar.conv3x3(params, rows, scratch, output);
     }
 
-    fn depthwise3x3(&self, params: &WindowParams<'_>, rows: [Option<&[i8]>; 3], output: &mut [i8]) {
+    fn depthwise3x3(
+        &self,
+        params: &DepthwiseParams<'_>,
+        rows: [Option<&[i8]>; 3],
+        output: &mut [i8],
+    ) {
         Scalar.depthwise3x3(params, rows, output);
         let here = params.stride == 2 && params.output_width > 16;
         self.harm("depthwise3x3", here, &mut output[0]);
     }
 
-    fn pointwise(&self, params: &PointwiseParams<'_>, input: &[i8], output: &mut [i8]) {
-        Scalar.pointwise(params, input, output);
+    fn pointwise(
+        &self,
+        params: &PointwiseParams<'_>,
+        input: &[i8],
+        scratch: &mut [u32],
+        output: &mut [i8],
+    ) {
+        Scalar.pointwise(params, input, scratch, output);
         let here = params.width == 17 && params.output_channels == 5;
         if let Some(last) = output.last_mut() {
             self.harm("pointwise", here, last);
         }
     }
 
-    fn dense(&self, params: &DenseParams<'_>, input: &[i8], output: &mut [i8]) {
+    fn dense(
+        &self,
+        params: &DenseParams<'_>,
+        input: &[i8],
+        scratch: &mut [u32],
+        output: &mut [i8],
+    ) {
         if self.0 != "dense" {
-            return Scalar.dense(params, input, output);
+            return Scalar.dense(params, input, scratch, output);
         }
         // What is left beside blocks of four is forgotten.
         for (channel, out) in output.iter_mut().enumerate() {
-            let weights = &params.weights[channel * input.len()..][..input.len()];
             let mut sum = 0;
+            let weights = params.weights.of(channel);
             let pairs = input.iter().zip(weights).take(input.len() & !3);
-            for (&number, &weight) in pairs {
+            for (&number, weight) in pairs {
                 let zero_point = i32::from(params.input_zero_point);
                 sum += (i32::from(number) - zero_point) * i32::from(weight);
             }
