@@ -27,6 +27,8 @@
 //! one channel at a time, interleaved for everything else.
 
 pub mod conformance;
+#[cfg(all(target_arch = "arm", feature = "dsp"))]
+pub mod dsp;
 mod packed;
 mod params;
 pub mod requant;

@@ -43,6 +43,11 @@ impl<'a> I32s<'a> {
         self.0.is_empty()
     }
 
+    /// Where the table lies.
+    pub const fn as_ptr(self) -> *const i32 {
+        self.0.as_ptr().cast()
+    }
+
     /// Entry `index`; the index is below [`I32s::len`].
     pub fn at(self, index: usize) -> i32 {
         i32::from_le_bytes(self.0[index])
@@ -71,6 +76,9 @@ pub struct OutputStage<'a> {
     pub min: i8,
     /// Upper clamp.
     pub max: i8,
+    /// Whether every channel shifts right by a bit at least and no sum, bias included, exceeds
+    /// 2^30: kernels may then double sums.
+    pub narrow: bool,
 }
 
 impl OutputStage<'_> {

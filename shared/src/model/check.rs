@@ -36,8 +36,13 @@ impl core::fmt::Display for LayerFault {
 /// Largest number of pixels in a map, so that sums of a pool fit 32 bits with room.
 const MAX_PIXELS: usize = 1 << 22;
 
-/// Checks layer `index` and what it refers to.
-pub(crate) fn check_layer(layers: &[Layer], index: usize, block: &[u8]) -> Result<(), LayerFault> {
+/// Checks layer `index` and what it refers to. Whether its output stage is narrow; see
+/// [`OutputStage::narrow`](crate::kernels::OutputStage::narrow).
+pub(crate) fn check_layer(
+    layers: &[Layer],
+    index: usize,
+    block: &[u8],
+) -> Result<bool, LayerFault> {
     let layer = &layers[index];
     if index > 0 && layers[index - 1].output != layer.input {
         return Err(LayerFault::Chain);
@@ -60,13 +65,13 @@ pub(crate) fn check_layer(layers: &[Layer], index: usize, block: &[u8]) -> Resul
             if !layers[skip + 1..index].iter().all(in_step) {
                 return Err(LayerFault::Skip);
             }
-            check_add(layer, block)
+            check_add(layer, block).map(|()| false)
         }
         // A mean is taken in the steps of what it is a mean of.
         Op::GlobalAveragePool if layer.input_zero_point != layer.output_zero_point => {
             Err(LayerFault::Constants)
         }
-        Op::GlobalAveragePool => Ok(()),
+        Op::GlobalAveragePool => Ok(false),
         _ => check_weights(layer, block),
     }
 }
@@ -120,7 +125,11 @@ pub(crate) fn region(block: &[u8], offset: u32, len: usize) -> Option<&[u8]> {
     block.get(start..start.checked_add(len)?)
 }
 
-fn check_weights(layer: &Layer, block: &[u8]) -> Result<(), LayerFault> {
+/// Largest sum of a narrow output stage.
+const NARROW: i64 = 1 << 30;
+
+fn check_weights(layer: &Layer, block: &[u8]) -> Result<bool, LayerFault> {
+    let mut narrow = true;
     let channels = usize::from(layer.output.channels);
     let weights = region(block, layer.weights, layer.weight_len()).ok_or(LayerFault::Offset)?;
     let weights: &[i8] = bytemuck::cast_slice(weights);
@@ -150,8 +159,9 @@ fn check_weights(layer: &Layer, block: &[u8]) -> Result<(), LayerFault> {
         if bound > most {
             return Err(LayerFault::Overflow);
         }
+        narrow &= shift < 0 && bound < NARROW;
     }
-    Ok(())
+    Ok(narrow)
 }
 
 fn check_add(layer: &Layer, block: &[u8]) -> Result<(), LayerFault> {

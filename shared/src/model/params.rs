@@ -22,7 +22,8 @@ impl<'a> Model<'a> {
         Packed::new(self.weights(layer), layer.terms())
     }
 
-    fn output_stage(&self, layer: &Layer) -> OutputStage<'a> {
+    fn output_stage(&self, index: usize) -> OutputStage<'a> {
+        let layer = &self.layers[index];
         let channels = usize::from(layer.output.channels);
         let tables = self.part(layer.tables, layer.table_len());
         let (bias, rest) = tables.split_at(tables.len().min(channels * 4));
@@ -36,6 +37,7 @@ impl<'a> Model<'a> {
             zero_point: layer.output_zero_point,
             min: layer.output_min,
             max: layer.output_max,
+            narrow: self.narrow >> index & 1 == 1,
         }
     }
 
@@ -70,7 +72,7 @@ impl<'a> Model<'a> {
             input_zero_point: layer.input_zero_point,
             input_layout: self.input_layout(index),
             output_layout: self.plan.slots[index].layout,
-            output: self.output_stage(layer),
+            output: self.output_stage(index),
         }
     }
 
@@ -84,7 +86,7 @@ impl<'a> Model<'a> {
             output_channels: layer.output.channels.into(),
             input_zero_point: layer.input_zero_point,
             output_layout: self.plan.slots[index].layout,
-            output: self.output_stage(layer),
+            output: self.output_stage(index),
         }
     }
 
@@ -94,7 +96,7 @@ impl<'a> Model<'a> {
         DenseParams {
             weights: self.packed(layer),
             input_zero_point: layer.input_zero_point,
-            output: self.output_stage(layer),
+            output: self.output_stage(index),
         }
     }
 

@@ -115,6 +115,8 @@ impl core::error::Error for ReadError {}
 #[derive(Clone, Debug)]
 pub struct Model<'a> {
     pub(super) layers: Vec<Layer, MAX_LAYERS>,
+    /// One bit a layer; see [`OutputStage::narrow`](crate::kernels::OutputStage::narrow).
+    pub(super) narrow: u128,
     pub(super) plan: Plan,
     pub(super) block: &'a [u8],
     input: InputContract,
@@ -232,9 +234,11 @@ impl<'a> Model<'a> {
         let input = take(header)?;
         let mut layers = Vec::new();
         take_list(header, &mut layers)?;
+        let mut narrow = 0;
         for index in 0..layers.len() {
-            check_layer(&layers, index, block)
+            let is_narrow = check_layer(&layers, index, block)
                 .map_err(|fault| ReadError::Layer { index, fault })?;
+            narrow |= u128::from(is_narrow) << index;
         }
         let mut cuts = Vec::new();
         take_list(header, &mut cuts)?;
@@ -248,6 +252,7 @@ impl<'a> Model<'a> {
         }
         let model = Model {
             layers,
+            narrow,
             plan,
             block,
             input,

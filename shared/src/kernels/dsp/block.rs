@@ -1,0 +1,285 @@
+//! The inner loops of layers with packed weights, in assembly: a few pixels by all pairs of output
+//! channels.
+//!
+//! A function here is for `P` pixels, whose activations lie in scratch as int16, twice their
+//! distance from the zero point, word by word as the [packed](crate::kernels::Packed) weights want
+//! them: for each block of four terms the pairs (0, 2) of all pixels, then the pairs (1, 3). One
+//! word of weights widens to a pair for each of two output channels; each pair is multiplied with
+//! each pixel's by `SMLAD`, two products an instruction. Four pixels and two channels take 13
+//! instructions for 16 products.
+//!
+//! Because activations are doubled, sums are, and `SMMULR` (the high word of the product, rounded)
+//! is gemmlowp's doubling high product. An `ASRS` leaves the last bit that it shifts out in the
+//! carry, which `ADC` adds with the zero point: division by a power of two, rounded half up. That is
+//! gemmlowp's rounding, half away from zero, but for negative ties; `ADD x, x, x, ASR #31` moves
+//! those, and may go where everything negative is clamped anyway.
+
+/// What a block is computed from. The assembly advances the pointers; offsets are in its text.
+#[repr(C)]
+pub(super) struct Job {
+    /// 0: words of activations, `[terms / 2, P]`.
+    pub activations: *const u32,
+    /// 4: packed weights.
+    pub weights: *const i8,
+    /// 8: one of each channel.
+    pub bias: *const i32,
+    /// 12: one of each channel.
+    pub multiplier: *const i32,
+    /// 16: one of each channel, all negative.
+    pub shift: *const i8,
+    /// 20: zero point of the output.
+    pub zero_point: i32,
+    /// 24: first pixel of channel 0.
+    pub output: *mut i8,
+    /// 28: bytes from a channel to the next (planar), or from a pixel to the next (interleaved).
+    pub step: usize,
+    /// 32: end of the activations.
+    pub activations_end: *const u32,
+    /// 36: end of the weights of the pairs to compute.
+    pub weights_end: *const i8,
+    /// 40: blocks of four terms beyond the first, modulo four: what is left beside whole turns of
+    /// the loop.
+    pub rest: usize,
+}
+
+/// A function for some pixels: the arguments are in the job.
+pub(super) type Block = unsafe fn(*mut Job);
+
+/// The text of one function, `size` the bytes of two steps. Registers: r0 activations, r1 weights, r4 and r5 the weights of the two
+/// channels, the others as the lists say; s0 holds the end of the activations, s1 the place in the loop where a pair begins, s2 the job.
+macro_rules! block {
+    ($name:ident, size $size:literal, first $first:tt, step $step:tt, sums $sums0:tt, $sums1:tt, bias $b0:literal $b1:literal,
+     rounding $rounding:tt, store $store:tt) => {
+        /// Computes a block; see the module.
+        ///
+        /// # Safety
+        /// All of the job must be as its fields say: the activations `[terms / 2, P]` words, terms
+        /// in whole blocks of four; weights, tables and output for all channels up to the end of
+        /// the weights; pointers to words aligned.
+        #[inline(never)]
+        pub(super) unsafe fn $name(job: *mut Job) {
+            // SAFETY: reads and writes what the caller vouches for. r6 and r7, which the compiler
+            // does not give away, are put on the stack; all other registers are declared.
+            unsafe {
+                core::arch::asm!(
+                // ADR counts from a whole word, and so must the section.
+                ".p2align 2",
+                "push {{r6, r7}}",
+                "vmov s2, r0",
+                "ldr r2, [r0, #32]",
+                "vmov s0, r2",
+                "ldr r2, [r0, #40]",
+                concat!("mov r4, #", $size),
+                "adr.w r3, 4f",
+                "mls r3, r2, r4, r3",
+                "vmov s1, r3",
+                "ldr r1, [r0, #4]",
+                // A pair of channels.
+                "2:",
+                "ldr r2, [r0, #8]",
+                concat!("ldrd ", $b0, ", ", $b1, ", [r2], #8"),
+                "str r2, [r0, #8]",
+                "ldr r0, [r0]",
+                concat!("add ", $b0, ", ", $b0, ", ", $b0),
+                concat!("add ", $b1, ", ", $b1, ", ", $b1),
+                block!(@text $first),
+                block!(@text $step),
+                "vmov r2, s1",
+                "mov pc, r2",
+                // Four blocks of four terms.
+                "3:",
+                block!(@text $step),
+                block!(@text $step),
+                block!(@text $step),
+                block!(@text $step),
+                block!(@text $step),
+                block!(@text $step),
+                block!(@text $step),
+                block!(@text $step),
+                "4:",
+                "vmov r2, s0",
+                "cmp r0, r2",
+                "bne 3b",
+                // From sums to outputs.
+                "vmov r0, s2",
+                "ldr r4, [r0, #12]",
+                "ldrd r2, r3, [r4], #8",
+                "str r4, [r0, #12]",
+                "ldr r5, [r0, #16]",
+                "ldrsb r4, [r5], #1",
+                "str r5, [r0, #16]",
+                "rsb r4, r4, #0",
+                "ldr r5, [r0, #20]",
+                block!(@outputs $rounding "r2" $sums0),
+                "ldr r2, [r0, #16]",
+                "ldrsb r4, [r2], #1",
+                "str r2, [r0, #16]",
+                "rsb r4, r4, #0",
+                block!(@outputs $rounding "r3" $sums1),
+                "ldrd r2, r3, [r0, #24]",
+                block!(@store $store $sums0 $sums1),
+                "str r2, [r0, #24]",
+                "ldr r2, [r0, #36]",
+                "cmp r1, r2",
+                "bne 2b",
+                "pop {{r6, r7}}",
+                inout("r0") job => _,
+                out("r1") _,
+                out("r2") _,
+                out("r3") _,
+                out("r4") _,
+                out("r5") _,
+                out("r8") _,
+                out("r9") _,
+                out("r10") _,
+                out("r11") _,
+                out("r12") _,
+                out("lr") _,
+                out("s0") _,
+                out("s1") _,
+                out("s2") _,
+            )
+            }
+        }
+    };
+    (@text ($($line:literal)*)) => { concat!($($line, "\n"),*) };
+    (@outputs down $multiplier:literal ($($sum:literal)*)) => {
+        concat!($(
+            "smmulr ", $sum, ", ", $sum, ", ", $multiplier, "\n",
+            "asrs ", $sum, ", ", $sum, ", r4\n",
+            "adc ", $sum, ", ", $sum, ", r5\n",
+            "ssat ", $sum, ", #8, ", $sum, "\n",
+        )*)
+    };
+    (@outputs away $multiplier:literal ($($sum:literal)*)) => {
+        concat!($(
+            "smmulr ", $sum, ", ", $sum, ", ", $multiplier, "\n",
+            "add ", $sum, ", ", $sum, ", ", $sum, ", asr #31\n",
+            "asrs ", $sum, ", ", $sum, ", r4\n",
+            "adc ", $sum, ", ", $sum, ", r5\n",
+            "ssat ", $sum, ", #8, ", $sum, "\n",
+        )*)
+    };
+    (@store planar ($a0:literal $a1:literal $a2:literal $a3:literal)
+        ($b0:literal $b1:literal $b2:literal $b3:literal)) => { concat!(
+        "strb ", $a0, ", [r2]\n", "strb ", $a1, ", [r2, #1]\n",
+        "strb ", $a2, ", [r2, #2]\n", "strb ", $a3, ", [r2, #3]\n",
+        "add r2, r2, r3\n",
+        "strb ", $b0, ", [r2]\n", "strb ", $b1, ", [r2, #1]\n",
+        "strb ", $b2, ", [r2, #2]\n", "strb ", $b3, ", [r2, #3]\n",
+        "add r2, r2, r3\n",
+    ) };
+    (@store planar ($a0:literal $a1:literal $a2:literal) ($b0:literal $b1:literal $b2:literal)) => {
+        concat!(
+            "strb ", $a0, ", [r2]\n", "strb ", $a1, ", [r2, #1]\n", "strb ", $a2, ", [r2, #2]\n",
+            "add r2, r2, r3\n",
+            "strb ", $b0, ", [r2]\n", "strb ", $b1, ", [r2, #1]\n", "strb ", $b2, ", [r2, #2]\n",
+            "add r2, r2, r3\n",
+        )
+    };
+    (@store planar ($a0:literal $a1:literal) ($b0:literal $b1:literal)) => { concat!(
+        "strb ", $a0, ", [r2]\n", "strb ", $a1, ", [r2, #1]\n",
+        "add r2, r2, r3\n",
+        "strb ", $b0, ", [r2]\n", "strb ", $b1, ", [r2, #1]\n",
+        "add r2, r2, r3\n",
+    ) };
+    (@store planar ($a0:literal) ($b0:literal)) => { concat!(
+        "strb ", $a0, ", [r2]\n", "strb ", $b0, ", [r2, r3]\n",
+        "add r2, r2, r3, lsl #1\n",
+    ) };
+    (@store interleaved ($($a:literal)*) ($($b:literal)*)) => { concat!(
+        "add r4, r2, #2\n",
+        $(
+            "strb ", $a, ", [r2]\n", "strb ", $b, ", [r2, #1]\n",
+            "add r2, r2, r3\n",
+        )*
+        "mov r2, r4\n",
+    ) };
+}
+
+macro_rules! blocks {
+    ($($rounding:tt $store:tt: $four:ident $three:ident $two:ident $one:ident;)*) => { $(
+        block!($four, size "104",
+            first ("ldr r4, [r1], #4" "ldrd r2, r3, [r0], #8" "sxtb16 r5, r4, ror #8" "sxtb16 r4, r4"
+                "smlad r6, r2, r4, r9" "smlad r7, r3, r4, r9"
+                "smlad r10, r2, r5, lr" "smlad r11, r3, r5, lr"
+                "ldrd r2, r3, [r0], #8"
+                "smlad r8, r2, r4, r9" "smlad r9, r3, r4, r9"
+                "smlad r12, r2, r5, lr" "smlad lr, r3, r5, lr"),
+            step ("ldr r4, [r1], #4" "ldrd r2, r3, [r0], #8" "sxtb16 r5, r4, ror #8" "sxtb16 r4, r4"
+                "smlad r6, r2, r4, r6" "smlad r7, r3, r4, r7"
+                "smlad r10, r2, r5, r10" "smlad r11, r3, r5, r11"
+                "ldrd r2, r3, [r0], #8"
+                "smlad r8, r2, r4, r8" "smlad r9, r3, r4, r9"
+                "smlad r12, r2, r5, r12" "smlad lr, r3, r5, lr"),
+            sums ("r6" "r7" "r8" "r9"), ("r10" "r11" "r12" "lr"), bias "r9" "lr",
+            rounding $rounding, store $store);
+        block!($three, size "80",
+            first ("ldr r4, [r1], #4" "ldmia r0!, {{r2, r3, r12}}"
+                "sxtb16 r5, r4, ror #8" "sxtb16 r4, r4"
+                "smlad r6, r2, r4, r8" "smlad r7, r3, r4, r8" "smlad r8, r12, r4, r8"
+                "smlad r9, r2, r5, r11" "smlad r10, r3, r5, r11" "smlad r11, r12, r5, r11"),
+            step ("ldr r4, [r1], #4" "ldmia r0!, {{r2, r3, r12}}"
+                "sxtb16 r5, r4, ror #8" "sxtb16 r4, r4"
+                "smlad r6, r2, r4, r6" "smlad r7, r3, r4, r7" "smlad r8, r12, r4, r8"
+                "smlad r9, r2, r5, r9" "smlad r10, r3, r5, r10" "smlad r11, r12, r5, r11"),
+            sums ("r6" "r7" "r8"), ("r9" "r10" "r11"), bias "r8" "r11",
+            rounding $rounding, store $store);
+        block!($two, size "64",
+            first ("ldr r4, [r1], #4" "ldrd r2, r3, [r0], #8" "sxtb16 r5, r4, ror #8" "sxtb16 r4, r4"
+                "smlad r6, r2, r4, r7" "smlad r7, r3, r4, r7"
+                "smlad r8, r2, r5, r9" "smlad r9, r3, r5, r9"),
+            step ("ldr r4, [r1], #4" "ldrd r2, r3, [r0], #8" "sxtb16 r5, r4, ror #8" "sxtb16 r4, r4"
+                "smlad r6, r2, r4, r6" "smlad r7, r3, r4, r7"
+                "smlad r8, r2, r5, r8" "smlad r9, r3, r5, r9"),
+            sums ("r6" "r7"), ("r8" "r9"), bias "r7" "r9",
+            rounding $rounding, store $store);
+        block!($one, size "48",
+            first ("ldr r4, [r1], #4" "ldr r2, [r0], #4" "sxtb16 r5, r4, ror #8" "sxtb16 r4, r4"
+                "smlad r6, r2, r4, r6" "smlad r7, r2, r5, r7"),
+            step ("ldr r4, [r1], #4" "ldr r2, [r0], #4" "sxtb16 r5, r4, ror #8" "sxtb16 r4, r4"
+                "smlad r6, r2, r4, r6" "smlad r7, r2, r5, r7"),
+            sums ("r6"), ("r7"), bias "r6" "r7",
+            rounding $rounding, store $store);
+    )* };
+}
+
+blocks! {
+    down planar: four_down_planar three_down_planar two_down_planar one_down_planar;
+    away planar: four_away_planar three_away_planar two_away_planar one_away_planar;
+    down interleaved:
+        four_down_interleaved three_down_interleaved two_down_interleaved one_down_interleaved;
+    away interleaved:
+        four_away_interleaved three_away_interleaved two_away_interleaved one_away_interleaved;
+}
+
+/// The function for 4, 3, 2 or 1 pixels; `away` where negative ties matter.
+pub(super) fn block(pixels: usize, planar: bool, away: bool) -> Block {
+    let functions: [Block; 4] = match (planar, away) {
+        (true, false) => [
+            one_down_planar,
+            two_down_planar,
+            three_down_planar,
+            four_down_planar,
+        ],
+        (true, true) => [
+            one_away_planar,
+            two_away_planar,
+            three_away_planar,
+            four_away_planar,
+        ],
+        (false, false) => [
+            one_down_interleaved,
+            two_down_interleaved,
+            three_down_interleaved,
+            four_down_interleaved,
+        ],
+        (false, true) => [
+            one_away_interleaved,
+            two_away_interleaved,
+            three_away_interleaved,
+            four_away_interleaved,
+        ],
+    };
+    functions[pixels.clamp(1, 4) - 1]
+}
