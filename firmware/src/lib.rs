@@ -10,11 +10,13 @@
 //! | the road from frame to logits | `classify.rs` |
 //! | when pictures are taken, and what a failure leads to | `service.rs` |
 //! | what is printed | `report.rs` |
+//! | what a board's `main` calls, what can be asked of it | `program.rs` |
 //! | what is checked of a model in flash | `slot.rs` |
 #![no_std]
 
 pub mod camera;
 pub mod classify;
+pub mod program;
 pub mod report;
 pub mod service;
 pub mod slot;

@@ -215,7 +215,7 @@ pub fn tell<W: Write, E: fmt::Display, const N: usize>(
             error,
             attempt,
             gave_up: false,
-        } => report::problem(
+        } => report::notice(
             serial,
             format_args!("attempt {attempt} of {ATTEMPTS}: {error}; trying again"),
         ),
@@ -223,7 +223,7 @@ pub fn tell<W: Write, E: fmt::Display, const N: usize>(
             error,
             attempt,
             gave_up: true,
-        } => report::problem(
+        } => report::notice(
             serial,
             format_args!("attempt {attempt} of {ATTEMPTS}: {error}; no answer"),
         ),

@@ -1,0 +1,32 @@
+//! How deep the stack went: the start-up code fills it with a pattern, and what has been used has
+//! lost that.
+
+use cortex_m_rt::STACK_PAINT_VALUE;
+use posy_firmware::program::Stack;
+
+unsafe extern "C" {
+    /// Lowest word that the stack may use; above everything that the linker placed.
+    static _stack_end: u32;
+    /// Where the stack begins: one past its highest word.
+    static _stack_start: u32;
+}
+
+/// How much of the stack has been used at most since the start.
+pub fn stack() -> Stack {
+    let lowest = &raw const _stack_end;
+    let past = &raw const _stack_start;
+    // SAFETY: the linker script asserts that both are word aligned and in this order, and nothing
+    // else lies between them.
+    let words = unsafe { past.offset_from_unsigned(lowest) };
+    let untouched = (0..words)
+        .take_while(|&word| {
+            // SAFETY: the word is RAM between the two symbols. It may be changed by an interrupt
+            // meanwhile, hence volatile; that can only end the count.
+            unsafe { lowest.add(word).read_volatile() == STACK_PAINT_VALUE }
+        })
+        .count();
+    Stack {
+        used: 4 * (words - untouched),
+        size: 4 * words,
+    }
+}

@@ -1,0 +1,173 @@
+//! A board's whole program, on the laptop: what it says from its start to its answers.
+
+mod common;
+
+use std::cell::Cell;
+use std::collections::VecDeque;
+use std::rc::Rc;
+
+use common::{frame_bytes, logits_of, small::small_classifier};
+use embedded_io::{ErrorKind, ErrorType, Write};
+use posy_firmware::camera::{Fault, FaultyCamera, StoredFrame};
+use posy_firmware::program::{Board, Console, Memory, Stack, run};
+use posy_shared::image::{ImageView, PixelFormat};
+use posy_shared::kernels::scalar::Scalar;
+use posy_shared::model::Model;
+use posy_shared::ranking::Ranking;
+
+const WIDTH: u16 = 160;
+const HEIGHT: u16 = 120;
+const FRAME_LEN: usize = 2 * WIDTH as usize * HEIGHT as usize;
+const ARENA: usize = 16 * 1024;
+
+/// A serial port that is unplugged after so many lines.
+struct Port {
+    said: String,
+    lines: usize,
+    /// What a person sends, and after how many lines.
+    sent: VecDeque<(usize, u8)>,
+}
+
+impl ErrorType for Port {
+    type Error = ErrorKind;
+}
+
+impl Write for Port {
+    fn write(&mut self, bytes: &[u8]) -> Result<usize, ErrorKind> {
+        if self.said.lines().count() >= self.lines && self.said.ends_with('\n') {
+            return Err(ErrorKind::BrokenPipe);
+        }
+        self.said.push_str(std::str::from_utf8(bytes).unwrap());
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> Result<(), ErrorKind> {
+        Ok(())
+    }
+}
+
+impl Console for Port {
+    fn poll(&mut self) -> Option<u8> {
+        let lines = self.said.lines().count();
+        let due = self.sent.front().is_some_and(|(after, _)| *after <= lines);
+        due.then(|| self.sent.pop_front())?.map(|(_, byte)| byte)
+    }
+}
+
+fn stored(bytes: &[u8]) -> StoredFrame<'_> {
+    StoredFrame::new(ImageView::packed(WIDTH, HEIGHT, PixelFormat::Rgb565Be, bytes).unwrap())
+}
+
+/// The first lines that a board says with the model slot `slot`, and the milliseconds that pass.
+fn said(slot: &[u8], faults: &[Fault], lines: usize, sent: &[(usize, u8)]) -> (Vec<String>, u32) {
+    let bytes = frame_bytes(FRAME_LEN, 3);
+    let now_ms = Rc::new(Cell::new(u32::MAX - 100));
+    let started_ms = now_ms.get();
+    let ticks = now_ms.clone();
+    let mut board = Board {
+        name: "laptop",
+        camera: FaultyCamera::new(stored(&bytes), faults),
+        console: Port {
+            said: String::new(),
+            lines,
+            sent: sent.iter().copied().collect(),
+        },
+        clock: move || {
+            ticks.set(ticks.get().wrapping_add(1));
+            ticks.get()
+        },
+        stack: || Stack {
+            used: 1234,
+            size: 5678,
+        },
+    };
+    let mut memory = Box::new(Memory::<ARENA>::default());
+    let ended = run(&mut board, slot, &mut memory, || Scalar);
+    assert_eq!(ended.unwrap_err(), ErrorKind::BrokenPipe);
+    let said = board.console.said;
+    let took_ms = now_ms.get().wrapping_sub(started_ms);
+    (
+        said.split_terminator("\r\n").map(String::from).collect(),
+        took_ms,
+    )
+}
+
+#[test]
+fn a_program_introduces_itself_and_answers() {
+    let file = small_classifier(5);
+    let model = Model::read(&file).unwrap();
+    let mut slot = file.clone();
+    // Erased flash behind the model.
+    slot.resize(file.len() + 999, 0xFF);
+    let (lines, _) = said(&slot, &[], 5, &[]);
+    let (labels, len) = (model.labels().count(), file.len());
+    let architecture = model.provenance().architecture;
+    let needed = model.plan().arena_len;
+    let logits = logits_of(&mut stored(&frame_bytes(FRAME_LEN, 3)), &file).unwrap();
+    let ranking = Ranking::<5>::new(&model, &logits);
+    assert_eq!(
+        lines[..3],
+        [
+            format!("posy: laptop, {architecture}, {labels} labels, {len} bytes"),
+            "posy: golden check passed".into(),
+            format!(
+                "posy: RAM {needed} of 16384 bytes for the network, stack 1234 of 5678 bytes so far"
+            ),
+        ]
+    );
+    for line in &lines[3..5] {
+        let (answer, time) = line.rsplit_once("  ").unwrap();
+        assert_eq!(answer, ranking.to_string());
+        assert!(time.ends_with(" ms"), "{time}");
+    }
+}
+
+#[test]
+fn what_is_wrong_with_the_slot_is_said_each_second() {
+    let mut damaged = small_classifier(5);
+    *damaged.last_mut().unwrap() ^= 1;
+    for (slot, message) in [
+        (vec![0xFF; 4096], "posy: the model slot is empty"),
+        (vec![7; 4096], "posy: the model slot holds something else"),
+        (damaged, "posy: the model is damaged"),
+    ] {
+        let (lines, took_ms) = said(&slot, &[], 4, &[(0, b'c')]);
+        assert_eq!(lines.len(), 4);
+        assert!(
+            lines.iter().all(|line| line.starts_with(message)),
+            "{lines:?}"
+        );
+        assert!((4000..4100).contains(&took_ms), "{took_ms}");
+    }
+}
+
+#[test]
+fn failures_are_said_between_answers() {
+    let file = small_classifier(5);
+    let (lines, _) = said(&file, &[Fault::None, Fault::Row(7)], 6, &[]);
+    assert!(lines[3].starts_with("label "), "{lines:?}");
+    assert_eq!(
+        lines[4],
+        "posy: attempt 1 of 3: injected: row 7 could not be read; trying again"
+    );
+    assert!(lines[5].starts_with("label "), "{lines:?}");
+}
+
+#[test]
+fn a_person_can_ask() {
+    let file = small_classifier(5);
+    // After the first answer one more, then RAM twice, with a byte that means nothing in between.
+    let sent = [(4, b'c'), (5, b's'), (6, b'?'), (6, b's'), (7, b'r')];
+    let (lines, _) = said(&file, &[], 9, &sent);
+    let kinds: String = lines[3..]
+        .iter()
+        .map(|line| {
+            if line.starts_with("posy: RAM ") {
+                's'
+            } else {
+                'a'
+            }
+        })
+        .collect();
+    assert_eq!(kinds, "aassaa");
+}
