@@ -12,7 +12,8 @@
 //! is gemmlowp's doubling high product. An `ASRS` leaves the last bit that it shifts out in the
 //! carry, which `ADC` adds with the zero point: division by a power of two, rounded half up. That is
 //! gemmlowp's rounding, half away from zero, but for negative ties; `ADD x, x, x, ASR #31` moves
-//! those, and may go where everything negative is clamped anyway.
+//! those, and may go where everything negative is clamped anyway. A shift by nothing leaves the
+//! carry, which `CMN` has cleared, as it is.
 
 /// What a block is computed from. The assembly advances the pointers; offsets are in its text.
 #[repr(C)]
@@ -25,7 +26,7 @@ pub(super) struct Job {
     pub bias: *const i32,
     /// 12: one of each channel.
     pub multiplier: *const i32,
-    /// 16: one of each channel, all negative.
+    /// 16: one of each channel, none positive; none zero where negative ties matter.
     pub shift: *const i8,
     /// 20: zero point of the output.
     pub zero_point: i32,
@@ -109,12 +110,14 @@ macro_rules! block {
                 "ldrsb r4, [r5], #1",
                 "str r5, [r0, #16]",
                 "rsb r4, r4, #0",
+                "cmn r4, #0",
                 "ldr r5, [r0, #20]",
                 block!(@outputs $rounding "r2" $sums0),
                 "ldr r2, [r0, #16]",
                 "ldrsb r4, [r2], #1",
                 "str r2, [r0, #16]",
                 "rsb r4, r4, #0",
+                "cmn r4, #0",
                 block!(@outputs $rounding "r3" $sums1),
                 "ldrd r2, r3, [r0, #24]",
                 block!(@store $store $sums0 $sums1),

@@ -113,6 +113,16 @@ fn widen_pixel(input: &[i8], zero_point: i8, place: Pixel, scratch: &mut [u32]) 
     }
 }
 
+/// Whether the assembly's road from sums to outputs is right for a layer.
+fn suits(stage: &OutputStage<'_>) -> bool {
+    stage.narrow && (!away(stage) || stage.channels.shift.iter().all(|&shift| shift < 0))
+}
+
+/// Whether negative ties matter: where zero is the least output they do not.
+const fn away(stage: &OutputStage<'_>) -> bool {
+    stage.zero_point != i8::MIN
+}
+
 /// A layer with packed weights, and where its outputs go.
 struct Sums<'a> {
     weights: Packed<'a>,
@@ -127,7 +137,7 @@ impl Sums<'_> {
     fn suits(&self, scratch: &[u32], output: &[i8]) -> bool {
         let channels = &self.output.channels;
         let terms = self.weights.terms();
-        self.output.narrow
+        suits(self.output)
             && terms <= MAX_TERMS
             && scratch.len() >= scratch_len(terms)
             && self.weights.has(self.outputs)
@@ -168,8 +178,7 @@ impl Sums<'_> {
                     weights_end: bytes.as_ptr().add(pairs * 2 * terms),
                     rest: (terms / TERMS + 3) % 4,
                 };
-                let away = zero_point != i8::MIN;
-                block(pixels, planar, away)(&raw mut job);
+                block(pixels, planar, away(self.output))(&raw mut job);
             }
         }
         if self.outputs % 2 == 1 {
@@ -338,7 +347,7 @@ fn by_rows(params: &DepthwiseParams<'_>, rows: [Option<&[i8]>; 3], output: &mut 
     // The windows of all outputs, rounded up to four, and the words that are read of the last.
     let windows_len = output_width.next_multiple_of(4) * stride + 8;
     let copy_len = windows_len.max(pad_left + input_width);
-    let suits = stage.narrow
+    let suits = suits(stage)
         && params.input_layout == Layout::Planar
         && (1..=2).contains(&stride)
         && input_width >= 4
@@ -389,9 +398,8 @@ fn by_rows(params: &DepthwiseParams<'_>, rows: [Option<&[i8]>; 3], output: &mut 
         negative: twice(params.input_zero_point),
         channels: output_channels,
     };
-    let away = stage.zero_point != i8::MIN;
     // SAFETY: the checks above are what the function wants.
-    unsafe { depthwise::depthwise(stride, away)(&raw mut job) };
+    unsafe { depthwise::depthwise(stride, away(stage))(&raw mut job) };
     clamp(stage, output);
     true
 }
