@@ -12,7 +12,7 @@ use posy_shared::engine::{Engine, Observer};
 use posy_shared::kernels::{Layout, scalar::Scalar};
 use posy_shared::model::Model;
 
-pub use small::small_classifier;
+pub use small::{classifier, small_classifier};
 
 /// The folder of real photos, networks and recorded outputs: `POSY_DATA`, by default `shared`
 /// beside the workspace.

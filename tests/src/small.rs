@@ -1,5 +1,5 @@
 //! A small classifier with seeded weights: every kind of layer but the addition, in a file of a
-//! few hundred bytes.
+//! few hundred bytes; or of as many as are wanted.
 
 use posy_shared::kernels::requant::Multiplier;
 use posy_shared::model::{
@@ -22,6 +22,11 @@ fn shape(side: u16, channels: u16) -> Shape {
 /// The bytes of a `.posy` file whose network reads 16 x 16 pixels and has labels `label 0` and so
 /// on.
 pub fn small_classifier(labels: u16) -> Vec<u8> {
+    classifier(6, labels)
+}
+
+/// The bytes of such a file with `features` features: about `features * labels` bytes.
+pub fn classifier(features: u16, labels: u16) -> Vec<u8> {
     let after = Padding {
         bottom: 1,
         right: 1,
@@ -37,9 +42,15 @@ pub fn small_classifier(labels: u16) -> Vec<u8> {
     let layers = [
         (Op::Conv3x3, shape(16, 3), shape(8, 4), 2, after),
         (Op::Depthwise3x3, shape(8, 4), shape(8, 4), 1, around),
-        (Op::Pointwise, shape(8, 4), shape(8, 6), 1, none),
-        (Op::GlobalAveragePool, shape(8, 6), shape(1, 6), 1, none),
-        (Op::Dense, shape(1, 6), shape(1, labels), 1, none),
+        (Op::Pointwise, shape(8, 4), shape(8, features), 1, none),
+        (
+            Op::GlobalAveragePool,
+            shape(8, features),
+            shape(1, features),
+            1,
+            none,
+        ),
+        (Op::Dense, shape(1, features), shape(1, labels), 1, none),
     ];
     let mut random = ChaCha8Rng::seed_from_u64(5);
     let layers = layers.map(|(op, input, output, stride, padding)| {
