@@ -222,6 +222,8 @@ impl<'a> Model<'a> {
     ///
     /// # Errors
     /// What is wrong with the bytes; see [`ReadError`].
+    // Kept out of its callers: what it needs besides the model is given back on return.
+    #[inline(never)]
     pub fn read_slot(bytes: &'a [u8]) -> Result<Self, ReadError> {
         let Parts {
             mut header,
