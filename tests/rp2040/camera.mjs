@@ -55,6 +55,8 @@ export class Camera {
   /** What the world sees to: whether it is plugged in, who it says it is, ... */
   plugged = true;
   identity = [0x26, 0x42];
+  /** ... whether its sensor is on the I2C wires, */
+  wired = true;
   /** ... whether frames reach the buffer, */
   fills = true;
   /** and by how many bytes their lengths are off. */
@@ -101,7 +103,7 @@ export class Camera {
   connect(address) {
     this.written = 0;
     this.read = 0;
-    return this.plugged && address === ADDRESS;
+    return this.plugged && this.wired && address === ADDRESS;
   }
 
   /** A byte of a transfer to the sensor. */

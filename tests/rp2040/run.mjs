@@ -27,6 +27,7 @@
 //
 //     unplug, plug               the camera leaves its wires, and is back as after power-up
 //     identity 2642              what the sensor gives as its product number
+//     loose, wired               the sensor leaves the I2C wires, and is back on them
 //     stuck, fills               frames do not reach the buffer, and reach it
 //     torn N                     frames are N bytes longer, or shorter where N is negative
 //     frame N                    shows frame N
@@ -77,6 +78,10 @@ function action(text, pico, camera) {
       return camera.plug();
     case 'identity':
       camera.identity = [...Buffer.from(argument, 'hex')];
+      return;
+    case 'loose':
+    case 'wired':
+      camera.wired = name === 'wired';
       return;
     case 'stuck':
     case 'fills':

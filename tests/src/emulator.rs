@@ -1,10 +1,13 @@
 //! The program of `boards/qemu-mps2`: building it, and running it in QEMU.
 
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
 use std::time::Duration;
 
 use assert_cmd::Command as Timed;
+
+use crate::answers::Answer;
+use crate::boards::{Crate, Toolchain, answer};
 
 /// An emulated board.
 #[derive(Clone, Copy, Debug)]
@@ -35,61 +38,19 @@ pub const MACHINES: [Machine; 3] = [
     },
 ];
 
-/// What a frame was answered with.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Answer {
-    /// All logits.
-    pub logits: Vec<i8>,
-    /// The printed line without the time: `daisy 97.2%  roses 1.9%`.
-    pub ranking: String,
-}
-
 /// A cargo that builds for ARM, and an emulator.
 pub struct Tools {
-    /// What cargo must be told first: nothing, or `+toolchain`.
-    toolchain: Option<String>,
-}
-
-/// What `command` has on standard output, if it can be run and succeeds.
-fn answer(command: &mut Command) -> Result<String, String> {
-    let output = command.stdin(Stdio::null()).output();
-    let output = output.map_err(|error| error.to_string())?;
-    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).trim().to_owned();
-    if output.status.success() {
-        Ok(text(&output.stdout))
-    } else {
-        Err(text(&output.stderr))
-    }
-}
-
-/// Boards choose their own toolchain: what the running cargo passes on to its children is of
-/// another.
-fn free_of_cargo(command: &mut Command) -> &mut Command {
-    for name in [
-        "CARGO",
-        "RUSTC",
-        "RUSTDOC",
-        "RUSTFLAGS",
-        "CARGO_ENCODED_RUSTFLAGS",
-        "CARGO_TARGET_DIR",
-        "LD_LIBRARY_PATH",
-    ] {
-        command.env_remove(name);
-    }
-    command
+    toolchain: Toolchain,
 }
 
 impl Tools {
     /// The tools of this machine. Where they are missing, says loudly that `test` is skipped.
     pub fn find(test: &str) -> Option<Tools> {
-        let script = boards().join("arm-toolchain.sh");
         let found = answer(Command::new("qemu-system-arm").arg("--version"))
             .map_err(|error| format!("qemu-system-arm: {error}; boards/arm-toolchain.sh gets it"))
-            .and_then(|_| answer(free_of_cargo(Command::new(script).arg("--check"))));
+            .and_then(|_| Toolchain::find());
         match found {
-            Ok(toolchain) => Some(Tools {
-                toolchain: Some(toolchain).filter(|toolchain| !toolchain.is_empty()),
-            }),
+            Ok(toolchain) => Some(Tools { toolchain }),
             Err(reason) => {
                 eprintln!("SKIPPED: {test}: {reason}");
                 None
@@ -99,29 +60,16 @@ impl Tools {
 
     /// Builds the program for `machine` and copies it into `folder`.
     pub fn build(&self, machine: Machine, folder: &Path) -> PathBuf {
-        // Beside the other output of the workspace: boards share what they have in common.
-        let output = boards().join("../target/boards");
-        let mut command = Command::new("cargo");
-        command
-            .args(&self.toolchain)
-            .args(["build", "--release", "--locked", "--quiet"])
-            .args(["--target", machine.target, "--features", machine.name])
-            .arg("--target-dir")
-            .arg(&output)
-            .current_dir(boards().join("qemu-mps2"));
-        if let Err(error) = answer(free_of_cargo(&mut command)) {
-            panic!("{command:?}: {error}");
-        }
-        let built = output.join(machine.target).join("release/posy-qemu-mps2");
+        let built = self.toolchain.build(Crate {
+            name: "qemu-mps2",
+            target: machine.target,
+            features: machine.name,
+        });
         let program = folder.join(machine.name);
         std::fs::copy(&built, &program)
             .unwrap_or_else(|error| panic!("{}: {error}", built.display()));
         program
     }
-}
-
-fn boards() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../boards")
 }
 
 /// Runs `program` on `machine` in `folder`, with the files `model` and `frames` there; what it

@@ -7,18 +7,11 @@ use std::path::Path;
 use std::sync::Mutex;
 use std::time::Instant;
 
-use posy_firmware::camera::StoredFrame;
-use posy_firmware::classify::{RowBuffers, classify};
-use posy_shared::engine::Engine;
-use posy_shared::kernels::scalar::Scalar;
-use posy_shared::model::Model;
-use posy_shared::preprocess::scratch_len;
-use posy_shared::ranking::{Ranking, Score};
-use posy_tests::emulator::{Answer, MACHINES, Machine, Tools, answers, emulate};
-use posy_tests::frames::{WIDTH, frame, photos, save, view};
+use posy_tests::answers::{Answer, classified, labelled, retrain};
+use posy_tests::emulator::{MACHINES, Machine, Tools, answers, emulate};
+use posy_tests::frames::{frame, photos, save};
 use posy_tests::scratch::Scratch;
 use posy_tests::{data, small_classifier};
-use serde_json::Value;
 
 const ARCHITECTURES: [&str; 3] = [
     "mobilenet_v1_0.25_128",
@@ -29,71 +22,9 @@ const ARCHITECTURES: [&str; 3] = [
 /// One test at a time: they build the same files, and two emulators keep a small machine busy.
 static ALONE: Mutex<()> = Mutex::new(());
 
-/// Labels on a board's line.
-const TOP: usize = 5;
-
 fn photo_count() -> usize {
     let count = std::env::var("POSY_EMULATED_PHOTOS").unwrap_or_else(|_| "10".into());
     count.parse().expect("POSY_EMULATED_PHOTOS is a number")
-}
-
-/// Retrains `architecture` on the photos in the folder `photos`; the file's name.
-fn retrain(scratch: &Scratch, architecture: &str) -> String {
-    let name = format!("{architecture}.posy");
-    let options = ["retrain", "--no-float", "--architecture", architecture];
-    let folders = ["--image-dir", "photos", "--bottleneck-dir", "cache"];
-    let output = ["--output-graph", &name];
-    scratch
-        .posy([&options[..], &folders, &output].concat())
-        .succeeds();
-    name
-}
-
-/// What `posy label` says of the images in the folder `frames`, written as a board writes it.
-fn labelled(scratch: &Scratch, model: &str) -> Vec<Answer> {
-    let outcome = scratch
-        .posy(["label", "--json", "--model", model, "frames"])
-        .succeeds();
-    let answer = |line: &str| {
-        let json: Value = serde_json::from_str(line).unwrap();
-        let logits = json["logits"].as_array().unwrap().iter();
-        let unknown = json["unknown"] == true;
-        let ranked = json["labels"].as_array().unwrap().iter().map(|ranked| {
-            let fine = ranked["score"].as_f64().unwrap() * f64::from(Score::ONE.fine());
-            let (whole, tenths) = Score::from_fine(fine as u32).percent();
-            format!("{} {whole}.{tenths}%", ranked["label"].as_str().unwrap())
-        });
-        let words = unknown.then(|| "unknown".to_owned()).into_iter();
-        Answer {
-            logits: logits.map(|logit| logit.as_i64().unwrap() as i8).collect(),
-            ranking: words.chain(ranked).collect::<Vec<_>>().join("  "),
-        }
-    };
-    outcome.stdout.lines().map(answer).collect()
-}
-
-/// What the firmware's loop gives on the laptop.
-fn classified(model: &[u8], frames: &[Vec<u8>]) -> Vec<Answer> {
-    let model = Model::read(model).unwrap();
-    let mut arena = vec![0; model.plan().arena_len];
-    let mut engine = Engine::new(&model, &mut arena, Scalar).unwrap();
-    let mut raw = vec![0; 2 * usize::from(WIDTH)];
-    let mut rgb = vec![0; 3 * usize::from(WIDTH)];
-    let mut scratch = vec![0; scratch_len(model.input_shape().width)];
-    let mut buffers = RowBuffers {
-        raw: &mut raw,
-        rgb: &mut rgb,
-        scratch: &mut scratch,
-    };
-    let answer = |frame: &Vec<u8>| {
-        let mut camera = StoredFrame::new(view(frame));
-        let logits = classify(&mut camera, &mut engine, &mut buffers).unwrap();
-        Answer {
-            logits: logits.to_vec(),
-            ranking: Ranking::<TOP>::new(&model, logits).to_string(),
-        }
-    };
-    frames.iter().map(answer).collect()
 }
 
 #[test]
