@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use assert_cmd::Command as Timed;
 
-use crate::answers::Answer;
 use crate::boards::{Crate, Toolchain, answer};
 
 /// An emulated board.
@@ -72,14 +71,23 @@ impl Tools {
     }
 }
 
-/// Runs `program` on `machine` in `folder`, with the files `model` and `frames` there; what it
-/// printed, and whether it succeeded.
+/// What a program did in the emulator.
+pub struct Run {
+    /// Standard output: the board's lines, or its structured logs where it has those.
+    pub stdout: Vec<u8>,
+    /// Standard error: why the program gave up, and the board's lines where it has structured logs.
+    pub stderr: String,
+    /// Whether it ended with code 0.
+    pub succeeded: bool,
+}
+
+/// Runs `program` on `machine` in `folder`, with the files `model` and `frames` there.
 pub fn emulate(
     machine: Machine,
     program: &Path,
     folder: &Path,
     (model, frames): (&str, &str),
-) -> (String, bool) {
+) -> Run {
     let mut command = Command::new("qemu-system-arm");
     command
         .arg("-machine")
@@ -98,37 +106,9 @@ pub fn emulate(
         .output()
         .unwrap_or_else(|error| panic!("{shown}: {error}"));
     assert!(output.status.code().is_some(), "{shown}: {output:?}");
-    let printed = [output.stdout, output.stderr].concat();
-    (
-        String::from_utf8_lossy(&printed).into_owned(),
-        output.status.success(),
-    )
-}
-
-/// The answers in what the program printed; every line is accounted for.
-pub fn answers(printed: &str) -> Vec<Answer> {
-    let mut lines = printed.lines();
-    let mut next = || {
-        lines
-            .next()
-            .unwrap_or_else(|| panic!("too short: {printed}"))
-    };
-    assert!(next().starts_with("model: "), "{printed}");
-    assert_eq!(next(), "golden check: passed", "{printed}");
-    let mut answers = Vec::new();
-    loop {
-        let line = next();
-        let Some(logits) = line.strip_prefix("logits:") else {
-            assert_eq!(line, format!("frames classified: {}", answers.len()));
-            assert_eq!(lines.next(), None, "{printed}");
-            return answers;
-        };
-        let logits = logits.split_whitespace().map(|logit| logit.parse());
-        let (ranking, time) = next().rsplit_once("  ").expect("a ranking and a time");
-        assert!(time.ends_with(" ms"), "{time}");
-        answers.push(Answer {
-            logits: logits.collect::<Result<_, _>>().expect("int8 logits"),
-            ranking: ranking.into(),
-        });
+    Run {
+        stdout: output.stdout,
+        stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+        succeeded: output.status.success(),
     }
 }

@@ -7,9 +7,9 @@ use std::path::Path;
 use std::sync::Mutex;
 use std::time::Instant;
 
-use posy_tests::answers::{Answer, classified, labelled, retrain};
-use posy_tests::emulator::{MACHINES, Machine, Tools, answers, emulate};
-use posy_tests::frames::{frame, photos, save};
+use posy_tests::answers::{Answer, answers, classified, labelled, retrain};
+use posy_tests::emulator::{MACHINES, Machine, Run, Tools, emulate};
+use posy_tests::frames::{HEIGHT, WIDTH, frame, photos, save};
 use posy_tests::scratch::Scratch;
 use posy_tests::{data, small_classifier};
 
@@ -93,10 +93,11 @@ fn compare(
 ) -> Vec<String> {
     let started = Instant::now();
     let files = (name, "frames.rgb565");
-    let (printed, succeeded) = emulate(machine, program, scratch.path(), files);
+    let run = emulate(machine, program, scratch.path(), files);
     let place = format!("{} ({}), {name}", machine.core, machine.name);
-    if !succeeded {
-        return vec![format!("{place}: {printed}")];
+    let printed = String::from_utf8_lossy(&run.stdout);
+    if !run.succeeded {
+        return vec![format!("{place}: {printed}{}", run.stderr)];
     }
     let actual = answers(&printed);
     if actual.len() != expected.len() {
@@ -134,34 +135,71 @@ fn the_program_says_what_it_cannot_use() {
     let model = small_classifier(3);
     let mut flipped = model.clone();
     *flipped.last_mut().unwrap() ^= 1;
+    let mut newer = model.clone();
+    newer[4] += 1;
     scratch.write("whole.posy", &model);
     scratch.write("flipped.posy", flipped);
+    scratch.write("newer.posy", newer);
     scratch.write("cut.posy", &model[..model.len() / 2]);
     scratch.write("photo.posy", "not a model");
+    scratch.write("none.posy", "");
+    let frame_len = 2 * usize::from(WIDTH) * usize::from(HEIGHT);
+    scratch.write("two.rgb565", vec![7; 2 * frame_len]);
+    scratch.write("torn.rgb565", vec![7; 2 * frame_len - 1]);
     scratch.write("none.rgb565", "");
-    scratch.write("torn.rgb565", vec![7; 1000]);
-    for (model, frames, message) in [
-        ("flipped.posy", "none.rgb565", "error: the model is damaged"),
-        ("cut.posy", "none.rgb565", "error: the model should be "),
+    let unanswered = "error: 0 of 2 frames were answered";
+    let torn = "error: the frames' file does not end with a whole frame";
+    // What the board says, and why the program ends.
+    for (model, frames, said, error) in [
+        (
+            "flipped.posy",
+            "two.rgb565",
+            "posy: the model is damaged",
+            unanswered,
+        ),
+        (
+            "cut.posy",
+            "two.rgb565",
+            "posy: the model is damaged",
+            unanswered,
+        ),
+        (
+            "newer.posy",
+            "two.rgb565",
+            "posy: the model is of format ",
+            unanswered,
+        ),
         (
             "photo.posy",
-            "none.rgb565",
-            "error: this is not a posy model",
+            "two.rgb565",
+            "posy: the model slot holds something else",
+            unanswered,
         ),
-        ("no.posy", "none.rgb565", "error: the model's file: "),
-        ("whole.posy", "no.rgb565", "error: the frames' file: "),
         (
-            "whole.posy",
-            "torn.rgb565",
-            "error: the frames' file ends within a frame",
+            "none.posy",
+            "two.rgb565",
+            "posy: the model slot is empty",
+            unanswered,
         ),
+        ("no.posy", "two.rgb565", "", "error: the model's file: "),
+        ("whole.posy", "no.rgb565", "", "error: the frames' file: "),
+        ("whole.posy", "torn.rgb565", "", torn),
+        ("whole.posy", "none.rgb565", "", torn),
     ] {
-        let (printed, succeeded) = emulate(machine, &program, scratch.path(), (model, frames));
-        assert!(!succeeded, "{model}, {frames}: {printed}");
-        assert!(printed.contains(message), "{model}, {frames}: {printed}");
+        let run = emulate(machine, &program, scratch.path(), (model, frames));
+        let Run { stdout, stderr, .. } = run;
+        let printed = String::from_utf8(stdout).unwrap();
+        assert!(!run.succeeded, "{model}, {frames}: {printed}");
+        assert!(printed.starts_with(said), "{model}, {frames}: {printed}");
+        let lines = usize::from(!said.is_empty());
+        assert_eq!(printed.lines().count(), lines, "{printed}");
+        assert!(stderr.starts_with(error), "{model}, {frames}: {stderr}");
     }
-    let files = ("whole.posy", "none.rgb565");
-    let (printed, succeeded) = emulate(machine, &program, scratch.path(), files);
-    assert!(succeeded, "{printed}");
-    assert_eq!(answers(&printed), []);
+    let files = ("whole.posy", "two.rgb565");
+    let run = emulate(machine, &program, scratch.path(), files);
+    assert!(run.succeeded, "{}", run.stderr);
+    assert_eq!(
+        answers(&String::from_utf8(run.stdout).unwrap()),
+        classified(&model, &vec![vec![7; frame_len]; 2])
+    );
 }
