@@ -157,6 +157,8 @@ where
         #[cfg(feature = "defmt")]
         service::log(&event);
         if let (Event::Answer { .. }, Some(logits)) = (&event, engine.last_output()) {
+            #[cfg(feature = "defmt")]
+            defmt::debug!("logits {=[?]}", logits);
             board.console.logits(logits)?;
         }
         service::tell(&mut board.console, &event)?;
@@ -209,6 +211,14 @@ fn status<P: Console, const ARENA: usize>(
     needed: usize,
     Stack { used, size }: Stack,
 ) -> Result<(), P::Error> {
+    #[cfg(feature = "defmt")]
+    defmt::info!(
+        "RAM {=usize} of {=usize} bytes for the network, stack {=usize} of {=usize} bytes so far",
+        needed,
+        ARENA,
+        used,
+        size
+    );
     notice(
         console,
         format_args!(

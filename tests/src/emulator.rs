@@ -16,6 +16,8 @@ pub struct Machine {
     /// Its processor.
     pub core: &'static str,
     target: &'static str,
+    /// The feature, and that of structured logs.
+    logging: &'static str,
 }
 
 /// The boards that the program is for.
@@ -24,16 +26,19 @@ pub const MACHINES: [Machine; 3] = [
         name: "an386",
         core: "Cortex-M4",
         target: "thumbv7em-none-eabihf",
+        logging: "an386,defmt",
     },
     Machine {
         name: "an500",
         core: "Cortex-M7",
         target: "thumbv7em-none-eabihf",
+        logging: "an500,defmt",
     },
     Machine {
         name: "an505",
         core: "Cortex-M33",
         target: "thumbv8m.main-none-eabihf",
+        logging: "an505,defmt",
     },
 ];
 
@@ -59,10 +64,19 @@ impl Tools {
 
     /// Builds the program for `machine` and copies it into `folder`.
     pub fn build(&self, machine: Machine, folder: &Path) -> PathBuf {
+        self.build_with(machine, machine.name, folder)
+    }
+
+    /// [`Tools::build`], with structured logs on standard output and text on standard error.
+    pub fn build_logging(&self, machine: Machine, folder: &Path) -> PathBuf {
+        self.build_with(machine, machine.logging, folder)
+    }
+
+    fn build_with(&self, machine: Machine, features: &'static str, folder: &Path) -> PathBuf {
         let built = self.toolchain.build(Crate {
             name: "qemu-mps2",
             target: machine.target,
-            features: machine.name,
+            features,
         });
         let program = folder.join(machine.name);
         std::fs::copy(&built, &program)

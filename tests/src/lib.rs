@@ -5,6 +5,7 @@ pub mod answers;
 pub mod boards;
 pub mod emulator;
 pub mod frames;
+pub mod logs;
 pub mod pico;
 pub mod scratch;
 mod small;

@@ -10,6 +10,7 @@ use std::time::Instant;
 use posy_tests::answers::{Answer, answers, classified, labelled, retrain};
 use posy_tests::emulator::{MACHINES, Machine, Run, Tools, emulate};
 use posy_tests::frames::{HEIGHT, WIDTH, frame, photos, save};
+use posy_tests::logs::Decoder;
 use posy_tests::scratch::Scratch;
 use posy_tests::{data, small_classifier};
 
@@ -202,4 +203,78 @@ fn the_program_says_what_it_cannot_use() {
         answers(&String::from_utf8(run.stdout).unwrap()),
         classified(&model, &vec![vec![7; frame_len]; 2])
     );
+}
+
+/// A time's number in a record: `total_ms: 412`.
+fn time_ms(record: &str, stage: &str) -> u32 {
+    let after = record.split_once(stage).and_then(|(_, rest)| {
+        let rest = rest.strip_prefix(": ")?;
+        rest.split([',', ' ']).next()?.parse().ok()
+    });
+    after.unwrap_or_else(|| panic!("no {stage} in {record}"))
+}
+
+#[test]
+fn structured_logs_have_what_is_printed_and_the_time_of_each_stage() {
+    let test = "structured_logs_have_what_is_printed_and_the_time_of_each_stage";
+    let (Some(tools), Some(decoder)) = (Tools::find(test), Decoder::find(test)) else {
+        return;
+    };
+    let _alone = ALONE.lock();
+    let scratch = Scratch::new();
+    let machine = MACHINES[0];
+    let program = tools.build_logging(machine, scratch.path());
+    let model = small_classifier(3);
+    scratch.write("model.posy", &model);
+    scratch.write("cut.posy", &model[..model.len() / 2]);
+    let frame_len = 2 * usize::from(WIDTH) * usize::from(HEIGHT);
+    // Noise, a dark room, a bright one.
+    let mut frames = vec![vec![0; frame_len], vec![0xFF; frame_len]];
+    frames.push((0..frame_len).map(|at| (at * at / 7) as u8).collect());
+    scratch.write("frames.rgb565", frames.concat());
+
+    let files = ("model.posy", "frames.rgb565");
+    let run = emulate(machine, &program, scratch.path(), files);
+    assert!(run.succeeded, "{}", run.stderr);
+    let records = decoder.decode(&program, &run.stdout);
+    let shown = records.join("\n");
+    // The plain text has an answer's logits on a line of their own, and the golden check.
+    let printed = run
+        .stderr
+        .lines()
+        .filter(|line| !line.starts_with("logits:") && *line != "posy: golden check passed");
+    let printed: Vec<&str> = printed.collect();
+    assert_eq!(printed.len(), records.len(), "{shown}");
+    assert_eq!(printed.len(), 2 + frames.len() + 1, "{shown}");
+    for (index, (record, line)) in records.iter().zip(printed).enumerate() {
+        let message = record.strip_prefix("INFO ").expect(record);
+        if let Some(line) = line.strip_prefix("posy: ") {
+            // The first of the records leaves out how many labels there are.
+            assert_eq!(message, line.replace(" 3 labels,", ""), "record {index}");
+            continue;
+        }
+        let (ranking, times) = message.split_once("  Times { ").expect(message);
+        let (expected, total) = line.rsplit_once("  ").expect(line);
+        assert_eq!(ranking, expected);
+        let [capture, rows, network, all] =
+            ["capture_ms", "rows_ms", "network_ms", "total_ms"].map(|stage| time_ms(times, stage));
+        assert_eq!(capture + rows + network, all, "{record}");
+        assert_eq!(format!("{all} ms"), total);
+    }
+
+    let files = ("cut.posy", "frames.rgb565");
+    let run = emulate(machine, &program, scratch.path(), files);
+    assert!(!run.succeeded);
+    let records = decoder.decode(&program, &run.stdout);
+    let [slot, end] = &records[..] else {
+        panic!("{records:?}")
+    };
+    assert!(
+        slot.starts_with("ERROR the model is damaged (CRC "),
+        "{slot}"
+    );
+    assert_eq!(end, "ERROR 0 of 3 frames were answered");
+
+    // A decoder that made records up would show nothing above.
+    assert_eq!(decoder.decode(&program, &[]), [""; 0]);
 }
