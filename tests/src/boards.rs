@@ -49,7 +49,8 @@ fn free_of_cargo(command: &mut Command) -> &mut Command {
     command
 }
 
-fn folder() -> PathBuf {
+/// The folder of the boards' crates.
+pub fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../boards")
 }
 
