@@ -127,9 +127,53 @@ where
     T: Clock,
     K: Kernels,
 {
-    let model = checked(board, slot, memory, &kernels)?;
+    loop {
+        // Read here, where it stays: a model is 5 kB, and each function that it is handed through
+        // takes as much of the stack again.
+        let read = Model::read_slot(slot);
+        let checked = match &read {
+            Ok(model) => {
+                slot::check(model, &mut memory.arena, &mut memory.row, kernels()).map(|()| model)
+            }
+            Err(error) => Err((*error).into()),
+        };
+        match checked {
+            Ok(model) => return serve(board, model, memory, kernels()),
+            Err(error) => {
+                #[cfg(feature = "defmt")]
+                defmt::error!("{}", defmt::Display2Format(&error));
+                notice(&mut board.console, error)?;
+            }
+        }
+        wait(board);
+    }
+}
+
+/// Classifies with a model that has been checked.
+fn serve<C, P, T, K, const ARENA: usize>(
+    board: &mut Board<C, P, T>,
+    model: &Model<'_>,
+    memory: &mut Memory<ARENA>,
+    kernels: K,
+) -> Result<Infallible, P::Error>
+where
+    C: Camera<Error: core::fmt::Display>,
+    P: Console,
+    T: Clock,
+    K: Kernels,
+{
+    let Board { name, console, .. } = board;
+    let architecture = model.provenance().architecture;
+    let (labels, len) = (model.labels().count(), model.file_len());
+    #[cfg(feature = "defmt")]
+    defmt::info!("{=str}, {=str}, {=usize} bytes", name, architecture, len);
+    notice(
+        console,
+        format_args!("{name}, {architecture}, {labels} labels, {len} bytes"),
+    )?;
+    notice(console, "golden check passed")?;
     // The model has run in this memory: the engine has no reason to refuse it now.
-    let mut engine = match Engine::new(&model, &mut memory.arena, kernels()) {
+    let mut engine = match Engine::new(model, &mut memory.arena, kernels) {
         Ok(engine) => engine,
         Err(error) => loop {
             notice(&mut board.console, error)?;
@@ -162,38 +206,6 @@ where
             board.console.logits(logits)?;
         }
         service::tell(&mut board.console, &event)?;
-    }
-}
-
-/// The model in `slot`, once it passes every check.
-fn checked<'m, C, P: Console, T: Clock, K: Kernels, const ARENA: usize>(
-    board: &mut Board<C, P, T>,
-    slot: &'m [u8],
-    memory: &mut Memory<ARENA>,
-    kernels: &impl Fn() -> K,
-) -> Result<Model<'m>, P::Error> {
-    loop {
-        let Board { name, console, .. } = board;
-        match slot::check(slot, &mut memory.arena, &mut memory.row, kernels()) {
-            Ok(model) => {
-                let architecture = model.provenance().architecture;
-                let (labels, len) = (model.labels().count(), model.file_len());
-                #[cfg(feature = "defmt")]
-                defmt::info!("{=str}, {=str}, {=usize} bytes", name, architecture, len);
-                notice(
-                    console,
-                    format_args!("{name}, {architecture}, {labels} labels, {len} bytes"),
-                )?;
-                notice(console, "golden check passed")?;
-                return Ok(model);
-            }
-            Err(error) => {
-                #[cfg(feature = "defmt")]
-                defmt::error!("{}", defmt::Display2Format(&error));
-                notice(console, error)?;
-            }
-        }
-        wait(board);
     }
 }
 

@@ -6,7 +6,7 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 use common::simulated::{Camera as Simulated, Wire, colour_bars};
-use common::{frame_bytes, logits_of, small::small_classifier};
+use common::{frame_bytes, grey, logits_of, small::small_classifier};
 use embedded_hal::{i2c, spi};
 use posy_firmware::camera::ov2640::{Mode, Resolution};
 use posy_firmware::camera::{ArduCam, ArduCamError, Camera, Settled, StoredFrame};
@@ -34,12 +34,6 @@ fn read_frame(camera: &mut Driver) -> Vec<u8> {
         camera.read_row(row).unwrap();
     }
     frame
-}
-
-/// A frame of one grey, by its 5 bits.
-fn grey(level: u16, len: usize) -> Vec<u8> {
-    let pixel = (level << 11 | level << 6 | level).to_be_bytes();
-    pixel.into_iter().cycle().take(len).collect()
 }
 
 #[test]

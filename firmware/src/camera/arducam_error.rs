@@ -4,6 +4,8 @@ use core::fmt;
 
 use embedded_hal::{i2c, spi};
 
+use super::sensor::SensorError;
+
 /// What can go wrong with an [`ArduCam`](super::ArduCam); `I` and `S` are the errors of its two
 /// buses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,6 +42,21 @@ pub enum ArduCamError<I, S> {
     NoMoreRows,
     /// The buffer for a row is not as long as a row.
     RowLength,
+}
+
+impl<I, S> ArduCamError<I, S> {
+    pub(super) const fn is_torn(&self) -> bool {
+        matches!(self, Self::TornFrame { .. })
+    }
+}
+
+impl<I, S> From<SensorError<I>> for ArduCamError<I, S> {
+    fn from(error: SensorError<I>) -> Self {
+        match error {
+            SensorError::Bus(error) => Self::SensorBus(error),
+            SensorError::Identity(found) => Self::Identity { found },
+        }
+    }
 }
 
 impl<I: i2c::Error, S: spi::Error> fmt::Display for ArduCamError<I, S> {

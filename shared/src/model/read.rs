@@ -222,6 +222,8 @@ impl<'a> Model<'a> {
     ///
     /// # Errors
     /// What is wrong with the bytes; see [`ReadError`].
+    // Inlined, what it needs on the way would stay on a board's stack for ever.
+    #[inline(never)]
     pub fn read_slot(bytes: &'a [u8]) -> Result<Self, ReadError> {
         let Parts {
             mut header,
@@ -230,25 +232,18 @@ impl<'a> Model<'a> {
         } = split(bytes)?;
         let header = &mut header;
         let input = take(header)?;
-        let mut layers = Vec::new();
-        take_list(header, &mut layers)?;
-        for index in 0..layers.len() {
-            check_layer(&layers, index, block)
-                .map_err(|fault| ReadError::Layer { index, fault })?;
+        // Past the layers first: so they go straight to where they stay. A copy of them would be
+        // 3 kB of a board's stack.
+        let mut layers = *header;
+        for _ in 0..take::<u32>(header)? {
+            take::<Layer>(header)?;
         }
         let mut cuts = Vec::new();
         take_list(header, &mut cuts)?;
-        let plan = Plan::new(&layers, &cuts).map_err(ReadError::Plan)?;
         let arena_len = take::<u32>(header)? as usize;
-        if plan.arena_len != arena_len {
-            return Err(ReadError::Arena {
-                expected: arena_len,
-                found: plan.arena_len,
-            });
-        }
-        let model = Model {
-            layers,
-            plan,
+        let mut model = Model {
+            layers: Vec::new(),
+            plan: Plan::default(),
             block,
             input,
             labels: take(header)?,
@@ -259,6 +254,18 @@ impl<'a> Model<'a> {
         };
         if !header.is_empty() {
             return Err(ReadError::Header);
+        }
+        take_list(&mut layers, &mut model.layers)?;
+        for index in 0..model.layers.len() {
+            check_layer(&model.layers, index, block)
+                .map_err(|fault| ReadError::Layer { index, fault })?;
+        }
+        model.plan = Plan::new(&model.layers, &cuts).map_err(ReadError::Plan)?;
+        if model.plan.arena_len != arena_len {
+            return Err(ReadError::Arena {
+                expected: arena_len,
+                found: model.plan.arena_len,
+            });
         }
         model.check_labels()?;
         model.check_contract()?;
