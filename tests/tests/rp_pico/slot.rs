@@ -1,7 +1,7 @@
 //! What the board says of a model slot that it cannot use.
 
 use crc::{CRC_32_ISO_HDLC, Crc};
-use posy_firmware::slot::check;
+use posy_firmware::slot::{SlotError, check};
 use posy_shared::kernels::scalar::Scalar;
 use posy_shared::model::{Model, PRELUDE_LEN};
 use posy_tests::pico::{Pico, after_line};
@@ -26,7 +26,9 @@ fn said_on_the_laptop(slot: &[u8]) -> String {
     let mut slot = slot.to_vec();
     slot.resize(SLOT_BYTES, 0xFF);
     let (mut arena, mut row) = (vec![0; ARENA_BYTES], vec![0; 3 * 320]);
-    let checked = check(&slot, &mut arena, &mut row, Scalar);
+    let checked = Model::read_slot(&slot)
+        .map_err(SlotError::from)
+        .and_then(|model| check(&model, &mut arena, &mut row, Scalar));
     checked.expect_err("a slot that cannot be used").to_string()
 }
 
