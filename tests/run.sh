@@ -57,7 +57,15 @@ else
     missing="no board was built or emulated"
 fi
 
+# Decodes the structured logs of boards in tests. The first line of its --version names that.
+decoder=1.2.0 undecoded=""
+if [ "$(target/tools/bin/defmt-print --version 2>/dev/null | head -n 1)" != "defmt-print $decoder" ]; then
+    step cargo install --quiet --locked --version "$decoder" defmt-print --root target/tools ||
+        undecoded="boards' structured logs were not decoded: defmt-print could not be installed"
+fi
+
 step cargo test --release --workspace --locked
+if [ -n "$undecoded" ]; then printf '\nSKIPPED: %s\n' "$undecoded" >&2; fi
 if [ -n "$missing" ]; then
     printf '\nSKIPPED: %s: see what boards/arm-toolchain.sh says above\n' "$missing" >&2
 fi

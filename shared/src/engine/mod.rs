@@ -102,6 +102,8 @@ pub struct Engine<'r, 'm, K> {
     arena: &'r mut [i8],
     kernels: K,
     progress: Vec<Progress, MAX_LAYERS>,
+    /// Whether the arena still holds the output of a whole picture.
+    finished: bool,
 }
 
 impl<'r, 'm, K: Kernels> Engine<'r, 'm, K> {
@@ -120,6 +122,7 @@ impl<'r, 'm, K: Kernels> Engine<'r, 'm, K> {
             arena,
             kernels,
             progress: Vec::new(),
+            finished: false,
         };
         engine.begin()?;
         Ok(engine)
@@ -135,6 +138,7 @@ impl<'r, 'm, K: Kernels> Engine<'r, 'm, K> {
     /// # Errors
     /// None for a checked model.
     pub fn begin(&mut self) -> Result<(), EngineError> {
+        self.finished = false;
         self.progress.clear();
         self.progress
             .resize_default(self.model.layers().len())
@@ -169,6 +173,7 @@ impl<'r, 'm, K: Kernels> Engine<'r, 'm, K> {
         if self.progress[0].received == input.height {
             return Err(EngineError::TooManyRows);
         }
+        self.finished = false;
         let end = usize::from(self.model.plan().cuts[0]);
         self.run_row(0, end, row, observer)
     }
@@ -200,11 +205,15 @@ impl<'r, 'm, K: Kernels> Engine<'r, 'm, K> {
             }
         }
         self.begin()?;
-        let last = model.plan().slots.last().ok_or(EngineError::Plan)?;
+        self.finished = true;
+        self.last_output().ok_or(EngineError::Plan)
+    }
+
+    /// What [`Engine::finish`] gave last; none once another picture has begun.
+    pub fn last_output(&self) -> Option<&[i8]> {
+        let last = self.model.plan().slots.last().filter(|_| self.finished)?;
         let start = last.output.offset as usize;
-        self.arena
-            .get(start..start + model.output_len())
-            .ok_or(EngineError::Plan)
+        self.arena.get(start..start + self.model.output_len())
     }
 
     /// Runs the model's golden input and compares; `row` is room for one row of the input.
