@@ -114,7 +114,7 @@ pub const BOARDS: [Board; 4] = [
         flash_start: 0,
         flash_bytes: 1024 * 1024,
         ram_bytes: 256 * 1024,
-        arena_bytes: 224 * 1024,
+        arena_bytes: 216 * 1024,
         uf2: None,
     },
 ];
