@@ -21,7 +21,7 @@ use posy_shared::preprocess::scratch_len;
 use crate::camera::{Camera, Clock};
 use crate::classify::RowBuffers;
 use crate::report::notice;
-use crate::service::{self, Command, Pace, Service};
+use crate::service::{self, Command, Event, Pace, Service};
 use crate::slot;
 
 /// Pixels in the longest row that a program has room for: of a camera's frame, and of a network's
@@ -40,8 +40,18 @@ const STATUS: u8 = b's';
 /// The serial ports of a board, all of them at once, and its button.
 pub trait Console: Write {
     /// The next byte that a person sent, if there is one; a press of the button is a `c`. Does not
-    /// wait.
+    /// wait. Asked for before each picture, and all the time while there is nothing to do.
     fn poll(&mut self) -> Option<u8>;
+
+    /// All logits of a picture, before the line of its answer. Where a person reads along there is
+    /// nothing to do; a console that is read by a program can pass them on.
+    ///
+    /// # Errors
+    /// Whatever the serial port says.
+    fn logits(&mut self, logits: &[i8]) -> Result<(), Self::Error> {
+        let _ = logits;
+        Ok(())
+    }
 }
 
 /// How much of the stack has been used.
@@ -135,7 +145,7 @@ where
                 notice(&mut board.console, error)?;
             }
         }
-        wait(&mut board.clock);
+        wait(board);
     }
 }
 
@@ -167,7 +177,7 @@ where
         Ok(engine) => engine,
         Err(error) => loop {
             notice(&mut board.console, error)?;
-            wait(&mut board.clock);
+            wait(board);
         },
     };
     let mut buffers = RowBuffers {
@@ -190,14 +200,21 @@ where
         let event = service.step(camera, &mut engine, &mut buffers, clock);
         #[cfg(feature = "defmt")]
         service::log(&event);
+        if let (Event::Answer { .. }, Some(logits)) = (&event, engine.last_output()) {
+            #[cfg(feature = "defmt")]
+            defmt::debug!("logits {=[?]}", logits);
+            board.console.logits(logits)?;
+        }
         service::tell(&mut board.console, &event)?;
     }
 }
 
-/// Waits until the same thing may be said again.
-fn wait(clock: &mut impl Clock) {
-    let since_ms = clock.now_ms();
-    while clock.now_ms().wrapping_sub(since_ms) < REPEAT_MS {}
+/// Waits until the same thing may be said again. Without a model nothing can be asked for.
+fn wait<C, P: Console, T: Clock>(board: &mut Board<C, P, T>) {
+    let since_ms = board.clock.now_ms();
+    while board.clock.now_ms().wrapping_sub(since_ms) < REPEAT_MS {
+        while board.console.poll().is_some() {}
+    }
 }
 
 /// Says what memory is used.
@@ -206,6 +223,14 @@ fn status<P: Console, const ARENA: usize>(
     needed: usize,
     Stack { used, size }: Stack,
 ) -> Result<(), P::Error> {
+    #[cfg(feature = "defmt")]
+    defmt::info!(
+        "RAM {=usize} of {=usize} bytes for the network, stack {=usize} of {=usize} bytes so far",
+        needed,
+        ARENA,
+        used,
+        size
+    );
     notice(
         console,
         format_args!(

@@ -1,10 +1,16 @@
 //! What whole-system tests share: the real data, recorded arrays, running a model, running the
 //! command.
 
+pub mod answers;
+pub mod boards;
 pub mod emulator;
 pub mod frames;
+pub mod logs;
+pub mod pico;
 pub mod scratch;
+pub mod sizes;
 mod small;
+pub mod uf2;
 
 use std::path::{Path, PathBuf};
 
@@ -12,7 +18,7 @@ use posy_shared::engine::{Engine, Observer};
 use posy_shared::kernels::{Layout, scalar::Scalar};
 use posy_shared::model::Model;
 
-pub use small::small_classifier;
+pub use small::{classifier, large_classifier, small_classifier};
 
 /// The folder of real photos, networks and recorded outputs: `POSY_DATA`, by default `shared`
 /// beside the workspace.

@@ -120,7 +120,7 @@ const MAY_IMPORT: [(&str, &[&str]); 9] = [
     ("head", &["backbone"]),
     ("features", &["backbone", "photos", "run"]),
     ("export", &["backbone", "head", "quantise"]),
-    ("device", &["backbone"]),
+    ("device", &["atomic", "backbone"]),
     (
         "retrain",
         &["backbone", "export", "features", "head", "photos", "run"],

@@ -23,7 +23,7 @@ use panic_halt as _;
 use {defmt_rtt as _, panic_probe as _};
 
 /// Bytes for the network. Of the chip's 256 KiB the rest is ports, rows and stack.
-const ARENA: usize = 224 * 1024;
+const ARENA: usize = 216 * 1024;
 
 static MEMORY: ConstStaticCell<Memory<ARENA>> = ConstStaticCell::new(Memory::new());
 

@@ -124,6 +124,8 @@ pub struct Engine<'r, 'm, K> {
     scratch: &'r mut [u32],
     kernels: K,
     progress: Vec<Progress, MAX_LAYERS>,
+    /// Whether the arena still holds the output of a whole picture.
+    finished: bool,
 }
 
 impl<'r, 'm, K: Kernels> Engine<'r, 'm, K> {
@@ -145,6 +147,7 @@ impl<'r, 'm, K: Kernels> Engine<'r, 'm, K> {
             scratch,
             kernels,
             progress: Vec::new(),
+            finished: false,
         };
         engine.begin()?;
         Ok(engine)
@@ -160,6 +163,7 @@ impl<'r, 'm, K: Kernels> Engine<'r, 'm, K> {
     /// # Errors
     /// None for a checked model.
     pub fn begin(&mut self) -> Result<(), EngineError> {
+        self.finished = false;
         self.progress.clear();
         self.progress
             .resize_default(self.model.layers().len())
@@ -194,6 +198,7 @@ impl<'r, 'm, K: Kernels> Engine<'r, 'm, K> {
         if self.progress[0].received == input.height {
             return Err(EngineError::TooManyRows);
         }
+        self.finished = false;
         let end = usize::from(self.model.plan().cuts[0]);
         self.run_row(0, end, row, observer)
     }
@@ -225,11 +230,15 @@ impl<'r, 'm, K: Kernels> Engine<'r, 'm, K> {
             }
         }
         self.begin()?;
-        let last = model.plan().slots.last().ok_or(EngineError::Plan)?;
+        self.finished = true;
+        self.last_output().ok_or(EngineError::Plan)
+    }
+
+    /// What [`Engine::finish`] gave last; none once another picture has begun.
+    pub fn last_output(&self) -> Option<&[i8]> {
+        let last = self.model.plan().slots.last().filter(|_| self.finished)?;
         let start = last.output.offset as usize;
-        self.arena
-            .get(start..start + model.output_len())
-            .ok_or(EngineError::Plan)
+        self.arena.get(start..start + self.model.output_len())
     }
 
     /// Runs the model's golden input and compares; `row` is room for one row of the input.
