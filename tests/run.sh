@@ -49,6 +49,7 @@ if arm=$(step boards/arm-toolchain.sh); then
     board qemu-mps2 thumbv7em-none-eabihf --features an500
     board qemu-mps2 thumbv8m.main-none-eabihf --features an505
     board rp-pico thumbv6m-none-eabi
+    board rp-pico2 thumbv8m.main-none-eabihf
     command -v qemu-system-arm >/dev/null || missing="boards were built and not emulated"
 else
     missing="no board was built or emulated"

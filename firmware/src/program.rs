@@ -117,14 +117,36 @@ where
     T: Clock,
     K: Kernels,
 {
-    let model = checked(board, slot, memory, &kernels)?;
-    // The model has run in this memory: the engine has no reason to refuse it now.
-    let mut engine = match Engine::new(&model, &mut memory.arena, kernels()) {
+    checked(board, slot, memory, &kernels)?;
+    serve(board, slot, memory, kernels)
+}
+
+/// Answers picture after picture with the model in `slot`, which has been checked.
+///
+/// A frame of its own, as [`checked`] has: a model takes some KiB of stack, and a small board has none
+/// for that of the check and this one at once.
+#[inline(never)]
+fn serve<C, P, T, K, const ARENA: usize>(
+    board: &mut Board<C, P, T>,
+    slot: &[u8],
+    memory: &mut Memory<ARENA>,
+    kernels: impl Fn() -> K,
+) -> Result<Infallible, P::Error>
+where
+    C: Camera<Error: core::fmt::Display>,
+    P: Console,
+    T: Clock,
+    K: Kernels,
+{
+    // The model has run in this memory: there is no reason to refuse it now.
+    let read = Model::read_slot(slot);
+    let model = match slot::fitting(&read, ARENA) {
+        Ok(model) => model,
+        Err(error) => return complain(board, error),
+    };
+    let mut engine = match Engine::new(model, &mut memory.arena, kernels()) {
         Ok(engine) => engine,
-        Err(error) => loop {
-            notice(&mut board.console, error)?;
-            wait(&mut board.clock);
-        },
+        Err(error) => return complain(board, error),
     };
     let mut buffers = RowBuffers {
         raw: &mut memory.raw,
@@ -150,16 +172,18 @@ where
     }
 }
 
-/// The model in `slot`, once it passes every check.
-fn checked<'m, C, P: Console, T: Clock, K: Kernels, const ARENA: usize>(
+/// Returns once the model in `slot` passes every check.
+#[inline(never)]
+fn checked<C, P: Console, T: Clock, K: Kernels, const ARENA: usize>(
     board: &mut Board<C, P, T>,
-    slot: &'m [u8],
+    slot: &[u8],
     memory: &mut Memory<ARENA>,
     kernels: &impl Fn() -> K,
-) -> Result<Model<'m>, P::Error> {
+) -> Result<(), P::Error> {
     let Board { name, console, .. } = board;
     loop {
-        match slot::check(slot, &mut memory.arena, &mut memory.row, kernels()) {
+        let read = Model::read_slot(slot);
+        match slot::check(&read, &mut memory.arena, &mut memory.row, kernels()) {
             Ok(model) => {
                 let architecture = model.provenance().architecture;
                 let (labels, len) = (model.labels().count(), model.file_len());
@@ -170,7 +194,7 @@ fn checked<'m, C, P: Console, T: Clock, K: Kernels, const ARENA: usize>(
                     format_args!("{name}, {architecture}, {labels} labels, {len} bytes"),
                 )?;
                 notice(console, "golden check passed")?;
-                return Ok(model);
+                return Ok(());
             }
             Err(error) => {
                 #[cfg(feature = "defmt")]
@@ -178,6 +202,17 @@ fn checked<'m, C, P: Console, T: Clock, K: Kernels, const ARENA: usize>(
                 notice(console, error)?;
             }
         }
+        wait(&mut board.clock);
+    }
+}
+
+/// Says what is wrong, each second for ever.
+fn complain<C, P: Console, T: Clock>(
+    board: &mut Board<C, P, T>,
+    what: impl core::fmt::Display,
+) -> Result<Infallible, P::Error> {
+    loop {
+        notice(&mut board.console, &what)?;
         wait(&mut board.clock);
     }
 }

@@ -144,13 +144,19 @@ impl From<ReadError> for SlotError {
     }
 }
 
-/// Reads the model at the start of `slot` and checks that it fits `arena_len` bytes of memory;
+/// The model that was `read` from a slot, if it fits `arena_len` bytes of memory and has labels;
 /// runs nothing.
+///
+/// It stays where it was read: a model takes some KiB of stack, and a small board has none for a
+/// second one on its way.
 ///
 /// # Errors
 /// Every [`SlotError`] but those of the golden check.
-pub fn read(slot: &[u8], arena_len: usize) -> Result<Model<'_>, SlotError> {
-    let model = Model::read_slot(slot)?;
+pub fn fitting<'r, 'm>(
+    read: &'r Result<Model<'m>, ReadError>,
+    arena_len: usize,
+) -> Result<&'r Model<'m>, SlotError> {
+    let model = read.as_ref().map_err(|&error| SlotError::from(error))?;
     let needed = model.plan().arena_len;
     if needed > arena_len {
         return Err(SlotError::Memory {
@@ -164,23 +170,23 @@ pub fn read(slot: &[u8], arena_len: usize) -> Result<Model<'_>, SlotError> {
     Ok(model)
 }
 
-/// [`read`], then runs the model's golden input in `arena` with `kernels`. `row` holds a row of
+/// [`fitting`], then runs the model's golden input in `arena` with `kernels`. `row` holds a row of
 /// input on its way: three numbers for each pixel of the network's width.
 ///
 /// # Errors
 /// See [`SlotError`].
-pub fn check<'m, K: Kernels>(
-    slot: &'m [u8],
+pub fn check<'r, 'm, K: Kernels>(
+    read: &'r Result<Model<'m>, ReadError>,
     arena: &mut [i8],
     row: &mut [i8],
     kernels: K,
-) -> Result<Model<'m>, SlotError> {
-    let model = read(slot, arena.len())?;
+) -> Result<&'r Model<'m>, SlotError> {
+    let model = fitting(read, arena.len())?;
     let (needed, available) = (model.input_shape().row_len(), row.len());
     let row = row
         .get_mut(..needed)
         .ok_or(SlotError::Row { needed, available })?;
-    Engine::new(&model, arena, kernels)
+    Engine::new(model, arena, kernels)
         .and_then(|mut engine| engine.golden_check(row))
         .map_err(|error| match error {
             EngineError::Golden => SlotError::Golden,

@@ -25,8 +25,8 @@ pub type Camera = ArduCam<Sensor, FrameBuffer, Delay>;
 /// The bus to the sensor.
 ///
 /// ArduCAM's modules bring no strong pull-ups, so the chip's own are on (50 to 80 kOhm, RP2040
-/// data sheet 5.5.3): enough for wires of a hand's length. Longer ones want 4.7 kOhm to 3.3 V on
-/// both lines.
+/// data sheet, Pin Specifications): enough for wires of a hand's length. Longer ones want 4.7 kOhm
+/// to 3.3 V on both lines.
 pub fn sensor(
     bus: Peri<'static, I2C0>,
     sda: Peri<'static, impl SdaPin<I2C0>>,

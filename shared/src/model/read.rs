@@ -202,6 +202,72 @@ fn take_list<'a, T: Deserialize<'a>>(
     Ok(())
 }
 
+/// Shape of the picture that the first layer reads.
+fn input_shape(layers: &[Layer]) -> Shape {
+    layers.first().map_or(
+        Shape {
+            height: 0,
+            width: 0,
+            channels: 0,
+        },
+        |layer| layer.input,
+    )
+}
+
+/// Numbers that the last layer gives.
+fn output_len(layers: &[Layer]) -> usize {
+    layers.last().map_or(0, |layer| layer.output.len())
+}
+
+/// The labels, each of which ends its line.
+fn lines(labels: &str) -> impl Iterator<Item = &str> {
+    labels.split_terminator('\n')
+}
+
+fn check_contract(
+    input: &InputContract,
+    layers: &[Layer],
+    block: &[u8],
+    verdict: &Verdict,
+    golden: &Golden<'_>,
+) -> Result<(), ReadError> {
+    let table_fits = match input.table {
+        None => true,
+        Some(offset) => region(block, offset, 768).is_some(),
+    };
+    let shape = input_shape(layers);
+    if table_fits
+        && shape.channels == 3
+        && shape.height.max(shape.width) <= MAX_OUTPUT_SIDE
+        && golden.logits.len() == output_len(layers)
+        && verdict.beta.is_valid()
+        && verdict.unknown_below <= 1 << 16
+    {
+        Ok(())
+    } else {
+        Err(ReadError::Contract)
+    }
+}
+
+fn check_labels(labels: &str, output_len: usize) -> Result<(), ReadError> {
+    let count = lines(labels).count();
+    let ended = labels.is_empty() || labels.ends_with('\n');
+    let one_each = count == 0 || count == output_len;
+    let clean =
+        lines(labels).all(|label| !label.is_empty() && !label.chars().any(char::is_control));
+    // Quadratic, but labels are few and a board reads its model once.
+    let distinct = || {
+        lines(labels)
+            .enumerate()
+            .all(|(index, label)| lines(labels).take(index).all(|earlier| earlier != label))
+    };
+    if ended && one_each && count <= MAX_LABELS && clean && distinct() {
+        Ok(())
+    } else {
+        Err(ReadError::Labels)
+    }
+}
+
 impl<'a> Model<'a> {
     /// Reads a file: the bytes are the model and nothing else.
     ///
@@ -222,6 +288,9 @@ impl<'a> Model<'a> {
     ///
     /// # Errors
     /// What is wrong with the bytes; see [`ReadError`].
+    // Kept out of its callers: what it needs besides the model is given back on return. The model is
+    // put together where it is returned, with nothing left to check: a copy would be 5 KB of stack.
+    #[inline(never)]
     pub fn read_slot(bytes: &'a [u8]) -> Result<Self, ReadError> {
         let Parts {
             mut header,
@@ -246,62 +315,26 @@ impl<'a> Model<'a> {
                 found: plan.arena_len,
             });
         }
-        let model = Model {
+        let labels = take(header)?;
+        let verdict = take(header)?;
+        let provenance = take(header)?;
+        let golden = take(header)?;
+        if !header.is_empty() {
+            return Err(ReadError::Header);
+        }
+        check_labels(labels, output_len(&layers))?;
+        check_contract(&input, &layers, block, &verdict, &golden)?;
+        Ok(Model {
             layers,
             plan,
             block,
             input,
-            labels: take(header)?,
-            verdict: take(header)?,
-            provenance: take(header)?,
-            golden: take(header)?,
+            labels,
+            verdict,
+            provenance,
+            golden,
             file_len,
-        };
-        if !header.is_empty() {
-            return Err(ReadError::Header);
-        }
-        model.check_labels()?;
-        model.check_contract()?;
-        Ok(model)
-    }
-
-    fn check_contract(&self) -> Result<(), ReadError> {
-        let table_fits = match self.input.table {
-            None => true,
-            Some(offset) => region(self.block, offset, 768).is_some(),
-        };
-        let input = self.input_shape();
-        if table_fits
-            && input.channels == 3
-            && input.height.max(input.width) <= MAX_OUTPUT_SIDE
-            && self.golden.logits.len() == self.output_len()
-            && self.verdict.beta.is_valid()
-            && self.verdict.unknown_below <= 1 << 16
-        {
-            Ok(())
-        } else {
-            Err(ReadError::Contract)
-        }
-    }
-
-    fn check_labels(&self) -> Result<(), ReadError> {
-        let count = self.labels().count();
-        let ended = self.labels.is_empty() || self.labels.ends_with('\n');
-        let one_each = count == 0 || count == self.output_len();
-        let clean = self
-            .labels()
-            .all(|label| !label.is_empty() && !label.chars().any(char::is_control));
-        // Quadratic, but labels are few and a board reads its model once.
-        let distinct = || {
-            self.labels()
-                .enumerate()
-                .all(|(index, label)| self.labels().take(index).all(|earlier| earlier != label))
-        };
-        if ended && one_each && count <= MAX_LABELS && clean && distinct() {
-            Ok(())
-        } else {
-            Err(ReadError::Labels)
-        }
+        })
     }
 
     /// Bytes of the file.
@@ -321,14 +354,7 @@ impl<'a> Model<'a> {
 
     /// Shape of the picture that the first layer reads.
     pub fn input_shape(&self) -> Shape {
-        self.layers.first().map_or(
-            Shape {
-                height: 0,
-                width: 0,
-                channels: 0,
-            },
-            |layer| layer.input,
-        )
+        input_shape(&self.layers)
     }
 
     /// How pictures become input rows.
@@ -347,12 +373,12 @@ impl<'a> Model<'a> {
 
     /// Numbers that the last layer gives: logits, or features where there are no labels.
     pub fn output_len(&self) -> usize {
-        self.layers().last().map_or(0, |layer| layer.output.len())
+        output_len(&self.layers)
     }
 
     /// The labels in the order of the logits; none for a model whose output is features.
     pub fn labels(&self) -> impl Iterator<Item = &'a str> + use<'a> {
-        self.labels.split_terminator('\n')
+        lines(self.labels)
     }
 
     /// How logits become an answer.
