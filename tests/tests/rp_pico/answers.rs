@@ -123,7 +123,7 @@ fn a_larger_network_fits() {
     assert_eq!(run.answers("uart"), rankings(&expected), "{run}");
 
     let line = &run.port("uart").last().unwrap().text;
-    let numbers: Vec<u32> = line
+    let numbers: Vec<u64> = line
         .split(' ')
         .filter_map(|word| word.parse().ok())
         .collect();

@@ -114,3 +114,33 @@ fn a_failing_camera_is_named_and_answers_come_again() {
         .filter(|line| line.text.contains("golden check passed"));
     assert_eq!(started.count(), 1, "{run}");
 }
+
+#[test]
+fn a_camera_that_goes_within_a_frame_gives_no_answer() {
+    let Some(pico) = Pico::find("a_camera_that_goes_within_a_frame_gives_no_answer") else {
+        return;
+    };
+    let model = small_classifier(3);
+    let frames = frames(1);
+    let expected = classified(&model, &frames);
+    let scratch = Scratch::new();
+    scratch.write("0.rgb565", &frames[0]);
+    // Milliseconds after an answer: while the next frame is waited for, and read.
+    let moments = [20, 90, 130, 170, 210, 250];
+    let steps: Vec<_> = moments
+        .iter()
+        .flat_map(|&ms| {
+            [
+                after_line(ANSWER, 2, &[]),
+                after_ms(ms, &["unplug"]),
+                after_line("^posy: attempt 1 of 3: ", 1, &["plug"]),
+            ]
+        })
+        .chain([after_line(ANSWER, 1, &[])])
+        .collect();
+    let run = pico.run(&scratch, &model, &["0.rgb565".into()], &steps, json!({}));
+    let run = run.succeeds();
+    for answer in run.answers("uart") {
+        assert_eq!(answer, expected[0].ranking, "{run}");
+    }
+}
