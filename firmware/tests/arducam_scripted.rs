@@ -85,12 +85,16 @@ fn camera(i2c: &[I2cStep], spi: &[SpiStep<u8>]) -> ArduCam<I2c, Spi<u8>, NoopDel
 fn setup_and_capture_send_what_the_camera_documents() {
     for len in [FRAME_LEN, FRAME_LEN + 8] {
         let row = |byte| spi_read(0x3C, vec![byte; 320]);
-        let spi = [spi_init(), spi_capture(2, len), row(7), row(9)].concat();
+        let rows = (0..120).flat_map(row);
+        // After the last row: is the camera there, and has it kept its frame?
+        let still_there = [link_answers(0x55, Some(0xAA)), spi_read(0x41, vec![0x08])].concat();
+        let begin = [spi_init(), spi_capture(2, len)].concat();
+        let spi: Vec<_> = begin.into_iter().chain(rows).chain(still_there).collect();
         let mut camera = camera(&setup_steps(MODE), &spi);
         camera.init().unwrap();
         camera.capture().unwrap();
         let mut read = [0; 320];
-        for byte in [7, 9] {
+        for byte in 0..120 {
             camera.read_row(&mut read).unwrap();
             assert_eq!(read, [byte; 320]);
         }

@@ -272,6 +272,34 @@ fn every_transfer_may_fail_and_the_next_capture_recovers() {
 }
 
 #[test]
+fn a_frame_during_which_the_camera_was_away_is_lost() {
+    let scene = frame_bytes(QQVGA_LEN, 3);
+    let simulated = Simulated::new(vec![scene.clone()]);
+    let mut camera = qqvga(&simulated);
+    let mut row = [0; 320];
+    let gone = ArduCamError::Link {
+        written: 0x55,
+        read: 0xFF,
+    };
+    for (is_back, error) in [(false, gone), (true, ArduCamError::FrameLost)] {
+        camera.capture().unwrap();
+        // The rows go on coming: nobody answers, and nobody notices.
+        for y in 0..119 {
+            if y == 60 {
+                simulated.borrow_mut().unplug();
+                simulated.borrow_mut().plugged = is_back;
+            }
+            camera.read_row(&mut row).unwrap();
+        }
+        assert_eq!(camera.read_row(&mut row), Err(error));
+        simulated.borrow_mut().plug();
+    }
+    camera.capture().unwrap();
+    assert_eq!(read_frame(&mut camera), scene);
+    assert_eq!(simulated.borrow().resets, 3, "set up anew each time");
+}
+
+#[test]
 fn a_failure_ends_the_frame_that_was_being_read() {
     let scene = frame_bytes(QQVGA_LEN, 3);
     let simulated = Simulated::new(vec![scene.clone()]);

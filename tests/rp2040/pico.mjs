@@ -1,7 +1,9 @@
 // A Raspberry Pi Pico in rp2040js: UF2 files in flash, a core that runs, serial ports, a button, RTT.
 // Faults end the run with an error: the emulator itself goes on after what a real core stops at.
 
-import { RP2040, USBCDC } from 'rp2040js';
+import { RP2040 } from 'rp2040js';
+
+import { UsbPort } from './usb.mjs';
 
 const FLASH = 0x10000000;
 const FLASH_LEN = 2 * 1024 * 1024;
@@ -146,16 +148,14 @@ export class Pico {
   /** Calls `onBytes(port, bytes)` for what comes out of a port: "uart" or "usb". */
   listen(onBytes) {
     this.rp2040.uart[0].onByte = (byte) => onBytes('uart', [byte]);
-    this.usb = new USBCDC(this.rp2040.usbCtrl);
-    this.usb.onSerialData = (bytes) => onBytes('usb', bytes);
+    this.usb = new UsbPort(this.rp2040, (bytes) => onBytes('usb', bytes));
   }
 
   /** Sends `text` into a port. */
   send(port, text) {
-    for (const byte of Buffer.from(text)) {
-      if (port === 'usb') this.usb.sendSerialByte(byte);
-      else this.rp2040.uart[0].feedByte(byte);
-    }
+    const bytes = Buffer.from(text);
+    if (port === 'usb') this.usb.send(bytes);
+    else bytes.forEach((byte) => this.rp2040.uart[0].feedByte(byte));
   }
 
   /** Holds the button down for `ms`. */

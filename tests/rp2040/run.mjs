@@ -149,7 +149,8 @@ function run({ scenario, pico, script, rtt }) {
     pico.checkFlash();
     return null;
   } finally {
-    if (rtt) writeFileSync(rtt, Buffer.concat(logged));
+    // What was logged last tells why, where the program has panicked.
+    if (rtt) writeFileSync(rtt, Buffer.concat([...logged, pico.drainRtt()]));
   }
 }
 

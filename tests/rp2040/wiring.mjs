@@ -5,6 +5,8 @@
 const CHIP_SELECT = 17;
 const I2C_RAW_INTR_STAT = 0x34;
 const I2C_STATUS = 0x70;
+/** Bit of the raw interrupt status. */
+const I2C_TX_EMPTY = 1 << 4;
 const SPI_STATUS = 0x0c;
 
 /** One transfer at a time, over after some nanoseconds. */
@@ -58,6 +60,12 @@ export function connect(rp2040, camera) {
     sccb.begin(bits(9), () => i2c.completeRead(camera.plugged ? camera.readByte() : 0xff));
   i2c.onStop = () => sccb.begin(bits(1), () => i2c.completeStop());
   sccb.waitsAt(i2c, [I2C_RAW_INTR_STAT, I2C_STATUS]);
+  // A transfer that is given up leaves its queue empty, and the chip says so; the emulator does not.
+  const abort = i2c.abort.bind(i2c);
+  i2c.abort = (reason) => {
+    abort(reason);
+    i2c.setInterrupts(I2C_TX_EMPTY);
+  };
 
   const data = new Line(rp2040.clock);
   spi.onTransmit = (out) => {

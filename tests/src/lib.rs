@@ -10,7 +10,6 @@ pub mod pico;
 pub mod scratch;
 pub mod sizes;
 mod small;
-pub mod uf2;
 
 use std::path::{Path, PathBuf};
 

@@ -6,18 +6,18 @@ use std::sync::OnceLock;
 use std::time::Duration;
 
 use assert_cmd::Command as Timed;
+use posy::device::uf2::{self, Segment};
+use posy::device::{BOARDS, Board, elf};
 use serde_json::{Value, json};
 
 use crate::boards::{Crate, Toolchain, answer};
 use crate::scratch::Scratch;
-use crate::uf2;
+use crate::sizes::Sizes;
 
 /// Where the model slot begins in the Pico's address space.
 pub const SLOT: u32 = 0x1002_0000;
 /// Bytes of RAM of an RP2040 (data sheet, section 2.6.2).
-pub const RAM_BYTES: u32 = 264 * 1024;
-/// Where it begins.
-const RAM: u32 = 0x2000_0000;
+pub const RAM_BYTES: u64 = 264 * 1024;
 
 /// What ends an answer's line; a regular expression.
 pub const ANSWER: &str = "  [0-9]+ ms$";
@@ -78,6 +78,24 @@ pub fn has_emulator(test: &str) -> bool {
     ready.is_ok()
 }
 
+/// The Pico as `posy flash` knows it.
+fn board() -> &'static Board {
+    let mut boards = BOARDS.iter();
+    boards
+        .find(|board| board.name == "rp-pico")
+        .expect("the Pico")
+}
+
+fn uf2_file(segments: &[Segment]) -> Vec<u8> {
+    uf2::file(segments, board().uf2.expect("a board with a drive").family)
+}
+
+/// The UF2 file of `bytes` at an address of the Pico.
+pub fn uf2_of(address: u32, bytes: &[u8]) -> Vec<u8> {
+    let bytes = bytes.to_vec();
+    uf2_file(&[Segment { address, bytes }])
+}
+
 impl Pico {
     /// The emulator, and the program built; both once for all tests. Where something is missing,
     /// says loudly that `test` is skipped.
@@ -102,16 +120,13 @@ impl Pico {
 
     /// The UF2 file of the program.
     pub fn program_uf2(&self) -> Vec<u8> {
-        let segments = uf2::segments(&self.elf);
-        let parts = segments.iter();
-        uf2::write(parts.map(|segment| (segment.load_address, &*segment.bytes)))
+        uf2_file(&elf::segments(&self.elf, board()).expect("a program for the Pico"))
     }
 
     /// Bytes of RAM that the linker has given to statics.
-    pub fn static_ram_bytes(&self) -> u32 {
-        let segments = uf2::segments(&self.elf).into_iter();
-        let in_ram = segments.filter(|segment| (RAM..RAM + RAM_BYTES).contains(&segment.address));
-        in_ram.map(|segment| segment.memory_len).sum()
+    pub fn static_ram_bytes(&self) -> u64 {
+        let sizes = Sizes::of(&self.elf);
+        sizes.ram + sizes.network
     }
 
     /// Runs the program with `slot` in the model slot, in the folder of `scratch`: frames, which lie
@@ -126,7 +141,7 @@ impl Pico {
         more: Value,
     ) -> Run {
         scratch.write("program.uf2", self.program_uf2());
-        scratch.write("model.uf2", uf2::write([(SLOT, slot)]));
+        scratch.write("model.uf2", uf2_of(SLOT, slot));
         let mut images = vec!["program.uf2"];
         images.extend((!slot.is_empty()).then_some("model.uf2"));
         let mut scenario = json!({

@@ -67,14 +67,9 @@ impl Sizes {
 /// The boards that there is a program for, in the order of the host's table, and what it is built
 /// for.
 pub fn programs() -> Vec<Crate> {
-    let target = |name| match name {
-        "rp-pico" => "thumbv6m-none-eabi",
-        "rp-pico2" => "thumbv8m.main-none-eabihf",
-        _ => "thumbv7em-none-eabihf",
-    };
     let boards = BOARDS.iter().map(|board| Crate {
         name: board.name,
-        target: target(board.name),
+        target: board.target,
         features: "",
     });
     boards

@@ -189,6 +189,16 @@ impl<I: I2c, S: SpiDevice, D: DelayNs> ArduCam<I, S, D> {
         Ok(())
     }
 
+    /// Whether the frame that has been read was in the buffer all the while. A camera that is
+    /// unplugged meanwhile gives bytes all the same, and one that is plugged in again too.
+    fn check_still_there(&mut self) -> Result<(), Error<I, S>> {
+        self.check_link()?;
+        match self.read(STATUS)? & STATUS_DONE {
+            0 => Err(ArduCamError::FrameLost),
+            _ => Ok(()),
+        }
+    }
+
     fn write(&mut self, register: u8, value: u8) -> Result<(), Error<I, S>> {
         self.buffer
             .write(&[register | WRITE, value])
@@ -238,7 +248,10 @@ impl<I: I2c, S: SpiDevice, D: DelayNs> Camera for ArduCam<I, S, D> {
         let Some(rows_left) = self.rows_left.checked_sub(1) else {
             return Err(ArduCamError::NoMoreRows);
         };
-        let read = self.read_burst(row);
+        let mut read = self.read_burst(row);
+        if read.is_ok() && rows_left == 0 {
+            read = self.check_still_there();
+        }
         if read.is_ok() {
             self.rows_left = rows_left;
         } else {

@@ -38,6 +38,8 @@ pub enum ArduCamError<I, S> {
         /// Bytes in the buffer.
         found: u32,
     },
+    /// The buffer forgot the frame while it was read: the camera was without power meanwhile.
+    FrameLost,
     /// A row was asked for after the last one of the captured frame, or before any capture.
     NoMoreRows,
     /// The buffer for a row is not as long as a row.
@@ -83,6 +85,10 @@ impl<I: i2c::Error, S: spi::Error> fmt::Display for ArduCamError<I, S> {
             Self::TornFrame { expected, found } => {
                 write!(f, "torn frame: {found} bytes came, a frame has {expected}")
             }
+            Self::FrameLost => write!(
+                f,
+                "the camera lost the frame while it was read: check its plug and supply"
+            ),
             Self::NoMoreRows => write!(f, "no frame, or no more rows of it, to read"),
             Self::RowLength => write!(f, "the buffer is not as long as a row"),
         }

@@ -1,9 +1,8 @@
 //! The emulator itself: what it must not let pass.
 
 use crc::{CRC_32_MPEG_2, Crc};
-use posy_tests::pico::{Run, after_line, after_ms, emulate, has_emulator};
+use posy_tests::pico::{Run, after_line, after_ms, emulate, has_emulator, uf2_of};
 use posy_tests::scratch::Scratch;
-use posy_tests::uf2;
 use serde_json::{Value, json};
 
 const FLASH: u32 = 0x1000_0000;
@@ -28,7 +27,7 @@ fn image(code: &[u16]) -> Vec<u8> {
 /// Runs `image` until `step` is done, for 100 emulated milliseconds at most.
 fn run(image: &[u8], step: Value) -> Run {
     let scratch = Scratch::new();
-    scratch.write("image.uf2", uf2::write([(FLASH, image)]));
+    scratch.write("image.uf2", uf2_of(FLASH, image));
     let limits = json!({ "ms": 100 });
     let scenario = json!({ "images": ["image.uf2"], "steps": [step], "limits": limits });
     emulate(&scratch, &scenario)
@@ -83,9 +82,9 @@ fn what_the_boot_rom_would_not_take_is_not_run() {
     let image = image(&[0x46C0, 0xE7FD]);
     let mut boot = image.clone();
     boot[7] ^= 1;
-    let damaged_boot = uf2::write([(FLASH, &*boot)]);
-    let whole = uf2::write([(FLASH, &*image)]);
-    let elsewhere = uf2::write([(FLASH + 2 * 1024 * 1024, &*image)]);
+    let damaged_boot = uf2_of(FLASH, &boot);
+    let whole = uf2_of(FLASH, &image);
+    let elsewhere = uf2_of(FLASH + 2 * 1024 * 1024, &image);
     let flipped = |at: usize| {
         let mut file = whole.clone();
         file[at] ^= 1;
