@@ -13,7 +13,7 @@
 use core::convert::Infallible;
 
 use embedded_io::Write;
-use posy_shared::engine::Engine;
+use posy_shared::engine::{Engine, arena_len};
 use posy_shared::kernels::Kernels;
 use posy_shared::model::Model;
 use posy_shared::preprocess::scratch_len;
@@ -172,6 +172,7 @@ where
         format_args!("{name}, {architecture}, {labels} labels, {len} bytes"),
     )?;
     notice(console, "golden check passed")?;
+    let needed = arena_len(model, &kernels);
     // The model has run in this memory: the engine has no reason to refuse it now.
     let mut engine = match Engine::new(model, &mut memory.arena, kernels) {
         Ok(engine) => engine,
@@ -185,7 +186,6 @@ where
         rgb: &mut memory.rgb,
         scratch: &mut memory.scratch,
     };
-    let needed = model.plan().arena_len;
     status::<_, ARENA>(&mut board.console, needed, (board.stack)())?;
     let mut service = Service::<TOP>::new(Pace::Continuous);
     loop {

@@ -5,7 +5,7 @@
 
 use core::fmt;
 
-use posy_shared::engine::{Engine, EngineError};
+use posy_shared::engine::{Engine, EngineError, arena_len};
 use posy_shared::kernels::Kernels;
 use posy_shared::model::{FORMAT_VERSION, LayerFault, Model, ReadError};
 
@@ -157,7 +157,7 @@ pub fn check<K: Kernels>(
     row: &mut [i8],
     kernels: K,
 ) -> Result<(), SlotError> {
-    let (needed, available) = (model.plan().arena_len, arena.len());
+    let (needed, available) = (arena_len(model, &kernels), arena.len());
     if needed > available {
         return Err(SlotError::Memory { needed, available });
     }

@@ -14,7 +14,7 @@ use posy_firmware::camera::ArduCam;
 use posy_firmware::camera::ov2640::{Mode, Resolution};
 use posy_firmware::program::{Board, Memory, run};
 use posy_ports::{Ports, now_ms};
-use posy_shared::kernels::scalar::Scalar;
+use posy_shared::kernels::dsp::Dsp;
 use static_cell::ConstStaticCell;
 
 #[cfg(not(feature = "defmt"))]
@@ -56,6 +56,10 @@ fn main() -> ! {
         stack: posy_board::stack,
     };
     let slot = posy_board::model_slot();
-    let Err(error) = run(&mut board, slot, MEMORY.take(), || Scalar);
+    let Err(error) = run(&mut board, slot, MEMORY.take(), || {
+        // SAFETY: the nRF52840's Cortex-M4F has the DSP extension and a floating-point unit, which the
+        // start-up code for this target switches on.
+        unsafe { Dsp::new() }
+    });
     panic!("the UART: {error:?}")
 }

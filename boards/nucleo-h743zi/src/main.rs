@@ -14,7 +14,7 @@ use posy_firmware::camera::ParallelCamera;
 use posy_firmware::camera::ov2640::{Mode, Resolution};
 use posy_firmware::program::{Board, run};
 use posy_ports::{Ports, now_ms};
-use posy_shared::kernels::scalar::Scalar;
+use posy_shared::kernels::dsp::Dsp;
 
 #[cfg(not(feature = "defmt"))]
 use panic_halt as _;
@@ -56,6 +56,10 @@ fn main() -> ! {
         stack: posy_board::stack,
     };
     let slot = posy_board::model_slot();
-    let Err(error) = run(&mut board, slot, memory.network, || Scalar);
+    let Err(error) = run(&mut board, slot, memory.network, || {
+        // SAFETY: the STM32H743's Cortex-M7 has the DSP extension and a floating-point unit, which the
+        // start-up code for this target switches on.
+        unsafe { Dsp::new() }
+    });
     panic!("the UART: {error:?}")
 }

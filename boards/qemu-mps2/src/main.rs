@@ -22,7 +22,7 @@ use cortex_m_rt::{ExceptionFrame, entry, exception};
 use defmt_semihosting as _;
 use posy_board::stack;
 use posy_firmware::program::{Board, Memory, run};
-use posy_shared::kernels::scalar::Scalar;
+use posy_shared::kernels::dsp::Dsp;
 use semihosting::experimental::{env, time::Instant};
 use semihosting::{eprintln, process};
 use static_cell::ConstStaticCell;
@@ -83,7 +83,11 @@ fn classify() -> Result<Infallible, Failure> {
         clock: || started.elapsed().as_millis() as u32,
         stack,
     };
-    Ok(run(&mut board, slot, MEMORY.take(), || Scalar)?)
+    Ok(run(&mut board, slot, MEMORY.take(), || {
+        // SAFETY: the emulated cores have the DSP extension and a floating-point unit, which the
+        // start-up code for these targets switches on.
+        unsafe { Dsp::new() }
+    })?)
 }
 
 /// Ends the emulator: with code 0, or with the reason and code 1.

@@ -5,7 +5,7 @@
 use cortex_m_rt::entry;
 use posy_firmware::program::{Board, Memory, run};
 use posy_rp::Ports;
-use posy_shared::kernels::scalar::Scalar;
+use posy_shared::kernels::dsp::Dsp;
 use static_cell::ConstStaticCell;
 
 /// Bytes for the network. Of the chip's 520 KiB, rows take 11, ports 5 and the stack 24.
@@ -33,6 +33,10 @@ fn main() -> ! {
         stack: posy_board::stack,
     };
     let slot = posy_board::model_slot();
-    let Err(error) = run(&mut board, slot, MEMORY.take(), || Scalar);
+    let Err(error) = run(&mut board, slot, MEMORY.take(), || {
+        // SAFETY: the RP2350's Cortex-M33 has the DSP extension and a floating-point unit, which the
+        // start-up code for this target switches on.
+        unsafe { Dsp::new() }
+    });
     panic!("the UART: {error:?}")
 }
