@@ -169,8 +169,14 @@ fn a_model_too_large_for_the_memory_is_told_with_both_sizes() {
 struct Broken;
 
 impl Kernels for Broken {
-    fn dense(&self, params: &DenseParams<'_>, input: &[i8], output: &mut [i8]) {
-        Scalar.dense(params, input, output);
+    fn dense(
+        &self,
+        params: &DenseParams<'_>,
+        input: &[i8],
+        scratch: &mut [u32],
+        output: &mut [i8],
+    ) {
+        Scalar.dense(params, input, scratch, output);
         output[0] ^= 1;
     }
 }

@@ -10,7 +10,7 @@ use heapless::Vec;
 
 use crate::kernels::scalar::Scalar;
 use crate::kernels::{Kernels, Layout};
-use crate::model::{GoldenRows, Layer, MAX_LAYERS, Model, Op};
+use crate::model::{GoldenRows, MAX_LAYERS, Model, Op};
 
 /// Why a picture could not be run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -99,9 +99,11 @@ impl Progress {
 /// Words of scratch that `kernels` want for the layers of `model`.
 fn scratch_len(model: &Model<'_>, kernels: &impl Kernels) -> usize {
     let layers = model.layers().iter();
-    let terms = layers.filter(|layer| layer.op != Op::Depthwise3x3);
-    let most = terms.map(Layer::terms).max().unwrap_or(0);
-    kernels.scratch_len(most)
+    let packed = layers.filter(|layer| layer.op != Op::Depthwise3x3);
+    packed
+        .map(|layer| kernels.scratch_len(layer.terms(), layer.output.width.into()))
+        .max()
+        .unwrap_or(0)
 }
 
 /// Bytes that `model` needs to run with `kernels`: those of its plan, and scratch for the kernels

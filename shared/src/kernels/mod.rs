@@ -47,9 +47,9 @@ use scalar::Scalar;
 /// What the engine asks of a processor. Every method has the plain reference as its default.
 pub trait Kernels {
     /// Words of scratch that [`Kernels::conv3x3`], [`Kernels::pointwise`] and [`Kernels::dense`] are
-    /// given for a layer whose outputs are sums over `terms` terms.
-    fn scratch_len(&self, terms: usize) -> usize {
-        let _ = terms;
+    /// given for a layer whose outputs are sums over `terms` terms, in rows of `width` pixels.
+    fn scratch_len(&self, terms: usize, width: usize) -> usize {
+        let _ = (terms, width);
         0
     }
 

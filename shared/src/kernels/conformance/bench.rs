@@ -6,8 +6,8 @@ use crate::kernels::{I32s, OutputStage, PerChannel};
 pub(super) const MAX_ROW: usize = 1024;
 pub(super) const MAX_WEIGHTS: usize = 2304;
 pub(super) const MAX_CHANNELS: usize = 40;
-/// Words of scratch: four int16 for each term of the longest dense layer.
-pub(super) const MAX_SCRATCH: usize = 2048;
+/// Words of scratch; more than any variant asks for in these cases.
+pub(super) const MAX_SCRATCH: usize = 5376;
 
 /// Marsaglia's xorshift32 ("Xorshift RNGs", 2003), the triple 13, 17, 5.
 pub(super) struct Seeded(u32);

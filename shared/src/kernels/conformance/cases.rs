@@ -86,7 +86,7 @@ pub(super) fn windows(
     let Some(outputs) = (1..=most).rev().find(fits) else {
         return Ok(1);
     };
-    let scratch_len = kernels.scratch_len(terms);
+    let scratch_len = kernels.scratch_len(terms, output_width);
     let params = WindowParams {
         weights: Packed::new(&bench.weights[..Packed::len(outputs, terms)], terms),
         input_width: width,
@@ -139,7 +139,7 @@ pub(super) fn pointwise(
         let length = width * outputs;
         Scalar.pointwise(&params, row, &mut [], &mut bench.expected[..length]);
         poison(&bench.expected[..length], &mut bench.actual);
-        let scratch = &mut bench.scratch[..kernels.scratch_len(inputs)];
+        let scratch = &mut bench.scratch[..kernels.scratch_len(inputs, width)];
         kernels.pointwise(&params, row, scratch, &mut bench.actual[..length]);
         bench.compare(length, case("pointwise", width, inputs, outputs))?;
     }
@@ -163,7 +163,7 @@ pub(super) fn dense(
     let vector = &bench.rows[0][..inputs];
     Scalar.dense(&params, vector, &mut [], &mut bench.expected[..outputs]);
     poison(&bench.expected[..outputs], &mut bench.actual);
-    let scratch = &mut bench.scratch[..kernels.scratch_len(inputs)];
+    let scratch = &mut bench.scratch[..kernels.scratch_len(inputs, 1)];
     kernels.dense(&params, vector, scratch, &mut bench.actual[..outputs]);
     bench.compare(outputs, case("dense", 1, inputs, outputs))?;
     Ok(1)
