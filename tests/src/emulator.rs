@@ -102,15 +102,51 @@ pub fn emulate(
     folder: &Path,
     (model, frames): (&str, &str),
 ) -> Run {
+    start(machine, program, folder, &[], &[model, frames])
+}
+
+/// Holds the kernels to the reference on `machine`; what the program says.
+pub fn check_kernels(machine: Machine, program: &Path, folder: &Path) -> Run {
+    start(machine, program, folder, &[], &["--check"])
+}
+
+/// Instructions of each layer of `model`, a file in `folder`, for one picture; or what went wrong.
+pub fn profile(
+    machine: Machine,
+    program: &Path,
+    folder: &Path,
+    model: &str,
+) -> Result<Vec<u64>, String> {
+    let counted = ["-icount", "shift=0"];
+    let run = start(machine, program, folder, &counted, &[model, "--profile"]);
+    let stdout = String::from_utf8_lossy(&run.stdout).into_owned();
+    if !run.succeeded {
+        return Err(format!("{stdout}{}", run.stderr));
+    }
+    let count = |line: &str| line.rsplit(' ').next()?.parse().ok();
+    let counts: Option<Vec<u64>> = stdout.lines().map(count).collect();
+    counts.ok_or(stdout)
+}
+
+fn start(
+    machine: Machine,
+    program: &Path,
+    folder: &Path,
+    options: &[&str],
+    arguments: &[&str],
+) -> Run {
+    let arguments: String = arguments
+        .iter()
+        .map(|each| format!(",arg={each}"))
+        .collect();
     let mut command = Command::new("qemu-system-arm");
     command
+        .args(options)
         .arg("-machine")
         .arg(format!("mps2-{}", machine.name))
         .args(["-nographic", "-monitor", "none", "-serial", "none"])
         .arg("-semihosting-config")
-        .arg(format!(
-            "enable=on,target=native,arg=posy,arg={model},arg={frames}"
-        ))
+        .arg(format!("enable=on,target=native,arg=posy{arguments}"))
         .arg("-kernel")
         .arg(program)
         .current_dir(folder);

@@ -8,7 +8,7 @@ use std::sync::Mutex;
 use std::time::Instant;
 
 use posy_tests::answers::{Answer, answers, classified, labelled, retrain};
-use posy_tests::emulator::{MACHINES, Machine, Run, Tools, emulate};
+use posy_tests::emulator::{MACHINES, Machine, Run, Tools, check_kernels, emulate};
 use posy_tests::frames::{HEIGHT, WIDTH, frame, photos, save};
 use posy_tests::logs::Decoder;
 use posy_tests::scratch::Scratch;
@@ -122,6 +122,24 @@ fn compare(
             format!("{place}, frame {frame}: {actual:?}, laptop: {expected:?}")
         })
         .collect()
+}
+
+#[test]
+fn kernels_equal_the_reference_on_every_core() {
+    let Some(tools) = Tools::find("kernels_equal_the_reference_on_every_core") else {
+        return;
+    };
+    let _alone = ALONE.lock();
+    let scratch = Scratch::new();
+    for machine in MACHINES {
+        let program = tools.build(machine, scratch.path());
+        let run = check_kernels(machine, &program, scratch.path());
+        let said = String::from_utf8_lossy(&run.stdout);
+        assert!(run.succeeded, "{}: {said}{}", machine.core, run.stderr);
+        let cases = said.trim().strip_suffix(" cases equal");
+        let cases: usize = cases.and_then(|cases| cases.parse().ok()).expect("a count");
+        assert!(cases > 15_000, "{}: {cases}", machine.core);
+    }
 }
 
 #[test]

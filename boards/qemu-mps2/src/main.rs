@@ -4,6 +4,9 @@
 //! as it would in a board's flash, the frames come from a camera row by row, and everything
 //! between is [`posy_firmware::program::run`], the loop of every board. What a board's lines do not
 //! show, all logits of a picture, is printed before its answer.
+//!
+//! Instead of frames the host may ask for the instructions of each layer, or, without a model, for a
+//! comparison of the kernels with their reference.
 #![no_std]
 #![no_main]
 
@@ -11,9 +14,11 @@ mod camera;
 mod console;
 mod failure;
 mod files;
+mod profile;
 
 use core::cell::Cell;
 use core::convert::Infallible;
+use core::fmt;
 
 // Its critical sections are what the logger asks for.
 use cortex_m as _;
@@ -24,7 +29,7 @@ use posy_board::stack;
 use posy_firmware::program::{Board, Memory, run};
 use posy_shared::kernels::dsp::Dsp;
 use semihosting::experimental::{env, time::Instant};
-use semihosting::{eprintln, process};
+use semihosting::{eprintln, print, process};
 use static_cell::ConstStaticCell;
 
 use camera::FrameFile;
@@ -50,28 +55,64 @@ const ARENA: usize = 264 * 1024;
 struct Slot([u8; SLOT_LEN]);
 
 static SLOT: ConstStaticCell<Slot> = ConstStaticCell::new(Slot([0; SLOT_LEN]));
+/// Memory for the network where it runs without the rest of the program.
+#[repr(align(16))]
+struct Arena([i8; ARENA]);
+
+static BARE: ConstStaticCell<Arena> = ConstStaticCell::new(Arena([0; ARENA]));
 static MEMORY: ConstStaticCell<Memory<ARENA>> = ConstStaticCell::new(Memory::new());
 
 #[entry]
 fn main() -> ! {
-    match classify() {
-        Err(failure) => end(Err(failure)),
+    end(run_arguments())
+}
+
+/// Does what the host asks for by arguments.
+fn run_arguments() -> Result<(), Failure> {
+    let arguments = env::args::<2048>().map_err(|_| Failure::Arguments)?;
+    let mut arguments = arguments.skip(1).map_while(Result::ok);
+    let arguments = (arguments.next(), arguments.next(), arguments.next());
+    match arguments {
+        (Some("--check"), None, None) => profile::check(&mut kernels(), &mut Output),
+        (Some(model), Some("--profile"), None) => {
+            profile::profile(read(model)?, &mut BARE.take().0, kernels(), &mut Output)
+        }
+        (Some(model), Some(frames), None) => {
+            let Err(failure) = classify(read(model)?, frames);
+            Err(failure)
+        }
+        _ => Err(Failure::Arguments),
     }
 }
 
-/// Classifies every frame; the console ends the program then.
-fn classify() -> Result<Infallible, Failure> {
-    let arguments = env::args::<2048>().map_err(|_| Failure::Arguments)?;
-    let mut arguments = arguments.skip(1).map_while(Result::ok);
-    let (Some(model), Some(frames), None) = (arguments.next(), arguments.next(), arguments.next())
-    else {
-        return Err(Failure::Arguments);
-    };
+/// The kernels of the emulated cores.
+fn kernels() -> Dsp {
+    // SAFETY: the emulated cores have the DSP extension and a floating-point unit, which the start-up
+    // code for these targets switches on.
+    unsafe { Dsp::new() }
+}
+
+/// Standard output.
+struct Output;
+
+impl fmt::Write for Output {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        print!("{text}");
+        Ok(())
+    }
+}
+
+/// The model slot with the file `model` in it.
+fn read(model: &str) -> Result<&'static [u8], Failure> {
     let slot = &mut SLOT.take().0;
     let written = files::read(model, slot).map_err(Failure::Model)?.len();
     // What is not written of flash is erased.
     slot[written..].fill(0xFF);
+    Ok(slot)
+}
 
+/// Classifies every frame; the console ends the program then.
+fn classify(slot: &[u8], frames: &str) -> Result<Infallible, Failure> {
     let shown = Cell::new(0);
     let camera = FrameFile::open(frames, &shown)?;
     let console = Terminal::open(camera.frames(), &shown)?;
@@ -83,11 +124,7 @@ fn classify() -> Result<Infallible, Failure> {
         clock: || started.elapsed().as_millis() as u32,
         stack,
     };
-    Ok(run(&mut board, slot, MEMORY.take(), || {
-        // SAFETY: the emulated cores have the DSP extension and a floating-point unit, which the
-        // start-up code for these targets switches on.
-        unsafe { Dsp::new() }
-    })?)
+    Ok(run(&mut board, slot, MEMORY.take(), kernels)?)
 }
 
 /// Ends the emulator: with code 0, or with the reason and code 1.
