@@ -235,7 +235,7 @@ fn what_does_not_fit_is_refused_with_numbers() {
         &[
             "Nordic nRF52840-DK",
             &numbers,
-            "of 229376 bytes of RAM",
+            "of 221184 bytes of RAM",
             "rp-pico, rp-pico2",
             "posy fit",
         ],

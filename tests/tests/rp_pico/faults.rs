@@ -97,7 +97,7 @@ fn what_the_boot_rom_would_not_take_is_not_run() {
         (&flipped(511), "magic numbers"),
         (&flipped(9), "not for the RP2040's flash"),
         (&flipped(12), "not one page"),
-        (&flipped(20), "numbered 1 of 2"),
+        (&flipped(20), "numbered 1 of 16"),
         (&flipped(28), "not for the RP2040's flash"),
         (&whole[..700].to_vec(), "not whole UF2 blocks"),
         (&Vec::new(), "not whole UF2 blocks"),
