@@ -17,14 +17,14 @@
 //!         self.0.pool_row(row, sums);
 //!     }
 //! }
-//! posy_shared::kernels::conformance::check(&Traced(Scalar)).unwrap();
+//! posy_shared::kernels::conformance::check(&mut Traced(Scalar)).unwrap();
 //! ```
 //!
 //! # Layout of a row
 //!
 //! A row is `[W, C]` ([`Layout::Interleaved`]) or `[C, W]` ([`Layout::Planar`]). The layer that
-//! writes a row writes it as its reader wants it: planar for a depthwise layer, which works on
-//! one channel at a time, interleaved for everything else.
+//! writes a row writes it as its reader wants it: interleaved, but for a depthwise layer as
+//! [`Kernels::depthwise_layout`] says: planar where the kernel works on one channel at a time.
 
 pub mod conformance;
 #[cfg(all(target_arch = "arm", feature = "dsp"))]
@@ -39,13 +39,24 @@ pub use packed::Packed;
 pub use packed::pack;
 pub use params::{
     AddParams, ConvParams, DenseParams, DepthwiseParams, I32s, Layout, OutputStage, PerChannel,
-    PointwiseParams, WindowParams,
+    PointwiseParams, Weighted, WindowParams,
 };
 
 use scalar::Scalar;
 
 /// What the engine asks of a processor. Every method has the plain reference as its default.
 pub trait Kernels {
+    /// Shows a layer's weights, once, before any row of it is asked for, so that a variant can keep
+    /// them in an order of its own, by the layer's index.
+    fn prepare(&mut self, layer: Weighted<'_>) {
+        let _ = layer;
+    }
+
+    /// The order in which depthwise layers are given their rows.
+    fn depthwise_layout(&self) -> Layout {
+        Layout::Planar
+    }
+
     /// Words of scratch that [`Kernels::conv3x3`], [`Kernels::pointwise`] and [`Kernels::dense`] are
     /// given for a layer whose outputs are sums over `terms` terms.
     fn scratch_len(&self, terms: usize) -> usize {
@@ -114,5 +125,67 @@ pub trait Kernels {
     /// Turns the sums of `count` pixels into means, each clamped to `min..=max`.
     fn pool_finish(&self, sums: &[i8], count: i32, clamp: (i8, i8), output: &mut [i8]) {
         Scalar.pool_finish(sums, count, clamp, output);
+    }
+}
+
+/// Kernels that have been shown all weights, shared by several engines.
+impl<K: Kernels> Kernels for &K {
+    fn depthwise_layout(&self) -> Layout {
+        (**self).depthwise_layout()
+    }
+
+    fn scratch_len(&self, terms: usize) -> usize {
+        (**self).scratch_len(terms)
+    }
+
+    fn conv3x3(
+        &self,
+        params: &ConvParams<'_>,
+        rows: [Option<&[i8]>; 3],
+        scratch: &mut [u32],
+        output: &mut [i8],
+    ) {
+        (**self).conv3x3(params, rows, scratch, output);
+    }
+
+    fn depthwise3x3(
+        &self,
+        params: &DepthwiseParams<'_>,
+        rows: [Option<&[i8]>; 3],
+        output: &mut [i8],
+    ) {
+        (**self).depthwise3x3(params, rows, output);
+    }
+
+    fn pointwise(
+        &self,
+        params: &PointwiseParams<'_>,
+        input: &[i8],
+        scratch: &mut [u32],
+        output: &mut [i8],
+    ) {
+        (**self).pointwise(params, input, scratch, output);
+    }
+
+    fn dense(
+        &self,
+        params: &DenseParams<'_>,
+        input: &[i8],
+        scratch: &mut [u32],
+        output: &mut [i8],
+    ) {
+        (**self).dense(params, input, scratch, output);
+    }
+
+    fn add(&self, params: &AddParams, a: &[i8], b: &[i8], output: &mut [i8]) {
+        (**self).add(params, a, b, output);
+    }
+
+    fn pool_row(&self, row: &[i8], sums: &mut [i8]) {
+        (**self).pool_row(row, sums);
+    }
+
+    fn pool_finish(&self, sums: &[i8], count: i32, clamp: (i8, i8), output: &mut [i8]) {
+        (**self).pool_finish(sums, count, clamp, output);
     }
 }

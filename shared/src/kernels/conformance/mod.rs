@@ -59,7 +59,7 @@ const LONG_SIZES: [usize; 9] = [63, 64, 65, 127, 129, 255, 257, 1023, 1024];
 ///
 /// # Errors
 /// The first case in which they differ.
-pub fn check(kernels: &impl Kernels) -> Result<usize, Mismatch> {
+pub fn check(kernels: &mut impl Kernels) -> Result<usize, Mismatch> {
     let mut bench = Bench::new();
     let mut cases = 0;
     for width in SIZES {
