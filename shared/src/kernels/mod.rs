@@ -33,6 +33,8 @@ mod packed;
 mod params;
 pub mod requant;
 pub mod scalar;
+#[cfg(all(feature = "std", target_arch = "x86_64"))]
+pub mod simd;
 
 pub use packed::Packed;
 #[cfg(feature = "alloc")]
@@ -128,64 +130,81 @@ pub trait Kernels {
     }
 }
 
+/// Everything but [`Kernels::prepare`], passed on to what `self` points at.
+macro_rules! forward {
+    ($this:ident) => {
+            fn depthwise_layout(&$this) -> Layout {
+                (**$this).depthwise_layout()
+            }
+
+            fn scratch_len(&$this, terms: usize) -> usize {
+                (**$this).scratch_len(terms)
+            }
+
+            fn conv3x3(
+                &$this,
+                params: &ConvParams<'_>,
+                rows: [Option<&[i8]>; 3],
+                scratch: &mut [u32],
+                output: &mut [i8],
+            ) {
+                (**$this).conv3x3(params, rows, scratch, output);
+            }
+
+            fn depthwise3x3(
+                &$this,
+                params: &DepthwiseParams<'_>,
+                rows: [Option<&[i8]>; 3],
+                output: &mut [i8],
+            ) {
+                (**$this).depthwise3x3(params, rows, output);
+            }
+
+            fn pointwise(
+                &$this,
+                params: &PointwiseParams<'_>,
+                input: &[i8],
+                scratch: &mut [u32],
+                output: &mut [i8],
+            ) {
+                (**$this).pointwise(params, input, scratch, output);
+            }
+
+            fn dense(
+                &$this,
+                params: &DenseParams<'_>,
+                input: &[i8],
+                scratch: &mut [u32],
+                output: &mut [i8],
+            ) {
+                (**$this).dense(params, input, scratch, output);
+            }
+
+            fn add(&$this, params: &AddParams, a: &[i8], b: &[i8], output: &mut [i8]) {
+                (**$this).add(params, a, b, output);
+            }
+
+            fn pool_row(&$this, row: &[i8], sums: &mut [i8]) {
+                (**$this).pool_row(row, sums);
+            }
+
+            fn pool_finish(&$this, sums: &[i8], count: i32, clamp: (i8, i8), output: &mut [i8]) {
+                (**$this).pool_finish(sums, count, clamp, output);
+            }
+    };
+}
+
 /// Kernels that have been shown all weights, shared by several engines.
-impl<K: Kernels> Kernels for &K {
-    fn depthwise_layout(&self) -> Layout {
-        (**self).depthwise_layout()
+impl<K: Kernels + ?Sized> Kernels for &K {
+    forward!(self);
+}
+
+/// Kernels that were chosen when the program ran.
+#[cfg(feature = "alloc")]
+impl<K: Kernels + ?Sized> Kernels for alloc::boxed::Box<K> {
+    fn prepare(&mut self, layer: Weighted<'_>) {
+        (**self).prepare(layer);
     }
 
-    fn scratch_len(&self, terms: usize) -> usize {
-        (**self).scratch_len(terms)
-    }
-
-    fn conv3x3(
-        &self,
-        params: &ConvParams<'_>,
-        rows: [Option<&[i8]>; 3],
-        scratch: &mut [u32],
-        output: &mut [i8],
-    ) {
-        (**self).conv3x3(params, rows, scratch, output);
-    }
-
-    fn depthwise3x3(
-        &self,
-        params: &DepthwiseParams<'_>,
-        rows: [Option<&[i8]>; 3],
-        output: &mut [i8],
-    ) {
-        (**self).depthwise3x3(params, rows, output);
-    }
-
-    fn pointwise(
-        &self,
-        params: &PointwiseParams<'_>,
-        input: &[i8],
-        scratch: &mut [u32],
-        output: &mut [i8],
-    ) {
-        (**self).pointwise(params, input, scratch, output);
-    }
-
-    fn dense(
-        &self,
-        params: &DenseParams<'_>,
-        input: &[i8],
-        scratch: &mut [u32],
-        output: &mut [i8],
-    ) {
-        (**self).dense(params, input, scratch, output);
-    }
-
-    fn add(&self, params: &AddParams, a: &[i8], b: &[i8], output: &mut [i8]) {
-        (**self).add(params, a, b, output);
-    }
-
-    fn pool_row(&self, row: &[i8], sums: &mut [i8]) {
-        (**self).pool_row(row, sums);
-    }
-
-    fn pool_finish(&self, sums: &[i8], count: i32, clamp: (i8, i8), output: &mut [i8]) {
-        (**self).pool_finish(sums, count, clamp, output);
-    }
+    forward!(self);
 }

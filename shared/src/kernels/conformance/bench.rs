@@ -5,9 +5,11 @@ use crate::kernels::{I32s, OutputStage, PerChannel};
 
 pub(super) const MAX_ROW: usize = 1024;
 pub(super) const MAX_WEIGHTS: usize = 2304;
-pub(super) const MAX_CHANNELS: usize = 40;
-/// Words of scratch: four int16 for each term of the longest dense layer.
-pub(super) const MAX_SCRATCH: usize = 2048;
+pub(super) const MAX_CHANNELS: usize = 136;
+/// Terms of the longest sums with scratch.
+pub(super) const MAX_TERMS: usize = 1024;
+/// Words of scratch: six int16 for each term.
+pub(super) const MAX_SCRATCH: usize = 3 * MAX_TERMS;
 
 /// Marsaglia's xorshift32 ("Xorshift RNGs", 2003), the triple 13, 17, 5.
 pub(super) struct Seeded(u32);

@@ -1,7 +1,7 @@
 //! The same seeded cases for every variant, on a laptop, in an emulator and on a board.
 //!
 //! Sizes run through everything up to 9 and then around multiples of 8 and 16, so that each tile
-//! edge is met below, at and above. No allocation: the buffers are on the stack (about 8 KB).
+//! edge is met below, at and above. No allocation: the buffers are on the stack (about 25 KB).
 
 mod bench;
 mod cases;
@@ -52,6 +52,9 @@ const SIZES: [usize; 19] = [
     1, 2, 3, 4, 5, 6, 7, 8, 9, 11, 12, 13, 15, 16, 17, 24, 31, 32, 33,
 ];
 
+/// Channels around the edges of wide vectors, beyond [`SIZES`].
+const MANY_CHANNELS: [usize; 9] = [47, 48, 63, 64, 65, 80, 96, 128, 129];
+
 /// Vectors that a dense layer reads, beyond [`SIZES`].
 const LONG_SIZES: [usize; 9] = [63, 64, 65, 127, 129, 255, 257, 1023, 1024];
 
@@ -73,6 +76,24 @@ pub fn check(kernels: &mut impl Kernels) -> Result<usize, Mismatch> {
             for outputs in [1, 2, 3, 4, 5, 8, 17, 40] {
                 if Packed::len(outputs, channels) <= MAX_WEIGHTS && width * outputs <= MAX_ROW {
                     cases += pointwise(kernels, &mut bench, width, channels, outputs)?;
+                }
+            }
+            cases += elementwise(kernels, &mut bench, width, channels)?;
+        }
+    }
+    for channels in MANY_CHANNELS {
+        for width in [1, 2, 3, 5, 7, 8, 14, 15] {
+            if width * channels > MAX_ROW {
+                continue;
+            }
+            for variety in 0..16 {
+                cases += windows(kernels, &mut bench, width, channels, variety)?;
+            }
+            for (inputs, outputs) in [(channels, 16), (16, channels), (8, channels), (channels, 5)]
+            {
+                let row = width * inputs.max(outputs);
+                if Packed::len(outputs, inputs) <= MAX_WEIGHTS && row <= MAX_ROW {
+                    cases += pointwise(kernels, &mut bench, width, inputs, outputs)?;
                 }
             }
             cases += elementwise(kernels, &mut bench, width, channels)?;
