@@ -1,4 +1,5 @@
-//! From a photo file to features: decoding, preprocessing, the forward pass of each network.
+//! From a photo file to features: decoding, preprocessing, the forward pass of each network
+//! with each variant of the kernels that the processor can run.
 //!
 //! Reads photos and networks where `POSY_DATA` says (default: `shared` beside the workspace).
 
@@ -9,8 +10,7 @@ use criterion::{Criterion, criterion_group, criterion_main};
 use posy::backbone::load::Backbone;
 use posy::photos::decode::{Rgb, decode};
 use posy::run;
-use posy_shared::engine::Engine;
-use posy_shared::kernels::scalar::Scalar;
+use posy_shared::engine::Prepared;
 use posy_shared::model::{InputContract, Model};
 use posy_shared::preprocess::{Crop, Filter, PixelMap, Preprocessor, Size, scratch_len};
 
@@ -99,16 +99,20 @@ fn forward(criterion: &mut Criterion) {
             .expect("the network is a model");
         let model = Model::read(&file).expect("the model reads");
         let input = run::input(&model, &photo).expect("the photo is an input");
-        let mut arena = vec![0; model.plan().arena_len];
-        let mut engine = Engine::new(&model, &mut arena, Scalar).expect("the arena is enough");
-        group.bench_function(&*name, |bench| {
-            bench.iter(|| {
-                for row in input.chunks_exact(model.input_shape().row_len()) {
-                    engine.push_row(row).expect("the row fits");
-                }
-                engine.finish().map(|features| features[0])
+        for (variant, kernels) in run::VARIANTS {
+            let Some(kernels) = kernels() else { continue };
+            let prepared = Prepared::new(model.clone(), kernels);
+            let mut arena = vec![0; prepared.arena_len()];
+            let mut engine = prepared.engine(&mut arena).expect("the arena is enough");
+            group.bench_function(format!("{name} {variant}"), |bench| {
+                bench.iter(|| {
+                    for row in input.chunks_exact(model.input_shape().row_len()) {
+                        engine.push_row(row).expect("the row fits");
+                    }
+                    engine.finish().map(|features| features[0])
+                });
             });
-        });
+        }
     }
     group.finish();
 }

@@ -1,27 +1,66 @@
 //! Runs a model on decoded photos, as a board would.
 
-use posy_shared::engine::{Engine, EngineError, run_head};
+use posy_shared::engine::{EngineError, Prepared, run_head};
+use posy_shared::kernels::Kernels;
 use posy_shared::kernels::scalar::Scalar;
+#[cfg(target_arch = "x86_64")]
+use posy_shared::kernels::simd::{Avx2, Avx512Vnni, AvxVnni, Simd};
 use posy_shared::model::Model;
 use posy_shared::picture::{Picture, PictureError};
 use posy_shared::preprocess::{Preprocessor, Size, scratch_len};
 
 use crate::photos::decode::Rgb;
 
-/// The output of `model` for `photo`: logits, or features. In exactly the memory that the model's
-/// plan says.
-///
-/// # Errors
-/// Where the photo is empty.
-pub fn output(model: &Model<'_>, photo: &Rgb) -> Result<Vec<i8>, PictureError> {
-    let mut arena = vec![0; model.plan().arena_len];
-    let mut engine = Engine::new(model, &mut arena, Scalar)?;
-    let mut scratch = vec![0; scratch_len(model.input_shape().width)];
-    let mut picture = Picture::begin(&mut engine, photo.size(), &mut scratch)?;
-    for row in photo.rows() {
-        picture.push_rgb(row)?;
+/// Kernels of whichever variant.
+pub type AnyKernels = Box<dyn Kernels + Send + Sync>;
+
+/// The variants by name, fastest first; each gives kernels where this processor can run them, the
+/// last anywhere. They differ in speed alone.
+pub const VARIANTS: &[(&str, fn() -> Option<AnyKernels>)] = &[
+    #[cfg(target_arch = "x86_64")]
+    ("avx512-vnni", || Some(Box::new(Simd::<Avx512Vnni>::new()?))),
+    #[cfg(target_arch = "x86_64")]
+    ("avx-vnni", || Some(Box::new(Simd::<AvxVnni>::new()?))),
+    #[cfg(target_arch = "x86_64")]
+    ("avx2", || Some(Box::new(Simd::<Avx2>::new()?))),
+    ("scalar", || Some(Box::new(Scalar))),
+];
+
+/// The fastest kernels that this processor can run.
+pub fn kernels() -> AnyKernels {
+    let mut found = VARIANTS.iter().filter_map(|(_, make)| make());
+    found.next().unwrap_or_else(|| Box::new(Scalar))
+}
+
+/// A model and the fastest kernels for it, for any number of photos on any number of threads.
+pub struct Runner<'m>(Prepared<'m, AnyKernels>);
+
+impl<'m> Runner<'m> {
+    /// Makes `model` ready to run.
+    pub fn new(model: Model<'m>) -> Self {
+        Runner(Prepared::new(model, kernels()))
     }
-    Ok(picture.finish()?.to_vec())
+
+    /// The model.
+    pub const fn model(&self) -> &Model<'m> {
+        self.0.model()
+    }
+
+    /// The model's output for `photo`: logits, or features. In the memory that the model's plan
+    /// says and no more than scratch for the kernels.
+    ///
+    /// # Errors
+    /// Where the photo is empty.
+    pub fn output(&self, photo: &Rgb) -> Result<Vec<i8>, PictureError> {
+        let mut arena = vec![0; self.0.arena_len()];
+        let mut engine = self.0.engine(&mut arena)?;
+        let mut scratch = vec![0; scratch_len(self.model().input_shape().width)];
+        let mut picture = Picture::begin(&mut engine, photo.size(), &mut scratch)?;
+        for row in photo.rows() {
+            picture.push_rgb(row)?;
+        }
+        Ok(picture.finish()?.to_vec())
+    }
 }
 
 /// The input of `model` for `photo`, `[H, W, 3]`.

@@ -13,8 +13,8 @@ mod small;
 
 use std::path::{Path, PathBuf};
 
-use posy_shared::engine::{Engine, Observer};
-use posy_shared::kernels::{Layout, scalar::Scalar};
+use posy_shared::engine::{Observer, Prepared};
+use posy_shared::kernels::{Kernels, Layout, scalar::Scalar};
 use posy_shared::model::Model;
 
 pub use small::{classifier, large_classifier, small_classifier};
@@ -99,11 +99,20 @@ impl Observer for Maps<'_> {
     }
 }
 
-/// Runs `model` on `input`, `[H, W, C]`, in exactly the planned bytes.
+/// Runs `model` on `input`, `[H, W, C]`, by the plain reference.
 pub fn run(model: &Model<'_>, input: &[i8], observer: &mut impl Observer) -> Vec<i8> {
-    let mut arena = vec![0; model.plan().arena_len];
-    let mut engine = Engine::new(model, &mut arena, Scalar).unwrap();
-    for row in input.chunks_exact(model.input_shape().row_len()) {
+    run_prepared(&Prepared::new(model.clone(), Scalar), input, observer)
+}
+
+/// Runs a model on `input`, `[H, W, C]`, in exactly the bytes that it and its kernels ask for.
+pub fn run_prepared<K: Kernels>(
+    prepared: &Prepared<'_, K>,
+    input: &[i8],
+    observer: &mut impl Observer,
+) -> Vec<i8> {
+    let mut arena = vec![0; prepared.arena_len()];
+    let mut engine = prepared.engine(&mut arena).unwrap();
+    for row in input.chunks_exact(prepared.model().input_shape().row_len()) {
         engine.push_row_observed(row, observer).unwrap();
     }
     engine.finish_observed(observer).unwrap().to_vec()

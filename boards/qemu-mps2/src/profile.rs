@@ -109,6 +109,6 @@ pub fn profile(
 
 /// Holds the kernels to the reference on this core; prints how many cases were equal.
 pub fn check(kernels: &mut impl Kernels, output: &mut impl Write) -> Result<(), Failure> {
-    let cases = conformance::check(&*kernels).map_err(Failure::Kernels)?;
+    let cases = conformance::check(kernels).map_err(Failure::Kernels)?;
     writeln!(output, "{cases} cases equal").map_err(|_| Failure::Output)
 }

@@ -15,7 +15,7 @@ use crate::model_file::ModelFile;
 use crate::photos::decode::{Limits, decode_within};
 use crate::photos::files::files_below;
 use crate::photos::load::load;
-use crate::run;
+use crate::run::Runner;
 
 /// Most labels that are ranked; a board prints fewer.
 const MOST: usize = 32;
@@ -39,7 +39,7 @@ pub(super) struct Arguments {
 
 pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     let file = ModelFile::open(&arguments.model)?;
-    let model = file.classifier()?;
+    let runner = Runner::new(file.classifier()?);
     let mut files = Vec::new();
     let mut failed = 0;
     for path in &arguments.photos {
@@ -61,8 +61,8 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     }
     let name_each = files.len() > 1;
     for path in &files {
-        match logits(&model, path) {
-            Ok(logits) => print(arguments, &model, path, &logits, name_each)?,
+        match logits(&runner, path) {
+            Ok(logits) => print(arguments, runner.model(), path, &logits, name_each)?,
             Err(reason) => {
                 failed += 1;
                 note!("{reason}");
@@ -77,7 +77,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
 }
 
 /// The logits of one photo; an error names it.
-fn logits(model: &Model<'_>, path: &Path) -> Result<Vec<i8>, Failure> {
+fn logits(runner: &Runner<'_>, path: &Path) -> Result<Vec<i8>, Failure> {
     let limits = Limits::default();
     let photo = if path == Path::new("-") {
         let mut bytes = Vec::new();
@@ -90,7 +90,7 @@ fn logits(model: &Model<'_>, path: &Path) -> Result<Vec<i8>, Failure> {
     } else {
         load(path, &limits)?
     };
-    let logits = run::output(model, &photo);
+    let logits = runner.output(&photo);
     Ok(logits.map_err(|error| format!("{}: {error}", path.display()))?)
 }
 

@@ -9,16 +9,15 @@ use super::cache::ExtractorKey;
 use super::extract::Extractor;
 use crate::backbone::float::FloatRunner;
 use crate::photos::decode::decode;
-use crate::run;
+use crate::run::{self, Runner};
 
 /// Changes whenever decoding or resizing may give other pixels for the same photo, so that
 /// features of before are not taken for features of now.
 const PIXELS_VERSION: &str = "pixels 1";
 
 /// Features by the integer engine: what a board computes.
-#[derive(Clone, Debug)]
 pub struct IntExtractor<'m> {
-    model: Model<'m>,
+    runner: Runner<'m>,
     key: ExtractorKey,
 }
 
@@ -42,7 +41,7 @@ impl<'m> IntExtractor<'m> {
     /// Where the bytes are no model.
     pub fn new(bytes: &'m [u8]) -> Result<Self, ReadError> {
         Ok(IntExtractor {
-            model: Model::read(bytes)?,
+            runner: Runner::new(Model::read(bytes)?),
             key: key("int8", bytes, &[]),
         })
     }
@@ -54,11 +53,11 @@ impl Extractor for IntExtractor<'_> {
     }
 
     fn value_len(&self) -> usize {
-        self.model.output_len()
+        self.runner.model().output_len()
     }
 
     fn compute(&self, photo: &[u8]) -> Result<Vec<u8>, Box<dyn StdError + Send + Sync>> {
-        let features = run::output(&self.model, &decode(photo)?)?;
+        let features = self.runner.output(&decode(photo)?)?;
         Ok(features.into_iter().map(|feature| feature as u8).collect())
     }
 }

@@ -153,7 +153,9 @@ impl<'r, K: Kernels> Engine<'r, '_, K> {
         observer: &mut impl Observer,
     ) -> Result<(), EngineError> {
         let row = self.arena.get(self.output(index, y));
-        let layout = self.model.plan().slots[index].layout;
+        let layout = self
+            .model
+            .output_layout(index, self.kernels.depthwise_layout());
         observer.row(index, y, layout, row.ok_or(EngineError::Plan)?);
         Ok(())
     }
@@ -193,9 +195,10 @@ impl<'r, K: Kernels> Engine<'r, '_, K> {
                     .map_err(|_| EngineError::Plan)?;
                 let row = from.pick(arena, pushed).ok_or(EngineError::Plan)?;
                 let scratch = &mut *self.scratch;
+                let depthwise = self.kernels.depthwise_layout();
                 match layer.op {
                     Op::Pointwise => {
-                        let params = self.model.pointwise_params(index);
+                        let params = self.model.pointwise_params(index, depthwise);
                         self.kernels.pointwise(&params, row, scratch, output);
                     }
                     Op::Dense => {
@@ -246,13 +249,14 @@ impl<'r, K: Kernels> Engine<'r, '_, K> {
             sources[1].pick(middle, pushed),
             sources[2].pick(bottom, pushed),
         ];
+        let depthwise = self.kernels.depthwise_layout();
         match layer.op {
             Op::Conv3x3 => {
-                let params = self.model.conv_params(index);
+                let params = self.model.conv_params(index, depthwise);
                 self.kernels.conv3x3(&params, rows, self.scratch, output);
             }
             _ => {
-                let params = self.model.depthwise_params(index);
+                let params = self.model.depthwise_params(index, depthwise);
                 self.kernels.depthwise3x3(&params, rows, output);
             }
         }

@@ -118,6 +118,50 @@ pub fn arena_len(model: &Model<'_>, kernels: &impl Kernels) -> usize {
     }
 }
 
+/// Shows `kernels` the weights of all layers.
+fn prepare(model: &Model<'_>, kernels: &mut impl Kernels) {
+    let depthwise = kernels.depthwise_layout();
+    for index in 0..model.layers().len() {
+        if let Some(layer) = model.weighted(index, depthwise) {
+            kernels.prepare(layer);
+        }
+    }
+}
+
+/// A model with kernels that have been shown its weights, for any number of engines, on several
+/// threads at once: where there are many pictures, showing the weights for each is waste.
+#[derive(Clone, Debug)]
+pub struct Prepared<'m, K> {
+    model: Model<'m>,
+    kernels: K,
+}
+
+impl<'m, K: Kernels> Prepared<'m, K> {
+    /// Shows `kernels` the weights of `model`.
+    pub fn new(model: Model<'m>, mut kernels: K) -> Self {
+        prepare(&model, &mut kernels);
+        Prepared { model, kernels }
+    }
+
+    /// The model.
+    pub const fn model(&self) -> &Model<'m> {
+        &self.model
+    }
+
+    /// Bytes that an engine needs; see [`arena_len`].
+    pub fn arena_len(&self) -> usize {
+        arena_len(&self.model, &self.kernels)
+    }
+
+    /// An engine in `arena`, of which it uses the first [`Prepared::arena_len`] bytes.
+    ///
+    /// # Errors
+    /// [`EngineError::Arena`] where the memory is too small.
+    pub fn engine<'r>(&'r self, arena: &'r mut [i8]) -> Result<Engine<'r, 'm, &'r K>, EngineError> {
+        Engine::assemble(&self.model, arena, &self.kernels)
+    }
+}
+
 /// A model, the memory that it runs in, and the state of the current picture.
 #[derive(Debug)]
 pub struct Engine<'r, 'm, K> {
@@ -135,7 +179,21 @@ impl<'r, 'm, K: Kernels> Engine<'r, 'm, K> {
     ///
     /// # Errors
     /// [`EngineError::Arena`] where the memory is too small.
-    pub fn new(model: &'r Model<'m>, arena: &'r mut [i8], kernels: K) -> Result<Self, EngineError> {
+    pub fn new(
+        model: &'r Model<'m>,
+        arena: &'r mut [i8],
+        mut kernels: K,
+    ) -> Result<Self, EngineError> {
+        prepare(model, &mut kernels);
+        Self::assemble(model, arena, kernels)
+    }
+
+    /// An engine whose kernels have been shown the weights.
+    fn assemble(
+        model: &'r Model<'m>,
+        arena: &'r mut [i8],
+        kernels: K,
+    ) -> Result<Self, EngineError> {
         let (needed, given) = (arena_len(model, &kernels), arena.len());
         let too_small = EngineError::Arena { needed, given };
         let maps_len = model.plan().arena_len;

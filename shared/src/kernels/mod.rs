@@ -17,14 +17,14 @@
 //!         self.0.pool_row(row, sums);
 //!     }
 //! }
-//! posy_shared::kernels::conformance::check(&Traced(Scalar)).unwrap();
+//! posy_shared::kernels::conformance::check(&mut Traced(Scalar)).unwrap();
 //! ```
 //!
 //! # Layout of a row
 //!
 //! A row is `[W, C]` ([`Layout::Interleaved`]) or `[C, W]` ([`Layout::Planar`]). The layer that
-//! writes a row writes it as its reader wants it: planar for a depthwise layer, which works on
-//! one channel at a time, interleaved for everything else.
+//! writes a row writes it as its reader wants it: interleaved, but for a depthwise layer as
+//! [`Kernels::depthwise_layout`] says: planar where the kernel works on one channel at a time.
 
 pub mod conformance;
 #[cfg(all(target_arch = "arm", feature = "dsp"))]
@@ -33,19 +33,32 @@ mod packed;
 mod params;
 pub mod requant;
 pub mod scalar;
+#[cfg(all(feature = "std", target_arch = "x86_64"))]
+pub mod simd;
 
 pub use packed::Packed;
 #[cfg(feature = "alloc")]
 pub use packed::pack;
 pub use params::{
     AddParams, ConvParams, DenseParams, DepthwiseParams, I32s, Layout, OutputStage, PerChannel,
-    PointwiseParams, WindowParams,
+    PointwiseParams, Weighted, WindowParams,
 };
 
 use scalar::Scalar;
 
 /// What the engine asks of a processor. Every method has the plain reference as its default.
 pub trait Kernels {
+    /// Shows a layer's weights, once, before any row of it is asked for, so that a variant can keep
+    /// them in an order of its own, by the layer's index.
+    fn prepare(&mut self, layer: Weighted<'_>) {
+        let _ = layer;
+    }
+
+    /// The order in which depthwise layers are given their rows.
+    fn depthwise_layout(&self) -> Layout {
+        Layout::Planar
+    }
+
     /// Words of scratch that [`Kernels::conv3x3`], [`Kernels::pointwise`] and [`Kernels::dense`] are
     /// given for a layer whose outputs are sums over `terms` terms, in rows of `width` pixels.
     fn scratch_len(&self, terms: usize, width: usize) -> usize {
@@ -115,4 +128,83 @@ pub trait Kernels {
     fn pool_finish(&self, sums: &[i8], count: i32, clamp: (i8, i8), output: &mut [i8]) {
         Scalar.pool_finish(sums, count, clamp, output);
     }
+}
+
+/// Everything but [`Kernels::prepare`], passed on to what `self` points at.
+macro_rules! forward {
+    ($this:ident) => {
+            fn depthwise_layout(&$this) -> Layout {
+                (**$this).depthwise_layout()
+            }
+
+            fn scratch_len(&$this, terms: usize, width: usize) -> usize {
+                (**$this).scratch_len(terms, width)
+            }
+
+            fn conv3x3(
+                &$this,
+                params: &ConvParams<'_>,
+                rows: [Option<&[i8]>; 3],
+                scratch: &mut [u32],
+                output: &mut [i8],
+            ) {
+                (**$this).conv3x3(params, rows, scratch, output);
+            }
+
+            fn depthwise3x3(
+                &$this,
+                params: &DepthwiseParams<'_>,
+                rows: [Option<&[i8]>; 3],
+                output: &mut [i8],
+            ) {
+                (**$this).depthwise3x3(params, rows, output);
+            }
+
+            fn pointwise(
+                &$this,
+                params: &PointwiseParams<'_>,
+                input: &[i8],
+                scratch: &mut [u32],
+                output: &mut [i8],
+            ) {
+                (**$this).pointwise(params, input, scratch, output);
+            }
+
+            fn dense(
+                &$this,
+                params: &DenseParams<'_>,
+                input: &[i8],
+                scratch: &mut [u32],
+                output: &mut [i8],
+            ) {
+                (**$this).dense(params, input, scratch, output);
+            }
+
+            fn add(&$this, params: &AddParams, a: &[i8], b: &[i8], output: &mut [i8]) {
+                (**$this).add(params, a, b, output);
+            }
+
+            fn pool_row(&$this, row: &[i8], sums: &mut [i8]) {
+                (**$this).pool_row(row, sums);
+            }
+
+            fn pool_finish(&$this, sums: &[i8], count: i32, clamp: (i8, i8), output: &mut [i8]) {
+                (**$this).pool_finish(sums, count, clamp, output);
+            }
+    };
+}
+
+/// Kernels that have been shown all weights, shared by several engines.
+impl<K: Kernels + ?Sized> Kernels for &K {
+    forward!(self);
+}
+
+/// Kernels that were chosen when the program ran.
+#[cfg(feature = "alloc")]
+impl<K: Kernels + ?Sized> Kernels for alloc::boxed::Box<K> {
+    fn prepare(&mut self, layer: Weighted<'_>) {
+        (**self).prepare(layer);
+    }
+
+    forward!(self);
 }

@@ -102,6 +102,8 @@ pub type DepthwiseParams<'a> = WindowParams<'a, &'a [i8]>;
 /// A 3 x 3 layer with weights of type `W`.
 #[derive(Clone, Copy, Debug)]
 pub struct WindowParams<'a, W> {
+    /// Index of the layer in its model.
+    pub layer: usize,
     /// The weights.
     pub weights: W,
     /// Pixels in an input row.
@@ -129,6 +131,8 @@ pub struct WindowParams<'a, W> {
 /// A 1 x 1 layer.
 #[derive(Clone, Copy, Debug)]
 pub struct PointwiseParams<'a> {
+    /// Index of the layer in its model.
+    pub layer: usize,
     /// `[O, I]`.
     pub weights: Packed<'a>,
     /// Pixels in a row.
@@ -148,12 +152,27 @@ pub struct PointwiseParams<'a> {
 /// A fully connected layer; its sizes are those of its input and output slices.
 #[derive(Clone, Copy, Debug)]
 pub struct DenseParams<'a> {
+    /// Index of the layer in its model.
+    pub layer: usize,
     /// `[O, I]`.
     pub weights: Packed<'a>,
     /// The input number that stands for zero.
     pub input_zero_point: i8,
     /// From sums to outputs.
     pub output: OutputStage<'a>,
+}
+
+/// A layer with weights, as its kernel is told of it.
+#[derive(Clone, Copy, Debug)]
+pub enum Weighted<'a> {
+    /// For [`Kernels::conv3x3`](super::Kernels::conv3x3).
+    Conv3x3(ConvParams<'a>),
+    /// For [`Kernels::depthwise3x3`](super::Kernels::depthwise3x3).
+    Depthwise3x3(DepthwiseParams<'a>),
+    /// For [`Kernels::pointwise`](super::Kernels::pointwise).
+    Pointwise(PointwiseParams<'a>),
+    /// For [`Kernels::dense`](super::Kernels::dense).
+    Dense(DenseParams<'a>),
 }
 
 /// An addition of two maps, each with its own scale.

@@ -1,11 +1,11 @@
 //! What the kernels are told about each layer of a model, borrowed from its bytes.
 
 use super::check::region;
-use super::layer::Layer;
+use super::layer::{Layer, Op};
 use super::read::Model;
 use crate::kernels::{
     AddParams, ConvParams, DenseParams, DepthwiseParams, I32s, Layout, OutputStage, Packed,
-    PerChannel, PointwiseParams, WindowParams, requant::Multiplier,
+    PerChannel, PointwiseParams, Weighted, WindowParams, requant::Multiplier,
 };
 
 impl<'a> Model<'a> {
@@ -41,27 +41,52 @@ impl<'a> Model<'a> {
         }
     }
 
+    /// Order of the rows that layer `index` writes; `depthwise` is that of the rows which the plan
+    /// gives to depthwise layers alone.
+    pub(crate) fn output_layout(&self, index: usize, depthwise: Layout) -> Layout {
+        match self.plan.slots[index].layout {
+            Layout::Planar => depthwise,
+            Layout::Interleaved => Layout::Interleaved,
+        }
+    }
+
     /// Order of the rows that layer `index` reads.
-    fn input_layout(&self, index: usize) -> Layout {
+    fn input_layout(&self, index: usize, depthwise: Layout) -> Layout {
         match index {
             0 => Layout::Interleaved,
-            _ => self.plan.slots[index - 1].layout,
+            _ => self.output_layout(index - 1, depthwise),
+        }
+    }
+
+    /// What kernels that read depthwise rows in the order `depthwise` are shown of layer `index`
+    /// before it runs; nothing where it has no weights.
+    pub(crate) fn weighted(&self, index: usize, depthwise: Layout) -> Option<Weighted<'a>> {
+        match self.layers[index].op {
+            Op::Conv3x3 => Some(Weighted::Conv3x3(self.conv_params(index, depthwise))),
+            Op::Depthwise3x3 => {
+                let params = self.depthwise_params(index, depthwise);
+                Some(Weighted::Depthwise3x3(params))
+            }
+            Op::Pointwise => Some(Weighted::Pointwise(self.pointwise_params(index, depthwise))),
+            Op::Dense => Some(Weighted::Dense(self.dense_params(index))),
+            Op::Add | Op::GlobalAveragePool => None,
         }
     }
 
     /// What the kernel of a 3 x 3 convolution is told.
-    pub(crate) fn conv_params(&self, index: usize) -> ConvParams<'a> {
-        self.window_params(index, self.packed(&self.layers[index]))
+    pub(crate) fn conv_params(&self, index: usize, depthwise: Layout) -> ConvParams<'a> {
+        self.window_params(index, depthwise, self.packed(&self.layers[index]))
     }
 
     /// What the kernel of a 3 x 3 depthwise convolution is told.
-    pub(crate) fn depthwise_params(&self, index: usize) -> DepthwiseParams<'a> {
-        self.window_params(index, self.weights(&self.layers[index]))
+    pub(crate) fn depthwise_params(&self, index: usize, depthwise: Layout) -> DepthwiseParams<'a> {
+        self.window_params(index, depthwise, self.weights(&self.layers[index]))
     }
 
-    fn window_params<W>(&self, index: usize, weights: W) -> WindowParams<'a, W> {
+    fn window_params<W>(&self, index: usize, depthwise: Layout, weights: W) -> WindowParams<'a, W> {
         let layer = &self.layers[index];
         WindowParams {
+            layer: index,
             weights,
             input_width: layer.input.width.into(),
             input_channels: layer.input.channels.into(),
@@ -70,22 +95,23 @@ impl<'a> Model<'a> {
             stride: layer.stride.into(),
             pad_left: layer.padding.left.into(),
             input_zero_point: layer.input_zero_point,
-            input_layout: self.input_layout(index),
-            output_layout: self.plan.slots[index].layout,
+            input_layout: self.input_layout(index, depthwise),
+            output_layout: self.output_layout(index, depthwise),
             output: self.output_stage(index),
         }
     }
 
     /// What the kernel of a 1 x 1 layer is told.
-    pub(crate) fn pointwise_params(&self, index: usize) -> PointwiseParams<'a> {
+    pub(crate) fn pointwise_params(&self, index: usize, depthwise: Layout) -> PointwiseParams<'a> {
         let layer = &self.layers[index];
         PointwiseParams {
+            layer: index,
             weights: self.packed(layer),
             width: layer.output.width.into(),
             input_channels: layer.input.channels.into(),
             output_channels: layer.output.channels.into(),
             input_zero_point: layer.input_zero_point,
-            output_layout: self.plan.slots[index].layout,
+            output_layout: self.output_layout(index, depthwise),
             output: self.output_stage(index),
         }
     }
@@ -94,6 +120,7 @@ impl<'a> Model<'a> {
     pub(crate) fn dense_params(&self, index: usize) -> DenseParams<'a> {
         let layer = &self.layers[index];
         DenseParams {
+            layer: index,
             weights: self.packed(layer),
             input_zero_point: layer.input_zero_point,
             output: self.output_stage(index),

@@ -1,10 +1,10 @@
 //! The cases of each kernel.
 
 use super::Mismatch;
-use super::bench::{Bench, Clamp, MAX_CHANNELS, MAX_ROW, MAX_WEIGHTS, poison};
+use super::bench::{Bench, Clamp, MAX_CHANNELS, MAX_ROW, MAX_TERMS, MAX_WEIGHTS, poison};
 use crate::kernels::scalar::Scalar;
 use crate::kernels::{
-    AddParams, DenseParams, Kernels, Layout, Packed, PointwiseParams, WindowParams,
+    AddParams, DenseParams, Kernels, Layout, Packed, PointwiseParams, Weighted, WindowParams,
     requant::Multiplier,
 };
 
@@ -22,7 +22,7 @@ fn case(kernel: &'static str, width: usize, inputs: usize, outputs: usize) -> Mi
 
 /// Both 3 x 3 kernels; the bits of `variety` choose stride, padding and layouts.
 pub(super) fn windows(
-    kernels: &impl Kernels,
+    kernels: &mut impl Kernels,
     bench: &mut Bench,
     width: usize,
     channels: usize,
@@ -59,6 +59,7 @@ pub(super) fn windows(
         row.take_if(|_| !there);
     }
     let params = WindowParams {
+        layer: 0,
         weights: &bench.weights[..9 * channels],
         input_width: width,
         input_channels: channels,
@@ -72,6 +73,7 @@ pub(super) fn windows(
         output: bench.tables.stage(channels, clamp),
     };
     let length = output_width * channels;
+    kernels.prepare(Weighted::Depthwise3x3(params));
     Scalar.depthwise3x3(&params, rows, &mut bench.expected[..length]);
     poison(&bench.expected[..length], &mut bench.actual);
     kernels.depthwise3x3(&params, rows, &mut bench.actual[..length]);
@@ -81,13 +83,16 @@ pub(super) fn windows(
     let most = if variety & 1 == 0 { 8 } else { 5 };
     let terms = 9 * channels;
     let fits = |outputs: &usize| {
-        Packed::len(*outputs, terms) <= MAX_WEIGHTS && outputs * output_width <= MAX_ROW
+        terms <= MAX_TERMS
+            && Packed::len(*outputs, terms) <= MAX_WEIGHTS
+            && outputs * output_width <= MAX_ROW
     };
     let Some(outputs) = (1..=most).rev().find(fits) else {
         return Ok(1);
     };
     let scratch_len = kernels.scratch_len(terms, output_width);
     let params = WindowParams {
+        layer: 0,
         weights: Packed::new(&bench.weights[..Packed::len(outputs, terms)], terms),
         input_width: width,
         input_channels: channels,
@@ -101,6 +106,7 @@ pub(super) fn windows(
         output: bench.tables.stage(outputs, clamp),
     };
     let length = output_width * outputs;
+    kernels.prepare(Weighted::Conv3x3(params));
     Scalar.conv3x3(&params, rows, &mut [], &mut bench.expected[..length]);
     poison(&bench.expected[..length], &mut bench.actual);
     let (scratch, actual) = (&mut bench.scratch, &mut bench.actual);
@@ -116,7 +122,7 @@ pub(super) fn windows(
 
 /// A 1 x 1 convolution, its output rows in either order.
 pub(super) fn pointwise(
-    kernels: &impl Kernels,
+    kernels: &mut impl Kernels,
     bench: &mut Bench,
     width: usize,
     inputs: usize,
@@ -127,6 +133,7 @@ pub(super) fn pointwise(
         let clamp = bench.clamp();
         let input_zero_point = bench.seeded.number();
         let params = PointwiseParams {
+            layer: 0,
             weights: Packed::new(&bench.weights[..Packed::len(outputs, inputs)], inputs),
             width,
             input_channels: inputs,
@@ -137,6 +144,7 @@ pub(super) fn pointwise(
         };
         let row = &bench.rows[0][..width * inputs];
         let length = width * outputs;
+        kernels.prepare(Weighted::Pointwise(params));
         Scalar.pointwise(&params, row, &mut [], &mut bench.expected[..length]);
         poison(&bench.expected[..length], &mut bench.actual);
         let scratch = &mut bench.scratch[..kernels.scratch_len(inputs, width)];
@@ -148,7 +156,7 @@ pub(super) fn pointwise(
 
 /// A fully connected layer.
 pub(super) fn dense(
-    kernels: &impl Kernels,
+    kernels: &mut impl Kernels,
     bench: &mut Bench,
     inputs: usize,
     outputs: usize,
@@ -156,11 +164,13 @@ pub(super) fn dense(
     bench.refill(inputs);
     let clamp = bench.clamp();
     let params = DenseParams {
+        layer: 0,
         weights: Packed::new(&bench.weights[..Packed::len(outputs, inputs)], inputs),
         input_zero_point: bench.seeded.number(),
         output: bench.tables.stage(outputs, clamp),
     };
     let vector = &bench.rows[0][..inputs];
+    kernels.prepare(Weighted::Dense(params));
     Scalar.dense(&params, vector, &mut [], &mut bench.expected[..outputs]);
     poison(&bench.expected[..outputs], &mut bench.actual);
     let scratch = &mut bench.scratch[..kernels.scratch_len(inputs, 1)];
@@ -171,7 +181,7 @@ pub(super) fn dense(
 
 /// An addition, and a pool over three rows.
 pub(super) fn elementwise(
-    kernels: &impl Kernels,
+    kernels: &mut impl Kernels,
     bench: &mut Bench,
     width: usize,
     channels: usize,

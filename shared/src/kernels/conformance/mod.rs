@@ -52,6 +52,9 @@ const SIZES: [usize; 19] = [
     1, 2, 3, 4, 5, 6, 7, 8, 9, 11, 12, 13, 15, 16, 17, 24, 31, 32, 33,
 ];
 
+/// Channels around the edges of wide vectors, beyond [`SIZES`].
+const MANY_CHANNELS: [usize; 9] = [47, 48, 63, 64, 65, 80, 96, 128, 129];
+
 /// Vectors that a dense layer reads, beyond [`SIZES`].
 const LONG_SIZES: [usize; 9] = [63, 64, 65, 127, 129, 255, 257, 1023, 1024];
 
@@ -59,7 +62,7 @@ const LONG_SIZES: [usize; 9] = [63, 64, 65, 127, 129, 255, 257, 1023, 1024];
 ///
 /// # Errors
 /// The first case in which they differ.
-pub fn check(kernels: &impl Kernels) -> Result<usize, Mismatch> {
+pub fn check(kernels: &mut impl Kernels) -> Result<usize, Mismatch> {
     let mut bench = Bench::new();
     let mut cases = 0;
     for width in SIZES {
@@ -73,6 +76,24 @@ pub fn check(kernels: &impl Kernels) -> Result<usize, Mismatch> {
             for outputs in [1, 2, 3, 4, 5, 8, 17, 40] {
                 if Packed::len(outputs, channels) <= MAX_WEIGHTS && width * outputs <= MAX_ROW {
                     cases += pointwise(kernels, &mut bench, width, channels, outputs)?;
+                }
+            }
+            cases += elementwise(kernels, &mut bench, width, channels)?;
+        }
+    }
+    for channels in MANY_CHANNELS {
+        for width in [1, 2, 3, 5, 7, 8, 14, 15] {
+            if width * channels > MAX_ROW {
+                continue;
+            }
+            for variety in 0..16 {
+                cases += windows(kernels, &mut bench, width, channels, variety)?;
+            }
+            for (inputs, outputs) in [(channels, 16), (16, channels), (8, channels), (channels, 5)]
+            {
+                let row = width * inputs.max(outputs);
+                if Packed::len(outputs, inputs) <= MAX_WEIGHTS && row <= MAX_ROW {
+                    cases += pointwise(kernels, &mut bench, width, inputs, outputs)?;
                 }
             }
             cases += elementwise(kernels, &mut bench, width, channels)?;

@@ -1,0 +1,92 @@
+//! x86-64 with AVX-VNNI: 32 products an instruction, on laptops that have no AVX-512.
+
+extern crate std;
+
+use core::arch::x86_64::*;
+
+use super::lanes::{Job, Lanes, Place};
+use super::ymm;
+
+/// Vectors of 256 bits, with products of bytes.
+#[derive(Clone, Copy, Debug)]
+pub struct AvxVnni(());
+
+/// # Safety
+/// The processor has AVX2 and AVX-VNNI.
+#[target_feature(enable = "avx2,avxvnni")]
+unsafe fn call<J: Job<AvxVnni>>(job: J) {
+    // SAFETY: this is the call by `Lanes::run`.
+    unsafe { job.run() }
+}
+
+impl Lanes for AvxVnni {
+    const LANES: usize = ymm::LANES;
+    const GROUP: usize = 4;
+    // Two vectors of sums each and what they are made of fill the 16 registers.
+    const PIXELS: usize = 6;
+    const COLUMN_WORDS: usize = 1;
+
+    type Sums = __m256i;
+    type Weights = __m256i;
+    type Bytes = __m256i;
+    type Column = __m256i;
+
+    fn detect() -> Option<Self> {
+        let found = std::arch::is_x86_feature_detected!("avx2")
+            && std::arch::is_x86_feature_detected!("avxvnni");
+        found.then_some(AvxVnni(()))
+    }
+
+    fn run<J: Job<Self>>(self, job: J) {
+        // SAFETY: `self` proves that the processor has the features.
+        unsafe { call(job) }
+    }
+
+    // SAFETY of all below: run in a job, the processor has the features; pointers are at as many
+    // numbers as the trait says.
+
+    ymm::shared!();
+
+    #[inline(always)]
+    unsafe fn widen(from: *const i8, len: usize, to: *mut u32) {
+        unsafe {
+            let to: *mut i8 = to.cast();
+            let mut at = 0;
+            while at + 32 <= len {
+                let bytes = ymm::bytes(from.add(at), 32);
+                _mm256_storeu_si256(to.add(at).cast(), bytes);
+                at += 32;
+            }
+            while at < len {
+                let four = from.add(at).cast::<u32>().read_unaligned();
+                to.add(at).cast::<u32>().write_unaligned(four ^ 0x8080_8080);
+                at += 4;
+            }
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn weights(from: *const i8) -> __m256i {
+        unsafe { _mm256_loadu_si256(from.cast()) }
+    }
+
+    #[inline(always)]
+    unsafe fn dot(sums: __m256i, group: u32, weights: __m256i) -> __m256i {
+        unsafe { _mm256_dpbusd_avx_epi32(sums, _mm256_set1_epi32(group as i32), weights) }
+    }
+
+    #[inline(always)]
+    unsafe fn columns(rows: [__m256i; 3]) -> [__m256i; 4] {
+        unsafe { ymm::columns(rows) }
+    }
+
+    fn column_word(weights: [i8; 3], _: usize) -> [i8; 4] {
+        let [top, middle, bottom] = weights;
+        [top, middle, bottom, 0]
+    }
+
+    #[inline(always)]
+    unsafe fn dot_column(sums: __m256i, column: __m256i, weights: *const i8) -> __m256i {
+        unsafe { _mm256_dpbusd_avx_epi32(sums, column, _mm256_loadu_si256(weights.cast())) }
+    }
+}

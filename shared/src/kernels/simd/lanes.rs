@@ -1,0 +1,132 @@
+//! What a processor's vectors must do; one file beside this one for each kind of them.
+
+use core::fmt::Debug;
+
+/// Most vectors of sums that a block of outputs has.
+pub(super) const MOST_VECTORS: usize = 4;
+
+/// Numbers of an output stage that all channels share.
+#[derive(Clone, Copy)]
+pub struct Place {
+    /// The output number that stands for zero.
+    pub zero_point: i8,
+    /// Lower clamp.
+    pub min: i8,
+    /// Upper clamp.
+    pub max: i8,
+}
+
+/// Where a block of [`Lanes::LANES`] * `V` outputs keeps its output `4 * V * (lane / 4) + 4 * v +
+/// lane % 4`: in lane `lane` of vector `v`. It is the order that comes of interleaving bytes within
+/// quarters of 16 bytes, and that packing sums to bytes takes back.
+pub(super) const fn output_of(vectors: usize, vector: usize, lane: usize) -> usize {
+    4 * vectors * (lane / 4) + 4 * vector + lane % 4
+}
+
+/// What runs in the vectors of `L`.
+pub trait Job<L> {
+    /// # Safety
+    /// Only [`Lanes::run`] calls it.
+    unsafe fn run(self);
+}
+
+/// Vectors of 32-bit sums, and of the bytes that are multiplied to make them.
+///
+/// Activations are unsigned here, `number ^ 0x80`: 128 more than they are. Weights are signed.
+///
+/// # Safety of the methods
+/// All but [`Lanes::detect`] and [`Lanes::run`] may only be called within a [`Job`], and with
+/// pointers at as many numbers as they say, aligned or not.
+pub trait Lanes: Copy + Debug + Send + Sync {
+    /// Sums in a vector.
+    const LANES: usize;
+    /// Terms of a sum that are multiplied at once; four or two, together 32 bits.
+    const GROUP: usize;
+    /// Pixels that are computed together, at most [`MOST_PIXELS`](super::matrix::MOST_PIXELS).
+    const PIXELS: usize;
+    /// Words of weights in each lane that [`Lanes::dot_column`] reads.
+    const COLUMN_WORDS: usize;
+
+    /// Sums.
+    type Sums: Copy;
+    /// `LANES` groups of weights.
+    type Weights: Copy;
+    /// `4 * LANES` activations.
+    type Bytes: Copy;
+    /// Three activations for each lane: those of a channel under a column of a window.
+    type Column: Copy;
+
+    /// The value, which proves that this processor has the vectors.
+    fn detect() -> Option<Self>;
+
+    /// Runs `job`, compiled for the vectors.
+    fn run<J: Job<Self>>(self, job: J);
+
+    /// `LANES` numbers from `from`.
+    unsafe fn load(from: *const i32) -> Self::Sums;
+
+    /// The same number in each lane.
+    unsafe fn splat(number: i32) -> Self::Sums;
+
+    /// `LANES` bytes from `from`, as they are, sign extended.
+    unsafe fn extend(from: *const i8) -> Self::Sums;
+
+    /// Writes `LANES` numbers to `to`.
+    unsafe fn store(to: *mut i32, sums: Self::Sums);
+
+    /// Lane by lane, wrapping.
+    unsafe fn add(a: Self::Sums, b: Self::Sums) -> Self::Sums;
+
+    /// Each lane times 2^`bits`.
+    unsafe fn shift_left(sums: Self::Sums, bits: u32) -> Self::Sums;
+
+    /// [`doubling_high_product`](crate::kernels::requant::doubling_high_product) of each lane by a
+    /// mantissa of at least zero; `odd` has in each even lane the mantissa of the lane after it.
+    unsafe fn high_product(sums: Self::Sums, mantissa: Self::Sums, odd: Self::Sums) -> Self::Sums;
+
+    /// All ones in the lanes that are negative, zero in the others. Rounding to the nearest, ties away
+    /// from zero, is adding half and this, and then shifting to the right.
+    unsafe fn negative(sums: Self::Sums) -> Self::Sums;
+
+    /// Bit by bit.
+    unsafe fn and(a: Self::Sums, b: Self::Sums) -> Self::Sums;
+
+    /// Each lane by its own bits, 0 to 31, to the left.
+    unsafe fn shift_left_each(sums: Self::Sums, bits: Self::Sums) -> Self::Sums;
+
+    /// Each lane by its own bits, 0 to 31, to the right, copying the sign.
+    unsafe fn shift_right_each(sums: Self::Sums, bits: Self::Sums) -> Self::Sums;
+
+    /// Moves `V` (1, 2 or 4) vectors of sums to the zero point, clamps them, and writes the first
+    /// `count` outputs of the block to `to`.
+    unsafe fn write<const V: usize>(
+        to: *mut i8,
+        count: usize,
+        sums: [Self::Sums; V],
+        place: &Place,
+    );
+
+    /// Makes `len` numbers, a multiple of four, activations in groups. `to` may end where `from` ends.
+    unsafe fn widen(from: *const i8, len: usize, to: *mut u32);
+
+    /// `LANES * GROUP` weights.
+    unsafe fn weights(from: *const i8) -> Self::Weights;
+
+    /// Adds the products of a group of activations with the group of weights of each lane.
+    unsafe fn dot(sums: Self::Sums, group: u32, weights: Self::Weights) -> Self::Sums;
+
+    /// The first `count` activations at `from`, of at most `4 * LANES`; then anything.
+    unsafe fn bytes(from: *const i8, count: usize) -> Self::Bytes;
+
+    /// The same number as an activation everywhere.
+    unsafe fn splat_byte(number: i8) -> Self::Bytes;
+
+    /// Three rows of activations as four vectors of columns, in the order of [`output_of`].
+    unsafe fn columns(rows: [Self::Bytes; 3]) -> [Self::Column; MOST_VECTORS];
+
+    /// Word `index` (below [`Lanes::COLUMN_WORDS`]) of the weights of a column, top first.
+    fn column_word(weights: [i8; 3], index: usize) -> [i8; 4];
+
+    /// Adds the products of a column with its weights, `LANES` of word 0, then of word 1.
+    unsafe fn dot_column(sums: Self::Sums, column: Self::Column, weights: *const i8) -> Self::Sums;
+}

@@ -1,0 +1,300 @@
+//! Kernels for a laptop's vectors, behind the feature `std`; [`Lanes`] is what differs between
+//! processors.
+//!
+//! Weights and tables are repacked when they are shown ([`Kernels::prepare`]). What was not shown,
+//! and what is rare, goes to the plain reference: a layer whose sums may have more than 30 bits, and rows
+//! in planar order.
+
+mod avx2;
+mod avx512;
+mod avx_vnni;
+mod depthwise;
+mod elementwise;
+mod lanes;
+mod matrix;
+mod ready;
+mod ymm;
+
+use alloc::vec::Vec;
+
+use super::Kernels;
+use super::params::{
+    AddParams, ConvParams, DenseParams, DepthwiseParams, Layout, OutputStage, PointwiseParams,
+    Weighted, WindowParams,
+};
+use super::scalar::Scalar;
+
+use depthwise::Depthwise;
+use elementwise::{Add, Pool};
+use lanes::{Lanes, Place};
+use matrix::{Matrix, Source};
+use ready::{Kind, Ready, Shape};
+
+pub use avx_vnni::AvxVnni;
+pub use avx2::Avx2;
+pub use avx512::Avx512Vnni;
+
+/// Kernels in the vectors of `L`.
+#[derive(Clone, Debug)]
+pub struct Simd<L> {
+    lanes: L,
+    /// By index of the layer.
+    layers: Vec<Option<Ready>>,
+}
+
+impl<L: Lanes> Simd<L> {
+    /// The kernels, where this processor has the vectors.
+    pub fn new() -> Option<Self> {
+        let layers = Vec::new();
+        L::detect().map(|lanes| Simd { lanes, layers })
+    }
+
+    /// What was made ready of layer `index`, if it has this shape.
+    fn ready(&self, index: usize, kind: Kind, terms: usize, outputs: usize) -> Option<&Ready> {
+        let shape = Shape {
+            kind,
+            terms,
+            outputs,
+        };
+        let ready = self.layers.get(index)?.as_ref()?;
+        (ready.shape == shape).then_some(ready)
+    }
+}
+
+/// The numbers that all channels share.
+const fn place(output: &OutputStage<'_>) -> Place {
+    Place {
+        zero_point: output.zero_point,
+        min: output.min,
+        max: output.max,
+    }
+}
+
+/// The parameters without weights, where all rows are interleaved and as long as they say.
+fn checked<'p, W>(
+    params: &WindowParams<'p, W>,
+    rows: [Option<&[i8]>; 3],
+    output: &[i8],
+) -> Option<WindowParams<'p, ()>> {
+    let WindowParams {
+        layer,
+        weights: _,
+        input_width,
+        input_channels,
+        output_width,
+        output_channels,
+        stride,
+        pad_left,
+        input_zero_point,
+        input_layout,
+        output_layout,
+        output: stage,
+    } = *params;
+    let interleaved = [input_layout, output_layout] == [Layout::Interleaved; 2];
+    let input_len = input_width * input_channels;
+    let long_enough = rows.iter().flatten().all(|row| row.len() == input_len)
+        && output.len() == output_width * output_channels;
+    (interleaved && long_enough && stride > 0).then_some(WindowParams {
+        layer,
+        weights: (),
+        input_width,
+        input_channels,
+        output_width,
+        output_channels,
+        stride,
+        pad_left,
+        input_zero_point,
+        input_layout,
+        output_layout,
+        output: stage,
+    })
+}
+
+impl<L: Lanes> Kernels for Simd<L> {
+    fn prepare(&mut self, layer: Weighted<'_>) {
+        let (index, output) = match &layer {
+            Weighted::Conv3x3(params) => (params.layer, &params.output),
+            Weighted::Depthwise3x3(params) => (params.layer, &params.output),
+            Weighted::Pointwise(params) => (params.layer, &params.output),
+            Weighted::Dense(params) => (params.layer, &params.output),
+        };
+        let ready = match &layer {
+            Weighted::Conv3x3(params) => {
+                Ready::matrix::<L>(params.weights, params.input_zero_point, output)
+            }
+            Weighted::Pointwise(params) => {
+                Ready::matrix::<L>(params.weights, params.input_zero_point, output)
+            }
+            Weighted::Dense(params) => {
+                Ready::matrix::<L>(params.weights, params.input_zero_point, output)
+            }
+            Weighted::Depthwise3x3(params) => {
+                Ready::depthwise::<L>(params.weights, params.input_zero_point, output)
+            }
+        };
+        if self.layers.len() <= index {
+            self.layers.resize(index + 1, None);
+        }
+        self.layers[index] = ready;
+    }
+
+    fn depthwise_layout(&self) -> Layout {
+        Layout::Interleaved
+    }
+
+    fn scratch_len(&self, terms: usize, _: usize) -> usize {
+        matrix::scratch_len::<L>(terms)
+    }
+
+    fn conv3x3(
+        &self,
+        params: &ConvParams<'_>,
+        rows: [Option<&[i8]>; 3],
+        scratch: &mut [u32],
+        output: &mut [i8],
+    ) {
+        let (terms, outputs) = (9 * params.input_channels, params.output_channels);
+        let ready = self.ready(params.layer, Kind::Matrix, terms, outputs);
+        match (ready, checked(params, rows, output)) {
+            (Some(ready), Some(windows)) if matrix::scratch_len::<L>(terms) <= scratch.len() => {
+                self.lanes.run(Matrix {
+                    ready,
+                    source: Source::Windows(rows, windows),
+                    width: params.output_width,
+                    scratch,
+                    place: place(&params.output),
+                    output,
+                });
+            }
+            _ => Scalar.conv3x3(params, rows, scratch, output),
+        }
+    }
+
+    fn depthwise3x3(
+        &self,
+        params: &DepthwiseParams<'_>,
+        rows: [Option<&[i8]>; 3],
+        output: &mut [i8],
+    ) {
+        let ready = self.ready(params.layer, Kind::Depthwise, 9, params.output_channels);
+        match (ready, checked(params, rows, output)) {
+            (Some(ready), Some(windows)) if params.input_channels == params.output_channels => {
+                self.lanes.run(Depthwise {
+                    ready,
+                    rows,
+                    params: windows,
+                    place: place(&params.output),
+                    output,
+                });
+            }
+            _ => Scalar.depthwise3x3(params, rows, output),
+        }
+    }
+
+    fn pointwise(
+        &self,
+        params: &PointwiseParams<'_>,
+        input: &[i8],
+        scratch: &mut [u32],
+        output: &mut [i8],
+    ) {
+        let (terms, outputs) = (params.input_channels, params.output_channels);
+        let fits = params.output_layout == Layout::Interleaved
+            && input.len() == params.width * terms
+            && output.len() == params.width * outputs
+            && matrix::scratch_len::<L>(terms) <= scratch.len();
+        match self.ready(params.layer, Kind::Matrix, terms, outputs) {
+            Some(ready) if fits => self.lanes.run(Matrix {
+                ready,
+                source: Source::Row(input),
+                width: params.width,
+                scratch,
+                place: place(&params.output),
+                output,
+            }),
+            _ => Scalar.pointwise(params, input, scratch, output),
+        }
+    }
+
+    fn dense(
+        &self,
+        params: &DenseParams<'_>,
+        input: &[i8],
+        scratch: &mut [u32],
+        output: &mut [i8],
+    ) {
+        let terms = input.len();
+        match self.ready(params.layer, Kind::Matrix, terms, output.len()) {
+            Some(ready) if matrix::scratch_len::<L>(terms) <= scratch.len() => {
+                self.lanes.run(Matrix {
+                    ready,
+                    source: Source::Row(input),
+                    width: 1,
+                    scratch,
+                    place: place(&params.output),
+                    output,
+                })
+            }
+            _ => Scalar.dense(params, input, scratch, output),
+        }
+    }
+
+    fn add(&self, params: &AddParams, a: &[i8], b: &[i8], output: &mut [i8]) {
+        let to_the_right = [params.a, params.b, params.output]
+            .iter()
+            .all(|factor| (-31..=0).contains(&factor.shift) && factor.mantissa >= 0);
+        if to_the_right && a.len() == output.len() && b.len() == output.len() {
+            self.lanes.run(Add {
+                params,
+                a,
+                b,
+                output,
+            });
+        } else {
+            Scalar.add(params, a, b, output);
+        }
+    }
+
+    fn pool_row(&self, row: &[i8], sums: &mut [i8]) {
+        match sums.len() % (4 * L::LANES) {
+            0 => self.lanes.run(Pool { row, sums }),
+            _ => Scalar.pool_row(row, sums),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kernels::conformance::check;
+
+    extern crate std;
+
+    /// Holds what the processor has to the reference.
+    fn conforms<L: Lanes>() {
+        let name = core::any::type_name::<L>();
+        match Simd::<L>::new() {
+            Some(mut kernels) => {
+                if let Err(mismatch) = check(&mut kernels) {
+                    panic!("{name}: {mismatch}");
+                }
+            }
+            None => std::eprintln!("SKIPPED: this processor has no {name}"),
+        }
+    }
+
+    #[test]
+    fn avx512_vnni_conforms() {
+        conforms::<Avx512Vnni>();
+    }
+
+    #[test]
+    fn avx_vnni_conforms() {
+        conforms::<AvxVnni>();
+    }
+
+    #[test]
+    fn avx2_conforms() {
+        conforms::<Avx2>();
+    }
+}

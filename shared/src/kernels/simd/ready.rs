@@ -1,0 +1,231 @@
+//! Weights and tables of a layer in the order in which vectors read them.
+
+use alloc::vec;
+use alloc::vec::Vec;
+
+use super::lanes::{Lanes, MOST_VECTORS, output_of};
+use crate::kernels::{OutputStage, Packed};
+
+/// Tables of a block of outputs: bias, mantissa, mantissa of the next lane, bits to the right, half
+/// of two to that; bits to the left, and all ones where there are bits to the right.
+pub(super) const TABLES: usize = 7;
+/// Sums above this could overflow when they are rounded.
+const MOST_SUM: i64 = 1 << 30;
+
+/// Memory that begins with a cache line.
+#[derive(Clone, Copy, Debug)]
+#[repr(C, align(64))]
+struct Line([i8; 64]);
+
+/// Bytes from the beginning of a cache line on.
+#[derive(Clone, Debug)]
+struct Lines(Vec<Line>);
+
+impl Lines {
+    fn new(bytes: impl Iterator<Item = i8>) -> Self {
+        let bytes: Vec<i8> = bytes.collect();
+        let mut lines = vec![Line([0; 64]); bytes.len().div_ceil(64)];
+        for (line, bytes) in lines.iter_mut().zip(bytes.chunks(64)) {
+            line.0[..bytes.len()].copy_from_slice(bytes);
+        }
+        Lines(lines)
+    }
+
+    const fn as_ptr(&self) -> *const i8 {
+        self.0.as_ptr().cast()
+    }
+}
+
+/// Which kernel a layer was made ready for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// Each output a sum over all terms.
+    Matrix,
+    /// Each output a sum over the window of its own channel.
+    Depthwise,
+}
+
+/// What vectors read of a layer, and for which shape.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Shape {
+    pub(super) kind: Kind,
+    /// Terms of a sum; 9 of a depthwise layer.
+    pub(super) terms: usize,
+    pub(super) outputs: usize,
+}
+
+/// What vectors read of a layer.
+#[derive(Clone, Debug)]
+pub(super) struct Ready {
+    pub(super) shape: Shape,
+    /// Whether each output is shifted to the right.
+    pub(super) to_the_right: bool,
+    weights: Lines,
+    tables: Lines,
+}
+
+/// Outputs that are computed together: the first, and how many vectors of sums they fill.
+#[derive(Clone, Copy)]
+pub(super) struct Block {
+    pub(super) first: usize,
+    pub(super) vectors: usize,
+}
+
+/// The blocks of `outputs` outputs: of four vectors for a depthwise layer; else of two, and of one
+/// for what one holds.
+pub(super) fn blocks<L: Lanes>(kind: Kind, outputs: usize) -> impl Iterator<Item = Block> {
+    let mut first = 0;
+    core::iter::from_fn(move || {
+        let rest = outputs.checked_sub(first).filter(|rest| *rest > 0)?;
+        let vectors = match kind {
+            Kind::Depthwise => MOST_VECTORS,
+            Kind::Matrix => 1 + usize::from(rest > L::LANES),
+        };
+        let block = Block { first, vectors };
+        first += vectors * L::LANES;
+        Some(block)
+    })
+}
+
+/// Terms of a sum as they are stored: a multiple of four.
+pub(super) const fn stored(terms: usize) -> usize {
+    terms.next_multiple_of(4)
+}
+
+impl Ready {
+    /// A layer with packed weights, each output a sum over `weights.terms()` terms; `None` where a
+    /// sum could be too large.
+    pub(super) fn matrix<L: Lanes>(
+        weights: Packed<'_>,
+        zero_point: i8,
+        output: &OutputStage<'_>,
+    ) -> Option<Self> {
+        let outputs = output.channels.shift.len();
+        let terms = weights.terms();
+        let at = move |channel: usize, term: usize| match channel < outputs && term < terms {
+            true => weights.at(channel, term),
+            false => 0,
+        };
+        let groups = stored(terms) / L::GROUP;
+        let bytes = blocks::<L>(Kind::Matrix, outputs).flat_map(move |block| {
+            let vectors = (0..groups)
+                .flat_map(move |group| (0..block.vectors).map(move |vector| (group, vector)));
+            vectors.flat_map(move |(group, vector)| {
+                (0..L::LANES * L::GROUP).map(move |byte| {
+                    let lane = byte / L::GROUP;
+                    let channel = block.first + output_of(block.vectors, vector, lane);
+                    at(channel, group * L::GROUP + byte % L::GROUP)
+                })
+            })
+        });
+        let weights = |channel| (0..terms).map(move |term| at(channel, term));
+        let shape = Shape {
+            kind: Kind::Matrix,
+            terms,
+            outputs,
+        };
+        Some(Ready {
+            tables: tables::<L, _>(&shape, zero_point, output, weights)?,
+            weights: Lines::new(bytes),
+            to_the_right: output.channels.shift.iter().all(|shift| *shift < 0),
+            shape,
+        })
+    }
+
+    /// A depthwise layer, its weights `[C, 3, 3]`; `None` where a sum could be too large.
+    pub(super) fn depthwise<L: Lanes>(
+        weights: &[i8],
+        zero_point: i8,
+        output: &OutputStage<'_>,
+    ) -> Option<Self> {
+        let outputs = output.channels.shift.len();
+        let (taps, _) = weights.as_chunks::<9>();
+        let taps = |channel: usize| taps.get(channel).copied().unwrap_or_default();
+        let bytes = blocks::<L>(Kind::Depthwise, outputs).flat_map(move |block| {
+            // Column, vector, word of a lane.
+            (0..3 * MOST_VECTORS * L::COLUMN_WORDS).flat_map(move |at| {
+                let (word, at) = (at % L::COLUMN_WORDS, at / L::COLUMN_WORDS);
+                let (vector, column) = (at % MOST_VECTORS, at / MOST_VECTORS);
+                (0..L::LANES).flat_map(move |lane| {
+                    let taps = taps(block.first + output_of(block.vectors, vector, lane));
+                    L::column_word([taps[column], taps[column + 3], taps[column + 6]], word)
+                })
+            })
+        });
+        let shape = Shape {
+            kind: Kind::Depthwise,
+            terms: 9,
+            outputs,
+        };
+        Some(Ready {
+            tables: tables::<L, _>(&shape, zero_point, output, |channel| {
+                taps(channel).into_iter()
+            })?,
+            weights: Lines::new(bytes),
+            to_the_right: output.channels.shift.iter().all(|shift| *shift < 0),
+            shape,
+        })
+    }
+
+    /// Where the weights of the block at `first` begin: as many bytes on as `each` output has.
+    pub(super) fn weights(&self, first: usize, each: usize) -> *const i8 {
+        self.weights.as_ptr().wrapping_add(first * each)
+    }
+
+    /// Where the tables of the block at `first` begin.
+    pub(super) fn tables(&self, first: usize) -> *const i32 {
+        let tables: *const i32 = self.tables.as_ptr().cast();
+        tables.wrapping_add(first * TABLES)
+    }
+}
+
+/// The tables of all blocks, where no sum over the weights of an output is too large. Activations
+/// are 128 more than they are and have not lost their zero point, which the bias makes good.
+fn tables<L: Lanes, W: Iterator<Item = i8>>(
+    shape: &Shape,
+    zero_point: i8,
+    output: &OutputStage<'_>,
+    weights: impl Fn(usize) -> W,
+) -> Option<Lines> {
+    let channels = output.channels;
+    let zero_point = i32::from(zero_point);
+    let largest = i64::from((127 - zero_point).max(128 + zero_point));
+    let mut biases = Vec::new();
+    for channel in 0..shape.outputs {
+        let bias = channels.bias.at(channel);
+        let (mut sum, mut most) = (0_i32, i64::from(bias).abs());
+        for weight in weights(channel) {
+            sum += i32::from(weight);
+            most += largest * i64::from(weight.unsigned_abs());
+        }
+        if channels.shift[channel] < 0 && most >= MOST_SUM {
+            return None;
+        }
+        biases.push(bias.wrapping_sub((128 + zero_point).wrapping_mul(sum)));
+    }
+    let mut numbers: Vec<i32> = Vec::new();
+    for block in blocks::<L>(shape.kind, shape.outputs) {
+        let lanes = block.vectors * L::LANES;
+        let mut table = |number: &dyn Fn(usize) -> i32, of: fn(usize) -> usize| {
+            numbers.extend((0..lanes).map(|at| {
+                let (vector, lane) = (of(at) / L::LANES, of(at) % L::LANES);
+                let channel = block.first + output_of(block.vectors, vector, lane);
+                match channel < shape.outputs {
+                    true => number(channel),
+                    false => 0,
+                }
+            }));
+        };
+        let shift = |channel: usize| i32::from(channels.shift[channel]);
+        let right = |channel| (-shift(channel)).max(0);
+        table(&|channel| biases[channel], |at| at);
+        table(&|channel| channels.multiplier.at(channel), |at| at);
+        table(&|channel| channels.multiplier.at(channel), |at| at | 1);
+        table(&right, |at| at);
+        table(&|channel| (1_i64 << right(channel) >> 1) as i32, |at| at);
+        table(&|channel| shift(channel).max(0), |at| at);
+        table(&|channel| -i32::from(right(channel) > 0), |at| at);
+    }
+    let bytes = numbers.into_iter().flat_map(i32::to_le_bytes);
+    Some(Lines::new(bytes.map(|byte| byte as i8)))
+}

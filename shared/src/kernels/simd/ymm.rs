@@ -1,0 +1,222 @@
+//! What the variants with vectors of 256 bits share: everything but products.
+//!
+//! # Safety
+//! The processor that runs any of this has AVX2, and pointers are at as many numbers as
+//! [`Lanes`](super::lanes::Lanes) says.
+
+use core::arch::x86_64::*;
+
+use super::lanes::Place;
+
+/// Sums in a vector.
+pub(super) const LANES: usize = 8;
+/// Sign bits: between an int8 and an activation.
+pub(super) const SIGNS: i8 = i8::MIN;
+
+/// See [`Lanes::high_product`](super::lanes::Lanes::high_product).
+#[inline(always)]
+pub(super) unsafe fn high_product(sums: __m256i, mantissa: __m256i, odd: __m256i) -> __m256i {
+    // With a mantissa of at least zero, gemmlowp's nudge and division are a half more and the floor:
+    // bits 31 to 62 of the product.
+    // SAFETY: the processor has AVX2.
+    unsafe {
+        let half = _mm256_set1_epi64x(1 << 30);
+        let even = _mm256_add_epi64(_mm256_mul_epi32(sums, mantissa), half);
+        let sums = _mm256_srli_epi64::<32>(sums);
+        let odd = _mm256_add_epi64(_mm256_mul_epi32(sums, odd), half);
+        _mm256_blend_epi32::<0xAA>(_mm256_srli_epi64::<31>(even), _mm256_slli_epi64::<1>(odd))
+    }
+}
+
+/// Copies `count` bytes, eight at a time as long as there are.
+///
+/// # Safety
+/// There are `count` bytes at both, apart from each other.
+#[inline(always)]
+unsafe fn copy(from: *const i8, to: *mut i8, count: usize) {
+    let mut at = 0;
+    // SAFETY: no more than `count` bytes are read and written.
+    unsafe {
+        while at + 8 <= count {
+            let eight: u64 = from.add(at).cast::<u64>().read_unaligned();
+            to.add(at).cast::<u64>().write_unaligned(eight);
+            at += 8;
+        }
+        while at < count {
+            *to.add(at) = *from.add(at);
+            at += 1;
+        }
+    }
+}
+
+/// See [`Lanes::bytes`](super::lanes::Lanes::bytes).
+#[inline(always)]
+pub(super) unsafe fn bytes(from: *const i8, count: usize) -> __m256i {
+    // SAFETY: `count` bytes are read, of which the buffer holds 32.
+    unsafe {
+        let bytes = if count >= 32 {
+            _mm256_loadu_si256(from.cast())
+        } else {
+            let mut buffer = [0_i8; 32];
+            copy(from, buffer.as_mut_ptr(), count);
+            _mm256_loadu_si256(buffer.as_ptr().cast())
+        };
+        _mm256_xor_si256(bytes, _mm256_set1_epi8(SIGNS))
+    }
+}
+
+/// Three activations of a channel and a zero side by side; see
+/// [`Lanes::columns`](super::lanes::Lanes::columns).
+#[inline(always)]
+pub(super) unsafe fn columns(rows: [__m256i; 3]) -> [__m256i; 4] {
+    // SAFETY: the processor has AVX2.
+    unsafe {
+        let [top, middle, bottom] = rows;
+        let none = _mm256_setzero_si256();
+        let low = [
+            _mm256_unpacklo_epi8(top, middle),
+            _mm256_unpacklo_epi8(bottom, none),
+        ];
+        let high = [
+            _mm256_unpackhi_epi8(top, middle),
+            _mm256_unpackhi_epi8(bottom, none),
+        ];
+        [
+            _mm256_unpacklo_epi16(low[0], low[1]),
+            _mm256_unpackhi_epi16(low[0], low[1]),
+            _mm256_unpacklo_epi16(high[0], high[1]),
+            _mm256_unpackhi_epi16(high[0], high[1]),
+        ]
+    }
+}
+
+/// Two vectors of sums as 16-bit numbers, moved to the zero point. Packing saturates, and so does the
+/// sum: no clamp tells that from what would have been.
+#[inline(always)]
+unsafe fn pair(a: __m256i, b: __m256i, zero_point: __m256i) -> __m256i {
+    // SAFETY: the processor has AVX2.
+    unsafe { _mm256_adds_epi16(_mm256_packs_epi32(a, b), zero_point) }
+}
+
+/// See [`Lanes::write`](super::lanes::Lanes::write).
+#[inline(always)]
+pub(super) unsafe fn write<const V: usize>(
+    to: *mut i8,
+    count: usize,
+    sums: [__m256i; V],
+    place: &Place,
+) {
+    // SAFETY: `count` outputs are written, of the block's `V * LANES`.
+    unsafe {
+        let zero_point = _mm256_set1_epi16(place.zero_point.into());
+        // Quarters of 64 bits in the order of outputs, those that there are.
+        let bytes = match V {
+            4 => _mm256_packs_epi16(
+                pair(sums[0], sums[1], zero_point),
+                pair(sums[2], sums[3], zero_point),
+            ),
+            2 => {
+                let pair = pair(sums[0], sums[1], zero_point);
+                _mm256_permute4x64_epi64::<0b1000>(_mm256_packs_epi16(pair, pair))
+            }
+            _ => {
+                let pair = pair(sums[0], sums[0], zero_point);
+                let order = _mm256_setr_epi32(0, 4, 0, 4, 0, 4, 0, 4);
+                _mm256_permutevar8x32_epi32(_mm256_packs_epi16(pair, pair), order)
+            }
+        };
+        let bytes = _mm256_max_epi8(bytes, _mm256_set1_epi8(place.min));
+        let bytes = _mm256_min_epi8(bytes, _mm256_set1_epi8(place.max));
+        match (V, count) {
+            (4, 32) => _mm256_storeu_si256(to.cast(), bytes),
+            (2, 16) => _mm_storeu_si128(to.cast(), _mm256_castsi256_si128(bytes)),
+            (1, 8) => _mm_storel_epi64(to.cast(), _mm256_castsi256_si128(bytes)),
+            _ => {
+                let mut buffer = [0_i8; 32];
+                _mm256_storeu_si256(buffer.as_mut_ptr().cast(), bytes);
+                copy(buffer.as_ptr(), to, count);
+            }
+        }
+    }
+}
+
+/// The methods of [`Lanes`](super::lanes::Lanes) that are the same for all.
+macro_rules! shared {
+    () => {
+        #[inline(always)]
+        unsafe fn load(from: *const i32) -> __m256i {
+            unsafe { _mm256_loadu_si256(from.cast()) }
+        }
+
+        #[inline(always)]
+        unsafe fn splat(number: i32) -> __m256i {
+            unsafe { _mm256_set1_epi32(number) }
+        }
+
+        #[inline(always)]
+        unsafe fn extend(from: *const i8) -> __m256i {
+            unsafe { _mm256_cvtepi8_epi32(_mm_loadl_epi64(from.cast())) }
+        }
+
+        #[inline(always)]
+        unsafe fn store(to: *mut i32, sums: __m256i) {
+            unsafe { _mm256_storeu_si256(to.cast(), sums) }
+        }
+
+        #[inline(always)]
+        unsafe fn add(a: __m256i, b: __m256i) -> __m256i {
+            unsafe { _mm256_add_epi32(a, b) }
+        }
+
+        #[inline(always)]
+        unsafe fn shift_left(sums: __m256i, bits: u32) -> __m256i {
+            unsafe { _mm256_sll_epi32(sums, _mm_cvtsi32_si128(bits as i32)) }
+        }
+
+        #[inline(always)]
+        unsafe fn high_product(sums: __m256i, mantissa: __m256i, odd: __m256i) -> __m256i {
+            unsafe { ymm::high_product(sums, mantissa, odd) }
+        }
+
+        #[inline(always)]
+        unsafe fn negative(sums: __m256i) -> __m256i {
+            unsafe { _mm256_srai_epi32::<31>(sums) }
+        }
+
+        #[inline(always)]
+        unsafe fn and(a: __m256i, b: __m256i) -> __m256i {
+            unsafe { _mm256_and_si256(a, b) }
+        }
+
+        #[inline(always)]
+        unsafe fn shift_left_each(sums: __m256i, bits: __m256i) -> __m256i {
+            unsafe { _mm256_sllv_epi32(sums, bits) }
+        }
+
+        #[inline(always)]
+        unsafe fn shift_right_each(sums: __m256i, bits: __m256i) -> __m256i {
+            unsafe { _mm256_srav_epi32(sums, bits) }
+        }
+
+        #[inline(always)]
+        unsafe fn write<const V: usize>(
+            to: *mut i8,
+            count: usize,
+            sums: [__m256i; V],
+            place: &Place,
+        ) {
+            unsafe { ymm::write(to, count, sums, place) }
+        }
+
+        #[inline(always)]
+        unsafe fn bytes(from: *const i8, count: usize) -> __m256i {
+            unsafe { ymm::bytes(from, count) }
+        }
+
+        #[inline(always)]
+        unsafe fn splat_byte(number: i8) -> __m256i {
+            unsafe { _mm256_set1_epi8(number ^ ymm::SIGNS) }
+        }
+    };
+}
+pub(super) use shared;
