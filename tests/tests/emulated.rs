@@ -1,7 +1,7 @@
 //! The same answer on the board: emulated Cortex-M4, M7 and M33 against the laptop, on camera
 //! frames of real photos.
 //!
-//! `POSY_EMULATED_PHOTOS` is the number of photos for each network and board, 10 by default.
+//! `POSY_EMULATED_PHOTOS` is the number of photos for each network and board, 50 by default.
 
 use std::path::Path;
 use std::sync::Mutex;
@@ -24,7 +24,7 @@ const ARCHITECTURES: [&str; 3] = [
 static ALONE: Mutex<()> = Mutex::new(());
 
 fn photo_count() -> usize {
-    let count = std::env::var("POSY_EMULATED_PHOTOS").unwrap_or_else(|_| "10".into());
+    let count = std::env::var("POSY_EMULATED_PHOTOS").unwrap_or_else(|_| "50".into());
     count.parse().expect("POSY_EMULATED_PHOTOS is a number")
 }
 
