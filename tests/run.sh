@@ -48,12 +48,24 @@ if arm=$(step boards/arm-toolchain.sh); then
     board qemu-mps2 thumbv7em-none-eabihf --features an386
     board qemu-mps2 thumbv7em-none-eabihf --features an500
     board qemu-mps2 thumbv8m.main-none-eabihf --features an505
+    board rp-pico thumbv6m-none-eabi
+    board rp-pico2 thumbv8m.main-none-eabihf
+    board nucleo-h743zi thumbv7em-none-eabihf
+    board nrf52840-dk thumbv7em-none-eabihf
     command -v qemu-system-arm >/dev/null || missing="boards were built and not emulated"
 else
     missing="no board was built or emulated"
 fi
 
+# Decodes the structured logs of boards in tests. The first line of its --version names that.
+decoder=1.2.0 undecoded=""
+if [ "$(target/tools/bin/defmt-print --version 2>/dev/null | head -n 1)" != "defmt-print $decoder" ]; then
+    step cargo install --quiet --locked --version "$decoder" defmt-print --root target/tools ||
+        undecoded="boards' structured logs were not decoded: defmt-print could not be installed"
+fi
+
 step cargo test --release --workspace --locked
+if [ -n "$undecoded" ]; then printf '\nSKIPPED: %s\n' "$undecoded" >&2; fi
 if [ -n "$missing" ]; then
     printf '\nSKIPPED: %s: see what boards/arm-toolchain.sh says above\n' "$missing" >&2
 fi

@@ -13,7 +13,7 @@
 use core::convert::Infallible;
 
 use embedded_io::Write;
-use posy_shared::engine::Engine;
+use posy_shared::engine::{Engine, arena_len};
 use posy_shared::kernels::Kernels;
 use posy_shared::model::Model;
 use posy_shared::preprocess::scratch_len;
@@ -21,7 +21,7 @@ use posy_shared::preprocess::scratch_len;
 use crate::camera::{Camera, Clock};
 use crate::classify::RowBuffers;
 use crate::report::notice;
-use crate::service::{self, Command, Pace, Service};
+use crate::service::{self, Command, Event, Pace, Service};
 use crate::slot;
 
 /// Pixels in the longest row that a program has room for: of a camera's frame, and of a network's
@@ -40,8 +40,18 @@ const STATUS: u8 = b's';
 /// The serial ports of a board, all of them at once, and its button.
 pub trait Console: Write {
     /// The next byte that a person sent, if there is one; a press of the button is a `c`. Does not
-    /// wait.
+    /// wait. Asked for before each picture, and all the time while there is nothing to do.
     fn poll(&mut self) -> Option<u8>;
+
+    /// All logits of a picture, before the line of its answer. Where a person reads along there is
+    /// nothing to do; a console that is read by a program can pass them on.
+    ///
+    /// # Errors
+    /// Whatever the serial port says.
+    fn logits(&mut self, logits: &[i8]) -> Result<(), Self::Error> {
+        let _ = logits;
+        Ok(())
+    }
 }
 
 /// How much of the stack has been used.
@@ -117,13 +127,58 @@ where
     T: Clock,
     K: Kernels,
 {
-    let model = checked(board, slot, memory, &kernels)?;
+    loop {
+        // Read here, where it stays: a model is 5 kB, and each function that it is handed through
+        // takes as much of the stack again.
+        let read = Model::read_slot(slot);
+        let checked = match &read {
+            Ok(model) => {
+                slot::check(model, &mut memory.arena, &mut memory.row, kernels()).map(|()| model)
+            }
+            Err(error) => Err((*error).into()),
+        };
+        match checked {
+            Ok(model) => return serve(board, model, memory, kernels()),
+            Err(error) => {
+                #[cfg(feature = "defmt")]
+                defmt::error!("{}", defmt::Display2Format(&error));
+                notice(&mut board.console, error)?;
+            }
+        }
+        wait(board);
+    }
+}
+
+/// Classifies with a model that has been checked.
+fn serve<C, P, T, K, const ARENA: usize>(
+    board: &mut Board<C, P, T>,
+    model: &Model<'_>,
+    memory: &mut Memory<ARENA>,
+    kernels: K,
+) -> Result<Infallible, P::Error>
+where
+    C: Camera<Error: core::fmt::Display>,
+    P: Console,
+    T: Clock,
+    K: Kernels,
+{
+    let Board { name, console, .. } = board;
+    let architecture = model.provenance().architecture;
+    let (labels, len) = (model.labels().count(), model.file_len());
+    #[cfg(feature = "defmt")]
+    defmt::info!("{=str}, {=str}, {=usize} bytes", name, architecture, len);
+    notice(
+        console,
+        format_args!("{name}, {architecture}, {labels} labels, {len} bytes"),
+    )?;
+    notice(console, "golden check passed")?;
+    let needed = arena_len(model, &kernels);
     // The model has run in this memory: the engine has no reason to refuse it now.
-    let mut engine = match Engine::new(&model, &mut memory.arena, kernels()) {
+    let mut engine = match Engine::new(model, &mut memory.arena, kernels) {
         Ok(engine) => engine,
         Err(error) => loop {
             notice(&mut board.console, error)?;
-            wait(&mut board.clock);
+            wait(board);
         },
     };
     let mut buffers = RowBuffers {
@@ -131,7 +186,6 @@ where
         rgb: &mut memory.rgb,
         scratch: &mut memory.scratch,
     };
-    let needed = model.plan().arena_len;
     status::<_, ARENA>(&mut board.console, needed, (board.stack)())?;
     let mut service = Service::<TOP>::new(Pace::Continuous);
     loop {
@@ -146,46 +200,21 @@ where
         let event = service.step(camera, &mut engine, &mut buffers, clock);
         #[cfg(feature = "defmt")]
         service::log(&event);
+        if let (Event::Answer { .. }, Some(logits)) = (&event, engine.last_output()) {
+            #[cfg(feature = "defmt")]
+            defmt::debug!("logits {=[?]}", logits);
+            board.console.logits(logits)?;
+        }
         service::tell(&mut board.console, &event)?;
     }
 }
 
-/// The model in `slot`, once it passes every check.
-fn checked<'m, C, P: Console, T: Clock, K: Kernels, const ARENA: usize>(
-    board: &mut Board<C, P, T>,
-    slot: &'m [u8],
-    memory: &mut Memory<ARENA>,
-    kernels: &impl Fn() -> K,
-) -> Result<Model<'m>, P::Error> {
-    let Board { name, console, .. } = board;
-    loop {
-        match slot::check(slot, &mut memory.arena, &mut memory.row, kernels()) {
-            Ok(model) => {
-                let architecture = model.provenance().architecture;
-                let (labels, len) = (model.labels().count(), model.file_len());
-                #[cfg(feature = "defmt")]
-                defmt::info!("{=str}, {=str}, {=usize} bytes", name, architecture, len);
-                notice(
-                    console,
-                    format_args!("{name}, {architecture}, {labels} labels, {len} bytes"),
-                )?;
-                notice(console, "golden check passed")?;
-                return Ok(model);
-            }
-            Err(error) => {
-                #[cfg(feature = "defmt")]
-                defmt::error!("{}", defmt::Display2Format(&error));
-                notice(console, error)?;
-            }
-        }
-        wait(&mut board.clock);
+/// Waits until the same thing may be said again. Without a model nothing can be asked for.
+fn wait<C, P: Console, T: Clock>(board: &mut Board<C, P, T>) {
+    let since_ms = board.clock.now_ms();
+    while board.clock.now_ms().wrapping_sub(since_ms) < REPEAT_MS {
+        while board.console.poll().is_some() {}
     }
-}
-
-/// Waits until the same thing may be said again.
-fn wait(clock: &mut impl Clock) {
-    let since_ms = clock.now_ms();
-    while clock.now_ms().wrapping_sub(since_ms) < REPEAT_MS {}
 }
 
 /// Says what memory is used.
@@ -194,6 +223,14 @@ fn status<P: Console, const ARENA: usize>(
     needed: usize,
     Stack { used, size }: Stack,
 ) -> Result<(), P::Error> {
+    #[cfg(feature = "defmt")]
+    defmt::info!(
+        "RAM {=usize} of {=usize} bytes for the network, stack {=usize} of {=usize} bytes so far",
+        needed,
+        ARENA,
+        used,
+        size
+    );
     notice(
         console,
         format_args!(

@@ -230,37 +230,51 @@ pub fn tell<W: Write, E: fmt::Display, const N: usize>(
     }
 }
 
-/// Logs what came of a step, with the times of each stage.
+/// Logs what came of a step, in one record: an answer with the times of each stage, a failure with
+/// its cause.
 #[cfg(feature = "defmt")]
-pub fn log<E: fmt::Debug, const N: usize>(event: &Event<'_, E, N>) {
+pub fn log<E: fmt::Display, const N: usize>(event: &Event<'_, E, N>) {
     match event {
         Event::Idle => {}
         Event::Answer { ranking, times } => {
-            if ranking.is_unknown() {
-                defmt::info!("unknown");
-            }
-            for ranked in ranking.iter() {
-                let (whole, tenths) = ranked.score.percent();
-                defmt::info!("{=str} {=u32}.{=u32}%", ranked.label, whole, tenths);
-            }
-            defmt::info!(
-                "capture {=u32} ms, rows {=u32} ms, network {=u32} ms, total {=u32} ms",
-                times.capture_ms,
-                times.rows_ms,
-                times.network_ms,
-                times.total_ms
-            );
+            let unknown = if ranking.is_unknown() {
+                "unknown  "
+            } else {
+                ""
+            };
+            defmt::info!("{=str}{}{}", unknown, Labels(ranking), times);
         }
         Event::Failed {
             error,
             attempt,
             gave_up,
-        } => defmt::warn!(
-            "attempt {=u8} of {=u8} failed, gave up {=bool}: {}",
-            attempt,
-            ATTEMPTS,
-            gave_up,
-            defmt::Debug2Format(error)
-        ),
+        } => {
+            let follows = if *gave_up {
+                "no answer"
+            } else {
+                "trying again"
+            };
+            defmt::warn!(
+                "attempt {=u8} of {=u8}: {}; {=str}",
+                attempt,
+                ATTEMPTS,
+                defmt::Display2Format(error),
+                follows
+            );
+        }
+    }
+}
+
+/// The labels of a ranking, each with two spaces behind it.
+#[cfg(feature = "defmt")]
+struct Labels<'r, 'm, const N: usize>(&'r Ranking<'m, N>);
+
+#[cfg(feature = "defmt")]
+impl<const N: usize> defmt::Format for Labels<'_, '_, N> {
+    fn format(&self, f: defmt::Formatter<'_>) {
+        for ranked in self.0.iter() {
+            let (whole, tenths) = ranked.score.percent();
+            defmt::write!(f, "{=str} {=u32}.{=u32}%  ", ranked.label, whole, tenths);
+        }
     }
 }

@@ -1,11 +1,11 @@
 //! The model slot: a region of flash, apart from the program, that holds a `.posy` file.
 //!
 //! Flash can be half written, erased, or written by another version of posy; so nothing in it is
-//! believed before [`check`] has gone through it. What it says fits a line on a serial port.
+//! believed before [`Model::read_slot`] and [`check`] have gone through it. What it says fits a line on a serial port.
 
 use core::fmt;
 
-use posy_shared::engine::{Engine, EngineError};
+use posy_shared::engine::{Engine, EngineError, arena_len};
 use posy_shared::kernels::Kernels;
 use posy_shared::model::{FORMAT_VERSION, LayerFault, Model, ReadError};
 
@@ -144,43 +144,31 @@ impl From<ReadError> for SlotError {
     }
 }
 
-/// Reads the model at the start of `slot` and checks that it fits `arena_len` bytes of memory;
-/// runs nothing.
+/// Checks that a board can run `model`: that it fits `arena`, that it has labels, and that its
+/// golden input, run in `arena` with `kernels`, gives the laptop's answer. `row` holds a row of
+/// input on its way: three numbers for each pixel of the network's width.
 ///
 /// # Errors
-/// Every [`SlotError`] but those of the golden check.
-pub fn read(slot: &[u8], arena_len: usize) -> Result<Model<'_>, SlotError> {
-    let model = Model::read_slot(slot)?;
-    let needed = model.plan().arena_len;
-    if needed > arena_len {
-        return Err(SlotError::Memory {
-            needed,
-            available: arena_len,
-        });
+/// [`SlotError::Memory`], [`SlotError::NoLabels`], [`SlotError::Row`], [`SlotError::Golden`] or
+/// [`SlotError::Engine`]. The others are those of [`Model::read_slot`], by `From`.
+pub fn check<K: Kernels>(
+    model: &Model<'_>,
+    arena: &mut [i8],
+    row: &mut [i8],
+    kernels: K,
+) -> Result<(), SlotError> {
+    let (needed, available) = (arena_len(model, &kernels), arena.len());
+    if needed > available {
+        return Err(SlotError::Memory { needed, available });
     }
     if model.labels().next().is_none() {
         return Err(SlotError::NoLabels);
     }
-    Ok(model)
-}
-
-/// [`read`], then runs the model's golden input in `arena` with `kernels`. `row` holds a row of
-/// input on its way: three numbers for each pixel of the network's width.
-///
-/// # Errors
-/// See [`SlotError`].
-pub fn check<'m, K: Kernels>(
-    slot: &'m [u8],
-    arena: &mut [i8],
-    row: &mut [i8],
-    kernels: K,
-) -> Result<Model<'m>, SlotError> {
-    let model = read(slot, arena.len())?;
     let (needed, available) = (model.input_shape().row_len(), row.len());
     let row = row
         .get_mut(..needed)
         .ok_or(SlotError::Row { needed, available })?;
-    Engine::new(&model, arena, kernels)
+    Engine::new(model, arena, kernels)
         .and_then(|mut engine| engine.golden_check(row))
         .map_err(|error| match error {
             EngineError::Golden => SlotError::Golden,
@@ -189,6 +177,5 @@ pub fn check<'m, K: Kernels>(
                 available: given,
             },
             other => SlotError::Engine(other),
-        })?;
-    Ok(model)
+        })
 }

@@ -1,16 +1,18 @@
 //! The ArduCAM driver against scripted bus transactions: what it sends, byte for byte, and what
 //! it says to each answer.
 
+mod common;
+
+use common::sensor_steps::{identity_steps, setup_steps};
 use embedded_hal::i2c::{ErrorKind, NoAcknowledgeSource};
 use embedded_hal_mock::eh1::delay::{CheckedDelay, NoopDelay, Transaction as Delay};
 use embedded_hal_mock::eh1::i2c::{Mock as I2c, Transaction as I2cStep};
 use embedded_hal_mock::eh1::spi::{Mock as Spi, Transaction as SpiStep};
-use posy_firmware::camera::ov2640::{self, Mode, Resolution};
+use posy_firmware::camera::ov2640::{Mode, Resolution};
 use posy_firmware::camera::{ArduCam, ArduCamError, Camera};
 
 const MODE: Mode = Mode::picture(Resolution::Qqvga);
 const FRAME_LEN: u32 = 160 * 120 * 2;
-const SENSOR: u8 = 0x30;
 
 fn spi_write(register: u8, value: u8) -> Vec<SpiStep<u8>> {
     vec![
@@ -51,28 +53,6 @@ fn spi_init() -> Vec<SpiStep<u8>> {
     .concat()
 }
 
-fn identity_steps(product: [u8; 2]) -> Vec<I2cStep> {
-    vec![
-        I2cStep::write(SENSOR, vec![0xFF, 0x01]),
-        I2cStep::write(SENSOR, vec![0x0A]),
-        I2cStep::read(SENSOR, vec![product[0]]),
-        I2cStep::write(SENSOR, vec![0x0B]),
-        I2cStep::read(SENSOR, vec![product[1]]),
-    ]
-}
-
-/// I2C side of a setup without fault.
-fn i2c_init() -> Vec<I2cStep> {
-    let write = |register, value| I2cStep::write(SENSOR, vec![register, value]);
-    let mut steps = identity_steps([0x26, 0x42]);
-    steps.push(write(0x12, 0x80));
-    for run in ov2640::SETUP {
-        steps.extend(run.values.iter().map(|&value| write(run.register, value)));
-    }
-    steps.extend(ov2640::for_mode(MODE).map(|(register, value)| write(register, value)));
-    steps
-}
-
 /// A capture: `waits` looks at the status before the frame is there, then its length.
 fn spi_capture(waits: usize, len: u32) -> Vec<SpiStep<u8>> {
     let mut steps = link_answers(0x55, Some(0xAA));
@@ -105,12 +85,16 @@ fn camera(i2c: &[I2cStep], spi: &[SpiStep<u8>]) -> ArduCam<I2c, Spi<u8>, NoopDel
 fn setup_and_capture_send_what_the_camera_documents() {
     for len in [FRAME_LEN, FRAME_LEN + 8] {
         let row = |byte| spi_read(0x3C, vec![byte; 320]);
-        let spi = [spi_init(), spi_capture(2, len), row(7), row(9)].concat();
-        let mut camera = camera(&i2c_init(), &spi);
+        let rows = (0..120).flat_map(row);
+        // After the last row: is the camera there, and has it kept its frame?
+        let still_there = [link_answers(0x55, Some(0xAA)), spi_read(0x41, vec![0x08])].concat();
+        let begin = [spi_init(), spi_capture(2, len)].concat();
+        let spi: Vec<_> = begin.into_iter().chain(rows).chain(still_there).collect();
+        let mut camera = camera(&setup_steps(MODE), &spi);
         camera.init().unwrap();
         camera.capture().unwrap();
         let mut read = [0; 320];
-        for byte in [7, 9] {
+        for byte in 0..120 {
             camera.read_row(&mut read).unwrap();
             assert_eq!(read, [byte; 320]);
         }
@@ -137,7 +121,7 @@ fn a_link_that_does_not_echo_is_named() {
 #[test]
 fn the_link_is_tested_before_each_capture() {
     let spi = [spi_init(), link_answers(0xFF, None)].concat();
-    let mut camera = camera(&i2c_init(), &spi);
+    let mut camera = camera(&setup_steps(MODE), &spi);
     camera.init().unwrap();
     let (written, read) = (0x55, 0xFF);
     assert_eq!(camera.capture(), Err(ArduCamError::Link { written, read }));
@@ -146,7 +130,7 @@ fn the_link_is_tested_before_each_capture() {
 
 #[test]
 fn every_transfer_to_the_sensor_may_be_refused() {
-    let all = i2c_init();
+    let all = setup_steps(MODE);
     let before = [controller_reset(), link_answers(0x55, Some(0xAA))].concat();
     for source in [NoAcknowledgeSource::Address, NoAcknowledgeSource::Data] {
         let nack = ErrorKind::NoAcknowledge(source);
@@ -182,7 +166,7 @@ fn waiting_for_a_frame_is_bounded() {
     let mut delays = vec![Delay::delay_ms(100); 3];
     delays.extend(vec![Delay::delay_ms(1); 1000]);
     let delay = CheckedDelay::new(&delays);
-    let mut camera = ArduCam::new(I2c::new(&i2c_init()), Spi::new(&spi), delay, MODE);
+    let mut camera = ArduCam::new(I2c::new(&setup_steps(MODE)), Spi::new(&spi), delay, MODE);
     camera.init().unwrap();
     let waited_ms = 1000;
     assert_eq!(camera.capture(), Err(ArduCamError::Timeout { waited_ms }));
@@ -204,7 +188,7 @@ fn a_frame_of_another_length_is_torn() {
         0x7F_FFFF,
     ] {
         let spi = [spi_init(), spi_capture(0, found)].concat();
-        let mut camera = camera(&i2c_init(), &spi);
+        let mut camera = camera(&setup_steps(MODE), &spi);
         camera.init().unwrap();
         let expected = FRAME_LEN;
         let torn = ArduCamError::TornFrame { expected, found };

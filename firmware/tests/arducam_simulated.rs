@@ -6,7 +6,7 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 use common::simulated::{Camera as Simulated, Wire, colour_bars};
-use common::{frame_bytes, logits_of, small::small_classifier};
+use common::{frame_bytes, grey, logits_of, small::small_classifier};
 use embedded_hal::{i2c, spi};
 use posy_firmware::camera::ov2640::{Mode, Resolution};
 use posy_firmware::camera::{ArduCam, ArduCamError, Camera, Settled, StoredFrame};
@@ -34,12 +34,6 @@ fn read_frame(camera: &mut Driver) -> Vec<u8> {
         camera.read_row(row).unwrap();
     }
     frame
-}
-
-/// A frame of one grey, by its 5 bits.
-fn grey(level: u16, len: usize) -> Vec<u8> {
-    let pixel = (level << 11 | level << 6 | level).to_be_bytes();
-    pixel.into_iter().cycle().take(len).collect()
 }
 
 #[test]
@@ -275,6 +269,34 @@ fn every_transfer_may_fail_and_the_next_capture_recovers() {
         camera.capture().unwrap();
         assert_eq!(read_frame(&mut camera), scene, "SPI transaction {index}");
     }
+}
+
+#[test]
+fn a_frame_during_which_the_camera_was_away_is_lost() {
+    let scene = frame_bytes(QQVGA_LEN, 3);
+    let simulated = Simulated::new(vec![scene.clone()]);
+    let mut camera = qqvga(&simulated);
+    let mut row = [0; 320];
+    let gone = ArduCamError::Link {
+        written: 0x55,
+        read: 0xFF,
+    };
+    for (is_back, error) in [(false, gone), (true, ArduCamError::FrameLost)] {
+        camera.capture().unwrap();
+        // The rows go on coming: nobody answers, and nobody notices.
+        for y in 0..119 {
+            if y == 60 {
+                simulated.borrow_mut().unplug();
+                simulated.borrow_mut().plugged = is_back;
+            }
+            camera.read_row(&mut row).unwrap();
+        }
+        assert_eq!(camera.read_row(&mut row), Err(error));
+        simulated.borrow_mut().plug();
+    }
+    camera.capture().unwrap();
+    assert_eq!(read_frame(&mut camera), scene);
+    assert_eq!(simulated.borrow().resets, 3, "set up anew each time");
 }
 
 #[test]

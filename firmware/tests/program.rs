@@ -26,6 +26,8 @@ struct Port {
     lines: usize,
     /// What a person sends, and after how many lines.
     sent: VecDeque<(usize, u8)>,
+    /// Of each picture.
+    logits: Vec<Vec<i8>>,
 }
 
 impl ErrorType for Port {
@@ -52,14 +54,26 @@ impl Console for Port {
         let due = self.sent.front().is_some_and(|(after, _)| *after <= lines);
         due.then(|| self.sent.pop_front())?.map(|(_, byte)| byte)
     }
+
+    fn logits(&mut self, logits: &[i8]) -> Result<(), ErrorKind> {
+        self.logits.push(logits.to_vec());
+        Ok(())
+    }
 }
 
 fn stored(bytes: &[u8]) -> StoredFrame<'_> {
     StoredFrame::new(ImageView::packed(WIDTH, HEIGHT, PixelFormat::Rgb565Be, bytes).unwrap())
 }
 
-/// The first lines that a board says with the model slot `slot`, and the milliseconds that pass.
-fn said(slot: &[u8], faults: &[Fault], lines: usize, sent: &[(usize, u8)]) -> (Vec<String>, u32) {
+/// What a board did until it was unplugged.
+struct Run {
+    lines: Vec<String>,
+    took_ms: u32,
+    logits: Vec<Vec<i8>>,
+}
+
+/// The first lines that a board says with the model slot `slot`.
+fn said(slot: &[u8], faults: &[Fault], lines: usize, sent: &[(usize, u8)]) -> Run {
     let bytes = frame_bytes(FRAME_LEN, 3);
     let now_ms = Rc::new(Cell::new(u32::MAX - 100));
     let started_ms = now_ms.get();
@@ -71,6 +85,7 @@ fn said(slot: &[u8], faults: &[Fault], lines: usize, sent: &[(usize, u8)]) -> (V
             said: String::new(),
             lines,
             sent: sent.iter().copied().collect(),
+            logits: Vec::new(),
         },
         clock: move || {
             ticks.set(ticks.get().wrapping_add(1));
@@ -84,12 +99,12 @@ fn said(slot: &[u8], faults: &[Fault], lines: usize, sent: &[(usize, u8)]) -> (V
     let mut memory = Box::new(Memory::<ARENA>::default());
     let ended = run(&mut board, slot, &mut memory, || Scalar);
     assert_eq!(ended.unwrap_err(), ErrorKind::BrokenPipe);
-    let said = board.console.said;
-    let took_ms = now_ms.get().wrapping_sub(started_ms);
-    (
-        said.split_terminator("\r\n").map(String::from).collect(),
-        took_ms,
-    )
+    let Port { said, logits, .. } = board.console;
+    Run {
+        lines: said.split_terminator("\r\n").map(String::from).collect(),
+        took_ms: now_ms.get().wrapping_sub(started_ms),
+        logits,
+    }
 }
 
 #[test]
@@ -99,7 +114,8 @@ fn a_program_introduces_itself_and_answers() {
     let mut slot = file.clone();
     // Erased flash behind the model.
     slot.resize(file.len() + 999, 0xFF);
-    let (lines, _) = said(&slot, &[], 5, &[]);
+    let run = said(&slot, &[], 5, &[]);
+    let lines = &run.lines;
     let (labels, len) = (model.labels().count(), file.len());
     let architecture = model.provenance().architecture;
     let needed = model.plan().arena_len;
@@ -120,6 +136,8 @@ fn a_program_introduces_itself_and_answers() {
         assert_eq!(answer, ranking.to_string());
         assert!(time.ends_with(" ms"), "{time}");
     }
+    // The third picture is the one whose line found the port unplugged.
+    assert_eq!(run.logits, vec![logits; 3]);
 }
 
 #[test]
@@ -131,7 +149,8 @@ fn what_is_wrong_with_the_slot_is_said_each_second() {
         (vec![7; 4096], "posy: the model slot holds something else"),
         (damaged, "posy: the model is damaged"),
     ] {
-        let (lines, took_ms) = said(&slot, &[], 4, &[(0, b'c')]);
+        let run = said(&slot, &[], 4, &[(0, b'c')]);
+        let Run { lines, took_ms, .. } = run;
         assert_eq!(lines.len(), 4);
         assert!(
             lines.iter().all(|line| line.starts_with(message)),
@@ -144,13 +163,16 @@ fn what_is_wrong_with_the_slot_is_said_each_second() {
 #[test]
 fn failures_are_said_between_answers() {
     let file = small_classifier(5);
-    let (lines, _) = said(&file, &[Fault::None, Fault::Row(7)], 6, &[]);
+    let faults = [Fault::None, Fault::Row(7)];
+    let Run { lines, logits, .. } = said(&file, &faults, 6, &[]);
     assert!(lines[3].starts_with("label "), "{lines:?}");
     assert_eq!(
         lines[4],
         "posy: attempt 1 of 3: injected: row 7 could not be read; trying again"
     );
     assert!(lines[5].starts_with("label "), "{lines:?}");
+    // One each of the answers, and of the one at which the port was unplugged.
+    assert_eq!(logits.len(), 3);
 }
 
 #[test]
@@ -158,7 +180,7 @@ fn a_person_can_ask() {
     let file = small_classifier(5);
     // After the first answer one more, then RAM twice, with a byte that means nothing in between.
     let sent = [(4, b'c'), (5, b's'), (6, b'?'), (6, b's'), (7, b'r')];
-    let (lines, _) = said(&file, &[], 9, &sent);
+    let Run { lines, .. } = said(&file, &[], 9, &sent);
     let kinds: String = lines[3..]
         .iter()
         .map(|line| {

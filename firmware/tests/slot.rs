@@ -20,7 +20,9 @@ fn flash(bytes: &[u8]) -> Vec<u8> {
 fn check(slot: &[u8]) -> Result<usize, SlotError> {
     let mut arena = vec![0x55; 4096];
     let mut row = [0; 48];
-    slot::check(slot, &mut arena, &mut row, Scalar).map(|model| model.labels().count())
+    let model = Model::read_slot(slot)?;
+    slot::check(&model, &mut arena, &mut row, Scalar)?;
+    Ok(model.labels().count())
 }
 
 /// Sets the CRC of changed contents right; its place and extent are in the format's prelude.
@@ -142,33 +144,39 @@ fn contents_that_are_wrong_under_a_right_checksum_are_noticed_or_harmless() {
 #[test]
 fn a_model_too_large_for_the_memory_is_told_with_both_sizes() {
     let file = small_classifier(5);
-    let needed = Model::read(&file).unwrap().plan().arena_len;
+    let model = Model::read(&file).unwrap();
+    let needed = model.plan().arena_len;
     let mut row = [0; 48];
     for available in [0, needed - 1] {
         let mut arena = vec![0; available];
-        let error = slot::check(&file, &mut arena, &mut row, Scalar).unwrap_err();
+        let error = slot::check(&model, &mut arena, &mut row, Scalar).unwrap_err();
         assert_eq!(error, SlotError::Memory { needed, available });
         let text = error.to_string();
         assert!(text.contains(&needed.to_string()), "{text}");
     }
-    assert!(slot::read(&file, needed).is_ok());
     let mut arena = vec![0; needed];
     assert_eq!(
-        slot::check(&file, &mut arena, &mut row[..47], Scalar).unwrap_err(),
+        slot::check(&model, &mut arena, &mut row[..47], Scalar).unwrap_err(),
         SlotError::Row {
             needed: 48,
             available: 47
         }
     );
-    assert!(slot::check(&file, &mut arena, &mut row, Scalar).is_ok());
+    assert!(slot::check(&model, &mut arena, &mut row, Scalar).is_ok());
 }
 
 /// Kernels of a processor with a fault.
 struct Broken;
 
 impl Kernels for Broken {
-    fn dense(&self, params: &DenseParams<'_>, input: &[i8], output: &mut [i8]) {
-        Scalar.dense(params, input, output);
+    fn dense(
+        &self,
+        params: &DenseParams<'_>,
+        input: &[i8],
+        scratch: &mut [u32],
+        output: &mut [i8],
+    ) {
+        Scalar.dense(params, input, scratch, output);
         output[0] ^= 1;
     }
 }
@@ -176,8 +184,9 @@ impl Kernels for Broken {
 #[test]
 fn a_board_that_computes_otherwise_fails_the_golden_check() {
     let file = small_classifier(5);
+    let model = Model::read(&file).unwrap();
     let (mut arena, mut row) = (vec![0; 4096], [0; 48]);
-    let error = slot::check(&file, &mut arena, &mut row, Broken).unwrap_err();
+    let error = slot::check(&model, &mut arena, &mut row, Broken).unwrap_err();
     assert_eq!(error, SlotError::Golden);
 }
 

@@ -60,6 +60,11 @@ impl ModelFile {
         })
     }
 
+    /// The bytes, unchecked.
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
     /// The checked model.
     ///
     /// # Errors

@@ -1,10 +1,12 @@
 //! The program of `boards/qemu-mps2`: building it, and running it in QEMU.
 
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
 use std::time::Duration;
 
 use assert_cmd::Command as Timed;
+
+use crate::boards::{Crate, Toolchain, answer};
 
 /// An emulated board.
 #[derive(Clone, Copy, Debug)]
@@ -14,6 +16,8 @@ pub struct Machine {
     /// Its processor.
     pub core: &'static str,
     target: &'static str,
+    /// The feature, and that of structured logs.
+    logging: &'static str,
 }
 
 /// The boards that the program is for.
@@ -22,74 +26,35 @@ pub const MACHINES: [Machine; 3] = [
         name: "an386",
         core: "Cortex-M4",
         target: "thumbv7em-none-eabihf",
+        logging: "an386,defmt",
     },
     Machine {
         name: "an500",
         core: "Cortex-M7",
         target: "thumbv7em-none-eabihf",
+        logging: "an500,defmt",
     },
     Machine {
         name: "an505",
         core: "Cortex-M33",
         target: "thumbv8m.main-none-eabihf",
+        logging: "an505,defmt",
     },
 ];
 
-/// What a frame was answered with.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Answer {
-    /// All logits.
-    pub logits: Vec<i8>,
-    /// The printed line without the time: `daisy 97.2%  roses 1.9%`.
-    pub ranking: String,
-}
-
 /// A cargo that builds for ARM, and an emulator.
 pub struct Tools {
-    /// What cargo must be told first: nothing, or `+toolchain`.
-    toolchain: Option<String>,
-}
-
-/// What `command` has on standard output, if it can be run and succeeds.
-fn answer(command: &mut Command) -> Result<String, String> {
-    let output = command.stdin(Stdio::null()).output();
-    let output = output.map_err(|error| error.to_string())?;
-    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).trim().to_owned();
-    if output.status.success() {
-        Ok(text(&output.stdout))
-    } else {
-        Err(text(&output.stderr))
-    }
-}
-
-/// Boards choose their own toolchain: what the running cargo passes on to its children is of
-/// another.
-fn free_of_cargo(command: &mut Command) -> &mut Command {
-    for name in [
-        "CARGO",
-        "RUSTC",
-        "RUSTDOC",
-        "RUSTFLAGS",
-        "CARGO_ENCODED_RUSTFLAGS",
-        "CARGO_TARGET_DIR",
-        "LD_LIBRARY_PATH",
-    ] {
-        command.env_remove(name);
-    }
-    command
+    toolchain: Toolchain,
 }
 
 impl Tools {
     /// The tools of this machine. Where they are missing, says loudly that `test` is skipped.
     pub fn find(test: &str) -> Option<Tools> {
-        let script = boards().join("arm-toolchain.sh");
         let found = answer(Command::new("qemu-system-arm").arg("--version"))
             .map_err(|error| format!("qemu-system-arm: {error}; boards/arm-toolchain.sh gets it"))
-            .and_then(|_| answer(free_of_cargo(Command::new(script).arg("--check"))));
+            .and_then(|_| Toolchain::find());
         match found {
-            Ok(toolchain) => Some(Tools {
-                toolchain: Some(toolchain).filter(|toolchain| !toolchain.is_empty()),
-            }),
+            Ok(toolchain) => Some(Tools { toolchain }),
             Err(reason) => {
                 eprintln!("SKIPPED: {test}: {reason}");
                 None
@@ -99,20 +64,20 @@ impl Tools {
 
     /// Builds the program for `machine` and copies it into `folder`.
     pub fn build(&self, machine: Machine, folder: &Path) -> PathBuf {
-        // Beside the other output of the workspace: boards share what they have in common.
-        let output = boards().join("../target/boards");
-        let mut command = Command::new("cargo");
-        command
-            .args(&self.toolchain)
-            .args(["build", "--release", "--locked", "--quiet"])
-            .args(["--target", machine.target, "--features", machine.name])
-            .arg("--target-dir")
-            .arg(&output)
-            .current_dir(boards().join("qemu-mps2"));
-        if let Err(error) = answer(free_of_cargo(&mut command)) {
-            panic!("{command:?}: {error}");
-        }
-        let built = output.join(machine.target).join("release/posy-qemu-mps2");
+        self.build_with(machine, machine.name, folder)
+    }
+
+    /// [`Tools::build`], with structured logs on standard output and text on standard error.
+    pub fn build_logging(&self, machine: Machine, folder: &Path) -> PathBuf {
+        self.build_with(machine, machine.logging, folder)
+    }
+
+    fn build_with(&self, machine: Machine, features: &'static str, folder: &Path) -> PathBuf {
+        let built = self.toolchain.build(Crate {
+            name: "qemu-mps2",
+            target: machine.target,
+            features,
+        });
         let program = folder.join(machine.name);
         std::fs::copy(&built, &program)
             .unwrap_or_else(|error| panic!("{}: {error}", built.display()));
@@ -120,18 +85,23 @@ impl Tools {
     }
 }
 
-fn boards() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../boards")
+/// What a program did in the emulator.
+pub struct Run {
+    /// Standard output: the board's lines, or its structured logs where it has those.
+    pub stdout: Vec<u8>,
+    /// Standard error: why the program gave up, and the board's lines where it has structured logs.
+    pub stderr: String,
+    /// Whether it ended with code 0.
+    pub succeeded: bool,
 }
 
-/// Runs `program` on `machine` in `folder`, with the files `model` and `frames` there; what it
-/// printed, and whether it succeeded.
+/// Runs `program` on `machine` in `folder`, with the files `model` and `frames` there.
 pub fn emulate(
     machine: Machine,
     program: &Path,
     folder: &Path,
     (model, frames): (&str, &str),
-) -> (String, bool) {
+) -> Run {
     let mut command = Command::new("qemu-system-arm");
     command
         .arg("-machine")
@@ -150,37 +120,9 @@ pub fn emulate(
         .output()
         .unwrap_or_else(|error| panic!("{shown}: {error}"));
     assert!(output.status.code().is_some(), "{shown}: {output:?}");
-    let printed = [output.stdout, output.stderr].concat();
-    (
-        String::from_utf8_lossy(&printed).into_owned(),
-        output.status.success(),
-    )
-}
-
-/// The answers in what the program printed; every line is accounted for.
-pub fn answers(printed: &str) -> Vec<Answer> {
-    let mut lines = printed.lines();
-    let mut next = || {
-        lines
-            .next()
-            .unwrap_or_else(|| panic!("too short: {printed}"))
-    };
-    assert!(next().starts_with("model: "), "{printed}");
-    assert_eq!(next(), "golden check: passed", "{printed}");
-    let mut answers = Vec::new();
-    loop {
-        let line = next();
-        let Some(logits) = line.strip_prefix("logits:") else {
-            assert_eq!(line, format!("frames classified: {}", answers.len()));
-            assert_eq!(lines.next(), None, "{printed}");
-            return answers;
-        };
-        let logits = logits.split_whitespace().map(|logit| logit.parse());
-        let (ranking, time) = next().rsplit_once("  ").expect("a ranking and a time");
-        assert!(time.ends_with(" ms"), "{time}");
-        answers.push(Answer {
-            logits: logits.collect::<Result<_, _>>().expect("int8 logits"),
-            ranking: ranking.into(),
-        });
+    Run {
+        stdout: output.stdout,
+        stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+        succeeded: output.status.success(),
     }
 }

@@ -1,9 +1,14 @@
 //! What whole-system tests share: the real data, recorded arrays, running a model, running the
 //! command.
 
+pub mod answers;
+pub mod boards;
 pub mod emulator;
 pub mod frames;
+pub mod logs;
+pub mod pico;
 pub mod scratch;
+pub mod sizes;
 mod small;
 
 use std::path::{Path, PathBuf};
@@ -12,7 +17,7 @@ use posy_shared::engine::{Observer, Prepared};
 use posy_shared::kernels::{Kernels, Layout, scalar::Scalar};
 use posy_shared::model::Model;
 
-pub use small::small_classifier;
+pub use small::{classifier, large_classifier, small_classifier};
 
 /// The folder of real photos, networks and recorded outputs: `POSY_DATA`, by default `shared`
 /// beside the workspace.

@@ -1,5 +1,4 @@
-//! A small classifier with seeded weights: every kind of layer but the addition, in a file of a
-//! few hundred bytes.
+//! Classifiers with seeded weights: every kind of layer but the addition.
 
 use posy_shared::kernels::requant::Multiplier;
 use posy_shared::model::{
@@ -19,9 +18,27 @@ fn shape(side: u16, channels: u16) -> Shape {
     }
 }
 
-/// The bytes of a `.posy` file whose network reads 16 x 16 pixels and has labels `label 0` and so
-/// on.
+/// The bytes of a `.posy` file, a few hundred, whose network reads 16 x 16 pixels and has labels
+/// `label 0` and so on.
 pub fn small_classifier(labels: u16) -> Vec<u8> {
+    build(labels, 16, 4, 6)
+}
+
+/// The bytes of such a file with `features` features: about `features * labels` bytes.
+pub fn classifier(features: u16, labels: u16) -> Vec<u8> {
+    build(labels, 16, 4, features)
+}
+
+/// The bytes of a `.posy` file, some 160,000, whose network takes more RAM than an RP2040 has: a row
+/// of its maps is 80,000 bytes.
+pub fn large_classifier() -> Vec<u8> {
+    build(3, 64, 2500, 6)
+}
+
+/// The bytes of a `.posy` file whose network reads `side` x `side` pixels and has maps of
+/// `channels` channels, then of `features`.
+fn build(labels: u16, side: u16, channels: u16, features: u16) -> Vec<u8> {
+    let half = side / 2;
     let after = Padding {
         bottom: 1,
         right: 1,
@@ -35,11 +52,29 @@ pub fn small_classifier(labels: u16) -> Vec<u8> {
     };
     let none = Padding::default();
     let layers = [
-        (Op::Conv3x3, shape(16, 3), shape(8, 4), 2, after),
-        (Op::Depthwise3x3, shape(8, 4), shape(8, 4), 1, around),
-        (Op::Pointwise, shape(8, 4), shape(8, 6), 1, none),
-        (Op::GlobalAveragePool, shape(8, 6), shape(1, 6), 1, none),
-        (Op::Dense, shape(1, 6), shape(1, labels), 1, none),
+        (Op::Conv3x3, shape(side, 3), shape(half, channels), 2, after),
+        (
+            Op::Depthwise3x3,
+            shape(half, channels),
+            shape(half, channels),
+            1,
+            around,
+        ),
+        (
+            Op::Pointwise,
+            shape(half, channels),
+            shape(half, features),
+            1,
+            none,
+        ),
+        (
+            Op::GlobalAveragePool,
+            shape(half, features),
+            shape(1, features),
+            1,
+            none,
+        ),
+        (Op::Dense, shape(1, features), shape(1, labels), 1, none),
     ];
     let mut random = ChaCha8Rng::seed_from_u64(5);
     let layers = layers.map(|(op, input, output, stride, padding)| {

@@ -7,18 +7,12 @@ use std::path::Path;
 use std::sync::Mutex;
 use std::time::Instant;
 
-use posy_firmware::camera::StoredFrame;
-use posy_firmware::classify::{RowBuffers, classify};
-use posy_shared::engine::Engine;
-use posy_shared::kernels::scalar::Scalar;
-use posy_shared::model::Model;
-use posy_shared::preprocess::scratch_len;
-use posy_shared::ranking::{Ranking, Score};
-use posy_tests::emulator::{Answer, MACHINES, Machine, Tools, answers, emulate};
-use posy_tests::frames::{WIDTH, frame, photos, save, view};
+use posy_tests::answers::{Answer, answers, classified, labelled, retrain};
+use posy_tests::emulator::{MACHINES, Machine, Run, Tools, emulate};
+use posy_tests::frames::{HEIGHT, WIDTH, frame, photos, save};
+use posy_tests::logs::Decoder;
 use posy_tests::scratch::Scratch;
 use posy_tests::{data, small_classifier};
-use serde_json::Value;
 
 const ARCHITECTURES: [&str; 3] = [
     "mobilenet_v1_0.25_128",
@@ -29,71 +23,9 @@ const ARCHITECTURES: [&str; 3] = [
 /// One test at a time: they build the same files, and two emulators keep a small machine busy.
 static ALONE: Mutex<()> = Mutex::new(());
 
-/// Labels on a board's line.
-const TOP: usize = 5;
-
 fn photo_count() -> usize {
     let count = std::env::var("POSY_EMULATED_PHOTOS").unwrap_or_else(|_| "10".into());
     count.parse().expect("POSY_EMULATED_PHOTOS is a number")
-}
-
-/// Retrains `architecture` on the photos in the folder `photos`; the file's name.
-fn retrain(scratch: &Scratch, architecture: &str) -> String {
-    let name = format!("{architecture}.posy");
-    let options = ["retrain", "--no-float", "--architecture", architecture];
-    let folders = ["--image-dir", "photos", "--bottleneck-dir", "cache"];
-    let output = ["--output-graph", &name];
-    scratch
-        .posy([&options[..], &folders, &output].concat())
-        .succeeds();
-    name
-}
-
-/// What `posy label` says of the images in the folder `frames`, written as a board writes it.
-fn labelled(scratch: &Scratch, model: &str) -> Vec<Answer> {
-    let outcome = scratch
-        .posy(["label", "--json", "--model", model, "frames"])
-        .succeeds();
-    let answer = |line: &str| {
-        let json: Value = serde_json::from_str(line).unwrap();
-        let logits = json["logits"].as_array().unwrap().iter();
-        let unknown = json["unknown"] == true;
-        let ranked = json["labels"].as_array().unwrap().iter().map(|ranked| {
-            let fine = ranked["score"].as_f64().unwrap() * f64::from(Score::ONE.fine());
-            let (whole, tenths) = Score::from_fine(fine as u32).percent();
-            format!("{} {whole}.{tenths}%", ranked["label"].as_str().unwrap())
-        });
-        let words = unknown.then(|| "unknown".to_owned()).into_iter();
-        Answer {
-            logits: logits.map(|logit| logit.as_i64().unwrap() as i8).collect(),
-            ranking: words.chain(ranked).collect::<Vec<_>>().join("  "),
-        }
-    };
-    outcome.stdout.lines().map(answer).collect()
-}
-
-/// What the firmware's loop gives on the laptop.
-fn classified(model: &[u8], frames: &[Vec<u8>]) -> Vec<Answer> {
-    let model = Model::read(model).unwrap();
-    let mut arena = vec![0; model.plan().arena_len];
-    let mut engine = Engine::new(&model, &mut arena, Scalar).unwrap();
-    let mut raw = vec![0; 2 * usize::from(WIDTH)];
-    let mut rgb = vec![0; 3 * usize::from(WIDTH)];
-    let mut scratch = vec![0; scratch_len(model.input_shape().width)];
-    let mut buffers = RowBuffers {
-        raw: &mut raw,
-        rgb: &mut rgb,
-        scratch: &mut scratch,
-    };
-    let answer = |frame: &Vec<u8>| {
-        let mut camera = StoredFrame::new(view(frame));
-        let logits = classify(&mut camera, &mut engine, &mut buffers).unwrap();
-        Answer {
-            logits: logits.to_vec(),
-            ranking: Ranking::<TOP>::new(&model, logits).to_string(),
-        }
-    };
-    frames.iter().map(answer).collect()
 }
 
 #[test]
@@ -162,10 +94,11 @@ fn compare(
 ) -> Vec<String> {
     let started = Instant::now();
     let files = (name, "frames.rgb565");
-    let (printed, succeeded) = emulate(machine, program, scratch.path(), files);
+    let run = emulate(machine, program, scratch.path(), files);
     let place = format!("{} ({}), {name}", machine.core, machine.name);
-    if !succeeded {
-        return vec![format!("{place}: {printed}")];
+    let printed = String::from_utf8_lossy(&run.stdout);
+    if !run.succeeded {
+        return vec![format!("{place}: {printed}{}", run.stderr)];
     }
     let actual = answers(&printed);
     if actual.len() != expected.len() {
@@ -203,34 +136,145 @@ fn the_program_says_what_it_cannot_use() {
     let model = small_classifier(3);
     let mut flipped = model.clone();
     *flipped.last_mut().unwrap() ^= 1;
+    let mut newer = model.clone();
+    newer[4] += 1;
     scratch.write("whole.posy", &model);
     scratch.write("flipped.posy", flipped);
+    scratch.write("newer.posy", newer);
     scratch.write("cut.posy", &model[..model.len() / 2]);
     scratch.write("photo.posy", "not a model");
+    scratch.write("none.posy", "");
+    let frame_len = 2 * usize::from(WIDTH) * usize::from(HEIGHT);
+    scratch.write("two.rgb565", vec![7; 2 * frame_len]);
+    scratch.write("torn.rgb565", vec![7; 2 * frame_len - 1]);
     scratch.write("none.rgb565", "");
-    scratch.write("torn.rgb565", vec![7; 1000]);
-    for (model, frames, message) in [
-        ("flipped.posy", "none.rgb565", "error: the model is damaged"),
-        ("cut.posy", "none.rgb565", "error: the model should be "),
+    let unanswered = "error: 0 of 2 frames were answered";
+    let torn = "error: the frames' file does not end with a whole frame";
+    // What the board says, and why the program ends.
+    for (model, frames, said, error) in [
+        (
+            "flipped.posy",
+            "two.rgb565",
+            "posy: the model is damaged",
+            unanswered,
+        ),
+        (
+            "cut.posy",
+            "two.rgb565",
+            "posy: the model is damaged",
+            unanswered,
+        ),
+        (
+            "newer.posy",
+            "two.rgb565",
+            "posy: the model is of format ",
+            unanswered,
+        ),
         (
             "photo.posy",
-            "none.rgb565",
-            "error: this is not a posy model",
+            "two.rgb565",
+            "posy: the model slot holds something else",
+            unanswered,
         ),
-        ("no.posy", "none.rgb565", "error: the model's file: "),
-        ("whole.posy", "no.rgb565", "error: the frames' file: "),
         (
-            "whole.posy",
-            "torn.rgb565",
-            "error: the frames' file ends within a frame",
+            "none.posy",
+            "two.rgb565",
+            "posy: the model slot is empty",
+            unanswered,
         ),
+        ("no.posy", "two.rgb565", "", "error: the model's file: "),
+        ("whole.posy", "no.rgb565", "", "error: the frames' file: "),
+        ("whole.posy", "torn.rgb565", "", torn),
+        ("whole.posy", "none.rgb565", "", torn),
     ] {
-        let (printed, succeeded) = emulate(machine, &program, scratch.path(), (model, frames));
-        assert!(!succeeded, "{model}, {frames}: {printed}");
-        assert!(printed.contains(message), "{model}, {frames}: {printed}");
+        let run = emulate(machine, &program, scratch.path(), (model, frames));
+        let Run { stdout, stderr, .. } = run;
+        let printed = String::from_utf8(stdout).unwrap();
+        assert!(!run.succeeded, "{model}, {frames}: {printed}");
+        assert!(printed.starts_with(said), "{model}, {frames}: {printed}");
+        let lines = usize::from(!said.is_empty());
+        assert_eq!(printed.lines().count(), lines, "{printed}");
+        assert!(stderr.starts_with(error), "{model}, {frames}: {stderr}");
     }
-    let files = ("whole.posy", "none.rgb565");
-    let (printed, succeeded) = emulate(machine, &program, scratch.path(), files);
-    assert!(succeeded, "{printed}");
-    assert_eq!(answers(&printed), []);
+    let files = ("whole.posy", "two.rgb565");
+    let run = emulate(machine, &program, scratch.path(), files);
+    assert!(run.succeeded, "{}", run.stderr);
+    assert_eq!(
+        answers(&String::from_utf8(run.stdout).unwrap()),
+        classified(&model, &vec![vec![7; frame_len]; 2])
+    );
+}
+
+/// A time's number in a record: `total_ms: 412`.
+fn time_ms(record: &str, stage: &str) -> u32 {
+    let after = record.split_once(stage).and_then(|(_, rest)| {
+        let rest = rest.strip_prefix(": ")?;
+        rest.split([',', ' ']).next()?.parse().ok()
+    });
+    after.unwrap_or_else(|| panic!("no {stage} in {record}"))
+}
+
+#[test]
+fn structured_logs_have_what_is_printed_and_the_time_of_each_stage() {
+    let test = "structured_logs_have_what_is_printed_and_the_time_of_each_stage";
+    let (Some(tools), Some(decoder)) = (Tools::find(test), Decoder::find(test)) else {
+        return;
+    };
+    let _alone = ALONE.lock();
+    let scratch = Scratch::new();
+    let machine = MACHINES[0];
+    let program = tools.build_logging(machine, scratch.path());
+    let model = small_classifier(3);
+    scratch.write("model.posy", &model);
+    scratch.write("cut.posy", &model[..model.len() / 2]);
+    let frame_len = 2 * usize::from(WIDTH) * usize::from(HEIGHT);
+    // Noise, a dark room, a bright one.
+    let mut frames = vec![vec![0; frame_len], vec![0xFF; frame_len]];
+    frames.push((0..frame_len).map(|at| (at * at / 7) as u8).collect());
+    scratch.write("frames.rgb565", frames.concat());
+
+    let files = ("model.posy", "frames.rgb565");
+    let run = emulate(machine, &program, scratch.path(), files);
+    assert!(run.succeeded, "{}", run.stderr);
+    let records = decoder.decode(&program, &run.stdout);
+    let shown = records.join("\n");
+    // The plain text has an answer's logits on a line of their own, and the golden check.
+    let printed = run
+        .stderr
+        .lines()
+        .filter(|line| !line.starts_with("logits:") && *line != "posy: golden check passed");
+    let printed: Vec<&str> = printed.collect();
+    assert_eq!(printed.len(), records.len(), "{shown}");
+    assert_eq!(printed.len(), 2 + frames.len() + 1, "{shown}");
+    for (index, (record, line)) in records.iter().zip(printed).enumerate() {
+        let message = record.strip_prefix("INFO ").expect(record);
+        if let Some(line) = line.strip_prefix("posy: ") {
+            // The first of the records leaves out how many labels there are.
+            assert_eq!(message, line.replace(" 3 labels,", ""), "record {index}");
+            continue;
+        }
+        let (ranking, times) = message.split_once("  Times { ").expect(message);
+        let (expected, total) = line.rsplit_once("  ").expect(line);
+        assert_eq!(ranking, expected);
+        let [capture, rows, network, all] =
+            ["capture_ms", "rows_ms", "network_ms", "total_ms"].map(|stage| time_ms(times, stage));
+        assert_eq!(capture + rows + network, all, "{record}");
+        assert_eq!(format!("{all} ms"), total);
+    }
+
+    let files = ("cut.posy", "frames.rgb565");
+    let run = emulate(machine, &program, scratch.path(), files);
+    assert!(!run.succeeded);
+    let records = decoder.decode(&program, &run.stdout);
+    let [slot, end] = &records[..] else {
+        panic!("{records:?}")
+    };
+    assert!(
+        slot.starts_with("ERROR the model is damaged (CRC "),
+        "{slot}"
+    );
+    assert_eq!(end, "ERROR 0 of 3 frames were answered");
+
+    // A decoder that made records up would show nothing above.
+    assert_eq!(decoder.decode(&program, &[]), [""; 0]);
 }

@@ -1,7 +1,7 @@
 //! ArduCAM Mini 2MP Plus: an OV2640 sensor whose frames a controller (the *ArduChip*) keeps in a
 //! buffer of 8 MB, from where they are read as slowly as one likes.
 //!
-//! Sensor registers go over I2C (see [`ov2640`]), everything else over SPI, mode 0, at most
+//! Sensor registers go over I2C (see [`ov2640`](super::ov2640)), everything else over SPI, mode 0, at most
 //! 8 MHz. How SPI is spoken is in ArduCAM's *ArduChip* hardware page (bit 7 of the first byte
 //! writes, the other seven are the address); numbers and bits of the registers are those of
 //! ArduCAM's libraries for Arduino and the Pico (`RPI-Pico-Cam`).
@@ -9,11 +9,12 @@
 use embedded_hal::delay::DelayNs;
 use embedded_hal::i2c::I2c;
 use embedded_hal::spi::{Operation, SpiDevice};
-use posy_shared::image::unpack_row;
 
 use super::arducam_error::ArduCamError;
-use super::ov2640::{self, Mode};
-use super::{Camera, FrameFormat};
+use super::health::Health;
+use super::ov2640::Mode;
+use super::settle::{self, Brightness, Look, Settled};
+use super::{Camera, FrameFormat, sensor};
 
 /// Added to an address to write.
 const WRITE: u8 = 0x80;
@@ -53,37 +54,8 @@ const POLL_MS: u32 = 1;
 /// dark the sensor slows down severalfold.
 const TIMEOUT_MS: u32 = 1000;
 
-/// Frames that [`ArduCam::settle`] looks at, at most.
-const SETTLE_FRAMES: u8 = 20;
-/// Change of the mean brightness, in 1/255, that counts as none.
-const SETTLE_CHANGE: u8 = 2;
-/// Frames in a row that must be as bright as the one before.
-const SETTLE_ALIKE: u8 = 2;
-/// Bytes of a frame that are looked at together while settling; divides every frame.
+/// Bytes of a frame that are read together while settling; divides every frame.
 const CHUNK: usize = 64;
-
-/// What [`ArduCam::settle`] saw.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Settled {
-    /// Frames that were taken.
-    pub frames: u8,
-    /// Mean brightness of the last whole one, 0 to 255.
-    pub brightness: u8,
-    /// Whether brightness came to rest before the frames ran out; it does not under flicker, and
-    /// the pictures are then as good as they get.
-    pub steady: bool,
-}
-
-/// How far the camera can be trusted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Health {
-    /// Not set up, or something failed that its registers may not have survived.
-    Down,
-    /// Set up.
-    Up,
-    /// Set up, and its last frame was torn.
-    Suspect,
-}
 
 /// The camera on its two buses.
 ///
@@ -136,24 +108,7 @@ impl<I: I2c, S: SpiDevice, D: DelayNs> ArduCam<I, S, D> {
         self.delay.delay_ms(RESET_MS);
         self.check_link()?;
 
-        self.write_sensor(ov2640::BANK, ov2640::BANK_SENSOR)?;
-        let found = [
-            self.read_sensor(ov2640::PIDH)?,
-            self.read_sensor(ov2640::PIDL)?,
-        ];
-        if !ov2640::is_ov2640(found) {
-            return Err(ArduCamError::Identity { found });
-        }
-        self.write_sensor(ov2640::COM7, ov2640::COM7_RESET)?;
-        self.delay.delay_ms(ov2640::RESET_MS);
-        for run in ov2640::SETUP {
-            for &value in run.values {
-                self.write_sensor(run.register, value)?;
-            }
-        }
-        for (register, value) in ov2640::for_mode(self.mode) {
-            self.write_sensor(register, value)?;
-        }
+        sensor::start(&mut self.sensor, &mut self.delay, self.mode)?;
         self.write(FRAMES, 0)?;
         self.health = Health::Up;
         Ok(())
@@ -165,68 +120,31 @@ impl<I: I2c, S: SpiDevice, D: DelayNs> ArduCam<I, S, D> {
     /// # Errors
     /// As [`Camera::capture`]; [`ArduCamError::TornFrame`] only if every frame was.
     pub fn settle(&mut self) -> Result<Settled, Error<I, S>> {
-        let settled = self.settle_frames();
+        let settled = settle::settle(|| self.look());
         if settled.is_err() {
             self.health = Health::Down;
         }
         settled
     }
 
-    fn settle_frames(&mut self) -> Result<Settled, Error<I, S>> {
-        let mut last: Result<u8, Error<I, S>> = Err(ArduCamError::NoMoreRows);
-        let mut alike = 0;
-        for frames in 1..=SETTLE_FRAMES {
-            match self.take_frame() {
-                Ok(()) => {}
-                Err(error @ ArduCamError::TornFrame { .. }) => {
-                    alike = 0;
-                    last = last.or(Err(error));
-                    continue;
-                }
-                Err(error) => return Err(error),
-            }
-            let brightness = self.brightness()?;
-            let rests = last
-                .as_ref()
-                .is_ok_and(|last| last.abs_diff(brightness) <= SETTLE_CHANGE);
-            alike = if rests { alike + 1 } else { 0 };
-            if alike == SETTLE_ALIKE {
-                return Ok(Settled {
-                    frames,
-                    brightness,
-                    steady: true,
-                });
-            }
-            last = Ok(brightness);
+    fn look(&mut self) -> Result<Look<Error<I, S>>, Error<I, S>> {
+        match self.take_frame() {
+            Ok(()) => self.brightness().map(Look::Whole),
+            Err(error) if error.is_torn() => Ok(Look::Torn(error)),
+            Err(error) => Err(error),
         }
-        last.map(|brightness| Settled {
-            frames: SETTLE_FRAMES,
-            brightness,
-            steady: false,
-        })
     }
 
-    /// Reads the frame in the buffer away and gives its mean brightness, 0 to 255: luma by
-    /// ITU-R BT.601 in 1/256.
+    /// Reads the frame in the buffer away and gives its mean brightness, 0 to 255.
     fn brightness(&mut self) -> Result<u8, Error<I, S>> {
         self.rows_left = 0;
-        let format = self.format();
+        let mut brightness = Brightness::default();
         let mut raw = [0; CHUNK];
-        let mut rgb = [0; CHUNK / 2 * 3];
-        let mut sum: u64 = 0;
-        for _ in 0..format.frame_len() / CHUNK {
+        for _ in 0..self.format().frame_len() / CHUNK {
             self.read_burst(&mut raw)?;
-            // The two buffers agree with each other.
-            if unpack_row(format.pixels, &raw, &mut rgb).is_err() {
-                return Err(ArduCamError::RowLength);
-            }
-            for pixel in rgb.chunks_exact(3) {
-                let [red, green, blue] = [pixel[0], pixel[1], pixel[2]].map(u32::from);
-                sum += u64::from((77 * red + 150 * green + 29 * blue) >> 8);
-            }
+            brightness.add(&raw).map_err(|_| ArduCamError::RowLength)?;
         }
-        let pixels = (format.frame_len() / 2).max(1) as u64;
-        Ok((sum / pixels) as u8)
+        Ok(brightness.mean())
     }
 
     /// Has the next frame put into the buffer, waits for it and checks its length.
@@ -271,6 +189,16 @@ impl<I: I2c, S: SpiDevice, D: DelayNs> ArduCam<I, S, D> {
         Ok(())
     }
 
+    /// Whether the frame that has been read was in the buffer all the while. A camera that is
+    /// unplugged meanwhile gives bytes all the same, and one that is plugged in again too.
+    fn check_still_there(&mut self) -> Result<(), Error<I, S>> {
+        self.check_link()?;
+        match self.read(STATUS)? & STATUS_DONE {
+            0 => Err(ArduCamError::FrameLost),
+            _ => Ok(()),
+        }
+    }
+
     fn write(&mut self, register: u8, value: u8) -> Result<(), Error<I, S>> {
         self.buffer
             .write(&[register | WRITE, value])
@@ -289,22 +217,6 @@ impl<I: I2c, S: SpiDevice, D: DelayNs> ArduCam<I, S, D> {
         self.buffer
             .transaction(&mut [Operation::Write(&[BURST]), Operation::Read(bytes)])
             .map_err(ArduCamError::BufferBus)
-    }
-
-    fn write_sensor(&mut self, register: u8, value: u8) -> Result<(), Error<I, S>> {
-        self.sensor
-            .write(ov2640::ADDRESS, &[register, value])
-            .map_err(ArduCamError::SensorBus)
-    }
-
-    /// Two transfers, each with its own stop: SCCB knows no repeated start.
-    fn read_sensor(&mut self, register: u8) -> Result<u8, Error<I, S>> {
-        let mut value = [0];
-        self.sensor
-            .write(ov2640::ADDRESS, &[register])
-            .and_then(|()| self.sensor.read(ov2640::ADDRESS, &mut value))
-            .map_err(ArduCamError::SensorBus)?;
-        Ok(value[0])
     }
 }
 
@@ -325,11 +237,7 @@ impl<I: I2c, S: SpiDevice, D: DelayNs> Camera for ArduCam<I, S, D> {
             self.settle()?;
         }
         let taken = self.take_frame();
-        self.health = match (&taken, self.health) {
-            (Ok(()), _) => Health::Up,
-            (Err(ArduCamError::TornFrame { .. }), Health::Up) => Health::Suspect,
-            (Err(_), _) => Health::Down,
-        };
+        self.health = self.health.after(&taken, ArduCamError::is_torn);
         taken
     }
 
@@ -340,7 +248,10 @@ impl<I: I2c, S: SpiDevice, D: DelayNs> Camera for ArduCam<I, S, D> {
         let Some(rows_left) = self.rows_left.checked_sub(1) else {
             return Err(ArduCamError::NoMoreRows);
         };
-        let read = self.read_burst(row);
+        let mut read = self.read_burst(row);
+        if read.is_ok() && rows_left == 0 {
+            read = self.check_still_there();
+        }
         if read.is_ok() {
             self.rows_left = rows_left;
         } else {

@@ -4,6 +4,8 @@ use core::fmt;
 
 use embedded_hal::{i2c, spi};
 
+use super::sensor::SensorError;
+
 /// What can go wrong with an [`ArduCam`](super::ArduCam); `I` and `S` are the errors of its two
 /// buses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,10 +38,27 @@ pub enum ArduCamError<I, S> {
         /// Bytes in the buffer.
         found: u32,
     },
+    /// The buffer forgot the frame while it was read: the camera was without power meanwhile.
+    FrameLost,
     /// A row was asked for after the last one of the captured frame, or before any capture.
     NoMoreRows,
     /// The buffer for a row is not as long as a row.
     RowLength,
+}
+
+impl<I, S> ArduCamError<I, S> {
+    pub(super) const fn is_torn(&self) -> bool {
+        matches!(self, Self::TornFrame { .. })
+    }
+}
+
+impl<I, S> From<SensorError<I>> for ArduCamError<I, S> {
+    fn from(error: SensorError<I>) -> Self {
+        match error {
+            SensorError::Bus(error) => Self::SensorBus(error),
+            SensorError::Identity(found) => Self::Identity { found },
+        }
+    }
 }
 
 impl<I: i2c::Error, S: spi::Error> fmt::Display for ArduCamError<I, S> {
@@ -66,6 +85,10 @@ impl<I: i2c::Error, S: spi::Error> fmt::Display for ArduCamError<I, S> {
             Self::TornFrame { expected, found } => {
                 write!(f, "torn frame: {found} bytes came, a frame has {expected}")
             }
+            Self::FrameLost => write!(
+                f,
+                "the camera lost the frame while it was read: check its plug and supply"
+            ),
             Self::NoMoreRows => write!(f, "no frame, or no more rows of it, to read"),
             Self::RowLength => write!(f, "the buffer is not as long as a row"),
         }

@@ -5,18 +5,30 @@
 //! | a frame in memory | `stored.rs` |
 //! | any camera, with faults by a script | `faulty.rs` |
 //! | any camera, with its time measured | `timed.rs` |
-//! | ArduCAM Mini 2MP Plus | `arducam.rs`; its sensor in `ov2640.rs`, its errors in `arducam_error.rs` |
+//! | ArduCAM Mini 2MP Plus | `arducam.rs`; its errors in `arducam_error.rs` |
+//! | OV2640 on a parallel port | `parallel.rs`; its errors in `parallel_error.rs` |
+//!
+//! The last two share their sensor (`ov2640.rs` its registers, `sensor.rs` how they are set), how
+//! exposure settles (`settle.rs`) and when a camera is set up anew (`health.rs`).
 
 mod arducam;
 mod arducam_error;
 mod faulty;
+mod health;
 pub mod ov2640;
+mod parallel;
+mod parallel_error;
+mod sensor;
+mod settle;
 mod stored;
 mod timed;
 
-pub use arducam::{ArduCam, Settled};
+pub use arducam::ArduCam;
 pub use arducam_error::ArduCamError;
 pub use faulty::{Fault, FaultyCamera, FaultyError};
+pub use parallel::{FramePort, GrabError, ParallelCamera};
+pub use parallel_error::ParallelError;
+pub use settle::Settled;
 pub use stored::{StoredFrame, StoredFrameError};
 pub use timed::{Clock, TimedCamera};
 

@@ -36,6 +36,11 @@ const COM7_UXGA_ZOOM: u8 = 0x04;
 /// [`COM7`]: colour bars instead of the picture.
 const COM7_COLOUR_BARS: u8 = 0x02;
 
+/// Signal processor's bank, IMAGE_MODE: format of the output; YUV422 by default.
+pub const IMAGE_MODE: u8 = 0xDA;
+/// [`IMAGE_MODE`]: RGB565, high byte first.
+pub const IMAGE_MODE_RGB565: u8 = 0x08;
+
 /// Milliseconds that the sensor is given after a reset.
 pub const RESET_MS: u32 = 100;
 
@@ -295,8 +300,7 @@ pub const fn for_mode(mode: Mode) -> [(u8, u8); 22] {
         (0x5C, 0),
         // R_DVP_SP: pixel clock, 48 MHz / 4, as ArduCAM runs its frame buffer.
         (0xD3, 0x04),
-        // IMAGE_MODE: RGB565, high byte first.
-        (0xDA, 0x08),
+        (IMAGE_MODE, IMAGE_MODE_RGB565),
         // R_BYPASS: through the signal processor.
         (0x05, 0x00),
         (0xD7, 0x03),

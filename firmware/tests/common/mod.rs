@@ -3,7 +3,9 @@
 // Each test program uses its own part of this.
 #![allow(dead_code)]
 
+pub mod sensor_steps;
 pub mod simulated;
+pub mod simulated_port;
 
 // The whole-system tests' model, so that there is one.
 #[path = "../../../tests/src/small.rs"]
@@ -15,6 +17,12 @@ use posy_shared::engine::Engine;
 use posy_shared::kernels::scalar::Scalar;
 use posy_shared::model::Model;
 use posy_shared::preprocess::scratch_len;
+
+/// A frame of `len` bytes in one grey, by its 5 bits.
+pub fn grey(level: u16, len: usize) -> Vec<u8> {
+    let pixel = (level << 11 | level << 6 | level).to_be_bytes();
+    pixel.into_iter().cycle().take(len).collect()
+}
 
 /// A camera frame of `len` bytes with structure.
 pub fn frame_bytes(len: usize, seed: usize) -> Vec<u8> {

@@ -25,8 +25,12 @@ pub struct Camera {
     pub i2c_fails_at: Option<usize>,
     /// Index of the SPI transaction that fails.
     pub spi_fails_at: Option<usize>,
+    /// Index of the frame at which the parallel port fails.
+    pub port_fails_at: Option<usize>,
     pub i2c_count: usize,
     pub spi_count: usize,
+    /// Frames that the parallel port was asked for.
+    pub port_count: usize,
     pub delayed_ms: u64,
     /// Times that the sensor was reset.
     pub resets: usize,
@@ -61,8 +65,10 @@ impl Camera {
             trailer: 8,
             i2c_fails_at: None,
             spi_fails_at: None,
+            port_fails_at: None,
             i2c_count: 0,
             spi_count: 0,
+            port_count: 0,
             delayed_ms: 0,
             resets: 0,
             bank: 0,
@@ -107,7 +113,7 @@ impl Camera {
     }
 
     /// What the sensor sends as a frame, given its registers.
-    fn next_frame(&mut self) -> Vec<u8> {
+    pub fn next_frame(&mut self) -> Vec<u8> {
         let dsp = &self.sensor[0];
         let (width, height) = (usize::from(dsp[0x5A]) * 4, usize::from(dsp[0x5B]) * 4);
         let rgb565_high_first = dsp[0xDA] == 0x08 && dsp[0x05] == 0 && dsp[0xE0] == 0;

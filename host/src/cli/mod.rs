@@ -4,8 +4,10 @@
 //! for an error, 2 for arguments that make no sense.
 
 mod fit;
+mod flash;
 mod inspect;
 mod label;
+mod monitor;
 mod output;
 mod retrain;
 mod retrain_results;
@@ -37,6 +39,8 @@ enum Command {
     Label(label::Arguments),
     Inspect(inspect::Arguments),
     Fit(fit::Arguments),
+    Flash(flash::Arguments),
+    Monitor(monitor::Arguments),
 }
 
 /// An error that has been put into words for a person.
@@ -59,6 +63,8 @@ pub fn main() -> ExitCode {
         Command::Label(arguments) => label::run(&arguments),
         Command::Inspect(arguments) => inspect::run(&arguments),
         Command::Fit(arguments) => fit::run(&arguments),
+        Command::Flash(arguments) => flash::run(&arguments),
+        Command::Monitor(arguments) => monitor::run(&arguments),
     };
     match result {
         Ok(code) => code,

@@ -20,6 +20,15 @@ pub(super) fn is_broken_pipe(failure: &(dyn std::error::Error + Send + Sync + 's
         .is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
 }
 
+/// Prints lines of text.
+pub(super) fn print_lines(lines: &[String]) -> Result<(), Failure> {
+    let mut out = io::stdout().lock();
+    for line in lines {
+        writeln!(out, "{line}")?;
+    }
+    Ok(())
+}
+
 /// Prints one JSON value on lines of its own.
 pub(super) fn print_json(value: &serde_json::Value) -> Result<(), Failure> {
     let mut out = io::stdout().lock();

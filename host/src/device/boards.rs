@@ -1,57 +1,121 @@
 //! The boards, one row each.
 
+use super::uf2::Family;
+
 /// A board that a model may run on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Board {
-    /// Name on the command line.
+    /// Name on the command line, and of its folder in `boards`.
     pub name: &'static str,
     /// Name as people say it.
     pub title: &'static str,
     /// Processor core.
     pub core: &'static str,
-    /// Flash for program and model.
-    pub flash_bytes: u64,
-    /// Largest block of RAM in one piece, of which the program wants its share.
-    pub ram_bytes: u64,
+    /// The chip's name in probe-rs.
+    pub chip: &'static str,
+    /// What its program is compiled for.
+    pub target: &'static str,
+    /// Address of its flash.
+    pub flash_start: u32,
+    /// Bytes of flash, for program and model.
+    pub flash_bytes: u32,
+    /// Largest block of RAM in one piece.
+    pub ram_bytes: u32,
+    /// What its program has of that for the network; the rest is stack, drivers, rows of pixels.
+    pub arena_bytes: u32,
+    /// The drive that it shows when it starts without running its program, if it does.
+    pub uf2: Option<Uf2Drive>,
 }
 
-/// Flash that is kept for the program.
-pub const PROGRAM_FLASH_BYTES: u64 = 128 * 1024;
+/// The drive of a board that takes UF2 files.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Uf2Drive {
+    /// What the blocks of its files carry, so that no other chip takes them.
+    pub family: Family,
+    /// The line `Board-ID` of its file `INFO_UF2.TXT`.
+    pub board_id: &'static str,
+    /// Its label.
+    pub label: &'static str,
+}
 
-/// RAM that is kept for the program: stack, drivers, a few rows of pixels.
-pub const PROGRAM_RAM_BYTES: u64 = 32 * 1024;
+/// Flash that is kept for the program, at the start of flash.
+pub const PROGRAM_FLASH_BYTES: u32 = 128 * 1024;
 
-/// Sizes from the boards' data sheets: RP2040 (264 KB SRAM, Pico with 2 MB flash), RP2350 (520 KB,
-/// Pico 2 with 4 MB), STM32H743 (2 MB; 512 KB of AXI SRAM is its largest block), nRF52840 (1 MB,
-/// 256 KB).
+impl Board {
+    /// The address of the model slot: all the flash behind the program.
+    pub const fn slot_start(&self) -> u32 {
+        self.flash_start + PROGRAM_FLASH_BYTES
+    }
+
+    /// Bytes of the model slot.
+    pub const fn slot_bytes(&self) -> u32 {
+        self.flash_bytes - PROGRAM_FLASH_BYTES
+    }
+}
+
+/// Sizes and addresses from the boards' data sheets: RP2040 (264 KB SRAM, Pico with 2 MB flash),
+/// RP2350 (520 KB, Pico 2 with 4 MB), STM32H743 (2 MB; 512 KB of AXI SRAM is its largest block),
+/// nRF52840 (1 MB, 256 KB).
+///
+/// Drives: family numbers from Microsoft's list `uf2families.json` and RP2350 data sheet section
+/// 5.5.3; labels and `Board-ID`s from the boot ROMs (RP2350 data sheet section 5.7).
 pub const BOARDS: [Board; 4] = [
     Board {
         name: "rp-pico",
         title: "Raspberry Pi Pico",
         core: "Cortex-M0+",
+        chip: "RP2040",
+        target: "thumbv6m-none-eabi",
+        flash_start: 0x1000_0000,
         flash_bytes: 2 * 1024 * 1024,
         ram_bytes: 264 * 1024,
+        arena_bytes: 224 * 1024,
+        uf2: Some(Uf2Drive {
+            family: 0xE48B_FF56,
+            board_id: "RPI-RP2",
+            label: "RPI-RP2",
+        }),
     },
     Board {
         name: "rp-pico2",
         title: "Raspberry Pi Pico 2",
         core: "Cortex-M33",
+        chip: "RP235x",
+        target: "thumbv8m.main-none-eabihf",
+        flash_start: 0x1000_0000,
         flash_bytes: 4 * 1024 * 1024,
         ram_bytes: 520 * 1024,
+        arena_bytes: 480 * 1024,
+        uf2: Some(Uf2Drive {
+            // An image for the Arm cores in secure mode, as which they start.
+            family: 0xE48B_FF59,
+            board_id: "RP2350",
+            label: "RP2350",
+        }),
     },
     Board {
         name: "nucleo-h743zi",
         title: "ST Nucleo-H743ZI",
         core: "Cortex-M7",
+        chip: "STM32H743ZITx",
+        target: "thumbv7em-none-eabihf",
+        flash_start: 0x0800_0000,
         flash_bytes: 2 * 1024 * 1024,
         ram_bytes: 512 * 1024,
+        arena_bytes: 480 * 1024,
+        uf2: None,
     },
     Board {
         name: "nrf52840-dk",
         title: "Nordic nRF52840-DK",
         core: "Cortex-M4F",
+        chip: "nRF52840_xxAA",
+        target: "thumbv7em-none-eabihf",
+        flash_start: 0,
         flash_bytes: 1024 * 1024,
         ram_bytes: 256 * 1024,
+        arena_bytes: 216 * 1024,
+        uf2: None,
     },
 ];
 
@@ -64,7 +128,10 @@ mod tests {
         for (index, board) in BOARDS.iter().enumerate() {
             assert!(BOARDS[..index].iter().all(|other| other.name != board.name));
             assert!(board.flash_bytes > PROGRAM_FLASH_BYTES);
-            assert!(board.ram_bytes > PROGRAM_RAM_BYTES);
+            assert!(board.ram_bytes > board.arena_bytes);
+            // The largest sector that any of them erases is the STM32H743's, 128 KiB: the model
+            // begins at a sector of its own.
+            assert_eq!(board.slot_start() % (128 * 1024), 0, "{}", board.name);
         }
     }
 }

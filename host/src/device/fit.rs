@@ -3,7 +3,7 @@
 use posy_shared::model::{Layer, Model, Op, Shape};
 use posy_shared::plan::{PlanError, search};
 
-use super::boards::{Board, PROGRAM_FLASH_BYTES, PROGRAM_RAM_BYTES};
+use super::boards::Board;
 use crate::backbone::network::Common;
 use crate::backbone::zoo::Architecture;
 
@@ -88,6 +88,32 @@ fn bare_layer(common: &Common) -> Layer {
 
 /// Whether a model fits a board beside the program.
 pub fn fits(footprint: &Footprint, board: &Board) -> bool {
-    footprint.flash_bytes + PROGRAM_FLASH_BYTES <= board.flash_bytes
-        && footprint.ram_bytes + PROGRAM_RAM_BYTES <= board.ram_bytes
+    footprint.flash_bytes <= board.slot_bytes().into()
+        && footprint.ram_bytes <= board.arena_bytes.into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::device::BOARDS;
+
+    #[test]
+    fn a_slot_and_an_arena_can_be_filled_and_no_more() {
+        for board in &BOARDS {
+            let full = Footprint {
+                flash_bytes: board.slot_bytes().into(),
+                ram_bytes: board.arena_bytes.into(),
+                products: 1,
+            };
+            assert!(fits(&full, board), "{}", board.name);
+            for (flash, ram) in [(1, 0), (0, 1)] {
+                let more = Footprint {
+                    flash_bytes: full.flash_bytes + flash,
+                    ram_bytes: full.ram_bytes + ram,
+                    ..full
+                };
+                assert!(!fits(&more, board), "{}: {more:?}", board.name);
+            }
+        }
+    }
 }

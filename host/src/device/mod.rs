@@ -1,7 +1,15 @@
-//! Boards as data, and what fits on them.
+//! Boards as data, what fits on them, how it gets onto them, and what they say.
 
 mod boards;
+pub mod drive;
+pub mod elf;
 mod fit;
+pub mod flash;
+pub mod lines;
+pub mod port;
+pub mod probe;
+pub mod program;
+pub mod uf2;
 
-pub use boards::{BOARDS, Board};
+pub use boards::{BOARDS, Board, Uf2Drive};
 pub use fit::{Footprint, fits};

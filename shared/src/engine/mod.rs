@@ -10,7 +10,7 @@ use heapless::Vec;
 
 use crate::kernels::scalar::Scalar;
 use crate::kernels::{Kernels, Layout};
-use crate::model::{GoldenRows, Layer, MAX_LAYERS, Model, Op};
+use crate::model::{GoldenRows, MAX_LAYERS, Model, Op};
 
 /// Why a picture could not be run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -99,9 +99,11 @@ impl Progress {
 /// Words of scratch that `kernels` want for the layers of `model`.
 fn scratch_len(model: &Model<'_>, kernels: &impl Kernels) -> usize {
     let layers = model.layers().iter();
-    let terms = layers.filter(|layer| layer.op != Op::Depthwise3x3);
-    let most = terms.map(Layer::terms).max().unwrap_or(0);
-    kernels.scratch_len(most)
+    let packed = layers.filter(|layer| layer.op != Op::Depthwise3x3);
+    packed
+        .map(|layer| kernels.scratch_len(layer.terms(), layer.output.width.into()))
+        .max()
+        .unwrap_or(0)
 }
 
 /// Bytes that `model` needs to run with `kernels`: those of its plan, and scratch for the kernels
@@ -168,6 +170,8 @@ pub struct Engine<'r, 'm, K> {
     scratch: &'r mut [u32],
     kernels: K,
     progress: Vec<Progress, MAX_LAYERS>,
+    /// Whether the arena still holds the output of a whole picture.
+    finished: bool,
 }
 
 impl<'r, 'm, K: Kernels> Engine<'r, 'm, K> {
@@ -203,6 +207,7 @@ impl<'r, 'm, K: Kernels> Engine<'r, 'm, K> {
             scratch,
             kernels,
             progress: Vec::new(),
+            finished: false,
         };
         engine.begin()?;
         Ok(engine)
@@ -218,6 +223,7 @@ impl<'r, 'm, K: Kernels> Engine<'r, 'm, K> {
     /// # Errors
     /// None for a checked model.
     pub fn begin(&mut self) -> Result<(), EngineError> {
+        self.finished = false;
         self.progress.clear();
         self.progress
             .resize_default(self.model.layers().len())
@@ -252,6 +258,7 @@ impl<'r, 'm, K: Kernels> Engine<'r, 'm, K> {
         if self.progress[0].received == input.height {
             return Err(EngineError::TooManyRows);
         }
+        self.finished = false;
         let end = usize::from(self.model.plan().cuts[0]);
         self.run_row(0, end, row, observer)
     }
@@ -283,11 +290,15 @@ impl<'r, 'm, K: Kernels> Engine<'r, 'm, K> {
             }
         }
         self.begin()?;
-        let last = model.plan().slots.last().ok_or(EngineError::Plan)?;
+        self.finished = true;
+        self.last_output().ok_or(EngineError::Plan)
+    }
+
+    /// What [`Engine::finish`] gave last; none once another picture has begun.
+    pub fn last_output(&self) -> Option<&[i8]> {
+        let last = self.model.plan().slots.last().filter(|_| self.finished)?;
         let start = last.output.offset as usize;
-        self.arena
-            .get(start..start + model.output_len())
-            .ok_or(EngineError::Plan)
+        self.arena.get(start..start + self.model.output_len())
     }
 
     /// Runs the model's golden input and compares; `row` is room for one row of the input.

@@ -60,9 +60,9 @@ pub trait Kernels {
     }
 
     /// Words of scratch that [`Kernels::conv3x3`], [`Kernels::pointwise`] and [`Kernels::dense`] are
-    /// given for a layer whose outputs are sums over `terms` terms.
-    fn scratch_len(&self, terms: usize) -> usize {
-        let _ = terms;
+    /// given for a layer whose outputs are sums over `terms` terms, in rows of `width` pixels.
+    fn scratch_len(&self, terms: usize, width: usize) -> usize {
+        let _ = (terms, width);
         0
     }
 
@@ -137,8 +137,8 @@ macro_rules! forward {
                 (**$this).depthwise_layout()
             }
 
-            fn scratch_len(&$this, terms: usize) -> usize {
-                (**$this).scratch_len(terms)
+            fn scratch_len(&$this, terms: usize, width: usize) -> usize {
+                (**$this).scratch_len(terms, width)
             }
 
             fn conv3x3(

@@ -76,8 +76,8 @@ pub struct OutputStage<'a> {
     pub min: i8,
     /// Upper clamp.
     pub max: i8,
-    /// Whether every channel shifts right by a bit at least and no sum, bias included, exceeds
-    /// 2^30: kernels may then double sums.
+    /// Whether no channel shifts left and no sum, bias included, exceeds 2^30: kernels may then
+    /// double sums.
     pub narrow: bool,
 }
 

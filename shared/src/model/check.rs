@@ -159,7 +159,7 @@ fn check_weights(layer: &Layer, block: &[u8]) -> Result<bool, LayerFault> {
         if bound > most {
             return Err(LayerFault::Overflow);
         }
-        narrow &= shift < 0 && bound < NARROW;
+        narrow &= shift <= 0 && bound < NARROW;
     }
     Ok(narrow)
 }

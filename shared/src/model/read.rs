@@ -224,6 +224,8 @@ impl<'a> Model<'a> {
     ///
     /// # Errors
     /// What is wrong with the bytes; see [`ReadError`].
+    // Inlined, what it needs on the way would stay on a board's stack for ever.
+    #[inline(never)]
     pub fn read_slot(bytes: &'a [u8]) -> Result<Self, ReadError> {
         let Parts {
             mut header,
@@ -232,28 +234,19 @@ impl<'a> Model<'a> {
         } = split(bytes)?;
         let header = &mut header;
         let input = take(header)?;
-        let mut layers = Vec::new();
-        take_list(header, &mut layers)?;
-        let mut narrow = 0;
-        for index in 0..layers.len() {
-            let is_narrow = check_layer(&layers, index, block)
-                .map_err(|fault| ReadError::Layer { index, fault })?;
-            narrow |= u128::from(is_narrow) << index;
+        // Past the layers first: so they go straight to where they stay. A copy of them would be
+        // 3 kB of a board's stack.
+        let mut layers = *header;
+        for _ in 0..take::<u32>(header)? {
+            take::<Layer>(header)?;
         }
         let mut cuts = Vec::new();
         take_list(header, &mut cuts)?;
-        let plan = Plan::new(&layers, &cuts).map_err(ReadError::Plan)?;
         let arena_len = take::<u32>(header)? as usize;
-        if plan.arena_len != arena_len {
-            return Err(ReadError::Arena {
-                expected: arena_len,
-                found: plan.arena_len,
-            });
-        }
-        let model = Model {
-            layers,
-            narrow,
-            plan,
+        let mut model = Model {
+            layers: Vec::new(),
+            narrow: 0,
+            plan: Plan::default(),
             block,
             input,
             labels: take(header)?,
@@ -264,6 +257,19 @@ impl<'a> Model<'a> {
         };
         if !header.is_empty() {
             return Err(ReadError::Header);
+        }
+        take_list(&mut layers, &mut model.layers)?;
+        for index in 0..model.layers.len() {
+            let narrow = check_layer(&model.layers, index, block)
+                .map_err(|fault| ReadError::Layer { index, fault })?;
+            model.narrow |= u128::from(narrow) << index;
+        }
+        model.plan = Plan::new(&model.layers, &cuts).map_err(ReadError::Plan)?;
+        if model.plan.arena_len != arena_len {
+            return Err(ReadError::Arena {
+                expected: arena_len,
+                found: model.plan.arena_len,
+            });
         }
         model.check_labels()?;
         model.check_contract()?;

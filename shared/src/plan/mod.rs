@@ -58,7 +58,7 @@ pub struct Slot {
 }
 
 /// Where everything lies.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Plan {
     /// Bytes that the engine needs.
     pub arena_len: usize,

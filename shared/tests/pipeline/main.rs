@@ -102,7 +102,16 @@ fn one_byte_less_is_refused_and_misuse_has_names() {
         engine.push_row(&row).unwrap();
     }
     assert_eq!(engine.push_row(&row), Err(EngineError::TooManyRows));
-    assert!(engine.finish().is_ok());
+    assert_eq!(engine.last_output(), None);
+    let output = engine.finish().unwrap().to_vec();
+    assert_eq!(engine.last_output(), Some(&output[..]));
+    assert!(engine.push_row(&row[1..]).is_err());
+    assert_eq!(engine.last_output(), Some(&output[..]));
+    engine.push_row(&row).unwrap();
+    assert_eq!(engine.last_output(), None);
     let mut row = row;
     assert_eq!(engine.golden_check(&mut row), Ok(()));
+    assert!(engine.last_output().is_some());
+    engine.begin().unwrap();
+    assert_eq!(engine.last_output(), None);
 }

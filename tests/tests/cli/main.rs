@@ -7,9 +7,12 @@ mod bad_photos;
 mod cache;
 mod determinism;
 mod fit;
+mod flash;
 #[cfg(unix)]
 mod interrupted;
 mod label;
+#[cfg(target_os = "linux")]
+mod monitor;
 mod real_photos;
 mod retrain_py;
 mod streams;

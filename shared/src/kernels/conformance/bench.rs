@@ -6,10 +6,8 @@ use crate::kernels::{I32s, OutputStage, PerChannel};
 pub(super) const MAX_ROW: usize = 1024;
 pub(super) const MAX_WEIGHTS: usize = 2304;
 pub(super) const MAX_CHANNELS: usize = 136;
-/// Terms of the longest sums with scratch.
-pub(super) const MAX_TERMS: usize = 1024;
-/// Words of scratch: six int16 for each term.
-pub(super) const MAX_SCRATCH: usize = 3 * MAX_TERMS;
+/// Words of scratch; more than any variant asks for in these cases.
+pub(super) const MAX_SCRATCH: usize = 5376;
 
 /// Marsaglia's xorshift32 ("Xorshift RNGs", 2003), the triple 13, 17, 5.
 pub(super) struct Seeded(u32);
@@ -63,7 +61,7 @@ pub(super) struct Tables {
 impl Tables {
     fn refill(&mut self, seeded: &mut Seeded, terms: usize) {
         let bits = 16 + usize::BITS - terms.leading_zeros();
-        // Half the time as in most networks: every channel shifts right.
+        // Half the time as in most networks: no channel shifts left.
         let narrow = seeded.below(2) == 0;
         for channel in 0..MAX_CHANNELS {
             let bias = seeded.next() as i32 >> 14;
@@ -77,11 +75,11 @@ impl Tables {
             // Mostly what brings the sum back to a byte. To the left no further than what MAX_WEIGHTS
             // products of 255 and -128 and a bias leave of 31 bits.
             self.shift[channel] = match seeded.below(16) {
-                0 if !narrow => 0,
+                0 => 0,
                 1 if !narrow => 1,
                 2 if !narrow => 4,
                 3 => -31,
-                _ => -((bits as i8 - 8) + (seeded.next() & 3) as i8 - 2).max(narrow.into()),
+                _ => -((bits as i8 - 8) + (seeded.next() & 3) as i8 - 2).max(0),
             };
         }
     }
@@ -98,7 +96,7 @@ impl Tables {
             min: clamp.min,
             max: clamp.max,
             // Biases here have at most 18 bits, and sums of MAX_WEIGHTS products 27.
-            narrow: self.shift[..outputs].iter().all(|&shift| shift < 0),
+            narrow: self.shift[..outputs].iter().all(|&shift| shift <= 0),
         }
     }
 }

@@ -1,7 +1,7 @@
 //! The cases of each kernel.
 
 use super::Mismatch;
-use super::bench::{Bench, Clamp, MAX_CHANNELS, MAX_ROW, MAX_TERMS, MAX_WEIGHTS, poison};
+use super::bench::{Bench, Clamp, MAX_CHANNELS, MAX_ROW, MAX_WEIGHTS, poison};
 use crate::kernels::scalar::Scalar;
 use crate::kernels::{
     AddParams, DenseParams, Kernels, Layout, Packed, PointwiseParams, Weighted, WindowParams,
@@ -83,14 +83,12 @@ pub(super) fn windows(
     let most = if variety & 1 == 0 { 8 } else { 5 };
     let terms = 9 * channels;
     let fits = |outputs: &usize| {
-        terms <= MAX_TERMS
-            && Packed::len(*outputs, terms) <= MAX_WEIGHTS
-            && outputs * output_width <= MAX_ROW
+        Packed::len(*outputs, terms) <= MAX_WEIGHTS && outputs * output_width <= MAX_ROW
     };
     let Some(outputs) = (1..=most).rev().find(fits) else {
         return Ok(1);
     };
-    let scratch_len = kernels.scratch_len(terms);
+    let scratch_len = kernels.scratch_len(terms, output_width);
     let params = WindowParams {
         layer: 0,
         weights: Packed::new(&bench.weights[..Packed::len(outputs, terms)], terms),
@@ -147,7 +145,7 @@ pub(super) fn pointwise(
         kernels.prepare(Weighted::Pointwise(params));
         Scalar.pointwise(&params, row, &mut [], &mut bench.expected[..length]);
         poison(&bench.expected[..length], &mut bench.actual);
-        let scratch = &mut bench.scratch[..kernels.scratch_len(inputs)];
+        let scratch = &mut bench.scratch[..kernels.scratch_len(inputs, width)];
         kernels.pointwise(&params, row, scratch, &mut bench.actual[..length]);
         bench.compare(length, case("pointwise", width, inputs, outputs))?;
     }
@@ -173,7 +171,7 @@ pub(super) fn dense(
     kernels.prepare(Weighted::Dense(params));
     Scalar.dense(&params, vector, &mut [], &mut bench.expected[..outputs]);
     poison(&bench.expected[..outputs], &mut bench.actual);
-    let scratch = &mut bench.scratch[..kernels.scratch_len(inputs)];
+    let scratch = &mut bench.scratch[..kernels.scratch_len(inputs, 1)];
     kernels.dense(&params, vector, scratch, &mut bench.actual[..outputs]);
     bench.compare(outputs, case("dense", 1, inputs, outputs))?;
     Ok(1)

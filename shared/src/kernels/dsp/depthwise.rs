@@ -24,7 +24,7 @@ pub(super) struct Job {
     pub bias: *const i32,
     /// 52: one of each channel.
     pub multiplier: *const i32,
-    /// 56: one of each channel, all negative.
+    /// 56: one of each channel, none positive; none zero where negative ties matter.
     pub shift: *const i8,
     /// 60: zero point of the output.
     pub zero_point: i32,
@@ -109,6 +109,7 @@ macro_rules! depthwise {
                     "vmov r2, r3, s5, s6",
                     "vmov r10, r11, s7, s8",
                     "vmov r4, r5, s9, s10",
+                    "cmn r3, #0",
                     depthwise!(@output $rounding "r6"),
                     depthwise!(@output $rounding "r7"),
                     depthwise!(@output $rounding "r8"),

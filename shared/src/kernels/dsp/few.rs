@@ -1,18 +1,5 @@
-//! The inner loops of layers with packed weights, in assembly: a few pixels by all pairs of output
-//! channels.
-//!
-//! A function here is for `P` pixels, whose activations lie in scratch as int16, twice their
-//! distance from the zero point, word by word as the [packed](crate::kernels::Packed) weights want
-//! them: for each block of four terms the pairs (0, 2) of all pixels, then the pairs (1, 3). One
-//! word of weights widens to a pair for each of two output channels; each pair is multiplied with
-//! each pixel's by `SMLAD`, two products an instruction. Four pixels and two channels take 13
-//! instructions for 16 products.
-//!
-//! Because activations are doubled, sums are, and `SMMULR` (the high word of the product, rounded)
-//! is gemmlowp's doubling high product. An `ASRS` leaves the last bit that it shifts out in the
-//! carry, which `ADC` adds with the zero point: division by a power of two, rounded half up. That is
-//! gemmlowp's rounding, half away from zero, but for negative ties; `ADD x, x, x, ASR #31` moves
-//! those, and may go where everything negative is clamped anyway.
+//! The inner loop of layers with packed weights for rows of one or two pixels, in assembly: weights
+//! are widened as they are read, since no other pixel needs them. Else it is that of `many.rs`.
 
 /// What a block is computed from. The assembly advances the pointers; offsets are in its text.
 #[repr(C)]
@@ -25,7 +12,7 @@ pub(super) struct Job {
     pub bias: *const i32,
     /// 12: one of each channel.
     pub multiplier: *const i32,
-    /// 16: one of each channel, all negative.
+    /// 16: one of each channel, none positive; none zero where negative ties matter.
     pub shift: *const i8,
     /// 20: zero point of the output.
     pub zero_point: i32,
@@ -41,9 +28,6 @@ pub(super) struct Job {
     /// the loop.
     pub rest: usize,
 }
-
-/// A function for some pixels: the arguments are in the job.
-pub(super) type Block = unsafe fn(*mut Job);
 
 /// The text of one function, `size` the bytes of two steps. Registers: r0 activations, r1 weights, r4 and r5 the weights of the two
 /// channels, the others as the lists say; s0 holds the end of the activations, s1 the place in the loop where a pair begins, s2 the job.
@@ -109,12 +93,14 @@ macro_rules! block {
                 "ldrsb r4, [r5], #1",
                 "str r5, [r0, #16]",
                 "rsb r4, r4, #0",
+                "cmn r4, #0",
                 "ldr r5, [r0, #20]",
                 block!(@outputs $rounding "r2" $sums0),
                 "ldr r2, [r0, #16]",
                 "ldrsb r4, [r2], #1",
                 "str r2, [r0, #16]",
                 "rsb r4, r4, #0",
+                "cmn r4, #0",
                 block!(@outputs $rounding "r3" $sums1),
                 "ldrd r2, r3, [r0, #24]",
                 block!(@store $store $sums0 $sums1),
@@ -160,23 +146,6 @@ macro_rules! block {
             "ssat ", $sum, ", #8, ", $sum, "\n",
         )*)
     };
-    (@store planar ($a0:literal $a1:literal $a2:literal $a3:literal)
-        ($b0:literal $b1:literal $b2:literal $b3:literal)) => { concat!(
-        "strb ", $a0, ", [r2]\n", "strb ", $a1, ", [r2, #1]\n",
-        "strb ", $a2, ", [r2, #2]\n", "strb ", $a3, ", [r2, #3]\n",
-        "add r2, r2, r3\n",
-        "strb ", $b0, ", [r2]\n", "strb ", $b1, ", [r2, #1]\n",
-        "strb ", $b2, ", [r2, #2]\n", "strb ", $b3, ", [r2, #3]\n",
-        "add r2, r2, r3\n",
-    ) };
-    (@store planar ($a0:literal $a1:literal $a2:literal) ($b0:literal $b1:literal $b2:literal)) => {
-        concat!(
-            "strb ", $a0, ", [r2]\n", "strb ", $a1, ", [r2, #1]\n", "strb ", $a2, ", [r2, #2]\n",
-            "add r2, r2, r3\n",
-            "strb ", $b0, ", [r2]\n", "strb ", $b1, ", [r2, #1]\n", "strb ", $b2, ", [r2, #2]\n",
-            "add r2, r2, r3\n",
-        )
-    };
     (@store planar ($a0:literal $a1:literal) ($b0:literal $b1:literal)) => { concat!(
         "strb ", $a0, ", [r2]\n", "strb ", $a1, ", [r2, #1]\n",
         "add r2, r2, r3\n",
@@ -198,33 +167,7 @@ macro_rules! block {
 }
 
 macro_rules! blocks {
-    ($($rounding:tt $store:tt: $four:ident $three:ident $two:ident $one:ident;)*) => { $(
-        block!($four, size "104",
-            first ("ldr r4, [r1], #4" "ldrd r2, r3, [r0], #8" "sxtb16 r5, r4, ror #8" "sxtb16 r4, r4"
-                "smlad r6, r2, r4, r9" "smlad r7, r3, r4, r9"
-                "smlad r10, r2, r5, lr" "smlad r11, r3, r5, lr"
-                "ldrd r2, r3, [r0], #8"
-                "smlad r8, r2, r4, r9" "smlad r9, r3, r4, r9"
-                "smlad r12, r2, r5, lr" "smlad lr, r3, r5, lr"),
-            step ("ldr r4, [r1], #4" "ldrd r2, r3, [r0], #8" "sxtb16 r5, r4, ror #8" "sxtb16 r4, r4"
-                "smlad r6, r2, r4, r6" "smlad r7, r3, r4, r7"
-                "smlad r10, r2, r5, r10" "smlad r11, r3, r5, r11"
-                "ldrd r2, r3, [r0], #8"
-                "smlad r8, r2, r4, r8" "smlad r9, r3, r4, r9"
-                "smlad r12, r2, r5, r12" "smlad lr, r3, r5, lr"),
-            sums ("r6" "r7" "r8" "r9"), ("r10" "r11" "r12" "lr"), bias "r9" "lr",
-            rounding $rounding, store $store);
-        block!($three, size "80",
-            first ("ldr r4, [r1], #4" "ldmia r0!, {{r2, r3, r12}}"
-                "sxtb16 r5, r4, ror #8" "sxtb16 r4, r4"
-                "smlad r6, r2, r4, r8" "smlad r7, r3, r4, r8" "smlad r8, r12, r4, r8"
-                "smlad r9, r2, r5, r11" "smlad r10, r3, r5, r11" "smlad r11, r12, r5, r11"),
-            step ("ldr r4, [r1], #4" "ldmia r0!, {{r2, r3, r12}}"
-                "sxtb16 r5, r4, ror #8" "sxtb16 r4, r4"
-                "smlad r6, r2, r4, r6" "smlad r7, r3, r4, r7" "smlad r8, r12, r4, r8"
-                "smlad r9, r2, r5, r9" "smlad r10, r3, r5, r10" "smlad r11, r12, r5, r11"),
-            sums ("r6" "r7" "r8"), ("r9" "r10" "r11"), bias "r8" "r11",
-            rounding $rounding, store $store);
+    ($($rounding:tt $store:tt: $two:ident $one:ident;)*) => { $(
         block!($two, size "64",
             first ("ldr r4, [r1], #4" "ldrd r2, r3, [r0], #8" "sxtb16 r5, r4, ror #8" "sxtb16 r4, r4"
                 "smlad r6, r2, r4, r7" "smlad r7, r3, r4, r7"
@@ -245,41 +188,22 @@ macro_rules! blocks {
 }
 
 blocks! {
-    down planar: four_down_planar three_down_planar two_down_planar one_down_planar;
-    away planar: four_away_planar three_away_planar two_away_planar one_away_planar;
-    down interleaved:
-        four_down_interleaved three_down_interleaved two_down_interleaved one_down_interleaved;
-    away interleaved:
-        four_away_interleaved three_away_interleaved two_away_interleaved one_away_interleaved;
+    down planar: two_down_planar one_down_planar;
+    away planar: two_away_planar one_away_planar;
+    down interleaved: two_down_interleaved one_down_interleaved;
+    away interleaved: two_away_interleaved one_away_interleaved;
 }
 
-/// The function for 4, 3, 2 or 1 pixels; `away` where negative ties matter.
-pub(super) fn block(pixels: usize, planar: bool, away: bool) -> Block {
-    let functions: [Block; 4] = match (planar, away) {
-        (true, false) => [
-            one_down_planar,
-            two_down_planar,
-            three_down_planar,
-            four_down_planar,
-        ],
-        (true, true) => [
-            one_away_planar,
-            two_away_planar,
-            three_away_planar,
-            four_away_planar,
-        ],
-        (false, false) => [
-            one_down_interleaved,
-            two_down_interleaved,
-            three_down_interleaved,
-            four_down_interleaved,
-        ],
-        (false, true) => [
-            one_away_interleaved,
-            two_away_interleaved,
-            three_away_interleaved,
-            four_away_interleaved,
-        ],
-    };
-    functions[pixels.clamp(1, 4) - 1]
+/// The function for one or two pixels; `away` where negative ties matter.
+pub(super) fn few(pixels: usize, planar: bool, away: bool) -> unsafe fn(*mut Job) {
+    match (pixels, planar, away) {
+        (1, true, false) => one_down_planar,
+        (1, true, true) => one_away_planar,
+        (1, false, false) => one_down_interleaved,
+        (1, false, true) => one_away_interleaved,
+        (_, true, false) => two_down_planar,
+        (_, true, true) => two_away_planar,
+        (_, false, false) => two_down_interleaved,
+        (_, false, true) => two_away_interleaved,
+    }
 }

@@ -1,0 +1,31 @@
+//! The serial port: through the ST-LINK to USB.
+
+use embassy_stm32::peripherals::{PD8, PD9, USART3};
+use embassy_stm32::usart::{BufferedInterruptHandler, BufferedUart, Config};
+use embassy_stm32::{Peri, bind_interrupts};
+use static_cell::ConstStaticCell;
+
+bind_interrupts!(struct Interrupts {
+    USART3 => BufferedInterruptHandler<USART3>;
+});
+
+/// Bits per second; 8 bits, no parity, one stop bit.
+const BAUD: u32 = 115_200;
+
+/// What a person sends while a picture is looked at.
+static RECEIVED: ConstStaticCell<[u8; 64]> = ConstStaticCell::new([0; 64]);
+/// A line or two, so that the program need not wait for them.
+static TO_SEND: ConstStaticCell<[u8; 256]> = ConstStaticCell::new([0; 256]);
+
+/// The serial port. To be called once: a second time panics.
+pub fn uart(
+    uart: Peri<'static, USART3>,
+    tx: Peri<'static, PD8>,
+    rx: Peri<'static, PD9>,
+) -> BufferedUart<'static> {
+    let mut config = Config::default();
+    config.baudrate = BAUD;
+    let (to_send, received) = (TO_SEND.take(), RECEIVED.take());
+    BufferedUart::new(uart, rx, tx, to_send, received, Interrupts, config)
+        .expect("100 MHz can be divided into this many bits per second")
+}

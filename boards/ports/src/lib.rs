@@ -1,0 +1,16 @@
+//! Serial port and button of boards whose hardware crate is of embassy's family: what they have in
+//! common with each other are the traits of embedded-io-async and embedded-hal-async.
+#![no_std]
+
+mod button;
+mod console;
+
+pub use button::watch;
+pub use console::Ports;
+
+use embassy_time::Instant;
+
+/// Milliseconds since the start; wraps around after 49 days.
+pub fn now_ms() -> u32 {
+    Instant::now().as_millis() as u32
+}

@@ -1,0 +1,38 @@
+//! Classifies what an ArduCAM on a Raspberry Pi Pico sees.
+#![no_std]
+#![no_main]
+
+use cortex_m_rt::entry;
+use posy_firmware::program::{Board, Memory, run};
+use posy_rp::Ports;
+use posy_shared::kernels::scalar::Scalar;
+use static_cell::ConstStaticCell;
+
+/// Bytes for the network. Of the chip's 264 KiB, rows take 11, ports 5 and the stack 24.
+const ARENA: usize = 224 * 1024;
+
+static MEMORY: ConstStaticCell<Memory<ARENA>> = ConstStaticCell::new(Memory::new());
+
+#[entry]
+fn main() -> ! {
+    let chip = embassy_rp::init(embassy_rp::config::Config::default());
+    let sensor = posy_rp::sensor(chip.I2C0, chip.PIN_4, chip.PIN_5);
+    let frame_buffer = posy_rp::frame_buffer(
+        chip.SPI0,
+        chip.PIN_18,
+        chip.PIN_19,
+        chip.PIN_16,
+        chip.PIN_17,
+    );
+    let uart = posy_rp::uart(chip.UART0, chip.PIN_0, chip.PIN_1);
+    let mut board = Board {
+        name: "rp-pico",
+        camera: posy_rp::camera(sensor, frame_buffer),
+        console: Ports::start(uart, chip.USB, chip.PIN_15),
+        clock: posy_rp::now_ms,
+        stack: posy_board::stack,
+    };
+    let slot = posy_board::model_slot();
+    let Err(error) = run(&mut board, slot, MEMORY.take(), || Scalar);
+    panic!("the UART: {error:?}")
+}

@@ -1,0 +1,27 @@
+//! What runs besides the network: tasks in an interrupt that nothing else uses, so that the network
+//! need never give way.
+
+use embassy_executor::{InterruptExecutor, SendSpawner};
+use embassy_rp::interrupt;
+use embassy_rp::interrupt::{InterruptExt, Priority};
+use embassy_sync::blocking_mutex::raw::CriticalSectionRawMutex;
+use embassy_sync::channel::Channel;
+
+/// Bytes from USB and the button that nobody has asked for yet. What does not fit is lost: a
+/// person types less while one picture is looked at.
+pub static INPUT: Channel<CriticalSectionRawMutex, u8, 32> = Channel::new();
+
+static EXECUTOR: InterruptExecutor = InterruptExecutor::new();
+
+/// Starts the executor of the tasks; to be called once.
+pub fn start() -> SendSpawner {
+    // The lowest: the tasks give way to the interrupts that wake them.
+    interrupt::SWI_IRQ_0.set_priority(Priority::P3);
+    EXECUTOR.start(interrupt::SWI_IRQ_0)
+}
+
+#[interrupt]
+fn SWI_IRQ_0() {
+    // SAFETY: this is the executor's interrupt, which its `start` lets through for the first time.
+    unsafe { EXECUTOR.on_interrupt() }
+}

@@ -1,0 +1,33 @@
+//! What the boards with a chip of Raspberry Pi's share. RP2040 and RP2350 differ in their cores and
+//! memories; the buses, ports and pins that posy uses are the same.
+//!
+//! | to change | open |
+//! |---|---|
+//! | how fast the camera's buses run | `camera.rs` |
+//! | what goes over the serial ports | `ports.rs`; the USB port alone in `usb.rs` |
+//! | what counts as a press of the button | `button.rs` |
+//! | what runs besides the network | `background.rs` |
+#![no_std]
+
+mod background;
+mod button;
+mod camera;
+mod ports;
+mod usb;
+
+pub use camera::{Camera, camera, frame_buffer, sensor};
+pub use ports::{Ports, uart};
+
+#[cfg(not(feature = "defmt"))]
+use panic_halt as _;
+#[cfg(feature = "defmt")]
+use {defmt_rtt as _, panic_probe as _};
+// Brings the atomics that the tasks' cells need on a core without them.
+use portable_atomic as _;
+
+use embassy_time::Instant;
+
+/// Milliseconds since the start; wraps around after 49 days.
+pub fn now_ms() -> u32 {
+    Instant::now().as_millis() as u32
+}

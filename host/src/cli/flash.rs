@@ -1,0 +1,95 @@
+//! `posy flash`: a program and a model onto a board.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Args;
+use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
+
+use super::output::{note, print_lines};
+use super::{Failure, usage};
+use crate::device::flash::{FlashError, Plan, Program, Way};
+use crate::device::{BOARDS, Board, Footprint};
+use crate::model_file::ModelFile;
+
+/// Writes a model, and the program that runs it, onto a board.
+///
+/// A Raspberry Pi Pico or Pico 2 needs nothing but its USB cable: hold its button BOOTSEL while
+/// plugging it in, and run this command; it finds the drive that appears. Other boards, and a Pico
+/// with a debug probe, are written with the command probe-rs (https://probe.rs).
+///
+/// The program is built from boards/NAME of the checkout of posy that this is run in, unless
+/// --program or --model-only is given.
+#[derive(Debug, Args)]
+pub(super) struct Arguments {
+    /// The board.
+    #[arg(long, value_name = "NAME", value_parser = board_parser())]
+    board: &'static Board,
+    /// The .posy file that `posy retrain` wrote.
+    #[arg(value_name = "MODEL")]
+    model: PathBuf,
+    /// Write this program, an ELF file, instead of building one.
+    #[arg(long, value_name = "FILE", conflicts_with = "model_only")]
+    program: Option<PathBuf>,
+    /// Write the model alone; the board keeps its program.
+    #[arg(long)]
+    model_only: bool,
+    /// Write a UF2 file, to be copied to the board's drive later, and stop.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["drive", "probe"])]
+    output: Option<PathBuf>,
+    /// The folder where the board's drive is mounted, if it is not found.
+    #[arg(long, value_name = "FOLDER", conflicts_with = "probe")]
+    drive: Option<PathBuf>,
+    /// Write with this debug probe, as probe-rs names it; `probe-rs list` shows them.
+    #[arg(long, value_name = "VID:PID[:SERIAL]")]
+    probe: Option<String>,
+    /// Say each step, and do none of them.
+    #[arg(long)]
+    dry_run: bool,
+}
+
+/// Takes the name of a board.
+fn board_parser() -> impl TypedValueParser<Value = &'static Board> {
+    let names = BOARDS
+        .iter()
+        .map(|board| PossibleValue::new(board.name).help(board.title));
+    PossibleValuesParser::new(names).try_map(|name| {
+        let named = BOARDS.iter().find(|board| board.name == name);
+        named.ok_or("no such board")
+    })
+}
+
+pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
+    let board = arguments.board;
+    let file = ModelFile::open(&arguments.model)?;
+    let footprint = Footprint::of_model(&file.classifier()?);
+    let program = match &arguments.program {
+        _ if arguments.model_only => Program::Kept,
+        Some(path) => Program::File(path.clone()),
+        None => Program::of_checkout(board, &std::env::current_dir()?)?,
+    };
+    let plan = Plan::new(board, &arguments.model, file.bytes(), footprint, program)?;
+    let way = match (&arguments.output, &arguments.drive, &arguments.probe) {
+        (Some(path), _, _) => Way::file(board, path.clone()),
+        (_, Some(path), _) => Way::drive(board, path.clone()),
+        (_, _, Some(probe)) => Way::probe(board, Some(probe.clone())),
+        _ => Way::find(board),
+    };
+    let way = match way {
+        // What is missing is said as the last step.
+        Err(FlashError::NoWay(_)) if arguments.dry_run => None,
+        Err(error @ FlashError::TakesNoUf2 { .. }) => return Err(usage(error)),
+        way => Some(way?),
+    };
+    match way {
+        Some(way) if !arguments.dry_run => {
+            plan.carry_out(&way, |step| note!("{step}"))?;
+            match way {
+                Way::File(..) => note!("next: copy it to the drive that the board shows"),
+                _ => note!("next: posy monitor"),
+            }
+        }
+        way => print_lines(&plan.steps(way.as_ref())?)?,
+    }
+    Ok(ExitCode::SUCCESS)
+}

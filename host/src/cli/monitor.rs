@@ -1,0 +1,135 @@
+//! `posy monitor`: what a board says.
+
+use std::io::{self, Write};
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use clap::Args;
+use serde_json::json;
+
+use super::Failure;
+use super::output::note;
+use crate::device::lines::{Line, Lines};
+use crate::device::port::{self, Port};
+
+/// Asks the board for one answer.
+const CLASSIFY: u8 = b'c';
+
+/// Asks the board how it is. It answers with a whole line, so that a line that was begun before the
+/// port was opened has an end, and nobody waits for a board that is quiet.
+const STATUS: u8 = b's';
+
+/// How long a board has for the end of its first line.
+const FIRST: Duration = Duration::from_secs(1);
+
+/// Shows what a board sees, line by line, until Ctrl-C.
+///
+/// The board is found among the USB serial ports. It answers picture after picture; its button, or
+/// --once, asks for one.
+#[derive(Debug, Args)]
+pub(super) struct Arguments {
+    /// The serial port, such as /dev/ttyACM0, /dev/cu.usbmodem101 or COM3, if it is not found.
+    #[arg(long, value_name = "PORT")]
+    port: Option<String>,
+    /// Bits a second; a board's own USB port takes any.
+    #[arg(long, value_name = "N", default_value_t = 115_200, value_parser = clap::value_parser!(u32).range(1..))]
+    baud: u32,
+    /// Print one JSON object a line.
+    #[arg(long)]
+    json: bool,
+    /// Ask for one answer, print it and stop.
+    #[arg(long)]
+    once: bool,
+    /// How long --once waits for its answer.
+    #[arg(long, value_name = "SECONDS", default_value_t = 60, requires = "once", value_parser = clap::value_parser!(u32).range(1..))]
+    timeout: u32,
+}
+
+/// No answer came.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "{port}: no answer in {seconds} s; is posy's program on this board (`posy flash`), and a camera \
+     at it? `posy monitor` shows all that it says"
+)]
+struct NoAnswer {
+    port: String,
+    seconds: u32,
+}
+
+pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
+    let name = match &arguments.port {
+        Some(name) => name.clone(),
+        None => port::find()?,
+    };
+    let mut port = Port::open(&name, arguments.baud)?;
+    port.send(STATUS)?;
+    match arguments.once {
+        true => once(arguments, &name, &mut port),
+        false => follow(arguments, &name, &mut port),
+    }
+}
+
+/// Prints lines until the port is gone.
+fn follow(arguments: &Arguments, name: &str, port: &mut Port) -> Result<ExitCode, Failure> {
+    note!("listening on {name}; Ctrl-C ends");
+    let mut lines = Lines::default();
+    let mut bytes = [0; 256];
+    loop {
+        let len = port.read(&mut bytes)?;
+        for line in lines.push(&bytes[..len]) {
+            print(arguments.json, &line)?;
+        }
+    }
+}
+
+/// Prints the first answer to a request; what else the board says goes to standard error.
+fn once(arguments: &Arguments, name: &str, port: &mut Port) -> Result<ExitCode, Failure> {
+    let begun = Instant::now();
+    let mut lines = Lines::default();
+    let mut asked = false;
+    let mut bytes = [0; 256];
+    while begun.elapsed() < Duration::from_secs(arguments.timeout.into()) {
+        let len = port.read(&mut bytes)?;
+        for line in lines.push(&bytes[..len]) {
+            match &line {
+                // Before that it may be the answer to an earlier request.
+                Line::Answer(_) if asked => {
+                    print(arguments.json, &line)?;
+                    return Ok(ExitCode::SUCCESS);
+                }
+                Line::Problem(_) => note!("{line}"),
+                _ => {}
+            }
+        }
+        if !asked && (lines.has_begun() || begun.elapsed() >= FIRST) {
+            port.send(CLASSIFY)?;
+            asked = true;
+        }
+    }
+    Err(Box::new(NoAnswer {
+        port: name.to_owned(),
+        seconds: arguments.timeout,
+    }))
+}
+
+fn print(as_json: bool, line: &Line) -> Result<(), Failure> {
+    let mut out = io::stdout().lock();
+    if !as_json {
+        writeln!(out, "{line}")?;
+        return Ok(out.flush()?);
+    }
+    let value = match line {
+        Line::Answer(answer) => {
+            let labels = answer.labels.iter();
+            let labels: Vec<_> = labels
+                .map(|(label, score)| json!({"label": label, "score": score}))
+                .collect();
+            json!({"labels": labels, "unknown": answer.unknown, "time_ms": answer.time_ms})
+        }
+        Line::News(said) => json!({"news": said}),
+        Line::Problem(said) => json!({"problem": said}),
+        Line::Text(text) => json!({"text": text}),
+    };
+    writeln!(out, "{value}")?;
+    Ok(out.flush()?)
+}

@@ -1,0 +1,231 @@
+//! The drive that a board shows: finding it and writing to it.
+
+use std::fs::File;
+use std::io::{self, Read, Write};
+use std::path::{Path, PathBuf};
+
+use super::boards::Uf2Drive;
+
+/// The file by which such a drive is known.
+const INFO: &str = "INFO_UF2.TXT";
+
+/// Bytes that are read of it; boot ROMs write less than a hundred.
+const INFO_BYTES: u64 = 4096;
+
+/// The name of the file that is written. A board does not care; FAT has room for 8 + 3 letters.
+const FILE: &str = "POSY.UF2";
+
+/// Why a drive cannot be written to.
+#[derive(Debug, thiserror::Error)]
+pub enum DriveError {
+    /// More than one board waits for a program.
+    #[error(
+        "{} boards wait for a program; name the drive of one with --drive: {}",
+        .0.len(),
+        listed(.0)
+    )]
+    Several(Vec<PathBuf>),
+    /// The folder is no drive of a board.
+    #[error(
+        "{0}: this is no drive of a board: it has no file {INFO}; hold the button BOOTSEL while \
+         plugging the board in, and give the folder where its drive appears"
+    )]
+    NoDrive(PathBuf),
+    /// The drive of another board.
+    #[error("{path}: this is the drive of a {found}, not of a {expected}")]
+    Other {
+        /// The drive.
+        path: PathBuf,
+        /// Whose it says it is.
+        found: String,
+        /// Whose it should be.
+        expected: &'static str,
+    },
+    /// The system refused while the file was written.
+    #[error(
+        "{path}: {source}; unplug the board, hold the button BOOTSEL while plugging it in, and try \
+         again"
+    )]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+}
+
+fn listed(paths: &[PathBuf]) -> String {
+    let shown: Vec<_> = paths
+        .iter()
+        .map(|path| path.display().to_string())
+        .collect();
+    shown.join(", ")
+}
+
+/// The mounted drive of a board of this kind, if there is one.
+///
+/// # Errors
+/// [`DriveError::Several`].
+pub fn find(drive: &Uf2Drive) -> Result<Option<PathBuf>, DriveError> {
+    let mut found: Vec<PathBuf> = mount_points();
+    found.retain(|path| board_id(path).is_some_and(|id| id == drive.board_id));
+    match found.len() {
+        0 | 1 => Ok(found.pop()),
+        _ => Err(DriveError::Several(found)),
+    }
+}
+
+/// Checks that `path` is the drive of a board of this kind.
+///
+/// # Errors
+/// [`DriveError::NoDrive`], [`DriveError::Other`].
+pub fn check(path: &Path, drive: &Uf2Drive) -> Result<(), DriveError> {
+    match board_id(path) {
+        None => Err(DriveError::NoDrive(path.into())),
+        Some(found) if found == drive.board_id => Ok(()),
+        Some(found) => Err(DriveError::Other {
+            path: path.into(),
+            found,
+            expected: drive.board_id,
+        }),
+    }
+}
+
+/// Writes a UF2 file to a drive; the path of the file.
+///
+/// # Errors
+/// [`DriveError::Io`].
+pub fn write(drive: &Path, uf2: &[u8]) -> Result<PathBuf, DriveError> {
+    let path = drive.join(FILE);
+    let written = File::create(&path).and_then(|mut file| {
+        file.write_all(uf2)?;
+        Ok(file.sync_all())
+    });
+    match written {
+        Ok(Ok(())) => Ok(path),
+        // A board restarts with the last block, and takes its drive with it before the system is done
+        // with its books.
+        Ok(Err(_)) if board_id(drive).is_none() => Ok(path),
+        Ok(Err(source)) | Err(source) => Err(DriveError::Io { path, source }),
+    }
+}
+
+/// The line `Board-ID` of a drive.
+fn board_id(drive: &Path) -> Option<String> {
+    let file = File::open(drive.join(INFO)).ok()?;
+    let mut bytes = Vec::new();
+    file.take(INFO_BYTES).read_to_end(&mut bytes).ok()?;
+    let text = String::from_utf8_lossy(&bytes);
+    let id = text
+        .lines()
+        .find_map(|line| line.strip_prefix("Board-ID:"))?;
+    let id = id.trim().chars().filter(|c| !c.is_control());
+    Some(id.take(64).collect())
+}
+
+/// Where drives are mounted.
+#[cfg(target_os = "linux")]
+fn mount_points() -> Vec<PathBuf> {
+    // The kernel's own list; without it there is no drive to be found.
+    std::fs::read("/proc/self/mounts")
+        .map(|mounts| fat_mount_points(&String::from_utf8_lossy(&mounts)))
+        .unwrap_or_default()
+}
+
+/// Where drives are mounted.
+#[cfg(windows)]
+fn mount_points() -> Vec<PathBuf> {
+    ('A'..='Z')
+        .map(|letter| PathBuf::from(format!("{letter}:\\")))
+        .collect()
+}
+
+/// Where drives are mounted: macOS has them in one folder.
+#[cfg(not(any(target_os = "linux", windows)))]
+fn mount_points() -> Vec<PathBuf> {
+    let entries = std::fs::read_dir("/Volumes").into_iter().flatten();
+    entries.flatten().map(|entry| entry.path()).collect()
+}
+
+/// The mount points of FAT drives in the text of `/proc/self/mounts`, as `man 5 fstab` describes it:
+/// device, mount point, type; in names the space, tab, line end and backslash are in octal. Other
+/// drives are not looked into: one across a network may not answer.
+#[cfg(any(target_os = "linux", test))]
+fn fat_mount_points(mounts: &str) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for line in mounts.lines() {
+        let mut fields = line.split(' ').skip(1);
+        if let (Some(point), Some("vfat" | "msdos")) = (fields.next(), fields.next()) {
+            let names = [
+                ("\\040", " "),
+                ("\\011", "\t"),
+                ("\\012", "\n"),
+                ("\\134", "\\"),
+            ];
+            let point = names
+                .iter()
+                .fold(point.to_owned(), |point, (octal, plain)| {
+                    point.replace(octal, plain)
+                });
+            found.push(PathBuf::from(point));
+        }
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::device::BOARDS;
+
+    /// What the boot ROMs write, line ends included.
+    const INFOS: [&str; 2] = [
+        "UF2 Bootloader v3.0\r\nModel: Raspberry Pi RP2\r\nBoard-ID: RPI-RP2\r\n",
+        "UF2 Bootloader v1.0\nModel: Raspberry Pi RP2350\nBoard-ID: RP2350\n",
+    ];
+
+    #[test]
+    fn mounts_are_read_as_the_kernel_writes_them() {
+        let mounts = "/dev/sda1 / ext4 rw,relatime 0 0\n\
+                      proc /proc proc rw 0 0\n\
+                      /dev/sdb1 /media/eve/RPI-RP2 vfat rw,nosuid 0 0\n\
+                      /dev/sdc1 /media/eve/my\\040board\\134s vfat rw 0 0\n\
+                      broken\n\n";
+        let found = fat_mount_points(mounts);
+        let expected = ["/media/eve/RPI-RP2", "/media/eve/my board\\s"];
+        assert_eq!(found, expected.map(PathBuf::from));
+    }
+
+    #[test]
+    fn a_drive_is_known_by_its_board_id() {
+        let folder = tempfile::tempdir().unwrap();
+        let info = folder.path().join(INFO);
+        let drives = [BOARDS[0].uf2.unwrap(), BOARDS[1].uf2.unwrap()];
+        for drive in &drives {
+            let error = check(folder.path(), drive).unwrap_err();
+            assert!(matches!(error, DriveError::NoDrive(_)), "{error}");
+        }
+        for (own, text) in INFOS.iter().enumerate() {
+            std::fs::write(&info, text).unwrap();
+            check(folder.path(), &drives[own]).unwrap();
+            let error = check(folder.path(), &drives[1 - own]).unwrap_err();
+            assert!(matches!(error, DriveError::Other { .. }), "{error}");
+        }
+        for garbage in [&b"\xFF\xFE\x00"[..], b"Board-ID", &[b'x'; 100_000]] {
+            std::fs::write(&info, garbage).unwrap();
+            assert_eq!(board_id(folder.path()), None);
+        }
+        std::fs::write(&info, "Board-ID: \x1b[31mred\x07").unwrap();
+        assert_eq!(board_id(folder.path()).as_deref(), Some("[31mred"));
+    }
+
+    #[test]
+    fn what_is_written_is_there_or_an_error() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join(INFO), INFOS[0]).unwrap();
+        let path = write(folder.path(), b"blocks").unwrap();
+        assert_eq!(std::fs::read(path).unwrap(), b"blocks");
+        let error = write(&folder.path().join("gone"), b"blocks").unwrap_err();
+        assert!(matches!(error, DriveError::Io { .. }), "{error}");
+    }
+}

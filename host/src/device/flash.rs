@@ -1,0 +1,373 @@
+//! Getting a program and a model onto a board: what is to be done, then doing it.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use super::boards::{BOARDS, Board};
+use super::drive::{self, DriveError};
+use super::elf::{self, ElfError};
+use super::fit::{Footprint, fits};
+use super::probe::{self, Probe, ProbeError};
+use super::program::{self, ProgramError};
+use super::uf2::{self, Segment};
+use crate::atomic;
+
+/// Why a board was not written.
+#[derive(Debug, thiserror::Error)]
+pub enum FlashError {
+    /// The model is too large.
+    #[error(
+        "the model does not fit {}: it takes {} of {} bytes of flash and {} of {} bytes of RAM; {}",
+        board.title, footprint.flash_bytes, board.slot_bytes(), footprint.ram_bytes,
+        board.arena_bytes, instead(footprint)
+    )]
+    TooLarge {
+        /// What it takes.
+        footprint: Footprint,
+        /// The board.
+        board: &'static Board,
+    },
+    /// There is no program, nor its source.
+    #[error(
+        "there is no program for {0}: run this inside a checkout of posy, which has its source in \
+         boards/{0}, or give one with --program FILE.elf, or write the model alone with --model-only"
+    )]
+    NoProgram(&'static str),
+    /// The program's file cannot be read.
+    #[error("{path}: {source}; give an ELF file with --program")]
+    ReadProgram {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The program's file is none for this board.
+    #[error("{path}: {source}")]
+    Elf {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: ElfError,
+    },
+    /// The board shows no drive.
+    #[error("{} has no drive, and takes no UF2 file; leave --{option} out: it is written with \
+             probe-rs", .board.title)]
+    TakesNoUf2 {
+        /// The board.
+        board: &'static Board,
+        /// The option that wants a drive.
+        option: &'static str,
+    },
+    /// There is nothing to write with.
+    #[error("{}", no_way(.0))]
+    NoWay(&'static Board),
+    /// The UF2 file cannot be written.
+    #[error("{path}: {source}")]
+    Output {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The program cannot be built.
+    #[error(transparent)]
+    Program(#[from] ProgramError),
+    /// The drive cannot be written.
+    #[error(transparent)]
+    Drive(#[from] DriveError),
+    /// The probe does not do it.
+    #[error(transparent)]
+    Probe(#[from] ProbeError),
+}
+
+/// What to do about a model that is too large.
+fn instead(footprint: &Footprint) -> String {
+    let boards = BOARDS.iter().filter(|board| fits(footprint, board));
+    let names: Vec<&str> = boards.map(|board| board.name).collect();
+    let smaller = "retrain with a smaller network (`posy fit` lists them)";
+    match names.is_empty() {
+        true => smaller.to_owned(),
+        false => format!(
+            "{smaller}, or take a board that has room: {}",
+            names.join(", ")
+        ),
+    }
+}
+
+/// What to do where neither a drive nor probe-rs is there.
+fn no_way(board: &Board) -> String {
+    match board.uf2 {
+        Some(uf2) => format!(
+            "no drive {} of a {} is mounted; hold its button BOOTSEL while plugging it in, wait \
+             until the drive appears (or mount it), and try again; with a debug probe, install \
+             probe-rs instead: https://probe.rs",
+            uf2.label, board.title
+        ),
+        None => format!(
+            "{} is written with the command probe-rs, which is not installed: https://probe.rs",
+            board.title
+        ),
+    }
+}
+
+/// The program that goes with the model.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Program {
+    /// None: the board keeps the one that it has.
+    Kept,
+    /// An ELF file.
+    File(PathBuf),
+    /// What is built in this folder.
+    Source(PathBuf),
+}
+
+impl Program {
+    /// The program in `boards` of `folder`, or of one above it.
+    ///
+    /// # Errors
+    /// [`FlashError::NoProgram`].
+    pub fn of_checkout(board: &Board, folder: &Path) -> Result<Self, FlashError> {
+        let found = program::find(board, folder);
+        found
+            .map(Self::Source)
+            .ok_or(FlashError::NoProgram(board.name))
+    }
+}
+
+/// How the board is written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Way {
+    /// Not at all: into a UF2 file.
+    File(PathBuf, uf2::Family),
+    /// As a UF2 file on its drive.
+    Drive(PathBuf, uf2::Family),
+    /// By a debug probe.
+    Probe(Probe),
+}
+
+impl Way {
+    /// Into a UF2 file.
+    ///
+    /// # Errors
+    /// [`FlashError::TakesNoUf2`].
+    pub fn file(board: &'static Board, path: PathBuf) -> Result<Self, FlashError> {
+        let option = "output";
+        let uf2 = board.uf2.ok_or(FlashError::TakesNoUf2 { board, option })?;
+        Ok(Self::File(path, uf2.family))
+    }
+
+    /// On the drive that is mounted at `path`.
+    ///
+    /// # Errors
+    /// [`FlashError::TakesNoUf2`], [`FlashError::Drive`].
+    pub fn drive(board: &'static Board, path: PathBuf) -> Result<Self, FlashError> {
+        let option = "drive";
+        let uf2 = board.uf2.ok_or(FlashError::TakesNoUf2 { board, option })?;
+        drive::check(&path, &uf2)?;
+        Ok(Self::Drive(path, uf2.family))
+    }
+
+    /// By a debug probe; whichever there is, or the one that `selector` names.
+    ///
+    /// # Errors
+    /// [`FlashError::NoWay`] where probe-rs is not installed.
+    pub fn probe(board: &'static Board, selector: Option<String>) -> Result<Self, FlashError> {
+        let command = probe::installed().ok_or(FlashError::NoWay(board))?;
+        Ok(Self::Probe(Probe::new(command, board, selector)))
+    }
+
+    /// On the drive, if the board shows one, else by a debug probe.
+    ///
+    /// # Errors
+    /// [`FlashError::Drive`] where there are several, [`FlashError::NoWay`].
+    pub fn find(board: &'static Board) -> Result<Self, FlashError> {
+        if let Some(uf2) = board.uf2
+            && let Some(path) = drive::find(&uf2)?
+        {
+            return Ok(Self::Drive(path, uf2.family));
+        }
+        Self::probe(board, None)
+    }
+}
+
+/// A model that fits its board, and what goes with it.
+#[derive(Debug)]
+pub struct Plan<'m> {
+    board: &'static Board,
+    /// The model's file.
+    path: &'m Path,
+    bytes: &'m [u8],
+    footprint: Footprint,
+    program: Program,
+}
+
+impl<'m> Plan<'m> {
+    /// The plan for the model in the file `path`, of `bytes`, that takes `footprint`.
+    ///
+    /// # Errors
+    /// [`FlashError::TooLarge`].
+    pub fn new(
+        board: &'static Board,
+        path: &'m Path,
+        bytes: &'m [u8],
+        footprint: Footprint,
+        program: Program,
+    ) -> Result<Self, FlashError> {
+        if !fits(&footprint, board) {
+            return Err(FlashError::TooLarge { footprint, board });
+        }
+        Ok(Plan {
+            board,
+            path,
+            bytes,
+            footprint,
+            program,
+        })
+    }
+
+    /// What would be done, a line a step; nothing is touched. Without a way it is that of the board,
+    /// with what keeps it from being taken.
+    ///
+    /// # Errors
+    /// [`FlashError::ReadProgram`], [`FlashError::Elf`].
+    pub fn steps(&self, way: Option<&Way>) -> Result<Vec<String>, FlashError> {
+        let board = self.board;
+        let mut steps = Vec::new();
+        let elf = match &self.program {
+            Program::Kept => {
+                steps.push("program: the one that is on the board".to_owned());
+                None
+            }
+            Program::Source(folder) => {
+                let target = board.target;
+                let folder = folder.display();
+                steps.push(format!(
+                    "program: cargo build --release in {folder}, for {target}"
+                ));
+                Some(PathBuf::from("PROGRAM.elf"))
+            }
+            Program::File(path) => {
+                let segments = self.segments(path)?;
+                let bytes: usize = segments.iter().map(|segment| segment.bytes.len()).sum();
+                let start = segments.first().map_or(0, |segment| segment.address);
+                let path_shown = path.display();
+                steps.push(format!(
+                    "program: {path_shown}, {bytes} bytes from {start:#010x}"
+                ));
+                Some(path.clone())
+            }
+        };
+        steps.push(format!(
+            "model: {}, {} bytes from {:#010x}, where there is room for {}",
+            self.path.display(),
+            self.bytes.len(),
+            board.slot_start(),
+            board.slot_bytes(),
+        ));
+        steps.push(format!(
+            "RAM: {} of {} bytes for the network",
+            self.footprint.ram_bytes, board.arena_bytes
+        ));
+        let what = match elf {
+            Some(_) => "program and model",
+            None => "the model",
+        };
+        match way {
+            Some(Way::File(path, _)) => steps.push(format!("write {what} to {}", path.display())),
+            Some(Way::Drive(path, _)) => steps.push(format!(
+                "copy {what} as one UF2 file to the drive {}; the board restarts",
+                path.display()
+            )),
+            Some(Way::Probe(probe)) => {
+                for arguments in self.commands(probe, elf.as_deref()) {
+                    let words = arguments.iter().map(|word| word.to_string_lossy());
+                    let words: Vec<_> = words.collect();
+                    steps.push(format!("run probe-rs {}", words.join(" ")));
+                }
+            }
+            None => {
+                if let Some(uf2) = board.uf2 {
+                    let label = uf2.label;
+                    steps.push(format!("copy {what} as one UF2 file to the drive {label}"));
+                } else {
+                    steps.push(format!("write {what} with probe-rs"));
+                }
+                steps.push(format!("but: {}", no_way(board)));
+            }
+        }
+        Ok(steps)
+    }
+
+    /// Does it; `report` is told of each step before it begins.
+    ///
+    /// # Errors
+    /// [`FlashError`].
+    pub fn carry_out(&self, way: &Way, mut report: impl FnMut(&str)) -> Result<(), FlashError> {
+        let elf = match &self.program {
+            Program::Kept => None,
+            Program::File(path) => Some(path.clone()),
+            Program::Source(folder) => {
+                report(&format!("building the program in {}", folder.display()));
+                Some(program::build(self.board, folder)?)
+            }
+        };
+        let mut segments = match &elf {
+            Some(path) => self.segments(path)?,
+            None => Vec::new(),
+        };
+        segments.push(Segment {
+            address: self.board.slot_start(),
+            bytes: self.bytes.to_vec(),
+        });
+        match way {
+            Way::File(path, family) => {
+                let file = uf2::file(&segments, *family);
+                atomic::write(path, &file).map_err(|source| FlashError::Output {
+                    path: path.clone(),
+                    source,
+                })?;
+                report(&format!("wrote {} ({} bytes)", path.display(), file.len()));
+            }
+            Way::Drive(path, family) => {
+                let file = uf2::file(&segments, *family);
+                let (len, path_shown) = (file.len(), path.display());
+                report(&format!(
+                    "copying {len} bytes to {path_shown}; takes some seconds"
+                ));
+                drive::write(path, &file)?;
+                report("done: the board restarts with the model");
+            }
+            Way::Probe(probe) => {
+                for arguments in self.commands(probe, elf.as_deref()) {
+                    let words: Vec<_> = arguments
+                        .iter()
+                        .map(|word| word.to_string_lossy())
+                        .collect();
+                    report(&format!("probe-rs {}", words.join(" ")));
+                    probe.run(&arguments)?;
+                }
+                report("done: the board restarts with the model");
+            }
+        }
+        Ok(())
+    }
+
+    /// The commands of a probe, in order.
+    fn commands(&self, probe: &Probe, elf: Option<&Path>) -> Vec<Vec<std::ffi::OsString>> {
+        let program = elf.map(|elf| probe.write_program(elf));
+        let model = probe.write_bytes(self.path, self.board.slot_start());
+        program.into_iter().chain([model, probe.reset()]).collect()
+    }
+
+    /// What of the program in the file `path` goes into flash.
+    fn segments(&self, path: &Path) -> Result<Vec<Segment>, FlashError> {
+        let elf = std::fs::read(path).map_err(|source| FlashError::ReadProgram {
+            path: path.into(),
+            source,
+        })?;
+        elf::segments(&elf, self.board).map_err(|source| FlashError::Elf {
+            path: path.into(),
+            source,
+        })
+    }
+}

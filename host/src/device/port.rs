@@ -1,0 +1,217 @@
+//! The serial port of a board.
+
+use std::io::{self, Read, Write};
+use std::time::Duration;
+
+use serialport::{SerialPort, SerialPortInfo, SerialPortType, UsbPortInfo};
+
+/// The longest that one read waits.
+const WAIT: Duration = Duration::from_millis(100);
+
+/// Why there is nothing to be heard.
+#[derive(Debug, thiserror::Error)]
+pub enum PortError {
+    /// The system does not list its ports.
+    #[error("the serial ports cannot be listed: {0}; name one with --port")]
+    List(serialport::Error),
+    /// No board is there.
+    #[error(
+        "there is no USB serial port: plug the board in, by a cable that has data lines (many only \
+         charge), and wait some seconds after writing a program"
+    )]
+    None,
+    /// More than one may be meant.
+    #[error("there are several serial ports; name one with --port:\n{}", listed(.0))]
+    Several(Vec<SerialPortInfo>),
+    /// This user may not open it.
+    #[error("{port}: this user may not open it; {ALLOW}")]
+    Denied {
+        /// The port.
+        port: String,
+    },
+    /// It does not open.
+    #[error("{port}: {source}; is it plugged in, and no other program using it?")]
+    Open {
+        /// The port.
+        port: String,
+        /// What the system said.
+        source: serialport::Error,
+    },
+    /// It went away.
+    #[error("{port}: the port went away ({source}); plug the board in and start again")]
+    Gone {
+        /// The port.
+        port: String,
+        /// What the system said.
+        source: io::Error,
+    },
+}
+
+/// What lets a user open serial ports.
+const ALLOW: &str = match cfg!(target_os = "linux") {
+    true => {
+        "do once: sudo usermod -aG dialout $USER (on Arch Linux the group is uucp), then log out and \
+         in again"
+    }
+    false => "change its permissions",
+};
+
+fn listed(ports: &[SerialPortInfo]) -> String {
+    let lines: Vec<String> = ports.iter().map(shown).collect();
+    lines.join("\n")
+}
+
+/// A port as it is listed for a person.
+fn shown(port: &SerialPortInfo) -> String {
+    let name = &port.port_name;
+    let SerialPortType::UsbPort(usb) = &port.port_type else {
+        return format!("  {name}");
+    };
+    let ids = format!("{:04x}:{:04x}", usb.vid, usb.pid);
+    let words = [&usb.manufacturer, &usb.product, &usb.serial_number];
+    let words: Vec<&str> = words.into_iter().flatten().map(|word| &**word).collect();
+    let line = format!("  {name}  {ids}  {}", words.join(" "));
+    // A device names itself: nothing of that may act on a terminal.
+    line.trim_end().replace(|c: char| c.is_control(), "?")
+}
+
+/// Makers of what posy's boards show as a serial port (USB vendor ids): Raspberry Pi (the Picos and
+/// their debug probe), ST (the debug probe of Nucleo boards), SEGGER (that of Nordic's kits).
+const MAKERS: [u16; 3] = [0x2E8A, 0x0483, 0x1366];
+
+fn usb(port: &SerialPortInfo) -> Option<&UsbPortInfo> {
+    match &port.port_type {
+        SerialPortType::UsbPort(usb) => Some(usb),
+        _ => None,
+    }
+}
+
+/// The port that a board most likely has: the only USB one, or else the only one of a maker of
+/// posy's boards.
+///
+/// # Errors
+/// [`PortError::List`], [`PortError::None`], [`PortError::Several`].
+pub fn find() -> Result<String, PortError> {
+    choose(serialport::available_ports().map_err(PortError::List)?)
+}
+
+fn choose(mut ports: Vec<SerialPortInfo>) -> Result<String, PortError> {
+    // macOS has each port twice; /dev/tty waits for a modem's carrier when it is opened.
+    ports.retain(|port| usb(port).is_some() && !port.port_name.starts_with("/dev/tty."));
+    let is_known = |port: &SerialPortInfo| usb(port).is_some_and(|usb| MAKERS.contains(&usb.vid));
+    if ports.iter().any(is_known) {
+        ports.retain(is_known);
+    }
+    ports.sort_by(|a, b| a.port_name.cmp(&b.port_name));
+    match &ports[..] {
+        [] => Err(PortError::None),
+        [port] => Ok(port.port_name.clone()),
+        _ => Err(PortError::Several(ports)),
+    }
+}
+
+/// An open port.
+pub struct Port {
+    name: String,
+    port: Box<dyn SerialPort>,
+}
+
+impl Port {
+    /// Opens a port with 8 data bits, no parity, one stop bit.
+    ///
+    /// # Errors
+    /// [`PortError::Denied`], [`PortError::Open`].
+    pub fn open(name: &str, baud: u32) -> Result<Self, PortError> {
+        let opened = serialport::new(name, baud).timeout(WAIT).open();
+        let mut port = opened.map_err(|source| match source.kind {
+            serialport::ErrorKind::Io(io::ErrorKind::PermissionDenied) => PortError::Denied {
+                port: name.to_owned(),
+            },
+            _ => PortError::Open {
+                port: name.to_owned(),
+                source,
+            },
+        })?;
+        // A board may keep quiet until somebody listens, which this line says; not every port has it.
+        let _ = port.write_data_terminal_ready(true);
+        Ok(Port {
+            name: name.to_owned(),
+            port,
+        })
+    }
+
+    /// Reads what has come into `bytes`: how many; none where nothing came for a tenth of a second.
+    ///
+    /// # Errors
+    /// [`PortError::Gone`].
+    pub fn read(&mut self, bytes: &mut [u8]) -> Result<usize, PortError> {
+        match self.port.read(bytes) {
+            // A port that is there has something or says that it has not.
+            Ok(0) => Err(self.gone(io::ErrorKind::UnexpectedEof.into())),
+            Ok(len) => Ok(len),
+            Err(error) => match error.kind() {
+                io::ErrorKind::TimedOut | io::ErrorKind::Interrupted => Ok(0),
+                _ => Err(self.gone(error)),
+            },
+        }
+    }
+
+    /// Sends one byte.
+    ///
+    /// # Errors
+    /// [`PortError::Gone`].
+    pub fn send(&mut self, byte: u8) -> Result<(), PortError> {
+        let sent = self.port.write_all(&[byte]);
+        sent.map_err(|error| self.gone(error))
+    }
+
+    fn gone(&self, source: io::Error) -> PortError {
+        PortError::Gone {
+            port: self.name.clone(),
+            source,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn port(name: &str, ids: Option<(u16, u16)>) -> SerialPortInfo {
+        let usb = |(vid, pid)| {
+            SerialPortType::UsbPort(UsbPortInfo {
+                vid,
+                pid,
+                serial_number: Some("E661".to_owned()),
+                manufacturer: None,
+                product: Some("posy\x1b[2J".to_owned()),
+            })
+        };
+        SerialPortInfo {
+            port_name: name.to_owned(),
+            port_type: ids.map_or(SerialPortType::Unknown, usb),
+        }
+    }
+
+    #[test]
+    fn the_likeliest_port_is_taken() {
+        let built_in = port("/dev/ttyS0", None);
+        let adapter = port("/dev/ttyUSB0", Some((0x0403, 0x6001)));
+        let pico = port("/dev/ttyACM0", Some((0x2E8A, 0x000A)));
+        let nucleo = port("/dev/ttyACM1", Some((0x0483, 0x374B)));
+        let twin = port("/dev/tty.usbmodem1", Some((0x2E8A, 0x000A)));
+        let name =
+            |ports: &[&SerialPortInfo]| choose(ports.iter().map(|port| (*port).clone()).collect());
+        assert_eq!(name(&[&built_in, &adapter]).unwrap(), "/dev/ttyUSB0");
+        assert_eq!(name(&[&adapter, &pico, &twin]).unwrap(), "/dev/ttyACM0");
+        assert!(matches!(name(&[]), Err(PortError::None)));
+        assert!(matches!(name(&[&built_in]), Err(PortError::None)));
+        let error = name(&[&nucleo, &adapter, &pico]).unwrap_err().to_string();
+        let (first, second) = error
+            .split_once("/dev/ttyACM0  2e8a:000a  posy?[2J E661")
+            .unwrap();
+        assert!(first.contains("--port"), "{error}");
+        assert!(second.contains("/dev/ttyACM1  0483:374b"), "{error}");
+        assert!(!error.contains("ttyUSB0"), "{error}");
+    }
+}

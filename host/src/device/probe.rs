@@ -1,0 +1,234 @@
+//! Writing through a debug probe, with the `probe-rs` command (version 0.32, <https://probe.rs>).
+
+use std::ffi::{OsStr, OsString};
+use std::io::{self, Read, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use super::boards::Board;
+
+/// Bytes of the end of what `probe-rs` said that are looked at for its reason.
+const REMEMBERED: usize = 64 * 1024;
+
+/// Why a probe did not do it.
+#[derive(Debug, thiserror::Error)]
+pub enum ProbeError {
+    /// The command could not be started, or followed.
+    #[error("{command}: {source}")]
+    Command {
+        /// The command.
+        command: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// It failed, and has said why on standard error.
+    #[error("probe-rs failed: {0}")]
+    Failed(&'static str),
+}
+
+/// The `probe-rs` on the search path, if it is installed.
+pub fn installed() -> Option<PathBuf> {
+    let name = format!("probe-rs{}", std::env::consts::EXE_SUFFIX);
+    let path = std::env::var_os("PATH")?;
+    let mut files = std::env::split_paths(&path).map(|folder| folder.join(&name));
+    files.find(|file| file.is_file())
+}
+
+/// A chip, and the probe that it hangs on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Probe {
+    /// The `probe-rs` command.
+    pub command: PathBuf,
+    /// The chip's name.
+    pub chip: &'static str,
+    /// Which probe, as probe-rs takes it: `VID:PID` or `VID:PID:Serial`.
+    pub selector: Option<String>,
+}
+
+impl Probe {
+    /// The probe at a board.
+    pub fn new(command: PathBuf, board: &Board, selector: Option<String>) -> Self {
+        Probe {
+            command,
+            chip: board.chip,
+            selector,
+        }
+    }
+
+    /// Arguments that write an ELF file.
+    pub fn write_program(&self, elf: &Path) -> Vec<OsString> {
+        self.arguments(&["download"], &["--binary-format", "elf"], Some(elf))
+    }
+
+    /// Arguments that write a file as it is to `address`.
+    pub fn write_bytes(&self, file: &Path, address: u32) -> Vec<OsString> {
+        let address = format!("{address:#010x}");
+        let more = ["--binary-format", "bin", "--base-address", &address];
+        self.arguments(&["download"], &more, Some(file))
+    }
+
+    /// Arguments that start the program anew.
+    pub fn reset(&self) -> Vec<OsString> {
+        self.arguments(&["reset"], &[], None)
+    }
+
+    fn arguments(&self, verb: &[&str], more: &[&str], file: Option<&Path>) -> Vec<OsString> {
+        let probe = self.selector.iter().flat_map(|probe| ["--probe", probe]);
+        let words = verb.iter().copied().chain(["--chip", self.chip]);
+        let words = words.chain(probe).chain(more.iter().copied());
+        let file = file.map(|file| file.as_os_str().to_owned());
+        words.map(OsString::from).chain(file).collect()
+    }
+
+    /// Runs the command with `arguments`; what it says goes to standard error.
+    ///
+    /// # Errors
+    /// [`ProbeError`].
+    pub fn run(&self, arguments: &[impl AsRef<OsStr>]) -> Result<(), ProbeError> {
+        let failed = |source| ProbeError::Command {
+            command: self.command.clone(),
+            source,
+        };
+        // Nobody answers questions: with several probes it asks which, and fails.
+        let mut child = Command::new(&self.command)
+            .args(arguments)
+            .stdin(Stdio::null())
+            .stdout(io::stderr())
+            .stderr(Stdio::piped())
+            .spawn()
+            .map_err(failed)?;
+        let said = match child.stderr.take() {
+            Some(stderr) => pass_on(stderr).map_err(failed)?,
+            None => Vec::new(),
+        };
+        match child.wait().map_err(failed)?.success() {
+            true => Ok(()),
+            false => Err(ProbeError::Failed(advice(&String::from_utf8_lossy(&said)))),
+        }
+    }
+}
+
+/// Passes everything on to standard error; the end of it.
+fn pass_on(mut from: impl Read) -> io::Result<Vec<u8>> {
+    let mut said = Vec::new();
+    let mut bytes = [0; 4096];
+    loop {
+        let len = match from.read(&mut bytes) {
+            Ok(0) => return Ok(said),
+            Ok(len) => len,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            Err(error) => return Err(error),
+        };
+        // Where nobody reads it, work goes on.
+        let _ = io::stderr().write_all(&bytes[..len]);
+        said.extend(&bytes[..len]);
+        said.drain(..said.len().saturating_sub(REMEMBERED));
+    }
+}
+
+/// What to do about a failure, from what probe-rs 0.32 says of it.
+fn advice(said: &str) -> &'static str {
+    // A probe that must not be opened is often not listed at all, so that the two go together.
+    const NO_PROBE: &str = "there is no debug probe that it may open; plug the board's debug port in \
+         by a cable with data lines, or a probe with its wires; on Linux it also needs probe-rs's \
+         udev rules: https://probe.rs/docs/getting-started/probe-setup/";
+    const KNOWN: [(&str, &str); 12] = [
+        ("permission denied", NO_PROBE),
+        ("access denied", NO_PROBE),
+        ("no connected probes were found", NO_PROBE),
+        ("probe not found", NO_PROBE),
+        ("probe was not found", NO_PROBE),
+        (
+            "already in use",
+            "another program has the probe open; end that one (a debugger, an IDE) and try again",
+        ),
+        (
+            "failed to parse probe index",
+            "there are several probes, listed above; name one with --probe VID:PID:SERIAL",
+        ),
+        ("failed to open probe", NO_PROBE),
+        ("failed to open the debug probe", NO_PROBE),
+        (
+            "in the list of known targets",
+            "this probe-rs does not know the board's chip; install version 0.32 or later from \
+             https://probe.rs",
+        ),
+        (
+            "failed to find or attach to the target",
+            "the probe does not reach the chip; check that the board has power, and the wires \
+             SWDIO, SWCLK and GND",
+        ),
+        (
+            "unexpected argument",
+            "this probe-rs takes other arguments; install version 0.32 or later from \
+             https://probe.rs",
+        ),
+    ];
+    let said = said.to_lowercase();
+    let known = KNOWN.iter().find(|(text, _)| said.contains(text));
+    known.map_or("its reason is above", |(_, advice)| advice)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::device::BOARDS;
+
+    #[test]
+    fn arguments_are_those_of_probe_rs() {
+        let mut probe = Probe::new("probe-rs".into(), &BOARDS[2], None);
+        let spaced = |words: Vec<OsString>| words.join(OsStr::new(" ")).into_string().unwrap();
+        assert_eq!(
+            spaced(probe.write_program(Path::new("a.elf"))),
+            "download --chip STM32H743ZITx --binary-format elf a.elf"
+        );
+        probe.selector = Some("0483:374b".to_owned());
+        assert_eq!(
+            spaced(probe.write_bytes(Path::new("a.posy"), 0x0802_0000)),
+            "download --chip STM32H743ZITx --probe 0483:374b --binary-format bin \
+             --base-address 0x08020000 a.posy"
+        );
+        assert_eq!(
+            spaced(probe.reset()),
+            "reset --chip STM32H743ZITx --probe 0483:374b"
+        );
+    }
+
+    /// What probe-rs 0.32.0 printed without a probe and for a chip that it does not know; the others
+    /// from its sources.
+    #[test]
+    fn known_failures_have_advice() {
+        let cases = [
+            ("Error: No connected probes were found.", "udev rules"),
+            (
+                "Error: Failed to open probe: Failed to open the debug probe.\n\nCaused by:\n    0: \
+                 Probe could not be created\n    1: Permission denied (os error 13)",
+                "udev rules",
+            ),
+            ("Error: Probe is already in use", "another program"),
+            (
+                "Error: Failed to parse probe index\n\nCaused by:\n    cannot parse integer from \
+                 empty string",
+                "--probe",
+            ),
+            (
+                "Error: The requested chip 'Foo99' was not found in the list of known targets.",
+                "0.32 or later",
+            ),
+            (
+                "error: unexpected argument '--nonsense' found",
+                "0.32 or later",
+            ),
+            (
+                "Error: Failed to find or attach to the target. Please check the wiring before \
+                 retrying.",
+                "SWDIO",
+            ),
+            ("Error: something new", "above"),
+        ];
+        for (said, expected) in cases {
+            let advice = advice(said);
+            assert!(advice.contains(expected), "{said}: {advice}");
+        }
+    }
+}

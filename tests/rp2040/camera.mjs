@@ -1,0 +1,225 @@
+// An ArduCAM Mini 2MP Plus at register level: the OV2640's two banks of registers behind I2C (SCCB),
+// the ArduChip's registers and frame buffer behind SPI. Written from the camera's side of the wires;
+// nothing here is taken from the driver. Register names and bits: OV2640 data sheet and ArduCAM's
+// "ArduChip" hardware page.
+
+/** SCCB address, 7 bits. */
+export const ADDRESS = 0x30;
+
+/** Nanoseconds of a frame: 15 frames a second, the OV2640's full-array rate. */
+const FRAME_NANOS = 1e9 / 15;
+/** Bytes that the Plus's buffer counts behind an uncompressed frame. */
+const TRAILER = Buffer.alloc(8, 0x5a);
+
+// Banks of the sensor, and registers: of the signal processor,
+const DSP = 0;
+const SENSOR = 1;
+const BANK = 0xff;
+const R_BYPASS = 0x05;
+const CTRLI = 0x50;
+const [HSIZE, VSIZE, VHYX, TEST] = [0x51, 0x52, 0x55, 0x57];
+const [ZMOW, ZMOH, ZMHH] = [0x5a, 0x5b, 0x5c];
+const [HSIZE8, VSIZE8] = [0xc0, 0xc1];
+const IMAGE_MODE = 0xda;
+const RESET = 0xe0;
+// of the sensor,
+const [PIDH, PIDL] = [0x0a, 0x0b];
+const COM7 = 0x12;
+const COM7_RESET = 0x80;
+const COM7_COLOUR_BARS = 0x02;
+// and of the ArduChip.
+const CHIP_WRITE = 0x80;
+const CHIP_FRAMES = 0x01;
+const CHIP_FIFO = 0x04;
+const CHIP_FIFO_CLEAR = 0x01;
+const CHIP_FIFO_START = 0x02;
+const CHIP_RESET = 0x07;
+const CHIP_BURST = 0x3c;
+const CHIP_SINGLE = 0x3d;
+const CHIP_STATUS = 0x41;
+const CHIP_STATUS_DONE = 0x08;
+const CHIP_LENGTH = 0x42;
+
+/** A frame as RGB565, high byte first: the sensor's test pattern of eight columns. */
+function colourBars(width, height) {
+  const colours = [0xffff, 0xffe0, 0x07ff, 0x07e0, 0xf81f, 0xf800, 0x001f, 0x0000];
+  const frame = Buffer.alloc(2 * width * height);
+  for (let at = 0; at < width * height; at++) {
+    frame.writeUInt16BE(colours[Math.floor(((at % width) * 8) / width)], 2 * at);
+  }
+  return frame;
+}
+
+/** The camera. Something that no camera would be asked for is thrown as an error. */
+export class Camera {
+  /** What the world sees to: whether it is plugged in, who it says it is, ... */
+  plugged = true;
+  identity = [0x26, 0x42];
+  /** ... whether its sensor is on the I2C wires, */
+  wired = true;
+  /** ... whether frames reach the buffer, */
+  fills = true;
+  /** and by how many bytes their lengths are off. */
+  torn = 0;
+  /** Frames taken so far. */
+  taken = 0;
+
+  /** Shows `scenes`, a list of frames, one after another; `now()` is the time in nanoseconds. */
+  constructor(scenes, now) {
+    this.scenes = scenes;
+    this.scene = 0;
+    this.now = now;
+    this.#powerUp();
+  }
+
+  /** Shows the next scene; the last one stays. */
+  next() {
+    this.scene = Math.min(this.scene + 1, this.scenes.length - 1);
+  }
+
+  /** Takes the camera off its wires: it forgets everything. */
+  unplug() {
+    this.plugged = false;
+    this.#powerUp();
+  }
+
+  plug() {
+    this.plugged = true;
+  }
+
+  #powerUp() {
+    this.bank = DSP;
+    this.pointer = 0;
+    this.sensor = [new Uint8Array(256), new Uint8Array(256)];
+    this.chip = new Uint8Array(128);
+    this.#clear();
+    this.buffer = Buffer.alloc(0);
+    this.select(false);
+  }
+
+  // The sensor: one register is addressed, then written or read; a transfer for each.
+
+  /** Whether the sensor answers at `address`. */
+  connect(address) {
+    this.written = 0;
+    this.read = 0;
+    return this.plugged && this.wired && address === ADDRESS;
+  }
+
+  /** A byte of a transfer to the sensor. */
+  writeByte(value) {
+    this.written++;
+    if (this.written === 1) this.pointer = value;
+    else if (this.written === 2) this.#writeSensor(this.pointer, value);
+    else throw new Error('a third byte was written to the sensor: SCCB has no such transfer');
+  }
+
+  /** A byte of a transfer from the sensor. */
+  readByte() {
+    this.read++;
+    if (this.read > 1 || this.written > 0) {
+      throw new Error('SCCB reads one byte, in a transfer of its own');
+    }
+    if (this.bank === SENSOR && this.pointer === PIDH) return this.identity[0];
+    if (this.bank === SENSOR && this.pointer === PIDL) return this.identity[1];
+    return this.sensor[this.bank][this.pointer];
+  }
+
+  #writeSensor(register, value) {
+    if (register === BANK) {
+      this.bank = value & 1;
+    } else if (this.bank === SENSOR && register === COM7 && value & COM7_RESET) {
+      this.sensor.forEach((bank) => bank.fill(0));
+    } else {
+      this.sensor[this.bank][register] = value;
+    }
+  }
+
+  /** What the sensor sends, given its registers: a scene only if they ask for what a scene is. */
+  #frame() {
+    const dsp = this.sensor[DSP];
+    const width = 4 * (dsp[ZMOW] | ((dsp[ZMHH] & 0x03) << 8));
+    const height = 4 * (dsp[ZMOH] | ((dsp[ZMHH] & 0x04) << 6));
+    const window = [
+      4 * (dsp[HSIZE] | ((dsp[VHYX] & 0x08) << 5) | ((dsp[TEST] & 0x80) << 2)),
+      4 * (dsp[VSIZE] | ((dsp[VHYX] & 0x80) << 1)),
+    ];
+    const wholeArray =
+      8 * dsp[HSIZE8] === 1600 && 8 * dsp[VSIZE8] === 1200 && window[0] === 1600 && window[1] === 1200;
+    const scales = window[0] >> (dsp[CTRLI] & 7) >= width && window[1] >> ((dsp[CTRLI] >> 3) & 7) >= height;
+    const rgb565 = dsp[IMAGE_MODE] === 0x08 && dsp[R_BYPASS] === 0 && dsp[RESET] === 0;
+    if (!(wholeArray && scales && rgb565)) return Buffer.alloc(1600 * 1200 * 2, 0xee);
+    if (this.sensor[SENSOR][COM7] & COM7_COLOUR_BARS) return colourBars(width, height);
+    const scene = this.scenes[this.scene];
+    if (scene.length !== 2 * width * height) {
+      throw new Error(`frames of ${width} x ${height} are asked for, the scene is another size`);
+    }
+    return scene;
+  }
+
+  // The ArduChip: in each selection an address, then what is written there or read from there.
+
+  /** Selects the chip or lets go of it. */
+  select(selected) {
+    this.selected = selected;
+    this.address = null;
+    this.values = 0;
+  }
+
+  /** Exchanges a byte: the answer to `out`. Nothing drives the line where there is no answer. */
+  exchange(out) {
+    if (!this.plugged || !this.selected) return 0xff;
+    if (this.address === null) {
+      this.address = out;
+      return 0;
+    }
+    this.values++;
+    const register = this.address & ~CHIP_WRITE;
+    if (this.values > 1 && this.address !== CHIP_BURST) {
+      throw new Error(`register ${register} of the ArduChip was gone on with: only a burst goes on`);
+    }
+    if (!(this.address & CHIP_WRITE)) return this.#readChip(register);
+    this.chip[register] = out;
+    if (register === CHIP_FIFO) this.#command(out);
+    if (register === CHIP_RESET && out & 0x80) this.#clear();
+    return 0;
+  }
+
+  #clear() {
+    this.readAt = 0;
+    this.doneAt = null;
+  }
+
+  #command(command) {
+    if (this.chip[CHIP_RESET] & 0x80) return;
+    if (command & CHIP_FIFO_CLEAR) this.#clear();
+    if (!(command & CHIP_FIFO_START)) return;
+    const frames = Array(1 + (this.chip[CHIP_FRAMES] & 7)).fill(this.#frame());
+    const whole = Buffer.concat([...frames, TRAILER]);
+    this.buffer = Buffer.concat([whole, Buffer.alloc(Math.max(0, this.torn))]).subarray(
+      0,
+      whole.length + this.torn,
+    );
+    this.taken++;
+    // The frame that is under way is not kept; the one after it is. A chip that was not cleared still
+    // says that it is done.
+    const begins = Math.ceil(this.now() / FRAME_NANOS) * FRAME_NANOS;
+    if (this.fills) this.doneAt ??= begins + FRAME_NANOS;
+  }
+
+  #readChip(register) {
+    switch (register) {
+      case CHIP_STATUS:
+        return this.doneAt !== null && this.now() >= this.doneAt ? CHIP_STATUS_DONE : 0;
+      case CHIP_LENGTH:
+      case CHIP_LENGTH + 1:
+      case CHIP_LENGTH + 2:
+        return (this.buffer.length >> (8 * (register - CHIP_LENGTH))) & 0xff;
+      case CHIP_BURST:
+      case CHIP_SINGLE:
+        return this.buffer[this.readAt++] ?? 0;
+      default:
+        return this.chip[register];
+    }
+  }
+}

@@ -1,0 +1,181 @@
+// A Raspberry Pi Pico in rp2040js: UF2 files in flash, a core that runs, serial ports, a button, RTT.
+// Faults end the run with an error: the emulator itself goes on after what a real core stops at.
+
+import { RP2040 } from 'rp2040js';
+
+import { UsbPort } from './usb.mjs';
+
+const FLASH = 0x10000000;
+const FLASH_LEN = 2 * 1024 * 1024;
+const RAM = 0x20000000;
+/** The boot stage, and behind it the vectors of the program. */
+const BOOT_LEN = 0x100;
+const BUTTON = 15;
+/** Index of the timer among the peripherals: bits 14 and up of its address, 0x40054000. */
+const TIMER = 0x40054;
+const TIMER_LOW = [0x0c, 0x28];
+/** `b .` */
+const BRANCH_TO_ITSELF = 0xe7fe;
+
+/** CRC-32 with the polynomial 04C11DB7, not reflected, initial value FFFFFFFF, no final XOR: that of
+ * the boot stage (RP2040 data sheet, 2.8.1.3.1). */
+function bootCrc(bytes) {
+  let crc = 0xffffffff;
+  for (const byte of bytes) {
+    crc ^= byte << 24;
+    for (let bit = 0; bit < 8; bit++) crc = crc & 0x80000000 ? (crc << 1) ^ 0x04c11db7 : crc << 1;
+  }
+  return crc >>> 0;
+}
+
+/** The core has come to where a real one stops. */
+export class Fault extends Error {}
+
+const hex = (number) => `0x${(number >>> 0).toString(16).padStart(8, '0')}`;
+
+/** The board. */
+export class Pico {
+  /** Instructions run so far. */
+  instructions = 0;
+
+  /** Writes `blocks` into erased flash and starts as after reset. */
+  constructor(blocks) {
+    this.rp2040 = new RP2040();
+    this.clock = this.rp2040.clock;
+    this.#watch();
+    this.#load(blocks);
+    this.#hurry();
+    // Pulled up by the pin, which the emulator leaves to what is outside.
+    this.rp2040.gpio[BUTTON].setInputValue(true);
+  }
+
+  /** Emulated milliseconds since the start. */
+  get ms() {
+    return this.clock.nanos / 1e6;
+  }
+
+  #load(blocks) {
+    const { rp2040 } = this;
+    const written = new Set();
+    for (const { address, bytes } of blocks) {
+      const at = address - FLASH;
+      if (at < 0 || at + bytes.length > FLASH_LEN) throw new Error(`${hex(address)} is not in flash`);
+      if (written.has(address)) throw new Error(`${hex(address)} is in two images`);
+      written.add(address);
+      rp2040.flash.set(bytes, at);
+    }
+    const boot = Buffer.from(rp2040.flash.subarray(0, BOOT_LEN));
+    if (bootCrc(boot.subarray(0, BOOT_LEN - 4)) !== boot.readUInt32LE(BOOT_LEN - 4)) {
+      throw new Error('the boot stage has a wrong checksum: the boot ROM would not start the program');
+    }
+    // What the boot ROM and the boot stage come to. The ROM is not in the emulator, and the flash it
+    // would set up can be read from the start.
+    this.image = Buffer.from(rp2040.flash.subarray(0, FLASH_LEN));
+    rp2040.core.VTOR = FLASH + BOOT_LEN;
+    rp2040.core.reset();
+  }
+
+  /** What a real core faults at is a warning to the emulator: here it is an error. */
+  #watch() {
+    const fault = (component, what) => {
+      if (component === 'RP2040' || component === 'CortexM0Core') this.#fault(what);
+    };
+    const quiet = () => {};
+    this.rp2040.logger = { debug: quiet, info: quiet, warn: fault, error: fault };
+    this.rp2040.onBreak = () =>
+      this.#fault('a breakpoint or an undefined instruction: the program has panicked');
+    const watchdog = this.rp2040.peripherals[0x40058];
+    watchdog.onWatchdogTrigger = () => this.#fault('the watchdog has reset the chip');
+    // Application interrupt and reset control: a reset is asked for by bit 2.
+    const { ppb } = this.rp2040;
+    const write = ppb.writeUint32.bind(ppb);
+    ppb.writeUint32 = (offset, value) => {
+      if (offset === 0xd0c && value & 4) this.#fault('the program has reset the chip');
+      write(offset, value);
+    };
+  }
+
+  #fault(what) {
+    const { PC, LR, SP } = this.rp2040.core;
+    throw new Fault(`${what} (near PC ${hex(PC)}, LR ${hex(LR)}, SP ${hex(SP)})`);
+  }
+
+  /** A program that does nothing but read the timer waits: then the clock moves on by itself, at most
+   * 100 microseconds a reading, so that waiting costs few instructions. */
+  #hurry() {
+    const { clock } = this;
+    const { core } = this.rp2040;
+    const timer = this.rp2040.peripherals[TIMER];
+    const read = timer.readUint32.bind(timer);
+    let [lastPc, lastNanos] = [0, 0];
+    timer.readUint32 = (offset) => {
+      if (TIMER_LOW.includes(offset)) {
+        if (core.PC === lastPc && clock.nanos - lastNanos < 20e3) {
+          clock.tick(clock.nextAlarm ? Math.min(100e3, clock.nanosToNextAlarm) : 100e3);
+        }
+        [lastPc, lastNanos] = [core.PC, clock.nanos];
+      }
+      return read(offset);
+    };
+  }
+
+  /** Runs about `count` instructions. */
+  run(count) {
+    const { clock, rp2040 } = this;
+    const { core } = rp2040;
+    const nanosPerCycle = 1e9 / rp2040.clkSys;
+    for (let left = count; left > 0; left--) {
+      if (core.waiting) {
+        if (!clock.nextAlarm) this.#fault('the core sleeps and nothing will wake it');
+        clock.tick(clock.nanosToNextAlarm);
+      } else {
+        clock.tick(core.executeInstruction() * nanosPerCycle);
+        this.instructions++;
+      }
+    }
+    if (rp2040.readUint16(core.PC & ~1) === BRANCH_TO_ITSELF) {
+      this.#fault('the core runs in a circle of one instruction: a fault or a panic');
+    }
+  }
+
+  /** Fails where the program has written to its flash. */
+  checkFlash() {
+    if (this.image.compare(this.rp2040.flash, 0, FLASH_LEN) !== 0) {
+      throw new Fault('the program has written to flash');
+    }
+  }
+
+  /** Calls `onBytes(port, bytes)` for what comes out of a port: "uart" or "usb". */
+  listen(onBytes) {
+    this.rp2040.uart[0].onByte = (byte) => onBytes('uart', [byte]);
+    this.usb = new UsbPort(this.rp2040, (bytes) => onBytes('usb', bytes));
+  }
+
+  /** Sends `text` into a port. */
+  send(port, text) {
+    const bytes = Buffer.from(text);
+    if (port === 'usb') this.usb.send(bytes);
+    else bytes.forEach((byte) => this.rp2040.uart[0].feedByte(byte));
+  }
+
+  /** Holds the button down for `ms`. */
+  press(ms) {
+    const button = this.rp2040.gpio[BUTTON];
+    button.setInputValue(false);
+    this.clock.createAlarm(() => button.setInputValue(true)).schedule(ms * 1e6);
+  }
+
+  /** Takes what the program has logged by RTT out of up-channel 0, as a debug probe does. The control
+   * block is found by its name; layout: SEGGER's RTT (`SEGGER_RTT.h`). */
+  drainRtt() {
+    const ram = Buffer.from(this.rp2040.sram.buffer);
+    this.rtt ??= [ram.indexOf('SEGGER RTT\0')].find((at) => at >= 0 && at % 4 === 0);
+    if (this.rtt === undefined) return Buffer.alloc(0);
+    // Behind 16 bytes of name and two counts: name, buffer, size, write and read offset.
+    const [bufferAt, size, writeAt, readAt] = [28, 32, 36, 40].map((at) => ram.readUInt32LE(this.rtt + at));
+    const buffer = ram.subarray(bufferAt - RAM, bufferAt - RAM + size);
+    ram.writeUInt32LE(writeAt, this.rtt + 40);
+    if (writeAt >= readAt) return Buffer.from(buffer.subarray(readAt, writeAt));
+    return Buffer.concat([buffer.subarray(readAt), buffer.subarray(0, writeAt)]);
+  }
+}

@@ -1,0 +1,61 @@
+// The computer at the other end of the USB cable: it opens the board's serial port, as rp2040js does it
+// (`USBCDC`), and sends only what there is to send. Three things are put right: the emulator's own would
+// send empty packets one after another, would let the chip take a buffer back before a packet has come,
+// and says to the device, not to the interface, that the port is open.
+
+import { USBCDC } from 'rp2040js';
+
+/** Buffer control registers of endpoints that receive, in the controller's memory (RP2040 data sheet,
+ * 4.1.2.5.1): address of the first, bytes apart, and the bit of a buffer that waits for a packet. */
+const OUT_CONTROL = 0x84;
+const OUT_STEP = 8;
+const AVAILABLE = 1 << 10;
+/** SET_CONTROL_LINE_STATE to interface 0, with DTR and RTS (USB CDC PSTN 1.2, 6.3.12). */
+const PORT_IS_OPEN = new Uint8Array([0x21, 0x22, 0x03, 0, 0, 0, 0, 0]);
+
+/** A serial port over USB; `onBytes` hears what comes. */
+export class UsbPort {
+  constructor(rp2040, onBytes) {
+    const controller = rp2040.usbCtrl;
+    this.memory = rp2040.usbDPRAMView;
+    this.serial = new USBCDC(controller);
+    this.serial.onSerialData = onBytes;
+    this.serial.cdcSetControlLineState = () => {
+      controller.sendSetupPacket(PORT_IS_OPEN);
+      this.serial.initialized = true;
+    };
+    this.read = controller.onEndpointRead;
+    this.waiting = null;
+    controller.onEndpointRead = (endpoint, size) => {
+      // Endpoint 0 is for control: its packets are there at once.
+      if (endpoint === 0) return this.read(endpoint, size);
+      this.#setAvailable(endpoint, true);
+      this.waiting = { endpoint, size };
+      this.#give();
+    };
+    const finish = controller.finishRead.bind(controller);
+    controller.finishRead = (endpoint, bytes) => {
+      this.#setAvailable(endpoint, false);
+      finish(endpoint, bytes);
+    };
+  }
+
+  /** Sends bytes, as soon as the board takes them. */
+  send(bytes) {
+    for (const byte of bytes) this.serial.sendSerialByte(byte);
+    this.#give();
+  }
+
+  #give() {
+    if (this.waiting?.endpoint !== this.serial.outEndpoint || this.serial.txFIFO.empty) return;
+    const { endpoint, size } = this.waiting;
+    this.waiting = null;
+    this.read(endpoint, size);
+  }
+
+  #setAvailable(endpoint, available) {
+    const at = OUT_CONTROL + OUT_STEP * endpoint;
+    const control = this.memory.getUint32(at, true);
+    this.memory.setUint32(at, available ? control | AVAILABLE : control & ~AVAILABLE, true);
+  }
+}

@@ -1,0 +1,22 @@
+//! Prints the rows of the table of sizes in `boards/README.md`: builds the program of each board and
+//! measures it.
+
+use std::process::ExitCode;
+
+use posy_tests::boards::Toolchain;
+use posy_tests::sizes::{measure, programs, row};
+
+fn main() -> ExitCode {
+    match Toolchain::find() {
+        Ok(toolchain) => {
+            for board in programs() {
+                println!("{}", row(board, measure(&toolchain, board)));
+            }
+            ExitCode::SUCCESS
+        }
+        Err(reason) => {
+            eprintln!("error: {reason}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,269 @@
+//! The program of `boards/rp-pico`, run in the emulator of `rp2040`, which says what a scenario is.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use assert_cmd::Command as Timed;
+use posy::device::uf2::{self, Segment};
+use posy::device::{BOARDS, Board, elf};
+use serde_json::{Value, json};
+
+use crate::boards::{Crate, Toolchain, answer};
+use crate::scratch::Scratch;
+use crate::sizes::Sizes;
+
+/// Where the model slot begins in the Pico's address space.
+pub const SLOT: u32 = 0x1002_0000;
+/// Bytes of RAM of an RP2040 (data sheet, section 2.6.2).
+pub const RAM_BYTES: u64 = 264 * 1024;
+
+/// What ends an answer's line; a regular expression.
+pub const ANSWER: &str = "  [0-9]+ ms$";
+
+/// The emulator and the program for it.
+pub struct Pico {
+    /// The program's ELF file.
+    pub elf: Vec<u8>,
+}
+
+/// The folder of the emulator's program.
+fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("rp2040")
+}
+
+/// The packages that a lock file names, with version and digest.
+fn packages(lock: &Path) -> Option<Vec<[String; 3]>> {
+    let lock: Value = serde_json::from_slice(&std::fs::read(lock).ok()?).ok()?;
+    let packages = lock["packages"].as_object()?.iter();
+    let packages = packages.filter(|(path, _)| !path.is_empty());
+    let packages = packages.map(|(path, package)| {
+        let field = |name: &str| package[name].to_string();
+        [path.clone(), field("version"), field("integrity")]
+    });
+    Some(packages.collect())
+}
+
+/// Gets the emulator's packages, unless those that it asks for are there.
+fn install() -> Result<(), String> {
+    let installed = packages(&folder().join("node_modules/.package-lock.json"));
+    if installed.is_some() && installed == packages(&folder().join("package-lock.json")) {
+        return Ok(());
+    }
+    let mut npm = Command::new("npm");
+    npm.args(["ci", "--no-audit", "--no-fund"]);
+    answer(npm.current_dir(folder()))
+        .map(|_| ())
+        .map_err(|error| format!("npm ci in tests/rp2040: {error}"))
+}
+
+/// Gets the emulator ready, once for all tests; says why that cannot be.
+fn ready() -> Result<(), String> {
+    static READY: OnceLock<Result<(), String>> = OnceLock::new();
+    let ready = READY.get_or_init(|| {
+        let node = answer(Command::new("node").arg("--version"));
+        node.map_err(|error| format!("node: {error}; install Node.js, 18 or later"))?;
+        install()
+    });
+    ready.clone()
+}
+
+/// Whether there is an emulator. Where there is none, says loudly that `test` is skipped.
+pub fn has_emulator(test: &str) -> bool {
+    let ready = ready();
+    if let Err(reason) = &ready {
+        eprintln!("SKIPPED: {test}: {reason}");
+    }
+    ready.is_ok()
+}
+
+/// The Pico as `posy flash` knows it.
+fn board() -> &'static Board {
+    let mut boards = BOARDS.iter();
+    boards
+        .find(|board| board.name == "rp-pico")
+        .expect("the Pico")
+}
+
+fn uf2_file(segments: &[Segment]) -> Vec<u8> {
+    uf2::file(segments, board().uf2.expect("a board with a drive").family)
+}
+
+/// The UF2 file of `bytes` at an address of the Pico.
+pub fn uf2_of(address: u32, bytes: &[u8]) -> Vec<u8> {
+    let bytes = bytes.to_vec();
+    uf2_file(&[Segment { address, bytes }])
+}
+
+impl Pico {
+    /// The emulator, and the program built; both once for all tests. Where something is missing,
+    /// says loudly that `test` is skipped.
+    pub fn find(test: &str) -> Option<&'static Pico> {
+        static PICO: OnceLock<Result<Pico, String>> = OnceLock::new();
+        let found = PICO.get_or_init(|| {
+            ready()?;
+            let program = Toolchain::find()?.build(Crate {
+                name: "rp-pico",
+                target: "thumbv6m-none-eabi",
+                features: "",
+            });
+            let elf = std::fs::read(&program);
+            let elf = elf.map_err(|error| format!("{}: {error}", program.display()))?;
+            Ok(Pico { elf })
+        });
+        if let Err(reason) = found {
+            eprintln!("SKIPPED: {test}: {reason}");
+        }
+        found.as_ref().ok()
+    }
+
+    /// The UF2 file of the program.
+    pub fn program_uf2(&self) -> Vec<u8> {
+        uf2_file(&elf::segments(&self.elf, board()).expect("a program for the Pico"))
+    }
+
+    /// Bytes of RAM that the linker has given to statics.
+    pub fn static_ram_bytes(&self) -> u64 {
+        let sizes = Sizes::of(&self.elf);
+        sizes.ram + sizes.network
+    }
+
+    /// Runs the program with `slot` in the model slot, in the folder of `scratch`: frames, which lie
+    /// there, are shown one after another, each until its answer; `steps` is what happens. Other
+    /// fields of the scenario are in `more`.
+    pub fn run(
+        &self,
+        scratch: &Scratch,
+        slot: &[u8],
+        frames: &[String],
+        steps: &[Value],
+        more: Value,
+    ) -> Run {
+        scratch.write("program.uf2", self.program_uf2());
+        scratch.write("model.uf2", uf2_of(SLOT, slot));
+        let mut images = vec!["program.uf2"];
+        images.extend((!slot.is_empty()).then_some("model.uf2"));
+        let mut scenario = json!({
+            "images": images,
+            "frames": frames,
+            "next": ANSWER,
+            "steps": steps,
+            "limits": { "ms": 120_000, "instructions": 20_000_000_000_u64 },
+        });
+        let fields = scenario.as_object_mut().expect("an object");
+        fields.extend(more.as_object().expect("an object").clone());
+        emulate(scratch, &scenario)
+    }
+}
+
+/// A step that is done after the `times`th UART line with `line` in it, a regular expression.
+pub fn after_line(line: &str, times: u32, actions: &[&str]) -> Value {
+    json!({ "after": { "line": line, "times": times }, "actions": actions })
+}
+
+/// A step that is done `ms` emulated milliseconds after the one before.
+pub fn after_ms(ms: u32, actions: &[&str]) -> Value {
+    json!({ "after": { "ms": ms }, "actions": actions })
+}
+
+/// A line that a board has printed.
+#[derive(Clone, Debug)]
+pub struct Line {
+    /// Where: `uart` or `usb`.
+    pub port: String,
+    /// Without its end.
+    pub text: String,
+    /// Emulated milliseconds since the start.
+    pub ms: f64,
+    /// Instructions since the start.
+    pub instructions: u64,
+    /// Steps that were done when it came; the line that ends a step comes before it.
+    pub steps: usize,
+}
+
+impl Line {
+    /// The answer without its time, if the line is one.
+    pub fn answer(&self) -> Option<&str> {
+        let (ranking, time) = self.text.rsplit_once("  ")?;
+        let number = time.strip_suffix(" ms")?;
+        number.parse::<u32>().ok().map(|_| ranking)
+    }
+}
+
+/// What a board has said.
+#[derive(Debug)]
+pub struct Run {
+    /// Exit code of the emulator.
+    pub code: Option<i32>,
+    /// All lines of all ports.
+    pub lines: Vec<Line>,
+    /// What the emulator has said.
+    pub stderr: String,
+}
+
+impl Run {
+    /// Asserts that the scenario ran to its end: the program neither failed nor fell silent.
+    #[track_caller]
+    pub fn succeeds(self) -> Self {
+        assert_eq!(self.code, Some(0), "{self}");
+        self
+    }
+
+    /// The lines of a port.
+    pub fn port(&self, port: &str) -> Vec<&Line> {
+        self.lines.iter().filter(|line| line.port == port).collect()
+    }
+
+    /// The answers of a port, without their times.
+    pub fn answers(&self, port: &str) -> Vec<&str> {
+        let lines = self.port(port).into_iter();
+        lines.filter_map(Line::answer).collect()
+    }
+}
+
+impl std::fmt::Display for Run {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        writeln!(f, "code {:?}", self.code)?;
+        for line in &self.lines {
+            writeln!(f, "{:>10.1} ms, {}: {}", line.ms, line.port, line.text)?;
+        }
+        write!(f, "{}", self.stderr)
+    }
+}
+
+/// Runs a scenario, whose files lie in the folder of `scratch`.
+pub fn emulate(scratch: &Scratch, scenario: &Value) -> Run {
+    let file = scratch.write("scenario.json", scenario.to_string());
+    let output = Timed::new("node")
+        .arg(folder().join("run.mjs"))
+        .arg(file)
+        .timeout(Duration::from_secs(1800))
+        .output()
+        .unwrap_or_else(|error| panic!("node: {error}"));
+    let text = |bytes| String::from_utf8(bytes).expect("output in UTF-8");
+    let (stdout, stderr) = (text(output.stdout), text(output.stderr));
+    let mut lines = Vec::new();
+    let mut steps = 0;
+    for line in stdout.lines() {
+        let json: Value =
+            serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"));
+        if let Some(port) = json["port"].as_str() {
+            lines.push(Line {
+                port: port.into(),
+                text: json["line"].as_str().expect("a line").into(),
+                ms: json["ms"].as_f64().expect("a time"),
+                instructions: json["instructions"].as_u64().expect("a count"),
+                steps,
+            });
+        } else {
+            assert_eq!(json["step"], steps, "{line}");
+            steps += 1;
+        }
+    }
+    Run {
+        code: output.status.code(),
+        lines,
+        stderr,
+    }
+}

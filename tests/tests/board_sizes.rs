@@ -1,0 +1,32 @@
+//! What `boards/README.md` says of the boards' programs holds.
+
+use posy_tests::boards::{Toolchain, folder};
+use posy_tests::sizes::{measure, programs, rows_in};
+
+#[test]
+fn the_table_of_sizes_is_what_programs_take() {
+    let toolchain = match Toolchain::find() {
+        Ok(toolchain) => toolchain,
+        Err(reason) => {
+            eprintln!("SKIPPED: the_table_of_sizes_is_what_programs_take: {reason}");
+            return;
+        }
+    };
+    let rows = rows_in(&folder().join("README.md"));
+    let programs = programs();
+    let names: Vec<&str> = rows.iter().map(|(name, _)| &**name).collect();
+    let expected: Vec<&str> = programs.iter().map(|board| board.name).collect();
+    let command = "cargo run --release -p posy-tests --bin board-sizes";
+    assert_eq!(names, expected, "{command} prints the rows");
+    for ((name, written), board) in rows.iter().zip(programs) {
+        let measured = measure(&toolchain, board).numbers();
+        eprintln!("{name}: {measured:?}");
+        // Compilers differ a little.
+        let is_close =
+            |(written, measured): (&u64, u64)| written.abs_diff(measured) * 10 <= measured;
+        assert!(
+            written.iter().zip(measured).all(is_close),
+            "{name}: {written:?} is written and {measured:?} measured; {command} prints the rows"
+        );
+    }
+}

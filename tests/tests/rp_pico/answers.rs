@@ -1,0 +1,171 @@
+//! The board's answers to real photos, and what it takes for them.
+
+use std::path::PathBuf;
+
+use posy_tests::answers::{Answer, classified, labelled, retrain};
+use posy_tests::data;
+use posy_tests::frames::{frame, photos, save};
+use posy_tests::pico::{ANSWER, Pico, RAM_BYTES, Run, after_line};
+use posy_tests::scratch::Scratch;
+use serde_json::json;
+
+const LABELS: [&str; 5] = ["daisy", "dandelion", "roses", "sunflowers", "tulips"];
+
+/// Writes the frames of `photos` as the camera sends them and as images, for the laptop; the names
+/// of the former.
+fn write_frames(scratch: &Scratch, photos: &[PathBuf]) -> Vec<String> {
+    std::fs::create_dir(scratch.join("frames")).unwrap();
+    let write = |(index, photo): (usize, &PathBuf)| {
+        let frame = frame(photo);
+        save(&frame, &scratch.join(format!("frames/{index:03}.png")));
+        let name = format!("{index:03}.rgb565");
+        scratch.write(&name, frame);
+        name
+    };
+    photos.iter().enumerate().map(write).collect()
+}
+
+/// What the laptop says of the frames: by its command, and by the firmware's loop.
+fn expected(scratch: &Scratch, model: &str, frames: &[String]) -> Vec<Answer> {
+    let expected = labelled(scratch, model);
+    let frames: Vec<Vec<u8>> = frames.iter().map(|name| scratch.read(name)).collect();
+    assert_eq!(classified(&scratch.read(model), &frames), expected);
+    expected
+}
+
+fn rankings(answers: &[Answer]) -> Vec<&str> {
+    answers.iter().map(|answer| &*answer.ranking).collect()
+}
+
+/// Says how many instructions the answers took, and what RAM the board speaks of.
+fn report(name: &str, run: &Run) {
+    let lines = run.port("uart");
+    for pair in lines.windows(2) {
+        if pair[1].answer().is_some() {
+            let million = (pair[1].instructions - pair[0].instructions) as f64 / 1e6;
+            eprintln!(
+                "{name}: {million:.1} million instructions: {}",
+                pair[1].text
+            );
+        }
+        if pair[1].text.starts_with("posy: RAM ") {
+            eprintln!("{name}: {}", pair[1].text);
+        }
+    }
+}
+
+#[test]
+fn photos_are_answered_as_on_the_laptop() {
+    let test = "photos_are_answered_as_on_the_laptop";
+    let (Some(pico), Some(flowers)) = (Pico::find(test), data(test, "flower_photos")) else {
+        return;
+    };
+    let scratch = Scratch::new();
+    let frames = write_frames(&scratch, &photos(&flowers, 5));
+    scratch.copy_photos(&flowers, "photos", &LABELS, 12);
+    let model = retrain(&scratch, "mobilenet_v1_0.25_128");
+    let expected = expected(&scratch, &model, &frames);
+    // An answer that does not depend on the picture would prove nothing.
+    let mut distinct = rankings(&expected);
+    distinct.sort_unstable();
+    distinct.dedup();
+    assert!(distinct.len() > 2, "{distinct:?}");
+
+    let slot = scratch.read(&model);
+    // What comes out of USB comes out of the UART before.
+    let steps = [json!({ "after": { "line": ANSWER, "times": 5, "port": "usb" } })];
+    let run = pico.run(
+        &scratch,
+        &slot,
+        &frames,
+        &steps,
+        json!({ "rtt": "rtt.bin" }),
+    );
+    let run = run.succeeds();
+    report(&model, &run);
+    assert_eq!(run.answers("uart"), rankings(&expected), "{run}");
+    let uart = run.port("uart");
+    let begin = format!(
+        "posy: rp-pico, mobilenet_v1_0.25_128, 5 labels, {} bytes",
+        slot.len()
+    );
+    assert_eq!(uart[0].text, begin, "{run}");
+    assert_eq!(uart[1].text, "posy: golden check passed", "{run}");
+    // Both ports say the same, and something was logged.
+    let texts = |port| -> Vec<String> {
+        let lines = run.port(port).into_iter();
+        lines.map(|line| line.text.clone()).collect()
+    };
+    let (uart, usb) = (texts("uart"), texts("usb"));
+    assert_eq!(usb, uart);
+    assert!(!scratch.read("rtt.bin").is_empty(), "{run}");
+}
+
+#[test]
+fn a_larger_network_fits() {
+    let test = "a_larger_network_fits";
+    let (Some(pico), Some(flowers)) = (Pico::find(test), data(test, "flower_photos")) else {
+        return;
+    };
+    let scratch = Scratch::new();
+    let frames = write_frames(&scratch, &photos(&flowers, 1));
+    scratch.copy_photos(&flowers, "photos", &LABELS, 12);
+    let model = retrain(&scratch, "mobilenet_v1_0.50_224");
+    let expected = expected(&scratch, &model, &frames);
+
+    let steps = [
+        after_line(ANSWER, 1, &["send-usb s"]),
+        after_line("^posy: RAM ", 1, &[]),
+    ];
+    let run = pico.run(&scratch, &scratch.read(&model), &frames, &steps, json!({}));
+    let run = run.succeeds();
+    report(&model, &run);
+    assert_eq!(run.answers("uart"), rankings(&expected), "{run}");
+
+    let line = &run.port("uart").last().unwrap().text;
+    let numbers: Vec<u64> = line
+        .split(' ')
+        .filter_map(|word| word.parse().ok())
+        .collect();
+    let [network, arena, used, size] = numbers[..] else {
+        panic!("{line}");
+    };
+    let statics = pico.static_ram_bytes();
+    eprintln!("statics {statics} bytes, stack {used} of {size} bytes, RAM {RAM_BYTES} bytes");
+    assert!(network <= arena && arena <= statics, "{line}; {statics}");
+    assert!(0 < used && used < size, "{line}");
+    assert!(statics + size <= RAM_BYTES, "{line}; {statics}");
+}
+
+#[test]
+fn a_label_more_needs_only_the_slot_written() {
+    let test = "a_label_more_needs_only_the_slot_written";
+    let (Some(pico), Some(flowers)) = (Pico::find(test), data(test, "flower_photos")) else {
+        return;
+    };
+    let scratch = Scratch::new();
+    // The first photo of the last label.
+    let tulip = photos(&flowers, LABELS.len()).pop().unwrap();
+    let frames = write_frames(&scratch, &[tulip]);
+    let steps = [
+        after_line(ANSWER, 1, &["send s"]),
+        after_line("^posy: RAM ", 1, &[]),
+    ];
+    let mut programs = Vec::new();
+    for count in [LABELS.len() - 1, LABELS.len()] {
+        scratch.copy_photos(&flowers, "photos", &LABELS[..count], 12);
+        let model = retrain(&scratch, "mobilenet_v1_0.25_128");
+        let expected = expected(&scratch, &model, &frames);
+        let run = pico.run(&scratch, &scratch.read(&model), &frames, &steps, json!({}));
+        let run = run.succeeds();
+        let answers = run.answers("uart");
+        assert_eq!(answers, rankings(&expected), "{run}");
+        assert_eq!(
+            answers[0].starts_with("tulips "),
+            count == LABELS.len(),
+            "{run}"
+        );
+        programs.push(scratch.read("program.uf2"));
+    }
+    assert_eq!(programs[0], programs[1]);
+}

@@ -1,0 +1,7 @@
+//! The Pico's real firmware, program and model as UF2 files, in an emulated RP2040 with a simulated
+//! ArduCAM on its pins.
+
+mod answers;
+mod camera;
+mod faults;
+mod slot;

@@ -1,0 +1,109 @@
+//! What the board says of a model slot that it cannot use.
+
+use crc::{CRC_32_ISO_HDLC, Crc};
+use posy_shared::model::{Model, PRELUDE_LEN};
+use posy_tests::pico::{Pico, after_line};
+use posy_tests::scratch::Scratch;
+use posy_tests::{large_classifier, small_classifier};
+use serde_json::json;
+
+/// Bytes of the slot: what the program leaves of 2 MB.
+const SLOT_BYTES: usize = 1920 * 1024;
+/// Writes the checksum that the contents have, so that only what they mean is wrong.
+fn with_checksum(mut file: Vec<u8>) -> Vec<u8> {
+    let checksum = Crc::<u32>::new(&CRC_32_ISO_HDLC).checksum(&file[PRELUDE_LEN..]);
+    file[16..20].copy_from_slice(&checksum.to_le_bytes());
+    file
+}
+
+#[test]
+fn a_slot_that_cannot_be_used_is_named_each_second() {
+    let Some(pico) = Pico::find("a_slot_that_cannot_be_used_is_named_each_second") else {
+        return;
+    };
+    let file = small_classifier(3);
+    let header_len = u32::from_le_bytes(file[8..12].try_into().unwrap()) as usize;
+    let header_end = PRELUDE_LEN + header_len;
+    let block = header_end.next_multiple_of(16);
+    // Weights and tables of each layer lie one behind the other: the dense layer's come last.
+    let model = Model::read(&file).unwrap();
+    let dense = model.layers().last().unwrap();
+    let (weights, tables) = (
+        block + dense.weights as usize,
+        block + dense.tables as usize,
+    );
+    let label = file.windows(7).position(|text| text == b"label 1").unwrap();
+    let golden = header_end - 1;
+
+    let flipped = |at: usize, bit: u8| {
+        let mut file = file.clone();
+        file[at] ^= 1 << bit;
+        file
+    };
+    let mut longer = file.clone();
+    longer[12..16].copy_from_slice(&(SLOT_BYTES as u32 + 1).to_le_bytes());
+    let damaged = "the model is damaged (CRC ";
+    let cases = [
+        ("empty", vec![], "the model slot is empty"),
+        ("cut off", file[..file.len() / 2].to_vec(), damaged),
+        ("cut in the prelude", file[..6].to_vec(), "header"),
+        (
+            "another version",
+            flipped(4, 1),
+            "the model is of format 3, this program reads 1",
+        ),
+        (
+            "magic",
+            flipped(0, 0),
+            "the model slot holds something else",
+        ),
+        ("zero", flipped(6, 3), "the model's header is damaged"),
+        ("header's length", flipped(8, 2), "make it again with"),
+        ("length", flipped(12, 0), damaged),
+        (
+            "length, far",
+            longer,
+            "the model has 1966081 bytes, the slot 1966080",
+        ),
+        ("checksum", flipped(16, 7), damaged),
+        ("header", flipped(PRELUDE_LEN, 0), damaged),
+        ("label", flipped(label, 0), damaged),
+        ("golden", flipped(golden, 0), damaged),
+        ("weights", flipped(weights, 0), damaged),
+        ("tables", flipped(tables, 0), damaged),
+        ("last byte", flipped(file.len() - 1, 7), damaged),
+        (
+            "golden, checksum right",
+            with_checksum(flipped(golden, 0)),
+            "golden check failed",
+        ),
+        (
+            "weights, checksum right",
+            with_checksum(flipped(weights, 7)),
+            "golden check failed",
+        ),
+        (
+            "too large",
+            large_classifier(),
+            "bytes of RAM, there are 229376; choose a smaller",
+        ),
+    ];
+    for (name, slot, message) in cases {
+        let scratch = Scratch::new();
+        let steps = [after_line("^posy: ", 4, &[])];
+        let run = pico.run(&scratch, &slot, &[], &steps, json!({})).succeeds();
+        let lines = run.port("uart");
+        // Nothing else is said: a program that began anew would say so, too.
+        assert_eq!(lines.len(), 4, "{name}: {run}");
+        let line = &lines[0].text;
+        assert!(
+            line.starts_with("posy: ") && line.contains(message),
+            "{name}: {run}"
+        );
+        for pair in lines.windows(2) {
+            assert_eq!(pair[0].text, pair[1].text, "{name}: {run}");
+            let apart_ms = pair[1].ms - pair[0].ms;
+            assert!((990.0..1100.0).contains(&apart_ms), "{name}: {run}");
+        }
+    }
+}
