@@ -6,8 +6,6 @@ use crate::kernels::{I32s, OutputStage, PerChannel};
 pub(super) const MAX_ROW: usize = 1024;
 pub(super) const MAX_WEIGHTS: usize = 2304;
 pub(super) const MAX_CHANNELS: usize = 136;
-/// Terms of the longest sums with scratch.
-pub(super) const MAX_TERMS: usize = 1024;
 /// Words of scratch; more than any variant asks for in these cases.
 pub(super) const MAX_SCRATCH: usize = 5376;
 

@@ -1,7 +1,7 @@
 //! The cases of each kernel.
 
 use super::Mismatch;
-use super::bench::{Bench, Clamp, MAX_CHANNELS, MAX_ROW, MAX_TERMS, MAX_WEIGHTS, poison};
+use super::bench::{Bench, Clamp, MAX_CHANNELS, MAX_ROW, MAX_WEIGHTS, poison};
 use crate::kernels::scalar::Scalar;
 use crate::kernels::{
     AddParams, DenseParams, Kernels, Layout, Packed, PointwiseParams, Weighted, WindowParams,
@@ -83,9 +83,7 @@ pub(super) fn windows(
     let most = if variety & 1 == 0 { 8 } else { 5 };
     let terms = 9 * channels;
     let fits = |outputs: &usize| {
-        terms <= MAX_TERMS
-            && Packed::len(*outputs, terms) <= MAX_WEIGHTS
-            && outputs * output_width <= MAX_ROW
+        Packed::len(*outputs, terms) <= MAX_WEIGHTS && outputs * output_width <= MAX_ROW
     };
     let Some(outputs) = (1..=most).rev().find(fits) else {
         return Ok(1);

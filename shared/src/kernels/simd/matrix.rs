@@ -10,9 +10,9 @@ use crate::kernels::WindowParams;
 /// Most pixels that are computed together.
 pub(super) const MOST_PIXELS: usize = 8;
 
-/// Words of scratch for sums over `terms` terms.
-pub(super) const fn scratch_len<L: Lanes>(terms: usize) -> usize {
-    (stored(terms) / L::GROUP).saturating_mul(L::PIXELS)
+/// Words of scratch for sums over `terms` terms, in rows of `width` pixels.
+pub(super) fn scratch_len<L: Lanes>(terms: usize, width: usize) -> usize {
+    (stored(terms) / L::GROUP).saturating_mul(width.min(L::PIXELS))
 }
 
 /// Where activations come from.

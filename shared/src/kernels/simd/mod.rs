@@ -142,8 +142,8 @@ impl<L: Lanes> Kernels for Simd<L> {
         Layout::Interleaved
     }
 
-    fn scratch_len(&self, terms: usize, _: usize) -> usize {
-        matrix::scratch_len::<L>(terms)
+    fn scratch_len(&self, terms: usize, width: usize) -> usize {
+        matrix::scratch_len::<L>(terms, width)
     }
 
     fn conv3x3(
@@ -156,7 +156,9 @@ impl<L: Lanes> Kernels for Simd<L> {
         let (terms, outputs) = (9 * params.input_channels, params.output_channels);
         let ready = self.ready(params.layer, Kind::Matrix, terms, outputs);
         match (ready, checked(params, rows, output)) {
-            (Some(ready), Some(windows)) if matrix::scratch_len::<L>(terms) <= scratch.len() => {
+            (Some(ready), Some(windows))
+                if self.scratch_len(terms, params.output_width) <= scratch.len() =>
+            {
                 self.lanes.run(Matrix {
                     ready,
                     source: Source::Windows(rows, windows),
@@ -202,7 +204,7 @@ impl<L: Lanes> Kernels for Simd<L> {
         let fits = params.output_layout == Layout::Interleaved
             && input.len() == params.width * terms
             && output.len() == params.width * outputs
-            && matrix::scratch_len::<L>(terms) <= scratch.len();
+            && self.scratch_len(terms, params.width) <= scratch.len();
         match self.ready(params.layer, Kind::Matrix, terms, outputs) {
             Some(ready) if fits => self.lanes.run(Matrix {
                 ready,
@@ -225,16 +227,14 @@ impl<L: Lanes> Kernels for Simd<L> {
     ) {
         let terms = input.len();
         match self.ready(params.layer, Kind::Matrix, terms, output.len()) {
-            Some(ready) if matrix::scratch_len::<L>(terms) <= scratch.len() => {
-                self.lanes.run(Matrix {
-                    ready,
-                    source: Source::Row(input),
-                    width: 1,
-                    scratch,
-                    place: place(&params.output),
-                    output,
-                })
-            }
+            Some(ready) if self.scratch_len(terms, 1) <= scratch.len() => self.lanes.run(Matrix {
+                ready,
+                source: Source::Row(input),
+                width: 1,
+                scratch,
+                place: place(&params.output),
+                output,
+            }),
             _ => Scalar.dense(params, input, scratch, output),
         }
     }
