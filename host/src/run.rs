@@ -14,9 +14,12 @@ use crate::photos::decode::Rgb;
 /// Kernels of whichever variant.
 pub type AnyKernels = Box<dyn Kernels + Send + Sync>;
 
+/// Gives kernels where this processor can run them.
+pub type Maker = fn() -> Option<AnyKernels>;
+
 /// The variants by name, fastest first; each gives kernels where this processor can run them, the
 /// last anywhere. They differ in speed alone.
-pub const VARIANTS: &[(&str, fn() -> Option<AnyKernels>)] = &[
+pub const VARIANTS: &[(&str, Maker)] = &[
     #[cfg(target_arch = "x86_64")]
     ("avx512-vnni", || Some(Box::new(Simd::<Avx512Vnni>::new()?))),
     #[cfg(target_arch = "x86_64")]
