@@ -1,5 +1,6 @@
 //! What a network takes, and which boards have it.
 
+use posy_shared::kernels::board_scratch_len;
 use posy_shared::model::{Layer, Model, Op, Shape};
 use posy_shared::plan::{PlanError, search};
 
@@ -12,7 +13,7 @@ use crate::backbone::zoo::Architecture;
 pub struct Footprint {
     /// Bytes of the model file: weights, tables, header.
     pub flash_bytes: u64,
-    /// Bytes of RAM that the engine needs.
+    /// Bytes of RAM that the engine needs on a board: its plan's, and scratch of the kernels.
     pub ram_bytes: u64,
     /// Multiply-accumulates in one inference.
     pub products: u64,
@@ -33,7 +34,7 @@ impl Footprint {
         });
         Ok(Footprint {
             flash_bytes: block.sum::<usize>() as u64 + Self::HEADER_BYTES,
-            ram_bytes: search(layers)?.arena_len as u64,
+            ram_bytes: search(layers)?.arena_len as u64 + scratch_bytes(layers),
             products: layers.iter().map(Layer::products).sum(),
         })
     }
@@ -62,10 +63,18 @@ impl Footprint {
     pub fn of_model(model: &Model<'_>) -> Self {
         Footprint {
             flash_bytes: model.file_len() as u64,
-            ram_bytes: model.plan().arena_len as u64,
+            ram_bytes: model.plan().arena_len as u64 + scratch_bytes(model.layers()),
             products: model.layers().iter().map(Layer::products).sum(),
         }
     }
+}
+
+/// Bytes of scratch of a board's kernels for `layers`, with what it takes to align it to words.
+fn scratch_bytes(layers: &[Layer]) -> u64 {
+    let packed = [Op::Conv3x3, Op::Pointwise, Op::Dense];
+    let layers = layers.iter().filter(|layer| packed.contains(&layer.op));
+    let words = layers.map(|layer| board_scratch_len(layer.terms(), layer.output.width.into()));
+    words.max().map_or(0, |words| 4 * words as u64 + 3)
 }
 
 /// A layer of which only the shape counts.

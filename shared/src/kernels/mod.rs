@@ -33,6 +33,7 @@ mod packed;
 mod params;
 pub mod requant;
 pub mod scalar;
+mod scratch;
 #[cfg(all(feature = "std", target_arch = "x86_64"))]
 pub mod simd;
 
@@ -43,6 +44,7 @@ pub use params::{
     AddParams, ConvParams, DenseParams, DepthwiseParams, I32s, Layout, OutputStage, PerChannel,
     PointwiseParams, Weighted, WindowParams,
 };
+pub use scratch::board_scratch_len;
 
 use scalar::Scalar;
 

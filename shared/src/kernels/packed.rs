@@ -17,7 +17,7 @@
 /// Outputs in a block.
 const OUTPUTS: usize = 2;
 /// Terms in a block.
-const TERMS: usize = 4;
+pub(super) const TERMS: usize = 4;
 
 /// Packed weights `[O, K]`.
 #[derive(Clone, Copy, Debug)]

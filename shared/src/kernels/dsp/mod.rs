@@ -10,11 +10,12 @@ mod rows;
 mod sums;
 mod widen;
 
-use super::Kernels;
+use super::packed::TERMS;
 use super::params::{
     ConvParams, DenseParams, DepthwiseParams, Layout, OutputStage, PointwiseParams,
 };
 use super::scalar::Scalar;
+use super::{Kernels, board_scratch_len};
 
 use rows::by_rows;
 use sums::Sums;
@@ -24,8 +25,6 @@ use widen::{MAX_WINDOW, gather, widen_pixel, widen_rgb};
 #[derive(Clone, Copy, Debug)]
 pub struct Dsp(());
 
-/// Terms of a block of packed weights.
-const TERMS: usize = 4;
 impl Dsp {
     /// # Safety
     /// The core that runs this has the DSP extension and a floating-point unit that is switched on.
@@ -55,7 +54,7 @@ fn clamp(stage: &OutputStage<'_>, output: &mut [i8]) {
 
 impl Kernels for Dsp {
     fn scratch_len(&self, terms: usize, width: usize) -> usize {
-        sums::scratch_len(terms, width)
+        board_scratch_len(terms, width)
     }
 
     fn conv3x3(

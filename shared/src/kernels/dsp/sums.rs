@@ -3,6 +3,7 @@
 
 use crate::kernels::packed::Packed;
 use crate::kernels::params::{Layout, OutputStage};
+use crate::kernels::scratch::{MAX_PIXELS, board_scratch_len};
 
 use super::few::{self, few};
 use super::many::{self, many};
@@ -11,21 +12,6 @@ use super::{TERMS, away, clamp, suits};
 
 /// Most terms of a sum: of 16-bit activations and 8-bit weights, doubled, it still has 31 bits.
 const MAX_TERMS: usize = 8192;
-
-/// Most pixels whose activations are in scratch together.
-const MAX_PIXELS: usize = 56;
-
-/// Words of scratch for sums over `terms` terms in rows of `width` pixels: the weights of two
-/// channels and the activations, two of which make a word.
-pub(super) const fn scratch_len(terms: usize, width: usize) -> usize {
-    let pixels = if width < MAX_PIXELS {
-        width
-    } else {
-        MAX_PIXELS
-    };
-    let terms = terms.next_multiple_of(TERMS);
-    terms + terms / 2 * pixels
-}
 
 /// Pixels that are computed together: blocks of four, then of three; or one or two alone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -109,7 +95,7 @@ impl Sums<'_> {
         let terms = self.weights.terms();
         suits(self.output)
             && terms <= MAX_TERMS
-            && scratch.len() >= scratch_len(terms, self.width)
+            && scratch.len() >= board_scratch_len(terms, self.width)
             && self.weights.has(self.outputs)
             && self.weights.bytes().as_ptr().cast::<u32>().is_aligned()
             && output.len() >= self.outputs * self.width

@@ -1,4 +1,4 @@
-//! Kernels for a laptop's vectors, behind the feature `std`; [`Lanes`] is what differs between
+//! Kernels for a laptop's vectors, behind the feature `std`; `Lanes` is what differs between
 //! processors.
 //!
 //! Weights and tables are repacked when they are shown ([`Kernels::prepare`]). What was not shown,
