@@ -1,5 +1,5 @@
-//! Kernels for a laptop's vectors, behind the feature `std`; [`Lanes`] is what differs between
-//! processors.
+//! Kernels for a laptop's vectors, behind the feature `std`; the trait in `lanes.rs` is what
+//! differs between processors.
 //!
 //! Weights and tables are repacked when they are shown ([`Kernels::prepare`]). What was not shown,
 //! and what is rare, goes to the plain reference: a layer whose sums may have more than 30 bits, and rows
