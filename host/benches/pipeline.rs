@@ -99,7 +99,11 @@ fn forward(criterion: &mut Criterion) {
             .expect("the network is a model");
         let model = Model::read(&file).expect("the model reads");
         let input = run::input(&model, &photo).expect("the photo is an input");
-        for (variant, kernels) in run::VARIANTS {
+        for run::Variant {
+            name: variant,
+            kernels,
+        } in run::VARIANTS
+        {
             let Some(kernels) = kernels() else { continue };
             let prepared = Prepared::new(model.clone(), kernels);
             let mut arena = vec![0; prepared.arena_len()];

@@ -14,24 +14,40 @@ use crate::photos::decode::Rgb;
 /// Kernels of whichever variant.
 pub type AnyKernels = Box<dyn Kernels + Send + Sync>;
 
-/// Gives kernels where this processor can run them.
-pub type Maker = fn() -> Option<AnyKernels>;
+/// A variant of the kernels. They differ in speed alone.
+pub struct Variant {
+    /// What it is called.
+    pub name: &'static str,
+    /// Gives its kernels where this processor can run them.
+    pub kernels: fn() -> Option<AnyKernels>,
+}
 
-/// The variants by name, fastest first; each gives kernels where this processor can run them, the
-/// last anywhere. They differ in speed alone.
-pub const VARIANTS: &[(&str, Maker)] = &[
+/// All variants for this kind of processor, fastest first.
+pub const VARIANTS: &[Variant] = &[
     #[cfg(target_arch = "x86_64")]
-    ("avx512-vnni", || Some(Box::new(Simd::<Avx512Vnni>::new()?))),
+    Variant {
+        name: "avx512-vnni",
+        kernels: || Some(Box::new(Simd::<Avx512Vnni>::new()?)),
+    },
     #[cfg(target_arch = "x86_64")]
-    ("avx-vnni", || Some(Box::new(Simd::<AvxVnni>::new()?))),
+    Variant {
+        name: "avx-vnni",
+        kernels: || Some(Box::new(Simd::<AvxVnni>::new()?)),
+    },
     #[cfg(target_arch = "x86_64")]
-    ("avx2", || Some(Box::new(Simd::<Avx2>::new()?))),
-    ("scalar", || Some(Box::new(Scalar))),
+    Variant {
+        name: "avx2",
+        kernels: || Some(Box::new(Simd::<Avx2>::new()?)),
+    },
+    Variant {
+        name: "scalar",
+        kernels: || Some(Box::new(Scalar)),
+    },
 ];
 
 /// The fastest kernels that this processor can run.
 pub fn kernels() -> AnyKernels {
-    let mut found = VARIANTS.iter().filter_map(|(_, make)| make());
+    let mut found = VARIANTS.iter().filter_map(|variant| (variant.kernels)());
     found.next().unwrap_or_else(|| Box::new(Scalar))
 }
 

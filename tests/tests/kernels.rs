@@ -52,7 +52,11 @@ fn every_row_of_the_real_networks_is_equal() {
             run_prepared(&reference, input, &mut maps);
             maps.maps
         });
-        for (variant, kernels) in run::VARIANTS {
+        for run::Variant {
+            name: variant,
+            kernels,
+        } in run::VARIANTS
+        {
             let Some(kernels) = kernels() else {
                 eprintln!("SKIPPED: {test}: {variant}: not on this processor");
                 continue;

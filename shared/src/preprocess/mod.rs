@@ -88,6 +88,7 @@ pub enum PixelMap<'a> {
 
 impl PixelMap<'_> {
     /// Maps one pixel.
+    #[inline(always)]
     fn map(self, rgb: [u8; 3]) -> [i8; 3] {
         match self {
             // Flipping the top bit is subtracting 128 modulo 256.

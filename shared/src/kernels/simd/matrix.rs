@@ -103,11 +103,11 @@ fn gather(rows: [Option<&[i8]>; 3], params: &WindowParams<'_, ()>, x: usize, to:
         match (row, inside) {
             (Some(row), Some(left)) => {
                 let from = &row[left * channels..][..3 * channels];
+                // A length that the compiler knows: that of a picture's three colours.
                 match (
                     <&[i8; 9]>::try_from(from),
                     <&mut [i8; 9]>::try_from(&mut *to),
                 ) {
-                    // A length that the compiler knows: that of the pixels of a picture.
                     (Ok(from), Ok(to)) => *to = *from,
                     _ => to.copy_from_slice(from),
                 }
