@@ -26,6 +26,8 @@
 //! writes a row writes it as its reader wants it: planar for a depthwise layer, which works on
 //! one channel at a time, interleaved for everything else.
 
+#[cfg(all(target_arch = "arm", feature = "armv6m"))]
+pub mod armv6m;
 pub mod conformance;
 #[cfg(all(target_arch = "arm", feature = "dsp"))]
 pub mod dsp;
