@@ -3,14 +3,17 @@
 //! Compiled with the feature `armv6m`; runs on every Cortex-M.
 
 mod blocks;
+mod depthwise;
 mod outputs;
+mod rows;
 mod sums;
 mod widen;
 
 use super::Kernels;
-use super::params::{ConvParams, DenseParams, Layout, PointwiseParams};
+use super::params::{ConvParams, DenseParams, DepthwiseParams, Layout, PointwiseParams};
 use super::scalar::Scalar;
 
+use rows::by_rows;
 use sums::Sums;
 use widen::{MAX_WINDOW, gather, widen_pixels};
 
@@ -53,6 +56,17 @@ impl Kernels for Armv6m {
             let pixels = windows.each_ref().map(|window| &window[..terms]);
             widen_pixels(pixels, params.input_zero_point, pair, block);
         });
+    }
+
+    fn depthwise3x3(
+        &self,
+        params: &DepthwiseParams<'_>,
+        rows: [Option<&[i8]>; 3],
+        output: &mut [i8],
+    ) {
+        if !by_rows(params, rows, output) {
+            Scalar.depthwise3x3(params, rows, output);
+        }
     }
 
     fn pointwise(

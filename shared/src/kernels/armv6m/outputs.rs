@@ -8,7 +8,7 @@
 //! rounds half up, which is gemmlowp's half away from zero but for negative ties; these are moved
 //! by adding the sign, unless everything negative is clamped anyway.
 //!
-//! Sums come negated, since activations are, and so is the mantissa: the product is the same.
+//! Where sums come negated, since activations are, so is the mantissa: the product is the same.
 //!
 //! Bounds: sums are within 2^30 ([`narrow`](crate::kernels::OutputStage::narrow)), mantissas
 //! below 2^31. The high parts are within 2^14 and 2^15, the low parts within 2^15; the two middle
@@ -25,28 +25,36 @@ pub(super) struct Outputs {
     pub zero_point: u32,
     /// 4: where the next output goes.
     pub output: *mut i8,
-    /// 8: high part of the negated mantissa.
+    /// 8: high part of the mantissa.
     pub high: i32,
     /// 12: bits to shift to the right.
     pub shift: u32,
-    /// 16: low part of the negated mantissa.
+    /// 16: low part of the mantissa.
     pub low: i32,
     /// 20: bytes from an output to the next.
     pub step: usize,
 }
 
 impl Outputs {
-    /// For `channel` of a layer that [suits](suits).
-    pub fn new(stage: &OutputStage<'_>, channel: usize, output: *mut i8, step: usize) -> Self {
+    /// For `channel` of a layer that [suits](suits); `negated` where its sums are.
+    pub fn new(
+        stage: &OutputStage<'_>,
+        channel: usize,
+        negated: bool,
+        output: *mut i8,
+        step: usize,
+    ) -> Self {
         let PerChannel {
             multiplier, shift, ..
         } = stage.channels;
-        let mantissa = -multiplier.at(channel);
+        let mantissa = multiplier.at(channel);
+        let mantissa = if negated { -mantissa } else { mantissa };
         let low = i32::from(mantissa as i16);
         Outputs {
             zero_point: (i32::from(stage.zero_point) + 128) as u32,
             output,
-            high: (mantissa - low) >> 16,
+            // Rounded half up, as the low part is signed.
+            high: ((mantissa >> 15) + 1) >> 1,
             shift: shift[channel].unsigned_abs().into(),
             low,
             step,
@@ -73,10 +81,12 @@ pub(super) fn clamp(stage: &OutputStage<'_>, output: &mut [i8]) {
     }
 }
 
-/// Assembly that turns the negated sum in r2 into an output and stores it. r0 zero point, r1 output,
-/// r6 high part, r7 shift, r10 low part, r11 step; r2 to r5 are spent.
+/// Assembly that turns the sum in r2 into an output in r3. r0 zero point, r6 high part, r7 shift, r10
+/// low part; r2 to r5 are spent. `none` branches where the sum is not positive: negated sums are compared
+/// the other way round.
 macro_rules! output {
-    ($rounding:tt) => { concat!(
+    ($rounding:tt $none:literal) => { concat!(
+        $crate::kernels::armv6m::outputs::output!(@none $rounding $none),
         "sxth r5, r2\n",
         "subs r2, r2, r5\n",
         "asrs r2, r2, #16\n",
@@ -101,9 +111,10 @@ macro_rules! output {
         "mvns r3, r3\n",
         "9:\n",
         "subs r3, r3, #128\n",
-        "strb r3, [r1]\n",
-        "add r1, r11\n",
     ) };
+    // Where zero is the least output, that is what sums that are not positive give.
+    (@none down $none:literal) => { concat!("movs r3, #0\ncmp r2, r3\n", $none, " 9f\n") };
+    (@none away $none:literal) => { "" };
     // Negative ties are moved.
     (@ties away) => { "asrs r4, r3, #31\nadds r3, r3, r4\n" };
     // A shift by nothing leaves the carry, which this clears, as it is.

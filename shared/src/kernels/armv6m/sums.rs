@@ -163,7 +163,7 @@ impl Sums<'_> {
                 let moved = i32::from(self.input_zero_point).wrapping_mul(sum);
                 let weights = weights.as_ptr_range();
                 let mut job = Job {
-                    outputs: Outputs::new(self.output, channel, place, step),
+                    outputs: Outputs::new(self.output, channel, true, place, step),
                     activations: activations.as_ptr(),
                     weights: weights.start,
                     weights_end: weights.end,

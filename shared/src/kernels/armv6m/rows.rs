@@ -1,0 +1,176 @@
+//! Depthwise rows: what the assembly is asked for, and when it may be.
+
+use crate::kernels::params::{DepthwiseParams, Layout, WindowParams};
+
+use super::depthwise::{self, Job, TAPS, widen_columns};
+use super::outputs::{Outputs, away, clamp, suits};
+
+/// Columns of half a row.
+const MAX_COLUMNS: usize = 96;
+
+/// Rows under a window.
+const ROWS: usize = 3;
+
+/// The word of two activations.
+const fn word(left: i8, right: i8) -> u32 {
+    (left as i32 + ((right as i32) << 16)) as u32
+}
+
+/// The two activations of a word.
+const fn numbers(word: u32) -> [i32; 2] {
+    let left = word as i16 as i32;
+    [left, (word as i32 - left) >> 16]
+}
+
+/// The halves of a row, which may overlap.
+struct Halves<'a> {
+    params: &'a DepthwiseParams<'a>,
+    /// Outputs in a half.
+    count: usize,
+    /// Outputs from the left one to the right one.
+    apart: usize,
+}
+
+impl Halves<'_> {
+    /// Columns of a half.
+    fn columns(&self) -> usize {
+        (self.count - 1) * self.params.stride + ROWS
+    }
+
+    /// Widens the numbers of one row of a channel.
+    fn widen(&self, row: &[i8], index: usize, columns: &mut [[u32; ROWS]]) {
+        let WindowParams {
+            pad_left,
+            input_zero_point,
+            stride,
+            ..
+        } = *self.params;
+        let apart = self.apart * stride;
+        let number = |column: usize| {
+            let place = column.wrapping_sub(pad_left);
+            *row.get(place).unwrap_or(&input_zero_point)
+        };
+        // Where both halves are in the row.
+        let start = pad_left.min(columns.len());
+        let end = (pad_left + row.len()).saturating_sub(apart);
+        let end = end.clamp(start, columns.len());
+        for (column, words) in columns.iter_mut().enumerate().take(start) {
+            words[index] = word(number(column), number(column + apart));
+        }
+        for (column, words) in columns.iter_mut().enumerate().skip(end) {
+            words[index] = word(number(column), number(column + apart));
+        }
+        if let Some(first) = columns[start..end].first_mut() {
+            let left = row.as_ptr();
+            // SAFETY: columns from `start` on begin at the row's first number, and up to `end`
+            // those that are `apart` further on are in the row too.
+            unsafe {
+                let right = left.add(apart);
+                widen_columns(left, right, end - start, first.as_mut_ptr().add(index));
+            }
+        }
+    }
+
+    /// Computes a channel whose weights are not for the assembly.
+    fn compute_exactly(
+        &self,
+        channel: usize,
+        columns: &[[u32; ROWS]],
+        weights: &[i32; TAPS],
+        output: &mut [i8],
+        step: usize,
+    ) {
+        let zero_point = i32::from(self.params.input_zero_point);
+        for x in 0..self.count {
+            let window = columns[x * self.params.stride..].as_flattened();
+            let mut sums = [0; 2];
+            for (&word, weight) in window.iter().zip(weights) {
+                for (sum, number) in sums.iter_mut().zip(numbers(word)) {
+                    *sum += (number - zero_point) * weight;
+                }
+            }
+            for (sum, x) in sums.into_iter().zip([x, x + self.apart]) {
+                output[x * step] = self.params.output.apply(channel, sum);
+            }
+        }
+    }
+}
+
+/// Computes a depthwise row by the assembly; false where that does not suit.
+pub(super) fn by_rows(
+    params: &DepthwiseParams<'_>,
+    rows: [Option<&[i8]>; 3],
+    output: &mut [i8],
+) -> bool {
+    let WindowParams {
+        input_width,
+        output_width,
+        stride,
+        output_channels,
+        ..
+    } = *params;
+    let stage = &params.output;
+    let channels = &stage.channels;
+    let count = output_width.div_ceil(2);
+    let halves = Halves {
+        params,
+        count,
+        apart: output_width - count,
+    };
+    let suits = suits(stage)
+        && params.input_layout == Layout::Planar
+        && input_width > 0
+        && (1..=2).contains(&stride)
+        && count > 0
+        && halves.columns() <= MAX_COLUMNS
+        && params.input_channels == output_channels
+        && params.weights.len() >= TAPS * output_channels
+        && rows
+            .iter()
+            .flatten()
+            .all(|row| row.len() >= input_width * output_channels)
+        && output.len() >= output_width * output_channels
+        && channels.shift.len() >= output_channels
+        && channels.bias.len() >= output_channels
+        && channels.multiplier.len() >= output_channels;
+    if !suits {
+        return false;
+    }
+    let padding = word(params.input_zero_point, params.input_zero_point);
+    let mut columns = [[padding; ROWS]; MAX_COLUMNS];
+    let columns = &mut columns[..halves.columns()];
+    let (x_step, c_step) = params.output_layout.steps(output_width, output_channels);
+    let zero_point = i32::from(params.input_zero_point);
+    let function = depthwise::depthwise(away(stage));
+    let all_taps = params.weights.as_chunks::<TAPS>().0;
+    for (channel, taps) in all_taps.iter().enumerate().take(output_channels) {
+        for (index, row) in rows.iter().enumerate() {
+            // A row that is not there stays padding.
+            if let Some(row) = row {
+                halves.widen(&row[channel * input_width..][..input_width], index, columns);
+            }
+        }
+        let [a, b, c, d, e, f, g, h, i] = taps.map(i32::from);
+        let weights = [a, d, g, b, e, h, c, f, i];
+        let to = &mut output[channel * c_step..];
+        if weights.contains(&i8::MIN.into()) {
+            halves.compute_exactly(channel, columns, &weights, to, x_step);
+            continue;
+        }
+        let sum: i32 = weights.iter().sum();
+        let mut job = Job {
+            outputs: Outputs::new(stage, channel, false, to.as_mut_ptr(), x_step),
+            columns: columns.as_flattened().as_ptr(),
+            bias: channels.bias.at(channel) - zero_point * sum,
+            count,
+            back: 4 * ROWS * (ROWS - stride),
+            apart: halves.apart * x_step,
+            weights,
+        };
+        // SAFETY: all columns have been widened or are padding; `to` has all outputs of the
+        // channel.
+        unsafe { function(&raw mut job) };
+    }
+    clamp(stage, output);
+    true
+}
