@@ -36,29 +36,30 @@ pub(super) struct Outputs {
 }
 
 impl Outputs {
+    /// Of no channel yet.
+    pub fn new(stage: &OutputStage<'_>, step: usize) -> Self {
+        Outputs {
+            zero_point: (i32::from(stage.zero_point) + 128) as u32,
+            output: core::ptr::null_mut(),
+            high: 0,
+            shift: 0,
+            low: 0,
+            step,
+        }
+    }
+
     /// For `channel` of a layer that [suits](suits); `negated` where its sums are.
-    pub fn new(
-        stage: &OutputStage<'_>,
-        channel: usize,
-        negated: bool,
-        output: *mut i8,
-        step: usize,
-    ) -> Self {
+    pub fn set(&mut self, stage: &OutputStage<'_>, channel: usize, negated: bool, output: *mut i8) {
         let PerChannel {
             multiplier, shift, ..
         } = stage.channels;
         let mantissa = multiplier.at(channel);
         let mantissa = if negated { -mantissa } else { mantissa };
-        let low = i32::from(mantissa as i16);
-        Outputs {
-            zero_point: (i32::from(stage.zero_point) + 128) as u32,
-            output,
-            // Rounded half up, as the low part is signed.
-            high: ((mantissa >> 15) + 1) >> 1,
-            shift: shift[channel].unsigned_abs().into(),
-            low,
-            step,
-        }
+        self.output = output;
+        self.low = i32::from(mantissa as i16);
+        // Rounded half up, as the low part is signed.
+        self.high = ((mantissa >> 15) + 1) >> 1;
+        self.shift = shift[channel].unsigned_abs().into();
     }
 }
 

@@ -1,5 +1,7 @@
 //! Depthwise rows: what the assembly is asked for, and when it may be.
 
+use core::ops::Range;
+
 use crate::kernels::params::{DepthwiseParams, Layout, WindowParams};
 
 use super::depthwise::{self, Job, TAPS, widen_columns};
@@ -29,12 +31,27 @@ struct Halves<'a> {
     count: usize,
     /// Outputs from the left one to the right one.
     apart: usize,
+    /// Columns of a half.
+    columns: usize,
+    /// Those that are in the row in both halves.
+    inside: Range<usize>,
 }
 
-impl Halves<'_> {
-    /// Columns of a half.
-    fn columns(&self) -> usize {
-        (self.count - 1) * self.params.stride + ROWS
+impl<'a> Halves<'a> {
+    /// The stride is not zero, and there are outputs.
+    fn new(params: &'a DepthwiseParams<'a>) -> Self {
+        let count = params.output_width.div_ceil(2);
+        let apart = params.output_width - count;
+        let columns = (count - 1) * params.stride + ROWS;
+        let start = params.pad_left.min(columns);
+        let end = (params.pad_left + params.input_width).saturating_sub(apart * params.stride);
+        Halves {
+            params,
+            count,
+            apart,
+            columns,
+            inside: start..end.clamp(start, columns),
+        }
     }
 
     /// Widens the numbers of one row of a channel.
@@ -46,21 +63,24 @@ impl Halves<'_> {
             ..
         } = *self.params;
         let apart = self.apart * stride;
+        let Range { start, end } = self.inside;
         let number = |column: usize| {
             let place = column.wrapping_sub(pad_left);
             *row.get(place).unwrap_or(&input_zero_point)
         };
-        // Where both halves are in the row.
-        let start = pad_left.min(columns.len());
-        let end = (pad_left + row.len()).saturating_sub(apart);
-        let end = end.clamp(start, columns.len());
-        for (column, words) in columns.iter_mut().enumerate().take(start) {
+        let Some((before, rest)) = columns.split_at_mut_checked(start) else {
+            return;
+        };
+        for (column, words) in before.iter_mut().enumerate() {
             words[index] = word(number(column), number(column + apart));
         }
-        for (column, words) in columns.iter_mut().enumerate().skip(end) {
+        let Some((inside, after)) = rest.split_at_mut_checked(end - start) else {
+            return;
+        };
+        for (column, words) in (end..).zip(after) {
             words[index] = word(number(column), number(column + apart));
         }
-        if let Some(first) = columns[start..end].first_mut() {
+        if let Some(first) = inside.first_mut() {
             let left = row.as_ptr();
             // SAFETY: columns from `start` on begin at the row's first number, and up to `end`
             // those that are `apart` further on are in the row too.
@@ -111,18 +131,14 @@ pub(super) fn by_rows(
     } = *params;
     let stage = &params.output;
     let channels = &stage.channels;
-    let count = output_width.div_ceil(2);
-    let halves = Halves {
-        params,
-        count,
-        apart: output_width - count,
-    };
+    if output_width == 0 || !(1..=2).contains(&stride) {
+        return false;
+    }
+    let halves = Halves::new(params);
     let suits = suits(stage)
         && params.input_layout == Layout::Planar
         && input_width > 0
-        && (1..=2).contains(&stride)
-        && count > 0
-        && halves.columns() <= MAX_COLUMNS
+        && halves.columns <= MAX_COLUMNS
         && params.input_channels == output_channels
         && params.weights.len() >= TAPS * output_channels
         && rows
@@ -138,10 +154,19 @@ pub(super) fn by_rows(
     }
     let padding = word(params.input_zero_point, params.input_zero_point);
     let mut columns = [[padding; ROWS]; MAX_COLUMNS];
-    let columns = &mut columns[..halves.columns()];
+    let columns = &mut columns[..halves.columns];
     let (x_step, c_step) = params.output_layout.steps(output_width, output_channels);
     let zero_point = i32::from(params.input_zero_point);
     let function = depthwise::depthwise(away(stage));
+    let mut job = Job {
+        outputs: Outputs::new(stage, x_step),
+        columns: columns.as_ptr().cast(),
+        bias: 0,
+        count: 0,
+        back: 4 * ROWS * (ROWS - stride),
+        apart: halves.apart * x_step,
+        weights: [0; TAPS],
+    };
     let all_taps = params.weights.as_chunks::<TAPS>().0;
     for (channel, taps) in all_taps.iter().enumerate().take(output_channels) {
         for (index, row) in rows.iter().enumerate() {
@@ -151,22 +176,17 @@ pub(super) fn by_rows(
             }
         }
         let [a, b, c, d, e, f, g, h, i] = taps.map(i32::from);
-        let weights = [a, d, g, b, e, h, c, f, i];
+        job.weights = [a, d, g, b, e, h, c, f, i];
         let to = &mut output[channel * c_step..];
-        if weights.contains(&i8::MIN.into()) {
-            halves.compute_exactly(channel, columns, &weights, to, x_step);
+        if taps.contains(&i8::MIN) {
+            halves.compute_exactly(channel, columns, &job.weights, to, x_step);
             continue;
         }
-        let sum: i32 = weights.iter().sum();
-        let mut job = Job {
-            outputs: Outputs::new(stage, channel, false, to.as_mut_ptr(), x_step),
-            columns: columns.as_flattened().as_ptr(),
-            bias: channels.bias.at(channel) - zero_point * sum,
-            count,
-            back: 4 * ROWS * (ROWS - stride),
-            apart: halves.apart * x_step,
-            weights,
-        };
+        let sum: i32 = job.weights.iter().sum();
+        job.outputs.set(stage, channel, false, to.as_mut_ptr());
+        job.columns = columns.as_ptr().cast();
+        job.bias = channels.bias.at(channel) - zero_point * sum;
+        job.count = halves.count;
         // SAFETY: all columns have been widened or are padding; `to` has all outputs of the
         // channel.
         unsafe { function(&raw mut job) };

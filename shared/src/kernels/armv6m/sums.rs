@@ -139,6 +139,18 @@ impl Sums<'_> {
         let wide = bytemuck::cast_slice_mut(wide);
         let function = blocks(away(self.output));
         let pairs = self.weights.bytes().chunks_exact(2 * terms);
+        let short = self.width < PIXELS;
+        let step = if short { 1 } else { x_step };
+        let mut job = Job {
+            outputs: Outputs::new(self.output, step),
+            activations: activations.as_ptr(),
+            weights: core::ptr::null(),
+            weights_end: core::ptr::null(),
+            bias: 0,
+            blocks: 0,
+            back: part.back * step,
+            skip: skip(terms),
+        };
         for (pair, packed) in pairs.enumerate() {
             let channels = 2 * pair..self.outputs.min(2 * pair + 2);
             let Some(sums) = widen_weights(packed, wide) else {
@@ -152,26 +164,21 @@ impl Sums<'_> {
             for ((channel, weights), sum) in channels.zip(halves).zip(sums) {
                 let to = &mut output[part.first * x_step + channel * c_step..];
                 let mut few = [0; PIXELS];
-                let short = self.width < PIXELS;
-                let (place, step) = if short {
-                    (few.as_mut_ptr(), 1)
+                let place = if short {
+                    few.as_mut_ptr()
                 } else {
-                    (to.as_mut_ptr(), x_step)
+                    to.as_mut_ptr()
                 };
                 // Activations are not moved to their zero point: what that would take away is
                 // taken here.
                 let moved = i32::from(self.input_zero_point).wrapping_mul(sum);
                 let weights = weights.as_ptr_range();
-                let mut job = Job {
-                    outputs: Outputs::new(self.output, channel, true, place, step),
-                    activations: activations.as_ptr(),
-                    weights: weights.start,
-                    weights_end: weights.end,
-                    bias: moved.wrapping_sub(self.output.channels.bias.at(channel)),
-                    blocks: part.blocks,
-                    back: part.back * step,
-                    skip: skip(terms),
-                };
+                job.outputs.set(self.output, channel, true, place);
+                job.activations = activations.as_ptr();
+                job.weights = weights.start;
+                job.weights_end = weights.end;
+                job.bias = moved.wrapping_sub(self.output.channels.bias.at(channel));
+                job.blocks = part.blocks;
                 // SAFETY: there is a word of weights for each term, whole fours of them; the
                 // activations of all blocks have been widened; the outputs go to `few`, or to the
                 // row, in which all pixels of the part have their place.
