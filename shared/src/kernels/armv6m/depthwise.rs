@@ -165,3 +165,30 @@ pub(super) unsafe extern "C" fn widen_columns(
         "pop {{r4, r5, r6, pc}}",
     )
 }
+
+/// Widens the weights of a channel to `to`, column by column, and gives their sum; `i32::MIN` where
+/// one of them is -128.
+///
+/// # Safety
+/// None beyond what the references say.
+#[unsafe(naked)]
+pub(super) unsafe extern "C" fn widen_taps(taps: &[i8; TAPS], to: &mut [i32; TAPS]) -> i32 {
+    core::arch::naked_asm!(
+        "movs r2, #0",
+        // Row by row of each column.
+        ".irp tap, 0, 3, 6, 1, 4, 7, 2, 5, 8",
+        "movs r3, #\\tap",
+        "ldrsb r3, [r0, r3]",
+        "stmia r1!, {{r3}}",
+        "adds r2, r2, r3",
+        "adds r3, r3, #128",
+        "beq 2f",
+        ".endr",
+        "movs r0, r2",
+        "bx lr",
+        "2:",
+        "movs r0, #1",
+        "lsls r0, r0, #31",
+        "bx lr",
+    )
+}

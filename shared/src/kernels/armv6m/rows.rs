@@ -2,13 +2,18 @@
 
 use core::ops::Range;
 
+use heapless::Vec;
+
 use crate::kernels::params::{DepthwiseParams, Layout, WindowParams};
 
-use super::depthwise::{self, Job, TAPS, widen_columns};
+use super::depthwise::{self, Job, TAPS, widen_columns, widen_taps};
 use super::outputs::{Outputs, away, clamp, suits};
 
 /// Columns of half a row.
 const MAX_COLUMNS: usize = 96;
+
+/// Columns with padding in one half or the other.
+const MAX_EDGES: usize = 8;
 
 /// Rows under a window.
 const ROWS: usize = 3;
@@ -37,6 +42,14 @@ struct Halves<'a> {
     inside: Range<usize>,
 }
 
+/// A column that is beyond the row in one half: what its numbers' places in the row are.
+#[derive(Clone, Copy)]
+struct Edge {
+    column: usize,
+    left: usize,
+    right: usize,
+}
+
 impl<'a> Halves<'a> {
     /// The stride is not zero, and there are outputs.
     fn new(params: &'a DepthwiseParams<'a>) -> Self {
@@ -54,38 +67,37 @@ impl<'a> Halves<'a> {
         }
     }
 
+    /// The columns that are not inside; None where there are more than a network's.
+    fn edges(&self) -> Option<Vec<Edge, MAX_EDGES>> {
+        let mut edges = Vec::new();
+        for column in (0..self.inside.start).chain(self.inside.end..self.columns) {
+            let left = column.wrapping_sub(self.params.pad_left);
+            let right = left.wrapping_add(self.apart * self.params.stride);
+            let edge = Edge {
+                column,
+                left,
+                right,
+            };
+            edges.push(edge).ok()?;
+        }
+        Some(edges)
+    }
+
     /// Widens the numbers of one row of a channel.
-    fn widen(&self, row: &[i8], index: usize, columns: &mut [[u32; ROWS]]) {
-        let WindowParams {
-            pad_left,
-            input_zero_point,
-            stride,
-            ..
-        } = *self.params;
-        let apart = self.apart * stride;
+    fn widen(&self, edges: &[Edge], row: &[i8], index: usize, columns: &mut [[u32; ROWS]]) {
+        let number = |place: usize| *row.get(place).unwrap_or(&self.params.input_zero_point);
+        for edge in edges {
+            if let Some(words) = columns.get_mut(edge.column) {
+                words[index] = word(number(edge.left), number(edge.right));
+            }
+        }
         let Range { start, end } = self.inside;
-        let number = |column: usize| {
-            let place = column.wrapping_sub(pad_left);
-            *row.get(place).unwrap_or(&input_zero_point)
-        };
-        let Some((before, rest)) = columns.split_at_mut_checked(start) else {
-            return;
-        };
-        for (column, words) in before.iter_mut().enumerate() {
-            words[index] = word(number(column), number(column + apart));
-        }
-        let Some((inside, after)) = rest.split_at_mut_checked(end - start) else {
-            return;
-        };
-        for (column, words) in (end..).zip(after) {
-            words[index] = word(number(column), number(column + apart));
-        }
-        if let Some(first) = inside.first_mut() {
+        if let (Some(first), true) = (columns.get_mut(start), start < end) {
             let left = row.as_ptr();
             // SAFETY: columns from `start` on begin at the row's first number, and up to `end`
             // those that are `apart` further on are in the row too.
             unsafe {
-                let right = left.add(apart);
+                let right = left.add(self.apart * self.params.stride);
                 widen_columns(left, right, end - start, first.as_mut_ptr().add(index));
             }
         }
@@ -135,6 +147,9 @@ pub(super) fn by_rows(
         return false;
     }
     let halves = Halves::new(params);
+    let Some(edges) = halves.edges() else {
+        return false;
+    };
     let suits = suits(stage)
         && params.input_layout == Layout::Planar
         && input_width > 0
@@ -172,17 +187,22 @@ pub(super) fn by_rows(
         for (index, row) in rows.iter().enumerate() {
             // A row that is not there stays padding.
             if let Some(row) = row {
-                halves.widen(&row[channel * input_width..][..input_width], index, columns);
+                halves.widen(
+                    &edges,
+                    &row[channel * input_width..][..input_width],
+                    index,
+                    columns,
+                );
             }
         }
-        let [a, b, c, d, e, f, g, h, i] = taps.map(i32::from);
-        job.weights = [a, d, g, b, e, h, c, f, i];
+        // SAFETY: there are as many taps as words for them.
+        let sum = unsafe { widen_taps(taps, &mut job.weights) };
         let to = &mut output[channel * c_step..];
-        if taps.contains(&i8::MIN) {
+        if sum == i32::MIN {
+            job.weights = [0, 3, 6, 1, 4, 7, 2, 5, 8].map(|tap: usize| taps[tap].into());
             halves.compute_exactly(channel, columns, &job.weights, to, x_step);
             continue;
         }
-        let sum: i32 = job.weights.iter().sum();
         job.outputs.set(stage, channel, false, to.as_mut_ptr());
         job.columns = columns.as_ptr().cast();
         job.bias = channels.bias.at(channel) - zero_point * sum;
