@@ -26,6 +26,8 @@
 //! writes a row writes it as its reader wants it: interleaved, but for a depthwise layer as
 //! [`Kernels::depthwise_layout`] says: planar where the kernel works on one channel at a time.
 
+#[cfg(all(target_arch = "arm", feature = "armv6m"))]
+pub mod armv6m;
 pub mod conformance;
 #[cfg(all(target_arch = "arm", feature = "dsp"))]
 pub mod dsp;

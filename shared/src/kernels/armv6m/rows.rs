@@ -1,0 +1,216 @@
+//! Depthwise rows: what the assembly is asked for, and when it may be.
+
+use core::ops::Range;
+
+use heapless::Vec;
+
+use crate::kernels::params::{DepthwiseParams, Layout, WindowParams};
+
+use super::depthwise::{self, Job, TAPS, widen_columns, widen_taps};
+use super::outputs::{Outputs, away, clamp, suits};
+
+/// Columns of half a row.
+const MAX_COLUMNS: usize = 96;
+
+/// Columns with padding in one half or the other.
+const MAX_EDGES: usize = 8;
+
+/// Rows under a window.
+const ROWS: usize = 3;
+
+/// The word of two activations.
+const fn word(left: i8, right: i8) -> u32 {
+    (left as i32 + ((right as i32) << 16)) as u32
+}
+
+/// The two activations of a word.
+const fn numbers(word: u32) -> [i32; 2] {
+    let left = word as i16 as i32;
+    [left, (word as i32 - left) >> 16]
+}
+
+/// The halves of a row, which may overlap.
+struct Halves<'a> {
+    params: &'a DepthwiseParams<'a>,
+    /// Outputs in a half.
+    count: usize,
+    /// Outputs from the left one to the right one.
+    apart: usize,
+    /// Columns of a half.
+    columns: usize,
+    /// Those that are in the row in both halves.
+    inside: Range<usize>,
+}
+
+/// A column that is beyond the row in one half: what its numbers' places in the row are.
+#[derive(Clone, Copy)]
+struct Edge {
+    column: usize,
+    left: usize,
+    right: usize,
+}
+
+impl<'a> Halves<'a> {
+    /// The stride is not zero, and there are outputs.
+    fn new(params: &'a DepthwiseParams<'a>) -> Self {
+        let count = params.output_width.div_ceil(2);
+        let apart = params.output_width - count;
+        let columns = (count - 1) * params.stride + ROWS;
+        let start = params.pad_left.min(columns);
+        let end = (params.pad_left + params.input_width).saturating_sub(apart * params.stride);
+        Halves {
+            params,
+            count,
+            apart,
+            columns,
+            inside: start..end.clamp(start, columns),
+        }
+    }
+
+    /// The columns that are not inside; None where there are more than a network's.
+    fn edges(&self) -> Option<Vec<Edge, MAX_EDGES>> {
+        let mut edges = Vec::new();
+        for column in (0..self.inside.start).chain(self.inside.end..self.columns) {
+            let left = column.wrapping_sub(self.params.pad_left);
+            let right = left.wrapping_add(self.apart * self.params.stride);
+            let edge = Edge {
+                column,
+                left,
+                right,
+            };
+            edges.push(edge).ok()?;
+        }
+        Some(edges)
+    }
+
+    /// Widens the numbers of one row of a channel.
+    fn widen(&self, edges: &[Edge], row: &[i8], index: usize, columns: &mut [[u32; ROWS]]) {
+        let number = |place: usize| *row.get(place).unwrap_or(&self.params.input_zero_point);
+        for edge in edges {
+            if let Some(words) = columns.get_mut(edge.column) {
+                words[index] = word(number(edge.left), number(edge.right));
+            }
+        }
+        let Range { start, end } = self.inside;
+        if let (Some(first), true) = (columns.get_mut(start), start < end) {
+            let left = row.as_ptr();
+            // SAFETY: columns from `start` on begin at the row's first number, and up to `end`
+            // those that are `apart` further on are in the row too.
+            unsafe {
+                let right = left.add(self.apart * self.params.stride);
+                widen_columns(left, right, end - start, first.as_mut_ptr().add(index));
+            }
+        }
+    }
+
+    /// Computes a channel whose weights are not for the assembly.
+    fn compute_exactly(
+        &self,
+        channel: usize,
+        columns: &[[u32; ROWS]],
+        weights: &[i32; TAPS],
+        output: &mut [i8],
+        step: usize,
+    ) {
+        let zero_point = i32::from(self.params.input_zero_point);
+        for x in 0..self.count {
+            let window = columns[x * self.params.stride..].as_flattened();
+            let mut sums = [0; 2];
+            for (&word, weight) in window.iter().zip(weights) {
+                for (sum, number) in sums.iter_mut().zip(numbers(word)) {
+                    *sum += (number - zero_point) * weight;
+                }
+            }
+            for (sum, x) in sums.into_iter().zip([x, x + self.apart]) {
+                output[x * step] = self.params.output.apply(channel, sum);
+            }
+        }
+    }
+}
+
+/// Computes a depthwise row by the assembly; false where that does not suit.
+pub(super) fn by_rows(
+    params: &DepthwiseParams<'_>,
+    rows: [Option<&[i8]>; 3],
+    output: &mut [i8],
+) -> bool {
+    let WindowParams {
+        input_width,
+        output_width,
+        stride,
+        output_channels,
+        ..
+    } = *params;
+    let stage = &params.output;
+    let channels = &stage.channels;
+    if output_width == 0 || !(1..=2).contains(&stride) {
+        return false;
+    }
+    let halves = Halves::new(params);
+    let Some(edges) = halves.edges() else {
+        return false;
+    };
+    let suits = suits(stage)
+        && params.input_layout == Layout::Planar
+        && input_width > 0
+        && halves.columns <= MAX_COLUMNS
+        && params.input_channels == output_channels
+        && params.weights.len() >= TAPS * output_channels
+        && rows
+            .iter()
+            .flatten()
+            .all(|row| row.len() >= input_width * output_channels)
+        && output.len() >= output_width * output_channels
+        && channels.shift.len() >= output_channels
+        && channels.bias.len() >= output_channels
+        && channels.multiplier.len() >= output_channels;
+    if !suits {
+        return false;
+    }
+    let padding = word(params.input_zero_point, params.input_zero_point);
+    let mut columns = [[padding; ROWS]; MAX_COLUMNS];
+    let columns = &mut columns[..halves.columns];
+    let (x_step, c_step) = params.output_layout.steps(output_width, output_channels);
+    let zero_point = i32::from(params.input_zero_point);
+    let function = depthwise::depthwise(away(stage));
+    let mut job = Job {
+        outputs: Outputs::new(stage, x_step),
+        columns: columns.as_ptr().cast(),
+        bias: 0,
+        count: 0,
+        back: 4 * ROWS * (ROWS - stride),
+        apart: halves.apart * x_step,
+        weights: [0; TAPS],
+    };
+    let all_taps = params.weights.as_chunks::<TAPS>().0;
+    for (channel, taps) in all_taps.iter().enumerate().take(output_channels) {
+        for (index, row) in rows.iter().enumerate() {
+            // A row that is not there stays padding.
+            if let Some(row) = row {
+                halves.widen(
+                    &edges,
+                    &row[channel * input_width..][..input_width],
+                    index,
+                    columns,
+                );
+            }
+        }
+        // SAFETY: there are as many taps as words for them.
+        let sum = unsafe { widen_taps(taps, &mut job.weights) };
+        let to = &mut output[channel * c_step..];
+        if sum == i32::MIN {
+            job.weights = [0, 3, 6, 1, 4, 7, 2, 5, 8].map(|tap: usize| taps[tap].into());
+            halves.compute_exactly(channel, columns, &job.weights, to, x_step);
+            continue;
+        }
+        job.outputs.set(stage, channel, false, to.as_mut_ptr());
+        job.columns = columns.as_ptr().cast();
+        job.bias = channels.bias.at(channel) - zero_point * sum;
+        job.count = halves.count;
+        // SAFETY: all columns have been widened or are padding; `to` has all outputs of the
+        // channel.
+        unsafe { function(&raw mut job) };
+    }
+    clamp(stage, output);
+    true
+}

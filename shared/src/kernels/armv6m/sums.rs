@@ -1,0 +1,219 @@
+//! Layers with packed weights: how a row is cut into blocks of four pixels, and what the assembly is
+//! asked for.
+
+use crate::kernels::packed::Packed;
+use crate::kernels::params::{Layout, OutputStage};
+
+use super::TERMS;
+use super::blocks::{Job, blocks, skip};
+use super::outputs::{Outputs, away, clamp, suits};
+use super::widen::{block_sums, widen_weights};
+
+/// Pixels in a block.
+const PIXELS: usize = 4;
+
+/// Most terms of a sum: raw activations and weights, the zero point's part too, keep it within 2^29.
+const MAX_TERMS: usize = 8192;
+
+/// Words of activations in scratch, unless one block of pixels takes more.
+const MAX_WORDS: usize = 2048;
+
+/// Most pixels whose activations are in scratch together, in whole blocks.
+const fn max_pixels(terms: usize, width: usize) -> usize {
+    let width = width.next_multiple_of(PIXELS);
+    let most = match (2 * MAX_WORDS).checked_div(terms.next_multiple_of(TERMS)) {
+        Some(pixels) if pixels >= PIXELS => pixels / PIXELS * PIXELS,
+        _ => PIXELS,
+    };
+    if width < most { width } else { most }
+}
+
+/// Words of scratch for sums over `terms` terms in rows of `width` pixels: the weights of two
+/// channels, a word each, and the activations, two of which make a word.
+pub(super) const fn scratch_len(terms: usize, width: usize) -> usize {
+    let pixels = max_pixels(terms, width);
+    terms.next_multiple_of(TERMS) * (2 + pixels / 2)
+}
+
+/// Pixels that are computed together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Part {
+    /// Column of the first.
+    first: usize,
+    /// Blocks of four; one in rows of fewer pixels, where it repeats the last.
+    blocks: usize,
+    /// How many pixels of the last block have been in the one before it.
+    back: usize,
+}
+
+impl Part {
+    /// The part that begins where the pixels before `x` of `width` are done, of at most `most` pixels.
+    fn next(x: usize, width: usize, most: usize) -> Part {
+        let left = (width - x).min(most);
+        let blocks = left.div_ceil(PIXELS);
+        let beyond = blocks * PIXELS - left;
+        if blocks > 1 {
+            Part {
+                first: x,
+                blocks,
+                back: beyond,
+            }
+        } else {
+            Part {
+                first: x.saturating_sub(beyond),
+                blocks,
+                back: 0,
+            }
+        }
+    }
+
+    /// The first column of a block.
+    fn column(self, block: usize) -> usize {
+        let back = if block + 1 == self.blocks {
+            self.back
+        } else {
+            0
+        };
+        self.first + block * PIXELS - back
+    }
+}
+
+/// A layer with packed weights, and where its outputs go.
+pub(super) struct Sums<'a> {
+    pub weights: Packed<'a>,
+    pub output: &'a OutputStage<'a>,
+    pub input_zero_point: i8,
+    pub outputs: usize,
+    pub layout: Layout,
+    pub width: usize,
+}
+
+impl Sums<'_> {
+    /// Whether the assembly may compute it.
+    pub fn suits(&self, scratch: &[u32], output: &[i8]) -> bool {
+        let channels = &self.output.channels;
+        let terms = self.weights.terms();
+        suits(self.output)
+            && (1..=MAX_TERMS).contains(&terms)
+            && scratch.len() >= scratch_len(terms, self.width)
+            && self.weights.has(self.outputs)
+            && self.weights.bytes().as_ptr().cast::<u32>().is_aligned()
+            && output.len() >= self.outputs * self.width
+            && channels.shift.len() >= self.outputs
+            && channels.bias.len() >= self.outputs
+            && channels.multiplier.len() >= self.outputs
+    }
+
+    /// Computes the row. `widen` widens the activations of two columns, which are the pair 0 or 1 of
+    /// a block, into the words of the block.
+    pub fn compute(
+        &self,
+        scratch: &mut [u32],
+        output: &mut [i8],
+        mut widen: impl FnMut([usize; 2], usize, &mut [u32]),
+    ) {
+        let terms = self.weights.terms().next_multiple_of(TERMS);
+        let (wide, activations) = scratch.split_at_mut(2 * terms);
+        let most = max_pixels(terms, self.width);
+        let mut x = 0;
+        while x < self.width {
+            let part = Part::next(x, self.width, most);
+            let blocks = activations.chunks_exact_mut(2 * terms);
+            for (index, block) in blocks.take(part.blocks).enumerate() {
+                let column = part.column(index);
+                for pair in 0..2 {
+                    let columns = [0, 1].map(|of| (column + 2 * pair + of).min(self.width - 1));
+                    widen(columns, pair, block);
+                }
+            }
+            self.compute_part(part, wide, activations, output);
+            x += part.blocks * PIXELS;
+        }
+        clamp(self.output, output);
+    }
+
+    /// Computes all channels of a part.
+    fn compute_part(&self, part: Part, wide: &mut [u32], activations: &[u32], output: &mut [i8]) {
+        let terms = self.weights.terms().next_multiple_of(TERMS);
+        let (x_step, c_step) = self.layout.steps(self.width, self.outputs);
+        let wide = bytemuck::cast_slice_mut(wide);
+        let function = blocks(away(self.output));
+        let pairs = self.weights.bytes().chunks_exact(2 * terms);
+        let short = self.width < PIXELS;
+        let step = if short { 1 } else { x_step };
+        let mut job = Job {
+            outputs: Outputs::new(self.output, step),
+            activations: activations.as_ptr(),
+            weights: core::ptr::null(),
+            weights_end: core::ptr::null(),
+            bias: 0,
+            blocks: 0,
+            back: part.back * step,
+            skip: skip(terms),
+        };
+        for (pair, packed) in pairs.enumerate() {
+            let channels = 2 * pair..self.outputs.min(2 * pair + 2);
+            let Some(sums) = widen_weights(packed, wide) else {
+                for channel in channels {
+                    let to = &mut output[part.first * x_step + channel * c_step..];
+                    self.compute_exactly(channel, part, activations, to, x_step);
+                }
+                continue;
+            };
+            let halves = wide.chunks_exact(terms);
+            for ((channel, weights), sum) in channels.zip(halves).zip(sums) {
+                let to = &mut output[part.first * x_step + channel * c_step..];
+                let mut few = [0; PIXELS];
+                let place = if short {
+                    few.as_mut_ptr()
+                } else {
+                    to.as_mut_ptr()
+                };
+                // Activations are not moved to their zero point: what that would take away is
+                // taken here.
+                let moved = i32::from(self.input_zero_point).wrapping_mul(sum);
+                let weights = weights.as_ptr_range();
+                job.outputs.set(self.output, channel, true, place);
+                job.activations = activations.as_ptr();
+                job.weights = weights.start;
+                job.weights_end = weights.end;
+                job.bias = moved.wrapping_sub(self.output.channels.bias.at(channel));
+                job.blocks = part.blocks;
+                // SAFETY: there is a word of weights for each term, whole fours of them; the
+                // activations of all blocks have been widened; the outputs go to `few`, or to the
+                // row, in which all pixels of the part have their place.
+                unsafe { function(&raw mut job) };
+                if short {
+                    let places = to.iter_mut().step_by(x_step);
+                    for (place, number) in places.zip(few).take(self.width) {
+                        *place = number;
+                    }
+                }
+            }
+        }
+    }
+
+    /// Computes a channel whose weights are not for the assembly; `to` begins with its first output.
+    fn compute_exactly(
+        &self,
+        channel: usize,
+        part: Part,
+        activations: &[u32],
+        to: &mut [i8],
+        step: usize,
+    ) {
+        let terms = self.weights.terms().next_multiple_of(TERMS);
+        let blocks = activations.chunks_exact(2 * terms).take(part.blocks);
+        for (index, block) in blocks.enumerate() {
+            let sums = block_sums(self.weights.of(channel), self.input_zero_point, block);
+            let places = to.iter_mut().step_by(step);
+            for (sum, place) in sums
+                .into_iter()
+                .zip(places.skip(part.column(index) - part.first))
+                .take(self.width)
+            {
+                *place = self.output.apply(channel, sum);
+            }
+        }
+    }
+}

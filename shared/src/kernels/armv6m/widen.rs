@@ -1,0 +1,173 @@
+//! Widening weights to words, and activations of two pixels to a word, both in the order of the
+//! [packed](crate::kernels::Packed) weights: terms 0, 2, 1, 3 of each four.
+
+use crate::kernels::params::ConvParams;
+
+use super::TERMS;
+
+/// Terms of the largest 3 x 3 convolution that is gathered: of eight channels.
+pub(super) const MAX_WINDOW: usize = 72;
+
+/// Widens `count` blocks of packed weights of a pair of channels: those of the first from `even` on,
+/// those of the second from `odd` on. Adds up each channel's into `sums`, and 255 for every two. Stops at two
+/// neighbours of a channel that are both -128, whose sum with 255 is the only negative one. Gives
+/// zero where it went through.
+///
+/// # Safety
+/// At least one block; `8 * count` bytes from `packed` on, aligned to a word; room for `4 * count` words
+/// at `even` and at `odd`, and two at `sums`, which is also where `count` and `odd` come from.
+#[unsafe(naked)]
+unsafe extern "C" fn widen_blocks(packed: *const i8, even: *mut i32, sums: *mut [i32; 2]) -> usize {
+    core::arch::naked_asm!(
+        "push {{r4, r5, r6, r7, lr}}",
+        "mov r4, r8",
+        "mov r5, r9",
+        "push {{r2, r4, r5}}",
+        "ldmia r2!, {{r4, r7}}",
+        "lsls r4, r4, #3",
+        "adds r4, r4, r0",
+        "mov r12, r4",
+        "movs r2, #0",
+        "mov r8, r2",
+        "mov r9, r2",
+        "2:",
+        ".rept 2",
+        "ldmia r0!, {{r2}}",
+        "sxtb r3, r2",
+        "asrs r2, r2, #8",
+        "sxtb r5, r2",
+        "asrs r2, r2, #8",
+        "sxtb r4, r2",
+        "asrs r6, r2, #8",
+        "stmia r1!, {{r3, r4}}",
+        "stmia r7!, {{r5, r6}}",
+        "adds r3, r3, r4",
+        "adds r3, r3, #255",
+        "bmi 3f",
+        "add r8, r3",
+        "adds r5, r5, r6",
+        "adds r5, r5, #255",
+        "bmi 3f",
+        "add r9, r5",
+        ".endr",
+        "cmp r0, r12",
+        "bne 2b",
+        "movs r0, #0",
+        "3:",
+        "pop {{r2}}",
+        "mov r3, r8",
+        "mov r4, r9",
+        "stmia r2!, {{r3, r4}}",
+        "pop {{r4, r5}}",
+        "mov r8, r4",
+        "mov r9, r5",
+        "pop {{r4, r5, r6, r7, pc}}",
+    )
+}
+
+/// Widens the packed weights of a pair of channels: first those of one, then those of the other.
+/// Gives the sum of each channel's weights. `wide` has a word for each byte; bytes lie at a word.
+/// None where two neighbours in a channel are both -128: their products may not fit their lanes.
+pub(super) fn widen_weights(packed: &[i8], wide: &mut [i32]) -> Option<[i32; 2]> {
+    let count = packed.len() / (2 * TERMS);
+    let (even, odd) = wide.split_at_mut_checked(count * TERMS)?;
+    if count == 0 || odd.len() < count * TERMS {
+        return None;
+    }
+    let mut sums = [count as i32, odd.as_mut_ptr() as i32];
+    // SAFETY: all blocks are in `packed`, and both halves have room for theirs.
+    let left = unsafe { widen_blocks(packed.as_ptr(), even.as_mut_ptr(), &raw mut sums) };
+    (left == 0).then(|| sums.map(|sum| sum - 255 * 2 * count as i32))
+}
+
+/// The word of two pixels' activations of a term: both negated, the second in the upper half.
+const fn word(first: i8, second: i8) -> u32 {
+    (-(first as i32) - ((second as i32) << 16)) as u32
+}
+
+/// Words from a pair of terms to the next: of four pixels.
+const STEP: usize = 4;
+
+/// The activations in a word: what [`word`] made it of.
+const fn numbers(word: u32) -> [i32; 2] {
+    let first = word as i16;
+    [-(first as i32), -(((word as i32) - first as i32) >> 16)]
+}
+
+/// The sums of products of a block's four pixels, less those of the zero point.
+pub(super) fn block_sums(
+    weights: impl Iterator<Item = i8>,
+    zero_point: i8,
+    block: &[u32],
+) -> [i32; STEP] {
+    let mut sums = [0; STEP];
+    let places = block.as_chunks::<STEP>().0.as_chunks::<2>().0;
+    for (term, weight) in weights.enumerate() {
+        let Some(place) = places.get(term / TERMS).map(|place| place[term % 2]) else {
+            break;
+        };
+        let pairs = [0, 2].map(|pair| numbers(place[pair + term % TERMS / 2]));
+        for (sum, &number) in sums.iter_mut().zip(pairs.as_flattened()) {
+            *sum += (number - i32::from(zero_point)) * i32::from(weight);
+        }
+    }
+    sums
+}
+
+/// Widens the activations of two pixels, the pair `pair` of a block of four, into the words of
+/// `block`. Terms beyond the last are zero points, which weigh nothing whatever their weights are.
+pub(super) fn widen_pixels(
+    [first, second]: [&[i8]; 2],
+    zero_point: i8,
+    pair: usize,
+    block: &mut [u32],
+) {
+    let places = block.as_chunks_mut::<STEP>().0.as_chunks_mut::<2>().0;
+    let (firsts, first_rest) = first.as_chunks::<TERMS>();
+    let (seconds, second_rest) = second.as_chunks::<TERMS>();
+    for (([even, odd], first), second) in places.iter_mut().zip(firsts).zip(seconds) {
+        even[2 * pair] = word(first[0], second[0]);
+        even[2 * pair + 1] = word(first[2], second[2]);
+        odd[2 * pair] = word(first[1], second[1]);
+        odd[2 * pair + 1] = word(first[3], second[3]);
+    }
+    if let Some(place) = places.get_mut(firsts.len()) {
+        for term in 0..TERMS {
+            let [first, second] =
+                [first_rest, second_rest].map(|rest| *rest.get(term).unwrap_or(&zero_point));
+            place[term % 2][2 * pair + term / 2] = word(first, second);
+        }
+    }
+}
+
+/// Gathers the numbers under the window at output column `x`: `[3, 3, I]`, zero points where there
+/// are none.
+pub(super) fn gather(
+    params: &ConvParams<'_>,
+    rows: [Option<&[i8]>; 3],
+    x: usize,
+    window: &mut [i8],
+) {
+    let inputs = params.input_channels;
+    let taps = window.chunks_exact_mut(3 * inputs);
+    for (row, taps) in rows.into_iter().zip(taps) {
+        let whole = row
+            .filter(|_| x * params.stride >= params.pad_left)
+            .and_then(|row| {
+                row.get((x * params.stride - params.pad_left) * inputs..)?
+                    .get(..taps.len())
+            });
+        if let Some(numbers) = whole {
+            taps.copy_from_slice(numbers);
+            continue;
+        }
+        for (kx, tap) in taps.chunks_exact_mut(inputs).enumerate() {
+            let column = (x * params.stride + kx).checked_sub(params.pad_left);
+            let pixel = column.and_then(|column| row?.get(column * inputs..)?.get(..inputs));
+            match pixel {
+                Some(pixel) => tap.copy_from_slice(pixel),
+                None => tap.fill(params.input_zero_point),
+            }
+        }
+    }
+}
