@@ -5,7 +5,7 @@
 use cortex_m_rt::entry;
 use posy_firmware::program::{Board, Memory, run};
 use posy_rp::Ports;
-use posy_shared::kernels::scalar::Scalar;
+use posy_shared::kernels::armv6m::Armv6m;
 use static_cell::ConstStaticCell;
 
 /// Bytes for the network. Of the chip's 264 KiB, rows take 11, ports 5 and the stack 24.
@@ -33,6 +33,6 @@ fn main() -> ! {
         stack: posy_board::stack,
     };
     let slot = posy_board::model_slot();
-    let Err(error) = run(&mut board, slot, MEMORY.take(), || Scalar);
+    let Err(error) = run(&mut board, slot, MEMORY.take(), || Armv6m);
     panic!("the UART: {error:?}")
 }
