@@ -15,7 +15,7 @@ use super::scalar::Scalar;
 
 use rows::by_rows;
 use sums::Sums;
-use widen::{MAX_WINDOW, gather, widen_pixels};
+use widen::{MAX_WINDOW, gather, widen_pixels, widen_rgb};
 
 /// Kernels for cores of Armv6-M.
 #[derive(Clone, Copy, Debug, Default)]
@@ -50,6 +50,9 @@ impl Kernels for Armv6m {
         }
         let mut windows = [[0; MAX_WINDOW]; 2];
         sums.compute(scratch, output, |columns, pair, block| {
+            if widen_rgb(params, rows, columns, pair, block) {
+                return;
+            }
             for (window, x) in windows.iter_mut().zip(columns) {
                 gather(params, rows, x, &mut window[..terms]);
             }

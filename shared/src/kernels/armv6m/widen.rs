@@ -171,3 +171,85 @@ pub(super) fn gather(
         }
     }
 }
+
+/// Terms of a window of three channels.
+const RGB_TERMS: usize = 27;
+
+/// Assembly that widens row `row` of two windows of three channels, at r3 and r4; the term
+/// `9 * row + tap` goes to its place in r2, less 64 bytes a row.
+macro_rules! widen_rgb {
+    ($row:literal) => {
+        concat!(
+            ".irp tap, 0, 1, 2, 3, 4, 5, 6, 7, 8\n",
+            "movs r5, #\\tap\n",
+            "ldrsb r6, [r3, r5]\n",
+            "ldrsb r7, [r4, r5]\n",
+            "lsls r7, r7, #16\n",
+            "adds r6, r6, r7\n",
+            "rsbs r6, r6, #0\n",
+            widen_rgb!(@store "(9*" $row "+\\tap)"),
+            ".endr\n",
+            "adds r2, r2, #64\n",
+        )
+    };
+    (@store $nine:literal $row:literal $tap:literal) => {
+        concat!(
+            "str r6, [r2, #(", $nine, $row, $tap, "/4*32+", $nine, $row, $tap, "%2*16+",
+            $nine, $row, $tap, "%4/2*4-64*", $row, ")]\n",
+        )
+    };
+}
+
+/// Widens two windows of three channels.
+///
+/// # Safety
+/// Nine bytes can be read from each of `rows` on, and `apart` further on; `to` has the words of 27
+/// terms of a block.
+#[unsafe(naked)]
+unsafe extern "C" fn widen_windows(rows: &[*const i8; 3], apart: usize, to: *mut u32) {
+    core::arch::naked_asm!(
+        "push {{r4, r5, r6, r7, lr}}",
+        "ldmia r0!, {{r3}}",
+        "adds r4, r3, r1",
+        widen_rgb!(0),
+        "ldmia r0!, {{r3}}",
+        "adds r4, r3, r1",
+        widen_rgb!(1),
+        "ldmia r0!, {{r3}}",
+        "adds r4, r3, r1",
+        widen_rgb!(2),
+        "pop {{r4, r5, r6, r7, pc}}",
+    )
+}
+
+/// Widens the windows of a picture's three channels at two output columns, the second not left of the
+/// first; false where one reaches beyond the picture or has other channels.
+pub(super) fn widen_rgb(
+    params: &ConvParams<'_>,
+    rows: [Option<&[i8]>; 3],
+    columns: [usize; 2],
+    pair: usize,
+    block: &mut [u32],
+) -> bool {
+    let [first, second] = columns.map(|x| (3 * x * params.stride).checked_sub(3 * params.pad_left));
+    let (Some(first), Some(second)) = (first, second) else {
+        return false;
+    };
+    let part = |row: Option<&[i8]>| Some(row?.get(first..second + 9)?.as_ptr());
+    let [Some(top), Some(middle), Some(bottom)] = rows.map(part) else {
+        return false;
+    };
+    let places = RGB_TERMS.next_multiple_of(TERMS) * 2;
+    if params.input_channels != 3 || pair > 1 || block.len() < places {
+        return false;
+    }
+    let zero_point = params.input_zero_point;
+    // The term after the last, which is the fourth of its block.
+    block[places - STEP + 2 * pair + 1] = word(zero_point, zero_point);
+    // SAFETY: the bytes are in the rows, and the words of all terms in the block.
+    unsafe {
+        let to = block.as_mut_ptr().add(2 * pair);
+        widen_windows(&[top, middle, bottom], second - first, to);
+    }
+    true
+}
