@@ -3,17 +3,46 @@
 
 use super::packed::TERMS;
 
-/// Most pixels whose activations are in scratch together.
-pub(crate) const MAX_PIXELS: usize = 56;
+/// Most pixels whose activations [`dsp`] has in scratch together.
+pub(crate) const DSP_PIXELS: usize = 56;
 
-/// Words of scratch of a board's kernels for sums over `terms` terms in rows of `width` pixels: the
-/// weights of two channels and the activations, all as int16.
-pub const fn board_scratch_len(terms: usize, width: usize) -> usize {
-    let pixels = if width < MAX_PIXELS {
+/// Pixels that [`armv6m`] computes together.
+pub(crate) const ARMV6M_BLOCK: usize = 4;
+
+/// Words of activations that [`armv6m`] has in scratch, unless one block of pixels takes more.
+const ARMV6M_WORDS: usize = 2048;
+
+/// Words of scratch of the DSP kernels: the weights of two channels and the activations, all as int16.
+pub(crate) const fn dsp(terms: usize, width: usize) -> usize {
+    let pixels = if width < DSP_PIXELS {
         width
     } else {
-        MAX_PIXELS
+        DSP_PIXELS
     };
     let terms = terms.next_multiple_of(TERMS);
     terms + terms / 2 * pixels
+}
+
+/// Most pixels whose activations the Armv6-M kernels have in scratch together, in whole blocks.
+pub(crate) const fn armv6m_pixels(terms: usize, width: usize) -> usize {
+    let width = width.next_multiple_of(ARMV6M_BLOCK);
+    let most = match (2 * ARMV6M_WORDS).checked_div(terms.next_multiple_of(TERMS)) {
+        Some(pixels) if pixels >= ARMV6M_BLOCK => pixels / ARMV6M_BLOCK * ARMV6M_BLOCK,
+        _ => ARMV6M_BLOCK,
+    };
+    if width < most { width } else { most }
+}
+
+/// Words of scratch of the Armv6-M kernels: the weights of two channels, a word each, and the
+/// activations, two of which make a word.
+pub(crate) const fn armv6m(terms: usize, width: usize) -> usize {
+    let pixels = armv6m_pixels(terms, width);
+    terms.next_multiple_of(TERMS) * (2 + pixels / 2)
+}
+
+/// Words of scratch that suffice for the kernels of any board, for sums over `terms` terms in rows of
+/// `width` pixels.
+pub const fn board_scratch_len(terms: usize, width: usize) -> usize {
+    let (dsp, armv6m) = (dsp(terms, width), armv6m(terms, width));
+    if dsp > armv6m { dsp } else { armv6m }
 }

@@ -12,6 +12,7 @@ mod widen;
 use super::Kernels;
 use super::params::{ConvParams, DenseParams, DepthwiseParams, Layout, PointwiseParams};
 use super::scalar::Scalar;
+use super::scratch;
 
 use rows::by_rows;
 use sums::Sums;
@@ -26,7 +27,7 @@ const TERMS: usize = 4;
 
 impl Kernels for Armv6m {
     fn scratch_len(&self, terms: usize, width: usize) -> usize {
-        sums::scratch_len(terms, width)
+        scratch::armv6m(terms, width)
     }
 
     fn conv3x3(

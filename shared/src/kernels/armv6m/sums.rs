@@ -3,37 +3,17 @@
 
 use crate::kernels::packed::Packed;
 use crate::kernels::params::{Layout, OutputStage};
+use crate::kernels::scratch::{
+    ARMV6M_BLOCK as PIXELS, armv6m as scratch_len, armv6m_pixels as max_pixels,
+};
 
 use super::TERMS;
 use super::blocks::{Job, blocks, skip};
 use super::outputs::{Outputs, away, clamp, suits};
 use super::widen::{block_sums, widen_weights};
 
-/// Pixels in a block.
-const PIXELS: usize = 4;
-
 /// Most terms of a sum: raw activations and weights, the zero point's part too, keep it within 2^29.
 const MAX_TERMS: usize = 8192;
-
-/// Words of activations in scratch, unless one block of pixels takes more.
-const MAX_WORDS: usize = 2048;
-
-/// Most pixels whose activations are in scratch together, in whole blocks.
-const fn max_pixels(terms: usize, width: usize) -> usize {
-    let width = width.next_multiple_of(PIXELS);
-    let most = match (2 * MAX_WORDS).checked_div(terms.next_multiple_of(TERMS)) {
-        Some(pixels) if pixels >= PIXELS => pixels / PIXELS * PIXELS,
-        _ => PIXELS,
-    };
-    if width < most { width } else { most }
-}
-
-/// Words of scratch for sums over `terms` terms in rows of `width` pixels: the weights of two
-/// channels, a word each, and the activations, two of which make a word.
-pub(super) const fn scratch_len(terms: usize, width: usize) -> usize {
-    let pixels = max_pixels(terms, width);
-    terms.next_multiple_of(TERMS) * (2 + pixels / 2)
-}
 
 /// Pixels that are computed together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

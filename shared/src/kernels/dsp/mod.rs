@@ -15,7 +15,7 @@ use super::params::{
     ConvParams, DenseParams, DepthwiseParams, Layout, OutputStage, PointwiseParams,
 };
 use super::scalar::Scalar;
-use super::{Kernels, board_scratch_len};
+use super::{Kernels, scratch};
 
 use rows::by_rows;
 use sums::Sums;
@@ -54,7 +54,7 @@ fn clamp(stage: &OutputStage<'_>, output: &mut [i8]) {
 
 impl Kernels for Dsp {
     fn scratch_len(&self, terms: usize, width: usize) -> usize {
-        board_scratch_len(terms, width)
+        scratch::dsp(terms, width)
     }
 
     fn conv3x3(

@@ -3,7 +3,7 @@
 
 use crate::kernels::packed::Packed;
 use crate::kernels::params::{Layout, OutputStage};
-use crate::kernels::scratch::{MAX_PIXELS, board_scratch_len};
+use crate::kernels::scratch::{DSP_PIXELS as MAX_PIXELS, dsp as scratch_len};
 
 use super::few::{self, few};
 use super::many::{self, many};
@@ -95,7 +95,7 @@ impl Sums<'_> {
         let terms = self.weights.terms();
         suits(self.output)
             && terms <= MAX_TERMS
-            && scratch.len() >= board_scratch_len(terms, self.width)
+            && scratch.len() >= scratch_len(terms, self.width)
             && self.weights.has(self.outputs)
             && self.weights.bytes().as_ptr().cast::<u32>().is_aligned()
             && output.len() >= self.outputs * self.width
