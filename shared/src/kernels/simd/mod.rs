@@ -267,6 +267,7 @@ impl<L: Lanes> Kernels for Simd<L> {
 mod tests {
     use super::*;
     use crate::kernels::conformance::check;
+    use crate::kernels::{I32s, Packed, PerChannel};
 
     extern crate std;
 
@@ -296,5 +297,51 @@ mod tests {
     #[test]
     fn avx2_conforms() {
         conforms::<Avx2>();
+    }
+
+    /// A pointwise layer of 4 terms and 2 outputs with this bias.
+    fn shown<L: Lanes>(kernels: &mut Simd<L>, bias: i32) {
+        let bias = [bias.to_le_bytes(); 2];
+        let multiplier = [(1_i32 << 30).to_le_bytes(); 2];
+        kernels.prepare(Weighted::Pointwise(PointwiseParams {
+            layer: 3,
+            weights: Packed::new(&[1; 8], 4),
+            width: 1,
+            input_channels: 4,
+            output_channels: 2,
+            input_zero_point: 0,
+            output_layout: Layout::Interleaved,
+            output: OutputStage {
+                channels: PerChannel {
+                    bias: I32s::new(bias.as_flattened()),
+                    multiplier: I32s::new(multiplier.as_flattened()),
+                    shift: &[0, -31],
+                },
+                zero_point: 0,
+                min: -128,
+                max: 127,
+                narrow: false,
+            },
+        }));
+    }
+
+    /// Else a variant could pass every test by leaving all work to the reference.
+    #[test]
+    fn what_was_shown_runs_in_vectors_and_nothing_else() {
+        let Some(mut kernels) = Simd::<Avx2>::new() else {
+            return;
+        };
+        let ready = |kernels: &Simd<Avx2>, layer, terms, outputs| {
+            kernels.ready(layer, Kind::Matrix, terms, outputs).is_some()
+        };
+        shown(&mut kernels, 1000);
+        assert!(ready(&kernels, 3, 4, 2));
+        assert!(!ready(&kernels, 3, 4, 3));
+        assert!(!ready(&kernels, 3, 8, 2));
+        assert!(!ready(&kernels, 2, 4, 2));
+        assert!(kernels.ready(3, Kind::Depthwise, 4, 2).is_none());
+        // Its rounding could overflow.
+        shown(&mut kernels, 1 << 30);
+        assert!(!ready(&kernels, 3, 4, 2));
     }
 }
