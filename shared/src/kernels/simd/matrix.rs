@@ -46,29 +46,31 @@ impl<L: Lanes> Job<L> for Matrix<'_> {
         for part in 0..parts {
             // As even as can be: 14 pixels are twice 7 rather than 8 and 6.
             let pixels = (self.width - x).div_ceil(parts - part);
-            let words = self.scratch.as_mut_ptr();
             let bytes = bytemuck::cast_slice_mut::<u32, i8>(self.scratch);
             // What is gathered ends where the groups of it will end.
             let end = pixels * terms * 4 / L::GROUP;
-            let gathered = &mut bytes[end - pixels * terms..end];
-            let from = match self.source {
+            let start = end - pixels * terms;
+            let gathered = bytes[start..end].chunks_exact_mut(terms);
+            let as_it_is = match self.source {
                 Source::Row(row) if terms == shape.terms => {
-                    row[x * terms..][..pixels * terms].as_ptr()
+                    Some(row[x * terms..][..pixels * terms].as_ptr())
                 }
                 Source::Row(row) => {
                     let row = row[x * shape.terms..].chunks_exact(shape.terms);
-                    for (to, from) in gathered.chunks_exact_mut(terms).zip(row) {
+                    for (to, from) in gathered.zip(row) {
                         to[..from.len()].copy_from_slice(from);
                     }
-                    gathered.as_ptr()
+                    None
                 }
                 Source::Windows(rows, ref params) => {
-                    for (pixel, to) in gathered.chunks_exact_mut(terms).enumerate() {
+                    for (pixel, to) in gathered.enumerate() {
                         gather(rows, params, x + pixel, to);
                     }
-                    gathered.as_ptr()
+                    None
                 }
             };
+            let words = self.scratch.as_mut_ptr();
+            let from = as_it_is.unwrap_or(words.cast::<i8>().wrapping_add(start));
             let output = &mut self.output[x * shape.outputs..][..pixels * shape.outputs];
             // SAFETY: called in a job. `from` has `pixels * terms` numbers, the scratch as many
             // activations; where they overlap, they end together. `output` has `pixels` pixels.
