@@ -62,7 +62,7 @@ fn nothing_something_else_and_other_versions() {
     assert_eq!(check(&flash(&file)), Err(version));
     let text = version.to_string();
     assert!(
-        text.contains("format 9") && text.contains("reads 1"),
+        text.contains("format 9") && text.contains("reads 2"),
         "{text}"
     );
 }
