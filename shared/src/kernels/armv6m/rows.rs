@@ -7,7 +7,7 @@ use heapless::Vec;
 use crate::kernels::params::{DepthwiseParams, Layout, WindowParams};
 
 use super::depthwise::{self, Columns, Edge, Job, TAPS, widen_row, widen_taps};
-use super::outputs::{Outputs, away, clamp, suits};
+use super::outputs::{Outputs, away, clamp, entry, suits};
 
 /// Columns of half a row.
 const MAX_COLUMNS: usize = 96;
@@ -116,7 +116,6 @@ pub(super) fn by_rows(
         ..
     } = *params;
     let stage = &params.output;
-    let channels = &stage.channels;
     if output_width == 0 || !(1..=2).contains(&stride) {
         return false;
     }
@@ -124,7 +123,7 @@ pub(super) fn by_rows(
     let Some(edges) = halves.edges() else {
         return false;
     };
-    let suits = suits(stage)
+    let suits = suits(stage, output_channels)
         && params.input_layout == Layout::Planar
         && input_width > 0
         && halves.columns <= MAX_COLUMNS
@@ -134,10 +133,7 @@ pub(super) fn by_rows(
             .iter()
             .flatten()
             .all(|row| row.len() >= input_width * output_channels)
-        && output.len() >= output_width * output_channels
-        && channels.shift.len() >= output_channels
-        && channels.bias.len() >= output_channels
-        && channels.multiplier.len() >= output_channels;
+        && output.len() >= output_width * output_channels;
     if !suits {
         return false;
     }
@@ -188,9 +184,13 @@ pub(super) fn by_rows(
             halves.compute_exactly(channel, columns, &job.weights, to, x_step);
             continue;
         }
-        job.outputs.set(stage, channel, false, to.as_mut_ptr());
+        // SAFETY: the layer suits, and the channel is one of its.
+        let bias = unsafe {
+            job.outputs.set(stage, channel, false, to.as_mut_ptr());
+            entry(stage.channels.bias, channel)
+        };
         job.columns = first;
-        job.bias = channels.bias.at(channel) - zero_point * sum;
+        job.bias = bias - zero_point * sum;
         job.count = halves.count;
         // SAFETY: all columns have been widened or are padding; `to` has all outputs of the
         // channel.

@@ -6,7 +6,7 @@ use crate::kernels::params::{Layout, OutputStage};
 
 use super::TERMS;
 use super::blocks::{Job, blocks, skip};
-use super::outputs::{Outputs, away, clamp, suits};
+use super::outputs::{Outputs, away, clamp, entry, suits};
 use super::widen::{block_sums, widen_weights};
 
 /// Pixels in a block.
@@ -91,17 +91,13 @@ pub(super) struct Sums<'a> {
 impl Sums<'_> {
     /// Whether the assembly may compute it.
     pub fn suits(&self, scratch: &[u32], output: &[i8]) -> bool {
-        let channels = &self.output.channels;
         let terms = self.weights.terms();
-        suits(self.output)
+        suits(self.output, self.outputs)
             && (1..=MAX_TERMS).contains(&terms)
             && scratch.len() >= scratch_len(terms, self.width)
             && self.weights.has(self.outputs)
             && self.weights.bytes().as_ptr().cast::<u32>().is_aligned()
             && output.len() >= self.outputs * self.width
-            && channels.shift.len() >= self.outputs
-            && channels.bias.len() >= self.outputs
-            && channels.multiplier.len() >= self.outputs
     }
 
     /// Computes the row. `widen` widens the activations of two columns, which are the pair 0 or 1 of
@@ -173,11 +169,15 @@ impl Sums<'_> {
                 // taken here.
                 let moved = i32::from(self.input_zero_point).wrapping_mul(sum);
                 let weights = weights.as_ptr_range();
-                job.outputs.set(self.output, channel, true, place);
+                // SAFETY: `suits` has been asked, and the channel is one of the layer's.
+                let bias = unsafe {
+                    job.outputs.set(self.output, channel, true, place);
+                    entry(self.output.channels.bias, channel)
+                };
                 job.activations = activations.as_ptr();
                 job.weights = weights.start;
                 job.weights_end = weights.end;
-                job.bias = moved.wrapping_sub(self.output.channels.bias.at(channel));
+                job.bias = moved.wrapping_sub(bias);
                 job.blocks = part.blocks;
                 // SAFETY: there is a word of weights for each term, whole fours of them; the
                 // activations of all blocks have been widened; the outputs go to `few`, or to the
