@@ -1,9 +1,9 @@
 //! The inner loop of depthwise layers, in assembly: one channel, two outputs at a time.
 //!
-//! A word holds two activations, `a0 + a1 * 2^16`: a column of the left half of the row, and one of the right half.
-//! So every word serves all three taps under which it comes. Columns lie side by side, three words
-//! each, one of each row: a window is nine words. They are multiplied and added as in
-//! `blocks.rs`; with no weight of -128 two products always fit a lane.
+//! A word holds two activations, `a0 + a1 * 2^16`: a column of the left half of the row, and one of
+//! the right half. So every word serves all three taps under which it comes. Columns lie side by
+//! side, three words each, one of each row: a window is nine words. They are multiplied and added
+//! as in `blocks.rs`; with no weight of -128 two products always fit a lane.
 
 use super::outputs::{Outputs, output};
 
@@ -29,9 +29,9 @@ pub(super) struct Job {
     pub weights: [i32; TAPS],
 }
 
-/// The text of one function. r0 columns, r1 weights, r2 to r5 two of each, r6 the sum of upper lanes, r8
-/// that of both, then the second sum; r10 low part, r11 step, r12 from half to half. The job is
-/// on the stack.
+/// The text of one function. r0 columns, r1 weights, r2 to r5 two of each, r6 the sum of upper
+/// lanes, r8 that of both, then the second sum; r10 low part, r11 step, r12 from half to half. The
+/// job is on the stack.
 macro_rules! depthwise {
     ($name:ident, $rounding:tt) => {
         /// Computes a row of a channel; see the module.

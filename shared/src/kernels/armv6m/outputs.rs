@@ -108,9 +108,9 @@ pub(super) fn clamp(stage: &OutputStage<'_>, output: &mut [i8]) {
     }
 }
 
-/// Assembly that turns the sum in r2 into an output in r3. r0 zero point, r6 high part, r7 shift, r10
-/// low part; r2 to r5 are spent. `none` branches where the sum is not positive: negated sums are compared
-/// the other way round.
+/// Assembly that turns the sum in r2 into an output in r3. r0 zero point, r6 high part, r7 shift,
+/// r10 low part; r2 to r5 are spent. `none` branches where the sum is not positive: negated sums
+/// are compared the other way round.
 macro_rules! output {
     ($rounding:tt $none:literal) => { concat!(
         $crate::kernels::armv6m::outputs::output!(@none $rounding $none),

@@ -1,5 +1,5 @@
-//! Layers with packed weights: how a row is cut into blocks of four pixels, and what the assembly is
-//! asked for.
+//! Layers with packed weights: how a row is cut into blocks of four pixels, and what the assembly
+//! is asked for.
 
 use crate::kernels::packed::Packed;
 use crate::kernels::params::{Layout, OutputStage};
@@ -12,7 +12,8 @@ use super::widen::{block_sums, widen_weights};
 /// Pixels in a block.
 const PIXELS: usize = 4;
 
-/// Most terms of a sum: raw activations and weights, the zero point's part too, keep it within 2^29.
+/// Most terms of a sum: raw activations and weights, the zero point's part too, keep it within
+/// 2^29.
 const MAX_TERMS: usize = 8192;
 
 /// Words of activations in scratch, unless one block of pixels takes more.
@@ -47,7 +48,8 @@ struct Part {
 }
 
 impl Part {
-    /// The part that begins where the pixels before `x` of `width` are done, of at most `most` pixels.
+    /// The part that begins where the pixels before `x` of `width` are done, of at most `most`
+    /// pixels.
     fn next(x: usize, width: usize, most: usize) -> Part {
         let left = (width - x).min(most);
         let blocks = left.div_ceil(PIXELS);
@@ -100,8 +102,8 @@ impl Sums<'_> {
             && output.len() >= self.outputs * self.width
     }
 
-    /// Computes the row. `widen` widens the activations of two columns, which are the pair 0 or 1 of
-    /// a block, into the words of the block.
+    /// Computes the row. `widen` widens the activations of two columns, which are the pair 0 or 1
+    /// of a block, into the words of the block.
     pub fn compute(
         &self,
         scratch: &mut [u32],
@@ -193,7 +195,8 @@ impl Sums<'_> {
         }
     }
 
-    /// Computes a channel whose weights are not for the assembly; `to` begins with its first output.
+    /// Computes a channel whose weights are not for the assembly; `to` begins with its first
+    /// output.
     fn compute_exactly(
         &self,
         channel: usize,

@@ -8,14 +8,15 @@ use super::TERMS;
 /// Terms of the largest 3 x 3 convolution that is gathered: of eight channels.
 pub(super) const MAX_WINDOW: usize = 72;
 
-/// Widens `count` blocks of packed weights of a pair of channels: those of the first from `even` on,
-/// those of the second from `odd` on. Adds up each channel's into `sums`, and 255 for every two. Stops at two
-/// neighbours of a channel that are both -128, whose sum with 255 is the only negative one. Gives
-/// zero where it went through.
+/// Widens `count` blocks of packed weights of a pair of channels: those of the first from `even`
+/// on, those of the second from `odd` on. Adds up each channel's into `sums`, and 255 for every
+/// two. Stops at two neighbours of a channel that are both -128, whose sum with 255 is the only
+/// negative one. Gives zero where it went through.
 ///
 /// # Safety
-/// At least one block; `8 * count` bytes from `packed` on, aligned to a word; room for `4 * count` words
-/// at `even` and at `odd`, and two at `sums`, which is also where `count` and `odd` come from.
+/// At least one block; `8 * count` bytes from `packed` on, aligned to a word; room for `4 * count`
+/// words at `even` and at `odd`, and two at `sums`, which is also where `count` and `odd` come
+/// from.
 #[unsafe(naked)]
 unsafe extern "C" fn widen_blocks(packed: *const i8, even: *mut i32, sums: *mut [i32; 2]) -> usize {
     core::arch::naked_asm!(
@@ -133,11 +134,12 @@ macro_rules! widen_term {
     };
 }
 
-/// Widens `count` fours of terms of two pixels, at least one, to the words of their pair from `to` on.
+/// Widens `count` fours of terms of two pixels, at least one, to the words of their pair from `to`
+/// on.
 ///
 /// # Safety
-/// As many activations can be read from `first` and from `second` on; a block of as many terms can be
-/// written, whose words of the pair begin at `to`.
+/// As many activations can be read from `first` and from `second` on; a block of as many terms can
+/// be written, whose words of the pair begin at `to`.
 #[unsafe(naked)]
 unsafe extern "C" fn widen_fours(first: *const i8, second: *const i8, count: usize, to: *mut u32) {
     core::arch::naked_asm!(
@@ -266,8 +268,8 @@ unsafe extern "C" fn widen_windows(rows: &[*const i8; 3], apart: usize, to: *mut
     )
 }
 
-/// Widens the windows of a picture's three channels at two output columns, the second not left of the
-/// first; false where one reaches beyond the picture or has other channels.
+/// Widens the windows of a picture's three channels at two output columns, the second not left of
+/// the first; false where one reaches beyond the picture or has other channels.
 pub(super) fn widen_rgb(
     params: &ConvParams<'_>,
     rows: [Option<&[i8]>; 3],
