@@ -1,14 +1,14 @@
-//! The inner loop of layers with packed weights, in assembly: one output channel, four pixels at a time
-//! until a row is through.
+//! The inner loop of layers with packed weights, in assembly: one output channel, four pixels at a
+//! time until a row is through.
 //!
-//! Armv6-M multiplies 32 bits by 32 to 32. A word of activations holds two pixels, `-a0 - a1 * 2^16`:
-//! one `MULS` by a weight gives both products, each within `-2^14..=127 * 128`. Two such words are
-//! added, and each lane still has 16 bits, in `-2^15..2^15`; negation keeps the one pair of products that
-//! would be 2^15, of four times -128, on the side where there is room. The word is added to a first
-//! sum. `ASRS` by 16 gives the upper lane, less one where the lower is negative; the sign of the
-//! lower is in the carry, which `ADCS` adds to a second sum along with the upper lane. So that is exact, and
-//! the first less the second's 2^16 is that of the lower lane. Two terms of four pixels take 15
-//! instructions for 8 products.
+//! Armv6-M multiplies 32 bits by 32 to 32. A word of activations holds two pixels,
+//! `-a0 - a1 * 2^16`: one `MULS` by a weight gives both products, each within 2^14. Two such words
+//! are added: as no two weights that meet here are both -128 (`widen_weights` sees to it), each lane
+//! is within 2^15 - 128 and still has 16 bits. The word is added to a first sum. `ASRS` by 16 gives
+//! the upper lane, less one where the lower is negative; the sign of the lower is in the carry,
+//! which `ADCS` adds to a second sum along with the upper lane. So that is exact, and the first less
+//! the second's 2^16 is the sum of the lower lane. Two terms of four pixels take 15 instructions
+//! for 8 products.
 
 use super::outputs::{Outputs, output};
 
@@ -43,17 +43,17 @@ pub(super) const fn skip(terms: usize) -> usize {
     terms.wrapping_neg() % UNROLLED * TERM
 }
 
-/// The text of one function. In the loop: r0 activations, r1 weights, r2 to r5 those of two terms, r6 and r7
-/// the sums of upper lanes, r8 and r9 of both lanes; r10 low part, r11 step, r12 the weights' end.
-/// The job is on the stack.
+/// The text of one function. In the loop: r0 activations, r1 weights, r2 to r5 those of two terms,
+/// r6 and r7 the sums of upper lanes, r8 and r9 of both lanes; r10 low part, r11 step, r12 the
+/// weights' end. The job is on the stack.
 macro_rules! blocks {
     ($name:ident, $rounding:tt) => {
         /// Computes all blocks of a channel; see the module.
         ///
         /// # Safety
         /// All of the job must be as its fields say: whole fours of terms, at least one, as many
-        /// words of weights, and as many times two of activations for each block; room for the outputs; at
-        /// least one block.
+        /// words of weights, and as many times two of activations for each block; room for the
+        /// outputs; at least one block.
         #[unsafe(naked)]
         pub(super) unsafe extern "C" fn $name(job: *mut Job) {
             core::arch::naked_asm!(

@@ -1,9 +1,9 @@
 //! The inner loop of depthwise layers, in assembly: one channel, two outputs at a time.
 //!
-//! A word holds two activations, `a0 + a1 * 2^16`: a column of the left half of the row, and one of the right half.
-//! So every word serves all three taps under which it comes. Columns lie side by side, three words
-//! each, one of each row: a window is nine words. They are multiplied and added as in
-//! `blocks.rs`; with no weight of -128 two products always fit a lane.
+//! A word holds two activations, `a0 + a1 * 2^16`: a column of the left half of the row, and one of
+//! the right half. So every word serves all three taps under which it comes. Columns lie side by
+//! side, three words each, one of each row: a window is nine words. They are multiplied and added
+//! as in `blocks.rs`; with no weight of -128 two products always fit a lane.
 
 use super::outputs::{Outputs, output};
 
@@ -29,9 +29,9 @@ pub(super) struct Job {
     pub weights: [i32; TAPS],
 }
 
-/// The text of one function. r0 columns, r1 weights, r2 to r5 two of each, r6 the sum of upper lanes, r8
-/// that of both, then the second sum; r10 low part, r11 step, r12 from half to half. The job is
-/// on the stack.
+/// The text of one function. r0 columns, r1 weights, r2 to r5 two of each, r6 the sum of upper
+/// lanes, r8 that of both, then the second sum; r10 low part, r11 step, r12 from half to half. The
+/// job is on the stack.
 macro_rules! depthwise {
     ($name:ident, $rounding:tt) => {
         /// Computes a row of a channel; see the module.
@@ -117,23 +117,75 @@ pub(super) fn depthwise(away: bool) -> unsafe extern "C" fn(*mut Job) {
     if away { depthwise_away } else { depthwise_down }
 }
 
-/// Widens the numbers of two stretches of a row, `count` of them, at least one, to the lanes of every third
-/// word from `to` on.
+/// A column that is beyond the row in one half or in both.
+#[derive(Clone, Copy)]
+#[repr(C)]
+pub(super) struct Edge {
+    /// 0: bytes from the first column to it.
+    pub offset: usize,
+    /// 4: place of its left number in the row; negative beyond the row.
+    pub left: isize,
+    /// 8: place of its right number.
+    pub right: isize,
+}
+
+/// What the columns of a row are; offsets are in the assembly's text.
+#[repr(C)]
+pub(super) struct Columns {
+    /// 0: those at the edges.
+    pub edges: *const Edge,
+    /// 4: their end.
+    pub edges_end: *const Edge,
+    /// 8: what is beyond the row.
+    pub zero_point: i32,
+    /// 12: bytes from the first column to the first that is inside in both halves.
+    pub inside: usize,
+    /// 16: from the left numbers of those, which are the first of the row, to the right ones.
+    pub apart: usize,
+    /// 20: how many there are.
+    pub count: usize,
+}
+
+/// Widens the numbers of a row to the lanes of every third word from `to` on, as `columns` says.
 ///
 /// # Safety
-/// `count` bytes can be read from `left` and from `right` on, and as many third words written.
+/// All places that `columns` names are in the row, and all words written are from `to` on.
 #[unsafe(naked)]
-pub(super) unsafe extern "C" fn widen_columns(
-    left: *const i8,
-    right: *const i8,
-    count: usize,
-    to: *mut u32,
-) {
+pub(super) unsafe extern "C" fn widen_row(columns: &Columns, row: *const i8, to: *mut u32) {
     core::arch::naked_asm!(
-        "push {{r4, r5, r6, lr}}",
+        "push {{r4, r5, r6, r7, lr}}",
+        "ldmia r0!, {{r3, r4}}",
+        "mov r12, r4",
+        "cmp r3, r12",
+        "beq 5f",
+        // The edges.
+        "2:",
+        "ldmia r3!, {{r4, r5, r6}}",
+        "ldr r7, [r0]",
+        "cmp r5, #0",
+        "bmi 6f",
+        "ldrsb r5, [r1, r5]",
+        "3:",
+        "cmp r6, #0",
+        "bmi 4f",
+        "ldrsb r7, [r1, r6]",
+        "4:",
+        "lsls r7, r7, #16",
+        "adds r5, r5, r7",
+        "str r5, [r2, r4]",
+        "cmp r3, r12",
+        "bne 2b",
+        "5:",
+        // What is inside: r0 and r1 the numbers of both halves, r3 the words.
+        "ldr r3, [r0, #4]",
+        "adds r3, r3, r2",
+        "ldr r2, [r0, #12]",
+        "ldr r4, [r0, #8]",
+        "movs r0, r1",
+        "adds r1, r1, r4",
         "movs r4, #0",
         "lsrs r2, r2, #1",
-        "bcc 3f",
+        "bcc 7f",
         "ldrsb r5, [r0, r4]",
         "ldrsb r6, [r1, r4]",
         "lsls r6, r6, #16",
@@ -141,11 +193,11 @@ pub(super) unsafe extern "C" fn widen_columns(
         "stmia r3!, {{r5}}",
         "adds r3, r3, #8",
         "adds r4, r4, #1",
-        "3:",
+        "7:",
         "lsls r2, r2, #1",
-        "beq 4f",
+        "beq 9f",
         "adds r2, r2, r4",
-        "2:",
+        "8:",
         "ldrsb r5, [r0, r4]",
         "ldrsb r6, [r1, r4]",
         "lsls r6, r6, #16",
@@ -160,9 +212,12 @@ pub(super) unsafe extern "C" fn widen_columns(
         "adds r3, r3, #24",
         "adds r4, r4, #1",
         "cmp r4, r2",
-        "bne 2b",
-        "4:",
-        "pop {{r4, r5, r6, pc}}",
+        "bne 8b",
+        "9:",
+        "pop {{r4, r5, r6, r7, pc}}",
+        "6:",
+        "movs r5, r7",
+        "b 3b",
     )
 }
 

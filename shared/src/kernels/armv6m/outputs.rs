@@ -14,7 +14,7 @@
 //! below 2^31. The high parts are within 2^14 and 2^15, the low parts within 2^15; the two middle
 //! products are within 2^29 and 2^30, and their sum with what is left of the low one has 32 bits.
 
-use crate::kernels::params::{OutputStage, PerChannel};
+use crate::kernels::params::{I32s, OutputStage, PerChannel};
 
 /// What one channel's outputs are made with. The assembly reads it; `[zero_point, output, high,
 /// shift, low, step]` in this order.
@@ -48,12 +48,23 @@ impl Outputs {
         }
     }
 
-    /// For `channel` of a layer that [suits](suits); `negated` where its sums are.
-    pub fn set(&mut self, stage: &OutputStage<'_>, channel: usize, negated: bool, output: *mut i8) {
+    /// For `channel` of a layer; `negated` where its sums are.
+    ///
+    /// # Safety
+    /// The layer [suits](suits), and has the channel.
+    #[inline(always)]
+    pub unsafe fn set(
+        &mut self,
+        stage: &OutputStage<'_>,
+        channel: usize,
+        negated: bool,
+        output: *mut i8,
+    ) {
         let PerChannel {
             multiplier, shift, ..
         } = stage.channels;
-        let mantissa = multiplier.at(channel);
+        // SAFETY: as the caller says.
+        let mantissa = unsafe { entry(multiplier, channel) };
         let mantissa = if negated { -mantissa } else { mantissa };
         self.output = output;
         self.low = i32::from(mantissa as i16);
@@ -63,9 +74,24 @@ impl Outputs {
     }
 }
 
-/// Whether the assembly's road from sums to outputs is right for a layer.
-pub(super) fn suits(stage: &OutputStage<'_>) -> bool {
-    stage.narrow && (!away(stage) || stage.channels.shift.iter().all(|&shift| shift < 0))
+/// Whether the assembly's road from sums to outputs is right for a layer of `outputs` channels.
+pub(super) fn suits(stage: &OutputStage<'_>, outputs: usize) -> bool {
+    let channels = &stage.channels;
+    stage.narrow
+        && (!away(stage) || channels.shift.iter().all(|&shift| shift < 0))
+        && channels.shift.len() >= outputs
+        && [channels.bias, channels.multiplier]
+            .iter()
+            .all(|table| table.len() >= outputs && table.as_ptr().is_aligned())
+}
+
+/// Entry `index` of a table, in one load.
+///
+/// # Safety
+/// The table lies at a word, and has the entry.
+pub(super) unsafe fn entry(table: I32s<'_>, index: usize) -> i32 {
+    // SAFETY: as the caller says.
+    unsafe { table.as_ptr().add(index).read() }
 }
 
 /// Whether negative ties matter: where zero is the least output they do not.
@@ -82,9 +108,9 @@ pub(super) fn clamp(stage: &OutputStage<'_>, output: &mut [i8]) {
     }
 }
 
-/// Assembly that turns the sum in r2 into an output in r3. r0 zero point, r6 high part, r7 shift, r10
-/// low part; r2 to r5 are spent. `none` branches where the sum is not positive: negated sums are compared
-/// the other way round.
+/// Assembly that turns the sum in r2 into an output in r3. r0 zero point, r6 high part, r7 shift,
+/// r10 low part; r2 to r5 are spent. `none` branches where the sum is not positive: negated sums
+/// are compared the other way round.
 macro_rules! output {
     ($rounding:tt $none:literal) => { concat!(
         $crate::kernels::armv6m::outputs::output!(@none $rounding $none),

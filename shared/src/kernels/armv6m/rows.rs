@@ -6,8 +6,8 @@ use heapless::Vec;
 
 use crate::kernels::params::{DepthwiseParams, Layout, WindowParams};
 
-use super::depthwise::{self, Job, TAPS, widen_columns, widen_taps};
-use super::outputs::{Outputs, away, clamp, suits};
+use super::depthwise::{self, Columns, Edge, Job, TAPS, widen_row, widen_taps};
+use super::outputs::{Outputs, away, clamp, entry, suits};
 
 /// Columns of half a row.
 const MAX_COLUMNS: usize = 96;
@@ -42,14 +42,6 @@ struct Halves<'a> {
     inside: Range<usize>,
 }
 
-/// A column that is beyond the row in one half: what its numbers' places in the row are.
-#[derive(Clone, Copy)]
-struct Edge {
-    column: usize,
-    left: usize,
-    right: usize,
-}
-
 impl<'a> Halves<'a> {
     /// The stride is not zero, and there are outputs.
     fn new(params: &'a DepthwiseParams<'a>) -> Self {
@@ -71,36 +63,18 @@ impl<'a> Halves<'a> {
     fn edges(&self) -> Option<Vec<Edge, MAX_EDGES>> {
         let mut edges = Vec::new();
         for column in (0..self.inside.start).chain(self.inside.end..self.columns) {
-            let left = column.wrapping_sub(self.params.pad_left);
-            let right = left.wrapping_add(self.apart * self.params.stride);
+            let place = |column: usize| match column.checked_sub(self.params.pad_left) {
+                Some(place) if place < self.params.input_width => place as isize,
+                _ => -1,
+            };
             let edge = Edge {
-                column,
-                left,
-                right,
+                offset: column * size_of::<[u32; ROWS]>(),
+                left: place(column),
+                right: place(column + self.apart * self.params.stride),
             };
             edges.push(edge).ok()?;
         }
         Some(edges)
-    }
-
-    /// Widens the numbers of one row of a channel.
-    fn widen(&self, edges: &[Edge], row: &[i8], index: usize, columns: &mut [[u32; ROWS]]) {
-        let number = |place: usize| *row.get(place).unwrap_or(&self.params.input_zero_point);
-        for edge in edges {
-            if let Some(words) = columns.get_mut(edge.column) {
-                words[index] = word(number(edge.left), number(edge.right));
-            }
-        }
-        let Range { start, end } = self.inside;
-        if let (Some(first), true) = (columns.get_mut(start), start < end) {
-            let left = row.as_ptr();
-            // SAFETY: columns from `start` on begin at the row's first number, and up to `end`
-            // those that are `apart` further on are in the row too.
-            unsafe {
-                let right = left.add(self.apart * self.params.stride);
-                widen_columns(left, right, end - start, first.as_mut_ptr().add(index));
-            }
-        }
     }
 
     /// Computes a channel whose weights are not for the assembly.
@@ -142,7 +116,6 @@ pub(super) fn by_rows(
         ..
     } = *params;
     let stage = &params.output;
-    let channels = &stage.channels;
     if output_width == 0 || !(1..=2).contains(&stride) {
         return false;
     }
@@ -150,7 +123,7 @@ pub(super) fn by_rows(
     let Some(edges) = halves.edges() else {
         return false;
     };
-    let suits = suits(stage)
+    let suits = suits(stage, output_channels)
         && params.input_layout == Layout::Planar
         && input_width > 0
         && halves.columns <= MAX_COLUMNS
@@ -160,10 +133,7 @@ pub(super) fn by_rows(
             .iter()
             .flatten()
             .all(|row| row.len() >= input_width * output_channels)
-        && output.len() >= output_width * output_channels
-        && channels.shift.len() >= output_channels
-        && channels.bias.len() >= output_channels
-        && channels.multiplier.len() >= output_channels;
+        && output.len() >= output_width * output_channels;
     if !suits {
         return false;
     }
@@ -173,9 +143,19 @@ pub(super) fn by_rows(
     let (x_step, c_step) = params.output_layout.steps(output_width, output_channels);
     let zero_point = i32::from(params.input_zero_point);
     let function = depthwise::depthwise(away(stage));
+    let first = columns.as_mut_ptr().cast::<u32>();
+    let edges = edges.as_ptr_range();
+    let places = Columns {
+        edges: edges.start,
+        edges_end: edges.end,
+        zero_point,
+        inside: halves.inside.start * size_of::<[u32; ROWS]>(),
+        apart: halves.apart * stride,
+        count: halves.inside.len(),
+    };
     let mut job = Job {
         outputs: Outputs::new(stage, x_step),
-        columns: columns.as_ptr().cast(),
+        columns: first,
         bias: 0,
         count: 0,
         back: 4 * ROWS * (ROWS - stride),
@@ -187,12 +167,11 @@ pub(super) fn by_rows(
         for (index, row) in rows.iter().enumerate() {
             // A row that is not there stays padding.
             if let Some(row) = row {
-                halves.widen(
-                    &edges,
-                    &row[channel * input_width..][..input_width],
-                    index,
-                    columns,
-                );
+                let row = &row[channel * input_width..][..input_width];
+                // SAFETY: the edges' places are in the row or negative; columns inside begin at
+                // its first number, and those `apart` further on are in it too. All are among
+                // `columns`, whose every third word is the row's.
+                unsafe { widen_row(&places, row.as_ptr(), first.add(index)) };
             }
         }
         // SAFETY: there are as many taps as words for them.
@@ -200,12 +179,18 @@ pub(super) fn by_rows(
         let to = &mut output[channel * c_step..];
         if sum == i32::MIN {
             job.weights = [0, 3, 6, 1, 4, 7, 2, 5, 8].map(|tap: usize| taps[tap].into());
+            // SAFETY: these are all columns, and nothing else refers to them now.
+            let columns = unsafe { core::slice::from_raw_parts(first.cast(), halves.columns) };
             halves.compute_exactly(channel, columns, &job.weights, to, x_step);
             continue;
         }
-        job.outputs.set(stage, channel, false, to.as_mut_ptr());
-        job.columns = columns.as_ptr().cast();
-        job.bias = channels.bias.at(channel) - zero_point * sum;
+        // SAFETY: the layer suits, and the channel is one of its.
+        let bias = unsafe {
+            job.outputs.set(stage, channel, false, to.as_mut_ptr());
+            entry(stage.channels.bias, channel)
+        };
+        job.columns = first;
+        job.bias = bias - zero_point * sum;
         job.count = halves.count;
         // SAFETY: all columns have been widened or are padding; `to` has all outputs of the
         // channel.

@@ -1,5 +1,5 @@
-//! Layers with packed weights: how a row is cut into blocks of four pixels, and what the assembly is
-//! asked for.
+//! Layers with packed weights: how a row is cut into blocks of four pixels, and what the assembly
+//! is asked for.
 
 use crate::kernels::packed::Packed;
 use crate::kernels::params::{Layout, OutputStage};
@@ -9,10 +9,11 @@ use crate::kernels::scratch::{
 
 use super::TERMS;
 use super::blocks::{Job, blocks, skip};
-use super::outputs::{Outputs, away, clamp, suits};
+use super::outputs::{Outputs, away, clamp, entry, suits};
 use super::widen::{block_sums, widen_weights};
 
-/// Most terms of a sum: raw activations and weights, the zero point's part too, keep it within 2^29.
+/// Most terms of a sum: raw activations and weights, the zero point's part too, keep it within
+/// 2^29.
 const MAX_TERMS: usize = 8192;
 
 /// Pixels that are computed together.
@@ -27,7 +28,8 @@ struct Part {
 }
 
 impl Part {
-    /// The part that begins where the pixels before `x` of `width` are done, of at most `most` pixels.
+    /// The part that begins where the pixels before `x` of `width` are done, of at most `most`
+    /// pixels.
     fn next(x: usize, width: usize, most: usize) -> Part {
         let left = (width - x).min(most);
         let blocks = left.div_ceil(PIXELS);
@@ -71,21 +73,17 @@ pub(super) struct Sums<'a> {
 impl Sums<'_> {
     /// Whether the assembly may compute it.
     pub fn suits(&self, scratch: &[u32], output: &[i8]) -> bool {
-        let channels = &self.output.channels;
         let terms = self.weights.terms();
-        suits(self.output)
+        suits(self.output, self.outputs)
             && (1..=MAX_TERMS).contains(&terms)
             && scratch.len() >= scratch_len(terms, self.width)
             && self.weights.has(self.outputs)
             && self.weights.bytes().as_ptr().cast::<u32>().is_aligned()
             && output.len() >= self.outputs * self.width
-            && channels.shift.len() >= self.outputs
-            && channels.bias.len() >= self.outputs
-            && channels.multiplier.len() >= self.outputs
     }
 
-    /// Computes the row. `widen` widens the activations of two columns, which are the pair 0 or 1 of
-    /// a block, into the words of the block.
+    /// Computes the row. `widen` widens the activations of two columns, which are the pair 0 or 1
+    /// of a block, into the words of the block.
     pub fn compute(
         &self,
         scratch: &mut [u32],
@@ -153,11 +151,15 @@ impl Sums<'_> {
                 // taken here.
                 let moved = i32::from(self.input_zero_point).wrapping_mul(sum);
                 let weights = weights.as_ptr_range();
-                job.outputs.set(self.output, channel, true, place);
+                // SAFETY: `suits` has been asked, and the channel is one of the layer's.
+                let bias = unsafe {
+                    job.outputs.set(self.output, channel, true, place);
+                    entry(self.output.channels.bias, channel)
+                };
                 job.activations = activations.as_ptr();
                 job.weights = weights.start;
                 job.weights_end = weights.end;
-                job.bias = moved.wrapping_sub(self.output.channels.bias.at(channel));
+                job.bias = moved.wrapping_sub(bias);
                 job.blocks = part.blocks;
                 // SAFETY: there is a word of weights for each term, whole fours of them; the
                 // activations of all blocks have been widened; the outputs go to `few`, or to the
@@ -173,7 +175,8 @@ impl Sums<'_> {
         }
     }
 
-    /// Computes a channel whose weights are not for the assembly; `to` begins with its first output.
+    /// Computes a channel whose weights are not for the assembly; `to` begins with its first
+    /// output.
     fn compute_exactly(
         &self,
         channel: usize,

@@ -8,14 +8,15 @@ use super::TERMS;
 /// Terms of the largest 3 x 3 convolution that is gathered: of eight channels.
 pub(super) const MAX_WINDOW: usize = 72;
 
-/// Widens `count` blocks of packed weights of a pair of channels: those of the first from `even` on,
-/// those of the second from `odd` on. Adds up each channel's into `sums`, and 255 for every two. Stops at two
-/// neighbours of a channel that are both -128, whose sum with 255 is the only negative one. Gives
-/// zero where it went through.
+/// Widens `count` blocks of packed weights of a pair of channels: those of the first from `even`
+/// on, those of the second from `odd` on. Adds up each channel's into `sums`, and 255 for every
+/// two. Stops at two neighbours of a channel that are both -128, whose sum with 255 is the only
+/// negative one. Gives zero where it went through.
 ///
 /// # Safety
-/// At least one block; `8 * count` bytes from `packed` on, aligned to a word; room for `4 * count` words
-/// at `even` and at `odd`, and two at `sums`, which is also where `count` and `odd` come from.
+/// At least one block; `8 * count` bytes from `packed` on, aligned to a word; room for `4 * count`
+/// words at `even` and at `odd`, and two at `sums`, which is also where `count` and `odd` come
+/// from.
 #[unsafe(naked)]
 unsafe extern "C" fn widen_blocks(packed: *const i8, even: *mut i32, sums: *mut [i32; 2]) -> usize {
     core::arch::naked_asm!(
@@ -114,6 +115,49 @@ pub(super) fn block_sums(
     sums
 }
 
+/// Assembly that widens one of four terms to `place` bytes from the words of a pair of pixels.
+macro_rules! widen_term {
+    ($term:literal $place:literal) => {
+        concat!(
+            "movs r4, #",
+            $term,
+            "\n",
+            "ldrsb r5, [r0, r4]\n",
+            "ldrsb r6, [r1, r4]\n",
+            "lsls r6, r6, #16\n",
+            "adds r5, r5, r6\n",
+            "rsbs r5, r5, #0\n",
+            "str r5, [r3, #",
+            $place,
+            "]\n",
+        )
+    };
+}
+
+/// Widens `count` fours of terms of two pixels, at least one, to the words of their pair from `to`
+/// on.
+///
+/// # Safety
+/// As many activations can be read from `first` and from `second` on; a block of as many terms can
+/// be written, whose words of the pair begin at `to`.
+#[unsafe(naked)]
+unsafe extern "C" fn widen_fours(first: *const i8, second: *const i8, count: usize, to: *mut u32) {
+    core::arch::naked_asm!(
+        "push {{r4, r5, r6, lr}}",
+        "2:",
+        widen_term!(0 0),
+        widen_term!(2 4),
+        widen_term!(1 16),
+        widen_term!(3 20),
+        "adds r0, r0, #4",
+        "adds r1, r1, #4",
+        "adds r3, r3, #32",
+        "subs r2, r2, #1",
+        "bne 2b",
+        "pop {{r4, r5, r6, pc}}",
+    )
+}
+
 /// Widens the activations of two pixels, the pair `pair` of a block of four, into the words of
 /// `block`. Terms beyond the last are zero points, which weigh nothing whatever their weights are.
 pub(super) fn widen_pixels(
@@ -125,13 +169,15 @@ pub(super) fn widen_pixels(
     let places = block.as_chunks_mut::<STEP>().0.as_chunks_mut::<2>().0;
     let (firsts, first_rest) = first.as_chunks::<TERMS>();
     let (seconds, second_rest) = second.as_chunks::<TERMS>();
-    for (([even, odd], first), second) in places.iter_mut().zip(firsts).zip(seconds) {
-        even[2 * pair] = word(first[0], second[0]);
-        even[2 * pair + 1] = word(first[2], second[2]);
-        odd[2 * pair] = word(first[1], second[1]);
-        odd[2 * pair + 1] = word(first[3], second[3]);
+    let count = firsts.len().min(seconds.len()).min(places.len());
+    if count > 0 && pair < 2 {
+        // SAFETY: both pixels have `count` fours of terms, and the block as many times two steps.
+        unsafe {
+            let to = places.as_mut_ptr().cast::<u32>().add(2 * pair);
+            widen_fours(first.as_ptr(), second.as_ptr(), count, to);
+        }
     }
-    if let Some(place) = places.get_mut(firsts.len()) {
+    if let Some(place) = places.get_mut(count) {
         for term in 0..TERMS {
             let [first, second] =
                 [first_rest, second_rest].map(|rest| *rest.get(term).unwrap_or(&zero_point));
@@ -222,8 +268,8 @@ unsafe extern "C" fn widen_windows(rows: &[*const i8; 3], apart: usize, to: *mut
     )
 }
 
-/// Widens the windows of a picture's three channels at two output columns, the second not left of the
-/// first; false where one reaches beyond the picture or has other channels.
+/// Widens the windows of a picture's three channels at two output columns, the second not left of
+/// the first; false where one reaches beyond the picture or has other channels.
 pub(super) fn widen_rgb(
     params: &ConvParams<'_>,
     rows: [Option<&[i8]>; 3],
