@@ -49,7 +49,7 @@ fn a_slot_that_cannot_be_used_is_named_each_second() {
         ("cut in the prelude", file[..6].to_vec(), "header"),
         (
             "another version",
-            flipped(4, 1),
+            flipped(4, 0),
             "the model is of format 3, this program reads 2",
         ),
         (
