@@ -7,7 +7,7 @@ pub(super) const MAX_ROW: usize = 1024;
 pub(super) const MAX_WEIGHTS: usize = 2304;
 pub(super) const MAX_CHANNELS: usize = 136;
 /// Words of scratch; more than any variant asks for in these cases.
-pub(super) const MAX_SCRATCH: usize = 5376;
+pub(super) const MAX_SCRATCH: usize = 8192;
 
 /// Marsaglia's xorshift32 ("Xorshift RNGs", 2003), the triple 13, 17, 5.
 pub(super) struct Seeded(u32);

@@ -1,7 +1,7 @@
 //! The same seeded cases for every variant, on a laptop, in an emulator and on a board.
 //!
 //! Sizes run through everything up to 9 and then around multiples of 8 and 16, so that each tile
-//! edge is met below, at and above. No allocation: the buffers are on the stack (about 32 KB).
+//! edge is met below, at and above. No allocation: the buffers are on the stack (about 45 KB).
 
 mod bench;
 mod cases;
