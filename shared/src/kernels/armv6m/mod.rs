@@ -13,10 +13,11 @@ use super::Kernels;
 use super::params::{ConvParams, DenseParams, DepthwiseParams, Layout, PointwiseParams};
 use super::scalar::Scalar;
 use super::scratch;
+use super::window::{MAX_WINDOW, gather};
 
 use rows::by_rows;
 use sums::Sums;
-use widen::{MAX_WINDOW, gather, widen_pixels, widen_rgb};
+use widen::{widen_pixels, widen_rgb};
 
 /// Kernels for cores of Armv6-M.
 #[derive(Clone, Copy, Debug, Default)]

@@ -5,9 +5,6 @@ use crate::kernels::params::ConvParams;
 
 use super::TERMS;
 
-/// Terms of the largest 3 x 3 convolution that is gathered: of eight channels.
-pub(super) const MAX_WINDOW: usize = 72;
-
 /// Widens `count` blocks of packed weights of a pair of channels: those of the first from `even`
 /// on, those of the second from `odd` on. Adds up each channel's into `sums`, and 255 for every
 /// two. Stops at two neighbours of a channel that are both -128, whose sum with 255 is the only
@@ -182,38 +179,6 @@ pub(super) fn widen_pixels(
             let [first, second] =
                 [first_rest, second_rest].map(|rest| *rest.get(term).unwrap_or(&zero_point));
             place[term % 2][2 * pair + term / 2] = word(first, second);
-        }
-    }
-}
-
-/// Gathers the numbers under the window at output column `x`: `[3, 3, I]`, zero points where there
-/// are none.
-pub(super) fn gather(
-    params: &ConvParams<'_>,
-    rows: [Option<&[i8]>; 3],
-    x: usize,
-    window: &mut [i8],
-) {
-    let inputs = params.input_channels;
-    let taps = window.chunks_exact_mut(3 * inputs);
-    for (row, taps) in rows.into_iter().zip(taps) {
-        let whole = row
-            .filter(|_| x * params.stride >= params.pad_left)
-            .and_then(|row| {
-                row.get((x * params.stride - params.pad_left) * inputs..)?
-                    .get(..taps.len())
-            });
-        if let Some(numbers) = whole {
-            taps.copy_from_slice(numbers);
-            continue;
-        }
-        for (kx, tap) in taps.chunks_exact_mut(inputs).enumerate() {
-            let column = (x * params.stride + kx).checked_sub(params.pad_left);
-            let pixel = column.and_then(|column| row?.get(column * inputs..)?.get(..inputs));
-            match pixel {
-                Some(pixel) => tap.copy_from_slice(pixel),
-                None => tap.fill(params.input_zero_point),
-            }
         }
     }
 }

@@ -15,11 +15,12 @@ use super::params::{
     ConvParams, DenseParams, DepthwiseParams, Layout, OutputStage, PointwiseParams,
 };
 use super::scalar::Scalar;
+use super::window::{MAX_WINDOW, gather};
 use super::{Kernels, scratch};
 
 use rows::by_rows;
 use sums::Sums;
-use widen::{MAX_WINDOW, gather, widen_pixel, widen_rgb};
+use widen::{widen_pixel, widen_rgb};
 
 /// Kernels for a core with the DSP extension.
 #[derive(Clone, Copy, Debug)]
