@@ -44,6 +44,7 @@ if arm=$(step boards/arm-toolchain.sh); then
         step cargo $arm clippy --release --locked -p posy-firmware --all-features \
             --target "$target" --target-dir target/boards -- -D warnings
     done
+    board qemu-mps2 thumbv6m-none-eabi --features an385
     board qemu-mps2 thumbv7em-none-eabihf --features an386,defmt
     board qemu-mps2 thumbv7em-none-eabihf --features an386
     board qemu-mps2 thumbv7em-none-eabihf --features an500

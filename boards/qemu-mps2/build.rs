@@ -3,7 +3,7 @@
 use std::env;
 use std::path::PathBuf;
 
-const MACHINES: [&str; 3] = ["an386", "an500", "an505"];
+const MACHINES: [&str; 4] = ["an385", "an386", "an500", "an505"];
 
 fn main() {
     let chosen =

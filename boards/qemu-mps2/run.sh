@@ -2,12 +2,13 @@
 # Builds the program for MACHINE, with FEATURES if there are any, and runs MODEL on FRAMES in QEMU;
 # see README.md.
 set -eu
-[ $# = 3 ] || { echo "usage: $0 an386|an500|an505 MODEL FRAMES" >&2; exit 2; }
+[ $# = 3 ] || { echo "usage: $0 an385|an386|an500|an505 MODEL FRAMES" >&2; exit 2; }
 machine=$1 model=$(realpath "$2") frames=$(realpath "$3")
 case $machine in
+an385) target=thumbv6m-none-eabi ;;
 an386 | an500) target=thumbv7em-none-eabihf ;;
 an505) target=thumbv8m.main-none-eabihf ;;
-*) echo "no machine $machine: there are an386, an500 and an505" >&2; exit 2 ;;
+*) echo "no machine $machine: there are an385, an386, an500 and an505" >&2; exit 2 ;;
 esac
 cd "$(dirname "$0")"
 toolchain=$(../arm-toolchain.sh)

@@ -42,6 +42,14 @@ pub const MACHINES: [Machine; 3] = [
     },
 ];
 
+/// What stands for a Cortex-M0+: there is no such machine, but every later core runs its code.
+pub const ARMV6M: Machine = Machine {
+    name: "an385",
+    core: "Cortex-M0+",
+    target: "thumbv6m-none-eabi",
+    logging: "an385,defmt",
+};
+
 /// A cargo that builds for ARM, and an emulator.
 pub struct Tools {
     toolchain: Toolchain,

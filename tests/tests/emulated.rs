@@ -8,7 +8,7 @@ use std::sync::Mutex;
 use std::time::Instant;
 
 use posy_tests::answers::{Answer, answers, classified, labelled, retrain};
-use posy_tests::emulator::{MACHINES, Machine, Run, Tools, check_kernels, emulate};
+use posy_tests::emulator::{ARMV6M, MACHINES, Machine, Run, Tools, check_kernels, emulate};
 use posy_tests::frames::{HEIGHT, WIDTH, frame, photos, save};
 use posy_tests::logs::Decoder;
 use posy_tests::scratch::Scratch;
@@ -131,7 +131,7 @@ fn kernels_equal_the_reference_on_every_core() {
     };
     let _alone = ALONE.lock();
     let scratch = Scratch::new();
-    for machine in MACHINES {
+    for machine in MACHINES.into_iter().chain([ARMV6M]) {
         let program = tools.build(machine, scratch.path());
         let run = check_kernels(machine, &program, scratch.path());
         let said = String::from_utf8_lossy(&run.stdout);

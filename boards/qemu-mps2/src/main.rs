@@ -27,6 +27,9 @@ use cortex_m_rt::{ExceptionFrame, entry, exception};
 use defmt_semihosting as _;
 use posy_board::stack;
 use posy_firmware::program::{Board, Memory, run};
+#[cfg(feature = "an385")]
+use posy_shared::kernels::armv6m::Armv6m;
+#[cfg(not(feature = "an385"))]
 use posy_shared::kernels::dsp::Dsp;
 use semihosting::experimental::{env, time::Instant};
 use semihosting::{eprintln, print, process};
@@ -37,7 +40,9 @@ use console::Terminal;
 use failure::Failure;
 
 /// As QEMU calls the machine.
-const NAME: &str = if cfg!(feature = "an386") {
+const NAME: &str = if cfg!(feature = "an385") {
+    "mps2-an385"
+} else if cfg!(feature = "an386") {
     "mps2-an386"
 } else if cfg!(feature = "an500") {
     "mps2-an500"
@@ -85,7 +90,14 @@ fn run_arguments() -> Result<(), Failure> {
     }
 }
 
+/// The kernels of Armv6-M, which run on any core.
+#[cfg(feature = "an385")]
+fn kernels() -> Armv6m {
+    Armv6m
+}
+
 /// The kernels of the emulated cores.
+#[cfg(not(feature = "an385"))]
 fn kernels() -> Dsp {
     // SAFETY: the emulated cores have the DSP extension and a floating-point unit, which the start-up
     // code for these targets switches on.

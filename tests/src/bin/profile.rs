@@ -1,4 +1,4 @@
-//! Prints what models cost on the emulated Cortex-M4, M7 and M33: instructions per product, layer by
+//! Prints what models cost on the emulated Cortex-M0+, M4, M7 and M33: instructions per product, layer by
 //! layer and in total, from the first row in to the logits out.
 //!
 //!     cargo run --release -p posy-tests --bin profile -- MODEL.posy...
@@ -10,7 +10,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use posy_shared::model::{Layer, Model};
-use posy_tests::emulator::{MACHINES, Tools, profile};
+use posy_tests::emulator::{ARMV6M, MACHINES, Machine, Tools, profile};
 use posy_tests::scratch::Scratch;
 
 fn main() -> ExitCode {
@@ -23,7 +23,9 @@ fn main() -> ExitCode {
         return ExitCode::FAILURE;
     };
     let scratch = Scratch::new();
-    let programs = MACHINES.map(|machine| tools.build(machine, scratch.path()));
+    let [m4, m7, m33] = MACHINES;
+    let machines = [ARMV6M, m4, m7, m33];
+    let programs = machines.map(|machine| tools.build(machine, scratch.path()));
     for path in models {
         let file = match std::fs::read(&path) {
             Ok(file) => file,
@@ -41,7 +43,7 @@ fn main() -> ExitCode {
         };
         scratch.write("model.posy", &file);
         let mut counts = Vec::new();
-        for (machine, program) in MACHINES.into_iter().zip(&programs) {
+        for (machine, program) in machines.into_iter().zip(&programs) {
             match profile(machine, program, scratch.path(), "model.posy") {
                 Ok(layers) => counts.push(layers),
                 Err(error) => {
@@ -50,17 +52,17 @@ fn main() -> ExitCode {
                 }
             }
         }
-        print_table(&path, model.layers(), &counts);
+        print_table(&path, model.layers(), &machines, &counts);
     }
     ExitCode::SUCCESS
 }
 
 /// The table of a model; `counts` has the instructions of each layer, for each machine.
-fn print_table(path: &str, layers: &[Layer], counts: &[Vec<u64>]) {
+fn print_table(path: &str, layers: &[Layer], machines: &[Machine], counts: &[Vec<u64>]) {
     let name = Path::new(path).file_name().unwrap_or_default();
     println!("{}", name.display());
     print!("{:>5}  {:<42}{:>12}", "layer", "what", "products");
-    for machine in MACHINES {
+    for machine in machines {
         print!("{:>14}{:>7}", machine.core, "share");
     }
     println!();
