@@ -39,6 +39,8 @@ mod scratch;
 #[cfg(all(feature = "std", target_arch = "x86_64"))]
 pub mod simd;
 #[cfg(all(target_arch = "arm", any(feature = "armv6m", feature = "dsp")))]
+mod stage;
+#[cfg(all(target_arch = "arm", any(feature = "armv6m", feature = "dsp")))]
 mod window;
 
 pub use packed::Packed;

@@ -74,17 +74,6 @@ impl Outputs {
     }
 }
 
-/// Whether the assembly's road from sums to outputs is right for a layer of `outputs` channels.
-pub(super) fn suits(stage: &OutputStage<'_>, outputs: usize) -> bool {
-    let channels = &stage.channels;
-    stage.narrow
-        && (!away(stage) || channels.shift.iter().all(|&shift| shift < 0))
-        && channels.shift.len() >= outputs
-        && [channels.bias, channels.multiplier]
-            .iter()
-            .all(|table| table.len() >= outputs && table.as_ptr().is_aligned())
-}
-
 /// Entry `index` of a table, in one load.
 ///
 /// # Safety
@@ -92,20 +81,6 @@ pub(super) fn suits(stage: &OutputStage<'_>, outputs: usize) -> bool {
 pub(super) unsafe fn entry(table: I32s<'_>, index: usize) -> i32 {
     // SAFETY: as the caller says.
     unsafe { table.as_ptr().add(index).read() }
-}
-
-/// Whether negative ties matter: where zero is the least output they do not.
-pub(super) const fn away(stage: &OutputStage<'_>) -> bool {
-    stage.zero_point != i8::MIN
-}
-
-/// Clamps what the assembly has clamped to int8 only.
-pub(super) fn clamp(stage: &OutputStage<'_>, output: &mut [i8]) {
-    if (stage.min, stage.max) != (i8::MIN, i8::MAX) {
-        for number in output {
-            *number = (*number).clamp(stage.min, stage.max);
-        }
-    }
 }
 
 /// Assembly that turns the sum in r2 into an output in r3. r0 zero point, r6 high part, r7 shift,

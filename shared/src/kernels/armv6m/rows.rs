@@ -5,9 +5,10 @@ use core::ops::Range;
 use heapless::Vec;
 
 use crate::kernels::params::{DepthwiseParams, Layout, WindowParams};
+use crate::kernels::stage::{away, clamp, suits};
 
 use super::depthwise::{self, Columns, Edge, Job, TAPS, widen_row, widen_taps};
-use super::outputs::{Outputs, away, clamp, entry, suits};
+use super::outputs::{Outputs, entry};
 
 /// Columns of half a row.
 const MAX_COLUMNS: usize = 96;

@@ -6,10 +6,11 @@ use crate::kernels::params::{Layout, OutputStage};
 use crate::kernels::scratch::{
     ARMV6M_BLOCK as PIXELS, armv6m as scratch_len, armv6m_pixels as max_pixels,
 };
+use crate::kernels::stage::{away, clamp, suits};
 
 use super::TERMS;
 use super::blocks::{Job, blocks, skip};
-use super::outputs::{Outputs, away, clamp, entry, suits};
+use super::outputs::{Outputs, entry};
 use super::widen::{block_sums, widen_weights};
 
 /// Most terms of a sum: raw activations and weights, the zero point's part too, keep it within

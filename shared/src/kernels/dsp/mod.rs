@@ -11,9 +11,7 @@ mod sums;
 mod widen;
 
 use super::packed::TERMS;
-use super::params::{
-    ConvParams, DenseParams, DepthwiseParams, Layout, OutputStage, PointwiseParams,
-};
+use super::params::{ConvParams, DenseParams, DepthwiseParams, Layout, PointwiseParams};
 use super::scalar::Scalar;
 use super::window::{MAX_WINDOW, gather};
 use super::{Kernels, scratch};
@@ -31,25 +29,6 @@ impl Dsp {
     /// The core that runs this has the DSP extension and a floating-point unit that is switched on.
     pub const unsafe fn new() -> Self {
         Dsp(())
-    }
-}
-
-/// Whether the assembly's road from sums to outputs is right for a layer.
-fn suits(stage: &OutputStage<'_>) -> bool {
-    stage.narrow && (!away(stage) || stage.channels.shift.iter().all(|&shift| shift < 0))
-}
-
-/// Whether negative ties matter: where zero is the least output they do not.
-const fn away(stage: &OutputStage<'_>) -> bool {
-    stage.zero_point != i8::MIN
-}
-
-/// Clamps what the assembly has clamped to int8 only.
-fn clamp(stage: &OutputStage<'_>, output: &mut [i8]) {
-    if (stage.min, stage.max) != (i8::MIN, i8::MAX) {
-        for number in output {
-            *number = (*number).clamp(stage.min, stage.max);
-        }
     }
 }
 

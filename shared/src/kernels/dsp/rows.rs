@@ -3,10 +3,10 @@
 use core::mem::MaybeUninit;
 
 use crate::kernels::params::{DepthwiseParams, Layout, WindowParams};
+use crate::kernels::stage::{away, clamp, suits};
 
 use super::depthwise;
 use super::widen::twice;
-use super::{away, clamp, suits};
 
 /// Bytes of a row with its margins.
 const MAX_COPY: usize = 352;
@@ -30,7 +30,7 @@ pub(super) fn by_rows(
     // The windows of all outputs, rounded up to four, and the words that are read of the last.
     let windows_len = output_width.next_multiple_of(4) * stride + 8;
     let copy_len = windows_len.max(pad_left + input_width);
-    let suits = suits(stage)
+    let suits = suits(stage, output_channels)
         && params.input_layout == Layout::Planar
         && (1..=2).contains(&stride)
         && input_width >= 4
@@ -41,11 +41,7 @@ pub(super) fn by_rows(
             .iter()
             .flatten()
             .all(|row| row.len() >= input_width * output_channels)
-        && output.len() >= output_width * output_channels
-        && channels.shift.len() >= output_channels
-        && [channels.bias, channels.multiplier]
-            .iter()
-            .all(|table| table.len() >= output_channels && table.as_ptr().is_aligned());
+        && output.len() >= output_width * output_channels;
     if !suits {
         return false;
     }

@@ -4,11 +4,12 @@
 use crate::kernels::packed::Packed;
 use crate::kernels::params::{Layout, OutputStage};
 use crate::kernels::scratch::{DSP_PIXELS as MAX_PIXELS, dsp as scratch_len};
+use crate::kernels::stage::{away, clamp, suits};
 
+use super::TERMS;
 use super::few::{self, few};
 use super::many::{self, many};
 use super::widen::Pixel;
-use super::{TERMS, away, clamp, suits};
 
 /// Most terms of a sum: of 16-bit activations and 8-bit weights, doubled, it still has 31 bits.
 const MAX_TERMS: usize = 8192;
@@ -91,18 +92,13 @@ pub(super) struct Sums<'a> {
 impl Sums<'_> {
     /// Whether the assembly may compute it.
     pub fn suits(&self, scratch: &[u32], output: &[i8]) -> bool {
-        let channels = &self.output.channels;
         let terms = self.weights.terms();
-        suits(self.output)
+        suits(self.output, self.outputs)
             && terms <= MAX_TERMS
             && scratch.len() >= scratch_len(terms, self.width)
             && self.weights.has(self.outputs)
             && self.weights.bytes().as_ptr().cast::<u32>().is_aligned()
             && output.len() >= self.outputs * self.width
-            && channels.shift.len() >= self.outputs
-            && [channels.bias, channels.multiplier]
-                .iter()
-                .all(|table| table.len() >= self.outputs && table.as_ptr().is_aligned())
     }
 
     /// Computes the row. `widen` widens the activations of a column into the words of its block.
