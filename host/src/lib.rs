@@ -10,6 +10,7 @@ pub mod data;
 pub mod device;
 pub mod export;
 pub mod features;
+pub mod fetch;
 pub mod head;
 pub mod model_file;
 pub mod photos;

@@ -4,13 +4,16 @@
 //! |---|---|
 //! | `layers.rs` | every layer of an architecture |
 //! | `name.rs` | names, and the files that carry them |
+//! | `sources.rs` | where the files lie, and published accuracies |
 
 mod layers;
 mod name;
+mod sources;
 #[cfg(test)]
 mod tests;
 
 pub use name::UnknownArchitecture;
+pub use sources::{Source, SourceError};
 
 /// Which of the two families.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -1,0 +1,276 @@
+//! Unpacking a `.tar.gz` that may be hostile.
+//!
+//! Only folders and plain files are taken, only below the folder that is named, and only so many
+//! and so large. Everything goes into a folder beside the place first, which gets its name when it
+//! is whole; so nothing half unpacked is ever found there.
+
+use std::fs::{self, File};
+use std::io::{self, Read};
+use std::path::{Component, Path, PathBuf};
+
+use flate2::read::GzDecoder;
+use tar::{Archive, Entry, EntryType};
+
+/// The most that is taken out of an archive.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Entries, of whatever kind.
+    pub entries: u64,
+    /// Bytes of all files together.
+    pub bytes: u64,
+    /// Bytes of the archive once decompressed; more than `bytes`, as entries have headers.
+    pub decompressed: u64,
+}
+
+impl Default for Limits {
+    /// Twenty times what the codelab's photos take.
+    fn default() -> Self {
+        Limits {
+            entries: 100_000,
+            bytes: 4 << 30,
+            decompressed: 5 << 30,
+        }
+    }
+}
+
+/// Why an archive was refused, or not unpacked.
+#[derive(Debug, thiserror::Error)]
+#[error("{}: {problem}; nothing was unpacked", archive.display())]
+pub struct ArchiveError {
+    /// The archive.
+    pub archive: PathBuf,
+    /// What is wrong.
+    pub problem: Problem,
+}
+
+/// What is wrong with an archive.
+#[derive(Debug, thiserror::Error)]
+pub enum Problem {
+    /// It cannot be opened.
+    #[error("cannot be opened: {0}")]
+    Open(io::Error),
+    /// It is damaged, or no `.tar.gz` at all.
+    #[error("is damaged or no .tar.gz archive ({0}); fetch it again")]
+    Damaged(io::Error),
+    /// An entry leads out of the folder.
+    #[error(
+        "its entry {0:?} leads outside the folder it is unpacked in; do not trust this archive"
+    )]
+    Outside(String),
+    /// An entry is a link, a device or the like.
+    #[error(
+        "its entry {path:?} is {kind}, where only folders and files are taken; do not trust this archive"
+    )]
+    Kind {
+        /// The entry.
+        path: String,
+        /// What it is.
+        kind: &'static str,
+    },
+    /// Too many entries.
+    #[error("has more than {0} entries; unpack it by other means if you trust it")]
+    Entries(u64),
+    /// Unpacks to too much.
+    #[error("unpacks to more than {0} bytes; unpack it by other means if you trust it")]
+    Bytes(u64),
+    /// The file that was looked for is not inside.
+    #[error("has no file {0:?} inside; fetch it again")]
+    NoMember(String),
+    /// Where it is to go, something is.
+    #[error("{} is there already; move it away or name another place with --into", .0.display())]
+    Occupied(PathBuf),
+    /// The disk.
+    #[error("{} cannot be written: {source}", path.display())]
+    Write {
+        /// File or folder.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+}
+
+/// Unpacks `archive` so that its folder `top` becomes `target`; entries elsewhere in the archive are
+/// refused.
+///
+/// # Errors
+/// [`ArchiveError`] names the archive and the entry; `target` is not there then.
+pub fn unpack(
+    archive: &Path,
+    top: &str,
+    target: &Path,
+    limits: &Limits,
+) -> Result<(), ArchiveError> {
+    let fault = |problem| ArchiveError {
+        archive: archive.to_owned(),
+        problem,
+    };
+    if target.exists() {
+        return Err(fault(Problem::Occupied(target.to_owned())));
+    }
+    let beside = match target.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder.to_owned(),
+        _ => PathBuf::from("."),
+    };
+    let writing = |path: &Path| {
+        let path = path.to_owned();
+        move |source| Problem::Write { path, source }
+    };
+    fs::create_dir_all(&beside)
+        .map_err(writing(&beside))
+        .map_err(fault)?;
+    // Removed with all that is in it when an error leaves this function.
+    let room = tempfile::Builder::new()
+        .prefix(".unpacking-")
+        .tempdir_in(&beside)
+        .map_err(writing(&beside))
+        .map_err(fault)?;
+    each_file(archive, limits, |path, entry| {
+        let path = room.path().join(path);
+        if let Some(folder) = path.parent() {
+            fs::create_dir_all(folder).map_err(writing(folder))?;
+        }
+        let mut file = File::create_new(&path).map_err(writing(&path))?;
+        copy(entry, &mut file, &path)
+    })
+    .map_err(fault)?;
+    let unpacked = room.path().join(top);
+    if !unpacked.is_dir() {
+        return Err(fault(Problem::NoMember(top.to_owned())));
+    }
+    fs::rename(&unpacked, target)
+        .map_err(writing(target))
+        .map_err(fault)
+}
+
+/// The bytes of the one file `member` in `archive`, wherever it lies in it.
+///
+/// # Errors
+/// [`ArchiveError`], as [`unpack`].
+pub fn member(archive: &Path, member: &str, limits: &Limits) -> Result<Vec<u8>, ArchiveError> {
+    let mut found = None;
+    each_file(archive, limits, |path, entry| {
+        if path.file_name().is_some_and(|name| name == member) {
+            let mut bytes = Vec::new();
+            entry.read_to_end(&mut bytes).map_err(Problem::Damaged)?;
+            found = Some(bytes);
+        }
+        Ok(())
+    })
+    .and_then(|()| found.ok_or_else(|| Problem::NoMember(member.to_owned())))
+    .map_err(|problem| ArchiveError {
+        archive: archive.to_owned(),
+        problem,
+    })
+}
+
+/// Hands every plain file in `archive` to `take`, with its path, after checking its header.
+fn each_file(
+    archive: &Path,
+    limits: &Limits,
+    mut take: impl FnMut(&Path, &mut dyn Read) -> Result<(), Problem>,
+) -> Result<(), Problem> {
+    check_extensions(archive, limits)?;
+    let file = File::open(archive).map_err(Problem::Open)?;
+    // The bound ends an endless stream; that it was reached is seen as a damaged end or by `bytes`.
+    let stream = GzDecoder::new(file).take(limits.decompressed);
+    let mut archive = Archive::new(stream);
+    let (mut count, mut bytes) = (0, 0_u64);
+    for entry in archive.entries().map_err(Problem::Damaged)? {
+        let mut entry = entry.map_err(Problem::Damaged)?;
+        count += 1;
+        if count > limits.entries {
+            return Err(Problem::Entries(limits.entries));
+        }
+        let Some(path) = plain_path(&entry)? else {
+            continue;
+        };
+        bytes = bytes.saturating_add(entry.size());
+        if bytes > limits.bytes {
+            return Err(Problem::Bytes(limits.bytes));
+        }
+        take(&path, &mut entry)?;
+    }
+    if archive.into_inner().limit() == 0 {
+        return Err(Problem::Bytes(limits.decompressed));
+    }
+    Ok(())
+}
+
+/// Long names and attributes lie in entries of their own, which the library reads into memory whole:
+/// so their sizes are looked at first.
+fn check_extensions(archive: &Path, limits: &Limits) -> Result<(), Problem> {
+    const LONGEST: u64 = 1 << 20;
+    let file = File::open(archive).map_err(Problem::Open)?;
+    let mut archive = Archive::new(GzDecoder::new(file).take(limits.decompressed));
+    let entries = archive.entries().map_err(Problem::Damaged)?.raw(true);
+    for (count, entry) in entries.enumerate() {
+        if count as u64 >= limits.entries {
+            return Err(Problem::Entries(limits.entries));
+        }
+        let entry = entry.map_err(Problem::Damaged)?;
+        let plain = matches!(
+            entry.header().entry_type(),
+            EntryType::Regular | EntryType::Continuous | EntryType::GNUSparse
+        );
+        if !plain && entry.size() > LONGEST {
+            return Err(Problem::Bytes(LONGEST));
+        }
+    }
+    if archive.into_inner().limit() == 0 {
+        return Err(Problem::Bytes(limits.decompressed));
+    }
+    Ok(())
+}
+
+/// Where a plain file belongs, relative to the folder; nothing for a folder.
+fn plain_path<R: Read>(entry: &Entry<'_, R>) -> Result<Option<PathBuf>, Problem> {
+    let raw = entry.path_bytes();
+    let name = || String::from_utf8_lossy(&raw).into_owned();
+    let kind = match entry.header().entry_type() {
+        EntryType::Regular | EntryType::Continuous | EntryType::GNUSparse => None,
+        EntryType::Directory => None,
+        // Comments on the whole archive, with which some begin.
+        EntryType::XGlobalHeader => return Ok(None),
+        EntryType::Symlink => Some("a symbolic link"),
+        EntryType::Link => Some("a hard link"),
+        EntryType::Char | EntryType::Block => Some("a device"),
+        EntryType::Fifo => Some("a pipe"),
+        _ => Some("of unknown kind"),
+    };
+    if let Some(kind) = kind {
+        return Err(Problem::Kind { path: name(), kind });
+    }
+    let path = entry.path().map_err(|_| Problem::Outside(name()))?;
+    let mut plain = PathBuf::new();
+    for part in path.components() {
+        match part {
+            Component::Normal(part) => plain.push(part),
+            Component::CurDir => {}
+            _ => return Err(Problem::Outside(name())),
+        }
+    }
+    // A file with no name of its own is the folder itself.
+    let is_folder = entry.header().entry_type() == EntryType::Directory;
+    Ok((!is_folder && !plain.as_os_str().is_empty()).then_some(plain))
+}
+
+/// Copies an entry into `file`; tells a fault of the archive from one of the disk.
+fn copy(entry: &mut dyn Read, file: &mut File, path: &Path) -> Result<(), Problem> {
+    let mut buffer = vec![0; 1 << 16];
+    loop {
+        let count = match entry.read(&mut buffer) {
+            Ok(0) => return Ok(()),
+            Ok(count) => count,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            Err(error) => return Err(Problem::Damaged(error)),
+        };
+        io::Write::write_all(file, &buffer[..count]).map_err(|source| Problem::Write {
+            path: path.to_owned(),
+            source,
+        })?;
+    }
+}
+
+#[cfg(test)]
+#[path = "archive_tests.rs"]
+mod tests;

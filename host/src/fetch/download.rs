@@ -1,0 +1,256 @@
+//! Downloads one file.
+//!
+//! While it comes it lies beside its place with `.part` at the end of its name; a later attempt
+//! goes on from there. Only when its SHA-256 is right does it get its name. A lock (`.lock`) keeps
+//! two processes from writing the same part.
+
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+use std::thread::sleep;
+use std::time::Duration;
+
+use sha2::{Digest, Sha256};
+
+use super::error::{FetchError, Trouble};
+use super::http::ask;
+use super::pinned::Pinned;
+
+/// Is told how a download comes along.
+pub trait Meter {
+    /// Bytes that are here, of all, if that number is known.
+    fn at(&self, have: u64, want: Option<u64>);
+    /// Another process is at the same file; this one waits for it.
+    fn waiting(&self) {}
+}
+
+/// Shows nothing.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Unwatched;
+
+impl Meter for Unwatched {
+    fn at(&self, _: u64, _: Option<u64>) {}
+}
+
+/// How long to wait for a server, and how often to try.
+#[derive(Clone, Copy, Debug)]
+pub struct Patience {
+    /// For its name, the connection, and the head of its answer, each.
+    pub connect: Duration,
+    /// For the body of one answer. After that the connection counts as lost, and the next attempt
+    /// goes on where it stopped; so a slow line gets there, and a dead one does not hang.
+    pub body: Duration,
+    /// Attempts in a row that bring nothing before giving up.
+    pub attempts: u32,
+    /// Pause after the first lost connection; twice that after the second, and so on.
+    pub pause: Duration,
+}
+
+impl Default for Patience {
+    fn default() -> Self {
+        Patience {
+            connect: Duration::from_secs(20),
+            body: Duration::from_secs(120),
+            attempts: 3,
+            pause: Duration::from_millis(500),
+        }
+    }
+}
+
+/// Makes sure that the file `what` lies at `target`, fetching it where it does not. A file that
+/// has the name is taken as it is: it got the name only when its checksum was right.
+///
+/// # Errors
+/// [`FetchError`] names address, place and what to do. What came so far is kept for the next
+/// attempt unless it is known to be wrong.
+pub fn download(
+    what: &Pinned,
+    target: &Path,
+    patience: &Patience,
+    meter: &dyn Meter,
+) -> Result<(), FetchError> {
+    if target.is_file() {
+        return Ok(());
+    }
+    let url = what.address();
+    locked(target, meter, || {
+        Attempts {
+            what,
+            url: &url,
+            part: beside(target, "part"),
+            target,
+            patience,
+            meter,
+        }
+        .run()
+    })
+    .map_err(|trouble| FetchError {
+        url: url.clone(),
+        target: target.to_owned(),
+        trouble,
+    })
+}
+
+/// `target` with `.ending` after its whole name.
+fn beside(target: &Path, ending: &str) -> PathBuf {
+    let mut name = target.as_os_str().to_owned();
+    name.push(".");
+    name.push(ending);
+    name.into()
+}
+
+/// Runs `work` while no other process does, unless the file is there by then. The lock's file
+/// stays: to remove it would let two processes hold two locks of one name.
+fn locked(
+    target: &Path,
+    meter: &dyn Meter,
+    work: impl FnOnce() -> Result<(), Trouble>,
+) -> Result<(), Trouble> {
+    if let Some(folder) = target.parent() {
+        fs::create_dir_all(folder).map_err(|error| Trouble::writing(folder, error))?;
+    }
+    let path = beside(target, "lock");
+    let failed = |error| Trouble::writing(&path, error);
+    let lock = File::create(&path).map_err(failed)?;
+    match lock.try_lock() {
+        Ok(()) => {}
+        Err(TryLockError::WouldBlock) => {
+            meter.waiting();
+            lock.lock().map_err(failed)?;
+        }
+        Err(TryLockError::Error(error)) => return Err(failed(error)),
+    }
+    if target.is_file() {
+        return Ok(());
+    }
+    work()
+}
+
+struct Attempts<'a> {
+    what: &'a Pinned,
+    url: &'a str,
+    part: PathBuf,
+    target: &'a Path,
+    patience: &'a Patience,
+    meter: &'a dyn Meter,
+}
+
+impl Attempts<'_> {
+    fn run(&self) -> Result<(), Trouble> {
+        let resumed = self.have() > 0;
+        match self.fetch_and_place() {
+            // What an earlier process left may be of another version of the file.
+            Err(Trouble::WrongSum { .. } | Trouble::TooLong(_)) if resumed => {
+                self.fetch_and_place()
+            }
+            result => result,
+        }
+    }
+
+    fn have(&self) -> u64 {
+        fs::metadata(&self.part).map_or(0, |part| part.len())
+    }
+
+    fn fetch_and_place(&self) -> Result<(), Trouble> {
+        let mut fruitless = 0;
+        while !self.complete() {
+            let before = self.have();
+            let (body, step) = (self.patience.body, fruitless.min(8));
+            match self.attempt(before, body.saturating_mul(1 << step)) {
+                Ok(()) => break,
+                Err(trouble @ Trouble::Lost { .. }) => {
+                    fruitless = if self.have() > before {
+                        0
+                    } else {
+                        fruitless + 1
+                    };
+                    if fruitless >= self.patience.attempts {
+                        return Err(trouble);
+                    }
+                    sleep(self.patience.pause * (fruitless + 1));
+                }
+                Err(trouble) => return Err(trouble),
+            }
+        }
+        self.place()
+    }
+
+    fn complete(&self) -> bool {
+        self.what.len == Some(self.have())
+    }
+
+    /// One request; `Ok` when the body has come to its end.
+    fn attempt(&self, before: u64, body_time: Duration) -> Result<(), Trouble> {
+        let answer = ask(self.url, before, self.patience.connect, body_time)?;
+        let writing = |error| Trouble::writing(&self.part, error);
+        let mut options = OpenOptions::new();
+        let mut part = options
+            .write(true)
+            .create(true)
+            .truncate(answer.start == 0)
+            .open(&self.part)
+            .map_err(writing)?;
+        part.seek(SeekFrom::Start(answer.start)).map_err(writing)?;
+        let (mut have, bound) = (answer.start, self.what.bound());
+        let mut body = answer.body;
+        let mut buffer = vec![0; 1 << 16];
+        loop {
+            self.meter.at(have, self.what.len);
+            let lost = |reason: String| Trouble::Lost {
+                have,
+                want: self.what.len,
+                reason,
+            };
+            let count = match body.read(&mut buffer) {
+                Ok(0) if self.what.len.is_some_and(|len| have < len) => {
+                    return Err(lost("the answer ended early".into()));
+                }
+                Ok(0) => return part.sync_all().map_err(writing),
+                Ok(count) => count,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                Err(error) => return Err(lost(error.to_string())),
+            };
+            have += count as u64;
+            if have > bound {
+                self.discard();
+                return Err(Trouble::TooLong(bound));
+            }
+            part.write_all(&buffer[..count]).map_err(writing)?;
+        }
+    }
+
+    /// Gives the file its name if its checksum is right.
+    fn place(&self) -> Result<(), Trouble> {
+        let reading = |error| Trouble::writing(&self.part, error);
+        let mut part = File::open(&self.part).map_err(reading)?;
+        let mut sum = Sha256::new();
+        io::copy(&mut part, &mut HashWriter(&mut sum)).map_err(reading)?;
+        let digits = sum.finalize();
+        let found: String = digits.iter().map(|byte| format!("{byte:02x}")).collect();
+        if found != self.what.sha256 {
+            self.discard();
+            let pinned = self.what.sha256;
+            return Err(Trouble::WrongSum { found, pinned });
+        }
+        fs::rename(&self.part, self.target).map_err(|error| Trouble::writing(self.target, error))
+    }
+
+    /// Bytes that are known to be wrong must not be gone on from. Where they cannot be removed, the
+    /// next attempt finds them wrong again.
+    fn discard(&self) {
+        let _ = fs::remove_file(&self.part);
+    }
+}
+
+struct HashWriter<'a>(&'a mut Sha256);
+
+impl Write for HashWriter<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.update(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
