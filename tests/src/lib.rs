@@ -8,6 +8,7 @@ pub mod frames;
 pub mod logs;
 pub mod pico;
 pub mod scratch;
+pub mod server;
 pub mod sizes;
 mod small;
 

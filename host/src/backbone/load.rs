@@ -6,8 +6,10 @@ use posy_shared::model::{InputContract, Provenance, SplitFacts};
 
 use super::file::{ReadError, read_file};
 use super::network::{IntNetwork, Quantisation, TrainedNetwork};
-use super::zoo::Architecture;
+use super::zoo::{Architecture, SourceError};
+use crate::data::{cache_dir, data_dir};
 use crate::export::{ExportError, Heading, extractor};
+use crate::fetch::{Meter, Patience};
 use crate::quantise::trained::from_trained;
 
 /// Why there is no backbone.
@@ -30,19 +32,101 @@ pub enum BackboneError {
         /// Why not.
         source: ExportError,
     },
+    /// The file of the architecture is not here and did not come.
+    #[error(
+        "no network file for {name} in {}: {source}, or name a file with --backbone, or a folder \
+         with --model-dir or POSY_DATA",
+        listed(.folders)
+    )]
+    Fetch {
+        /// What was asked for.
+        name: Architecture,
+        /// Where it was looked for.
+        folders: Vec<PathBuf>,
+        /// Why it did not come.
+        source: SourceError,
+    },
     /// No file of the architecture was found.
     #[error(
         "no network file for {name} in {}: put {} there, or name a file with --backbone, or a \
-         folder with --model-dir or POSY_DATA",
-        folder.display(),
+         folder with --model-dir or POSY_DATA; posy models lists those that it can fetch",
+        listed(.folders),
         name.file_names().join(" or ")
     )]
     Missing {
         /// What was asked for.
         name: Architecture,
         /// Where it was looked for.
-        folder: PathBuf,
+        folders: Vec<PathBuf>,
     },
+}
+
+fn listed(folders: &[PathBuf]) -> String {
+    let names = folders.iter().map(|folder| folder.display().to_string());
+    names.collect::<Vec<_>>().join(" or ")
+}
+
+/// The folders where files of networks are looked for, in this order, and where one that is
+/// fetched is put.
+#[derive(Clone, Debug)]
+pub struct Places {
+    folders: Vec<PathBuf>,
+    fetched: PathBuf,
+}
+
+impl Places {
+    /// The folder that the user names, for everything; else `models` in the data folder, and in
+    /// the user's cache.
+    pub fn new(named: Option<&Path>) -> Self {
+        match named {
+            Some(folder) => Places {
+                folders: vec![folder.into()],
+                fetched: folder.into(),
+            },
+            None => {
+                let fetched = cache_dir().join("models");
+                Places {
+                    folders: vec![data_dir().join("models"), fetched.clone()],
+                    fetched,
+                }
+            }
+        }
+    }
+
+    /// The file of an architecture, if it is here.
+    pub fn find(&self, architecture: &Architecture) -> Option<PathBuf> {
+        let mut folders = self.folders.iter();
+        folders.find_map(|folder| architecture.find_file(folder))
+    }
+
+    /// The file of an architecture, downloaded where it is not here.
+    ///
+    /// # Errors
+    /// [`BackboneError::Missing`] where it is not known where to get it, [`BackboneError::Fetch`].
+    pub fn fetch(
+        &self,
+        architecture: &Architecture,
+        patience: &Patience,
+        meter: &dyn Meter,
+    ) -> Result<PathBuf, BackboneError> {
+        if let Some(path) = self.find(architecture) {
+            return Ok(path);
+        }
+        let (name, folders) = (*architecture, self.folders.clone());
+        let Some(source) = architecture.source() else {
+            return Err(BackboneError::Missing { name, folders });
+        };
+        let file_name = architecture.file_names().swap_remove(0);
+        let path = self.fetched.join(file_name);
+        match source.fetch(&path, patience, meter) {
+            Ok(()) => Ok(path),
+            Err(source) => Err(BackboneError::Fetch {
+                name,
+                folders,
+                source,
+            }),
+        }
+    }
 }
 
 /// A pre-trained network, cut after its pooled features.
@@ -74,20 +158,6 @@ impl Backbone {
             trained,
             int,
         })
-    }
-
-    /// Finds and reads the file of an architecture in `folder`.
-    ///
-    /// # Errors
-    /// [`BackboneError::Missing`], and as [`Backbone::read`].
-    pub fn find(architecture: &Architecture, folder: &Path) -> Result<Self, BackboneError> {
-        let path = architecture
-            .find_file(folder)
-            .ok_or_else(|| BackboneError::Missing {
-                name: *architecture,
-                folder: folder.into(),
-            })?;
-        Self::read(&path, &architecture.to_string())
     }
 
     /// Quantisation of the features.

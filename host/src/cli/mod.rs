@@ -7,8 +7,12 @@ mod fit;
 mod flash;
 mod inspect;
 mod label;
+mod label_image;
+mod meter;
+mod models;
 mod monitor;
 mod output;
+mod photos;
 mod retrain;
 mod retrain_results;
 
@@ -38,6 +42,9 @@ enum Command {
     Retrain(Box<retrain::Arguments>),
     Label(label::Arguments),
     Inspect(inspect::Arguments),
+    LabelImage(label_image::Arguments),
+    Models(models::Arguments),
+    Photos(photos::Arguments),
     Fit(fit::Arguments),
     Flash(flash::Arguments),
     Monitor(monitor::Arguments),
@@ -62,6 +69,9 @@ pub fn main() -> ExitCode {
         Command::Retrain(arguments) => retrain::run(&arguments),
         Command::Label(arguments) => label::run(&arguments),
         Command::Inspect(arguments) => inspect::run(&arguments),
+        Command::LabelImage(arguments) => label_image::run(&arguments),
+        Command::Models(arguments) => models::run(&arguments),
+        Command::Photos(arguments) => photos::run(&arguments),
         Command::Fit(arguments) => fit::run(&arguments),
         Command::Flash(arguments) => flash::run(&arguments),
         Command::Monitor(arguments) => monitor::run(&arguments),

@@ -8,14 +8,16 @@ use clap::{Args, ValueEnum};
 use posy_shared::model::InputContract;
 use posy_shared::preprocess::{Crop, Filter};
 
+use super::meter::Bytes;
 use super::output::{kib, note, print_json};
 use super::retrain_results::{as_json, print};
 use super::{Failure, usage};
 use crate::atomic;
-use crate::backbone::load::Backbone;
+use crate::backbone::load::{Backbone, Places};
 use crate::backbone::zoo::Architecture;
-use crate::data::{cache_dir, data_dir, in_data_dir};
+use crate::data::{cache_dir, in_data_dir};
 use crate::features::progress::Bar;
+use crate::fetch::Patience;
 use crate::head::sgd::Batch;
 use crate::head::{HeadError, logistic, sgd};
 use crate::photos::split::{Percentages, Rule};
@@ -39,7 +41,8 @@ pub(super) struct Arguments {
     /// File of the pre-trained network, in place of an architecture's own.
     #[arg(long, value_name = "FILE")]
     backbone: Option<PathBuf>,
-    /// Folder with files of pre-trained networks [default: models in POSY_DATA].
+    /// Folder with files of pre-trained networks; one that is missing is downloaded into it
+    /// [default: models in POSY_DATA, then posy/models in the user's cache folder].
     #[arg(long, alias = "model_dir", value_name = "FOLDER")]
     model_dir: Option<PathBuf>,
     /// Where to write the model.
@@ -242,9 +245,11 @@ impl Arguments {
                 Backbone::read(path, &name)?
             }
             None => {
-                let folder = self.model_dir.clone();
-                let folder = folder.unwrap_or_else(|| data_dir().join("models"));
-                Backbone::find(&self.architecture, &folder)?
+                let places = Places::new(self.model_dir.as_deref());
+                let name = self.architecture.to_string();
+                let meter = Bytes::new(name.clone());
+                let path = places.fetch(&self.architecture, &Patience::default(), &meter)?;
+                Backbone::read(&path, &name)?
             }
         })
     }

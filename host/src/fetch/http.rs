@@ -64,6 +64,7 @@ fn unreachable(error: Error) -> Trouble {
     Trouble::Unreachable(match error {
         Error::HostNotFound => "its name is not known here; is there a network?".into(),
         Error::Timeout(_) => "it does not answer in time".into(),
+        Error::Io(error) => error.to_string(),
         other => other.to_string(),
     })
 }

@@ -6,6 +6,7 @@ mod bad_options;
 mod bad_photos;
 mod cache;
 mod determinism;
+mod fetch;
 mod fit;
 mod flash;
 #[cfg(unix)]

@@ -1,0 +1,55 @@
+//! Showing how a download comes along.
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use super::output::note;
+use crate::fetch::Meter;
+
+/// A bar on stderr with bytes, rate and time left, gone when the file is here. Where stderr is not
+/// a terminal, a line says what is being fetched.
+pub(super) struct Bytes {
+    bar: ProgressBar,
+    what: String,
+    announced: std::cell::Cell<bool>,
+}
+
+impl Bytes {
+    pub(super) fn new(what: String) -> Self {
+        let bar = ProgressBar::with_draw_target(Some(0), ProgressDrawTarget::stderr());
+        let template = "{msg} {wide_bar} {bytes}/{total_bytes}, {bytes_per_sec}, {eta} left";
+        if let Ok(style) = ProgressStyle::with_template(template) {
+            bar.set_style(style);
+        }
+        Bytes {
+            bar: bar.with_message(what.clone()),
+            what,
+            announced: false.into(),
+        }
+    }
+}
+
+impl Meter for Bytes {
+    fn at(&self, have: u64, want: Option<u64>) {
+        if !self.announced.replace(true) {
+            note!("downloading {}", self.what);
+        }
+        if let Some(want) = want {
+            self.bar.set_length(want);
+        }
+        self.bar.set_position(have);
+    }
+
+    fn waiting(&self) {
+        note!(
+            "{}: another process is downloading it; waiting for that",
+            self.what
+        );
+    }
+}
+
+impl Drop for Bytes {
+    /// Leaves no half-drawn bar behind an error message.
+    fn drop(&mut self) {
+        self.bar.finish_and_clear();
+    }
+}
