@@ -1,5 +1,18 @@
 //! Writing networks into files.
+//!
+//! | file | what it writes |
+//! |---|---|
+//! | `graph.rs` | backbone and head in one network |
+//! | `posy.rs` | `.posy`, for boards |
+//! | `tflite/` | `.tflite`, int8 with labels in its metadata |
+//! | `onnx.rs` | `.onnx`, float |
+//! | `graph_def/` | `.pb`, TensorFlow's frozen graph, float |
 
+mod graph;
+pub mod graph_def;
+pub mod onnx;
 mod posy;
+pub mod tflite;
 
+pub use graph::{with_float_head, with_int_head};
 pub use posy::{ExportError, Heading, classifier, extractor};

@@ -2,12 +2,13 @@
 
 use posy_shared::kernels::requant::Multiplier;
 use posy_shared::model::{
-    AddTables, ChannelTables, InputContract, Layer, LayerSpec, ModelSpec, Op, Padding, Provenance,
-    Shape, Tables, Verdict, WriteError, write,
+    AddTables, ChannelTables, InputContract, Layer, LayerSpec, ModelSpec, Op, Provenance, Tables,
+    Verdict, WriteError, write,
 };
 use posy_shared::softmax::Beta;
 
-use crate::backbone::network::{Activation, Common, IntLayer, IntNetwork, Quantisation};
+use super::graph::with_int_head;
+use crate::backbone::network::{IntNetwork, Quantisation};
 use crate::head::int8::IntHead;
 use crate::quantise::multiplier::{
     Multiplier as RealMultiplier, activation_range, add_params, effective_scales,
@@ -74,37 +75,7 @@ pub fn classifier(
     head: &IntHead,
     heading: &Heading<'_>,
 ) -> Result<Vec<u8>, ExportError> {
-    let features = network.layers.last().map(|layer| layer.common.output);
-    let width = features.map_or(0, Shape::len);
-    let labels = head.bias.len();
-    if head.weights.len() != width * labels {
-        return Err(ExportError::HeadWidth {
-            head: head.weights.len() / labels.max(1),
-            network: width,
-        });
-    }
-    let vector = |channels: usize| Shape {
-        height: 1,
-        width: 1,
-        channels: channels as u16,
-    };
-    let mut network = network.clone();
-    network.layers.push(IntLayer {
-        common: Common {
-            name: "final_result".into(),
-            op: Op::Dense,
-            input: vector(width),
-            output: vector(labels),
-            stride: 1,
-            padding: Padding::default(),
-            activation: Activation::None,
-            skip: None,
-        },
-        weights: head.weights.clone(),
-        weight_scales: head.weight_scales.clone(),
-        bias: head.bias.clone(),
-        output: head.output,
-    });
+    let network = with_int_head(network, head)?;
     write_model(layer_specs(&network)?, last_scale(&network), heading)
 }
 
