@@ -16,3 +16,4 @@ pub mod photos;
 pub mod quantise;
 pub mod retrain;
 pub mod run;
+pub mod verdict;

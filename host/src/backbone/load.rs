@@ -7,7 +7,7 @@ use posy_shared::model::{InputContract, Provenance, SplitFacts};
 use super::file::{ReadError, read_file};
 use super::network::{IntNetwork, Quantisation, TrainedNetwork};
 use super::zoo::Architecture;
-use crate::export::{ExportError, Heading, extractor};
+use crate::export::{Answering, ExportError, Heading, extractor};
 use crate::quantise::trained::from_trained;
 
 /// Why there is no backbone.
@@ -106,7 +106,7 @@ impl Backbone {
         let heading = Heading {
             input,
             labels: Vec::new(),
-            unknown_below: 0,
+            answering: Answering::default(),
             provenance: Provenance {
                 architecture: &self.name,
                 backbone_sha256: self.trained.sha256,

@@ -10,6 +10,7 @@ mod label;
 mod monitor;
 mod output;
 mod retrain;
+mod retrain_answers;
 mod retrain_results;
 
 use std::process::ExitCode;

@@ -2,4 +2,4 @@
 
 mod posy;
 
-pub use posy::{ExportError, Heading, classifier, extractor};
+pub use posy::{Answering, ExportError, Heading, classifier, extractor, softmax_beta};
