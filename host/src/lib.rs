@@ -18,3 +18,4 @@ pub mod quantise;
 pub mod retrain;
 pub mod run;
 pub mod tensorflow;
+pub mod verdict;

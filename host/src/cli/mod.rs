@@ -14,6 +14,7 @@ mod monitor;
 mod output;
 mod photos;
 mod retrain;
+mod retrain_answers;
 mod retrain_results;
 
 use std::process::ExitCode;

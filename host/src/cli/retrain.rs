@@ -10,6 +10,7 @@ use posy_shared::preprocess::{Crop, Filter};
 
 use super::meter::Bytes;
 use super::output::{kib, note, print_json};
+use super::retrain_answers::Answers;
 use super::retrain_results::{as_json, print};
 use super::{Failure, usage};
 use crate::atomic;
@@ -21,7 +22,7 @@ use crate::fetch::Patience;
 use crate::head::sgd::Batch;
 use crate::head::{HeadError, logistic, sgd};
 use crate::photos::split::{Percentages, Rule};
-use crate::retrain::{Settings, Tested, Trainer, prepare, train};
+use crate::retrain::{Settings, Tested, Trainer, prepare, train_with};
 
 /// Retrains the last layer of a MobileNet on folders of photos and writes a .posy file.
 #[derive(Debug, Args)]
@@ -153,6 +154,8 @@ pub(super) struct Arguments {
     /// Do not run the float network for comparison.
     #[arg(long, alias = "no_float")]
     no_float: bool,
+    #[command(flatten)]
+    answers: Answers,
     /// Treat a file that cannot be used as an error.
     #[arg(long)]
     strict: bool,
@@ -298,15 +301,23 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         prepared.skipped.len()
     );
     let report = &mut |step: &sgd::StepReport| note!("{step}");
-    let outcome = train(&prepared, &rule, percentages, &trainer, tested, report)?;
+    let split_path = arguments.output_graph.with_extension("split.json");
+    let more = arguments.answers.more(&split_path);
+    let outcome = train_with(
+        &prepared,
+        &rule,
+        percentages,
+        &trainer,
+        tested,
+        &more,
+        report,
+    )?;
+    arguments.answers.check(&outcome)?;
 
     write(&arguments.output_graph, &outcome.model)?;
-    let split_path = arguments.output_graph.with_extension("split.json");
     outcome.split.write(&split_path)?;
     if let Some(path) = &arguments.output_labels {
-        let lines: String = prepared
-            .dataset
-            .labels
+        let lines: String = prepared.dataset.labels[..prepared.known_labels()]
             .iter()
             .flat_map(|label| [label, "\n"])
             .collect();

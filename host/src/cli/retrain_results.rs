@@ -7,6 +7,7 @@ use serde_json::json;
 
 use super::Failure;
 use super::output::print_table;
+use super::retrain_answers::answers_as_json;
 use crate::retrain::{Outcome, Prepared};
 
 /// Prints tables and accuracies for a person; `list_misclassified` adds the wrong answers.
@@ -56,6 +57,9 @@ pub(super) fn print(
         out,
         "{training} photos trained on, {validation} chosen on, {testing} tested on"
     )?;
+    for line in outcome.verdict.lines() {
+        writeln!(out, "{line}")?;
+    }
     if let Some(float) = outcome.float {
         let share = percent(float.share());
         writeln!(out, "Float test accuracy = {share} (N={testing})")?;
@@ -107,5 +111,6 @@ pub(super) fn as_json(prepared: &Prepared, outcome: &Outcome, path: &Path) -> se
         "float_test_accuracy": outcome.float.and_then(|float| float.share()),
         "confusion": confusion,
         "misclassified": misclassified,
+        "answers": answers_as_json(outcome),
     })
 }

@@ -15,4 +15,4 @@ mod posy;
 pub mod tflite;
 
 pub use graph::{with_float_head, with_int_head};
-pub use posy::{ExportError, Heading, classifier, extractor};
+pub use posy::{Answering, ExportError, Heading, classifier, extractor, softmax_beta};

@@ -2,8 +2,8 @@
 
 use posy_shared::kernels::requant::Multiplier;
 use posy_shared::model::{
-    AddTables, ChannelTables, InputContract, Layer, LayerSpec, ModelSpec, Op, Provenance, Tables,
-    Verdict, WriteError, write,
+    AcceptanceSpec, AddTables, ChannelTables, InputContract, Layer, LayerSpec, ModelSpec, Op,
+    Provenance, Shape, Tables, Verdict, WriteError, write,
 };
 use posy_shared::softmax::Beta;
 
@@ -45,6 +45,31 @@ pub enum ExportError {
     Write(WriteError),
 }
 
+/// How logits become an answer.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Answering {
+    /// What logits are divided by before the softmax, above zero.
+    pub temperature: f32,
+    /// Scores below this, in 1/65536, are reported as unknown.
+    pub unknown_below: u32,
+    /// Whether the head's last output is the logit of "none of these".
+    pub unknown_logit: bool,
+    /// What a picture must be like to be believed; none where any is.
+    pub acceptance: Option<AcceptanceSpec>,
+}
+
+impl Default for Answering {
+    /// Scores as they come, and an answer to everything.
+    fn default() -> Self {
+        Answering {
+            temperature: 1.0,
+            unknown_below: 0,
+            unknown_logit: false,
+            acceptance: None,
+        }
+    }
+}
+
 /// What a file says besides its numbers.
 #[derive(Clone, Debug)]
 pub struct Heading<'a> {
@@ -52,8 +77,8 @@ pub struct Heading<'a> {
     pub input: InputContract,
     /// Labels in the order of the head's outputs; none for an extractor.
     pub labels: Vec<String>,
-    /// Scores below this, in 1/65536, are reported as unknown.
-    pub unknown_below: u32,
+    /// How logits become an answer.
+    pub answering: Answering,
     /// Where the model comes from.
     pub provenance: Provenance<'a>,
 }
@@ -75,7 +100,24 @@ pub fn classifier(
     head: &IntHead,
     heading: &Heading<'_>,
 ) -> Result<Vec<u8>, ExportError> {
-    let network = with_int_head(network, head)?;
+    let features = network.layers.last().map(|layer| layer.common.output);
+    let width = features.map_or(0, Shape::len);
+    let acceptance = heading.answering.acceptance.as_ref();
+    if let Some(acceptance) = acceptance
+        && acceptance.centre.len() != width
+    {
+        return Err(ExportError::HeadWidth {
+            head: acceptance.centre.len(),
+            network: width,
+        });
+    }
+    // An output of zeros, where the engine writes the familiarity.
+    let more = usize::from(acceptance.is_some());
+    let mut head = head.clone();
+    head.weights.resize(head.weights.len() + width * more, 0);
+    head.weight_scales.extend_from_within(..more);
+    head.bias.resize(head.bias.len() + more, 0);
+    let network = with_int_head(network, &head)?;
     write_model(layer_specs(&network)?, last_scale(&network), heading)
 }
 
@@ -97,9 +139,12 @@ fn write_model(
         pixel_table: None,
         labels: heading.labels.clone(),
         verdict: Verdict {
-            beta: softmax_beta(logit_scale),
-            unknown_below: heading.unknown_below,
+            beta: softmax_beta(logit_scale / heading.answering.temperature),
+            unknown_below: heading.answering.unknown_below,
+            unknown_logit: heading.answering.unknown_logit,
+            acceptance: None,
         },
+        acceptance: heading.answering.acceptance.clone(),
         provenance: heading.provenance,
     };
     write(&spec).map_err(ExportError::Write)

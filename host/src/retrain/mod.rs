@@ -4,9 +4,11 @@
 //! rest, so that many splits can be tried on one preparation.
 
 mod error;
+mod loss;
 mod prepare;
 mod train;
 
 pub use error::RetrainError;
+pub use loss::{Loss, LossError};
 pub use prepare::{Notice, Prepared, Settings, Skipped, prepare};
-pub use train::{Accuracy, Misclassified, Outcome, Tested, Trainer, train};
+pub use train::{Accuracy, Misclassified, More, Outcome, Tested, Trainer, train, train_with};

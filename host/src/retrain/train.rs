@@ -5,8 +5,8 @@ use rand::SeedableRng;
 use rand::seq::index::sample;
 use rand_chacha::ChaCha8Rng;
 
-use super::{Prepared, RetrainError};
-use crate::export::{Heading, classifier};
+use super::{Loss, Prepared, RetrainError};
+use crate::export::{Answering, Heading, classifier, softmax_beta};
 use crate::head::int8::{self, IntHead};
 use crate::head::metrics::{Confusion, argmax};
 use crate::head::sgd::{self, Batch, StepReport};
@@ -14,6 +14,7 @@ use crate::head::{Features, Head, logistic};
 use crate::photos::split::{Bucket, Percentages, Rule, split};
 use crate::photos::split_file::SplitFile;
 use crate::run;
+use crate::verdict::{self, Decision, Photos, Report};
 
 /// How the head is trained.
 #[derive(Clone, Debug, PartialEq)]
@@ -94,10 +95,35 @@ pub struct Outcome {
     pub confusion: Confusion,
     /// Test photos that the integer pipeline names wrongly.
     pub misclassified: Vec<Misclassified>,
+    /// Validation and test photos, named by the float network and by the integer one, where both ran.
+    pub loss: Option<Loss>,
+    /// How sure answers are, when none is given, and what came of it.
+    pub verdict: Report,
 }
 
-/// Divides the photos by `rule`, trains, and measures on the test photos that `tested` says.
-/// `report` hears of the integer head's steps.
+/// What [`train_with`] does besides.
+#[derive(Clone, Debug, Default)]
+pub struct More {
+    /// How scores are calibrated and pictures rejected.
+    pub verdict: verdict::Options,
+    /// An earlier split, whose photos keep their part.
+    pub earlier: Option<SplitFile>,
+}
+
+impl More {
+    /// Nothing: scores as they come, an answer to everything. Where only accuracy is wanted, it saves
+    /// the training of the heads that this takes.
+    pub const NOTHING: Self = More {
+        verdict: verdict::Options {
+            rejection: verdict::Rejection::Off,
+            rejected: 0.0,
+            calibrate: false,
+        },
+        earlier: None,
+    };
+}
+
+/// [`train_with`] and [`More::NOTHING`].
 ///
 /// # Errors
 /// See [`RetrainError`].
@@ -109,7 +135,28 @@ pub fn train(
     tested: Tested,
     report: &mut dyn FnMut(&StepReport),
 ) -> Result<Outcome, RetrainError> {
-    let split = split(&prepared.dataset, rule, percentages);
+    let more = &More::NOTHING;
+    train_with(prepared, rule, percentages, trainer, tested, more, report)
+}
+
+/// Divides the photos by `rule`, trains, and measures on the test photos that `tested` says.
+/// `report` hears of the integer head's steps. `more` says what else is decided and kept.
+///
+/// # Errors
+/// See [`RetrainError`].
+pub fn train_with(
+    prepared: &Prepared,
+    rule: &Rule,
+    percentages: Percentages,
+    trainer: &Trainer,
+    tested: Tested,
+    more: &More,
+    report: &mut dyn FnMut(&StepReport),
+) -> Result<Outcome, RetrainError> {
+    let mut split = split(&prepared.dataset, rule, percentages);
+    if let Some(earlier) = &more.earlier {
+        split = earlier.keep(&prepared.dataset, rule, percentages, split);
+    }
     let photos_in = |bucket| split.photos(bucket).collect::<Vec<usize>>();
     let (training, validation, testing) = (
         photos_in(Bucket::Training),
@@ -132,16 +179,23 @@ pub fn train(
             let (seen, chosen_on) = part(features);
             let (head, _) = fit(&seen, &chosen_on, labels, trainer, &mut |_| {})?;
             let confusion = Confusion::of(&head, &features.select(&testing));
-            Some(Accuracy {
+            let accuracy = Accuracy {
                 right: confusion.right(),
                 photos: testing.len(),
-            })
+            };
+            Some((accuracy, head))
         }
     };
+    let float_head = float.as_ref().map(|(_, head)| head.clone());
+    let float = float.map(|(accuracy, _)| accuracy);
 
     let (seen, chosen_on) = part(&prepared.int8_features);
     let (head, c) = fit(&seen, &chosen_on, labels, trainer, report)?;
     let head = int8::quantise(&head, prepared.backbone.features(), &[&seen, &chosen_on])?;
+
+    let pool = sorted(&[&training, &validation]);
+    let decision = decide(prepared, &pool, trainer, c, more.verdict)?;
+    let answering = decision.answering(head.output);
 
     let counts = [training.len(), validation.len(), testing.len()];
     let (rule_name, seed) = match *rule {
@@ -163,13 +217,36 @@ pub fn train(
         int8_accuracy: None,
     };
     // Measured on the model itself, then written into it.
-    let unmeasured = write(prepared, &head, provenance)?;
+    let unmeasured = write(prepared, &head, &answering, provenance)?;
     let model = Model::read(&unmeasured)?;
     let (int8_validation, _, _) = measure(&model, prepared, &validation)?;
     let (int8, confusion, misclassified) = measure(&model, prepared, &testing)?;
     provenance.int8_accuracy = int8.share().map(|share| share as f32);
+    let loss = float_head
+        .zip(prepared.float_features.as_ref())
+        .map(|(float, features)| {
+            let mut loss = Loss::default();
+            for photo in validation.iter().chain(&testing).copied() {
+                let truth = prepared.dataset.photos[photo].label;
+                let answer = named(&model, &prepared.int8[photo])?;
+                let by_float = argmax(&float.logits(features.row(photo)));
+                loss.count(by_float == truth, answer == truth);
+            }
+            Ok::<_, RetrainError>(loss)
+        })
+        .transpose()?;
+    let plain = softmax_beta(head.output.scale);
+    let verdict = verdict::report(
+        &model,
+        decision,
+        plain,
+        testing.iter().map(|&photo| {
+            let label = prepared.dataset.photos[photo].label;
+            (prepared.int8[photo].as_slice(), label)
+        }),
+    )?;
     Ok(Outcome {
-        model: write(prepared, &head, provenance)?,
+        model: write(prepared, &head, &answering, provenance)?,
         c,
         split: SplitFile::new(&prepared.dataset, rule.clone(), percentages, &split),
         counts,
@@ -178,7 +255,56 @@ pub fn train(
         float,
         confusion,
         misclassified,
+        loss,
+        verdict,
     })
+}
+
+/// The photos of several parts in the order of the data set.
+fn sorted(parts: &[&[usize]]) -> Vec<usize> {
+    let mut photos = parts.concat();
+    photos.sort_unstable();
+    photos
+}
+
+/// Decides on the photos of `pool` by heads trained as the model's own, at the same strength.
+fn decide(
+    prepared: &Prepared,
+    pool: &[usize],
+    trainer: &Trainer,
+    c: Option<f64>,
+    options: verdict::Options,
+) -> Result<Decision, RetrainError> {
+    let labels = prepared.dataset.labels.len();
+    let photos = Photos {
+        rows: pool
+            .iter()
+            .map(|&photo| prepared.int8[photo].as_slice())
+            .collect(),
+        features: prepared.int8_features.select(pool),
+        known: prepared.known_labels(),
+        labels,
+    };
+    let trainer = match (trainer, c) {
+        (Trainer::Logistic(_), Some(c)) => Trainer::Logistic(logistic::Strength::Fixed(c)),
+        (trainer, _) => trainer.clone(),
+    };
+    verdict::decide(&photos, options, &|training| {
+        let (head, _) = fit(
+            training,
+            &training.select(&[]),
+            labels,
+            &trainer,
+            &mut |_| {},
+        )?;
+        Ok(head)
+    })
+}
+
+/// The answer of the model's last layer: of its logits the greatest.
+fn named(model: &Model<'_>, features: &[i8]) -> Result<usize, RetrainError> {
+    let outputs = run::head(model, features)?;
+    Ok(argmax(&outputs[..model.logit_len()]))
 }
 
 fn fit(
@@ -203,12 +329,13 @@ fn fit(
 fn write(
     prepared: &Prepared,
     head: &IntHead,
+    answering: &Answering,
     provenance: Provenance<'_>,
 ) -> Result<Vec<u8>, RetrainError> {
     let heading = Heading {
         input: prepared.input,
-        labels: prepared.dataset.labels.clone(),
-        unknown_below: 0,
+        labels: prepared.dataset.labels[..prepared.known_labels()].to_vec(),
+        answering: answering.clone(),
         provenance,
     };
     Ok(classifier(&prepared.backbone.int, head, &heading)?)
@@ -224,7 +351,7 @@ fn measure(
     let mut wrong = Vec::new();
     for &photo in photos {
         let truth = prepared.dataset.photos[photo].label;
-        let answer = argmax(&run::head(model, &prepared.int8[photo])?);
+        let answer = named(model, &prepared.int8[photo])?;
         pairs.push((truth, answer));
         if answer != truth {
             wrong.push((photo, answer));
