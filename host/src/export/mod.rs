@@ -2,4 +2,6 @@
 
 mod posy;
 
-pub use posy::{ExportError, Heading, classifier, extractor};
+pub use posy::{
+    ExportError, Heading, classifier, compact_classifier, compact_extractor, extractor, layer_specs,
+};

@@ -9,6 +9,7 @@ use posy_shared::softmax::Beta;
 
 use crate::backbone::network::{Activation, Common, IntLayer, IntNetwork, Quantisation};
 use crate::head::int8::IntHead;
+use crate::quantise::constant::remove_constant_channels;
 use crate::quantise::multiplier::{
     Multiplier as RealMultiplier, activation_range, add_params, effective_scales,
     quantise_multiplier,
@@ -65,6 +66,19 @@ pub fn extractor(network: &IntNetwork, heading: &Heading<'_>) -> Result<Vec<u8>,
     write_model(layer_specs(network)?, last_scale(network), heading)
 }
 
+/// [`extractor`] without the channels that are the same for every picture: the same output from less
+/// work, for boards.
+///
+/// # Errors
+/// See [`ExportError`].
+pub fn compact_extractor(
+    network: &IntNetwork,
+    heading: &Heading<'_>,
+) -> Result<Vec<u8>, ExportError> {
+    let layers = remove_constant_channels(&layer_specs(network)?).layers;
+    write_model(layers, last_scale(network), heading)
+}
+
 /// The model that names what it sees: the layers of `network`, then `head`.
 ///
 /// # Errors
@@ -74,6 +88,23 @@ pub fn classifier(
     head: &IntHead,
     heading: &Heading<'_>,
 ) -> Result<Vec<u8>, ExportError> {
+    extractor(&with_head(network, head)?, heading)
+}
+
+/// [`classifier`] without the channels that are the same for every picture: the same logits from less
+/// work, for boards. Its last layer does not read all features of `network`.
+///
+/// # Errors
+/// See [`ExportError`].
+pub fn compact_classifier(
+    network: &IntNetwork,
+    head: &IntHead,
+    heading: &Heading<'_>,
+) -> Result<Vec<u8>, ExportError> {
+    compact_extractor(&with_head(network, head)?, heading)
+}
+
+fn with_head(network: &IntNetwork, head: &IntHead) -> Result<IntNetwork, ExportError> {
     let features = network.layers.last().map(|layer| layer.common.output);
     let width = features.map_or(0, Shape::len);
     let labels = head.bias.len();
@@ -105,7 +136,7 @@ pub fn classifier(
         bias: head.bias.clone(),
         output: head.output,
     });
-    write_model(layer_specs(&network)?, last_scale(&network), heading)
+    Ok(network)
 }
 
 fn last_scale(network: &IntNetwork) -> f32 {
@@ -149,7 +180,11 @@ pub fn softmax_beta(logit_scale: f32) -> Beta {
     }
 }
 
-fn layer_specs(network: &IntNetwork) -> Result<Vec<LayerSpec>, ExportError> {
+/// The layers of `network` with the numbers that kernels need.
+///
+/// # Errors
+/// See [`ExportError`].
+pub fn layer_specs(network: &IntNetwork) -> Result<Vec<LayerSpec>, ExportError> {
     if network.layers.len() > 255 {
         return Err(ExportError::TooManyLayers(network.layers.len()));
     }

@@ -6,8 +6,8 @@ use rand::seq::index::sample;
 use rand_chacha::ChaCha8Rng;
 
 use super::{Prepared, RetrainError};
-use crate::export::{Heading, classifier};
-use crate::head::int8::{self, IntHead};
+use crate::export::{Heading, classifier, compact_classifier};
+use crate::head::int8;
 use crate::head::metrics::{Confusion, argmax};
 use crate::head::sgd::{self, Batch, StepReport};
 use crate::head::{Features, Head, logistic};
@@ -162,14 +162,23 @@ pub fn train(
         float_accuracy: float.and_then(Accuracy::share).map(|share| share as f32),
         int8_accuracy: None,
     };
-    // Measured on the model itself, then written into it.
-    let unmeasured = write(prepared, &head, provenance)?;
-    let model = Model::read(&unmeasured)?;
+    // Measured with all features, of which the model itself then reads those that vary.
+    let heading = heading(prepared, provenance);
+    let whole = classifier(&prepared.backbone.int, &head, &heading)?;
+    let model = Model::read(&whole)?;
     let (int8_validation, _, _) = measure(&model, prepared, &validation)?;
     let (int8, confusion, misclassified) = measure(&model, prepared, &testing)?;
     provenance.int8_accuracy = int8.share().map(|share| share as f32);
+    let heading = Heading {
+        provenance,
+        ..heading
+    };
+    let compact = compact_classifier(&prepared.backbone.int, &head, &heading)?;
+    if Model::read(&compact)?.golden().logits != model.golden().logits {
+        return Err(RetrainError::Compact);
+    }
     Ok(Outcome {
-        model: write(prepared, &head, provenance)?,
+        model: compact,
         c,
         split: SplitFile::new(&prepared.dataset, rule.clone(), percentages, &split),
         counts,
@@ -200,18 +209,13 @@ fn fit(
     })
 }
 
-fn write(
-    prepared: &Prepared,
-    head: &IntHead,
-    provenance: Provenance<'_>,
-) -> Result<Vec<u8>, RetrainError> {
-    let heading = Heading {
+fn heading<'a>(prepared: &Prepared, provenance: Provenance<'a>) -> Heading<'a> {
+    Heading {
         input: prepared.input,
         labels: prepared.dataset.labels.clone(),
         unknown_below: 0,
         provenance,
-    };
-    Ok(classifier(&prepared.backbone.int, head, &heading)?)
+    }
 }
 
 /// What the model's last layer makes of the photos' features.

@@ -51,7 +51,7 @@ macro_rules! depthwise {
         ///
         /// # Safety
         /// All of the job must be as its fields say: rows of `4 * words + rest` bytes for each
-        /// channel, at least one word; copies as long, in buffers that the windows of all outputs,
+        /// channel, at least one byte; copies as long, in buffers that the windows of all outputs,
         /// rounded up to four, lie in; weights, tables and output for all channels.
         #[inline(never)]
         pub(super) unsafe fn $name(job: *mut Job) {
@@ -64,9 +64,9 @@ macro_rules! depthwise {
                     "vmov s3, r0",
                     // A channel: its rows.
                     "2:",
-                    depthwise!(@copy "0" "12"),
-                    depthwise!(@copy "4" "16"),
-                    depthwise!(@copy "8" "20"),
+                    depthwise!(@copy "0" "12" "1"),
+                    depthwise!(@copy "4" "16" "2"),
+                    depthwise!(@copy "8" "20" "3"),
                     // Its taps, doubled: (first, third) and second of each row.
                     "ldr r1, [r0, #44]",
                     depthwise!(@taps "0" "" "0"),
@@ -142,6 +142,11 @@ macro_rules! depthwise {
                     "bne 2b",
                     "add sp, sp, #24",
                     "pop {{r6, r7}}",
+                    "b 10f",
+                    depthwise!(@narrow "0" "1"),
+                    depthwise!(@narrow "4" "2"),
+                    depthwise!(@narrow "8" "3"),
+                    "10:",
                     inout("r0") job => _,
                     out("r1") _,
                     out("r2") _,
@@ -167,17 +172,17 @@ macro_rules! depthwise {
         }
     };
     // A row of `words` words and `rest` bytes: the last word overlaps the one before.
-    (@copy $row:literal $copy:literal) => { concat!(
+    (@copy $row:literal $copy:literal $place:literal) => { concat!(
         "ldr r1, [r0, #", $row, "]\n",
         "cmp r1, #0\n",
-        "beq 7f\n",
+        "beq 7", $place, "f\n",
         "ldr r2, [r0, #", $copy, "]\n",
         "ldrd r3, r5, [r0, #36]\n",
         "lsrs r3, r3, #1\n",
+        "beq 5", $place, "f\n",
         "bcc 8f\n",
         "ldr r4, [r1], #4\n",
         "str r4, [r2], #4\n",
-        "beq 9f\n",
         "8:\n",
         "ldr r4, [r1], #4\n",
         "ldr r6, [r1], #4\n",
@@ -185,7 +190,7 @@ macro_rules! depthwise {
         "str r4, [r2], #4\n",
         "str r6, [r2], #4\n",
         "bne 8b\n",
-        "9:\n",
+        "9", $place, ":\n",
         "cbz r5, 6f\n",
         "add r1, r1, r5\n",
         "add r2, r2, r5\n",
@@ -193,7 +198,24 @@ macro_rules! depthwise {
         "str r4, [r2, #-4]\n",
         "6:\n",
         "str r1, [r0, #", $row, "]\n",
-        "7:\n",
+        "7", $place, ":\n",
+    ) };
+    // What a row of less than two words does, out of the way: one word and then its bytes as above,
+    // or bytes alone.
+    (@narrow $row:literal $place:literal) => { concat!(
+        "5", $place, ":\n",
+        "bcs 6f\n",
+        "8:\n",
+        "ldrb r4, [r1], #1\n",
+        "strb r4, [r2], #1\n",
+        "subs r5, r5, #1\n",
+        "bne 8b\n",
+        "str r1, [r0, #", $row, "]\n",
+        "b 7", $place, "b\n",
+        "6:\n",
+        "ldr r4, [r1], #4\n",
+        "str r4, [r2], #4\n",
+        "b 9", $place, "b\n",
     ) };
     (@taps $weight:literal $shift:literal $place:literal) => { concat!(
         "ldr r2, [r1, #", $weight, "]\n",

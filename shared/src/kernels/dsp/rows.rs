@@ -33,7 +33,7 @@ pub(super) fn by_rows(
     let suits = suits(stage, output_channels)
         && params.input_layout == Layout::Planar
         && (1..=2).contains(&stride)
-        && input_width >= 4
+        && input_width > 0
         && copy_len <= MAX_COPY
         && params.input_channels == output_channels
         && params.weights.len() >= 9 * output_channels
