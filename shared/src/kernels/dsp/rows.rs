@@ -69,7 +69,7 @@ pub(super) fn by_rows(
         bias: channels.bias.as_ptr(),
         multiplier: channels.multiplier.as_ptr(),
         shift: channels.shift.as_ptr(),
-        zero_point: stage.zero_point.into(),
+        twice_zero_point: 2 * i32::from(stage.zero_point) + 1,
         output: output.as_mut_ptr(),
         c_step,
         x_step,

@@ -185,10 +185,11 @@ impl Sums<'_> {
             return;
         }
         let terms = self.weights.terms().next_multiple_of(TERMS);
-        let zero_point = self.output.zero_point.into();
+        let zero_point = i32::from(self.output.zero_point);
         let away = away(self.output);
         let rest = (terms / TERMS + 3) % 4;
         if part.few == 0 {
+            let (fours, threes) = (4 * part.fours * terms / 2, 3 * part.threes * terms / 2);
             let mut job = many::Job {
                 weights: pairs.weights.as_ptr(),
                 wide: wide.as_mut_ptr(),
@@ -200,10 +201,10 @@ impl Sums<'_> {
                 output: pairs.output,
                 step: pairs.step,
                 pair_step: pairs.pair_step,
-                fours: part.fours,
-                threes: part.threes,
+                fours_end: activations[..fours].as_ptr_range().end,
+                threes_end: activations[..fours + threes].as_ptr_range().end,
                 pairs: pairs.count,
-                zero_point,
+                twice_zero_point: 2 * zero_point + 1,
                 rest,
             };
             // SAFETY: as the caller says.
