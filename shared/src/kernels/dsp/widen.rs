@@ -248,7 +248,7 @@ const RGB_WORDS: usize = 14;
 
 /// Widens whole windows of a picture's three channels: of `count` pixels from output column `x` on,
 /// the pixel at `index` and those after it of a block of `OF`. False where one reaches beyond the
-/// picture or it has other channels.
+/// picture to a side, all of it above or below, or it has other channels.
 fn widen_rgb<const OF: usize>(
     params: &ConvParams<'_>,
     rows: [Option<&[i8]>; 3],
@@ -259,20 +259,30 @@ fn widen_rgb<const OF: usize>(
     let Some(start) = (3 * x * params.stride).checked_sub(3 * params.pad_left) else {
         return false;
     };
-    let advance = 3 * params.stride;
+    let step = 3 * params.stride;
     if count == 0 || index + count > OF {
         return false;
     }
-    let len = advance * (count - 1) + 9;
-    let part = |row: Option<&[i8]>| Some(row?.get(start..start + len)?.as_ptr());
-    let [Some(top), Some(middle), Some(bottom)] = rows.map(part) else {
+    let len = step * (count - 1) + 9;
+    // Above and below the picture it is all zero points, the same for each window.
+    let padding = [params.input_zero_point; 9];
+    let part = |row: Option<&[i8]>| match row {
+        Some(row) => Some((row.get(start..start + len)?.as_ptr(), step)),
+        None => Some((padding.as_ptr(), 0)),
+    };
+    let [
+        Some((top, top_step)),
+        Some((middle, middle_step)),
+        Some((bottom, bottom_step)),
+    ] = rows.map(part)
+    else {
         return false;
     };
-    if params.input_channels != 3 || scratch.len() < RGB_WORDS * OF {
+    if middle_step == 0 || params.input_channels != 3 || scratch.len() < RGB_WORDS * OF {
         return false;
     }
     let zero_point = params.input_zero_point;
-    // SAFETY: nine bytes are read from each of the three rows, `count` times, `advance` apart; the
+    // SAFETY: nine bytes are read from each of the three rows, `count` times, its step apart; the
     // words written are `n * OF` and `index + i` further for `n` below 14 and `i` below `count`, all
     // in scratch as `index + count <= OF`.
     unsafe {
@@ -298,9 +308,9 @@ fn widen_rgb<const OF: usize>(
             "ldr {word}, [{bottom}, #5]",
             "orr {word}, {last}, {word}, lsr #8",
             rgb_word!("12" "13"),
-            "add {top}, {top}, {advance}",
-            "add {middle}, {middle}, {advance}",
-            "add {bottom}, {bottom}, {advance}",
+            "add {top}, {top}, {top_step}",
+            "add {middle}, {middle}, {middle_step}",
+            "add {bottom}, {bottom}, {bottom_step}",
             "add {to}, {to}, #4",
             "subs {count}, {count}, #1",
             "bne 2b",
@@ -312,7 +322,9 @@ fn widen_rgb<const OF: usize>(
             last = in(reg) u32::from(zero_point as u8) << 24,
             negative = in(reg) twice(zero_point),
             to = inout(reg) scratch.as_mut_ptr().add(index) => _,
-            advance = in(reg) advance,
+            top_step = in(reg) top_step,
+            middle_step = in(reg) middle_step,
+            bottom_step = in(reg) bottom_step,
             count = inout(reg) count => _,
             step = const 4 * OF,
             options(nostack),
