@@ -86,8 +86,8 @@ impl Sums<'_> {
             && output.len() >= self.outputs * self.width
     }
 
-    /// Computes the row. `widen` widens the activations of so many pixels from a column on into the
-    /// words of their block.
+    /// Computes the row. `widen` widens the activations from a column on into words, for blocks of so
+    /// many pixels that fill all the words.
     pub fn compute(
         &self,
         scratch: &mut [u32],
@@ -106,11 +106,11 @@ impl Sums<'_> {
             let mut words = &mut *activations;
             x = part.x;
             for (blocks, of) in part.blocks() {
-                for _ in 0..blocks {
-                    let (block, others) = words.split_at_mut(terms / 2 * of);
-                    widen(x, of, block);
-                    (words, x) = (others, x + of);
+                let (run, others) = words.split_at_mut(terms / 2 * of * blocks);
+                if blocks > 0 {
+                    widen(x, of, run);
                 }
+                (words, x) = (others, x + of * blocks);
             }
             self.compute_part(part, wide, activations, output);
         }

@@ -166,21 +166,24 @@ macro_rules! widen_block {
     };
 }
 
-/// A function that widens a block of pixels, each of `inputs` numbers, at least four. The last
+/// A function that widens blocks of pixels, each of `inputs` numbers, at least four. The last
 /// numbers of a pixel that make no whole word are read as the end of a word, and zero points come
 /// after them.
 macro_rules! widen_pixels {
     ($name:ident, $pixels:tt) => {
         fn $name(input: &[i8], inputs: usize, zero_point: i8, scratch: &mut [u32]) -> bool {
             let words = $pixels * inputs.next_multiple_of(TERMS) / 2;
-            if inputs < TERMS || input.len() < $pixels * inputs || scratch.len() < words {
+            if inputs < TERMS {
                 return false;
             }
             let shift = 8 * (inputs.next_multiple_of(TERMS) - inputs) as u32;
             let fill = u32::from_le_bytes([zero_point as u8; 4]).unbounded_shl(32 - shift);
+            let (negative, whole) = (twice(zero_point), inputs / TERMS);
+            let pixels = input.chunks_exact($pixels * inputs);
+            for (pixels, words) in pixels.zip(scratch.chunks_exact_mut(words)) {
             // SAFETY: all pixels are read from their first number to their last, in words that end
             // there at the latest; each whole or begun block of four terms writes two words for
-            // each pixel, which scratch has.
+            // each pixel, which `words` has.
             unsafe {
                 core::arch::asm!(
                     "2:",
@@ -202,17 +205,18 @@ macro_rules! widen_pixels {
                     w1 = out(reg) _,
                     e0 = out(reg) _,
                     e1 = out(reg) _,
-                    p = inout(reg) input.as_ptr() => _,
-                    q = inout(reg) input.as_ptr().add(2 * inputs) => _,
+                    p = inout(reg) pixels.as_ptr() => _,
+                    q = inout(reg) pixels.as_ptr().add(2 * inputs) => _,
                     inputs = in(reg) inputs,
-                    to = inout(reg) scratch.as_mut_ptr() => _,
-                    negative = in(reg) twice(zero_point),
-                    count = inout(reg) inputs / TERMS => _,
+                    to = inout(reg) words.as_mut_ptr() => _,
+                    negative = in(reg) negative,
+                    count = inout(reg) whole => _,
                     // The shift is in the lowest byte, where a shift is looked for and the fill has
                     // nothing.
                     shift = in(reg) shift | fill,
                     options(nostack),
                 );
+            }
             }
             true
         }
@@ -222,7 +226,7 @@ macro_rules! widen_pixels {
 widen_pixels!(four_pixels, 4);
 widen_pixels!(three_pixels, 3);
 
-/// Widens the activations of a block of `of` pixels, each of `inputs` numbers, into its words of
+/// Widens the activations of blocks of `of` pixels, each of `inputs` numbers, into their words: all of
 /// `scratch`.
 pub(super) fn widen_pixels(
     input: &[i8],
@@ -236,9 +240,14 @@ pub(super) fn widen_pixels(
         3 => three_pixels(input, inputs, zero_point, scratch),
         _ => false,
     };
-    if !done {
-        for (index, pixel) in input.chunks_exact(inputs).take(of).enumerate() {
-            widen_pixel(pixel, zero_point, Pixel { index, of }, scratch);
+    if done {
+        return;
+    }
+    let words = of * inputs.next_multiple_of(TERMS) / 2;
+    let blocks = input.chunks(of * inputs);
+    for (block, words) in blocks.zip(scratch.chunks_exact_mut(words)) {
+        for (index, pixel) in block.chunks_exact(inputs).enumerate() {
+            widen_pixel(pixel, zero_point, Pixel { index, of }, words);
         }
     }
 }
@@ -246,9 +255,9 @@ pub(super) fn widen_pixels(
 /// Words of a window of three channels.
 const RGB_WORDS: usize = 14;
 
-/// Widens whole windows of a picture's three channels: of `count` pixels from output column `x` on,
-/// the pixel at `index` and those after it of a block of `OF`. False where one reaches beyond the
-/// picture to a side, all of it above or below, or it has other channels.
+/// Widens whole windows of a picture's three channels from output column `x` on: of `count` pixels, the
+/// one at `index` and those after it, of each block of `OF` in `scratch`. False where a window reaches
+/// beyond the picture to a side, or all of it is above or below, or there are other channels.
 fn widen_rgb<const OF: usize>(
     params: &ConvParams<'_>,
     rows: [Option<&[i8]>; 3],
@@ -260,10 +269,11 @@ fn widen_rgb<const OF: usize>(
         return false;
     };
     let step = 3 * params.stride;
-    if count == 0 || index + count > OF {
+    let pixels = scratch.len() / (RGB_WORDS * OF) * count;
+    if pixels == 0 || index + count > OF {
         return false;
     }
-    let len = step * (count - 1) + 9;
+    let len = step * (pixels - 1) + 9;
     // Above and below the picture it is all zero points, the same for each window.
     let padding = [params.input_zero_point; 9];
     let part = |row: Option<&[i8]>| match row {
@@ -271,70 +281,73 @@ fn widen_rgb<const OF: usize>(
         None => Some((padding.as_ptr(), 0)),
     };
     let [
-        Some((top, top_step)),
-        Some((middle, middle_step)),
-        Some((bottom, bottom_step)),
+        Some((mut top, top_step)),
+        Some((mut middle, middle_step)),
+        Some((mut bottom, bottom_step)),
     ] = rows.map(part)
     else {
         return false;
     };
-    if middle_step == 0 || params.input_channels != 3 || scratch.len() < RGB_WORDS * OF {
+    if middle_step == 0 || params.input_channels != 3 {
         return false;
     }
-    let zero_point = params.input_zero_point;
-    // SAFETY: nine bytes are read from each of the three rows, `count` times, its step apart; the
-    // words written are `n * OF` and `index + i` further for `n` below 14 and `i` below `count`, all
-    // in scratch as `index + count <= OF`.
-    unsafe {
-        core::arch::asm!(
-            "2:",
-            "ldr {word}, [{top}]",
-            rgb_word!("0" "1"),
-            "ldr {word}, [{top}, #4]",
-            rgb_word!("2" "3"),
-            "ldrb {word}, [{top}, #8]",
-            "ldr {even}, [{middle}]",
-            "orr {word}, {word}, {even}, lsl #8",
-            rgb_word!("4" "5"),
-            "ldr {word}, [{middle}, #3]",
-            rgb_word!("6" "7"),
-            "ldrh {word}, [{middle}, #7]",
-            "ldrh {even}, [{bottom}]",
-            "orr {word}, {word}, {even}, lsl #16",
-            rgb_word!("8" "9"),
-            "ldr {word}, [{bottom}, #2]",
-            rgb_word!("10" "11"),
-            // The last word ends with a zero point.
-            "ldr {word}, [{bottom}, #5]",
-            "orr {word}, {last}, {word}, lsr #8",
-            rgb_word!("12" "13"),
-            "add {top}, {top}, {top_step}",
-            "add {middle}, {middle}, {middle_step}",
-            "add {bottom}, {bottom}, {bottom_step}",
-            "add {to}, {to}, #4",
-            "subs {count}, {count}, #1",
-            "bne 2b",
-            word = out(reg) _,
-            even = out(reg) _,
-            top = inout(reg) top => _,
-            middle = inout(reg) middle => _,
-            bottom = inout(reg) bottom => _,
-            last = in(reg) u32::from(zero_point as u8) << 24,
-            negative = in(reg) twice(zero_point),
-            to = inout(reg) scratch.as_mut_ptr().add(index) => _,
-            top_step = in(reg) top_step,
-            middle_step = in(reg) middle_step,
-            bottom_step = in(reg) bottom_step,
-            count = inout(reg) count => _,
-            step = const 4 * OF,
-            options(nostack),
-        );
+    let last = u32::from(params.input_zero_point as u8) << 24;
+    let negative = twice(params.input_zero_point);
+    for words in scratch.chunks_exact_mut(RGB_WORDS * OF) {
+        // SAFETY: nine bytes are read from each of the three rows, `count` times in each block, its
+        // step apart: `len` in all; the words written are `n * OF` and `index + i` further for `n` below 14
+        // and `i` below `count`, all of the block as `index + count <= OF`.
+        unsafe {
+            core::arch::asm!(
+                "2:",
+                "ldr {word}, [{top}]",
+                rgb_word!("0" "1"),
+                "ldr {word}, [{top}, #4]",
+                rgb_word!("2" "3"),
+                "ldrb {word}, [{top}, #8]",
+                "ldr {even}, [{middle}]",
+                "orr {word}, {word}, {even}, lsl #8",
+                rgb_word!("4" "5"),
+                "ldr {word}, [{middle}, #3]",
+                rgb_word!("6" "7"),
+                "ldrh {word}, [{middle}, #7]",
+                "ldrh {even}, [{bottom}]",
+                "orr {word}, {word}, {even}, lsl #16",
+                rgb_word!("8" "9"),
+                "ldr {word}, [{bottom}, #2]",
+                rgb_word!("10" "11"),
+                // The last word ends with a zero point.
+                "ldr {word}, [{bottom}, #5]",
+                "orr {word}, {last}, {word}, lsr #8",
+                rgb_word!("12" "13"),
+                "add {top}, {top}, {top_step}",
+                "add {middle}, {middle}, {middle_step}",
+                "add {bottom}, {bottom}, {bottom_step}",
+                "add {to}, {to}, #4",
+                "subs {count}, {count}, #1",
+                "bne 2b",
+                word = out(reg) _,
+                even = out(reg) _,
+                top = inout(reg) top,
+                middle = inout(reg) middle,
+                bottom = inout(reg) bottom,
+                last = in(reg) last,
+                negative = in(reg) negative,
+                to = inout(reg) words.as_mut_ptr().add(index) => _,
+                top_step = in(reg) top_step,
+                middle_step = in(reg) middle_step,
+                bottom_step = in(reg) bottom_step,
+                count = inout(reg) count => _,
+                step = const 4 * OF,
+                options(nostack),
+            );
+        }
     }
     true
 }
 
-/// Widens the windows of a block of `of` pixels from output column `x` on into its words of
-/// `scratch`; `window` has room for one.
+/// Widens the windows of blocks of `of` pixels from output column `x` on into their words: all of
+/// `scratch`. `window` has room for one.
 pub(super) fn widen_windows(
     params: &ConvParams<'_>,
     rows: [Option<&[i8]>; 3],
@@ -348,14 +361,26 @@ pub(super) fn widen_windows(
         2 => widen_rgb::<2>,
         _ => widen_rgb::<1>,
     };
-    if rgb(params, rows, x, (0, of), scratch) {
-        return;
-    }
-    for index in 0..of {
-        if !rgb(params, rows, x + index, (index, 1), scratch) {
-            gather(params, rows, x + index, window);
-            let place = Pixel { index, of };
-            widen_pixel(window, params.input_zero_point, place, scratch);
+    let words = of * params.weights.terms().next_multiple_of(TERMS) / 2;
+    let blocks = scratch.len() / words;
+    // The first block and the last may meet an edge.
+    let (first, others) = scratch.split_at_mut(words.min(scratch.len()));
+    let inner = blocks.saturating_sub(2);
+    let (inside, last) = others.split_at_mut(inner * words);
+    for (block, part) in [(0, first), (1, inside), (inner + 1, last)] {
+        let x = x + block * of;
+        if rgb(params, rows, x, (0, of), part) {
+            continue;
+        }
+        for (block, words) in part.chunks_exact_mut(words).enumerate() {
+            for index in 0..of {
+                let x = x + block * of + index;
+                if !rgb(params, rows, x, (index, 1), words) {
+                    gather(params, rows, x, window);
+                    let place = Pixel { index, of };
+                    widen_pixel(window, params.input_zero_point, place, words);
+                }
+            }
         }
     }
 }
