@@ -6,6 +6,7 @@ pub mod boards;
 pub mod emulator;
 pub mod frames;
 pub mod logs;
+pub mod networks;
 pub mod pico;
 pub mod scratch;
 pub mod server;

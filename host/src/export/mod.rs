@@ -15,4 +15,7 @@ mod posy;
 pub mod tflite;
 
 pub use graph::{with_float_head, with_int_head};
-pub use posy::{Answering, ExportError, Heading, classifier, extractor, softmax_beta};
+pub use posy::{
+    Answering, ExportError, Heading, classifier, compact_classifier, compact_extractor, extractor,
+    layer_specs, softmax_beta,
+};

@@ -10,6 +10,7 @@ use posy_shared::softmax::Beta;
 use super::graph::with_int_head;
 use crate::backbone::network::{IntNetwork, Quantisation};
 use crate::head::int8::IntHead;
+use crate::quantise::constant::{Inputs, remove_constant_channels};
 use crate::quantise::multiplier::{
     Multiplier as RealMultiplier, activation_range, add_params, effective_scales,
     quantise_multiplier,
@@ -91,6 +92,39 @@ pub fn extractor(network: &IntNetwork, heading: &Heading<'_>) -> Result<Vec<u8>,
     write_model(layer_specs(network)?, last_scale(network), heading)
 }
 
+/// [`extractor`] without the channels that are the same for every picture: the same output from less
+/// work, for boards.
+///
+/// # Errors
+/// See [`ExportError`].
+pub fn compact_extractor(
+    network: &IntNetwork,
+    heading: &Heading<'_>,
+) -> Result<Vec<u8>, ExportError> {
+    let specs = layer_specs(network)?;
+    let Some(acceptance) = &heading.answering.acceptance else {
+        let layers = remove_constant_channels(&specs, Inputs::Weighed).layers;
+        return write_model(layers, last_scale(network), heading);
+    };
+    // A feature that never varies lies at its centre and adds nothing to the familiarity.
+    let reduced = remove_constant_channels(&specs, Inputs::Varying);
+    let mut heading = heading.clone();
+    heading.answering.acceptance = Some(AcceptanceSpec {
+        facts: acceptance.facts,
+        centre: chosen(&acceptance.centre, &reduced.inputs),
+        scale: chosen(&acceptance.scale, &reduced.inputs),
+        prototypes: chosen(&acceptance.prototypes, &reduced.inputs),
+    });
+    write_model(reduced.layers, last_scale(network), &heading)
+}
+
+/// Those of `numbers`, rows as long as `kept`, that are kept.
+fn chosen<T: Copy>(numbers: &[T], kept: &[bool]) -> Vec<T> {
+    let kept = kept.iter().cycle();
+    let kept = numbers.iter().zip(kept).filter(|(_, kept)| **kept);
+    kept.map(|(number, _)| *number).collect()
+}
+
 /// The model that names what it sees: the layers of `network`, then `head`.
 ///
 /// # Errors
@@ -100,6 +134,27 @@ pub fn classifier(
     head: &IntHead,
     heading: &Heading<'_>,
 ) -> Result<Vec<u8>, ExportError> {
+    extractor(&with_head(network, head, heading)?, heading)
+}
+
+/// [`classifier`] without the channels that are the same for every picture: the same logits from less
+/// work, for boards. Its last layer does not read all features of `network`.
+///
+/// # Errors
+/// See [`ExportError`].
+pub fn compact_classifier(
+    network: &IntNetwork,
+    head: &IntHead,
+    heading: &Heading<'_>,
+) -> Result<Vec<u8>, ExportError> {
+    compact_extractor(&with_head(network, head, heading)?, heading)
+}
+
+fn with_head(
+    network: &IntNetwork,
+    head: &IntHead,
+    heading: &Heading<'_>,
+) -> Result<IntNetwork, ExportError> {
     let features = network.layers.last().map(|layer| layer.common.output);
     let width = features.map_or(0, Shape::len);
     let acceptance = heading.answering.acceptance.as_ref();
@@ -117,8 +172,7 @@ pub fn classifier(
     head.weights.resize(head.weights.len() + width * more, 0);
     head.weight_scales.extend_from_within(..more);
     head.bias.resize(head.bias.len() + more, 0);
-    let network = with_int_head(network, &head)?;
-    write_model(layer_specs(&network)?, last_scale(&network), heading)
+    with_int_head(network, &head)
 }
 
 fn last_scale(network: &IntNetwork) -> f32 {
@@ -165,7 +219,11 @@ pub fn softmax_beta(logit_scale: f32) -> Beta {
     }
 }
 
-fn layer_specs(network: &IntNetwork) -> Result<Vec<LayerSpec>, ExportError> {
+/// The layers of `network` with the numbers that kernels need.
+///
+/// # Errors
+/// See [`ExportError`].
+pub fn layer_specs(network: &IntNetwork) -> Result<Vec<LayerSpec>, ExportError> {
     if network.layers.len() > 255 {
         return Err(ExportError::TooManyLayers(network.layers.len()));
     }

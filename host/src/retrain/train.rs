@@ -6,7 +6,7 @@ use rand::seq::index::sample;
 use rand_chacha::ChaCha8Rng;
 
 use super::{Loss, Prepared, RetrainError};
-use crate::export::{Answering, Heading, classifier, softmax_beta};
+use crate::export::{Answering, Heading, classifier, compact_classifier, softmax_beta};
 use crate::head::int8::{self, IntHead};
 use crate::head::metrics::{Confusion, argmax};
 use crate::head::sgd::{self, Batch, StepReport};
@@ -74,11 +74,26 @@ impl Accuracy {
 /// Index of a photo among the prepared ones, and the label that it is wrongly given.
 pub type Misclassified = (usize, usize);
 
+/// The last layer in every form that is exported.
+#[derive(Clone, Debug)]
+pub struct Heads {
+    /// As the board computes it.
+    pub int: IntHead,
+    /// What that was quantised from.
+    pub real: Head,
+    /// That of the float network, trained on its own features.
+    pub float: Option<Head>,
+    /// What the softmax multiplies logits by, so that scores are calibrated.
+    pub beta: f32,
+}
+
 /// A trained model and how good it is.
 #[derive(Clone, Debug)]
 pub struct Outcome {
     /// The bytes of the `.posy` file.
     pub model: Vec<u8>,
+    /// The last layer.
+    pub heads: Heads,
     /// The penalty's strength that was chosen, where there was one to choose.
     pub c: Option<f64>,
     /// Which photo is in which part.
@@ -191,7 +206,12 @@ pub fn train_with(
 
     let (seen, chosen_on) = part(&prepared.int8_features);
     let (head, c) = fit(&seen, &chosen_on, labels, trainer, report)?;
-    let head = int8::quantise(&head, prepared.backbone.features(), &[&seen, &chosen_on])?;
+    let real_head = head;
+    let head = int8::quantise(
+        &real_head,
+        prepared.backbone.features(),
+        &[&seen, &chosen_on],
+    )?;
 
     let pool = sorted(&[&training, &validation]);
     let decision = decide(prepared, &pool, trainer, c, more.verdict)?;
@@ -216,13 +236,15 @@ pub fn train_with(
         float_accuracy: float.and_then(Accuracy::share).map(|share| share as f32),
         int8_accuracy: None,
     };
-    // Measured on the model itself, then written into it.
-    let unmeasured = write(prepared, &head, &answering, provenance)?;
-    let model = Model::read(&unmeasured)?;
+    // Measured with all features, of which the model itself then reads those that vary.
+    let heading = heading(prepared, &answering, provenance);
+    let whole = classifier(&prepared.backbone.int, &head, &heading)?;
+    let model = Model::read(&whole)?;
     let (int8_validation, _, _) = measure(&model, prepared, &validation)?;
     let (int8, confusion, misclassified) = measure(&model, prepared, &testing)?;
     provenance.int8_accuracy = int8.share().map(|share| share as f32);
     let loss = float_head
+        .as_ref()
         .zip(prepared.float_features.as_ref())
         .map(|(float, features)| {
             let mut loss = Loss::default();
@@ -245,8 +267,22 @@ pub fn train_with(
             (prepared.int8[photo].as_slice(), label)
         }),
     )?;
+    let heading = Heading {
+        provenance,
+        ..heading
+    };
+    let compact = compact_classifier(&prepared.backbone.int, &head, &heading)?;
+    if Model::read(&compact)?.golden().logits != model.golden().logits {
+        return Err(RetrainError::Compact);
+    }
     Ok(Outcome {
-        model: write(prepared, &head, &answering, provenance)?,
+        model: compact,
+        heads: Heads {
+            int: head,
+            real: real_head,
+            float: float_head,
+            beta: (1.0 / answering.temperature) as f32,
+        },
         c,
         split: SplitFile::new(&prepared.dataset, rule.clone(), percentages, &split),
         counts,
@@ -326,19 +362,17 @@ fn fit(
     })
 }
 
-fn write(
+fn heading<'a>(
     prepared: &Prepared,
-    head: &IntHead,
     answering: &Answering,
-    provenance: Provenance<'_>,
-) -> Result<Vec<u8>, RetrainError> {
-    let heading = Heading {
+    provenance: Provenance<'a>,
+) -> Heading<'a> {
+    Heading {
         input: prepared.input,
         labels: prepared.dataset.labels[..prepared.known_labels()].to_vec(),
         answering: answering.clone(),
         provenance,
-    };
-    Ok(classifier(&prepared.backbone.int, head, &heading)?)
+    }
 }
 
 /// What the model's last layer makes of the photos' features.

@@ -61,7 +61,7 @@ pub(super) struct Tables {
 impl Tables {
     fn refill(&mut self, seeded: &mut Seeded, terms: usize) {
         let bits = 16 + usize::BITS - terms.leading_zeros();
-        // Half the time as in most networks: no channel shifts left.
+        // Half the time as in most networks: no channel shifts left, or far to the right.
         let narrow = seeded.below(2) == 0;
         for channel in 0..MAX_CHANNELS {
             let bias = seeded.next() as i32 >> 14;
@@ -78,6 +78,7 @@ impl Tables {
                 0 => 0,
                 1 if !narrow => 1,
                 2 if !narrow => 4,
+                3 if narrow => *OutputStage::NARROW_SHIFTS.start(),
                 3 => -31,
                 _ => -((bits as i8 - 8) + (seeded.next() & 3) as i8 - 2).max(0),
             };
@@ -96,7 +97,9 @@ impl Tables {
             min: clamp.min,
             max: clamp.max,
             // Biases here have at most 18 bits, and sums of MAX_WEIGHTS products 27.
-            narrow: self.shift[..outputs].iter().all(|&shift| shift <= 0),
+            narrow: self.shift[..outputs]
+                .iter()
+                .all(|shift| OutputStage::NARROW_SHIFTS.contains(shift)),
         }
     }
 }
