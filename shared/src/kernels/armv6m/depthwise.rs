@@ -15,17 +15,17 @@ pub(super) const TAPS: usize = 9;
 pub(super) struct Job {
     /// 0: to outputs, of the left half.
     pub outputs: Outputs,
-    /// 24: columns of three words.
+    /// 36: columns of three words.
     pub columns: *const u32,
-    /// 28: what sums begin with.
+    /// 40: what sums begin with.
     pub bias: i32,
-    /// 32: outputs in a half.
+    /// 44: outputs in a half.
     pub count: usize,
-    /// 36: bytes from the end of a window back to the beginning of the next.
+    /// 48: bytes from the end of a window back to the beginning of the next.
     pub back: usize,
-    /// 40: bytes from an output of the left half to that of the right.
+    /// 52: bytes from an output of the left half to that of the right.
     pub apart: usize,
-    /// 44: weights, column by column; none is -128.
+    /// 56: weights, column by column; none is -128.
     pub weights: [i32; TAPS],
 }
 
@@ -51,13 +51,13 @@ macro_rules! depthwise {
                 "mov r10, r1",
                 "ldr r1, [r0, #20]",
                 "mov r11, r1",
-                "ldr r1, [r0, #40]",
+                "ldr r1, [r0, #52]",
                 "mov r12, r1",
                 "2:",
                 "ldr r1, [sp]",
-                "ldr r0, [r1, #24]",
-                "ldr r6, [r1, #28]",
-                "adds r1, r1, #44",
+                "ldr r0, [r1, #36]",
+                "ldr r6, [r1, #40]",
+                "adds r1, r1, #56",
                 "lsls r2, r6, #16",
                 "adds r2, r2, r6",
                 "mov r8, r2",
@@ -82,23 +82,25 @@ macro_rules! depthwise {
                 "subs r2, r2, r3",
                 "mov r8, r6",
                 "ldr r3, [sp]",
-                "ldr r4, [r3, #36]",
+                "ldr r4, [r3, #48]",
                 "subs r0, r0, r4",
-                "str r0, [r3, #24]",
+                "str r0, [r3, #36]",
                 "ldmia r3!, {{r0, r1, r6, r7}}",
-                output!($rounding "ble"),
+                output!($rounding plain),
                 "strb r3, [r1]",
                 "mov r2, r8",
-                output!($rounding "ble"),
+                output!($rounding plain),
                 "mov r4, r12",
                 "strb r3, [r1, r4]",
                 "add r1, r11",
                 "ldr r0, [sp]",
                 "str r1, [r0, #4]",
-                "ldr r2, [r0, #32]",
+                "ldr r2, [r0, #44]",
                 "subs r2, r2, #1",
-                "str r2, [r0, #32]",
-                "bne 2b",
+                "str r2, [r0, #44]",
+                "beq 6f",
+                "b 2b",
+                "6:",
                 "pop {{r0, r4, r5, r6}}",
                 "mov r8, r4",
                 "mov r10, r5",
@@ -221,29 +223,45 @@ pub(super) unsafe extern "C" fn widen_row(columns: &Columns, row: *const i8, to:
     )
 }
 
-/// Widens the weights of a channel to `to`, column by column, and gives their sum; `i32::MIN` where
-/// one of them is -128.
-///
-/// # Safety
-/// None beyond what the references say.
-#[unsafe(naked)]
-pub(super) unsafe extern "C" fn widen_taps(taps: &[i8; TAPS], to: &mut [i32; TAPS]) -> i32 {
-    core::arch::naked_asm!(
-        "movs r2, #0",
-        // Row by row of each column.
-        ".irp tap, 0, 3, 6, 1, 4, 7, 2, 5, 8",
-        "movs r3, #\\tap",
-        "ldrsb r3, [r0, r3]",
-        "stmia r1!, {{r3}}",
-        "adds r2, r2, r3",
-        "adds r3, r3, #128",
-        "beq 2f",
-        ".endr",
-        "movs r0, r2",
-        "bx lr",
-        "2:",
-        "movs r0, #1",
-        "lsls r0, r0, #31",
-        "bx lr",
-    )
+/// The text of one function; `check` is what becomes of each weight.
+macro_rules! widen_taps {
+    ($name:ident, $check:literal) => {
+        /// Widens the weights of a channel to `to`, column by column, and gives their sum; where it
+        /// checks them, `i32::MIN` if one of them is -128.
+        ///
+        /// # Safety
+        /// None beyond what the references say.
+        #[unsafe(naked)]
+        unsafe extern "C" fn $name(taps: &[i8; TAPS], to: &mut [i32; TAPS]) -> i32 {
+            core::arch::naked_asm!(
+                "movs r2, #0",
+                // Row by row of each column.
+                ".irp tap, 0, 3, 6, 1, 4, 7, 2, 5, 8",
+                "movs r3, #\\tap",
+                "ldrsb r3, [r0, r3]",
+                "stmia r1!, {{r3}}",
+                "adds r2, r2, r3",
+                $check,
+                ".endr",
+                "movs r0, r2",
+                "bx lr",
+                "2:",
+                "movs r0, #1",
+                "lsls r0, r0, #31",
+                "bx lr",
+            )
+        }
+    };
+}
+
+widen_taps!(widen_checked_taps, "adds r3, r3, #128\nbeq 2f");
+widen_taps!(widen_tame_taps, "");
+
+/// Widens the weights of a channel to `to`, column by column, and gives their sum; None if one of
+/// them is -128, which only a layer that is not `tame` has.
+pub(super) fn widen_taps(taps: &[i8; TAPS], to: &mut [i32; TAPS], tame: bool) -> Option<i32> {
+    let widen = if tame { widen_tame_taps } else { widen_checked_taps };
+    // SAFETY: there are as many taps as words for them.
+    let sum = unsafe { widen(taps, to) };
+    (sum != i32::MIN).then_some(sum)
 }

@@ -103,9 +103,11 @@ impl<'a> Halves<'a> {
     }
 }
 
-/// Computes a depthwise row by the assembly; false where that does not suit.
+/// Computes a depthwise row by the assembly; false where that does not suit. `tame` as in
+/// [`Tame`](super::tame::Tame).
 pub(super) fn by_rows(
     params: &DepthwiseParams<'_>,
+    tame: bool,
     rows: [Option<&[i8]>; 3],
     output: &mut [i8],
 ) -> bool {
@@ -155,7 +157,7 @@ pub(super) fn by_rows(
         count: halves.inside.len(),
     };
     let mut job = Job {
-        outputs: Outputs::new(stage, x_step),
+        outputs: Outputs::new(x_step),
         columns: first,
         bias: 0,
         count: 0,
@@ -175,19 +177,18 @@ pub(super) fn by_rows(
                 unsafe { widen_row(&places, row.as_ptr(), first.add(index)) };
             }
         }
-        // SAFETY: there are as many taps as words for them.
-        let sum = unsafe { widen_taps(taps, &mut job.weights) };
         let to = &mut output[channel * c_step..];
-        if sum == i32::MIN {
+        let Some(sum) = widen_taps(taps, &mut job.weights, tame) else {
             job.weights = [0, 3, 6, 1, 4, 7, 2, 5, 8].map(|tap: usize| taps[tap].into());
             // SAFETY: these are all columns, and nothing else refers to them now.
             let columns = unsafe { core::slice::from_raw_parts(first.cast(), halves.columns) };
             halves.compute_exactly(channel, columns, &job.weights, to, x_step);
             continue;
-        }
+        };
         // SAFETY: the layer suits, and the channel is one of its.
         let bias = unsafe {
-            job.outputs.set(stage, channel, false, to.as_mut_ptr());
+            let output = to.as_mut_ptr();
+            job.outputs.set(stage, channel, false, away(stage), output);
             entry(stage.channels.bias, channel)
         };
         job.columns = first;

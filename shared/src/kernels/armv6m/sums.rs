@@ -64,6 +64,8 @@ impl Part {
 /// A layer with packed weights, and where its outputs go.
 pub(super) struct Sums<'a> {
     pub weights: Packed<'a>,
+    /// As [`Tame`](super::tame::Tame) says.
+    pub tame: bool,
     pub output: &'a OutputStage<'a>,
     pub input_zero_point: i8,
     pub outputs: usize,
@@ -121,7 +123,7 @@ impl Sums<'_> {
         let short = self.width < PIXELS;
         let step = if short { 1 } else { x_step };
         let mut job = Job {
-            outputs: Outputs::new(self.output, step),
+            outputs: Outputs::new(step),
             activations: activations.as_ptr(),
             weights: core::ptr::null(),
             weights_end: core::ptr::null(),
@@ -132,7 +134,7 @@ impl Sums<'_> {
         };
         for (pair, packed) in pairs.enumerate() {
             let channels = 2 * pair..self.outputs.min(2 * pair + 2);
-            let Some(sums) = widen_weights(packed, wide) else {
+            let Some(sums) = widen_weights(packed, wide, self.tame) else {
                 for channel in channels {
                     let to = &mut output[part.first * x_step + channel * c_step..];
                     self.compute_exactly(channel, part, activations, to, x_step);
@@ -154,7 +156,8 @@ impl Sums<'_> {
                 let weights = weights.as_ptr_range();
                 // SAFETY: `suits` has been asked, and the channel is one of the layer's.
                 let bias = unsafe {
-                    job.outputs.set(self.output, channel, true, place);
+                    let away = away(self.output);
+                    job.outputs.set(self.output, channel, true, away, place);
                     entry(self.output.channels.bias, channel)
                 };
                 job.activations = activations.as_ptr();
