@@ -11,9 +11,7 @@ mod tame;
 mod widen;
 
 use super::Kernels;
-use super::params::{
-    ConvParams, DenseParams, DepthwiseParams, Layout, PointwiseParams, Weighted,
-};
+use super::params::{ConvParams, DenseParams, DepthwiseParams, Layout, PointwiseParams, Weighted};
 use super::scalar::Scalar;
 use super::scratch;
 use super::window::{MAX_WINDOW, gather};

@@ -43,12 +43,12 @@ pub(super) struct Outputs {
     round: i32,
     /// 20: bytes from an output to the next.
     pub step: usize,
-    /// 24: high part of the mantissa.
-    high: i32,
-    /// 28: low part of the mantissa.
-    low: i32,
-    /// 32: bits to shift to the right.
+    /// 24: the mantissa, negated where sums are.
+    mantissa: i32,
+    /// 28: bits to shift to the right.
     shift: u32,
+    /// 32: nothing, for whole pairs of words.
+    _spare: u32,
 }
 
 /// Bits of the sum that the short road takes of a shift, besides it.
@@ -66,9 +66,9 @@ impl Outputs {
             coarse: 0,
             round: 0,
             step,
-            high: 0,
-            low: 0,
+            mantissa: 0,
             shift: 0,
+            _spare: 0,
         }
     }
 
@@ -94,24 +94,24 @@ impl Outputs {
             (entry(multiplier, channel), u32::from(shift.unsigned_abs()))
         };
         let signed = if negated { -mantissa } else { mantissa };
-        let low = i32::from(signed as i16);
-        // Rounded half up, as the low part is signed.
-        let high = ((signed >> 15) + 1) >> 1;
-        (self.output, self.high, self.low, self.shift) = (output, high, low, shift);
+        (self.output, self.mantissa, self.shift) = (output, signed, shift);
         if away {
+            let low = i32::from(signed as i16);
+            // Rounded half up, as the low part is signed.
+            let high = ((signed >> 15) + 1) >> 1;
             self.base = (i32::from(stage.zero_point) + 128) as u32;
             (self.factor, self.coarse, self.round) = (high, shift, low);
             return;
         }
         let all = SUM_BITS + shift;
-        let kept = all.min(MOST_BITS);
-        self.base = 1 << kept;
-        self.factor = mantissa >> kept;
-        self.coarse = all - kept;
+        (self.base, self.factor, self.coarse) = if all < MOST_BITS {
+            (1 << all, mantissa >> all, 0)
+        } else {
+            (1 << MOST_BITS, mantissa >> MOST_BITS, all - MOST_BITS)
+        };
         // Of 2^30; and of 2^(30 + shift), where there is a second rounding.
-        let first = if all <= 30 { 1 << (30 - all) } else { 0 };
-        let second = if shift > 0 { 1 << 21 } else { 0 };
-        self.round = first + second;
+        let first = (1 << 30) >> all.min(31);
+        self.round = if shift > 0 { first + (1 << 21) } else { first };
     }
 }
 
@@ -152,9 +152,13 @@ macro_rules! output {
         "7:\n",
         "ldr r7, [sp]\n",
         "ldr r6, [r7, #24]\n",
-        "ldr r4, [r7, #28]\n",
-        "ldr r7, [r7, #32]\n",
-        "movs r3, r4\n",
+        "ldr r7, [r7, #28]\n",
+        "sxth r3, r6\n",
+        "mov r4, r3\n",
+        // Rounded half up, as the low part is signed.
+        "asrs r6, r6, #15\n",
+        "adds r6, r6, #1\n",
+        "asrs r6, r6, #1\n",
         $crate::kernels::armv6m::outputs::output!(@product ""),
         // A shift by nothing leaves the carry, which this clears, as it is.
         "cmn r7, r7\n",

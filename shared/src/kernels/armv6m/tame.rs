@@ -31,9 +31,7 @@ impl Tame {
     /// Looks at the weights of a layer.
     pub fn note(&mut self, layer: Weighted<'_>) {
         let (index, tame) = match layer {
-            Weighted::Depthwise3x3(params) => {
-                (params.layer, !params.weights.contains(&i8::MIN))
-            }
+            Weighted::Depthwise3x3(params) => (params.layer, !params.weights.contains(&i8::MIN)),
             Weighted::Conv3x3(params) => (params.layer, packed_is_tame(params.weights.bytes())),
             Weighted::Pointwise(params) => (params.layer, packed_is_tame(params.weights.bytes())),
             Weighted::Dense(params) => (params.layer, packed_is_tame(params.weights.bytes())),
