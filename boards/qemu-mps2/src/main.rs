@@ -93,7 +93,7 @@ fn run_arguments() -> Result<(), Failure> {
 /// The kernels of Armv6-M, which run on any core.
 #[cfg(feature = "an385")]
 fn kernels() -> Armv6m {
-    Armv6m
+    Armv6m::new()
 }
 
 /// The kernels of the emulated cores.

@@ -33,6 +33,6 @@ fn main() -> ! {
         stack: posy_board::stack,
     };
     let slot = posy_board::model_slot();
-    let Err(error) = run(&mut board, slot, MEMORY.take(), || Armv6m);
+    let Err(error) = run(&mut board, slot, MEMORY.take(), Armv6m::new);
     panic!("the UART: {error:?}")
 }

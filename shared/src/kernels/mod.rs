@@ -31,6 +31,7 @@ pub mod armv6m;
 pub mod conformance;
 #[cfg(all(target_arch = "arm", feature = "dsp"))]
 pub mod dsp;
+pub mod dual;
 mod packed;
 mod params;
 pub mod requant;

@@ -43,6 +43,11 @@ impl<'a> I32s<'a> {
         self.0.is_empty()
     }
 
+    /// The entries of a range; none where it is not in the table.
+    pub fn part(self, range: core::ops::Range<usize>) -> I32s<'a> {
+        I32s(self.0.get(range).unwrap_or_default())
+    }
+
     /// Where the table lies.
     pub const fn as_ptr(self) -> *const i32 {
         self.0.as_ptr().cast()

@@ -17,19 +17,19 @@ use super::outputs::{Outputs, output};
 pub(super) struct Job {
     /// 0: to outputs.
     pub outputs: Outputs,
-    /// 24: blocks of activations: for each two terms of four pixels four words.
+    /// 36: blocks of activations: for each two terms of four pixels four words.
     pub activations: *const u32,
-    /// 28: a word for each term.
+    /// 40: a word for each term.
     pub weights: *const i32,
-    /// 32: their end.
+    /// 44: their end.
     pub weights_end: *const i32,
-    /// 36: what sums begin with, negated.
+    /// 48: what sums begin with, negated.
     pub bias: i32,
-    /// 40: blocks of four pixels.
+    /// 52: blocks of four pixels.
     pub blocks: usize,
-    /// 44: how far before the end of the last but one the outputs of the last block begin.
+    /// 56: how far before the end of the last but one the outputs of the last block begin.
     pub back: usize,
-    /// 48: bytes of the loop that its first turn leaves out; see [`skip`].
+    /// 60: bytes of the loop that its first turn leaves out; see [`skip`].
     pub skip: usize,
 }
 
@@ -68,13 +68,13 @@ macro_rules! blocks {
                 "mov r10, r1",
                 "ldr r1, [r0, #20]",
                 "mov r11, r1",
-                "ldr r1, [r0, #32]",
+                "ldr r1, [r0, #44]",
                 "mov r12, r1",
                 "2:",
-                "ldr r6, [r0, #36]",
-                "ldr r3, [r0, #48]",
-                "ldr r1, [r0, #28]",
-                "ldr r0, [r0, #24]",
+                "ldr r6, [r0, #48]",
+                "ldr r3, [r0, #60]",
+                "ldr r1, [r0, #40]",
+                "ldr r0, [r0, #36]",
                 "lsls r2, r6, #16",
                 "adds r2, r2, r6",
                 "mov r8, r2",
@@ -101,35 +101,35 @@ macro_rules! blocks {
                 "mov r9, r3",
                 "mov lr, r7",
                 "ldr r3, [sp]",
-                "str r0, [r3, #24]",
+                "str r0, [r3, #36]",
                 "ldmia r3!, {{r0, r1, r6, r7}}",
-                output!($rounding "bge"),
+                output!($rounding negated),
                 "strb r3, [r1]",
                 "add r1, r11",
                 "mov r2, r8",
-                output!($rounding "bge"),
+                output!($rounding negated),
                 "strb r3, [r1]",
                 "add r1, r11",
                 "mov r2, r9",
-                output!($rounding "bge"),
+                output!($rounding negated),
                 "strb r3, [r1]",
                 "add r1, r11",
                 "mov r2, lr",
-                output!($rounding "bge"),
+                output!($rounding negated),
                 "strb r3, [r1]",
                 "add r1, r11",
                 "ldr r0, [sp]",
-                "ldr r2, [r0, #40]",
+                "ldr r2, [r0, #52]",
                 "subs r2, r2, #1",
                 "beq 6f",
-                "str r2, [r0, #40]",
+                "str r2, [r0, #52]",
                 "cmp r2, #1",
                 "beq 5f",
                 "4:",
                 "str r1, [r0, #4]",
                 "b 2b",
                 "5:",
-                "ldr r2, [r0, #44]",
+                "ldr r2, [r0, #56]",
                 "subs r1, r1, r2",
                 "b 4b",
                 "6:",

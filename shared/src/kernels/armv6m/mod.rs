@@ -7,26 +7,41 @@ mod depthwise;
 mod outputs;
 mod rows;
 mod sums;
+mod tame;
 mod widen;
 
 use super::Kernels;
-use super::params::{ConvParams, DenseParams, DepthwiseParams, Layout, PointwiseParams};
+use super::params::{ConvParams, DenseParams, DepthwiseParams, Layout, PointwiseParams, Weighted};
 use super::scalar::Scalar;
 use super::scratch;
 use super::window::{MAX_WINDOW, gather};
 
 use rows::by_rows;
 use sums::Sums;
+use tame::Tame;
 use widen::{widen_pixels, widen_rgb};
 
 /// Kernels for cores of Armv6-M.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Armv6m;
+pub struct Armv6m {
+    tame: Tame,
+}
+
+impl Armv6m {
+    /// Kernels that have been shown no weights yet.
+    pub const fn new() -> Self {
+        Armv6m { tame: Tame::new() }
+    }
+}
 
 /// Terms of a block of packed weights.
 const TERMS: usize = 4;
 
 impl Kernels for Armv6m {
+    fn prepare(&mut self, layer: Weighted<'_>) {
+        self.tame.note(layer);
+    }
+
     fn scratch_len(&self, terms: usize, width: usize) -> usize {
         scratch::armv6m(terms, width)
     }
@@ -40,6 +55,7 @@ impl Kernels for Armv6m {
     ) {
         let sums = Sums {
             weights: params.weights,
+            tame: self.tame.has(params.layer),
             output: &params.output,
             input_zero_point: params.input_zero_point,
             outputs: params.output_channels,
@@ -69,7 +85,7 @@ impl Kernels for Armv6m {
         rows: [Option<&[i8]>; 3],
         output: &mut [i8],
     ) {
-        if !by_rows(params, rows, output) {
+        if !by_rows(params, self.tame.has(params.layer), rows, output) {
             Scalar.depthwise3x3(params, rows, output);
         }
     }
@@ -83,6 +99,7 @@ impl Kernels for Armv6m {
     ) {
         let sums = Sums {
             weights: params.weights,
+            tame: self.tame.has(params.layer),
             output: &params.output,
             input_zero_point: params.input_zero_point,
             outputs: params.output_channels,
@@ -108,6 +125,7 @@ impl Kernels for Armv6m {
     ) {
         let sums = Sums {
             weights: params.weights,
+            tame: self.tame.has(params.layer),
             output: &params.output,
             input_zero_point: params.input_zero_point,
             outputs: output.len(),

@@ -64,6 +64,8 @@ impl Part {
 /// A layer with packed weights, and where its outputs go.
 pub(super) struct Sums<'a> {
     pub weights: Packed<'a>,
+    /// As [`Tame`](super::tame::Tame) says.
+    pub tame: bool,
     pub output: &'a OutputStage<'a>,
     pub input_zero_point: i8,
     pub outputs: usize,
@@ -121,7 +123,7 @@ impl Sums<'_> {
         let short = self.width < PIXELS;
         let step = if short { 1 } else { x_step };
         let mut job = Job {
-            outputs: Outputs::new(self.output, step),
+            outputs: Outputs::new(step),
             activations: activations.as_ptr(),
             weights: core::ptr::null(),
             weights_end: core::ptr::null(),
@@ -130,36 +132,39 @@ impl Sums<'_> {
             back: part.back * step,
             skip: skip(terms),
         };
-        for (pair, packed) in pairs.enumerate() {
-            let channels = 2 * pair..self.outputs.min(2 * pair + 2);
-            let Some(sums) = widen_weights(packed, wide) else {
-                for channel in channels {
+        let away = away(self.output);
+        let zero_point = i32::from(self.input_zero_point);
+        let base = output.as_mut_ptr().wrapping_add(part.first * x_step);
+        let mut few = [0; PIXELS];
+        let mut channel = 0;
+        for packed in pairs {
+            let end = self.outputs.min(channel + 2);
+            let Some(sums) = widen_weights(packed, wide, self.tame) else {
+                for channel in channel..end {
                     let to = &mut output[part.first * x_step + channel * c_step..];
                     self.compute_exactly(channel, part, activations, to, x_step);
                 }
+                channel = end;
                 continue;
             };
-            let halves = wide.chunks_exact(terms);
-            for ((channel, weights), sum) in channels.zip(halves).zip(sums) {
-                let to = &mut output[part.first * x_step + channel * c_step..];
-                let mut few = [0; PIXELS];
-                let place = if short {
-                    few.as_mut_ptr()
-                } else {
-                    to.as_mut_ptr()
-                };
+            job.weights_end = wide.as_ptr();
+            for sum in sums {
+                if channel == end {
+                    break;
+                }
+                let to = base.wrapping_add(channel * c_step);
+                let place = if short { few.as_mut_ptr() } else { to };
                 // Activations are not moved to their zero point: what that would take away is
                 // taken here.
-                let moved = i32::from(self.input_zero_point).wrapping_mul(sum);
-                let weights = weights.as_ptr_range();
+                let moved = zero_point.wrapping_mul(sum);
                 // SAFETY: `suits` has been asked, and the channel is one of the layer's.
                 let bias = unsafe {
-                    job.outputs.set(self.output, channel, true, place);
+                    job.outputs.set(self.output, channel, true, away, place);
                     entry(self.output.channels.bias, channel)
                 };
                 job.activations = activations.as_ptr();
-                job.weights = weights.start;
-                job.weights_end = weights.end;
+                job.weights = job.weights_end;
+                job.weights_end = job.weights.wrapping_add(terms);
                 job.bias = moved.wrapping_sub(bias);
                 job.blocks = part.blocks;
                 // SAFETY: there is a word of weights for each term, whole fours of them; the
@@ -167,11 +172,13 @@ impl Sums<'_> {
                 // row, in which all pixels of the part have their place.
                 unsafe { function(&raw mut job) };
                 if short {
+                    let to = &mut output[part.first * x_step + channel * c_step..];
                     let places = to.iter_mut().step_by(x_step);
                     for (place, number) in places.zip(few).take(self.width) {
                         *place = number;
                     }
                 }
+                channel += 1;
             }
         }
     }

@@ -140,6 +140,12 @@ impl Bench {
             self.seeded.fill(row);
         }
         self.seeded.fill(&mut self.weights);
+        // As most networks have them: none is -128.
+        if self.seeded.below(2) == 0 {
+            for weight in &mut self.weights {
+                *weight = (*weight).max(-i8::MAX);
+            }
+        }
         if self.seeded.below(8) == 0 {
             let extremes = [i8::MIN, i8::MAX];
             self.weights.fill(extremes[self.seeded.below(2)]);
