@@ -28,8 +28,9 @@ unsafe fn scaled<L: Lanes>(sums: L::Sums, factor: Multiplier) -> L::Sums {
             0 => product,
             shift => {
                 let exponent = i32::from(-shift);
-                let half = L::add(L::splat(1 << (exponent - 1)), L::negative(product));
-                L::shift_right_each(L::add(product, half), L::splat(exponent))
+                let half = L::splat(1 << (exponent - 1));
+                let product = L::add(product, L::negative(product));
+                L::shift_right_each(product, half, L::splat(exponent))
             }
         }
     }

@@ -194,8 +194,8 @@ macro_rules! shared {
         }
 
         #[inline(always)]
-        unsafe fn shift_right_each(sums: __m256i, bits: __m256i) -> __m256i {
-            unsafe { _mm256_srav_epi32(sums, bits) }
+        unsafe fn shift_right_each(sums: __m256i, half: __m256i, bits: __m256i) -> __m256i {
+            unsafe { _mm256_srav_epi32(_mm256_add_epi32(sums, half), bits) }
         }
 
         #[inline(always)]
