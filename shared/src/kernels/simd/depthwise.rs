@@ -23,6 +23,7 @@ pub(super) struct Depthwise<'a> {
 }
 
 impl<L: Lanes> Job<L> for Depthwise<'_> {
+    // SAFETY: as the trait says, `Lanes::run` alone calls it.
     #[inline(always)]
     unsafe fn run(self) {
         // SAFETY: in a job.

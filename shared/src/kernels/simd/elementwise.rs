@@ -50,6 +50,7 @@ unsafe fn raised<L: Lanes>(from: *const i8, zero_point: i8, factor: Multiplier) 
 }
 
 impl<L: Lanes> Job<L> for Add<'_> {
+    // SAFETY: as the trait says, `Lanes::run` alone calls it.
     #[inline(always)]
     unsafe fn run(self) {
         let params = self.params;
@@ -90,6 +91,7 @@ pub(super) struct Pool<'a> {
 }
 
 impl<L: Lanes> Job<L> for Pool<'_> {
+    // SAFETY: as the trait says, `Lanes::run` alone calls it.
     #[inline(always)]
     unsafe fn run(self) {
         let channels = self.sums.len() / 4;

@@ -37,6 +37,7 @@ pub(super) struct Matrix<'a> {
 }
 
 impl<L: Lanes> Job<L> for Matrix<'_> {
+    // SAFETY: as the trait says, `Lanes::run` alone calls it.
     #[inline(always)]
     unsafe fn run(self) {
         let shape = &self.ready.shape;

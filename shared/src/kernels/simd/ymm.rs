@@ -141,6 +141,9 @@ pub(super) unsafe fn write<const V: usize>(
 }
 
 /// The methods of [`Lanes`](super::lanes::Lanes) that are the same for all.
+///
+/// SAFETY of all: run in a job, the processor has AVX2; pointers are at as many numbers as the trait
+/// says.
 macro_rules! shared {
     () => {
         #[inline(always)]
