@@ -1,6 +1,7 @@
 //! What whole-system tests share: the real data, recorded arrays, running a model, running the
 //! command.
 
+pub mod aarch64;
 pub mod answers;
 pub mod boards;
 pub mod emulator;
@@ -19,6 +20,7 @@ use posy_shared::engine::{Observer, Prepared};
 use posy_shared::kernels::{Kernels, Layout, scalar::Scalar};
 use posy_shared::model::Model;
 
+pub use networks::{extractors, noise};
 pub use small::{classifier, large_classifier, small_classifier};
 
 /// The folder of real photos, networks and recorded outputs: `POSY_DATA`, by default `shared`

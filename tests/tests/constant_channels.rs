@@ -76,7 +76,8 @@ fn every_network_answers_the_same_without_them() {
         if name.contains("vww") {
             assert_eq!((after.0, after.1), (3_727_313, 29_066), "{name}");
             assert_eq!((before.0, before.2), (7_489_664, 2738), "{name}");
-            let reduced = remove_constant_channels(&layer_specs(&network).unwrap(), Inputs::Weighed);
+            let reduced =
+                remove_constant_channels(&layer_specs(&network).unwrap(), Inputs::Weighed);
             assert!(reduced.constant.iter().sum::<usize>() >= 1650, "{name}");
         } else {
             assert!((0.947..0.978).contains(&share), "{name}: {share}");

@@ -150,8 +150,10 @@ fn end(result: Result<(), Failure>) -> ! {
     process::exit(1)
 }
 
-/// A fault ends the emulator; what cortex-m-rt does by itself is to wait for a debugger. The
-/// attribute asks for the `unsafe`.
+/// A fault ends the emulator; what cortex-m-rt does by itself is to wait for a debugger.
+///
+/// # Safety
+/// The processor alone calls it; the attribute asks for the `unsafe`.
 #[exception]
 unsafe fn HardFault(frame: &ExceptionFrame) -> ! {
     eprintln!("error: hard fault at {:#010x}", frame.pc());

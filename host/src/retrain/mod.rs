@@ -11,4 +11,6 @@ mod train;
 pub use error::RetrainError;
 pub use loss::{Loss, LossError};
 pub use prepare::{Notice, Prepared, Settings, Skipped, prepare};
-pub use train::{Accuracy, Heads, Misclassified, More, Outcome, Tested, Trainer, train, train_with};
+pub use train::{
+    Accuracy, Heads, Misclassified, More, Outcome, Tested, Trainer, train, train_with,
+};

@@ -37,7 +37,7 @@ mod params;
 pub mod requant;
 pub mod scalar;
 mod scratch;
-#[cfg(all(feature = "std", target_arch = "x86_64"))]
+#[cfg(feature = "std")]
 pub mod simd;
 #[cfg(all(target_arch = "arm", any(feature = "armv6m", feature = "dsp")))]
 mod stage;

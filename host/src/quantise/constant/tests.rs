@@ -190,7 +190,10 @@ fn what_makes_no_model_is_left_to_be_refused() {
     for harm in refused {
         let mut layers = [first(4), last()];
         harm(&mut layers[1]);
-        assert_eq!(remove_constant_channels(&layers, Inputs::Weighed).layers, layers);
+        assert_eq!(
+            remove_constant_channels(&layers, Inputs::Weighed).layers,
+            layers
+        );
     }
     let reduced = remove_constant_channels(&[first(4), last()], Inputs::Weighed);
     assert_eq!(channels(&reduced.layers), [1, 1]);

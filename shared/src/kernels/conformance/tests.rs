@@ -127,6 +127,7 @@ impl Kernels for Seen {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "Miri meets few edges")]
 fn every_edge_is_met() {
     let mut seen = Seen::default();
     assert!(check(&mut seen).is_ok_and(|cases| cases > 15_000));
@@ -283,6 +284,7 @@ impl Kernels for Broken {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "nothing unsafe, many times over")]
 fn a_broken_variant_is_caught_by_name() {
     for kernel in [
         "conv3x3",
