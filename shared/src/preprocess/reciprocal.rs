@@ -25,6 +25,7 @@ impl Reciprocal {
     /// `dividend * inverse / 2^32` falls short of the quotient by `dividend * gap / 2^32`, which is
     /// less than 1. Rounded down it is the quotient's floor or one below, and the remainder tells
     /// which.
+    #[inline(always)]
     pub(super) const fn floor(self, dividend: u32) -> u32 {
         let quotient = ((dividend as u64 * self.inverse as u64) >> 32) as u32;
         let remainder = dividend - quotient * self.divisor;
@@ -33,6 +34,7 @@ impl Reciprocal {
 
     /// `dividend / divisor` to the nearest integer, a half upwards. The dividend must leave room:
     /// at most `2^32 - 1 - divisor / 2`.
+    #[inline(always)]
     pub(super) const fn round(self, dividend: u32) -> u32 {
         self.floor(dividend + self.divisor / 2)
     }
