@@ -5,9 +5,9 @@
 mod blocks;
 mod depthwise;
 mod outputs;
+mod room;
 mod rows;
 mod sums;
-mod tame;
 mod widen;
 
 use super::Kernels;
@@ -16,21 +16,23 @@ use super::scalar::Scalar;
 use super::scratch;
 use super::window::{MAX_WINDOW, gather};
 
+use room::{Room, Rooms};
 use rows::by_rows;
 use sums::Sums;
-use tame::Tame;
 use widen::{widen_pixels, widen_rgb};
 
 /// Kernels for cores of Armv6-M.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Armv6m {
-    tame: Tame,
+    rooms: Rooms,
 }
 
 impl Armv6m {
     /// Kernels that have been shown no weights yet.
     pub const fn new() -> Self {
-        Armv6m { tame: Tame::new() }
+        Armv6m {
+            rooms: Rooms::new(),
+        }
     }
 }
 
@@ -39,7 +41,7 @@ const TERMS: usize = 4;
 
 impl Kernels for Armv6m {
     fn prepare(&mut self, layer: Weighted<'_>) {
-        self.tame.note(layer);
+        self.rooms.note(layer);
     }
 
     fn scratch_len(&self, terms: usize, width: usize) -> usize {
@@ -55,7 +57,7 @@ impl Kernels for Armv6m {
     ) {
         let sums = Sums {
             weights: params.weights,
-            tame: self.tame.has(params.layer),
+            room: self.rooms.of(params.layer),
             output: &params.output,
             input_zero_point: params.input_zero_point,
             outputs: params.output_channels,
@@ -85,7 +87,8 @@ impl Kernels for Armv6m {
         rows: [Option<&[i8]>; 3],
         output: &mut [i8],
     ) {
-        if !by_rows(params, self.tame.has(params.layer), rows, output) {
+        let tame = self.rooms.of(params.layer) != Room::Unknown;
+        if !by_rows(params, tame, rows, output) {
             Scalar.depthwise3x3(params, rows, output);
         }
     }
@@ -99,7 +102,7 @@ impl Kernels for Armv6m {
     ) {
         let sums = Sums {
             weights: params.weights,
-            tame: self.tame.has(params.layer),
+            room: self.rooms.of(params.layer),
             output: &params.output,
             input_zero_point: params.input_zero_point,
             outputs: params.output_channels,
@@ -125,7 +128,7 @@ impl Kernels for Armv6m {
     ) {
         let sums = Sums {
             weights: params.weights,
-            tame: self.tame.has(params.layer),
+            room: self.rooms.of(params.layer),
             output: &params.output,
             input_zero_point: params.input_zero_point,
             outputs: output.len(),

@@ -111,8 +111,8 @@ impl<'a> Halves<'a> {
     }
 }
 
-/// Computes a depthwise row by the assembly; false where that does not suit. `tame` as in
-/// [`Tame`](super::tame::Tame).
+/// Computes a depthwise row by the assembly; false where that does not suit. `tame` where
+/// no weight is -128.
 pub(super) fn by_rows(
     params: &DepthwiseParams<'_>,
     tame: bool,

@@ -140,15 +140,22 @@ impl Bench {
             self.seeded.fill(row);
         }
         self.seeded.fill(&mut self.weights);
-        // As most networks have them: none is -128.
-        if self.seeded.below(2) == 0 {
+        // As networks have them: none is -128; most are small.
+        let finer = [None, Some(0), Some(2), Some(4)][self.seeded.below(4)];
+        if let Some(bits) = finer {
             for weight in &mut self.weights {
-                *weight = (*weight).max(-i8::MAX);
+                *weight = (*weight).max(-i8::MAX) >> bits;
             }
         }
         if self.seeded.below(8) == 0 {
             let extremes = [i8::MIN, i8::MAX];
-            self.weights.fill(extremes[self.seeded.below(2)]);
+            let small = [31, -31, 15, -15, 0, 1];
+            let [weight, few] = [extremes[self.seeded.below(2)], small[self.seeded.below(6)]];
+            self.weights.fill(if self.seeded.below(2) == 0 {
+                few
+            } else {
+                weight
+            });
             for row in &mut self.rows {
                 row.fill(extremes[self.seeded.below(2)]);
             }
