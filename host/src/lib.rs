@@ -13,6 +13,7 @@ pub mod features;
 pub mod head;
 pub mod model_file;
 pub mod photos;
+pub mod profile;
 pub mod quantise;
 pub mod retrain;
 pub mod run;

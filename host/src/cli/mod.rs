@@ -9,6 +9,7 @@ mod inspect;
 mod label;
 mod monitor;
 mod output;
+mod profile;
 mod retrain;
 mod retrain_results;
 
@@ -41,6 +42,7 @@ enum Command {
     Fit(fit::Arguments),
     Flash(flash::Arguments),
     Monitor(monitor::Arguments),
+    Profile(profile::Arguments),
 }
 
 /// An error that has been put into words for a person.
@@ -65,6 +67,7 @@ pub fn main() -> ExitCode {
         Command::Fit(arguments) => fit::run(&arguments),
         Command::Flash(arguments) => flash::run(&arguments),
         Command::Monitor(arguments) => monitor::run(&arguments),
+        Command::Profile(arguments) => profile::run(&arguments),
     };
     match result {
         Ok(code) => code,
