@@ -58,6 +58,11 @@ else
     missing="no board was built or emulated"
 fi
 
+# What builds and runs programs for 64-bit ARM laptops, for the tests of their kernels.
+elsewhere=""
+step tests/aarch64-tools.sh >/dev/null ||
+    elsewhere="the kernels for aarch64 were not run: see what tests/aarch64-tools.sh says above"
+
 # Decodes the structured logs of boards in tests. The first line of its --version names that.
 decoder=1.2.0 undecoded=""
 if [ "$(target/tools/bin/defmt-print --version 2>/dev/null | head -n 1)" != "defmt-print $decoder" ]; then
@@ -66,6 +71,14 @@ if [ "$(target/tools/bin/defmt-print --version 2>/dev/null | head -n 1)" != "def
 fi
 
 step cargo test --release --workspace --locked
+# What runs on boards, the kernels left out, in an interpreter that finds undefined behaviour.
+uninterpreted=""
+step tests/miri.sh || {
+    [ $? -eq 3 ] || exit 1
+    uninterpreted="nothing was run in Miri: see what tests/miri.sh says above"
+}
+if [ -n "$uninterpreted" ]; then printf '\nSKIPPED: %s\n' "$uninterpreted" >&2; fi
+if [ -n "$elsewhere" ]; then printf '\nSKIPPED: %s\n' "$elsewhere" >&2; fi
 if [ -n "$undecoded" ]; then printf '\nSKIPPED: %s\n' "$undecoded" >&2; fi
 if [ -n "$missing" ]; then
     printf '\nSKIPPED: %s: see what boards/arm-toolchain.sh says above\n' "$missing" >&2

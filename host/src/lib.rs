@@ -14,6 +14,7 @@ pub mod fetch;
 pub mod head;
 pub mod model_file;
 pub mod photos;
+pub mod profile;
 pub mod quantise;
 pub mod retrain;
 pub mod run;

@@ -1,11 +1,10 @@
-//! Prints a checksum of what each layer writes, by each variant of the kernels that this processor can
-//! run; for comparison with another machine.
+//! Prints a checksum of what each layer writes, by one variant of the kernels; for comparison with
+//! another machine.
 //!
-//!     cargo run --release -p posy-shared --features std --example layers -- MODEL.posy INPUT...
+//!     cargo run --release -p posy-shared --features std --example layers -- VARIANT MODEL.posy INPUT...
 //!
-//! An `INPUT` is a file of the network's input as it is, int8 `[H, W, C]`. A line is
-//! `VARIANT INPUT LAYER CRC-32`, inputs and layers by number; the CRC-32 (ISO-HDLC) is of the layer's
-//! output as `[H, W, C]`.
+//! An `INPUT` is a file of the network's input as it is, int8 `[H, W, C]`. A line is `INPUT LAYER CRC-32`,
+//! inputs and layers by number; the CRC-32 (ISO-HDLC) is of the layer's output as `[H, W, C]`.
 
 use std::error::Error;
 use std::process::ExitCode;
@@ -37,30 +36,27 @@ impl Observer for Checksums<'_> {
     }
 }
 
-fn run(model: &str, inputs: &[String]) -> Result<(), Box<dyn Error>> {
+fn run(variant: &str, model: &str, inputs: &[String]) -> Result<(), Box<dyn Error>> {
+    let found = VARIANTS.iter().find(|each| each.name == variant);
+    let kernels = found.and_then(|variant| (variant.kernels)());
+    let kernels = kernels.ok_or_else(|| format!("this processor has no {variant}"))?;
     let file = std::fs::read(model)?;
-    let model = Model::read(&file)?;
-    for variant in VARIANTS {
-        let Some(kernels) = (variant.kernels)() else {
-            continue;
+    let prepared = Prepared::new(Model::read(&file)?, kernels);
+    let model = prepared.model();
+    let mut arena = vec![0; prepared.arena_len()];
+    let mut engine = prepared.engine(&mut arena)?;
+    for (index, input) in inputs.iter().enumerate() {
+        let input = std::fs::read(input)?;
+        let mut checksums = Checksums {
+            layers: model.layers(),
+            digests: model.layers().iter().map(|_| CRC.digest()).collect(),
         };
-        let prepared = Prepared::new(model.clone(), kernels);
-        let mut arena = vec![0; prepared.arena_len()];
-        let mut engine = prepared.engine(&mut arena)?;
-        for (index, input) in inputs.iter().enumerate() {
-            let input = std::fs::read(input)?;
-            let mut checksums = Checksums {
-                layers: model.layers(),
-                digests: model.layers().iter().map(|_| CRC.digest()).collect(),
-            };
-            for row in input.chunks(model.input_shape().row_len()) {
-                let row: &[i8] = bytemuck::cast_slice(row);
-                engine.push_row_observed(row, &mut checksums)?;
-            }
-            engine.finish_observed(&mut checksums)?;
-            for (layer, digest) in checksums.digests.into_iter().enumerate() {
-                println!("{} {index} {layer} {:08x}", variant.name, digest.finalize());
-            }
+        for row in input.chunks(model.input_shape().row_len()) {
+            engine.push_row_observed(bytemuck::cast_slice(row), &mut checksums)?;
+        }
+        engine.finish_observed(&mut checksums)?;
+        for (layer, digest) in checksums.digests.into_iter().enumerate() {
+            println!("{index} {layer} {:08x}", digest.finalize());
         }
     }
     Ok(())
@@ -68,11 +64,11 @@ fn run(model: &str, inputs: &[String]) -> Result<(), Box<dyn Error>> {
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let Some((model, inputs)) = arguments.split_first() else {
-        eprintln!("usage: layers MODEL.posy INPUT...");
+    let [variant, model, inputs @ ..] = &arguments[..] else {
+        eprintln!("usage: layers VARIANT MODEL.posy INPUT...");
         return ExitCode::from(2);
     };
-    match run(model, inputs) {
+    match run(variant, model, inputs) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {model}: {error}");

@@ -116,13 +116,13 @@ impl Tools {
     }
 }
 
-/// What `program` prints on `cpu`.
+/// What the example `layers` prints on `cpu`, by a variant of the kernels, for a model and inputs.
 ///
 /// # Panics
 /// Where it fails.
-pub fn run(cpu: Cpu, program: &Path, arguments: &[PathBuf]) -> String {
+pub fn run(cpu: Cpu, program: &Path, variant: &str, files: &[PathBuf]) -> String {
     let [qemu, options @ ..] = emulator(cpu);
     let mut command = Command::new(qemu);
-    command.args(options).arg(program).args(arguments);
+    command.args(options).arg(program).arg(variant).args(files);
     answer(&mut command).unwrap_or_else(|error| panic!("{command:?}: {error}"))
 }

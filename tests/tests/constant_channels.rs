@@ -280,7 +280,10 @@ fn file(layers: Vec<LayerSpec>) -> Result<Vec<u8>, posy_shared::model::WriteErro
                 least_difference: -248,
             },
             unknown_below: 0,
+            unknown_logit: false,
+            acceptance: None,
         },
+        acceptance: None,
         provenance: heading.provenance,
     })
 }

@@ -271,6 +271,7 @@ const MAY_IMPORT: [(&str, &[&str]); 9] = [
             "head",
             "model_file",
             "photos",
+            "profile",
             "retrain",
             "run",
         ],

@@ -13,6 +13,7 @@ mod models;
 mod monitor;
 mod output;
 mod photos;
+mod profile;
 mod retrain;
 mod retrain_answers;
 mod retrain_results;
@@ -49,6 +50,7 @@ enum Command {
     Fit(fit::Arguments),
     Flash(flash::Arguments),
     Monitor(monitor::Arguments),
+    Profile(profile::Arguments),
 }
 
 /// An error that has been put into words for a person.
@@ -76,6 +78,7 @@ pub fn main() -> ExitCode {
         Command::Fit(arguments) => fit::run(&arguments),
         Command::Flash(arguments) => flash::run(&arguments),
         Command::Monitor(arguments) => monitor::run(&arguments),
+        Command::Profile(arguments) => profile::run(&arguments),
     };
     match result {
         Ok(code) => code,

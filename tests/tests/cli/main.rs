@@ -14,6 +14,7 @@ mod interrupted;
 mod label;
 #[cfg(target_os = "linux")]
 mod monitor;
+mod profile;
 mod real_photos;
 mod retrain_py;
 mod streams;

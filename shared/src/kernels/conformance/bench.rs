@@ -59,15 +59,21 @@ pub(super) struct Tables {
 }
 
 impl Tables {
-    fn refill(&mut self, seeded: &mut Seeded, terms: usize) {
+    /// New numbers; where sums are `small`, so are biases, and many mantissas are such that half of
+    /// the sums lie at ties.
+    fn refill(&mut self, seeded: &mut Seeded, terms: usize, small: bool) {
         let bits = 16 + usize::BITS - terms.leading_zeros();
+        // Of a sum of random signs, and what mantissas take of it.
+        let small_bits = (usize::BITS - terms.leading_zeros()) / 2;
         // Half the time as in most networks: no channel shifts left, or far to the right.
         let narrow = seeded.below(2) == 0;
         for channel in 0..MAX_CHANNELS {
-            let bias = seeded.next() as i32 >> 14;
+            let bias = seeded.next() as i32 >> if small { 25 } else { 14 };
             let mantissa = match seeded.below(16) {
                 0 => 0,
                 1 => i32::MAX as u32,
+                2..6 if small => i32::MAX as u32,
+                6..12 if small => 1 << 30,
                 _ => (seeded.next() >> 2) | 1 << 30,
             };
             self.bias[channel * 4..][..4].copy_from_slice(&bias.to_le_bytes());
@@ -80,6 +86,8 @@ impl Tables {
                 2 if !narrow => 4,
                 3 if narrow => *OutputStage::NARROW_SHIFTS.start(),
                 3 => -31,
+                4..8 if small => 0,
+                8.. if small => -((small_bits + seeded.next() % 3) as i8),
                 _ => -((bits as i8 - 8) + (seeded.next() & 3) as i8 - 2).max(0),
             };
         }
@@ -134,7 +142,8 @@ impl Bench {
     }
 
     /// New numbers everywhere, for sums of at most [`MAX_WEIGHTS`] products. Once in eight times the
-    /// numbers are the extremes alone: the largest sums, and products that fill 16 bits.
+    /// numbers are the extremes alone: the largest sums, and products that fill 16 bits. Twice in eight
+    /// times weights are -1, 0 and 1: sums of so few bits that every rounding shows.
     pub(super) fn refill(&mut self, terms: usize) {
         for row in &mut self.rows {
             self.seeded.fill(row);
@@ -147,7 +156,14 @@ impl Bench {
                 *weight = (*weight).max(-i8::MAX) >> bits;
             }
         }
-        if self.seeded.below(8) == 0 {
+        let kind = self.seeded.below(8);
+        let small = kind == 1 || kind == 2;
+        if small {
+            for weight in &mut self.weights {
+                *weight = (*weight & 3) % 3 - 1;
+            }
+        }
+        if kind == 0 {
             let extremes = [i8::MIN, i8::MAX];
             let small = [31, -31, 15, -15, 0, 1];
             let [weight, few] = [extremes[self.seeded.below(2)], small[self.seeded.below(6)]];
@@ -160,7 +176,7 @@ impl Bench {
                 row.fill(extremes[self.seeded.below(2)]);
             }
         }
-        self.tables.refill(&mut self.seeded, terms);
+        self.tables.refill(&mut self.seeded, terms, small);
         // What a kernel leaves in its scratch is no other's business.
         self.scratch.fill(self.seeded.next());
     }

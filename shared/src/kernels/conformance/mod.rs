@@ -120,4 +120,6 @@ pub fn check(kernels: &mut impl Kernels) -> Result<usize, Mismatch> {
 }
 
 #[cfg(test)]
+mod faults;
+#[cfg(test)]
 mod tests;
