@@ -23,7 +23,7 @@ pub(super) struct Answers {
         long,
         alias = "unknown_percentage",
         value_name = "PERCENT",
-        default_value_t = 4.0,
+        default_value_t = 5.0,
         value_parser = percentage
     )]
     unknown_percentage: f64,

@@ -8,7 +8,7 @@ use crate::head::{Features, Head};
 /// Parts that photos are divided into; each is judged by a head trained on the others.
 pub const FOLDS: usize = 5;
 
-/// Photos of labels that a threshold can be chosen by; of fewer, 4% are less than two.
+/// Photos of labels that a threshold can be chosen by; of fewer, 5% are less than two.
 pub const LEAST_PHOTOS: usize = 40;
 
 /// Photos with features in both forms, in the order of the data set.

@@ -52,7 +52,7 @@ impl Default for Options {
     fn default() -> Self {
         Options {
             rejection: Rejection::default(),
-            rejected: 0.04,
+            rejected: 0.05,
             calibrate: true,
         }
     }

@@ -1,6 +1,7 @@
 //! Random networks run by rows, in exactly the planned bytes, against the same networks computed
 //! map by map from the definition of each layer.
 
+mod acceptance;
 mod answers;
 mod definition;
 mod fuzz;

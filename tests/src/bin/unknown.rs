@@ -1,7 +1,8 @@
 //! Pictures of none of the labels, and how well scores are calibrated:
 //!
 //! ```text
-//! cargo run --release -p posy-tests --bin unknown -- [--seeds N] [--by distance|score] [FILE...]
+//! cargo run --release -p posy-tests --bin unknown -- [--seeds N] [--by distance|score]
+//!     [--percentage P] [--only unknown|calibration] [FILE...]
 //! ```
 //!
 //! For each network (by default the four of the table in `docs/unknown.md`) and the photos in
@@ -165,12 +166,19 @@ fn calibration(
 fn main() -> Result<(), Failure> {
     let mut seeds = None;
     let mut verdict = Options::default();
-    let mut files = Vec::new();
+    let (mut tables, mut files) = ([true; 2], Vec::new());
     let mut arguments = std::env::args().skip(1);
     while let Some(argument) = arguments.next() {
         let mut value = || arguments.next().ok_or(format!("{argument} wants a value"));
         match argument.as_str() {
             "--seeds" => seeds = Some(value()?.parse()?),
+            "--only" => {
+                tables = match value()?.as_str() {
+                    "unknown" => [true, false],
+                    "calibration" => [false, true],
+                    _ => return Err("--only wants unknown or calibration".into()),
+                }
+            }
             "--percentage" => verdict.rejected = value()?.parse::<f64>()? / 100.0,
             "--by" => {
                 verdict.rejection = match value()?.as_str() {
@@ -207,28 +215,34 @@ fn main() -> Result<(), Failure> {
         let progress = |what| Box::new(Bar::new(what)) as Box<_>;
         all.push((name, prepare(&settings, backbone, &progress, &mut |_| {})?));
     }
-    let labels = all
-        .first()
-        .map_or(&[][..], |(_, prepared)| &prepared.dataset.labels);
-    let count = seeds.unwrap_or(3);
-    println!(
-        "In %, of test photos of the labels called unknown / of photos of the label taken out"
-    );
-    println!("given a label; {count} splits\n");
-    println!("| network | {} | all |", labels.join(" | "));
-    println!("|---|{}---|", "---|".repeat(labels.len()));
-    for (name, prepared) in &all {
-        rejection(prepared, name, count, verdict)?;
+    if tables[0] {
+        let count = seeds.unwrap_or(3);
+        let first = all.first().map(|(_, prepared)| prepared);
+        let labels = first.map_or(&[][..], |prepared| &prepared.dataset.labels);
+        println!(
+            "In %, of test photos of the labels called unknown / of photos of the label taken"
+        );
+        println!("out given a label; {count} splits\n");
+        println!("| network | {} | all |", labels.join(" | "));
+        println!("|---|{}---|", "---|".repeat(labels.len()));
+        for (name, prepared) in &all {
+            rejection(prepared, name, count, verdict)?;
+        }
+        println!();
     }
-    let count = seeds.unwrap_or(10);
-    println!("\nExpected calibration error on test photos in %, before / after; {count} splits\n");
-    println!(
-        "| network | temperature | together | together, less chance | mean | mean, less chance | \
-         called unknown |"
-    );
-    println!("|---|---|---|---|---|---|---|");
-    for (name, prepared) in &all {
-        calibration(prepared, name, count, verdict)?;
+    if tables[1] {
+        let count = seeds.unwrap_or(10);
+        println!(
+            "Expected calibration error on test photos in %, before / after; {count} splits\n"
+        );
+        println!(
+            "| network | temperature | together | together, less chance | mean | mean, less chance | \
+             called unknown |"
+        );
+        println!("|---|---|---|---|---|---|---|");
+        for (name, prepared) in &all {
+            calibration(prepared, name, count, verdict)?;
+        }
     }
     Ok(())
 }
