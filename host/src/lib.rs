@@ -5,6 +5,7 @@
 
 mod atomic;
 pub mod backbone;
+pub mod check;
 pub mod cli;
 pub mod data;
 pub mod device;

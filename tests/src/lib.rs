@@ -7,6 +7,7 @@ pub mod emulator;
 pub mod frames;
 pub mod logs;
 pub mod pico;
+pub mod planted;
 pub mod scratch;
 pub mod sizes;
 mod small;

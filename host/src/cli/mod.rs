@@ -3,6 +3,7 @@
 //! Data goes to standard output, everything else to standard error. Exit codes: 0 for success, 1
 //! for an error, 2 for arguments that make no sense.
 
+mod check;
 mod fit;
 mod flash;
 mod inspect;
@@ -36,6 +37,7 @@ struct Arguments {
 #[derive(Debug, Subcommand)]
 enum Command {
     Retrain(Box<retrain::Arguments>),
+    Check(check::Arguments),
     Label(label::Arguments),
     Inspect(inspect::Arguments),
     Fit(fit::Arguments),
@@ -60,6 +62,7 @@ fn usage(error: impl std::fmt::Display) -> Failure {
 pub fn main() -> ExitCode {
     let result = match Arguments::parse().command {
         Command::Retrain(arguments) => retrain::run(&arguments),
+        Command::Check(arguments) => check::run(&arguments),
         Command::Label(arguments) => label::run(&arguments),
         Command::Inspect(arguments) => inspect::run(&arguments),
         Command::Fit(arguments) => fit::run(&arguments),

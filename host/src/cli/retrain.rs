@@ -8,6 +8,7 @@ use clap::{Args, ValueEnum};
 use posy_shared::model::InputContract;
 use posy_shared::preprocess::{Crop, Filter};
 
+use super::check::note_brief;
 use super::output::{kib, note, print_json};
 use super::retrain_results::{as_json, print};
 use super::{Failure, usage};
@@ -153,6 +154,9 @@ pub(super) struct Arguments {
     /// Treat a file that cannot be used as an error.
     #[arg(long)]
     strict: bool,
+    /// Do not look for wrong labels and copies among the photos.
+    #[arg(long, alias = "no_check")]
+    no_check: bool,
     /// List the test photos that are named wrongly.
     #[arg(long, alias = "print_misclassified_test_images")]
     print_misclassified_test_images: bool,
@@ -292,6 +296,9 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         prepared.counts.cached,
         prepared.skipped.len()
     );
+    if !arguments.no_check {
+        note_brief(&prepared, &rule, percentages)?;
+    }
     let report = &mut |step: &sgd::StepReport| note!("{step}");
     let outcome = train(&prepared, &rule, percentages, &trainer, tested, report)?;
 

@@ -5,6 +5,7 @@ mod bad_networks;
 mod bad_options;
 mod bad_photos;
 mod cache;
+mod check;
 mod determinism;
 mod fit;
 mod flash;
