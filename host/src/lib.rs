@@ -15,5 +15,6 @@ pub mod head;
 pub mod model_file;
 pub mod photos;
 pub mod quantise;
+pub mod record;
 pub mod retrain;
 pub mod run;

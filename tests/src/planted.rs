@@ -3,7 +3,8 @@
 use std::io::Cursor;
 use std::path::Path;
 
-use image::{DynamicImage, ImageFormat, imageops::FilterType};
+use image::codecs::gif::GifEncoder;
+use image::{DynamicImage, Frame, ImageFormat, imageops::FilterType};
 use rand::seq::SliceRandom;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -81,6 +82,17 @@ pub fn with_orientation(jpeg: &[u8], orientation: u8) -> Vec<u8> {
     exif.extend([orientation, 0, 0, 0, 0, 0, 0]);
     let length = (exif.len() as u16 + 2).to_be_bytes();
     [&jpeg[..2], b"\xff\xe1", &length, &exif, &jpeg[2..]].concat()
+}
+
+/// A GIF of two frames, the picture and its mirror image.
+fn moving(image: &DynamicImage) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    let mut encoder = GifEncoder::new_with_speed(&mut bytes, 10);
+    for frame in [image.to_rgba8(), image.fliph().to_rgba8()] {
+        encoder.encode_frame(Frame::new(frame)).unwrap();
+    }
+    drop(encoder);
+    bytes
 }
 
 fn alter(image: &DynamicImage, alteration: Alteration) -> (Vec<u8>, &'static str) {
@@ -192,13 +204,13 @@ pub fn plant(flowers: &Path, folder: &Path, fixtures: &Path, seed: u64) -> Plant
     planted
         .odd
         .push((put(label, "grey.jpg", &jpeg(&grey, 90)), "greyscale"));
-    for (name, fixture, oddity) in [
-        ("inks.jpg", "cmyk_adobe.jpg", "cmyk"),
-        ("moving.gif", "animated.gif", "animated"),
-    ] {
-        let bytes = std::fs::read(fixtures.join(fixture)).unwrap();
-        planted.odd.push((put(1, name, &bytes), oddity));
-    }
+    let (label, image, _) = take();
+    planted
+        .odd
+        .push((put(label, "moving.gif", &moving(&image)), "animated"));
+    // Nothing at hand writes inks, so that this one is a drawing.
+    let inks = std::fs::read(fixtures.join("cmyk_adobe.jpg")).unwrap();
+    planted.odd.push((put(1, "inks.jpg", &inks), "cmyk"));
     let blank = DynamicImage::new_rgb8(320, 240);
     planted
         .odd

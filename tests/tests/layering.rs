@@ -112,7 +112,7 @@ fn unsafe_code_lives_in_kernel_variants_alone() {
 }
 
 /// Parts of the host that a part may import; what is not listed imports nothing of the host.
-const MAY_IMPORT: [(&str, &[&str]); 10] = [
+const MAY_IMPORT: [(&str, &[&str]); 11] = [
     ("check", &["features", "head", "photos"]),
     ("photos", &["atomic"]),
     ("backbone", &["export", "quantise"]),
@@ -121,6 +121,7 @@ const MAY_IMPORT: [(&str, &[&str]); 10] = [
     ("features", &["backbone", "photos", "run"]),
     ("export", &["backbone", "head", "quantise"]),
     ("device", &["atomic", "backbone"]),
+    ("record", &["atomic", "photos"]),
     (
         "retrain",
         &["backbone", "export", "features", "head", "photos", "run"],
@@ -137,6 +138,7 @@ const MAY_IMPORT: [(&str, &[&str]); 10] = [
             "head",
             "model_file",
             "photos",
+            "record",
             "retrain",
             "run",
         ],

@@ -34,17 +34,10 @@ pub struct Pair {
     pub turned: bool,
 }
 
-/// Correlation at which small pictures are the same, ...
-const SAME_PICTURE: f32 = 0.985;
-/// ... if the features are as alike as this, ...
-const LIKE_FEATURES: f32 = 0.7;
-/// ... or as this where one is turned a quarter or upside down, which features do not bear as they
-/// bear mirroring.
-const LIKE_FEATURES_TURNED: f32 = 0.5;
-/// Cosine at which features are of nearly one view, ...
-const SAME_FEATURES: f32 = 0.93;
-/// ... if the small pictures are as alike as this.
-const LIKE_PICTURE: f32 = 0.9;
+/// Pairs of correlation and cosine from which on two photos show the same picture. The cosine of the
+/// first is that of any two photos of flowers: it is for copies that are turned or have lost their
+/// detail, whose features differ. The last is for shots that are moments apart.
+const SAME: [(f32, f32); 3] = [(0.99, 0.5), (0.98, 0.7), (0.9, 0.93)];
 /// Cosine at which features alone tell the same picture.
 const SAME_FEATURES_ALONE: f32 = 0.97;
 /// Width of the still smaller pictures that are compared first, and the correlation that they need.
@@ -89,31 +82,24 @@ impl Views {
         Views::new(&look.picture, |y, x| (y, x))
     }
 
-    /// In all eight positions: upright, mirrored, and turned.
-    fn all(look: &Look) -> Vec<(Position, Self)> {
+    /// In all eight positions, and whether each is another than the photo's own.
+    fn all(look: &Look) -> Vec<(bool, Self)> {
         const END: usize = SIDE - 1;
-        let positions: [(Position, fn(usize, usize) -> (usize, usize)); 8] = [
-            (Position::Upright, |y, x| (y, x)),
-            (Position::Mirrored, |y, x| (y, END - x)),
-            (Position::Turned, |y, x| (END - y, END - x)),
-            (Position::Turned, |y, x| (END - y, x)),
-            (Position::Turned, |y, x| (x, y)),
-            (Position::Turned, |y, x| (x, END - y)),
-            (Position::Turned, |y, x| (END - x, y)),
-            (Position::Turned, |y, x| (END - x, END - y)),
+        let positions: [fn(usize, usize) -> (usize, usize); 8] = [
+            |y, x| (y, x),
+            |y, x| (y, END - x),
+            |y, x| (END - y, END - x),
+            |y, x| (END - y, x),
+            |y, x| (x, y),
+            |y, x| (x, END - y),
+            |y, x| (END - x, y),
+            |y, x| (END - x, END - y),
         ];
-        let views = positions.into_iter();
+        let views = positions.into_iter().enumerate();
         views
-            .filter_map(|(position, from)| Some((position, Views::new(&look.picture, from)?)))
+            .filter_map(|(index, from)| Some((index > 0, Views::new(&look.picture, from)?)))
             .collect()
     }
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Position {
-    Upright,
-    Mirrored,
-    Turned,
 }
 
 /// Rows of length one. (Not less their mean: the mean of a few photos says more of those photos
@@ -128,13 +114,9 @@ fn directions(features: &Features) -> Vec<Vec<f32>> {
         .collect()
 }
 
-fn is_same(correlation: f32, cosine: f32, position: Position) -> bool {
-    let like = match position {
-        Position::Turned => LIKE_FEATURES_TURNED,
-        _ => LIKE_FEATURES,
-    };
-    (correlation >= SAME_PICTURE && cosine >= like)
-        || (correlation >= LIKE_PICTURE && cosine >= SAME_FEATURES)
+fn is_same(correlation: f32, cosine: f32) -> bool {
+    let mut steps = SAME.iter();
+    steps.any(|&(picture, features)| correlation >= picture && cosine >= features)
 }
 
 /// Pairs of photos that show the same picture, in the order of their photos. `looks[i]` and row `i`
@@ -151,17 +133,17 @@ pub fn pairs(looks: &[Option<Look>], features: &Features) -> Vec<Pair> {
         later
             .filter_map(|(second, other)| {
                 let other = other.as_ref()?;
-                let (correlation, position) = positions
+                let (correlation, turned) = positions
                     .iter()
                     .filter(|(_, views)| dot(&views.coarse, &other.coarse) >= COARSE)
-                    .map(|(position, views)| (dot(&views.fine, &other.fine), *position))
+                    .map(|(turned, views)| (dot(&views.fine, &other.fine), *turned))
                     .max_by(|(one, _), (other, _)| one.total_cmp(other))?;
                 let cosine = dot(&directions[first], &directions[second]);
-                is_same(correlation, cosine, position).then_some(Pair {
+                is_same(correlation, cosine).then_some(Pair {
                     photos: [first, second],
                     correlation: Some(correlation),
                     cosine,
-                    turned: position != Position::Upright,
+                    turned,
                 })
             })
             .collect()

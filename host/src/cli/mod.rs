@@ -4,6 +4,7 @@
 //! for an error, 2 for arguments that make no sense.
 
 mod check;
+mod compare;
 mod fit;
 mod flash;
 mod inspect;
@@ -11,6 +12,7 @@ mod label;
 mod monitor;
 mod output;
 mod retrain;
+mod retrain_record;
 mod retrain_results;
 
 use std::process::ExitCode;
@@ -38,6 +40,7 @@ struct Arguments {
 enum Command {
     Retrain(Box<retrain::Arguments>),
     Check(check::Arguments),
+    Compare(compare::Arguments),
     Label(label::Arguments),
     Inspect(inspect::Arguments),
     Fit(fit::Arguments),
@@ -63,6 +66,7 @@ pub fn main() -> ExitCode {
     let result = match Arguments::parse().command {
         Command::Retrain(arguments) => retrain::run(&arguments),
         Command::Check(arguments) => check::run(&arguments),
+        Command::Compare(arguments) => compare::run(&arguments),
         Command::Label(arguments) => label::run(&arguments),
         Command::Inspect(arguments) => inspect::run(&arguments),
         Command::Fit(arguments) => fit::run(&arguments),

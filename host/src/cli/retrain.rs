@@ -10,6 +10,7 @@ use posy_shared::preprocess::{Crop, Filter};
 
 use super::check::note_brief;
 use super::output::{kib, note, print_json};
+use super::retrain_record::record;
 use super::retrain_results::{as_json, print};
 use super::{Failure, usage};
 use crate::atomic;
@@ -20,6 +21,7 @@ use crate::features::progress::Bar;
 use crate::head::sgd::Batch;
 use crate::head::{HeadError, logistic, sgd};
 use crate::photos::split::{Percentages, Rule};
+use crate::record::Record;
 use crate::retrain::{Settings, Tested, Trainer, prepare, train};
 
 /// Retrains the last layer of a MobileNet on folders of photos and writes a .posy file.
@@ -305,6 +307,9 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     write(&arguments.output_graph, &outcome.model)?;
     let split_path = arguments.output_graph.with_extension("split.json");
     outcome.split.write(&split_path)?;
+    let model_name = arguments.output_graph.to_string_lossy();
+    let record_path = Record::path_beside(&arguments.output_graph);
+    record(&prepared, &outcome, &model_name)?.write(&record_path)?;
     if let Some(path) = &arguments.output_labels {
         let lines: String = prepared
             .dataset
@@ -315,10 +320,11 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         write(path, lines.as_bytes())?;
     }
     note!(
-        "wrote {} ({} KiB) and {}",
+        "wrote {} ({} KiB), {} and {}",
         arguments.output_graph.display(),
         kib(outcome.model.len() as u64),
-        split_path.display()
+        split_path.display(),
+        record_path.display()
     );
     note!(
         "next: posy label --model {} PHOTO...",

@@ -6,6 +6,7 @@ mod bad_options;
 mod bad_photos;
 mod cache;
 mod check;
+mod compare;
 mod determinism;
 mod fit;
 mod flash;
