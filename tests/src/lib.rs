@@ -9,6 +9,7 @@ pub mod frames;
 pub mod logs;
 pub mod networks;
 pub mod pico;
+pub mod planted;
 pub mod scratch;
 pub mod server;
 pub mod sizes;

@@ -248,7 +248,8 @@ unsafe fn d() {}
 }
 
 /// Parts of the host that a part may import; what is not listed imports nothing of the host.
-const MAY_IMPORT: [(&str, &[&str]); 9] = [
+const MAY_IMPORT: [(&str, &[&str]); 11] = [
+    ("check", &["features", "head", "photos"]),
     ("photos", &["atomic"]),
     ("backbone", &["export", "quantise"]),
     ("quantise", &["backbone"]),
@@ -256,6 +257,7 @@ const MAY_IMPORT: [(&str, &[&str]); 9] = [
     ("features", &["backbone", "photos", "run"]),
     ("export", &["backbone", "head", "quantise"]),
     ("device", &["atomic", "backbone"]),
+    ("record", &["atomic", "photos"]),
     (
         "retrain",
         &["backbone", "export", "features", "head", "photos", "run"],
@@ -265,6 +267,7 @@ const MAY_IMPORT: [(&str, &[&str]); 9] = [
         &[
             "atomic",
             "backbone",
+            "check",
             "data",
             "device",
             "features",
@@ -272,6 +275,7 @@ const MAY_IMPORT: [(&str, &[&str]); 9] = [
             "model_file",
             "photos",
             "profile",
+            "record",
             "retrain",
             "run",
         ],

@@ -3,6 +3,8 @@
 //! Data goes to standard output, everything else to standard error. Exit codes: 0 for success, 1
 //! for an error, 2 for arguments that make no sense.
 
+mod check;
+mod compare;
 mod fit;
 mod flash;
 mod inspect;
@@ -16,6 +18,7 @@ mod photos;
 mod profile;
 mod retrain;
 mod retrain_answers;
+mod retrain_record;
 mod retrain_results;
 
 use std::process::ExitCode;
@@ -42,6 +45,8 @@ struct Arguments {
 #[derive(Debug, Subcommand)]
 enum Command {
     Retrain(Box<retrain::Arguments>),
+    Check(check::Arguments),
+    Compare(compare::Arguments),
     Label(label::Arguments),
     Inspect(inspect::Arguments),
     LabelImage(label_image::Arguments),
@@ -70,6 +75,8 @@ fn usage(error: impl std::fmt::Display) -> Failure {
 pub fn main() -> ExitCode {
     let result = match Arguments::parse().command {
         Command::Retrain(arguments) => retrain::run(&arguments),
+        Command::Check(arguments) => check::run(&arguments),
+        Command::Compare(arguments) => compare::run(&arguments),
         Command::Label(arguments) => label::run(&arguments),
         Command::Inspect(arguments) => inspect::run(&arguments),
         Command::LabelImage(arguments) => label_image::run(&arguments),

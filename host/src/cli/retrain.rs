@@ -8,9 +8,11 @@ use clap::{Args, ValueEnum};
 use posy_shared::model::InputContract;
 use posy_shared::preprocess::{Crop, Filter};
 
+use super::check::note_brief;
 use super::meter::Bytes;
 use super::output::{kib, note, print_json};
 use super::retrain_answers::Answers;
+use super::retrain_record::record;
 use super::retrain_results::{as_json, print};
 use super::{Failure, usage};
 use crate::atomic;
@@ -22,6 +24,7 @@ use crate::fetch::Patience;
 use crate::head::sgd::Batch;
 use crate::head::{HeadError, logistic, sgd};
 use crate::photos::split::{Percentages, Rule};
+use crate::record::Record;
 use crate::retrain::{Settings, Tested, Trainer, prepare, train_with};
 
 /// Retrains the last layer of a MobileNet on folders of photos and writes a .posy file.
@@ -159,6 +162,9 @@ pub(super) struct Arguments {
     /// Treat a file that cannot be used as an error.
     #[arg(long)]
     strict: bool,
+    /// Do not look for wrong labels and copies among the photos.
+    #[arg(long, alias = "no_check")]
+    no_check: bool,
     /// List the test photos that are named wrongly.
     #[arg(long, alias = "print_misclassified_test_images")]
     print_misclassified_test_images: bool,
@@ -300,6 +306,9 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         prepared.counts.cached,
         prepared.skipped.len()
     );
+    if !arguments.no_check {
+        note_brief(&prepared, &rule, percentages)?;
+    }
     let report = &mut |step: &sgd::StepReport| note!("{step}");
     let split_path = arguments.output_graph.with_extension("split.json");
     let more = arguments.answers.more(&split_path);
@@ -316,6 +325,9 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
 
     write(&arguments.output_graph, &outcome.model)?;
     outcome.split.write(&split_path)?;
+    let model_name = arguments.output_graph.to_string_lossy();
+    let record_path = Record::path_beside(&arguments.output_graph);
+    record(&prepared, &outcome, &model_name)?.write(&record_path)?;
     if let Some(path) = &arguments.output_labels {
         let lines: String = prepared.dataset.labels[..prepared.known_labels()]
             .iter()
@@ -324,10 +336,11 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         write(path, lines.as_bytes())?;
     }
     note!(
-        "wrote {} ({} KiB) and {}",
+        "wrote {} ({} KiB), {} and {}",
         arguments.output_graph.display(),
         kib(outcome.model.len() as u64),
-        split_path.display()
+        split_path.display(),
+        record_path.display()
     );
     note!(
         "next: posy label --model {} PHOTO...",

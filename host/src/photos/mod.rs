@@ -7,6 +7,7 @@
 
 pub mod decode;
 pub mod duplicates;
+pub mod facts;
 pub mod files;
 mod jpeg;
 pub mod load;

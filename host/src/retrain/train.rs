@@ -108,6 +108,10 @@ pub struct Outcome {
     pub float: Option<Accuracy>,
     /// Truth against answer of the integer pipeline on the test photos.
     pub confusion: Confusion,
+    /// Photos that were tested on, by their indices among the prepared ones.
+    pub tested: Vec<usize>,
+    /// The float network's logits of these, row-major `[N, K]`, where it ran.
+    pub float_logits: Option<Vec<f32>>,
     /// Test photos that the integer pipeline names wrongly.
     pub misclassified: Vec<Misclassified>,
     /// Validation and test photos, named by the float network and by the integer one, where both ran.
@@ -188,12 +192,14 @@ pub fn train_with(
     let labels = prepared.dataset.labels.len();
     let part = |features: &Features| (features.select(&training), features.select(&validation));
 
+    let mut float_logits = None;
     let float = match &prepared.float_features {
         None => None,
         Some(features) => {
             let (seen, chosen_on) = part(features);
             let (head, _) = fit(&seen, &chosen_on, labels, trainer, &mut |_| {})?;
             let confusion = Confusion::of(&head, &features.select(&testing));
+            float_logits = Some(head.logits_of(&features.select(&testing)));
             let accuracy = Accuracy {
                 right: confusion.right(),
                 photos: testing.len(),
@@ -290,6 +296,8 @@ pub fn train_with(
         int8_validation,
         float,
         confusion,
+        tested: testing,
+        float_logits,
         misclassified,
         loss,
         verdict,

@@ -6,6 +6,8 @@ mod bad_networks;
 mod bad_options;
 mod bad_photos;
 mod cache;
+mod check;
+mod compare;
 mod determinism;
 mod fetch;
 mod fit;
