@@ -65,7 +65,16 @@ if [ "$(target/tools/bin/defmt-print --version 2>/dev/null | head -n 1)" != "def
         undecoded="boards' structured logs were not decoded: defmt-print could not be installed"
 fi
 
+# The real TensorBoard reads event files back.
+unread=""
+if ! target/tools/tensorboard/bin/python -c "import tensorboard" 2>/dev/null; then
+    { step python3 -m venv --clear target/tools/tensorboard &&
+        step target/tools/tensorboard/bin/pip install --quiet tensorboard==2.21.0; } ||
+        unread="event files were not read back: TensorBoard could not be installed from PyPI"
+fi
+
 step cargo test --release --workspace --locked
+if [ -n "$unread" ]; then printf '\nSKIPPED: %s\n' "$unread" >&2; fi
 if [ -n "$undecoded" ]; then printf '\nSKIPPED: %s\n' "$undecoded" >&2; fi
 if [ -n "$missing" ]; then
     printf '\nSKIPPED: %s: see what boards/arm-toolchain.sh says above\n' "$missing" >&2

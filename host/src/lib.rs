@@ -14,5 +14,6 @@ pub mod head;
 pub mod model_file;
 pub mod photos;
 pub mod quantise;
+pub mod report;
 pub mod retrain;
 pub mod run;

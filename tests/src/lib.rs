@@ -10,6 +10,7 @@ pub mod pico;
 pub mod scratch;
 pub mod sizes;
 mod small;
+pub mod tensorboard;
 
 use std::path::{Path, PathBuf};
 

@@ -10,6 +10,7 @@ use posy_shared::preprocess::{Crop, Filter};
 
 use super::output::{kib, note, print_json};
 use super::retrain_results::{as_json, print};
+use super::retrain_watch::WatchArguments;
 use super::{Failure, usage};
 use crate::atomic;
 use crate::backbone::load::Backbone;
@@ -19,7 +20,8 @@ use crate::features::progress::Bar;
 use crate::head::sgd::Batch;
 use crate::head::{HeadError, logistic, sgd};
 use crate::photos::split::{Percentages, Rule};
-use crate::retrain::{Settings, Tested, Trainer, prepare, train};
+use crate::report::events::Hparam;
+use crate::retrain::{Settings, Tested, Trainer, prepare, train_watched};
 
 /// Retrains the last layer of a MobileNet on folders of photos and writes a .posy file.
 #[derive(Debug, Args)]
@@ -147,6 +149,9 @@ pub(super) struct Arguments {
     #[arg(long, value_enum, default_value_t = FilterName::Area)]
     resize: FilterName,
 
+    #[command(flatten)]
+    watch: WatchArguments,
+
     /// Do not run the float network for comparison.
     #[arg(long, alias = "no_float")]
     no_float: bool,
@@ -250,6 +255,47 @@ impl Arguments {
     }
 }
 
+impl Arguments {
+    /// What tells this run from others, for TensorBoard's table of runs.
+    fn hparams(&self) -> Vec<(&'static str, Hparam)> {
+        let word = |value: &dyn std::fmt::Debug| Hparam::Text(format!("{value:?}").to_lowercase());
+        let mut hparams = vec![
+            ("architecture", Hparam::Text(self.architecture.to_string())),
+            ("trainer", word(&self.trainer)),
+            ("split", word(&self.split)),
+            ("split_seed", Hparam::Number(self.split_seed as f64)),
+            (
+                "validation_percentage",
+                Hparam::Number(self.validation_percentage.into()),
+            ),
+            (
+                "testing_percentage",
+                Hparam::Number(self.testing_percentage.into()),
+            ),
+            ("crop", word(&self.crop)),
+            ("resize", word(&self.resize)),
+            ("seed", Hparam::Number(self.seed as f64)),
+        ];
+        if let Some(path) = &self.backbone {
+            hparams[0] = ("backbone", Hparam::Text(path.display().to_string()));
+        }
+        if matches!(self.trainer, TrainerName::Sgd) {
+            hparams.extend([
+                (
+                    "how_many_training_steps",
+                    Hparam::Number(self.how_many_training_steps as f64),
+                ),
+                ("learning_rate", Hparam::Number(self.learning_rate)),
+                (
+                    "train_batch_size",
+                    Hparam::Number(self.train_batch_size as f64),
+                ),
+            ]);
+        }
+        hparams
+    }
+}
+
 pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     let trainer = arguments.trainer().map_err(usage)?;
     let tested = arguments.tested().map_err(usage)?;
@@ -292,8 +338,9 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         prepared.counts.cached,
         prepared.skipped.len()
     );
-    let report = &mut |step: &sgd::StepReport| note!("{step}");
-    let outcome = train(&prepared, &rule, percentages, &trainer, tested, report)?;
+    let mut watching = arguments.watch.begin(&prepared, &arguments.hparams())?;
+    let watch = &mut watching.all();
+    let outcome = train_watched(&prepared, &rule, percentages, &trainer, tested, watch)?;
 
     write(&arguments.output_graph, &outcome.model)?;
     let split_path = arguments.output_graph.with_extension("split.json");
@@ -313,6 +360,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         kib(outcome.model.len() as u64),
         split_path.display()
     );
+    let _judgement = watching.finish(&prepared, &outcome, &arguments.output_graph)?;
     note!(
         "next: posy label --model {} PHOTO...",
         arguments.output_graph.display()

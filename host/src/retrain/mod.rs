@@ -9,4 +9,4 @@ mod train;
 
 pub use error::RetrainError;
 pub use prepare::{Notice, Prepared, Settings, Skipped, prepare};
-pub use train::{Accuracy, Misclassified, Outcome, Tested, Trainer, train};
+pub use train::{Accuracy, Misclassified, Outcome, Tested, Trainer, train, train_watched};

@@ -10,6 +10,7 @@ use crate::export::{Heading, classifier};
 use crate::head::int8::{self, IntHead};
 use crate::head::metrics::{Confusion, argmax};
 use crate::head::sgd::{self, Batch, StepReport};
+use crate::head::watch::{OnMeasured, Unwatched, Watch};
 use crate::head::{Features, Head, logistic};
 use crate::photos::split::{Bucket, Percentages, Rule, split};
 use crate::photos::split_file::SplitFile;
@@ -94,6 +95,10 @@ pub struct Outcome {
     pub confusion: Confusion,
     /// Test photos that the integer pipeline names wrongly.
     pub misclassified: Vec<Misclassified>,
+    /// The photos that were tested on, by their index among the prepared ones.
+    pub tested: Vec<usize>,
+    /// What the float network with its own head answers for each of them, where it ran.
+    pub float_answers: Option<Vec<usize>>,
 }
 
 /// Divides the photos by `rule`, trains, and measures on the test photos that `tested` says.
@@ -108,6 +113,22 @@ pub fn train(
     trainer: &Trainer,
     tested: Tested,
     report: &mut dyn FnMut(&StepReport),
+) -> Result<Outcome, RetrainError> {
+    let watch = &mut OnMeasured(report);
+    train_watched(prepared, rule, percentages, trainer, tested, watch)
+}
+
+/// The same; `watch` hears of the integer head's training.
+///
+/// # Errors
+/// See [`RetrainError`].
+pub fn train_watched(
+    prepared: &Prepared,
+    rule: &Rule,
+    percentages: Percentages,
+    trainer: &Trainer,
+    tested: Tested,
+    watch: &mut dyn Watch,
 ) -> Result<Outcome, RetrainError> {
     let split = split(&prepared.dataset, rule, percentages);
     let photos_in = |bucket| split.photos(bucket).collect::<Vec<usize>>();
@@ -126,21 +147,23 @@ pub fn train(
     let labels = prepared.dataset.labels.len();
     let part = |features: &Features| (features.select(&training), features.select(&validation));
 
-    let float = match &prepared.float_features {
-        None => None,
+    let (float, float_answers) = match &prepared.float_features {
+        None => (None, None),
         Some(features) => {
             let (seen, chosen_on) = part(features);
-            let (head, _) = fit(&seen, &chosen_on, labels, trainer, &mut |_| {})?;
+            let (head, _) = fit(&seen, &chosen_on, labels, trainer, &mut Unwatched)?;
             let confusion = Confusion::of(&head, &features.select(&testing));
-            Some(Accuracy {
+            let accuracy = Accuracy {
                 right: confusion.right(),
                 photos: testing.len(),
-            })
+            };
+            let answer = |&photo: &usize| argmax(&head.logits(features.row(photo)));
+            (Some(accuracy), Some(testing.iter().map(answer).collect()))
         }
     };
 
     let (seen, chosen_on) = part(&prepared.int8_features);
-    let (head, c) = fit(&seen, &chosen_on, labels, trainer, report)?;
+    let (head, c) = fit(&seen, &chosen_on, labels, trainer, watch)?;
     let head = int8::quantise(&head, prepared.backbone.features(), &[&seen, &chosen_on])?;
 
     let counts = [training.len(), validation.len(), testing.len()];
@@ -178,6 +201,8 @@ pub fn train(
         float,
         confusion,
         misclassified,
+        tested: testing,
+        float_answers,
     })
 }
 
@@ -186,15 +211,15 @@ fn fit(
     validation: &Features,
     labels: usize,
     trainer: &Trainer,
-    report: &mut dyn FnMut(&StepReport),
+    watch: &mut dyn Watch,
 ) -> Result<(Head, Option<f64>), RetrainError> {
     Ok(match trainer {
         Trainer::Logistic(strength) => {
-            let trained = logistic::train(training, validation, labels, *strength)?;
+            let trained = logistic::train_watched(training, validation, labels, *strength, watch)?;
             (trained.head, Some(trained.c))
         }
         Trainer::Sgd(options) => {
-            let head = sgd::train(training, validation, labels, options, |step| report(step))?;
+            let head = sgd::train_watched(training, validation, labels, options, watch)?;
             (head, None)
         }
     })

@@ -1,0 +1,90 @@
+//! What `posy retrain` leaves for whoever watches and judges: event files and a page.
+
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+
+use super::Failure;
+use super::output::note;
+use crate::head::sgd::StepReport;
+use crate::head::watch::{All, OnMeasured, Watch};
+use crate::report::curves::CurveWatch;
+use crate::report::events::Hparam;
+use crate::report::judge::Judgement;
+use crate::report::summaries::{Ending, Summaries};
+use crate::retrain::{Outcome, Prepared};
+
+#[derive(Debug, Args)]
+pub(super) struct WatchArguments {
+    /// Folder for TensorBoard's event files, in `train`, `validation` and `test` below it.
+    #[arg(long, alias = "summaries_dir", value_name = "FOLDER")]
+    summaries_dir: Option<PathBuf>,
+    /// Where to write the report, a page for a browser [default: beside the model].
+    #[arg(long, value_name = "FILE", conflicts_with = "no_report")]
+    report: Option<PathBuf>,
+    /// Write no report.
+    #[arg(long, alias = "no_report")]
+    no_report: bool,
+}
+
+/// Everyone who watches a run.
+pub(super) struct Watching {
+    print: OnMeasured<fn(&StepReport)>,
+    curves: CurveWatch,
+    summaries: Option<Summaries>,
+    report: Option<Option<PathBuf>>,
+}
+
+impl WatchArguments {
+    /// Begins to watch.
+    pub(super) fn begin(
+        &self,
+        prepared: &Prepared,
+        hparams: &[(&str, Hparam)],
+    ) -> Result<Watching, Failure> {
+        let labels = prepared.dataset.labels.len();
+        let summaries = self.summaries_dir.as_deref();
+        let summaries = summaries
+            .map(|folder| Summaries::create(folder, hparams, &prepared.backbone.int, labels));
+        Ok(Watching {
+            print: OnMeasured(|step| note!("{step}")),
+            curves: CurveWatch::default(),
+            summaries: summaries.transpose()?,
+            report: (!self.no_report).then(|| self.report.clone()),
+        })
+    }
+}
+
+impl Watching {
+    /// Those who hear of training.
+    pub(super) fn all(&mut self) -> All<'_> {
+        let mut all: Vec<&mut dyn Watch> = vec![&mut self.print];
+        if self.report.is_some() {
+            all.push(&mut self.curves);
+        }
+        if let Some(summaries) = &mut self.summaries {
+            all.push(summaries);
+        }
+        All(all)
+    }
+
+    /// Judges the model, which is written to `model`, and writes what is left to write.
+    pub(super) fn finish(
+        self,
+        prepared: &Prepared,
+        outcome: &Outcome,
+        model: &Path,
+    ) -> Result<Judgement, Failure> {
+        let judgement = Judgement::of(prepared, outcome)?;
+        if let Some(summaries) = self.summaries {
+            summaries.finish(&Ending {
+                labels: &prepared.dataset.labels,
+                testing: &judgement.confusion,
+                validation: &judgement.validation,
+                cross_entropy: judgement.cross_entropy(),
+            })?;
+        }
+        let _ = model;
+        Ok(judgement)
+    }
+}
