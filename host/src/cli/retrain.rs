@@ -360,19 +360,21 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         kib(outcome.model.len() as u64),
         split_path.display()
     );
-    let _judgement = watching.finish(&prepared, &outcome, &arguments.output_graph)?;
+    let cache = settings.cache.as_deref();
+    let judgement = watching.finish(&prepared, &outcome, &arguments.output_graph, cache)?;
     note!(
         "next: posy label --model {} PHOTO...",
         arguments.output_graph.display()
     );
     if arguments.json {
-        let mut json = as_json(&prepared, &outcome, &arguments.output_graph);
+        let mut json = as_json(&prepared, &outcome, &judgement, &arguments.output_graph);
         json["feature_seconds"] = feature_seconds.into();
         print_json(&json)?;
     } else {
         print(
             &prepared,
             &outcome,
+            &judgement,
             arguments.print_misclassified_test_images,
         )?;
     }
@@ -380,7 +382,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
 }
 
 /// Writes a file, and names it where that fails.
-fn write(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
+pub(super) fn write(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
     atomic::write(path, bytes).map_err(|error| {
         let path = path.display();
         format!("{path}: cannot be written: {error}; give another place for it").into()

@@ -10,6 +10,7 @@ use crate::head::sgd::StepReport;
 use crate::head::watch::{All, OnMeasured, Watch};
 use crate::report::curves::CurveWatch;
 use crate::report::events::Hparam;
+use crate::report::html::Report;
 use crate::report::judge::Judgement;
 use crate::report::summaries::{Ending, Summaries};
 use crate::retrain::{Outcome, Prepared};
@@ -68,12 +69,14 @@ impl Watching {
         All(all)
     }
 
-    /// Judges the model, which is written to `model`, and writes what is left to write.
+    /// Judges the model, which is written to `model`, and writes what is left to write. Small
+    /// pictures for the report come by way of `cache`.
     pub(super) fn finish(
         self,
         prepared: &Prepared,
         outcome: &Outcome,
         model: &Path,
+        cache: Option<&Path>,
     ) -> Result<Judgement, Failure> {
         let judgement = Judgement::of(prepared, outcome)?;
         if let Some(summaries) = self.summaries {
@@ -84,7 +87,21 @@ impl Watching {
                 cross_entropy: judgement.cross_entropy(),
             })?;
         }
-        let _ = model;
+        if let Some(path) = self.report {
+            let path = path.unwrap_or_else(|| model.with_extension("report.html"));
+            let curves = self.curves.finish();
+            let name = model.file_name().unwrap_or_default().to_string_lossy();
+            let report = Report {
+                prepared,
+                outcome,
+                judgement: &judgement,
+                curves: &curves,
+                model: &name,
+                cache,
+            };
+            super::retrain::write(&path, report.html()?.as_bytes())?;
+            note!("report: {} (open it in a browser)", path.display());
+        }
         Ok(judgement)
     }
 }
