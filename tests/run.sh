@@ -65,6 +65,14 @@ if [ "$(target/tools/bin/defmt-print --version 2>/dev/null | head -n 1)" != "def
         undecoded="boards' structured logs were not decoded: defmt-print could not be installed"
 fi
 
+# A real browser opens the report.
+unopened=""
+if ! { command -v chromium || command -v chromium-browser || command -v google-chrome; } >/dev/null; then
+    { [ "$(id -u)" = 0 ] && step apt-get update -qq &&
+        step apt-get install -y -qq --no-install-recommends chromium fonts-dejavu-core >&2; } ||
+        unopened="the report was not opened in a browser: the package chromium could not be installed"
+fi
+
 # The real TensorBoard reads event files back.
 unread=""
 if ! target/tools/tensorboard/bin/python -c "import tensorboard" 2>/dev/null; then
@@ -74,6 +82,7 @@ if ! target/tools/tensorboard/bin/python -c "import tensorboard" 2>/dev/null; th
 fi
 
 step cargo test --release --workspace --locked
+if [ -n "$unopened" ]; then printf '\nSKIPPED: %s\n' "$unopened" >&2; fi
 if [ -n "$unread" ]; then printf '\nSKIPPED: %s\n' "$unread" >&2; fi
 if [ -n "$undecoded" ]; then printf '\nSKIPPED: %s\n' "$undecoded" >&2; fi
 if [ -n "$missing" ]; then

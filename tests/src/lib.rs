@@ -3,6 +3,7 @@
 
 pub mod answers;
 pub mod boards;
+pub mod browser;
 pub mod emulator;
 pub mod frames;
 pub mod logs;
