@@ -18,6 +18,7 @@ pub mod photos;
 pub mod profile;
 pub mod quantise;
 pub mod record;
+pub mod report;
 pub mod retrain;
 pub mod run;
 pub mod tensorflow;

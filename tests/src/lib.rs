@@ -4,6 +4,7 @@
 pub mod aarch64;
 pub mod answers;
 pub mod boards;
+pub mod browser;
 pub mod emulator;
 pub mod frames;
 pub mod logs;
@@ -14,6 +15,7 @@ pub mod scratch;
 pub mod server;
 pub mod sizes;
 mod small;
+pub mod tensorboard;
 
 use std::path::{Path, PathBuf};
 

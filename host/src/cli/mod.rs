@@ -20,6 +20,7 @@ mod retrain;
 mod retrain_answers;
 mod retrain_record;
 mod retrain_results;
+mod retrain_watch;
 
 use std::process::ExitCode;
 

@@ -14,6 +14,7 @@ use super::output::{kib, note, print_json};
 use super::retrain_answers::Answers;
 use super::retrain_record::record;
 use super::retrain_results::{as_json, print};
+use super::retrain_watch::WatchArguments;
 use super::{Failure, usage};
 use crate::atomic;
 use crate::backbone::load::{Backbone, Places};
@@ -25,6 +26,7 @@ use crate::head::sgd::Batch;
 use crate::head::{HeadError, logistic, sgd};
 use crate::photos::split::{Percentages, Rule};
 use crate::record::Record;
+use crate::report::events::Hparam;
 use crate::retrain::{Settings, Tested, Trainer, prepare, train_with};
 
 /// Retrains the last layer of a MobileNet on folders of photos and writes a .posy file.
@@ -154,6 +156,9 @@ pub(super) struct Arguments {
     #[arg(long, value_enum, default_value_t = FilterName::Area)]
     resize: FilterName,
 
+    #[command(flatten)]
+    watch: WatchArguments,
+
     /// Do not run the float network for comparison.
     #[arg(long, alias = "no_float")]
     no_float: bool,
@@ -264,6 +269,47 @@ impl Arguments {
     }
 }
 
+impl Arguments {
+    /// What tells this run from others, for TensorBoard's table of runs.
+    fn hparams(&self) -> Vec<(&'static str, Hparam)> {
+        let word = |value: &dyn std::fmt::Debug| Hparam::Text(format!("{value:?}").to_lowercase());
+        let mut hparams = vec![
+            ("architecture", Hparam::Text(self.architecture.to_string())),
+            ("trainer", word(&self.trainer)),
+            ("split", word(&self.split)),
+            ("split_seed", Hparam::Number(self.split_seed as f64)),
+            (
+                "validation_percentage",
+                Hparam::Number(self.validation_percentage.into()),
+            ),
+            (
+                "testing_percentage",
+                Hparam::Number(self.testing_percentage.into()),
+            ),
+            ("crop", word(&self.crop)),
+            ("resize", word(&self.resize)),
+            ("seed", Hparam::Number(self.seed as f64)),
+        ];
+        if let Some(path) = &self.backbone {
+            hparams[0] = ("backbone", Hparam::Text(path.display().to_string()));
+        }
+        if matches!(self.trainer, TrainerName::Sgd) {
+            hparams.extend([
+                (
+                    "how_many_training_steps",
+                    Hparam::Number(self.how_many_training_steps as f64),
+                ),
+                ("learning_rate", Hparam::Number(self.learning_rate)),
+                (
+                    "train_batch_size",
+                    Hparam::Number(self.train_batch_size as f64),
+                ),
+            ]);
+        }
+        hparams
+    }
+}
+
 pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     let trainer = arguments.trainer().map_err(usage)?;
     let tested = arguments.tested().map_err(usage)?;
@@ -309,9 +355,10 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     if !arguments.no_check {
         note_brief(&prepared, &rule, percentages)?;
     }
-    let report = &mut |step: &sgd::StepReport| note!("{step}");
     let split_path = arguments.output_graph.with_extension("split.json");
     let more = arguments.answers.more(&split_path);
+    let mut watching = arguments.watch.begin(&prepared, &arguments.hparams())?;
+    let watch = &mut watching.all();
     let outcome = train_with(
         &prepared,
         &rule,
@@ -319,7 +366,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         &trainer,
         tested,
         &more,
-        report,
+        watch,
     )?;
     arguments.answers.check(&outcome)?;
 
@@ -342,18 +389,21 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         split_path.display(),
         record_path.display()
     );
+    let cache = settings.cache.as_deref();
+    let judgement = watching.finish(&prepared, &outcome, &arguments.output_graph, cache)?;
     note!(
         "next: posy label --model {} PHOTO...",
         arguments.output_graph.display()
     );
     if arguments.json {
-        let mut json = as_json(&prepared, &outcome, &arguments.output_graph);
+        let mut json = as_json(&prepared, &outcome, &judgement, &arguments.output_graph);
         json["feature_seconds"] = feature_seconds.into();
         print_json(&json)?;
     } else {
         print(
             &prepared,
             &outcome,
+            &judgement,
             arguments.print_misclassified_test_images,
         )?;
     }
@@ -361,7 +411,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
 }
 
 /// Writes a file, and names it where that fails.
-fn write(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
+pub(super) fn write(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
     atomic::write(path, bytes).map_err(|error| {
         let path = path.display();
         format!("{path}: cannot be written: {error}; give another place for it").into()

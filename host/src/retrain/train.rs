@@ -10,6 +10,7 @@ use crate::export::{Answering, Heading, classifier, compact_classifier, softmax_
 use crate::head::int8::{self, IntHead};
 use crate::head::metrics::{Confusion, argmax};
 use crate::head::sgd::{self, Batch, StepReport};
+use crate::head::watch::{OnMeasured, Unwatched, Watch};
 use crate::head::{Features, Head, logistic};
 use crate::photos::split::{Bucket, Percentages, Rule, split};
 use crate::photos::split_file::SplitFile;
@@ -114,6 +115,8 @@ pub struct Outcome {
     pub float_logits: Option<Vec<f32>>,
     /// Test photos that the integer pipeline names wrongly.
     pub misclassified: Vec<Misclassified>,
+    /// What the float network with its own head answers for each of them, where it ran.
+    pub float_answers: Option<Vec<usize>>,
     /// Validation and test photos, named by the float network and by the integer one, where both ran.
     pub loss: Option<Loss>,
     /// How sure answers are, when none is given, and what came of it.
@@ -154,12 +157,12 @@ pub fn train(
     tested: Tested,
     report: &mut dyn FnMut(&StepReport),
 ) -> Result<Outcome, RetrainError> {
-    let more = &More::NOTHING;
-    train_with(prepared, rule, percentages, trainer, tested, more, report)
+    let (more, watch) = (&More::NOTHING, &mut OnMeasured(report));
+    train_with(prepared, rule, percentages, trainer, tested, more, watch)
 }
 
 /// Divides the photos by `rule`, trains, and measures on the test photos that `tested` says.
-/// `report` hears of the integer head's steps. `more` says what else is decided and kept.
+/// `watch` hears of the integer head's training. `more` says what else is decided and kept.
 ///
 /// # Errors
 /// See [`RetrainError`].
@@ -170,7 +173,7 @@ pub fn train_with(
     trainer: &Trainer,
     tested: Tested,
     more: &More,
-    report: &mut dyn FnMut(&StepReport),
+    watch: &mut dyn Watch,
 ) -> Result<Outcome, RetrainError> {
     let mut split = split(&prepared.dataset, rule, percentages);
     if let Some(earlier) = &more.earlier {
@@ -197,7 +200,7 @@ pub fn train_with(
         None => None,
         Some(features) => {
             let (seen, chosen_on) = part(features);
-            let (head, _) = fit(&seen, &chosen_on, labels, trainer, &mut |_| {})?;
+            let (head, _) = fit(&seen, &chosen_on, labels, trainer, &mut Unwatched)?;
             let confusion = Confusion::of(&head, &features.select(&testing));
             float_logits = Some(head.logits_of(&features.select(&testing)));
             let accuracy = Accuracy {
@@ -210,8 +213,13 @@ pub fn train_with(
     let float_head = float.as_ref().map(|(_, head)| head.clone());
     let float = float.map(|(accuracy, _)| accuracy);
 
+    let float_answers = float_logits.as_ref().map(|logits: &Vec<f32>| {
+        let rows = logits.chunks_exact(labels);
+        rows.map(argmax).collect()
+    });
+
     let (seen, chosen_on) = part(&prepared.int8_features);
-    let (head, c) = fit(&seen, &chosen_on, labels, trainer, report)?;
+    let (head, c) = fit(&seen, &chosen_on, labels, trainer, watch)?;
     let real_head = head;
     let head = int8::quantise(
         &real_head,
@@ -299,6 +307,7 @@ pub fn train_with(
         tested: testing,
         float_logits,
         misclassified,
+        float_answers,
         loss,
         verdict,
     })
@@ -339,7 +348,7 @@ fn decide(
             &training.select(&[]),
             labels,
             &trainer,
-            &mut |_| {},
+            &mut Unwatched,
         )?;
         Ok(head)
     })
@@ -356,15 +365,15 @@ fn fit(
     validation: &Features,
     labels: usize,
     trainer: &Trainer,
-    report: &mut dyn FnMut(&StepReport),
+    watch: &mut dyn Watch,
 ) -> Result<(Head, Option<f64>), RetrainError> {
     Ok(match trainer {
         Trainer::Logistic(strength) => {
-            let trained = logistic::train(training, validation, labels, *strength)?;
+            let trained = logistic::train_watched(training, validation, labels, *strength, watch)?;
             (trained.head, Some(trained.c))
         }
         Trainer::Sgd(options) => {
-            let head = sgd::train(training, validation, labels, options, |step| report(step))?;
+            let head = sgd::train_watched(training, validation, labels, options, watch)?;
             (head, None)
         }
     })

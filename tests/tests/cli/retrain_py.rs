@@ -75,6 +75,7 @@ fn its_spellings_and_lines() {
         scratch.names("out"),
         [
             "graph.posy",
+            "graph.report.html",
             "graph.run.json",
             "graph.split.json",
             "labels.txt"
