@@ -9,13 +9,13 @@ use posy_shared::model::InputContract;
 use posy_shared::preprocess::{Crop, Filter};
 use serde_json::json;
 
+use super::network::network;
 use super::output::{note, print_json};
 use super::{Failure, usage};
-use crate::backbone::load::Backbone;
 use crate::backbone::zoo::Architecture;
 use crate::check::look::{Look, LookExtractor};
 use crate::check::{Report, Severity, Subject, brief, check};
-use crate::data::{cache_dir, data_dir, in_data_dir};
+use crate::data::{cache_dir, in_data_dir};
 use crate::features::cache::Cache;
 use crate::features::extract::{Options, extract};
 use crate::features::progress::Bar;
@@ -87,17 +87,11 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         arguments.testing_percentage,
     )
     .map_err(usage)?;
-    let backbone = match &arguments.backbone {
-        Some(path) => {
-            let name = path.file_stem().unwrap_or_default().to_string_lossy();
-            Backbone::read(path, &name)?
-        }
-        None => {
-            let folder = arguments.model_dir.clone();
-            let folder = folder.unwrap_or_else(|| data_dir().join("models"));
-            Backbone::find(&arguments.architecture, &folder)?
-        }
-    };
+    let backbone = network(
+        &arguments.architecture,
+        arguments.backbone.as_deref(),
+        arguments.model_dir.as_deref(),
+    )?;
     let cache_folder = arguments.bottleneck_dir.clone().unwrap_or_else(cache_dir);
     let cache = cache_folder.join("features.redb");
     let settings = Settings {

@@ -13,6 +13,7 @@ mod label_image;
 mod meter;
 mod models;
 mod monitor;
+mod network;
 mod output;
 mod photos;
 mod profile;

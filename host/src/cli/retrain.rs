@@ -9,7 +9,7 @@ use posy_shared::model::InputContract;
 use posy_shared::preprocess::{Crop, Filter};
 
 use super::check::note_brief;
-use super::meter::Bytes;
+use super::network::network;
 use super::output::{kib, note, print_json};
 use super::retrain_answers::Answers;
 use super::retrain_record::record;
@@ -17,11 +17,10 @@ use super::retrain_results::{as_json, print};
 use super::retrain_watch::WatchArguments;
 use super::{Failure, usage};
 use crate::atomic;
-use crate::backbone::load::{Backbone, Places};
+use crate::backbone::load::Backbone;
 use crate::backbone::zoo::Architecture;
 use crate::data::{cache_dir, in_data_dir};
 use crate::features::progress::Bar;
-use crate::fetch::Patience;
 use crate::head::sgd::Batch;
 use crate::head::{HeadError, logistic, sgd};
 use crate::photos::split::{Percentages, Rule};
@@ -253,19 +252,11 @@ impl Arguments {
     }
 
     fn backbone(&self) -> Result<Backbone, Failure> {
-        Ok(match &self.backbone {
-            Some(path) => {
-                let name = path.file_stem().unwrap_or_default().to_string_lossy();
-                Backbone::read(path, &name)?
-            }
-            None => {
-                let places = Places::new(self.model_dir.as_deref());
-                let name = self.architecture.to_string();
-                let meter = Bytes::new(name.clone());
-                let path = places.fetch(&self.architecture, &Patience::default(), &meter)?;
-                Backbone::read(&path, &name)?
-            }
-        })
+        network(
+            &self.architecture,
+            self.backbone.as_deref(),
+            self.model_dir.as_deref(),
+        )
     }
 }
 

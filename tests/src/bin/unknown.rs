@@ -23,6 +23,7 @@ use posy::data::{cache_dir, data_dir};
 use posy::features::progress::Bar;
 use posy::head::Features;
 use posy::head::logistic::Strength;
+use posy::head::watch::Unwatched;
 use posy::photos::split::{Percentages, Rule};
 use posy::retrain::{More, Outcome, Prepared, Settings, Tested, Trainer, prepare, train_with};
 use posy::run;
@@ -83,7 +84,7 @@ fn outcome(prepared: &Prepared, seed: u64, verdict: Options) -> Result<Outcome, 
         &Trainer::Logistic(Strength::default()),
         Tested::ALL,
         &more,
-        &mut |_| {},
+        &mut Unwatched,
     )?)
 }
 
