@@ -20,13 +20,14 @@ use crate::atomic;
 use crate::backbone::load::Backbone;
 use crate::backbone::zoo::Architecture;
 use crate::data::{cache_dir, in_data_dir};
+use crate::export::Kind;
 use crate::features::progress::Bar;
 use crate::head::sgd::Batch;
 use crate::head::{HeadError, logistic, sgd};
 use crate::photos::split::{Percentages, Rule};
 use crate::record::Record;
 use crate::report::events::Hparam;
-use crate::retrain::{Settings, Tested, Trainer, prepare, train_with};
+use crate::retrain::{Settings, Tested, Trainer, file, prepare, train_with};
 
 /// Retrains the last layer of a MobileNet on folders of photos and writes a .posy file.
 #[derive(Debug, Args)]
@@ -50,7 +51,8 @@ pub(super) struct Arguments {
     /// [default: models in POSY_DATA, then posy/models in the user's cache folder].
     #[arg(long, alias = "model_dir", value_name = "FOLDER")]
     model_dir: Option<PathBuf>,
-    /// Where to write the model.
+    /// Where to write the model; the ending says what: .posy for boards, .tflite (int8), .onnx or .pb
+    /// (float) for other tools.
     #[arg(
         long,
         visible_alias = "output",
@@ -302,6 +304,7 @@ impl Arguments {
 }
 
 pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
+    let kind = Kind::of(&arguments.output_graph).map_err(usage)?;
     let trainer = arguments.trainer().map_err(usage)?;
     let tested = arguments.tested().map_err(usage)?;
     let rule = match arguments.split {
@@ -361,7 +364,8 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     )?;
     arguments.answers.check(&outcome)?;
 
-    write(&arguments.output_graph, &outcome.model)?;
+    let bytes = file(&prepared, &outcome, kind)?;
+    write(&arguments.output_graph, &bytes)?;
     outcome.split.write(&split_path)?;
     let model_name = arguments.output_graph.to_string_lossy();
     let record_path = Record::path_beside(&arguments.output_graph);
@@ -376,16 +380,23 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     note!(
         "wrote {} ({} KiB), {} and {}",
         arguments.output_graph.display(),
-        kib(outcome.model.len() as u64),
+        kib(bytes.len() as u64),
         split_path.display(),
         record_path.display()
     );
     let cache = settings.cache.as_deref();
     let judgement = watching.finish(&prepared, &outcome, &arguments.output_graph, cache)?;
-    note!(
-        "next: posy label --model {} PHOTO...",
-        arguments.output_graph.display()
-    );
+    match kind {
+        Kind::Posy => note!(
+            "next: posy label --model {} PHOTO...",
+            arguments.output_graph.display()
+        ),
+        Kind::GraphDef => note!(
+            "next: posy label-image --graph {} --image PHOTO",
+            arguments.output_graph.display()
+        ),
+        Kind::Onnx | Kind::Tflite => {}
+    }
     if arguments.json {
         let mut json = as_json(&prepared, &outcome, &judgement, &arguments.output_graph);
         json["feature_seconds"] = feature_seconds.into();

@@ -26,18 +26,19 @@ pub(super) fn record(
     outcome: &Outcome,
     file: &str,
 ) -> Result<Record, Failure> {
-    let model = Model::read(&outcome.model)?;
+    let model = Model::read(&outcome.whole)?;
     let labels = prepared.dataset.labels.len();
     let mut photos = Vec::with_capacity(outcome.tested.len());
     for (place, &photo) in outcome.tested.iter().enumerate() {
-        let logits = run::head(&model, &prepared.int8[photo])?;
-        let fine = Softmax::new(model.verdict().beta, &logits);
+        let outputs = run::head(&model, &prepared.int8[photo])?;
+        let logits = &outputs[..model.logit_len()];
+        let fine = Softmax::new(model.verdict().beta, logits);
         let float = outcome.float_logits.as_ref();
         let float = float.map(|logits| softmax(&logits[place * labels..][..labels]));
         photos.push(TestedPhoto {
             photo: prepared.dataset.photos[photo].relative.clone(),
             truth: prepared.dataset.photos[photo].label,
-            answer: Ranking::<1>::new(&model, &logits)
+            answer: Ranking::<1>::new(&model, &outputs)
                 .top()
                 .map(|top| top.index),
             scores: logits
@@ -47,7 +48,7 @@ pub(super) fn record(
             float_scores: float,
         });
     }
-    let footprint = Footprint::of_model(&model);
+    let footprint = Footprint::of_model(&Model::read(&outcome.model)?);
     let [training, validation, testing] = outcome.counts;
     Ok(Record {
         format: FORMAT.into(),

@@ -2,7 +2,7 @@
 
 use posy_shared::engine::EngineError;
 use posy_shared::model::{Model, ReadError};
-use posy_shared::ranking::Score;
+use posy_shared::ranking::{Ranking, Score};
 use posy_shared::softmax::Softmax;
 
 use super::share::Share;
@@ -123,7 +123,7 @@ impl Judgement {
     /// # Errors
     /// Where the model does not read or run.
     pub fn of(prepared: &Prepared, outcome: &Outcome) -> Result<Self, JudgeError> {
-        let model = Model::read(&outcome.model)?;
+        let model = Model::read(&outcome.whole)?;
         let count = prepared.dataset.labels.len();
         let floats = outcome.float_answers.as_ref();
         let mut answers = Vec::with_capacity(outcome.tested.len());
@@ -229,12 +229,12 @@ fn answer(
     photo: usize,
     float_answer: Option<usize>,
 ) -> Result<Answer, EngineError> {
-    let logits = run::head(model, &prepared.int8[photo])?;
-    let verdict = model.verdict();
-    let softmax = Softmax::new(verdict.beta, &logits);
+    let outputs = run::head(model, &prepared.int8[photo])?;
+    let logits = &outputs[..model.logit_len()];
+    let softmax = Softmax::new(model.verdict().beta, logits);
     let score = |logit: i8| f64::from(Score::from_fine(softmax.fine(logit)).to_f32());
     let truth = prepared.dataset.photos[photo].label;
-    let answer = argmax(&logits);
+    let answer = argmax(logits);
     let top = logits.get(answer).copied().unwrap_or(i8::MIN);
     Ok(Answer {
         photo,
@@ -242,7 +242,7 @@ fn answer(
         answer,
         score: score(top),
         truth_score: logits.get(truth).map_or(0.0, |&logit| score(logit)),
-        unknown: softmax.fine(top) < verdict.unknown_below,
+        unknown: Ranking::<1>::new(model, &outputs).is_unknown(),
         float_answer,
     })
 }

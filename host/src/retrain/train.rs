@@ -93,6 +93,9 @@ pub struct Heads {
 pub struct Outcome {
     /// The bytes of the `.posy` file.
     pub model: Vec<u8>,
+    /// The same network with its constant channels, whose last layer reads all features: for
+    /// judging photos by their features. Its logits are those of `model`.
+    pub whole: Vec<u8>,
     /// The last layer.
     pub heads: Heads,
     /// The penalty's strength that was chosen, where there was one to choose.
@@ -291,6 +294,7 @@ pub fn train_with(
     }
     Ok(Outcome {
         model: compact,
+        whole,
         heads: Heads {
             int: head,
             real: real_head,

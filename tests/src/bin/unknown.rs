@@ -113,7 +113,7 @@ fn rejection(prepared: &Prepared, name: &str, seeds: u64, verdict: Options) -> R
             let outcome = outcome(&known, seed, verdict)?;
             let tested = outcome.verdict.tested;
             of_known.add(tested.known, tested.rejected);
-            let model = Model::read(&outcome.model)?;
+            let model = Model::read(&outcome.whole)?;
             for features in &others {
                 let outputs = run::head(&model, features)?;
                 let unknown = Ranking::<1>::new(&model, &outputs).is_unknown();
