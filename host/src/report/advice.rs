@@ -1,5 +1,7 @@
 //! What to try next, from what the test photos show.
 
+use std::cmp::Reverse;
+
 use super::judge::{Answer, Judgement, LabelFigures};
 use super::share::{Share, percent};
 
@@ -118,7 +120,7 @@ fn pairs(judgement: &Judgement) -> Vec<String> {
             None => pairs.push((a, b, mixup.photos)),
         }
     }
-    pairs.sort_by(|a, b| b.2.cmp(&a.2));
+    pairs.sort_by_key(|pair| Reverse(pair.2));
     let telling = |&&(_, _, count): &&(usize, usize, usize)| {
         count >= PAIR_PHOTOS && count as f64 >= PAIR_SHARE * mistakes as f64
     };
