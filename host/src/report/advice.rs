@@ -5,8 +5,8 @@ use std::cmp::Reverse;
 use super::judge::{Answer, Judgement, LabelFigures};
 use super::share::{Share, percent};
 
-/// A label with fewer photos than this has few, whatever the others have. The codelab's script
-/// warns below 20; means over splits of flower photos still climb between 50 and 100 a label.
+/// A label with fewer photos than this has few, whatever the others have; the codelab's script warns
+/// below 20, with which a tenth to test on is two.
 const FEW_PHOTOS: usize = 50;
 /// A label with fewer test photos than this has been tested little: half of its interval is 20
 /// points or more.

@@ -4,6 +4,7 @@ mod bad_models;
 mod bad_networks;
 mod bad_options;
 mod bad_photos;
+mod brief;
 mod cache;
 mod determinism;
 mod fit;
