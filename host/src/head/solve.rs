@@ -26,6 +26,9 @@ pub(super) struct Solution {
     pub(super) steps: u64,
 }
 
+/// Is given the parameters after a step.
+type Each<'a> = &'a mut dyn FnMut(&[f64]);
+
 /// Minimises over the training photos `photos`, with strength `c`. Walks from `start` until the gradient's norm is below `tolerance`, or no further step lowers
 /// the loss in f64, or `max_steps` have been taken. `each` is given the parameters after every step,
 /// when all are taken.
@@ -36,7 +39,7 @@ pub(super) fn minimise(
     start: Vec<f64>,
     tolerance: f64,
     max_steps: u64,
-    each: Option<&mut dyn FnMut(&[f64])>,
+    each: Option<Each<'_>>,
 ) -> Result<Solution, HeadError> {
     let failed = |error: Error| HeadError::Solver(error.to_string());
     let problem = Problem {

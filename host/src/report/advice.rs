@@ -1,10 +1,12 @@
 //! What to try next, from what the test photos show.
 
+use std::cmp::Reverse;
+
 use super::judge::{Answer, Judgement, LabelFigures};
 use super::share::{Share, percent};
 
-/// A label with fewer photos than this has few, whatever the others have. The codelab's script
-/// warns below 20; means over splits of flower photos still climb between 50 and 100 a label.
+/// A label with fewer photos than this has few, whatever the others have; the codelab's script warns
+/// below 20, with which a tenth to test on is two.
 const FEW_PHOTOS: usize = 50;
 /// A label with fewer test photos than this has been tested little: half of its interval is 20
 /// points or more.
@@ -118,7 +120,7 @@ fn pairs(judgement: &Judgement) -> Vec<String> {
             None => pairs.push((a, b, mixup.photos)),
         }
     }
-    pairs.sort_by(|a, b| b.2.cmp(&a.2));
+    pairs.sort_by_key(|pair| Reverse(pair.2));
     let telling = |&&(_, _, count): &&(usize, usize, usize)| {
         count >= PAIR_PHOTOS && count as f64 >= PAIR_SHARE * mistakes as f64
     };

@@ -85,13 +85,13 @@ pub(super) fn draw(labels: &[String], confusion: &Confusion) -> (u32, u32, Vec<u
     let black = MonoTextStyle::new(&FONT, Rgb888::BLACK);
     let white = MonoTextStyle::new(&FONT, Rgb888::WHITE);
     let middle = |start: u32, index: usize| (start + cell * index as u32 + cell / 2) as i32;
-    for truth in 0..count {
+    for (truth, caption) in captions.iter().enumerate().take(count) {
         let of_row: usize = (0..count)
             .map(|answer| confusion.count(truth, answer))
             .sum();
         let baseline = middle(top, truth) + 3;
         let place = Point::new(left as i32 - 4, baseline);
-        let text = Text::with_alignment(&captions[truth], place, black, Alignment::Right);
+        let text = Text::with_alignment(caption, place, black, Alignment::Right);
         let _ = text.draw(&mut canvas);
         if cell == CELL || truth % 10 == 9 {
             let number = (truth + 1).to_string();

@@ -5,6 +5,7 @@ mod bad_models;
 mod bad_networks;
 mod bad_options;
 mod bad_photos;
+mod brief;
 mod cache;
 mod check;
 mod compare;

@@ -189,7 +189,8 @@ impl Report<'_> {
         let footprint = Footprint::of_model(&model);
         let photos = &prepared.dataset.photos;
         let name = |photo: usize| photos[photo].relative.clone();
-        let pictures = pictures::gather(self)?;
+        let isolated = isolated(judgement);
+        let pictures = pictures::gather(self, &isolated)?;
         let style_hash = STANDARD.encode(Sha256::digest(STYLE));
         let mut test_names: Vec<String> = outcome.tested.iter().map(|&p| name(p)).collect();
         test_names.sort();
@@ -208,7 +209,7 @@ impl Report<'_> {
             photos: photos.len(),
             tested: outcome.tested.len(),
             figures: self.figures(&footprint),
-            advice: advice(judgement, &name),
+            advice: advice(&isolated, &|photo| isolate(&name(photo))),
             has_float: judgement.float_accuracy().is_some(),
             labels: self.labels(),
             matrix: self.matrix(),
@@ -305,6 +306,7 @@ impl Report<'_> {
     fn matrix(&self) -> Vec<MatrixRow> {
         let confusion = &self.judgement.confusion;
         let labels = &self.judgement.labels;
+        let sentences = isolated(self.judgement).labels;
         let row = |truth: usize| {
             let of_row = labels[truth].recall.whole.max(1);
             (0..labels.len())
@@ -317,7 +319,7 @@ impl Report<'_> {
                         count,
                         class: format!("{kind}-{heat}"),
                         id: pictures::id(truth, answer),
-                        title: pictures::title(labels, truth, answer),
+                        title: pictures::title(&sentences, truth, answer),
                     }
                 })
                 .collect()
@@ -485,6 +487,21 @@ impl Report<'_> {
              tested on. Which photo is where is in the file .split.json beside the model."
         )
     }
+}
+
+/// `text` such that its direction of writing stays its own within a sentence (Unicode Standard
+/// Annex 9: first strong isolate, pop directional isolate).
+fn isolate(text: &str) -> String {
+    format!("\u{2068}{text}\u{2069}")
+}
+
+/// The judgement, for sentences: its labels isolated.
+fn isolated(judgement: &Judgement) -> Judgement {
+    let mut judgement = judgement.clone();
+    for label in &mut judgement.labels {
+        label.label = isolate(&label.label);
+    }
+    judgement
 }
 
 fn boards(model: &Model<'_>, footprint: &Footprint) -> Vec<BoardRow> {

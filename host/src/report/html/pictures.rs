@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use super::Report;
 use crate::features::extract::FeatureError;
-use crate::report::judge::{Answer, LabelFigures};
+use crate::report::judge::{Answer, Judgement, LabelFigures};
 use crate::report::share::percent;
 use crate::report::thumbnails::thumbnails;
 
@@ -58,10 +58,14 @@ pub(super) fn title(labels: &[LabelFigures], truth: usize, answer: usize) -> Str
     }
 }
 
+/// The path of a photo within its label's folder.
+fn in_its_folder(relative: &str) -> &str {
+    relative.split_once('/').map_or(relative, |(_, rest)| rest)
+}
+
 /// Picks the photos that get a picture, and makes them. Mistakes come first; of right answers
-/// those that were least sure.
-pub(super) fn gather(report: &Report<'_>) -> Result<Pictures, FeatureError> {
-    let judgement = report.judgement;
+/// those that were least sure. `judgement` is the report's, its labels as sentences want them.
+pub(super) fn gather(report: &Report<'_>, judgement: &Judgement) -> Result<Pictures, FeatureError> {
     let mut cells: BTreeMap<(usize, usize), Vec<&Answer>> = BTreeMap::new();
     for answer in &judgement.answers {
         let cell = cells.entry((answer.truth, answer.answer)).or_default();
@@ -117,7 +121,7 @@ pub(super) fn gather(report: &Report<'_>) -> Result<Pictures, FeatureError> {
             source,
             alt: format!("a photo of {own}, taken for {given}"),
             verdict,
-            name: photos[answer.photo].relative.clone(),
+            name: in_its_folder(&photos[answer.photo].relative).to_owned(),
         })
     };
     let popup = |(&(truth, answer), cell): (&(usize, usize), &Vec<&Answer>)| {
@@ -126,7 +130,7 @@ pub(super) fn gather(report: &Report<'_>) -> Result<Pictures, FeatureError> {
             .iter()
             .filter(|answer| !picked.contains_key(&answer.photo));
         let mut names: Vec<String> = without
-            .map(|answer| photos[answer.photo].relative.clone())
+            .map(|answer| in_its_folder(&photos[answer.photo].relative).to_owned())
             .collect();
         let unnamed = names.len().saturating_sub(MOST_NAMES);
         names.truncate(MOST_NAMES);
