@@ -249,19 +249,26 @@ unsafe fn d() {}
 }
 
 /// Parts of the host that a part may import; what is not listed imports nothing of the host.
-const MAY_IMPORT: [(&str, &[&str]); 12] = [
+const MAY_IMPORT: [(&str, &[&str]); 14] = [
     ("check", &["features", "head", "photos"]),
     ("photos", &["atomic"]),
-    ("backbone", &["export", "quantise"]),
+    (
+        "backbone",
+        &["atomic", "data", "export", "fetch", "quantise"],
+    ),
+    ("fetch", &[]),
     ("quantise", &["backbone"]),
     ("head", &["backbone"]),
     ("features", &["backbone", "photos", "run"]),
-    ("export", &["backbone", "head", "quantise"]),
+    ("export", &["backbone", "head", "quantise", "tensorflow"]),
+    ("verdict", &["backbone", "export", "head", "run"]),
     ("device", &["atomic", "backbone"]),
     ("record", &["atomic", "photos"]),
     (
         "retrain",
-        &["backbone", "export", "features", "head", "photos", "run"],
+        &[
+            "backbone", "export", "features", "head", "photos", "run", "verdict",
+        ],
     ),
     (
         "report",
@@ -277,7 +284,9 @@ const MAY_IMPORT: [(&str, &[&str]); 12] = [
             "check",
             "data",
             "device",
+            "export",
             "features",
+            "fetch",
             "head",
             "model_file",
             "photos",
@@ -286,6 +295,7 @@ const MAY_IMPORT: [(&str, &[&str]); 12] = [
             "report",
             "retrain",
             "run",
+            "verdict",
         ],
     ),
 ];

@@ -44,7 +44,7 @@ pub enum BackboneError {
         /// Where it was looked for.
         folders: Vec<PathBuf>,
         /// Why it did not come.
-        source: SourceError,
+        source: Box<SourceError>,
     },
     /// No file of the architecture was found.
     #[error(
@@ -123,7 +123,7 @@ impl Places {
             Err(source) => Err(BackboneError::Fetch {
                 name,
                 folders,
-                source,
+                source: Box::new(source),
             }),
         }
     }

@@ -195,8 +195,9 @@ mod tests {
             for row in 0..count {
                 if row != pivot {
                     let factor = matrix[row][pivot] / matrix[pivot][pivot];
-                    for column in pivot..=count {
-                        matrix[row][column] -= factor * matrix[pivot][column];
+                    let pivoted = matrix[pivot].clone();
+                    for (number, other) in matrix[row].iter_mut().zip(pivoted).skip(pivot) {
+                        *number -= factor * other;
                     }
                 }
             }

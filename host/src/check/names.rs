@@ -46,9 +46,12 @@ fn stripped(name: &str) -> String {
     ascii.trim().to_lowercase()
 }
 
+/// What is left of a name.
+type View = fn(&str) -> String;
+
 /// Names that collide, each set of names once, in the strictest respect.
 pub fn collisions(names: &[String]) -> Vec<Collision> {
-    let views: [(Sameness, fn(&str) -> String); 4] = [
+    let views: [(Sameness, View); 4] = [
         (Sameness::Appearance, |name| name.trim().nfc().collect()),
         (Sameness::Case, |name| {
             name.trim().nfc().collect::<String>().to_lowercase()
@@ -82,7 +85,8 @@ mod tests {
 
     #[test]
     fn names_collide_as_they_are_shown() {
-        let cases: [(&[&str], &[(Sameness, &str)]); 8] = [
+        type Case = (&'static [&'static str], &'static [(Sameness, &'static str)]);
+        let cases: [Case; 8] = [
             (&["roses", "tulips"], &[]),
             (
                 &["caf\u{e9}", "cafe\u{301}"],

@@ -85,7 +85,8 @@ impl Views {
     /// In all eight positions, and whether each is another than the photo's own.
     fn all(look: &Look) -> Vec<(bool, Self)> {
         const END: usize = SIDE - 1;
-        let positions: [fn(usize, usize) -> (usize, usize); 8] = [
+        type Position = fn(usize, usize) -> (usize, usize);
+        let positions: [Position; 8] = [
             |y, x| (y, x),
             |y, x| (y, END - x),
             |y, x| (END - y, END - x),

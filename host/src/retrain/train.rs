@@ -299,7 +299,7 @@ pub fn train_with(
             int: head,
             real: real_head,
             float: float_head,
-            beta: (1.0 / answering.temperature) as f32,
+            beta: 1.0 / answering.temperature,
         },
         c,
         split: SplitFile::new(&prepared.dataset, rule.clone(), percentages, &split),

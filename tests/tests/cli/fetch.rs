@@ -232,7 +232,7 @@ fn two_at_once_fetch_once() {
 /// By the library, as the command's patience is longer than a test's.
 #[test]
 fn a_server_that_falls_silent() {
-    let bytes: Vec<u8> = (0..100_000_u32).map(|i| (i * i >> 7) as u8).collect();
+    let bytes: Vec<u8> = (0..100_000_u32).map(|i| ((i * i) >> 7) as u8).collect();
     let sum: String = {
         use sha2::{Digest, Sha256};
         Sha256::digest(&bytes)
