@@ -16,16 +16,16 @@ use posy_shared::model::{GoldenRows, Model};
 use static_cell::ConstStaticCell;
 
 /// Bytes for the network: what the board's own program has.
-const ARENA: usize = 216 * 1024;
+const ROOM: usize = 216 * 1024;
 
 /// Numbers in the longest row of a network's input.
 const ROW: usize = 3 * 320;
 
 /// Memory for the network, as it is aligned in the board's own program.
 #[repr(align(16))]
-struct Arena([i8; ARENA]);
+struct Arena([i8; ROOM]);
 
-static MEMORY: ConstStaticCell<Arena> = ConstStaticCell::new(Arena([0; ARENA]));
+static MEMORY: ConstStaticCell<Arena> = ConstStaticCell::new(Arena([0; ROOM]));
 
 /// What a mark says.
 mod mark {
