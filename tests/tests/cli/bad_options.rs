@@ -43,7 +43,7 @@ fn options_out_of_range_are_named() {
         let arguments = ["retrain"].iter().chain(options);
         scratch.posy(arguments).fails(2, &["error: ", text]);
     }
-    assert_eq!(scratch.names("."), ["user-cache"]);
+    assert!(scratch.names(".").is_empty());
 }
 
 #[test]
