@@ -5,7 +5,6 @@
 
 mod atomic;
 pub mod backbone;
-pub mod check;
 pub mod cli;
 pub mod data;
 pub mod device;
@@ -15,11 +14,6 @@ pub mod fetch;
 pub mod head;
 pub mod model_file;
 pub mod photos;
-pub mod profile;
 pub mod quantise;
-pub mod record;
-pub mod report;
 pub mod retrain;
 pub mod run;
-pub mod tensorflow;
-pub mod verdict;

@@ -12,7 +12,6 @@
 extern crate alloc;
 
 pub mod engine;
-pub mod familiarity;
 pub mod image;
 pub mod kernels;
 pub mod model;

@@ -12,7 +12,6 @@ pub mod metrics;
 mod objective;
 pub mod sgd;
 mod solve;
-pub mod watch;
 
 use thiserror::Error;
 

@@ -7,7 +7,6 @@
 
 pub mod decode;
 pub mod duplicates;
-pub mod facts;
 pub mod files;
 mod jpeg;
 pub mod load;
@@ -16,7 +15,6 @@ mod scan_report;
 pub mod sniff;
 pub mod split;
 pub mod split_file;
-mod split_kept;
 
 pub use decode::{DecodeError, Limits, Rgb, decode, decode_within};
 pub use duplicates::{Duplicates, duplicates_across_labels};

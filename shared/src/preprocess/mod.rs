@@ -34,8 +34,6 @@ mod error;
 mod preprocessor;
 mod reciprocal;
 mod region;
-#[cfg(all(feature = "std", target_arch = "x86_64"))]
-mod simd;
 
 #[cfg(test)]
 mod oracle_tests;
