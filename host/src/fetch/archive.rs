@@ -5,7 +5,7 @@
 //! is whole; so nothing half unpacked is ever found there.
 
 use std::fs::{self, File};
-use std::io::{self, Read};
+use std::io::{self, Read, Take};
 use std::path::{Component, Path, PathBuf};
 
 use flate2::read::GzDecoder;
@@ -100,30 +100,30 @@ pub fn unpack(
     target: &Path,
     limits: &Limits,
 ) -> Result<(), ArchiveError> {
-    let fault = |problem| ArchiveError {
+    unpack_beside(archive, top, target, limits).map_err(|problem| ArchiveError {
         archive: archive.to_owned(),
         problem,
-    };
+    })
+}
+
+fn unpack_beside(archive: &Path, top: &str, target: &Path, limits: &Limits) -> Result<(), Problem> {
     if target.exists() {
-        return Err(fault(Problem::Occupied(target.to_owned())));
+        return Err(Problem::Occupied(target.to_owned()));
     }
     let beside = match target.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder.to_owned(),
-        _ => PathBuf::from("."),
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
     };
     let writing = |path: &Path| {
         let path = path.to_owned();
         move |source| Problem::Write { path, source }
     };
-    fs::create_dir_all(&beside)
-        .map_err(writing(&beside))
-        .map_err(fault)?;
+    fs::create_dir_all(beside).map_err(writing(beside))?;
     // Removed with all that is in it when an error leaves this function.
     let room = tempfile::Builder::new()
         .prefix(".unpacking-")
-        .tempdir_in(&beside)
-        .map_err(writing(&beside))
-        .map_err(fault)?;
+        .tempdir_in(beside)
+        .map_err(writing(beside))?;
     each_file(archive, limits, |path, entry| {
         let path = room.path().join(path);
         if let Some(folder) = path.parent() {
@@ -131,15 +131,12 @@ pub fn unpack(
         }
         let mut file = File::create_new(&path).map_err(writing(&path))?;
         copy(entry, &mut file, &path)
-    })
-    .map_err(fault)?;
+    })?;
     let unpacked = room.path().join(top);
     if !unpacked.is_dir() {
-        return Err(fault(Problem::NoMember(top.to_owned())));
+        return Err(Problem::NoMember(top.to_owned()));
     }
-    fs::rename(&unpacked, target)
-        .map_err(writing(target))
-        .map_err(fault)
+    fs::rename(&unpacked, target).map_err(writing(target))
 }
 
 /// The bytes of the one file `member` in `archive`, wherever it lies in it.
@@ -169,18 +166,11 @@ fn each_file(
     limits: &Limits,
     mut take: impl FnMut(&Path, &mut dyn Read) -> Result<(), Problem>,
 ) -> Result<(), Problem> {
-    check_extensions(archive, limits)?;
-    let file = File::open(archive).map_err(Problem::Open)?;
-    // The bound ends an endless stream; that it was reached is seen as a damaged end or by `bytes`.
-    let stream = GzDecoder::new(file).take(limits.decompressed);
-    let mut archive = Archive::new(stream);
-    let (mut count, mut bytes) = (0, 0_u64);
+    check_headers(archive, limits)?;
+    let mut archive = open(archive, limits)?;
+    let mut bytes = 0_u64;
     for entry in archive.entries().map_err(Problem::Damaged)? {
         let mut entry = entry.map_err(Problem::Damaged)?;
-        count += 1;
-        if count > limits.entries {
-            return Err(Problem::Entries(limits.entries));
-        }
         let Some(path) = plain_path(&entry)? else {
             continue;
         };
@@ -190,18 +180,21 @@ fn each_file(
         }
         take(&path, &mut entry)?;
     }
-    if archive.into_inner().limit() == 0 {
-        return Err(Problem::Bytes(limits.decompressed));
-    }
     Ok(())
 }
 
-/// Long names and attributes lie in entries of their own, which the library reads into memory whole:
-/// so their sizes are looked at first.
-fn check_extensions(archive: &Path, limits: &Limits) -> Result<(), Problem> {
-    const LONGEST: u64 = 1 << 20;
+/// The archive's stream, cut off where it exceeds the limit.
+fn open(archive: &Path, limits: &Limits) -> Result<Archive<Take<GzDecoder<File>>>, Problem> {
     let file = File::open(archive).map_err(Problem::Open)?;
-    let mut archive = Archive::new(GzDecoder::new(file).take(limits.decompressed));
+    Ok(Archive::new(GzDecoder::new(file).take(limits.decompressed)))
+}
+
+/// Goes through the whole archive once before anything is taken out of it: how many entries there
+/// are, how long the stream is. Long names and attributes lie in entries of their own, which the
+/// library reads into memory whole: so their sizes are looked at here too.
+fn check_headers(archive: &Path, limits: &Limits) -> Result<(), Problem> {
+    const LONGEST: u64 = 1 << 20;
+    let mut archive = open(archive, limits)?;
     let entries = archive.entries().map_err(Problem::Damaged)?.raw(true);
     for (count, entry) in entries.enumerate() {
         if count as u64 >= limits.entries {
