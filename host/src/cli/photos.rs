@@ -9,7 +9,7 @@ use super::meter::Bytes;
 use super::output::{note, print_lines};
 use super::{Failure, usage};
 use crate::data::cache_dir;
-use crate::fetch::archive::{Limits, unpack};
+use crate::fetch::archive::{Limits, Problem, unpack};
 use crate::fetch::photos::{COLLECTIONS, Collection};
 use crate::fetch::{Patience, download};
 
@@ -53,11 +53,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     let target = arguments.into.join(collection.folder);
     // Seen before a download, not after it.
     if target.exists() {
-        let target = target.display();
-        return Err(format!(
-            "{target} is there already; move it away or name another place with --into"
-        )
-        .into());
+        return Err(Problem::Occupied(target).into());
     }
     match &arguments.archive {
         Some(archive) => unpack_to(collection, archive, &target)?,
