@@ -9,7 +9,7 @@ use serde_json::json;
 use super::output::{kib, millions, print_json, print_table};
 use super::{Failure, usage};
 use crate::backbone::zoo::Architecture;
-use crate::device::{BOARDS, Footprint, fits};
+use crate::device::{BOARDS, Footprint, fits, fitting};
 use crate::model_file::ModelFile;
 
 /// Prints flash, RAM and products of networks, and the boards that they fit.
@@ -74,13 +74,12 @@ fn of_architecture(architecture: &Architecture, labels: u16) -> Result<Footprint
 fn as_json(rows: &[(String, Footprint)]) -> serde_json::Value {
     rows.iter()
         .map(|(name, footprint)| {
-            let boards = BOARDS.iter().filter(|board| fits(footprint, board));
             json!({
                 "network": name,
                 "flash_bytes": footprint.flash_bytes,
                 "ram_bytes": footprint.ram_bytes,
                 "products": footprint.products,
-                "fits": boards.map(|board| board.name).collect::<Vec<_>>(),
+                "fits": fitting(footprint),
             })
         })
         .collect()

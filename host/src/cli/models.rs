@@ -11,7 +11,7 @@ use super::output::{kib, millions, note, print_json, print_lines, print_table};
 use super::{Failure, usage};
 use crate::backbone::load::Places;
 use crate::backbone::zoo::{Architecture, Version};
-use crate::device::{BOARDS, Footprint, fits};
+use crate::device::{BOARDS, Footprint, fitting};
 use crate::fetch::Patience;
 
 /// Lists the pre-trained networks that posy knows by name, and fetches their files.
@@ -83,11 +83,6 @@ struct Row {
 }
 
 impl Row {
-    fn boards(&self) -> Vec<&'static str> {
-        let boards = BOARDS.iter().filter(|board| fits(&self.footprint, board));
-        boards.map(|board| board.name).collect()
-    }
-
     fn state(&self) -> &'static str {
         match (&self.file, self.architecture.source()) {
             (Some(_), _) => "here",
@@ -122,7 +117,7 @@ fn list(arguments: &Arguments) -> Result<ExitCode, Failure> {
                 "products": row.footprint.products,
                 "flash_bytes": row.footprint.flash_bytes,
                 "ram_bytes": row.footprint.ram_bytes,
-                "fits": row.boards(),
+                "fits": fitting(&row.footprint),
                 "file": row.file.as_ref().map(|path| path.to_string_lossy()),
                 "url": row.architecture.source().map(|source| source.file.url),
                 "sha256": row.architecture.source().map(|source| source.file.sha256),
@@ -144,7 +139,7 @@ fn list(arguments: &Arguments) -> Result<ExitCode, Failure> {
         .iter()
         .map(|row| {
             let percent = row.architecture.imagenet_top1();
-            let boards = row.boards();
+            let boards = fitting(&row.footprint);
             vec![
                 row.architecture.to_string(),
                 percent.map_or_else(|| "-".into(), |percent| format!("{percent:.1}")),

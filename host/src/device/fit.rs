@@ -4,7 +4,7 @@ use posy_shared::kernels::board_scratch_len;
 use posy_shared::model::{Layer, Model, Op, Shape};
 use posy_shared::plan::{PlanError, search};
 
-use super::boards::Board;
+use super::boards::{BOARDS, Board};
 use crate::backbone::network::Common;
 use crate::backbone::zoo::Architecture;
 
@@ -101,10 +101,15 @@ pub fn fits(footprint: &Footprint, board: &Board) -> bool {
         && footprint.ram_bytes <= board.arena_bytes.into()
 }
 
+/// Names of the boards that a model fits.
+pub fn fitting(footprint: &Footprint) -> Vec<&'static str> {
+    let boards = BOARDS.iter().filter(|board| fits(footprint, board));
+    boards.map(|board| board.name).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::device::BOARDS;
 
     #[test]
     fn a_slot_and_an_arena_can_be_filled_and_no_more() {

@@ -12,4 +12,4 @@ pub mod program;
 pub mod uf2;
 
 pub use boards::{BOARDS, Board, Uf2Drive};
-pub use fit::{Footprint, fits};
+pub use fit::{Footprint, fits, fitting};
