@@ -73,18 +73,20 @@ pub fn download(
         return Ok(());
     }
     let url = what.address();
-    locked(target, meter, || {
-        Attempts {
-            what,
-            url: &url,
-            part: beside(target, "part"),
-            target,
-            patience,
-            meter,
-        }
-        .run()
-    })
-    .map_err(|trouble| FetchError {
+    let attempts = Attempts {
+        what,
+        url: &url,
+        part: beside(target, "part"),
+        target,
+        patience,
+        meter,
+    };
+    let result = lock(target, meter).and_then(|_locked| match target.is_file() {
+        // Another process was at it.
+        true => Ok(()),
+        false => attempts.run(),
+    });
+    result.map_err(|trouble| FetchError {
         url: url.clone(),
         target: target.to_owned(),
         trouble,
@@ -99,13 +101,13 @@ fn beside(target: &Path, ending: &str) -> PathBuf {
     name.into()
 }
 
-/// Runs `work` while no other process does, unless the file is there by then. The lock's file
-/// stays: to remove it would let two processes hold two locks of one name.
-fn locked(
-    target: &Path,
-    meter: &dyn Meter,
-    work: impl FnOnce() -> Result<(), Trouble>,
-) -> Result<(), Trouble> {
+/// Waits until no other process is making the file `target`, and keeps others from it until the
+/// result is dropped. Makes the folder. The lock's file stays: to remove it would let two processes
+/// hold two locks of one name.
+///
+/// # Errors
+/// Where the folder or the lock cannot be made.
+pub fn lock(target: &Path, meter: &dyn Meter) -> Result<File, Trouble> {
     if let Some(folder) = target.parent() {
         fs::create_dir_all(folder).map_err(|error| Trouble::writing(folder, error))?;
     }
@@ -120,10 +122,7 @@ fn locked(
         }
         Err(TryLockError::Error(error)) => return Err(failed(error)),
     }
-    if target.is_file() {
-        return Ok(());
-    }
-    work()
+    Ok(lock)
 }
 
 struct Attempts<'a> {

@@ -16,6 +16,6 @@ mod http;
 pub mod photos;
 mod pinned;
 
-pub use download::{Meter, Patience, Unwatched, download};
+pub use download::{Meter, Patience, Unwatched, download, lock};
 pub use error::{FetchError, Trouble};
 pub use pinned::Pinned;

@@ -1,13 +1,18 @@
 //! Networks and photos by download, from a server that misbehaves. The file is a real network,
 //! whose address and checksum the command carries; `POSY_MIRROR` sends it here.
 
+use std::io::Read;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use posy::backbone::zoo::Source;
 use posy::fetch::{Patience, Pinned, Trouble, Unwatched, download};
 use posy_tests::data;
 use posy_tests::scratch::{Outcome, Scratch};
 use posy_tests::server::{Manner, Server};
+use sha2::{Digest, Sha256};
 
 const NETWORK: &str = "mobilenet_v1_0.25_128_quant.tflite";
 const NAME: &str = "mobilenet_0.25_128";
@@ -229,17 +234,62 @@ fn two_at_once_fetch_once() {
     assert_eq!(scratch.read(format!("models/{NETWORK}")), bytes);
 }
 
+fn sha256(bytes: &[u8]) -> String {
+    let digits = Sha256::digest(bytes);
+    digits.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// A network that lies in an archive, as the widest do; by the library, whose own are pinned.
+#[test]
+fn many_at_once_unpack_once() {
+    let file = b"what is in the file".repeat(20_000);
+    let mut builder = tar::Builder::new(GzEncoder::new(Vec::new(), Compression::fast()));
+    let mut add = |name: &str, len: usize, bytes: &mut dyn Read| {
+        let mut header = tar::Header::new_gnu();
+        header.set_size(len as u64);
+        header.set_mode(0o644);
+        builder.append_data(&mut header, name, bytes).unwrap();
+    };
+    // Large enough that others come while the first is unpacking.
+    let zeros = 200_000_000;
+    add(
+        "./checkpoint",
+        zeros,
+        &mut std::io::repeat(0).take(zeros as u64),
+    );
+    add("./net.tflite", file.len(), &mut file.as_slice());
+    let archive = builder.into_inner().unwrap().finish().unwrap();
+    let server = Server::start(archive.clone(), &[Manner::Well]);
+    let source = Source {
+        file: Pinned {
+            url: format!("{}/net.tgz", server.address).leak(),
+            sha256: sha256(&archive).leak(),
+            len: None,
+        },
+        member: Some("net.tflite"),
+    };
+    let scratch = Scratch::new();
+    let target = scratch.join("models/net.tflite");
+    let patience = Patience::default();
+    std::thread::scope(|scope| {
+        for turn in 0..24 {
+            let (source, target, patience) = (&source, &target, &patience);
+            scope.spawn(move || {
+                std::thread::sleep(turn * Duration::from_millis(25));
+                source.fetch(target, patience, &Unwatched).unwrap();
+            });
+        }
+    });
+    assert_eq!(std::fs::read(&target).unwrap(), file);
+    assert_eq!(server.count(), 1);
+    assert_eq!(kept(&scratch), ["net.tflite"]);
+}
+
 /// By the library, as the command's patience is longer than a test's.
 #[test]
 fn a_server_that_falls_silent() {
     let bytes: Vec<u8> = (0..100_000_u32).map(|i| ((i * i) >> 7) as u8).collect();
-    let sum: String = {
-        use sha2::{Digest, Sha256};
-        Sha256::digest(&bytes)
-            .iter()
-            .map(|b| format!("{b:02x}"))
-            .collect()
-    };
+    let sum = sha256(&bytes);
     let patience = Patience {
         connect: Duration::from_secs(5),
         body: Duration::from_millis(500),

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::{Architecture, Version};
 use crate::fetch::archive::{self, ArchiveError, Limits};
-use crate::fetch::{FetchError, Meter, Patience, Pinned, download};
+use crate::fetch::{FetchError, Meter, Patience, Pinned, download, lock};
 
 /// Where the file of a network can be had.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,6 +48,12 @@ impl Source {
         let Some(member) = self.member else {
             return Ok(download(&self.file, target, patience, meter)?);
         };
+        // Over all of it: whoever comes second finds the network, not an archive about to be removed.
+        let _locked = lock(target, meter).map_err(|trouble| FetchError {
+            url: self.file.address(),
+            target: target.to_owned(),
+            trouble,
+        })?;
         if target.is_file() {
             return Ok(());
         }
