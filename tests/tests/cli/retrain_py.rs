@@ -193,3 +193,39 @@ fn every_option_may_be_spelt_with_underscores() {
     }
     assert!(tried >= 16, "{tried} options");
 }
+
+/// Lines as its `label_image.py` prints them, from the model that `retrain` wrote.
+#[test]
+fn label_images_options_and_lines() {
+    let Some(flowers) = data("label_images_options_and_lines", "flower_photos") else {
+        return;
+    };
+    let scratch = Scratch::new();
+    scratch.copy_photos(&flowers, "flowers", &LABELS, 30);
+    let labels = ["--output_labels=labels.txt"];
+    scratch.retrain("flowers", &labels).succeeds();
+    let photo = scratch.names("flowers/roses").remove(0);
+    let image = format!("--image=flowers/roses/{photo}");
+    let run = |more: &[&str]| {
+        let graph = "--graph=flowers.posy";
+        scratch.posy(["label-image", graph, &image].iter().chain(more))
+    };
+    let outcome = run(&["--labels=labels.txt"]).succeeds();
+    let lines: Vec<&str> = outcome.stdout.lines().collect();
+    let [first, time, third, ranked @ ..] = lines.as_slice() else {
+        panic!("{outcome}");
+    };
+    assert_eq!((*first, *third), ("", ""));
+    assert!(number_in(time, "Evaluation time (1-image): ", "s").is_some());
+    // The same labels and scores as `posy label` gives, in its own form.
+    let path = format!("flowers/roses/{photo}");
+    let labelled = scratch.posy(["label", "--model=flowers.posy", &path]);
+    let labelled = labelled.succeeds().stdout.replace(" = ", "=");
+    assert_eq!(ranked, labelled.lines().collect::<Vec<_>>());
+    assert_eq!(ranked.len(), LABELS.len());
+
+    run(&["--input_height=128", "--input_mean=128"]).succeeds();
+    run(&["--input_width=224"]).fails(2, &["--input_width 224 does not suit", "128 x 128"]);
+    scratch.write("labels.txt", "one\ntwo\n");
+    run(&["--labels=labels.txt"]).fails(1, &["labels.txt has 2 lines", "3 labels"]);
+}
