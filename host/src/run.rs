@@ -1,49 +1,13 @@
 //! Runs a model on decoded photos, as a board would.
 
 use posy_shared::engine::{EngineError, Prepared, run_head};
-use posy_shared::kernels::Kernels;
 use posy_shared::kernels::scalar::Scalar;
-#[cfg(target_arch = "x86_64")]
-use posy_shared::kernels::simd::{Avx2, Avx512Vnni, AvxVnni, Simd};
+pub use posy_shared::kernels::simd::{AnyKernels, VARIANTS, Variant};
 use posy_shared::model::Model;
 use posy_shared::picture::{Picture, PictureError};
 use posy_shared::preprocess::{Preprocessor, Size, scratch_len};
 
 use crate::photos::decode::Rgb;
-
-/// Kernels of whichever variant.
-pub type AnyKernels = Box<dyn Kernels + Send + Sync>;
-
-/// A variant of the kernels. They differ in speed alone.
-pub struct Variant {
-    /// What it is called.
-    pub name: &'static str,
-    /// Gives its kernels where this processor can run them.
-    pub kernels: fn() -> Option<AnyKernels>,
-}
-
-/// All variants for this kind of processor, fastest first.
-pub const VARIANTS: &[Variant] = &[
-    #[cfg(target_arch = "x86_64")]
-    Variant {
-        name: "avx512-vnni",
-        kernels: || Some(Box::new(Simd::<Avx512Vnni>::new()?)),
-    },
-    #[cfg(target_arch = "x86_64")]
-    Variant {
-        name: "avx-vnni",
-        kernels: || Some(Box::new(Simd::<AvxVnni>::new()?)),
-    },
-    #[cfg(target_arch = "x86_64")]
-    Variant {
-        name: "avx2",
-        kernels: || Some(Box::new(Simd::<Avx2>::new()?)),
-    },
-    Variant {
-        name: "scalar",
-        kernels: || Some(Box::new(Scalar)),
-    },
-];
 
 /// The fastest kernels that this processor can run.
 pub fn kernels() -> AnyKernels {

@@ -15,6 +15,8 @@ pub struct Board {
     pub chip: &'static str,
     /// What its program is compiled for.
     pub target: &'static str,
+    /// Cycles of the core's clock in a second, as its program sets it.
+    pub clock_hz: u32,
     /// Address of its flash.
     pub flash_start: u32,
     /// Bytes of flash, for program and model.
@@ -66,6 +68,7 @@ pub const BOARDS: [Board; 4] = [
         core: "Cortex-M0+",
         chip: "RP2040",
         target: "thumbv6m-none-eabi",
+        clock_hz: 125_000_000,
         flash_start: 0x1000_0000,
         flash_bytes: 2 * 1024 * 1024,
         ram_bytes: 264 * 1024,
@@ -82,6 +85,7 @@ pub const BOARDS: [Board; 4] = [
         core: "Cortex-M33",
         chip: "RP235x",
         target: "thumbv8m.main-none-eabihf",
+        clock_hz: 150_000_000,
         flash_start: 0x1000_0000,
         flash_bytes: 4 * 1024 * 1024,
         ram_bytes: 520 * 1024,
@@ -99,6 +103,7 @@ pub const BOARDS: [Board; 4] = [
         core: "Cortex-M7",
         chip: "STM32H743ZITx",
         target: "thumbv7em-none-eabihf",
+        clock_hz: 400_000_000,
         flash_start: 0x0800_0000,
         flash_bytes: 2 * 1024 * 1024,
         ram_bytes: 512 * 1024,
@@ -111,6 +116,7 @@ pub const BOARDS: [Board; 4] = [
         core: "Cortex-M4F",
         chip: "nRF52840_xxAA",
         target: "thumbv7em-none-eabihf",
+        clock_hz: 64_000_000,
         flash_start: 0,
         flash_bytes: 1024 * 1024,
         ram_bytes: 256 * 1024,

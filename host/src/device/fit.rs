@@ -44,19 +44,7 @@ impl Footprint {
     /// # Errors
     /// Where the layers have no memory plan.
     pub fn of_architecture(architecture: &Architecture, labels: u16) -> Result<Self, PlanError> {
-        let mut layers: Vec<Layer> = architecture.layers().iter().map(bare_layer).collect();
-        if let Some(features) = layers.last().map(|layer| layer.output) {
-            layers.push(Layer {
-                op: Op::Dense,
-                input: features,
-                output: Shape {
-                    channels: labels,
-                    ..features
-                },
-                ..layers[layers.len() - 1]
-            });
-        }
-        Self::of_layers(&layers)
+        Self::of_layers(&layers_of(architecture, labels))
     }
 
     /// The footprint of a model as it is.
@@ -67,6 +55,24 @@ impl Footprint {
             products: model.layers().iter().map(Layer::products).sum(),
         }
     }
+}
+
+/// The layers of an architecture with a last layer for `labels` labels, of which only the shapes
+/// count.
+pub(super) fn layers_of(architecture: &Architecture, labels: u16) -> Vec<Layer> {
+    let mut layers: Vec<Layer> = architecture.layers().iter().map(bare_layer).collect();
+    if let Some(features) = layers.last().map(|layer| layer.output) {
+        layers.push(Layer {
+            op: Op::Dense,
+            input: features,
+            output: Shape {
+                channels: labels,
+                ..features
+            },
+            ..layers[layers.len() - 1]
+        });
+    }
+    layers
 }
 
 /// Bytes of scratch of a board's kernels for `layers`, with what it takes to align it to words.

@@ -11,6 +11,7 @@
 use super::metrics::{accuracy, cross_entropy};
 use super::objective::Objective;
 use super::solve::minimise;
+use super::watch::{Step, Unwatched, Watch};
 use super::{Features, Head, HeadError};
 
 /// Strengths that are tried, strongest penalty first: half decades.
@@ -105,12 +106,38 @@ pub fn train(
     labels: usize,
     strength: Strength,
 ) -> Result<Trained, HeadError> {
+    train_watched(training, validation, labels, strength, &mut Unwatched)
+}
+
+/// The same for a `watch` that hears of every step of the walk, and of every strength.
+///
+/// # Errors
+/// As [`train`].
+pub fn train_watched(
+    training: &Features,
+    validation: &Features,
+    labels: usize,
+    strength: Strength,
+    watch: &mut dyn Watch,
+) -> Result<Trained, HeadError> {
     training.check_trainable(labels)?;
+    watch.begins(training, validation);
     let objective = Objective::standardised(training, labels);
     let photos: Vec<usize> = (0..training.len()).collect();
     let mut parameters = vec![0.0; objective.parameters()];
     let mut candidates = Vec::new();
     let mut steps = 0;
+    let mut number = 0;
+    let follows = watch.follows();
+    let mut each = |watch: &mut dyn Watch, parameters: &[f64]| {
+        watch.stepped(&Step {
+            number,
+            batch: None,
+            measured: true,
+            head: objective.head(parameters),
+        });
+        number += 1;
+    };
     let c = match strength {
         Strength::Fixed(c) if c > 0.0 && c.is_finite() => c,
         Strength::Fixed(c) => {
@@ -132,10 +159,12 @@ pub fn train(
                     parameters,
                     SEARCH_TOLERANCE,
                     MAX_STEPS,
+                    follows.then_some(&mut |parameters| each(watch, parameters)),
                 )?;
                 parameters = found.parameters;
                 steps += found.steps;
                 let candidate = measure(&objective.head(&parameters), validation, c);
+                watch.tried(&candidate);
                 candidates.push(candidate);
                 if best
                     .as_ref()
@@ -153,7 +182,15 @@ pub fn train(
             }
         }
     };
-    let found = minimise(&objective, &photos, c, parameters, TOLERANCE, MAX_STEPS)?;
+    let found = minimise(
+        &objective,
+        &photos,
+        c,
+        parameters,
+        TOLERANCE,
+        MAX_STEPS,
+        follows.then_some(&mut |parameters| each(watch, parameters)),
+    )?;
     Ok(Trained {
         head: objective.head(&found.parameters),
         c,

@@ -12,6 +12,7 @@ pub mod metrics;
 mod objective;
 pub mod sgd;
 mod solve;
+pub mod watch;
 
 use thiserror::Error;
 

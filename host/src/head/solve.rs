@@ -1,8 +1,10 @@
 //! Minimising the logistic objective by L-BFGS with a More-Thuente line search (argmin).
 
 use std::cell::RefCell;
+use std::rc::Rc;
 
-use argmin::core::{CostFunction, Error, Executor, Gradient, State};
+use argmin::core::observers::{Observe, ObserverMode};
+use argmin::core::{CostFunction, Error, Executor, Gradient, KV, State};
 use argmin::solver::linesearch::MoreThuenteLineSearch;
 use argmin::solver::quasinewton::LBFGS;
 
@@ -24,8 +26,12 @@ pub(super) struct Solution {
     pub(super) steps: u64,
 }
 
+/// Is given the parameters after a step.
+type Each<'a> = &'a mut dyn FnMut(&[f64]);
+
 /// Minimises over the training photos `photos`, with strength `c`. Walks from `start` until the gradient's norm is below `tolerance`, or no further step lowers
-/// the loss in f64, or `max_steps` have been taken.
+/// the loss in f64, or `max_steps` have been taken. `each` is given the parameters after every step,
+/// when all are taken.
 pub(super) fn minimise(
     objective: &Objective<'_>,
     photos: &[usize],
@@ -33,6 +39,7 @@ pub(super) fn minimise(
     start: Vec<f64>,
     tolerance: f64,
     max_steps: u64,
+    each: Option<Each<'_>>,
 ) -> Result<Solution, HeadError> {
     let failed = |error: Error| HeadError::Solver(error.to_string());
     let problem = Problem {
@@ -45,11 +52,17 @@ pub(super) fn minimise(
         .with_tolerance_grad(tolerance)
         .and_then(|solver| solver.with_tolerance_cost(0.0))
         .map_err(failed)?;
-    let mut result = Executor::new(problem, solver)
+    let trail = Trail::default();
+    let mut executor = Executor::new(problem, solver)
         .configure(|state| state.param(start.clone()).max_iters(max_steps))
-        .timer(false)
-        .run()
-        .map_err(failed)?;
+        .timer(false);
+    if each.is_some() {
+        executor = executor.add_observer(trail.clone(), ObserverMode::Always);
+    }
+    let mut result = executor.run().map_err(failed)?;
+    if let Some(each) = each {
+        trail.0.take().iter().for_each(|step| each(step));
+    }
     let steps = result.state.get_iter();
     let parameters = result.state.take_best_param().unwrap_or(start);
     let (loss, gradient) = objective.evaluate(&parameters, photos, c);
@@ -63,6 +76,17 @@ pub(super) fn minimise(
             .sqrt(),
         steps,
     })
+}
+
+/// Where the walk has been, step by step. argmin keeps what observes it beyond any borrow.
+#[derive(Clone, Default)]
+struct Trail(Rc<RefCell<Vec<Vec<f64>>>>);
+
+impl<S: State<Param = Vec<f64>>> Observe<S> for Trail {
+    fn observe_iter(&mut self, state: &S, _: &KV) -> Result<(), Error> {
+        self.0.borrow_mut().extend(state.get_param().cloned());
+        Ok(())
+    }
 }
 
 /// The objective as argmin asks for it: loss and gradient by two calls. One pass over the

@@ -7,6 +7,7 @@
 
 pub mod decode;
 pub mod duplicates;
+pub mod facts;
 pub mod files;
 mod jpeg;
 pub mod load;
@@ -15,6 +16,7 @@ mod scan_report;
 pub mod sniff;
 pub mod split;
 pub mod split_file;
+mod split_kept;
 
 pub use decode::{DecodeError, Limits, Rgb, decode, decode_within};
 pub use duplicates::{Duplicates, duplicates_across_labels};

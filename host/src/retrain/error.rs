@@ -40,6 +40,12 @@ pub enum RetrainError {
     /// A model of our own making does not read or run.
     #[error("the network makes no valid model: {0}")]
     Model(#[from] ReadError),
+    /// The model gave another answer with its constant channels taken out.
+    #[error(
+        "the model answers otherwise without its constant channels: a fault in posy, please report \
+         it with the network's file"
+    )]
+    Compact,
     /// The last layer does not run.
     #[error("the model's last layer does not run: {0}")]
     Engine(#[from] EngineError),

@@ -16,6 +16,7 @@ use crate::features::progress::Progress;
 use crate::head::Features;
 use crate::photos::duplicates::{Duplicates, duplicates_across_labels};
 use crate::photos::{Dataset, Photo, ScanOptions, ScanWarning, scan};
+use crate::verdict::UNKNOWN;
 
 /// What is prepared, and how.
 #[derive(Clone, Debug)]
@@ -154,6 +155,7 @@ pub fn prepare(
     }
     dataset.labels = drop_empty_labels(dataset.labels, &mut photos);
     dataset.photos = photos;
+    unknown_last(&mut dataset);
     if dataset.labels.len() < 2 {
         return Err(RetrainError::TooFewLabels {
             folder: settings.image_dir.clone(),
@@ -185,6 +187,14 @@ pub fn prepare(
     })
 }
 
+impl Prepared {
+    /// Labels that have a name; photos of [`UNKNOWN`] come after them.
+    pub fn known_labels(&self) -> usize {
+        let labels = &self.dataset.labels;
+        labels.len() - usize::from(labels.last().is_some_and(|label| label == UNKNOWN))
+    }
+}
+
 fn skip(skipped: &mut Vec<Skipped>, file: Skipped, notify: &mut dyn FnMut(Notice)) {
     notify(Notice::Skipped(file.clone()));
     skipped.push(file);
@@ -205,6 +215,23 @@ fn drop_empty_labels(labels: Vec<String>, photos: &mut [Photo]) -> Vec<String> {
     let kept = labels.into_iter().zip(number);
     kept.filter_map(|(label, number)| number.map(|_| label))
         .collect()
+}
+
+/// Gives the photos of none of the labels the last number. The photos stay in their order.
+fn unknown_last(dataset: &mut Dataset) {
+    let labels = &mut dataset.labels;
+    let Some(from) = labels.iter().position(|label| label == UNKNOWN) else {
+        return;
+    };
+    labels[from..].rotate_left(1);
+    let last = labels.len() - 1;
+    for photo in &mut dataset.photos {
+        photo.label = match photo.label {
+            label if label == from => last,
+            label if label > from => label - 1,
+            label => label,
+        };
+    }
 }
 
 /// The float features of the photos that have integer ones.

@@ -5,15 +5,17 @@ use rand::SeedableRng;
 use rand::seq::index::sample;
 use rand_chacha::ChaCha8Rng;
 
-use super::{Prepared, RetrainError};
-use crate::export::{Heading, classifier};
+use super::{Loss, Prepared, RetrainError};
+use crate::export::{Answering, Heading, classifier, compact_classifier, softmax_beta};
 use crate::head::int8::{self, IntHead};
 use crate::head::metrics::{Confusion, argmax};
 use crate::head::sgd::{self, Batch, StepReport};
+use crate::head::watch::{OnMeasured, Unwatched, Watch};
 use crate::head::{Features, Head, logistic};
 use crate::photos::split::{Bucket, Percentages, Rule, split};
 use crate::photos::split_file::SplitFile;
 use crate::run;
+use crate::verdict::{self, Decision, Photos, Report};
 
 /// How the head is trained.
 #[derive(Clone, Debug, PartialEq)]
@@ -73,11 +75,29 @@ impl Accuracy {
 /// Index of a photo among the prepared ones, and the label that it is wrongly given.
 pub type Misclassified = (usize, usize);
 
+/// The last layer in every form that is exported.
+#[derive(Clone, Debug)]
+pub struct Heads {
+    /// As the board computes it.
+    pub int: IntHead,
+    /// What that was quantised from.
+    pub real: Head,
+    /// That of the float network, trained on its own features.
+    pub float: Option<Head>,
+    /// What the softmax multiplies logits by, so that scores are calibrated.
+    pub beta: f32,
+}
+
 /// A trained model and how good it is.
 #[derive(Clone, Debug)]
 pub struct Outcome {
     /// The bytes of the `.posy` file.
     pub model: Vec<u8>,
+    /// The same network with its constant channels, whose last layer reads all features: for
+    /// judging photos by their features. Its logits are those of `model`.
+    pub whole: Vec<u8>,
+    /// The last layer.
+    pub heads: Heads,
     /// The penalty's strength that was chosen, where there was one to choose.
     pub c: Option<f64>,
     /// Which photo is in which part.
@@ -92,12 +112,43 @@ pub struct Outcome {
     pub float: Option<Accuracy>,
     /// Truth against answer of the integer pipeline on the test photos.
     pub confusion: Confusion,
+    /// Photos that were tested on, by their indices among the prepared ones.
+    pub tested: Vec<usize>,
+    /// The float network's logits of these, row-major `[N, K]`, where it ran.
+    pub float_logits: Option<Vec<f32>>,
     /// Test photos that the integer pipeline names wrongly.
     pub misclassified: Vec<Misclassified>,
+    /// What the float network with its own head answers for each of them, where it ran.
+    pub float_answers: Option<Vec<usize>>,
+    /// Validation and test photos, named by the float network and by the integer one, where both ran.
+    pub loss: Option<Loss>,
+    /// How sure answers are, when none is given, and what came of it.
+    pub verdict: Report,
 }
 
-/// Divides the photos by `rule`, trains, and measures on the test photos that `tested` says.
-/// `report` hears of the integer head's steps.
+/// What [`train_with`] does besides.
+#[derive(Clone, Debug, Default)]
+pub struct More {
+    /// How scores are calibrated and pictures rejected.
+    pub verdict: verdict::Options,
+    /// An earlier split, whose photos keep their part.
+    pub earlier: Option<SplitFile>,
+}
+
+impl More {
+    /// Nothing: scores as they come, an answer to everything. Where only accuracy is wanted, it saves
+    /// the training of the heads that this takes.
+    pub const NOTHING: Self = More {
+        verdict: verdict::Options {
+            rejection: verdict::Rejection::Off,
+            rejected: 0.0,
+            calibrate: false,
+        },
+        earlier: None,
+    };
+}
+
+/// [`train_with`] and [`More::NOTHING`].
 ///
 /// # Errors
 /// See [`RetrainError`].
@@ -109,7 +160,28 @@ pub fn train(
     tested: Tested,
     report: &mut dyn FnMut(&StepReport),
 ) -> Result<Outcome, RetrainError> {
-    let split = split(&prepared.dataset, rule, percentages);
+    let (more, watch) = (&More::NOTHING, &mut OnMeasured(report));
+    train_with(prepared, rule, percentages, trainer, tested, more, watch)
+}
+
+/// Divides the photos by `rule`, trains, and measures on the test photos that `tested` says.
+/// `watch` hears of the integer head's training. `more` says what else is decided and kept.
+///
+/// # Errors
+/// See [`RetrainError`].
+pub fn train_with(
+    prepared: &Prepared,
+    rule: &Rule,
+    percentages: Percentages,
+    trainer: &Trainer,
+    tested: Tested,
+    more: &More,
+    watch: &mut dyn Watch,
+) -> Result<Outcome, RetrainError> {
+    let mut split = split(&prepared.dataset, rule, percentages);
+    if let Some(earlier) = &more.earlier {
+        split = earlier.keep(&prepared.dataset, rule, percentages, split);
+    }
     let photos_in = |bucket| split.photos(bucket).collect::<Vec<usize>>();
     let (training, validation, testing) = (
         photos_in(Bucket::Training),
@@ -126,22 +198,41 @@ pub fn train(
     let labels = prepared.dataset.labels.len();
     let part = |features: &Features| (features.select(&training), features.select(&validation));
 
+    let mut float_logits = None;
     let float = match &prepared.float_features {
         None => None,
         Some(features) => {
             let (seen, chosen_on) = part(features);
-            let (head, _) = fit(&seen, &chosen_on, labels, trainer, &mut |_| {})?;
+            let (head, _) = fit(&seen, &chosen_on, labels, trainer, &mut Unwatched)?;
             let confusion = Confusion::of(&head, &features.select(&testing));
-            Some(Accuracy {
+            float_logits = Some(head.logits_of(&features.select(&testing)));
+            let accuracy = Accuracy {
                 right: confusion.right(),
                 photos: testing.len(),
-            })
+            };
+            Some((accuracy, head))
         }
     };
+    let float_head = float.as_ref().map(|(_, head)| head.clone());
+    let float = float.map(|(accuracy, _)| accuracy);
+
+    let float_answers = float_logits.as_ref().map(|logits: &Vec<f32>| {
+        let rows = logits.chunks_exact(labels);
+        rows.map(argmax).collect()
+    });
 
     let (seen, chosen_on) = part(&prepared.int8_features);
-    let (head, c) = fit(&seen, &chosen_on, labels, trainer, report)?;
-    let head = int8::quantise(&head, prepared.backbone.features(), &[&seen, &chosen_on])?;
+    let (head, c) = fit(&seen, &chosen_on, labels, trainer, watch)?;
+    let real_head = head;
+    let head = int8::quantise(
+        &real_head,
+        prepared.backbone.features(),
+        &[&seen, &chosen_on],
+    )?;
+
+    let pool = sorted(&[&training, &validation]);
+    let decision = decide(prepared, &pool, trainer, c, more.verdict)?;
+    let answering = decision.answering(head.output);
 
     let counts = [training.len(), validation.len(), testing.len()];
     let (rule_name, seed) = match *rule {
@@ -162,14 +253,54 @@ pub fn train(
         float_accuracy: float.and_then(Accuracy::share).map(|share| share as f32),
         int8_accuracy: None,
     };
-    // Measured on the model itself, then written into it.
-    let unmeasured = write(prepared, &head, provenance)?;
-    let model = Model::read(&unmeasured)?;
+    // Measured with all features, of which the model itself then reads those that vary.
+    let heading = heading(prepared, &answering, provenance);
+    let whole = classifier(&prepared.backbone.int, &head, &heading)?;
+    let model = Model::read(&whole)?;
     let (int8_validation, _, _) = measure(&model, prepared, &validation)?;
     let (int8, confusion, misclassified) = measure(&model, prepared, &testing)?;
     provenance.int8_accuracy = int8.share().map(|share| share as f32);
+    let loss = float_head
+        .as_ref()
+        .zip(prepared.float_features.as_ref())
+        .map(|(float, features)| {
+            let mut loss = Loss::default();
+            for photo in validation.iter().chain(&testing).copied() {
+                let truth = prepared.dataset.photos[photo].label;
+                let answer = named(&model, &prepared.int8[photo])?;
+                let by_float = argmax(&float.logits(features.row(photo)));
+                loss.count(by_float == truth, answer == truth);
+            }
+            Ok::<_, RetrainError>(loss)
+        })
+        .transpose()?;
+    let plain = softmax_beta(head.output.scale);
+    let verdict = verdict::report(
+        &model,
+        decision,
+        plain,
+        testing.iter().map(|&photo| {
+            let label = prepared.dataset.photos[photo].label;
+            (prepared.int8[photo].as_slice(), label)
+        }),
+    )?;
+    let heading = Heading {
+        provenance,
+        ..heading
+    };
+    let compact = compact_classifier(&prepared.backbone.int, &head, &heading)?;
+    if Model::read(&compact)?.golden().logits != model.golden().logits {
+        return Err(RetrainError::Compact);
+    }
     Ok(Outcome {
-        model: write(prepared, &head, provenance)?,
+        model: compact,
+        whole,
+        heads: Heads {
+            int: head,
+            real: real_head,
+            float: float_head,
+            beta: 1.0 / answering.temperature,
+        },
         c,
         split: SplitFile::new(&prepared.dataset, rule.clone(), percentages, &split),
         counts,
@@ -177,8 +308,60 @@ pub fn train(
         int8_validation,
         float,
         confusion,
+        tested: testing,
+        float_logits,
         misclassified,
+        float_answers,
+        loss,
+        verdict,
     })
+}
+
+/// The photos of several parts in the order of the data set.
+fn sorted(parts: &[&[usize]]) -> Vec<usize> {
+    let mut photos = parts.concat();
+    photos.sort_unstable();
+    photos
+}
+
+/// Decides on the photos of `pool` by heads trained as the model's own, at the same strength.
+fn decide(
+    prepared: &Prepared,
+    pool: &[usize],
+    trainer: &Trainer,
+    c: Option<f64>,
+    options: verdict::Options,
+) -> Result<Decision, RetrainError> {
+    let labels = prepared.dataset.labels.len();
+    let photos = Photos {
+        rows: pool
+            .iter()
+            .map(|&photo| prepared.int8[photo].as_slice())
+            .collect(),
+        features: prepared.int8_features.select(pool),
+        known: prepared.known_labels(),
+        labels,
+    };
+    let trainer = match (trainer, c) {
+        (Trainer::Logistic(_), Some(c)) => Trainer::Logistic(logistic::Strength::Fixed(c)),
+        (trainer, _) => trainer.clone(),
+    };
+    verdict::decide(&photos, options, &|training| {
+        let (head, _) = fit(
+            training,
+            &training.select(&[]),
+            labels,
+            &trainer,
+            &mut Unwatched,
+        )?;
+        Ok(head)
+    })
+}
+
+/// The answer of the model's last layer: of its logits the greatest.
+fn named(model: &Model<'_>, features: &[i8]) -> Result<usize, RetrainError> {
+    let outputs = run::head(model, features)?;
+    Ok(argmax(&outputs[..model.logit_len()]))
 }
 
 fn fit(
@@ -186,32 +369,31 @@ fn fit(
     validation: &Features,
     labels: usize,
     trainer: &Trainer,
-    report: &mut dyn FnMut(&StepReport),
+    watch: &mut dyn Watch,
 ) -> Result<(Head, Option<f64>), RetrainError> {
     Ok(match trainer {
         Trainer::Logistic(strength) => {
-            let trained = logistic::train(training, validation, labels, *strength)?;
+            let trained = logistic::train_watched(training, validation, labels, *strength, watch)?;
             (trained.head, Some(trained.c))
         }
         Trainer::Sgd(options) => {
-            let head = sgd::train(training, validation, labels, options, |step| report(step))?;
+            let head = sgd::train_watched(training, validation, labels, options, watch)?;
             (head, None)
         }
     })
 }
 
-fn write(
+fn heading<'a>(
     prepared: &Prepared,
-    head: &IntHead,
-    provenance: Provenance<'_>,
-) -> Result<Vec<u8>, RetrainError> {
-    let heading = Heading {
+    answering: &Answering,
+    provenance: Provenance<'a>,
+) -> Heading<'a> {
+    Heading {
         input: prepared.input,
-        labels: prepared.dataset.labels.clone(),
-        unknown_below: 0,
+        labels: prepared.dataset.labels[..prepared.known_labels()].to_vec(),
+        answering: answering.clone(),
         provenance,
-    };
-    Ok(classifier(&prepared.backbone.int, head, &heading)?)
+    }
 }
 
 /// What the model's last layer makes of the photos' features.
@@ -224,7 +406,7 @@ fn measure(
     let mut wrong = Vec::new();
     for &photo in photos {
         let truth = prepared.dataset.photos[photo].label;
-        let answer = argmax(&run::head(model, &prepared.int8[photo])?);
+        let answer = named(model, &prepared.int8[photo])?;
         pairs.push((truth, answer));
         if answer != truth {
             wrong.push((photo, answer));

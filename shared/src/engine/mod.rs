@@ -378,5 +378,6 @@ pub fn run_head(model: &Model<'_>, features: &[i8], logits: &mut [i8]) -> Result
         }
     }
     Scalar.dense(&model.dense_params(index), features, &mut [], logits);
+    model.complete(features, logits);
     Ok(())
 }

@@ -139,6 +139,11 @@ fn ten_kills_change_nothing() {
     );
     assert_eq!(
         killed.names("."),
-        ["cache", "flowers.posy", "flowers.split.json"]
+        [
+            "cache",
+            "flowers.posy",
+            "flowers.report.html",
+            "flowers.split.json"
+        ]
     );
 }
