@@ -1,7 +1,7 @@
 //! Channels that are the same for every picture are taken out of a network.
 //!
 //! Training leaves channels of which nothing but a bias is left: whatever the picture, ReLU holds
-//! them at zero or at six. [Interval arithmetic](ranges) over the integer layers proves which. What a
+//! them at zero or at six. Interval arithmetic (`ranges.rs`) over the integer layers proves which. What a
 //! layer gains from a constant input is a constant as well, and goes into its bias; the channel, its
 //! weights, and whatever was computed for it alone are left out. The network that is left has the same
 //! outputs, bit for bit, for every picture: sums are the same integers, added in another order.
