@@ -120,6 +120,6 @@ pub fn check(kernels: &mut impl Kernels) -> Result<usize, Mismatch> {
 }
 
 #[cfg(test)]
-mod faults;
+mod faults_tests;
 #[cfg(test)]
 mod tests;

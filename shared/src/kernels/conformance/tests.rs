@@ -1,4 +1,4 @@
-//! The cases themselves: that they meet every edge. That faults are caught is in `faults.rs`.
+//! The cases themselves: that they meet every edge. That faults are caught is in `faults_tests.rs`.
 
 use alloc::collections::BTreeSet;
 use alloc::format;

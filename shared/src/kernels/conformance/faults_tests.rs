@@ -477,7 +477,7 @@ const KERNELS: [&str; 6] = [
 ];
 
 #[test]
-#[cfg_attr(miri, ignore = "nothing unsafe, many times over")]
+#[cfg_attr(miri, ignore = "plain code, many times over")]
 fn every_fault_of_every_kernel_is_caught_by_name() {
     let mut missed = Vec::new();
     for kernel in KERNELS {
@@ -493,7 +493,7 @@ fn every_fault_of_every_kernel_is_caught_by_name() {
 
 /// Else it would be they that are caught, and not their faults.
 #[test]
-#[cfg_attr(miri, ignore = "nothing unsafe, many times over")]
+#[cfg_attr(miri, ignore = "plain code, many times over")]
 fn the_kernels_are_right_but_for_their_faults() {
     for kernel in KERNELS {
         let fault = None;
