@@ -113,7 +113,7 @@ mod tests {
         for fold in 0..FOLDS {
             for label in 0..2 {
                 let both = |(&f, &l): (&usize, &usize)| f == fold && l == label;
-                assert!(found.iter().zip(&labels).any(|pair| both(pair)));
+                assert!(found.iter().zip(&labels).any(both));
             }
         }
         // Neighbours stay together.

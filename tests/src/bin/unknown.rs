@@ -154,7 +154,7 @@ fn calibration(
     let shown = |pair: [f64; 2]| format!("{:.1} / {:.1}", 100.0 * pair[0], 100.0 * pair[1]);
     let of = |of: fn(&Reliability) -> Option<f64>| shown(pooled.map(|r| of(&r).unwrap_or(0.0)));
     println!(
-        "| {name} | {temperatures:.2} | {} | {} | {} | {} | {} |",
+        "| {name} | {temperatures:.2} | {} | {} | {} | {} | {} | {} |",
         of(Reliability::expected_error),
         of(Reliability::error_by_chance),
         of(Reliability::debiased_error),
