@@ -96,7 +96,18 @@ impl Reliability {
         self.mean(|gap, _| gap.abs())
     }
 
-    /// The same with what chance adds taken off: the mean over photos of the squared gap, less the
+    /// What [`Reliability::expected_error`] of scores that mean exactly what they say would be for so
+    /// many photos: the mean of a bin's absolute gap is `sqrt(2 / pi)` of its standard deviation,
+    /// `sqrt(m (1 - m) / n)` of n photos with a mean score of m.
+    pub fn error_by_chance(&self) -> Option<f64> {
+        self.mean(|_, bin| {
+            let mean = (bin.scores / bin.photos as f64).clamp(0.0, 1.0);
+            let variance = mean * (1.0 - mean) / bin.photos as f64;
+            (std::f64::consts::FRAC_2_PI * variance).sqrt()
+        })
+    }
+
+    /// The error with what chance adds taken off: the mean over photos of the squared gap, less the
     /// variance of a share of right answers in so few (`p (1 - p) / (n - 1)`), then the square
     /// root; as the squared error of Kumar, Liang and Ma, "Verified Uncertainty Calibration" (2019).
     /// A root mean square, so not below the mean that [`Reliability::expected_error`] estimates.
@@ -203,6 +214,13 @@ mod tests {
             plain += few.expected_error().unwrap() / 100.0;
             debiased += few.debiased_error().unwrap() / 100.0;
         }
+        let chance: f64 = (0..100)
+            .map(|part| {
+                let few = reliability(&logits[800 * part..][..800], &labels[200 * part..][..200]);
+                few.error_by_chance().unwrap() / 100.0
+            })
+            .sum();
+        assert!((chance / plain - 1.0).abs() < 0.15, "{chance} {plain}");
         let all = reliability(&logits, &labels);
         assert!(plain > 0.05 && debiased < 0.04, "{plain} {debiased}");
         assert!(all.expected_error().unwrap() < 0.015);

@@ -97,11 +97,14 @@ impl Report {
                 error(after)
             ));
             let [before, after] = &tested.reliability;
+            let chance = after.error_by_chance();
             lines.push(format!(
-                "scores of the {} test photos: {} before, {} after (so few add some by chance)",
+                "scores of the {} test photos: {} before, {} after; scores that mean exactly what \
+                 they say have {} of so few by chance",
                 after.photos(),
                 error(before),
-                error(after)
+                error(after),
+                chance.map_or("-".into(), |chance| format!("{:.1}%", 100.0 * chance))
             ));
         }
         let (known, rejected) = decision.known;

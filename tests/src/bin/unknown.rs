@@ -13,8 +13,9 @@
 //!   test photos of the other labels that are called unknown, and the share of the photos of the
 //!   label taken out that are given a label. Without a threshold the latter is 100%.
 //! - with all labels, the expected calibration error of the test photos' scores, with the softmax as
-//!   it comes and with the model's temperature: of all splits' test photos together, and the mean
-//!   over splits of each split's own, plain and with what chance adds taken off.
+//!   it comes and with the model's temperature: of all splits' test photos together, what scores that
+//!   mean exactly what they say would have of so many, and the error with what chance adds taken
+//!   off; and the mean over splits of each split's own.
 
 use std::path::PathBuf;
 
@@ -138,7 +139,7 @@ fn calibration(
 ) -> Result<(), Failure> {
     let mut pooled = [Reliability::default(); 2];
     let mut plain = [0.0; 2];
-    let mut debiased = [0.0; 2];
+    let mut chance = [0.0; 2];
     let mut temperatures = 0.0;
     let mut known = Share::default();
     for seed in 1..=seeds {
@@ -148,17 +149,18 @@ fn calibration(
         for (which, reliability) in report.tested.reliability.iter().enumerate() {
             pooled[which].add(reliability);
             plain[which] += reliability.expected_error().unwrap_or(0.0) / seeds as f64;
-            debiased[which] += reliability.debiased_error().unwrap_or(0.0) / seeds as f64;
+            chance[which] += reliability.error_by_chance().unwrap_or(0.0) / seeds as f64;
         }
     }
     let shown = |pair: [f64; 2]| format!("{:.1} / {:.1}", 100.0 * pair[0], 100.0 * pair[1]);
     let of = |of: fn(&Reliability) -> Option<f64>| shown(pooled.map(|r| of(&r).unwrap_or(0.0)));
     println!(
-        "| {name} | {temperatures:.2} | {} | {} | {} | {} | {} |",
+        "| {name} | {temperatures:.2} | {} | {} | {} | {} | {} | {} |",
         of(Reliability::expected_error),
+        of(Reliability::error_by_chance),
         of(Reliability::debiased_error),
         shown(plain),
-        shown(debiased),
+        shown(chance),
         known.percent()
     );
     Ok(())
@@ -237,10 +239,10 @@ fn main() -> Result<(), Failure> {
             "Expected calibration error on test photos in %, before / after; {count} splits\n"
         );
         println!(
-            "| network | temperature | together | together, less chance | mean | mean, less chance | \
-             called unknown |"
+            "| network | temperature | together | by chance alone | together, less chance | mean | \
+             by chance alone | called unknown |"
         );
-        println!("|---|---|---|---|---|---|---|");
+        println!("|---|---|---|---|---|---|---|---|");
         for (name, prepared) in &all {
             calibration(prepared, name, count, verdict)?;
         }
