@@ -96,10 +96,11 @@ fn unsafe_code_lives_in_variants_alone() {
         for (path, text) in sources(folder) {
             let resizing = Path::new("preprocess").join("simd");
             let resizing = path.ancestors().any(|above| above.ends_with(&resizing));
-            let is_variant = resizing || VARIANTS.iter().any(|variant| {
-                let folder = Path::new("kernels").join(variant);
-                path.ancestors().any(|above| above.ends_with(&folder))
-            });
+            let is_variant = resizing
+                || VARIANTS.iter().any(|variant| {
+                    let folder = Path::new("kernels").join(variant);
+                    path.ancestors().any(|above| above.ends_with(&folder))
+                });
             if is_variant {
                 continue;
             }

@@ -10,6 +10,7 @@
 
 use super::metrics::{accuracy, cross_entropy};
 use super::objective::Objective;
+use super::precondition::{Curvature, Preconditioner};
 use super::solve::minimise;
 use super::{Features, Head, HeadError};
 
@@ -109,6 +110,13 @@ pub fn train(
     let objective = Objective::standardised(training, labels);
     let photos: Vec<usize> = (0..training.len()).collect();
     let mut parameters = vec![0.0; objective.parameters()];
+    let curvature = Curvature::of(&objective, &photos);
+    let factor = |parameters: &[f64], c: f64| -> Option<Preconditioner> {
+        let curvature = curvature.as_ref()?;
+        let spread = objective.spread(parameters, &photos);
+        let penalty = 1.0 / (c * photos.len() as f64);
+        Some(curvature.factor(spread, penalty))
+    };
     let mut candidates = Vec::new();
     let mut steps = 0;
     let c = match strength {
@@ -125,14 +133,10 @@ pub fn train(
             validation.check_against(training, labels)?;
             let mut best: Option<(Candidate, Vec<f64>)> = None;
             for c in GRID {
-                let found = minimise(
-                    &objective,
-                    &photos,
-                    c,
-                    parameters,
-                    SEARCH_TOLERANCE,
-                    MAX_STEPS,
-                )?;
+                let variables = factor(&parameters, c);
+                let limits = (SEARCH_TOLERANCE, MAX_STEPS);
+                let variables = variables.as_ref();
+                let found = minimise(&objective, &photos, c, parameters, limits, variables)?;
                 parameters = found.parameters;
                 steps += found.steps;
                 let candidate = measure(&objective.head(&parameters), validation, c);
@@ -153,7 +157,10 @@ pub fn train(
             }
         }
     };
-    let found = minimise(&objective, &photos, c, parameters, TOLERANCE, MAX_STEPS)?;
+    let variables = factor(&parameters, c);
+    let limits = (TOLERANCE, MAX_STEPS);
+    let variables = variables.as_ref();
+    let found = minimise(&objective, &photos, c, parameters, limits, variables)?;
     Ok(Trained {
         head: objective.head(&found.parameters),
         c,

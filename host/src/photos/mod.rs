@@ -10,6 +10,7 @@ pub mod duplicates;
 pub mod files;
 mod jpeg;
 pub mod load;
+pub mod reduced;
 pub mod scan;
 mod scan_report;
 pub mod sniff;
