@@ -5,9 +5,9 @@ use posy_shared::kernels::scalar::Scalar;
 pub use posy_shared::kernels::simd::{AnyKernels, VARIANTS, Variant};
 use posy_shared::model::Model;
 use posy_shared::picture::{Picture, PictureError};
-use posy_shared::preprocess::{Preprocessor, Size, scratch_len};
+use posy_shared::preprocess::{Filter, Preprocessor, Size, scratch_len};
 
-use crate::photos::decode::Rgb;
+use crate::photos::decode::{DecodeError, Limits, Rgb, decode_to_average, decode_within};
 
 /// The fastest kernels that this processor can run.
 pub fn kernels() -> AnyKernels {
@@ -43,6 +43,35 @@ impl<'m> Runner<'m> {
             picture.push_rgb(row)?;
         }
         Ok(picture.finish()?.to_vec())
+    }
+
+    /// The model's output for an input `[H, W, C]`, such as [`input`] makes.
+    ///
+    /// # Errors
+    /// Where the input has another length.
+    pub fn output_of(&self, input: &[i8]) -> Result<Vec<i8>, EngineError> {
+        let mut arena = vec![0; self.0.arena_len()];
+        let mut engine = self.0.engine(&mut arena)?;
+        engine.begin()?;
+        for row in input.chunks(self.model().input_shape().row_len().max(1)) {
+            engine.push_row(row)?;
+        }
+        Ok(engine.finish()?.to_vec())
+    }
+}
+
+/// A photo's pixels for `model`, which need not be all of a photo that is much larger than the
+/// model's input.
+///
+/// # Errors
+/// [`DecodeError`].
+pub fn decode_for(model: &Model<'_>, bytes: &[u8], limits: &Limits) -> Result<Rgb, DecodeError> {
+    let shape = model.input_shape();
+    let (width, height) = (shape.width, shape.height);
+    match model.input_contract().filter {
+        Filter::Area => decode_to_average(bytes, limits, Size { width, height }),
+        // It looks at single pixels, which a smaller picture does not have.
+        Filter::LegacyBilinear => decode_within(bytes, limits),
     }
 }
 

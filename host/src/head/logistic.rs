@@ -10,6 +10,7 @@
 
 use super::metrics::{accuracy, cross_entropy};
 use super::objective::Objective;
+use super::precondition::{Curvature, Preconditioner};
 use super::solve::minimise;
 use super::watch::{Step, Unwatched, Watch};
 use super::{Features, Head, HeadError};
@@ -125,6 +126,13 @@ pub fn train_watched(
     let objective = Objective::standardised(training, labels);
     let photos: Vec<usize> = (0..training.len()).collect();
     let mut parameters = vec![0.0; objective.parameters()];
+    let curvature = Curvature::of(&objective, &photos);
+    let factor = |parameters: &[f64], c: f64| -> Option<Preconditioner> {
+        let curvature = curvature.as_ref()?;
+        let spread = objective.spread(parameters, &photos);
+        let penalty = 1.0 / (c * photos.len() as f64);
+        Some(curvature.factor(spread, penalty))
+    };
     let mut candidates = Vec::new();
     let mut steps = 0;
     let mut number = 0;
@@ -152,13 +160,14 @@ pub fn train_watched(
             validation.check_against(training, labels)?;
             let mut best: Option<(Candidate, Vec<f64>)> = None;
             for c in GRID {
+                let variables = factor(&parameters, c);
                 let found = minimise(
                     &objective,
                     &photos,
                     c,
                     parameters,
-                    SEARCH_TOLERANCE,
-                    MAX_STEPS,
+                    (SEARCH_TOLERANCE, MAX_STEPS),
+                    variables.as_ref(),
                     follows.then_some(&mut |parameters| each(watch, parameters)),
                 )?;
                 parameters = found.parameters;
@@ -182,13 +191,14 @@ pub fn train_watched(
             }
         }
     };
+    let variables = factor(&parameters, c);
     let found = minimise(
         &objective,
         &photos,
         c,
         parameters,
-        TOLERANCE,
-        MAX_STEPS,
+        (TOLERANCE, MAX_STEPS),
+        variables.as_ref(),
         follows.then_some(&mut |parameters| each(watch, parameters)),
     )?;
     Ok(Trained {

@@ -10,6 +10,7 @@ pub mod int8;
 pub mod logistic;
 pub mod metrics;
 mod objective;
+mod precondition;
 pub mod sgd;
 mod solve;
 pub mod watch;

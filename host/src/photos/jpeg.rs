@@ -4,6 +4,8 @@
 //! learned as a whole one. A JPEG that was cut off lacks its end marker: this walks from marker to
 //! marker (ITU-T T.81, section B.1) and looks for it.
 
+use memchr::memchr;
+
 /// Whether an end-of-image marker follows a scan. `jpeg` begins with the start-of-image marker;
 /// what comes after the end marker does not count.
 pub(super) fn is_complete(jpeg: &[u8]) -> bool {
@@ -18,7 +20,7 @@ pub(super) fn is_complete(jpeg: &[u8]) -> bool {
     loop {
         // A marker is 0xff, any number of 0xff more, and a code other than 0; 0xff 0 is a byte of a
         // scan's data, and so is whatever else lies between markers.
-        let Some(at) = rest.iter().position(|&byte| byte == 0xff) else {
+        let Some(at) = memchr(0xff, rest) else {
             return false;
         };
         let Some(code_at) = rest[at..].iter().position(|&byte| byte != 0xff) else {

@@ -11,6 +11,7 @@ pub mod facts;
 pub mod files;
 mod jpeg;
 pub mod load;
+pub mod reduced;
 pub mod scan;
 mod scan_report;
 pub mod sniff;

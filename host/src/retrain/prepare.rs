@@ -12,6 +12,7 @@ use crate::backbone::network::FloatNetwork;
 use crate::features::cache::Cache;
 use crate::features::extract::{self, Counts, Extraction, Extractor};
 use crate::features::extractors::{FloatExtractor, IntExtractor};
+use crate::features::pair::Pair;
 use crate::features::progress::Progress;
 use crate::head::Features;
 use crate::photos::duplicates::{Duplicates, duplicates_across_labels};
@@ -123,7 +124,21 @@ pub fn prepare(
         extract::extract(&paths, extractor, cache.as_ref(), &options, &*progress)
     };
     let extractor_bytes = backbone.extractor(settings.input)?;
-    let int = extract(&IntExtractor::new(&extractor_bytes)?, "features")?;
+    let int_extractor = IntExtractor::new(&extractor_bytes)?;
+    let float_extractor = if settings.float {
+        let runner = FloatRunner::new(&FloatNetwork::from(&backbone.trained))?;
+        let sha256 = &backbone.trained.sha256;
+        Some(FloatExtractor::new(&extractor_bytes, runner, sha256)?)
+    } else {
+        None
+    };
+    let pair = float_extractor
+        .as_ref()
+        .map(|float| Pair::new(&int_extractor, float));
+    let int = match &pair {
+        Some(pair) => extract(&pair.integer(), "features")?,
+        None => extract(&int_extractor, "features")?,
+    };
     let counts = int.counts();
     let mut photos: Vec<Photo> = Vec::new();
     let mut int8: Vec<Vec<i8>> = Vec::new();
@@ -166,14 +181,12 @@ pub fn prepare(
     let flat: Vec<i8> = int8.concat();
     let width = flat.len() / truth.len().max(1);
     let int8_features = Features::from_int8(width, &flat, truth.clone(), backbone.features())?;
-    let float_features = if settings.float {
-        let network = FloatNetwork::from(&backbone.trained);
-        let runner = FloatRunner::new(&network)?;
-        let extractor = FloatExtractor::new(&extractor_bytes, runner, &backbone.trained.sha256)?;
-        let float = extract(&extractor, "float reference")?;
-        Some(float_features(float, &kept, width, truth)?)
-    } else {
-        None
+    let float_features = match &pair {
+        Some(pair) => {
+            let float = extract(&pair.float(), "float reference")?;
+            Some(float_features(float, &kept, width, truth)?)
+        }
+        None => None,
     };
     Ok(Prepared {
         backbone,
