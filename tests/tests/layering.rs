@@ -122,7 +122,9 @@ const MAY_IMPORT: [(&str, &[&str]); 9] = [
     ("device", &["atomic", "backbone"]),
     (
         "retrain",
-        &["backbone", "export", "features", "head", "photos", "run"],
+        &[
+            "backbone", "export", "features", "head", "photos", "quantise", "run",
+        ],
     ),
     (
         "cli",

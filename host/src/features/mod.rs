@@ -8,5 +8,6 @@
 pub mod cache;
 pub mod extract;
 pub mod extractors;
+pub mod maps;
 pub mod progress;
 mod stamp;

@@ -5,12 +5,13 @@ use rand::SeedableRng;
 use rand::seq::index::sample;
 use rand_chacha::ChaCha8Rng;
 
-use super::{Prepared, RetrainError};
+use super::{Adjusted, Prepared, RetrainError, adjusted};
+use crate::backbone::network::IntNetwork;
 use crate::export::{Heading, classifier};
 use crate::head::int8::{self, IntHead};
 use crate::head::metrics::{Confusion, argmax};
 use crate::head::sgd::{self, Batch, StepReport};
-use crate::head::{Features, Head, logistic};
+use crate::head::{Features, Head, logistic, tune};
 use crate::photos::split::{Bucket, Percentages, Rule, split};
 use crate::photos::split_file::SplitFile;
 use crate::run;
@@ -22,6 +23,9 @@ pub enum Trainer {
     Logistic(logistic::Strength),
     /// Gradient descent, as `retrain.py` does it.
     Sgd(sgd::Options),
+    /// The last pointwise layer of the backbone and the head together, on variants of the photos,
+    /// which [`Prepared::variants`] must hold.
+    Adjust(tune::Options),
 }
 
 /// Which of the test photos the accuracy is measured on.
@@ -139,8 +143,25 @@ pub fn train(
         }
     };
 
-    let (seen, chosen_on) = part(&prepared.int8_features);
-    let (head, c) = fit(&seen, &chosen_on, labels, trainer, report)?;
+    let adjusted = match trainer {
+        Trainer::Adjust(options) => {
+            Some(adjusted::adjust(prepared, &training, &validation, options)?)
+        }
+        _ => None,
+    };
+    let (network, int8_features, int8_of) = match &adjusted {
+        Some(adjusted) => (&adjusted.network, &adjusted.features, &adjusted.int8),
+        None => (
+            &prepared.backbone.int,
+            &prepared.int8_features,
+            &prepared.int8,
+        ),
+    };
+    let (seen, chosen_on) = part(int8_features);
+    let (head, c) = match &adjusted {
+        Some(Adjusted { head, c, .. }) => (head.clone(), Some(*c)),
+        None => fit(&seen, &chosen_on, labels, trainer, report)?,
+    };
     let head = int8::quantise(&head, prepared.backbone.features(), &[&seen, &chosen_on])?;
 
     let counts = [training.len(), validation.len(), testing.len()];
@@ -163,13 +184,13 @@ pub fn train(
         int8_accuracy: None,
     };
     // Measured on the model itself, then written into it.
-    let unmeasured = write(prepared, &head, provenance)?;
+    let unmeasured = write(prepared, network, &head, provenance)?;
     let model = Model::read(&unmeasured)?;
-    let (int8_validation, _, _) = measure(&model, prepared, &validation)?;
-    let (int8, confusion, misclassified) = measure(&model, prepared, &testing)?;
+    let (int8_validation, _, _) = measure(&model, prepared, int8_of, &validation)?;
+    let (int8, confusion, misclassified) = measure(&model, prepared, int8_of, &testing)?;
     provenance.int8_accuracy = int8.share().map(|share| share as f32);
     Ok(Outcome {
-        model: write(prepared, &head, provenance)?,
+        model: write(prepared, network, &head, provenance)?,
         c,
         split: SplitFile::new(&prepared.dataset, rule.clone(), percentages, &split),
         counts,
@@ -193,6 +214,12 @@ fn fit(
             let trained = logistic::train(training, validation, labels, *strength)?;
             (trained.head, Some(trained.c))
         }
+        // Of the float network, which keeps its layers.
+        Trainer::Adjust(_) => {
+            let strength = logistic::Strength::default();
+            let trained = logistic::train(training, validation, labels, strength)?;
+            (trained.head, Some(trained.c))
+        }
         Trainer::Sgd(options) => {
             let head = sgd::train(training, validation, labels, options, |step| report(step))?;
             (head, None)
@@ -202,6 +229,7 @@ fn fit(
 
 fn write(
     prepared: &Prepared,
+    network: &IntNetwork,
     head: &IntHead,
     provenance: Provenance<'_>,
 ) -> Result<Vec<u8>, RetrainError> {
@@ -211,20 +239,21 @@ fn write(
         unknown_below: 0,
         provenance,
     };
-    Ok(classifier(&prepared.backbone.int, head, &heading)?)
+    Ok(classifier(network, head, &heading)?)
 }
 
 /// What the model's last layer makes of the photos' features.
 fn measure(
     model: &Model<'_>,
     prepared: &Prepared,
+    int8: &[Vec<i8>],
     photos: &[usize],
 ) -> Result<(Accuracy, Confusion, Vec<Misclassified>), RetrainError> {
     let mut pairs = Vec::with_capacity(photos.len());
     let mut wrong = Vec::new();
     for &photo in photos {
         let truth = prepared.dataset.photos[photo].label;
-        let answer = argmax(&run::head(model, &prepared.int8[photo])?);
+        let answer = argmax(&run::head(model, &int8[photo])?);
         pairs.push((truth, answer));
         if answer != truth {
             wrong.push((photo, answer));
