@@ -11,6 +11,7 @@ mod monitor;
 mod output;
 mod retrain;
 mod retrain_results;
+mod variants;
 
 use std::process::ExitCode;
 

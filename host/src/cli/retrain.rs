@@ -10,6 +10,7 @@ use posy_shared::preprocess::{Crop, Filter};
 
 use super::output::{kib, note, print_json};
 use super::retrain_results::{as_json, print};
+use super::variants::VariantArguments;
 use super::{Failure, usage};
 use crate::atomic;
 use crate::backbone::load::Backbone;
@@ -139,6 +140,8 @@ pub(super) struct Arguments {
     /// Seed of whatever is drawn at random in training and testing.
     #[arg(long, value_name = "NUMBER", default_value_t = 0)]
     seed: u64,
+    #[command(flatten)]
+    variants: VariantArguments,
 
     /// Which part of a photo is looked at.
     #[arg(long, value_enum, default_value_t = CropName::Squash)]
@@ -175,6 +178,8 @@ enum TrainerName {
     Logistic,
     /// Gradient descent step by step, as retrain.py does.
     Sgd,
+    /// The network's last pointwise layer and the head together, on variants of the photos.
+    Adjust,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -222,9 +227,12 @@ impl Arguments {
             seed: self.seed,
         };
         options.check()?;
+        let adjustment = self.variants.adjustment(self.seed);
+        adjustment.check()?;
         Ok(match self.trainer {
             TrainerName::Logistic => Trainer::Logistic(logistic::Strength::default()),
             TrainerName::Sgd => Trainer::Sgd(options),
+            TrainerName::Adjust => Trainer::Adjust(adjustment),
         })
     }
 
@@ -278,7 +286,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     };
     note!("photos: {}", settings.image_dir.display());
     let started = Instant::now();
-    let prepared = prepare(
+    let mut prepared = prepare(
         &settings,
         backbone,
         &|what| Box::new(Bar::new(what)),
@@ -292,9 +300,14 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         prepared.counts.cached,
         prepared.skipped.len()
     );
+    let trainer = arguments
+        .variants
+        .prepare(&mut prepared, &settings, trainer)?;
     let report = &mut |step: &sgd::StepReport| note!("{step}");
+    let started = Instant::now();
     let outcome = train(&prepared, &rule, percentages, &trainer, tested, report)?;
 
+    note!("trained in {:.1} s", started.elapsed().as_secs_f64());
     write(&arguments.output_graph, &outcome.model)?;
     let split_path = arguments.output_graph.with_extension("split.json");
     outcome.split.write(&split_path)?;

@@ -409,6 +409,9 @@ impl Options {
             })
         };
         let above_zero = |rate: f64| rate > 0.0 && rate.is_finite();
+        if self.epochs == 0 {
+            return refuse("--adjust-epochs", "0".into(), "above zero");
+        }
         if !above_zero(self.layer_rate) {
             return refuse("--adjust-rate", self.layer_rate.to_string(), "above zero");
         }

@@ -1,6 +1,6 @@
 //! The last pointwise layer, adjusted to the photos: as the board computes it.
 
-use posy_shared::model::{Op, Shape};
+use posy_shared::model::{Model, Op, Shape};
 use rayon::prelude::*;
 
 use super::{Prepared, RetrainError, Settings};
@@ -14,7 +14,6 @@ use crate::head::{Features, Head, logistic};
 use crate::photos::augment::Recipe;
 use crate::quantise::multiplier::activation_range;
 use crate::run::Runner;
-use posy_shared::model::Model;
 
 /// Maps before the last pointwise layer, of all photos and their variants.
 #[derive(Clone, Debug)]
@@ -194,13 +193,53 @@ fn features(
     maps: &[Vec<u8>],
     shape: Shape,
 ) -> Result<Vec<Vec<i8>>, RetrainError> {
+    let first: Vec<&[u8]> = maps.iter().map(|maps| &maps[..shape.len()]).collect();
+    pooled(prepared, network, &first)
+}
+
+/// What the integers of `network` make of maps before its last pointwise layer.
+fn pooled(
+    prepared: &Prepared,
+    network: &IntNetwork,
+    maps: &[&[u8]],
+) -> Result<Vec<Vec<i8>>, RetrainError> {
     let mut backbone = prepared.backbone.clone();
     backbone.int = network.clone();
     let bytes = backbone.extractor(prepared.input)?;
     let runner = Runner::new(Model::read(&bytes)?);
-    let pooled = |maps: &Vec<u8>| {
-        let map: Vec<i8> = maps[..shape.len()].iter().map(|&b| b as i8).collect();
+    let one = |map: &&[u8]| {
+        let map: Vec<i8> = map.iter().map(|&byte| byte as i8).collect();
         Ok(runner.pooled(&map)?)
     };
-    maps.par_iter().map(pooled).collect()
+    maps.par_iter().map(one).collect()
 }
+
+/// Features of `photos` and of all their variants, of the network as it is, for a head alone.
+///
+/// # Errors
+/// See [`RetrainError`].
+pub fn features_of_variants(
+    prepared: &Prepared,
+    variants: &Variants,
+    photos: &[usize],
+) -> Result<Features, RetrainError> {
+    let (layer, _) = last(prepared)?;
+    let len = layer.common.input.len();
+    let maps: Vec<&[u8]> = photos
+        .iter()
+        .flat_map(|&photo| variants.values[photo].chunks_exact(len))
+        .collect();
+    let labels = photos.iter().flat_map(|&photo| {
+        let label = prepared.dataset.photos[photo].label;
+        std::iter::repeat_n(label, variants.values[photo].len() / len)
+    });
+    let labels: Vec<usize> = labels.collect();
+    let flat = pooled(prepared, &prepared.backbone.int, &maps)?.concat();
+    let width = flat.len() / labels.len().max(1);
+    let quantisation = prepared.backbone.features();
+    Ok(Features::from_int8(width, &flat, labels, quantisation)?)
+}
+
+#[cfg(test)]
+#[path = "adjusted_tests.rs"]
+mod tests;

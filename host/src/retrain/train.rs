@@ -158,6 +158,10 @@ pub fn train(
         ),
     };
     let (seen, chosen_on) = part(int8_features);
+    let seen = match (&prepared.variants, &adjusted) {
+        (Some(variants), None) => adjusted::features_of_variants(prepared, variants, &training)?,
+        _ => seen,
+    };
     let (head, c) = match &adjusted {
         Some(Adjusted { head, c, .. }) => (head.clone(), Some(*c)),
         None => fit(&seen, &chosen_on, labels, trainer, report)?,

@@ -133,3 +133,7 @@ pub fn shrink(photo: &Rgb, side: u16) -> Option<Rgb> {
         data,
     })
 }
+
+#[cfg(test)]
+#[path = "effects_tests.rs"]
+mod tests;
