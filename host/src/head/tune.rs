@@ -308,7 +308,11 @@ impl Batch {
                 .map(|(row, b)| b + row.iter().zip(features).map(|(w, f)| w * f).sum::<f32>())
                 .collect();
             let scores = softmax(&logits);
-            loss -= scores[truth].max(f32::MIN_POSITIVE).ln() / size;
+            // `max` alone would hide what is no number.
+            loss -= match scores[truth] {
+                score if score.is_nan() => score,
+                score => score.max(f32::MIN_POSITIVE).ln() / size,
+            };
             for (label, score) in scores.into_iter().enumerate() {
                 let slope = (score - f32::from(u8::from(label == truth))) / size;
                 let row = label * outputs..(label + 1) * outputs;

@@ -130,8 +130,8 @@ fn options_out_of_range_and_divergence_are_refused() {
         assert!(matches!(train(options), Err(HeadError::Option { .. })));
     }
     let options = Options {
-        layer_rate: 1e30,
-        head_rate: 1e30,
+        layer_rate: 1e39,
+        head_rate: 1e39,
         ..options()
     };
     assert!(matches!(train(options), Err(HeadError::Diverged { .. })));

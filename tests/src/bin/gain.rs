@@ -106,14 +106,7 @@ fn over_splits(
     for seed in 1..=seeds {
         let rule = Rule::Stable { seed };
         let shares = Percentages::new(10, 10)?;
-        let outcome = train(
-            prepared,
-            &rule,
-            shares,
-            trainer,
-            Tested::ALL,
-            &mut |_| {},
-        )?;
+        let outcome = train(prepared, &rule, shares, trainer, Tested::ALL, &mut |_| {})?;
         figures.push((percent(outcome.int8), percent(outcome.int8_validation)));
         eprintln!("{name}, split {seed}: {:.2}", percent(outcome.int8));
     }
@@ -141,7 +134,9 @@ fn main() -> Result<(), Box<dyn Error>> {
         match argument.as_str() {
             "--seeds" => seeds = arguments.next().ok_or("--seeds wants a number")?.parse()?,
             "--sgd" => with_sgd = true,
-            "--try" => attempts.push(Attempt::new(&arguments.next().ok_or("--try wants a SPEC")?)?),
+            "--try" => attempts.push(Attempt::new(
+                &arguments.next().ok_or("--try wants a SPEC")?,
+            )?),
             _ => files.push(PathBuf::from(argument)),
         }
     }

@@ -16,7 +16,10 @@ fn another_learning_setting_decodes_nothing() {
     std::thread::sleep(std::time::Duration::from_millis(2500));
     let run = |more: &[&str]| {
         let mut command = scratch.command(["retrain", "--no-float", "--image-dir=flowers"]);
-        command.args(["--architecture=mobilenet_0.25_128", "--bottleneck-dir=cache"]);
+        command.args([
+            "--architecture=mobilenet_0.25_128",
+            "--bottleneck-dir=cache",
+        ]);
         command.args(more);
         let started = Instant::now();
         let outcome = Outcome::of(command).succeeds();
@@ -24,7 +27,11 @@ fn another_learning_setting_decodes_nothing() {
         outcome
     };
     run(&["--trainer=logistic"]).says(&["75 computed, 0 from the cache"]);
-    let again = ["--trainer=sgd", "--learning-rate=0.02", "--how-many-training-steps=50"];
+    let again = [
+        "--trainer=sgd",
+        "--learning-rate=0.02",
+        "--how-many-training-steps=50",
+    ];
     run(&again).says(&["0 computed, 75 from the cache"]);
 
     let adjust = ["--trainer=adjust", "--adjust-epochs=2"];
@@ -32,7 +39,11 @@ fn another_learning_setting_decodes_nothing() {
         "0 computed, 75 from the cache",
         "variants of 75 photos: 75 computed, 0 from the cache",
     ]);
-    let faster = ["--trainer=adjust", "--adjust-epochs=3", "--adjust-rate=0.001"];
+    let faster = [
+        "--trainer=adjust",
+        "--adjust-epochs=3",
+        "--adjust-rate=0.001",
+    ];
     run(&faster).says(&["variants of 75 photos: 0 computed, 75 from the cache"]);
     // Those of retrain.py, in its spelling, for a head alone.
     let spelt = [
