@@ -58,6 +58,15 @@ impl<'m> Runner<'m> {
         }
         Ok(engine.finish()?.to_vec())
     }
+
+    /// Features from a map that the layer before the last pointwise layer wrote; see
+    /// [`Prepared::pooled`].
+    ///
+    /// # Errors
+    /// Where the model does not end in a pointwise layer and a pool, or the map has another length.
+    pub fn pooled(&self, map: &[i8]) -> Result<Vec<i8>, EngineError> {
+        self.0.pooled(map)
+    }
 }
 
 /// A photo's pixels for `model`, which need not be all of a photo that is much larger than the

@@ -267,7 +267,7 @@ const MAY_IMPORT: [(&str, &[&str]); 14] = [
     (
         "retrain",
         &[
-            "backbone", "export", "features", "head", "photos", "run", "verdict",
+            "backbone", "export", "features", "head", "photos", "quantise", "run", "verdict",
         ],
     ),
     (

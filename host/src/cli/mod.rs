@@ -22,6 +22,7 @@ mod retrain_answers;
 mod retrain_record;
 mod retrain_results;
 mod retrain_watch;
+mod variants;
 
 use std::process::ExitCode;
 

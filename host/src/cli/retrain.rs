@@ -15,6 +15,7 @@ use super::retrain_answers::Answers;
 use super::retrain_record::record;
 use super::retrain_results::{as_json, print};
 use super::retrain_watch::WatchArguments;
+use super::variants::VariantArguments;
 use super::{Failure, usage};
 use crate::atomic;
 use crate::backbone::load::Backbone;
@@ -149,6 +150,8 @@ pub(super) struct Arguments {
     /// Seed of whatever is drawn at random in training and testing.
     #[arg(long, value_name = "NUMBER", default_value_t = 0)]
     seed: u64,
+    #[command(flatten)]
+    variants: VariantArguments,
 
     /// Which part of a photo is looked at.
     #[arg(long, value_enum, default_value_t = CropName::Squash)]
@@ -193,6 +196,8 @@ enum TrainerName {
     Logistic,
     /// Gradient descent step by step, as retrain.py does.
     Sgd,
+    /// The network's last pointwise layer and the head together, on variants of the photos.
+    Adjust,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -240,9 +245,12 @@ impl Arguments {
             seed: self.seed,
         };
         options.check()?;
+        let adjustment = self.variants.adjustment(self.seed);
+        adjustment.check()?;
         Ok(match self.trainer {
             TrainerName::Logistic => Trainer::Logistic(logistic::Strength::default()),
             TrainerName::Sgd => Trainer::Sgd(options),
+            TrainerName::Adjust => Trainer::Adjust(adjustment),
         })
     }
 
@@ -332,7 +340,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     };
     note!("photos: {}", settings.image_dir.display());
     let started = Instant::now();
-    let prepared = prepare(
+    let mut prepared = prepare(
         &settings,
         backbone,
         &|what| Box::new(Bar::new(what)),
@@ -346,6 +354,9 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         prepared.counts.cached,
         prepared.skipped.len()
     );
+    let trainer = arguments
+        .variants
+        .prepare(&mut prepared, &settings, trainer)?;
     if !arguments.no_check {
         note_brief(&prepared, &rule, percentages)?;
     }

@@ -30,7 +30,7 @@ pub(super) fn record(
     let labels = prepared.dataset.labels.len();
     let mut photos = Vec::with_capacity(outcome.tested.len());
     for (place, &photo) in outcome.tested.iter().enumerate() {
-        let outputs = run::head(&model, &prepared.int8[photo])?;
+        let outputs = run::head(&model, &outcome.seen(prepared).int8[photo])?;
         let logits = &outputs[..model.logit_len()];
         let fine = Softmax::new(model.verdict().beta, logits);
         let float = outcome.float_logits.as_ref();

@@ -5,6 +5,7 @@
 //! What a file is, is told by its bytes ([`sniff`](sniff::sniff)), never by its name. Nothing here
 //! prints: what a person should know comes back as values that display themselves.
 
+pub mod augment;
 pub mod decode;
 pub mod duplicates;
 pub mod facts;

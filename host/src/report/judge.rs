@@ -126,17 +126,22 @@ impl Judgement {
         let model = Model::read(&outcome.whole)?;
         let count = prepared.dataset.labels.len();
         let floats = outcome.float_answers.as_ref();
+        let int8 = outcome.seen(prepared).int8;
+        let answer = |photo: usize, float| {
+            let truth = prepared.dataset.photos[photo].label;
+            answer(&model, &int8[photo], photo, truth, float)
+        };
         let mut answers = Vec::with_capacity(outcome.tested.len());
         for (index, &photo) in outcome.tested.iter().enumerate() {
             let float = floats.and_then(|answers| answers.get(index)).copied();
-            answers.push(answer(&model, prepared, photo, float)?);
+            answers.push(answer(photo, float)?);
         }
         let pairs = answers.iter().map(|answer| (answer.truth, answer.answer));
         let confusion = Confusion::from_pairs(count, pairs);
         let mut chosen_on = Vec::new();
         let photos = prepared.dataset.photos.iter().enumerate();
         for (photo, _) in photos.filter(|(_, p)| is_in(outcome, prepared, p, Bucket::Validation)) {
-            let found = answer(&model, prepared, photo, None)?;
+            let found = answer(photo, None)?;
             chosen_on.push((found.truth, found.answer));
         }
         Ok(Judgement {
@@ -225,15 +230,15 @@ fn is_in(
 
 fn answer(
     model: &Model<'_>,
-    prepared: &Prepared,
+    features: &[i8],
     photo: usize,
+    truth: usize,
     float_answer: Option<usize>,
 ) -> Result<Answer, EngineError> {
-    let outputs = run::head(model, &prepared.int8[photo])?;
+    let outputs = run::head(model, features)?;
     let logits = &outputs[..model.logit_len()];
     let softmax = Softmax::new(model.verdict().beta, logits);
     let score = |logit: i8| f64::from(Score::from_fine(softmax.fine(logit)).to_f32());
-    let truth = prepared.dataset.photos[photo].label;
     let answer = argmax(logits);
     let top = logits.get(answer).copied().unwrap_or(i8::MIN);
     Ok(Answer {

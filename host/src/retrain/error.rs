@@ -70,6 +70,20 @@ pub enum RetrainError {
         /// The label.
         label: String,
     },
+    /// The backbone has no last layer that could be adjusted, or its maps are missing.
+    #[error(
+        "the network does not end in a pointwise layer and a pool, so there is nothing to adjust; \
+         train with --trainer logistic"
+    )]
+    NothingToAdjust,
+    /// A photo that could be read a moment ago cannot be read again.
+    #[error("{}: {reason}; was it changed while posy ran? Run posy again", path.display())]
+    Variants {
+        /// Its file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
     /// Too few photos could be read.
     #[error(
         "{}: photos of fewer than two labels can be read; nothing can be told apart. Fill at \

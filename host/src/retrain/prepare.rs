@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use posy_shared::model::InputContract;
 
-use super::RetrainError;
+use super::{RetrainError, Variants};
 use crate::backbone::float::FloatRunner;
 use crate::backbone::load::Backbone;
 use crate::backbone::network::FloatNetwork;
@@ -88,6 +88,8 @@ pub struct Prepared {
     pub skipped: Vec<Skipped>,
     /// Where the features came from.
     pub counts: Counts,
+    /// Variants of the photos, where they are wanted; see [`prepare_variants`](super::prepare_variants).
+    pub variants: Option<Variants>,
 }
 
 /// Finds the photos, and computes or recalls their features.
@@ -197,6 +199,7 @@ pub fn prepare(
         float_features,
         skipped,
         counts,
+        variants: None,
     })
 }
 

@@ -5,17 +5,19 @@ use rand::SeedableRng;
 use rand::seq::index::sample;
 use rand_chacha::ChaCha8Rng;
 
-use super::{Loss, Prepared, RetrainError};
+use super::{Adjusted, Loss, Prepared, RetrainError, adjusted};
+use crate::backbone::network::IntNetwork;
 use crate::export::{Answering, Heading, classifier, compact_classifier, softmax_beta};
 use crate::head::int8::{self, IntHead};
+use crate::head::logistic::Strength;
 use crate::head::metrics::{Confusion, argmax};
 use crate::head::sgd::{self, Batch, StepReport};
 use crate::head::watch::{OnMeasured, Unwatched, Watch};
-use crate::head::{Features, Head, logistic};
+use crate::head::{Features, Head, logistic, tune};
 use crate::photos::split::{Bucket, Percentages, Rule, split};
 use crate::photos::split_file::SplitFile;
 use crate::run;
-use crate::verdict::{self, Decision, Photos, Report};
+use crate::verdict::{self, Decision, Judge, Photos, Report};
 
 /// How the head is trained.
 #[derive(Clone, Debug, PartialEq)]
@@ -24,6 +26,9 @@ pub enum Trainer {
     Logistic(logistic::Strength),
     /// Gradient descent, as `retrain.py` does it.
     Sgd(sgd::Options),
+    /// The last pointwise layer of the backbone and the head together, on variants of the photos,
+    /// which [`Prepared::variants`] must hold.
+    Adjust(tune::Options),
 }
 
 /// Which of the test photos the accuracy is measured on.
@@ -124,6 +129,43 @@ pub struct Outcome {
     pub loss: Option<Loss>,
     /// How sure answers are, when none is given, and what came of it.
     pub verdict: Report,
+    /// The adjusted network, where one was.
+    pub adjusted: Option<Adjusted>,
+}
+
+impl Outcome {
+    /// The network that the model was made of, and what it makes of the photos.
+    pub fn seen<'a>(&'a self, prepared: &'a Prepared) -> Seen<'a> {
+        Seen::of(prepared, self.adjusted.as_ref())
+    }
+}
+
+/// An integer network and its features of all photos.
+#[derive(Clone, Copy, Debug)]
+pub struct Seen<'a> {
+    /// The network, to its features.
+    pub int: &'a IntNetwork,
+    /// Features `[N, D]` as the board computes them.
+    pub int8: &'a [Vec<i8>],
+    /// The same as real numbers.
+    pub features: &'a Features,
+}
+
+impl<'a> Seen<'a> {
+    fn of(prepared: &'a Prepared, adjusted: Option<&'a Adjusted>) -> Self {
+        match adjusted {
+            Some(adjusted) => Seen {
+                int: &adjusted.network,
+                int8: &adjusted.int8,
+                features: &adjusted.features,
+            },
+            None => Seen {
+                int: &prepared.backbone.int,
+                int8: &prepared.int8,
+                features: &prepared.int8_features,
+            },
+        }
+    }
 }
 
 /// What [`train_with`] does besides.
@@ -221,8 +263,29 @@ pub fn train_with(
         rows.map(argmax).collect()
     });
 
-    let (seen, chosen_on) = part(&prepared.int8_features);
-    let (head, c) = fit(&seen, &chosen_on, labels, trainer, watch)?;
+    let adjusted = match trainer {
+        Trainer::Adjust(options) => {
+            let strength = Strength::default();
+            Some(adjusted::adjust(
+                prepared,
+                &training,
+                &validation,
+                strength,
+                options,
+            )?)
+        }
+        _ => None,
+    };
+    let network = Seen::of(prepared, adjusted.as_ref());
+    let (seen, chosen_on) = part(network.features);
+    let (head, c) = match (&adjusted, &prepared.variants) {
+        (Some(Adjusted { head, c, .. }), _) => (head.clone(), Some(*c)),
+        (None, Some(variants)) => {
+            let seen = adjusted::features_of_variants(prepared, variants, &training)?;
+            fit(&seen, &chosen_on, labels, trainer, watch)?
+        }
+        (None, None) => fit(&seen, &chosen_on, labels, trainer, watch)?,
+    };
     let real_head = head;
     let head = int8::quantise(
         &real_head,
@@ -231,7 +294,7 @@ pub fn train_with(
     )?;
 
     let pool = sorted(&[&training, &validation]);
-    let decision = decide(prepared, &pool, trainer, c, more.verdict)?;
+    let decision = decide(prepared, &network, &pool, trainer, c, more.verdict)?;
     let answering = decision.answering(head.output);
 
     let counts = [training.len(), validation.len(), testing.len()];
@@ -255,10 +318,10 @@ pub fn train_with(
     };
     // Measured with all features, of which the model itself then reads those that vary.
     let heading = heading(prepared, &answering, provenance);
-    let whole = classifier(&prepared.backbone.int, &head, &heading)?;
+    let whole = classifier(network.int, &head, &heading)?;
     let model = Model::read(&whole)?;
-    let (int8_validation, _, _) = measure(&model, prepared, &validation)?;
-    let (int8, confusion, misclassified) = measure(&model, prepared, &testing)?;
+    let (int8_validation, _, _) = measure(&model, prepared, network.int8, &validation)?;
+    let (int8, confusion, misclassified) = measure(&model, prepared, network.int8, &testing)?;
     provenance.int8_accuracy = int8.share().map(|share| share as f32);
     let loss = float_head
         .as_ref()
@@ -267,7 +330,7 @@ pub fn train_with(
             let mut loss = Loss::default();
             for photo in validation.iter().chain(&testing).copied() {
                 let truth = prepared.dataset.photos[photo].label;
-                let answer = named(&model, &prepared.int8[photo])?;
+                let answer = named(&model, &network.int8[photo])?;
                 let by_float = argmax(&float.logits(features.row(photo)));
                 loss.count(by_float == truth, answer == truth);
             }
@@ -281,14 +344,14 @@ pub fn train_with(
         plain,
         testing.iter().map(|&photo| {
             let label = prepared.dataset.photos[photo].label;
-            (prepared.int8[photo].as_slice(), label)
+            (network.int8[photo].as_slice(), label)
         }),
     )?;
     let heading = Heading {
         provenance,
         ..heading
     };
-    let compact = compact_classifier(&prepared.backbone.int, &head, &heading)?;
+    let compact = compact_classifier(network.int, &head, &heading)?;
     if Model::read(&compact)?.golden().logits != model.golden().logits {
         return Err(RetrainError::Compact);
     }
@@ -314,6 +377,7 @@ pub fn train_with(
         float_answers,
         loss,
         verdict,
+        adjusted,
     })
 }
 
@@ -324,37 +388,48 @@ fn sorted(parts: &[&[usize]]) -> Vec<usize> {
     photos
 }
 
-/// Decides on the photos of `pool` by heads trained as the model's own, at the same strength.
+/// Decides on the photos of `pool` by heads trained as the model's own, at the same strength. Where
+/// a layer was adjusted, it is adjusted again for each of them, so that no photo is judged by a
+/// layer that has learned it.
 fn decide(
     prepared: &Prepared,
+    network: &Seen<'_>,
     pool: &[usize],
     trainer: &Trainer,
     c: Option<f64>,
     options: verdict::Options,
 ) -> Result<Decision, RetrainError> {
     let labels = prepared.dataset.labels.len();
+    let rows = |all: &[Vec<i8>]| pool.iter().map(|&photo| all[photo].clone()).collect();
     let photos = Photos {
-        rows: pool
-            .iter()
-            .map(|&photo| prepared.int8[photo].as_slice())
-            .collect(),
-        features: prepared.int8_features.select(pool),
+        rows: rows(network.int8),
+        features: network.features.select(pool),
         known: prepared.known_labels(),
         labels,
     };
-    let trainer = match (trainer, c) {
-        (Trainer::Logistic(_), Some(c)) => Trainer::Logistic(logistic::Strength::Fixed(c)),
-        (trainer, _) => trainer.clone(),
+    let strength = c.map_or_else(Strength::default, Strength::Fixed);
+    let trainer = match trainer {
+        Trainer::Logistic(_) => Trainer::Logistic(strength),
+        trainer => trainer.clone(),
     };
-    verdict::decide(&photos, options, &|training| {
-        let (head, _) = fit(
-            training,
-            &training.select(&[]),
-            labels,
-            &trainer,
-            &mut Unwatched,
-        )?;
-        Ok(head)
+    verdict::decide(&photos, options, &|others| {
+        if let Trainer::Adjust(options) = &trainer {
+            let others: Vec<usize> = others.iter().map(|&index| pool[index]).collect();
+            let adjusted = adjusted::adjust(prepared, &others, &[], strength, options)?;
+            return Ok(Judge {
+                rows: Some(rows(&adjusted.int8)),
+                features: Some(adjusted.features.select(pool)),
+                head: adjusted.head,
+            });
+        }
+        let training = photos.features.select(others);
+        let nothing = training.select(&[]);
+        let (head, _) = fit(&training, &nothing, labels, &trainer, &mut Unwatched)?;
+        Ok(Judge {
+            head,
+            rows: None,
+            features: None,
+        })
     })
 }
 
@@ -374,6 +449,12 @@ fn fit(
     Ok(match trainer {
         Trainer::Logistic(strength) => {
             let trained = logistic::train_watched(training, validation, labels, *strength, watch)?;
+            (trained.head, Some(trained.c))
+        }
+        // Of the float network, which keeps its layers.
+        Trainer::Adjust(_) => {
+            let strength = logistic::Strength::default();
+            let trained = logistic::train(training, validation, labels, strength)?;
             (trained.head, Some(trained.c))
         }
         Trainer::Sgd(options) => {
@@ -400,13 +481,14 @@ fn heading<'a>(
 fn measure(
     model: &Model<'_>,
     prepared: &Prepared,
+    int8: &[Vec<i8>],
     photos: &[usize],
 ) -> Result<(Accuracy, Confusion, Vec<Misclassified>), RetrainError> {
     let mut pairs = Vec::with_capacity(photos.len());
     let mut wrong = Vec::new();
     for &photo in photos {
         let truth = prepared.dataset.photos[photo].label;
-        let answer = named(model, &prepared.int8[photo])?;
+        let answer = named(model, &int8[photo])?;
         pairs.push((truth, answer));
         if answer != truth {
             wrong.push((photo, answer));

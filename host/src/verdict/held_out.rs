@@ -13,9 +13,9 @@ pub const LEAST_PHOTOS: usize = 40;
 
 /// Photos with features in both forms, in the order of the data set.
 #[derive(Clone, Debug)]
-pub struct Photos<'a> {
+pub struct Photos {
     /// Int8 features, one row a photo.
-    pub rows: Vec<&'a [i8]>,
+    pub rows: Vec<Vec<i8>>,
     /// The same as real numbers, with labels.
     pub features: Features,
     /// Labels that have a name. One more may stand for "none of these".
@@ -35,6 +35,17 @@ pub struct HeldOut {
     pub labels: Vec<usize>,
 }
 
+/// Who judges the photos that it has not seen.
+#[derive(Clone, Debug)]
+pub struct Judge {
+    /// The head.
+    pub head: Head,
+    /// What its own network makes of all the photos, where that is not [`Photos::rows`].
+    pub rows: Option<Vec<Vec<i8>>>,
+    /// The same as real numbers.
+    pub features: Option<Features>,
+}
+
 /// The part that each photo belongs to. Photos of a label are divided as they come, in runs:
 /// photos of one thing taken one after another have names that follow one another.
 fn folds(labels: &[usize], count: usize) -> Vec<usize> {
@@ -51,40 +62,43 @@ fn folds(labels: &[usize], count: usize) -> Vec<usize> {
 }
 
 /// Whether every label has a photo for each part and there are enough in all.
-pub fn enough(photos: &Photos<'_>) -> bool {
+pub fn enough(photos: &Photos) -> bool {
     let labels = photos.features.labels();
     let of = |label| labels.iter().filter(|&&other| other == label).count();
     let named = labels.iter().filter(|&&label| label < photos.known).count();
     named >= LEAST_PHOTOS && (0..photos.labels).all(|label| of(label) >= FOLDS)
 }
 
-/// Judges each part of the photos by a head and tables fitted to the others; `fit` trains a head.
+/// Judges each part of the photos by a head and tables fitted to the others; `fit` trains a judge on
+/// the photos whose indices it is given.
 /// Tables are left out where `tables` is false.
 ///
 /// # Errors
 /// Those of `fit`.
 pub fn cross_validate<E: Send>(
-    photos: &Photos<'_>,
+    photos: &Photos,
     tables: bool,
-    fit: &(dyn Fn(&Features) -> Result<Head, E> + Sync),
+    fit: &(dyn Fn(&[usize]) -> Result<Judge, E> + Sync),
 ) -> Result<HeldOut, E> {
     let labels = photos.features.labels();
     let fold_of = folds(labels, photos.labels);
     let judge = |fold: usize| {
         let (own, others): (Vec<usize>, Vec<usize>) =
             (0..labels.len()).partition(|&photo| fold_of[photo] == fold);
-        let training = photos.features.select(&others);
-        let head = fit(&training)?;
+        let judge = fit(&others)?;
+        let rows = judge.rows.as_ref().unwrap_or(&photos.rows);
+        let features = judge.features.as_ref().unwrap_or(&photos.features);
         let tables = tables.then(|| {
-            let rows: Vec<&[i8]> = others.iter().map(|&photo| photos.rows[photo]).collect();
-            Tables::fit(&rows, training.labels(), photos.known)
+            let seen: Vec<&[i8]> = others.iter().map(|&photo| &*rows[photo]).collect();
+            let labels: Vec<usize> = others.iter().map(|&photo| labels[photo]).collect();
+            Tables::fit(&seen, &labels, photos.known)
         });
         let tables = tables.flatten();
-        let said = own.into_iter().map(move |photo| {
-            let logits = head.logits(photos.features.row(photo));
+        let said = own.into_iter().map(|photo| {
+            let logits = judge.head.logits(features.row(photo));
             let familiarity = tables
                 .as_ref()
-                .map(|tables| tables.familiarity_of(photos.rows[photo]));
+                .map(|tables| tables.familiarity_of(&rows[photo]));
             (photo, logits, familiarity)
         });
         Ok(said.collect::<Vec<_>>())
@@ -134,7 +148,7 @@ mod tests {
         let labels: Vec<usize> = (0..40).map(|index| index % 2).collect();
         let flat = rows.iter().flatten().map(|&x| f32::from(x)).collect();
         let photos = Photos {
-            rows: rows.iter().map(Vec::as_slice).collect(),
+            rows: rows.clone(),
             features: Features::new(3, flat, labels.clone()).unwrap(),
             known: 2,
             labels: 2,
@@ -142,12 +156,19 @@ mod tests {
         assert!(enough(&photos));
         // The weight of the first feature is a bit for each photo that was seen; a photo asks for
         // its own by its first feature.
-        let fit = |training: &Features| -> Result<Head, ()> {
-            assert_eq!(training.len(), 32);
-            let seen: f32 = training.rows().map(|(row, _)| row[0]).sum();
-            Ok(Head {
-                weights: vec![0.0; 6],
-                bias: vec![seen, 0.0],
+        let fit = |others: &[usize]| -> Result<Judge, ()> {
+            assert_eq!(others.len(), 32);
+            let seen: f32 = others
+                .iter()
+                .map(|&photo| photos.features.row(photo)[0])
+                .sum();
+            Ok(Judge {
+                head: Head {
+                    weights: vec![0.0; 6],
+                    bias: vec![seen, 0.0],
+                },
+                rows: None,
+                features: None,
             })
         };
         let held_out = cross_validate(&photos, true, &fit).unwrap();

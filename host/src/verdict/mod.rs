@@ -13,14 +13,14 @@ mod report;
 
 pub use calibration::Reliability;
 pub use familiarity::Tables;
-pub use held_out::{HeldOut, LEAST_PHOTOS, Photos, cross_validate};
+pub use held_out::{HeldOut, Judge, LEAST_PHOTOS, Photos, cross_validate};
 pub use report::{Report, Tested, report};
 
 use posy_shared::model::{Acceptance, AcceptanceSpec};
 
 use crate::backbone::network::Quantisation;
 use crate::export::Answering;
-use crate::head::{Features, Head, softmax};
+use crate::head::softmax;
 
 /// A folder of photos of none of the labels has this name.
 pub const UNKNOWN: &str = "_unknown";
@@ -97,14 +97,15 @@ pub struct Decision {
     pub unknown_logit: bool,
 }
 
-/// Decides on `photos`, training and validation; `fit` trains a head as the model's own is trained.
+/// Decides on `photos`, training and validation; `fit` trains a judge on those whose indices it is given, as
+/// the model's own head is trained.
 ///
 /// # Errors
 /// Those of `fit`.
 pub fn decide<E: Send>(
-    photos: &Photos<'_>,
+    photos: &Photos,
     options: Options,
-    fit: &(dyn Fn(&Features) -> Result<Head, E> + Sync),
+    fit: &(dyn Fn(&[usize]) -> Result<Judge, E> + Sync),
 ) -> Result<Decision, E> {
     let mut decision = Decision {
         temperature: 1.0,
@@ -155,7 +156,7 @@ fn reliability(held_out: &HeldOut, labels: usize, temperature: f64) -> Reliabili
 }
 
 /// Chooses the threshold by the photos of the labels.
-fn choose(decision: &mut Decision, photos: &Photos<'_>, held_out: &HeldOut, options: Options) {
+fn choose(decision: &mut Decision, photos: &Photos, held_out: &HeldOut, options: Options) {
     /// A photo's greatest logit of a label, its score, its familiarity, and whether "none of these"
     /// is likelier.
     struct Said {
@@ -211,7 +212,8 @@ fn choose(decision: &mut Decision, photos: &Photos<'_>, held_out: &HeldOut, opti
         // "None of these" alone rejects as many as may be.
         _ if from == f64::NEG_INFINITY => Threshold::None,
         Rejection::Distance if has_tables => {
-            match Tables::fit(&photos.rows, photos.features.labels(), photos.known) {
+            let rows: Vec<&[i8]> = photos.rows.iter().map(Vec::as_slice).collect();
+            match Tables::fit(&rows, photos.features.labels(), photos.known) {
                 Some(tables) => Threshold::Distance {
                     logit,
                     familiarity: steps,

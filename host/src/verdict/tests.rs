@@ -1,4 +1,5 @@
 use super::*;
+use crate::head::{Features, Head};
 
 /// 30 photos of each of three labels and of none, in eight features: a label is a direction, with
 /// some of the others' mixed in.
@@ -19,10 +20,10 @@ const INPUT: Quantisation = Quantisation {
     zero_point: 0,
 };
 
-fn as_photos<'a>(rows: &'a [Vec<i8>], labels: &[usize], known: usize, all: usize) -> Photos<'a> {
+fn as_photos(rows: &[Vec<i8>], labels: &[usize], known: usize, all: usize) -> Photos {
     let flat: Vec<i8> = rows.concat();
     Photos {
-        rows: rows.iter().map(Vec::as_slice).collect(),
+        rows: rows.to_vec(),
         features: Features::from_int8(8, &flat, labels.to_vec(), INPUT).unwrap(),
         known,
         labels: all,
@@ -30,15 +31,19 @@ fn as_photos<'a>(rows: &'a [Vec<i8>], labels: &[usize], known: usize, all: usize
 }
 
 /// A head whose logit of a label is how far the label's own feature stands out.
-fn fit(labels: usize) -> impl Fn(&Features) -> Result<Head, ()> + Sync {
+fn fit(labels: usize) -> impl Fn(&[usize]) -> Result<Judge, ()> + Sync {
     move |_| {
         let mut weights = vec![0.0; 8 * labels];
         for label in 0..labels {
             weights[8 * label + 2 * label] = 4.0;
         }
-        Ok(Head {
-            weights,
-            bias: vec![0.0; labels],
+        Ok(Judge {
+            head: Head {
+                weights,
+                bias: vec![0.0; labels],
+            },
+            rows: None,
+            features: None,
         })
     }
 }

@@ -3,6 +3,8 @@
 //! Here is the flow of rows; `layer.rs` runs one layer.
 
 mod layer;
+#[cfg(feature = "alloc")]
+mod tail;
 
 use core::fmt;
 

@@ -69,6 +69,7 @@ fn without(prepared: &Prepared, label: usize) -> Result<(Prepared, Vec<Vec<i8>>)
         float_features: None,
         skipped: Vec::new(),
         counts: prepared.counts,
+        variants: None,
     };
     Ok((prepared, rows(&out)))
 }

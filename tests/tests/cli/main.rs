@@ -1,5 +1,6 @@
 //! The `posy` command as a person meets it: exit codes, text, files. One theme a file.
 
+mod again;
 mod answers;
 mod bad_models;
 mod bad_networks;
