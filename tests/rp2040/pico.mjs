@@ -140,13 +140,13 @@ export class Pico {
         clock.tick(second.step() * nanosPerCycle);
         this.instructions++;
       } else {
-        if (!clock.nextAlarm) this.#fault('the cores sleep and nothing will wake them');
+        if (!clock.nextAlarm) this.#fault('the core sleeps and nothing will wake it');
         clock.tick(clock.nanosToNextAlarm);
       }
     }
     for (const { PC } of [core, second.core]) {
       if (rp2040.readUint16(PC & ~1) === BRANCH_TO_ITSELF) {
-        this.#fault('a core runs in a circle of one instruction: a fault or a panic');
+        this.#fault('the core runs in a circle of one instruction: a fault or a panic');
       }
     }
   }

@@ -10,7 +10,7 @@ use posy_shared::kernels::armv6m::Armv6m;
 use posy_shared::kernels::dual::Dual;
 use static_cell::ConstStaticCell;
 
-/// Bytes for the network. Of the chip's 264 KiB, rows take 11, ports 5, code 4 and the stacks 28.
+/// Bytes for the network. Of the chip's 264 KiB, rows take 11, ports 5, code 5 and the stacks 27.
 const ARENA: usize = 216 * 1024;
 
 static MEMORY: ConstStaticCell<Memory<ARENA>> = ConstStaticCell::new(Memory::new());

@@ -10,8 +10,8 @@ use posy_shared::kernels::dsp::Dsp;
 use posy_shared::kernels::dual::Dual;
 use static_cell::ConstStaticCell;
 
-/// Bytes for the network. Of the chip's 520 KiB, rows take 11, ports 5 and the stack 24.
-const ARENA: usize = 480 * 1024;
+/// Bytes for the network. Of the chip's 520 KiB, rows take 11, ports 5 and the stacks 28.
+const ARENA: usize = 476 * 1024;
 
 static MEMORY: ConstStaticCell<Memory<ARENA>> = ConstStaticCell::new(Memory::new());
 

@@ -72,7 +72,7 @@ pub const BOARDS: [Board; 4] = [
         flash_start: 0x1000_0000,
         flash_bytes: 2 * 1024 * 1024,
         ram_bytes: 264 * 1024,
-        arena_bytes: 224 * 1024,
+        arena_bytes: 216 * 1024,
         uf2: Some(Uf2Drive {
             family: 0xE48B_FF56,
             board_id: "RPI-RP2",
@@ -89,7 +89,7 @@ pub const BOARDS: [Board; 4] = [
         flash_start: 0x1000_0000,
         flash_bytes: 4 * 1024 * 1024,
         ram_bytes: 520 * 1024,
-        arena_bytes: 480 * 1024,
+        arena_bytes: 476 * 1024,
         uf2: Some(Uf2Drive {
             // An image for the Arm cores in secure mode, as which they start.
             family: 0xE48B_FF59,

@@ -122,6 +122,7 @@ macro_rules! blocks {
         /// All of the job must be as its fields say: whole fours of terms, at least one, as many
         /// words of weights, and as many times two of activations for each block; room for the
         /// outputs; at least one block.
+        #[cfg_attr(feature = "armv6m-in-ram", unsafe(link_section = ".data.armv6m"))]
         #[unsafe(naked)]
         unsafe extern "C" fn $name(job: *mut Job) {
             core::arch::naked_asm!(

@@ -39,6 +39,7 @@ macro_rules! depthwise {
         /// # Safety
         /// All of the job must be as its fields say: columns for `count` windows, at least one;
         /// room for the outputs of both halves.
+        #[cfg_attr(feature = "armv6m-in-ram", unsafe(link_section = ".data.armv6m"))]
         #[unsafe(naked)]
         pub(super) unsafe extern "C" fn $name(job: *mut Job) {
             core::arch::naked_asm!(
@@ -157,6 +158,7 @@ pub(super) struct Columns {
 ///
 /// # Safety
 /// All places that `columns` names are in the rows, and all words written are from `to` on.
+#[cfg_attr(feature = "armv6m-in-ram", unsafe(link_section = ".data.armv6m"))]
 #[unsafe(naked)]
 pub(super) unsafe extern "C" fn widen_rows(columns: *mut Columns, to: *mut u32) {
     core::arch::naked_asm!(
@@ -252,6 +254,7 @@ macro_rules! widen_taps {
         ///
         /// # Safety
         /// None beyond what the references say.
+        #[cfg_attr(feature = "armv6m-in-ram", unsafe(link_section = ".data.armv6m"))]
         #[unsafe(naked)]
         unsafe extern "C" fn $name(taps: &[i8; TAPS], to: &mut [i32; TAPS]) -> i32 {
             core::arch::naked_asm!(

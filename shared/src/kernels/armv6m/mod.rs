@@ -1,6 +1,7 @@
 //! Armv6-M (Cortex-M0, M0+): two products an instruction where there is only `MULS`.
 //!
-//! Compiled with the feature `armv6m`; runs on every Cortex-M.
+//! Compiled with the feature `armv6m`; runs on every Cortex-M. With `armv6m-in-ram` the assembly lies in
+//! RAM.
 
 mod blocks;
 mod depthwise;

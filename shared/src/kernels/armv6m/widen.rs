@@ -19,6 +19,7 @@ macro_rules! widen_blocks {
         /// At least one block; `8 * count` bytes from `packed` on, aligned to a word; room for
         /// `4 * count` words at `even` and at `odd`, and two at `sums`, which is also where `count`
         /// and `odd` come from.
+        #[cfg_attr(feature = "armv6m-in-ram", unsafe(link_section = ".data.armv6m"))]
         #[unsafe(naked)]
         unsafe extern "C" fn $name(
             packed: *const i8,
@@ -159,6 +160,7 @@ macro_rules! widen_term {
 /// # Safety
 /// As many activations can be read from `first` and from `second` on; a block of as many terms can
 /// be written, whose words of the pair begin at `to`.
+#[cfg_attr(feature = "armv6m-in-ram", unsafe(link_section = ".data.armv6m"))]
 #[unsafe(naked)]
 unsafe extern "C" fn widen_fours(first: *const i8, second: *const i8, count: usize, to: *mut u32) {
     core::arch::naked_asm!(
@@ -238,6 +240,7 @@ macro_rules! widen_rgb {
 /// # Safety
 /// Nine bytes can be read from each of `rows` on, and `apart` further on; `to` has the words of 27
 /// terms of a block.
+#[cfg_attr(feature = "armv6m-in-ram", unsafe(link_section = ".data.armv6m"))]
 #[unsafe(naked)]
 unsafe extern "C" fn widen_windows(rows: &[*const i8; 3], apart: usize, to: *mut u32) {
     core::arch::naked_asm!(

@@ -13,6 +13,8 @@ mod weave;
 #[cfg(test)]
 mod tests;
 
+use core::ops::Range;
+
 use super::params::{
     AddParams, ConvParams, DenseParams, DepthwiseParams, Layout, PointwiseParams, Weighted,
 };
@@ -36,6 +38,10 @@ impl Divisible for super::armv6m::Armv6m {}
 #[cfg(all(target_arch = "arm", feature = "dsp"))]
 impl Divisible for super::dsp::Dsp {}
 
+/// What computes the channels or columns of a range. Called through a pointer, so that a program has
+/// each kernel once.
+type Part<'a, K> = dyn Fn(&K, Range<usize>, &mut [u32], &mut [i8]) + Sync + 'a;
+
 /// Kernels on two workers.
 #[derive(Clone, Copy, Debug)]
 pub struct Dual<K, S> {
@@ -52,13 +58,7 @@ impl<K: Divisible, S: Second> Dual<K, S> {
     /// Runs `part` for both parts of a cut row: with `false` and what comes first here, with `true`
     /// and what comes last on the second worker; then what is left over here, and brings the row in
     /// order.
-    fn run(
-        &self,
-        cut: Cut,
-        scratch: &mut [u32],
-        output: &mut [i8],
-        part: impl Fn(&K, core::ops::Range<usize>, &mut [u32], &mut [i8]) + Sync,
-    ) {
+    fn run(&self, cut: Cut, scratch: &mut [u32], output: &mut [i8], part: &Part<'_, K>) {
         let Some([first, last, rest]) = cut.slices(output) else {
             return part(&self.kernels, cut.all(), scratch, output);
         };
@@ -101,10 +101,15 @@ impl<K: Divisible, S: Second> Kernels for Dual<K, S> {
             true => Cut::none(width, channels),
             false => Cut::columns(width, channels, params.output_layout),
         };
-        self.run(cut, scratch, output, |kernels, columns, scratch, output| {
-            let (params, rows) = columns_of(params, rows, columns);
-            kernels.conv3x3(&params, rows, scratch, output);
-        });
+        self.run(
+            cut,
+            scratch,
+            output,
+            &|kernels, columns, scratch, output| {
+                let (params, rows) = columns_of(params, rows, columns);
+                kernels.conv3x3(&params, rows, scratch, output);
+            },
+        );
     }
 
     fn depthwise3x3(
@@ -119,7 +124,7 @@ impl<K: Divisible, S: Second> Kernels for Dual<K, S> {
             // Channels do not lie side by side.
             Layout::Interleaved => Cut::none(channels, width),
         };
-        self.run(cut, &mut [], output, |kernels, channels, _, output| {
+        self.run(cut, &mut [], output, &|kernels, channels, _, output| {
             let (params, rows) = depthwise_of(params, rows, channels);
             kernels.depthwise3x3(&params, rows, output);
         });
@@ -138,7 +143,7 @@ impl<K: Divisible, S: Second> Kernels for Dual<K, S> {
             cut,
             scratch,
             output,
-            |kernels, channels, scratch, output| {
+            &|kernels, channels, scratch, output| {
                 let params = pointwise_of(params, channels);
                 kernels.pointwise(&params, input, scratch, output);
             },
@@ -157,7 +162,7 @@ impl<K: Divisible, S: Second> Kernels for Dual<K, S> {
             cut,
             scratch,
             output,
-            |kernels, channels, scratch, output| {
+            &|kernels, channels, scratch, output| {
                 let params = dense_of(params, channels);
                 kernels.dense(&params, input, scratch, output);
             },
@@ -166,7 +171,7 @@ impl<K: Divisible, S: Second> Kernels for Dual<K, S> {
 
     fn add(&self, params: &AddParams, a: &[i8], b: &[i8], output: &mut [i8]) {
         let cut = Cut::channels(1, output.len(), 1, Layout::Planar);
-        self.run(cut, &mut [], output, |kernels, numbers, _, output| {
+        self.run(cut, &mut [], output, &|kernels, numbers, _, output| {
             if let (Some(a), Some(b)) = (a.get(numbers.clone()), b.get(numbers)) {
                 kernels.add(params, a, b, output);
             }
