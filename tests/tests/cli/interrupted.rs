@@ -88,7 +88,7 @@ fn ten_kills_change_nothing() {
     let extractor = Lookup(IntExtractor::new(&bytes).unwrap());
     assert_eq!(stored(&whole, &extractor, &paths), photos);
 
-    let killed = Scratch::new();
+    let mut killed = Scratch::new();
     let mut random = ChaCha8Rng::seed_from_u64(2);
     let mut counts = Vec::new();
     let mut before = 0;
@@ -106,12 +106,14 @@ fn ten_kills_change_nothing() {
         std::thread::sleep(moment);
         child.kill().unwrap();
         let status = child.wait().unwrap();
-        if status.signal() != Some(SIGKILL) {
-            // A fast machine may be done before it is killed.
-            assert!(status.success(), "{status}");
+        let was_killed = status.signal() == Some(SIGKILL);
+        assert!(was_killed || status.success(), "{status}");
+        if killed.join("flowers.posy").exists() {
+            // A fast machine may be done with the model before it is killed; then it is whole, and
+            // only what is written after it may be missing.
+            assert_eq!(killed.read("flowers.posy"), whole.read("flowers.posy"));
             eprintln!("not killed in time: all begins anew");
-            std::fs::remove_dir_all(killed.join("cache")).unwrap();
-            std::fs::remove_file(killed.join("flowers.posy")).unwrap();
+            killed = Scratch::new();
             before = 0;
             continue;
         }
@@ -120,7 +122,6 @@ fn ten_kills_change_nothing() {
             false => 0,
         };
         assert!(count >= before, "{count} photos stored, {before} before");
-        assert!(!killed.join("flowers.posy").exists());
         before = count;
         counts.push(count);
     }
