@@ -14,8 +14,7 @@ use crate::head::{Features, HeadError};
 
 /// Photos that a label needs for its photos to be judged, and to judge others.
 pub const FEWEST: usize = 10;
-/// Excess of another label's score from which on a photo is suspect. Of flower photos with their own
-/// labels (some of which are wrong) one in 40 is above it.
+/// Excess of another label's score from which on a photo is suspect.
 const SUSPECT: f32 = 0.3;
 /// Most photos that are judged among each other: the work grows with the cube of their number. More are
 /// dealt out to groups.

@@ -27,17 +27,17 @@ pub(super) struct VariantArguments {
     #[arg(long, alias = "random_brightness", value_name = "PERCENT", value_parser = clap::value_parser!(u8).range(0..=100))]
     random_brightness: Option<u8>,
     /// Add the white balance, blur, noise and RGB565 colours of a small camera.
-    #[arg(long)]
+    #[arg(long, alias = "camera_effects")]
     camera_effects: bool,
     /// Variants of each photo, beside the photo itself.
     #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u16).range(1..=64))]
     variants: Option<u16>,
 
     /// Times that --trainer adjust sees each photo.
-    #[arg(long, value_name = "TIMES", default_value_t = tune::Options::default().epochs)]
+    #[arg(long, alias = "adjust_epochs", value_name = "TIMES", default_value_t = tune::Options::default().epochs)]
     adjust_epochs: usize,
     /// Size of the first steps of --trainer adjust.
-    #[arg(long, value_name = "RATE", default_value_t = tune::Options::default().layer_rate)]
+    #[arg(long, alias = "adjust_rate", value_name = "RATE", default_value_t = tune::Options::default().layer_rate)]
     adjust_rate: f64,
 }
 

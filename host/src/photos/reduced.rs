@@ -143,7 +143,8 @@ mod tests {
 
     #[test]
     fn made_up_pictures_stay_within_the_distance() {
-        for (width, height, grey) in [(2400, 1800, false), (1376, 2032, false), (1384, 1376, true)] {
+        for (width, height, grey) in [(2400, 1800, false), (1376, 2032, false), (1384, 1376, true)]
+        {
             let jpeg = made_up(width, height, grey);
             for side in [96, 128, 224] {
                 let Some((mean, greatest)) = distance(&jpeg, side) else {

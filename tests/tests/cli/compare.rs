@@ -39,7 +39,13 @@ fn runs_are_recorded_and_compared() {
         let answer = answer as usize;
         let best = &labelled["labels"][0];
         assert_eq!(best["label"], record["labels"][answer], "{path}");
-        assert_eq!(best["score"], photo["scores"][answer], "{path}");
+        // One is written as f32, the other as f64.
+        let single = |score: &Value| score.as_f64().map(|score| score as f32);
+        assert_eq!(
+            single(&best["score"]),
+            single(&photo["scores"][answer]),
+            "{path}"
+        );
     }
 
     let outcome = scratch.posy([
