@@ -15,7 +15,7 @@ use crate::head::{Features, HeadError};
 /// Photos that a label needs for its photos to be judged, and to judge others.
 pub const FEWEST: usize = 10;
 /// Excess of another label's score from which on a photo is suspect.
-const SUSPECT: f32 = 0.3;
+const SUSPECT: f32 = 0.25;
 /// Most photos that are judged among each other: the work grows with the cube of their number. More are
 /// dealt out to groups.
 const MOST: usize = 2048;
