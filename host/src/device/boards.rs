@@ -21,6 +21,8 @@ pub struct Board {
     pub flash_start: u32,
     /// Bytes of flash, for program and model.
     pub flash_bytes: u32,
+    /// What of that is kept for the program, at the start.
+    pub program_bytes: u32,
     /// Largest block of RAM in one piece.
     pub ram_bytes: u32,
     /// What its program has of that for the network; the rest is stack, drivers, rows of pixels.
@@ -40,18 +42,15 @@ pub struct Uf2Drive {
     pub label: &'static str,
 }
 
-/// Flash that is kept for the program, at the start of flash.
-pub const PROGRAM_FLASH_BYTES: u32 = 128 * 1024;
-
 impl Board {
     /// The address of the model slot: all the flash behind the program.
     pub const fn slot_start(&self) -> u32 {
-        self.flash_start + PROGRAM_FLASH_BYTES
+        self.flash_start + self.program_bytes
     }
 
     /// Bytes of the model slot.
     pub const fn slot_bytes(&self) -> u32 {
-        self.flash_bytes - PROGRAM_FLASH_BYTES
+        self.flash_bytes - self.program_bytes
     }
 }
 
@@ -71,6 +70,7 @@ pub const BOARDS: [Board; 4] = [
         clock_hz: 125_000_000,
         flash_start: 0x1000_0000,
         flash_bytes: 2 * 1024 * 1024,
+        program_bytes: 128 * 1024,
         ram_bytes: 264 * 1024,
         arena_bytes: 216 * 1024,
         uf2: Some(Uf2Drive {
@@ -88,6 +88,7 @@ pub const BOARDS: [Board; 4] = [
         clock_hz: 150_000_000,
         flash_start: 0x1000_0000,
         flash_bytes: 4 * 1024 * 1024,
+        program_bytes: 256 * 1024,
         ram_bytes: 520 * 1024,
         arena_bytes: 476 * 1024,
         uf2: Some(Uf2Drive {
@@ -106,6 +107,7 @@ pub const BOARDS: [Board; 4] = [
         clock_hz: 400_000_000,
         flash_start: 0x0800_0000,
         flash_bytes: 2 * 1024 * 1024,
+        program_bytes: 128 * 1024,
         ram_bytes: 512 * 1024,
         arena_bytes: 480 * 1024,
         uf2: None,
@@ -119,6 +121,7 @@ pub const BOARDS: [Board; 4] = [
         clock_hz: 64_000_000,
         flash_start: 0,
         flash_bytes: 1024 * 1024,
+        program_bytes: 128 * 1024,
         ram_bytes: 256 * 1024,
         arena_bytes: 216 * 1024,
         uf2: None,
@@ -133,7 +136,7 @@ mod tests {
     fn boards_are_distinct_and_leave_room_for_a_model() {
         for (index, board) in BOARDS.iter().enumerate() {
             assert!(BOARDS[..index].iter().all(|other| other.name != board.name));
-            assert!(board.flash_bytes > PROGRAM_FLASH_BYTES);
+            assert!(board.flash_bytes > board.program_bytes);
             assert!(board.ram_bytes > board.arena_bytes);
             // The largest sector that any of them erases is the STM32H743's, 128 KiB: the model
             // begins at a sector of its own.
