@@ -143,6 +143,7 @@ fn is_unsafe(line: &str) -> bool {
     let code = line.split("//").next().unwrap_or_default();
     let code = code.replace("-> unsafe fn(", "");
     let code = code.replace("-> unsafe extern \"C\" fn(", "");
+    let code = code.replace("= unsafe extern \"C\" fn(", "");
     let mut words = code.split(|c: char| !c.is_alphanumeric() && c != '_');
     words.any(|word| word == "unsafe")
 }

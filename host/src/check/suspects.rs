@@ -40,7 +40,7 @@ impl Suspect {
     }
 }
 
-/// The suspects among `photos`, most suspect first. None where fewer than two labels have [`FEWEST`]
+/// The suspects among `photos`, most suspect first. None where fewer than two labels have ten
 /// photos, so that there is nothing to judge by.
 ///
 /// # Errors

@@ -11,6 +11,8 @@ pub struct Board {
     pub title: &'static str,
     /// Processor core.
     pub core: &'static str,
+    /// Cores that its program runs the network on.
+    pub cores: u32,
     /// The chip's name in probe-rs.
     pub chip: &'static str,
     /// What its program is compiled for.
@@ -65,6 +67,7 @@ pub const BOARDS: [Board; 4] = [
         name: "rp-pico",
         title: "Raspberry Pi Pico",
         core: "Cortex-M0+",
+        cores: 2,
         chip: "RP2040",
         target: "thumbv6m-none-eabi",
         clock_hz: 125_000_000,
@@ -83,6 +86,7 @@ pub const BOARDS: [Board; 4] = [
         name: "rp-pico2",
         title: "Raspberry Pi Pico 2",
         core: "Cortex-M33",
+        cores: 2,
         chip: "RP235x",
         target: "thumbv8m.main-none-eabihf",
         clock_hz: 150_000_000,
@@ -102,6 +106,7 @@ pub const BOARDS: [Board; 4] = [
         name: "nucleo-h743zi",
         title: "ST Nucleo-H743ZI",
         core: "Cortex-M7",
+        cores: 1,
         chip: "STM32H743ZITx",
         target: "thumbv7em-none-eabihf",
         clock_hz: 400_000_000,
@@ -116,6 +121,7 @@ pub const BOARDS: [Board; 4] = [
         name: "nrf52840-dk",
         title: "Nordic nRF52840-DK",
         core: "Cortex-M4F",
+        cores: 1,
         chip: "nRF52840_xxAA",
         target: "thumbv7em-none-eabihf",
         clock_hz: 64_000_000,

@@ -40,9 +40,9 @@ pub(crate) const fn armv6m(terms: usize, width: usize) -> usize {
     terms.next_multiple_of(TERMS) * (2 + pixels / 2)
 }
 
-/// Words of scratch that suffice for the kernels of any board, on both cores where it has two, for sums
-/// over `terms` terms in rows of `width` pixels.
+/// Words of scratch that suffice for the kernels of any board, for each core that works, for sums over
+/// `terms` terms in rows of `width` pixels.
 pub const fn board_scratch_len(terms: usize, width: usize) -> usize {
     let (dsp, armv6m) = (dsp(terms, width), armv6m(terms, width));
-    2 * if dsp > armv6m { dsp } else { armv6m }
+    if dsp > armv6m { dsp } else { armv6m }
 }
