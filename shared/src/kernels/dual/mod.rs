@@ -3,7 +3,7 @@
 //!
 //! A part of a row is a layer of its own to the kernels underneath: fewer channels, or fewer columns.
 //! Where its numbers do not lie side by side in the row, both halves are computed into the two halves
-//! of the row's memory, and [`weave`] puts them in order. So the two never write into one
+//! of the row's memory, and then woven into order. So the two never write into one
 //! another's memory, nothing is allocated, and nothing here is `unsafe`: what it takes to bring work
 //! to a second core is behind [`Second`].
 
