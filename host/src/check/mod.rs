@@ -39,6 +39,9 @@ pub struct Subject<'a> {
     pub dataset: &'a Dataset,
     /// Features of the photos, in their order.
     pub features: &'a Features,
+    /// Features of their central squares, where those are at hand: wrong labels are found more
+    /// surely by both together.
+    pub centres: Option<&'a Features>,
     /// The part of the split that each photo is in.
     pub buckets: &'a [Bucket],
 }
@@ -299,7 +302,11 @@ fn of_suspects(
         }
     }
     let photos: Vec<usize> = (0..judged.len()).filter(|&photo| judged[photo]).collect();
-    let Some(suspects) = suspects(subject.features, &photos)? else {
+    let views: Vec<&Features> = [subject.features]
+        .into_iter()
+        .chain(subject.centres)
+        .collect();
+    let Some(suspects) = suspects(&views, &photos)? else {
         return Ok(false);
     };
     findings.extend(suspects.iter().map(|suspect| {

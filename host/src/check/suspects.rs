@@ -40,12 +40,16 @@ impl Suspect {
     }
 }
 
-/// The suspects among `photos`, most suspect first. None where fewer than two labels have ten
+/// The suspects among `photos`, most suspect first. `views` are features of the same photos, each
+/// looked at otherwise, and are judged together. None where fewer than two labels have ten
 /// photos, so that there is nothing to judge by.
 ///
 /// # Errors
 /// Where features are damaged.
-pub fn suspects(features: &Features, photos: &[usize]) -> Result<Option<Vec<Suspect>>, HeadError> {
+pub fn suspects(views: &[&Features], photos: &[usize]) -> Result<Option<Vec<Suspect>>, HeadError> {
+    let Some(features) = views.first() else {
+        return Ok(None);
+    };
     let label = |photo: usize| features.labels()[photo];
     let end = photos.iter().map(|&photo| label(photo) + 1).max();
     let mut counts = vec![0; end.unwrap_or(0)];
@@ -64,9 +68,11 @@ pub fn suspects(features: &Features, photos: &[usize]) -> Result<Option<Vec<Susp
     let mut found = Vec::new();
     for group in groups(&photos) {
         let (members, places): (Vec<usize>, Vec<usize>) = group.into_iter().unzip();
-        let selected = features.select(&members);
-        let values = selected.values().to_vec();
-        let selected = Features::new(features.width(), values, places.clone())?;
+        let selected = views.iter().map(|view| {
+            let values = view.select(&members).values().to_vec();
+            Features::new(view.width(), values, places.clone())
+        });
+        let selected: Vec<Features> = selected.collect::<Result<_, _>>()?;
         let scores = left_out_scores(&selected, labels.len());
         let rows = members
             .iter()
@@ -129,7 +135,7 @@ mod tests {
         for each in [40, 800] {
             let features = corners(each);
             let all: Vec<usize> = (0..features.len()).collect();
-            let found = suspects(&features, &all).unwrap().unwrap();
+            let found = suspects(&[&features], &all).unwrap().unwrap();
             let mut pairs: Vec<_> = found.iter().map(|s| (s.photo, s.looks_like)).collect();
             pairs.sort_unstable();
             // With 800 a label, 50 is a photo of label 0 as 7 is.
@@ -139,7 +145,7 @@ mod tests {
         // One label that is large enough judges nobody.
         let features = corners(40);
         let first: Vec<usize> = (0..49).collect();
-        assert_eq!(suspects(&features, &first).unwrap(), None);
+        assert_eq!(suspects(&[&features], &first).unwrap(), None);
     }
 
     #[test]

@@ -18,7 +18,9 @@ use crate::check::{Report, Severity, Subject, brief, check};
 use crate::data::{cache_dir, in_data_dir};
 use crate::features::cache::Cache;
 use crate::features::extract::{Options, extract};
+use crate::features::extractors::IntExtractor;
 use crate::features::progress::Bar;
+use crate::head::Features;
 use crate::photos::split::{Bucket, Percentages, Rule, split};
 use crate::retrain::{Notice, Prepared, Settings, prepare};
 
@@ -132,7 +134,9 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         let input = first.common.input;
         u32::from(input.width.min(input.height))
     });
-    let report = check(&subject(&prepared, split.buckets()), &looks, &skipped, side)?;
+    let centres = centres(&prepared, &Cache::open(&cache)?)?;
+    let subject = subject(&prepared, centres.as_ref(), split.buckets());
+    let report = check(&subject, &looks, &skipped, side)?;
     if arguments.json {
         let mut json = serde_json::to_value(&report)?;
         json["folder"] = settings.image_dir.to_string_lossy().into();
@@ -150,12 +154,42 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     Ok(ExitCode::from(u8::from(serious)))
 }
 
-fn subject<'a>(prepared: &'a Prepared, buckets: &'a [Bucket]) -> Subject<'a> {
+fn subject<'a>(
+    prepared: &'a Prepared,
+    centres: Option<&'a Features>,
+    buckets: &'a [Bucket],
+) -> Subject<'a> {
     Subject {
         dataset: &prepared.dataset,
         features: &prepared.int8_features,
+        centres,
         buckets,
     }
+}
+
+/// Features of the photos' central squares; none where a photo has gone meanwhile.
+fn centres(prepared: &Prepared, cache: &Cache) -> Result<Option<Features>, Failure> {
+    let input = InputContract {
+        crop: Crop::Centre,
+        ..prepared.input
+    };
+    let bytes = prepared.backbone.extractor(input)?;
+    let extractor = IntExtractor::new(&bytes)?;
+    let photos = prepared.dataset.photos.iter();
+    let paths: Vec<PathBuf> = photos.map(|photo| photo.path.clone()).collect();
+    let bar = Bar::new("centres");
+    let found = extract(&paths, &extractor, Some(cache), &Options::default(), &bar)?;
+    let mut values = Vec::new();
+    for photo in found.photos {
+        match photo {
+            Ok(photo) => values.extend(photo.values.into_iter().map(|byte| byte as i8)),
+            Err(_) => return Ok(None),
+        }
+    }
+    let (whole, scale) = (&prepared.int8_features, prepared.backbone.features());
+    let labels = whole.labels().to_vec();
+    let features = Features::from_int8(whole.width(), &values, labels, scale)?;
+    Ok(Some(features))
 }
 
 fn looks(prepared: &Prepared, cache: &Cache) -> Result<Vec<Option<Look>>, Failure> {
@@ -224,7 +258,7 @@ pub(super) fn note_brief(
     percentages: Percentages,
 ) -> Result<(), Failure> {
     let split = split(&prepared.dataset, rule, percentages);
-    let report = brief(&subject(prepared, split.buckets()))?;
+    let report = brief(&subject(prepared, None, split.buckets()))?;
     let mut told = 0;
     for group in report.groups() {
         if group[0].kind.severity() < Severity::Note {
