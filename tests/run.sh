@@ -58,6 +58,11 @@ else
     missing="no board was built or emulated"
 fi
 
+# What builds and runs programs for 64-bit ARM laptops, for the tests of their kernels.
+elsewhere=""
+step tests/aarch64-tools.sh >/dev/null ||
+    elsewhere="the kernels for aarch64 were not run: see what tests/aarch64-tools.sh says above"
+
 # Decodes the structured logs of boards in tests. The first line of its --version names that.
 decoder=1.2.0 undecoded=""
 if [ "$(target/tools/bin/defmt-print --version 2>/dev/null | head -n 1)" != "defmt-print $decoder" ]; then
@@ -65,7 +70,33 @@ if [ "$(target/tools/bin/defmt-print --version 2>/dev/null | head -n 1)" != "def
         undecoded="boards' structured logs were not decoded: defmt-print could not be installed"
 fi
 
+# A real browser opens the report.
+unopened=""
+if ! { command -v chromium || command -v chromium-browser || command -v google-chrome; } >/dev/null; then
+    { [ "$(id -u)" = 0 ] && step apt-get update -qq &&
+        step apt-get install -y -qq --no-install-recommends chromium fonts-dejavu-core >&2; } ||
+        unopened="the report was not opened in a browser: the package chromium could not be installed"
+fi
+
+# The real TensorBoard reads event files back.
+unread=""
+if ! target/tools/tensorboard/bin/python -c "import tensorboard" 2>/dev/null; then
+    { step python3 -m venv --clear target/tools/tensorboard &&
+        step target/tools/tensorboard/bin/pip install --quiet tensorboard==2.21.0; } ||
+        unread="event files were not read back: TensorBoard could not be installed from PyPI"
+fi
+
 step cargo test --release --workspace --locked
+# What runs on boards, the kernels left out, in an interpreter that finds undefined behaviour.
+uninterpreted=""
+step tests/miri.sh || {
+    [ $? -eq 3 ] || exit 1
+    uninterpreted="nothing was run in Miri: see what tests/miri.sh says above"
+}
+if [ -n "$uninterpreted" ]; then printf '\nSKIPPED: %s\n' "$uninterpreted" >&2; fi
+if [ -n "$elsewhere" ]; then printf '\nSKIPPED: %s\n' "$elsewhere" >&2; fi
+if [ -n "$unopened" ]; then printf '\nSKIPPED: %s\n' "$unopened" >&2; fi
+if [ -n "$unread" ]; then printf '\nSKIPPED: %s\n' "$unread" >&2; fi
 if [ -n "$undecoded" ]; then printf '\nSKIPPED: %s\n' "$undecoded" >&2; fi
 if [ -n "$missing" ]; then
     printf '\nSKIPPED: %s: see what boards/arm-toolchain.sh says above\n' "$missing" >&2

@@ -86,7 +86,10 @@ fn model(filter: Filter, unknown_below: u32) -> Vec<u8> {
                 least_difference: -248,
             },
             unknown_below,
+            unknown_logit: false,
+            acceptance: None,
         },
+        acceptance: None,
         provenance: Provenance {
             architecture: "three layers",
             backbone_sha256: [0; 32],

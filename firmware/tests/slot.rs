@@ -57,12 +57,12 @@ fn nothing_something_else_and_other_versions() {
     assert_eq!(check(&flash(b"TFL3 and so on")), Err(SlotError::Magic));
     let mut file = small_classifier(5);
     file[4] = 9;
-    let (found, reads) = (9, 2);
+    let (found, reads) = (9, 3);
     let version = SlotError::Version { found, reads };
     assert_eq!(check(&flash(&file)), Err(version));
     let text = version.to_string();
     assert!(
-        text.contains("format 9") && text.contains("reads 2"),
+        text.contains("format 9") && text.contains("reads 3"),
         "{text}"
     );
 }

@@ -5,6 +5,7 @@
 
 mod atomic;
 pub mod backbone;
+pub mod check;
 pub mod cli;
 pub mod data;
 pub mod device;
@@ -14,6 +15,11 @@ pub mod fetch;
 pub mod head;
 pub mod model_file;
 pub mod photos;
+pub mod profile;
 pub mod quantise;
+pub mod record;
+pub mod report;
 pub mod retrain;
 pub mod run;
+pub mod tensorflow;
+pub mod verdict;

@@ -1,49 +1,13 @@
 //! Runs a model on decoded photos, as a board would.
 
 use posy_shared::engine::{EngineError, Prepared, run_head};
-use posy_shared::kernels::Kernels;
 use posy_shared::kernels::scalar::Scalar;
-#[cfg(target_arch = "x86_64")]
-use posy_shared::kernels::simd::{Avx2, Avx512Vnni, AvxVnni, Simd};
+pub use posy_shared::kernels::simd::{AnyKernels, VARIANTS, Variant};
 use posy_shared::model::Model;
 use posy_shared::picture::{Picture, PictureError};
-use posy_shared::preprocess::{Preprocessor, Size, scratch_len};
+use posy_shared::preprocess::{Filter, Preprocessor, Size, scratch_len};
 
-use crate::photos::decode::Rgb;
-
-/// Kernels of whichever variant.
-pub type AnyKernels = Box<dyn Kernels + Send + Sync>;
-
-/// A variant of the kernels. They differ in speed alone.
-pub struct Variant {
-    /// What it is called.
-    pub name: &'static str,
-    /// Gives its kernels where this processor can run them.
-    pub kernels: fn() -> Option<AnyKernels>,
-}
-
-/// All variants for this kind of processor, fastest first.
-pub const VARIANTS: &[Variant] = &[
-    #[cfg(target_arch = "x86_64")]
-    Variant {
-        name: "avx512-vnni",
-        kernels: || Some(Box::new(Simd::<Avx512Vnni>::new()?)),
-    },
-    #[cfg(target_arch = "x86_64")]
-    Variant {
-        name: "avx-vnni",
-        kernels: || Some(Box::new(Simd::<AvxVnni>::new()?)),
-    },
-    #[cfg(target_arch = "x86_64")]
-    Variant {
-        name: "avx2",
-        kernels: || Some(Box::new(Simd::<Avx2>::new()?)),
-    },
-    Variant {
-        name: "scalar",
-        kernels: || Some(Box::new(Scalar)),
-    },
-];
+use crate::photos::decode::{DecodeError, Limits, Rgb, decode_to_average, decode_within};
 
 /// The fastest kernels that this processor can run.
 pub fn kernels() -> AnyKernels {
@@ -79,6 +43,44 @@ impl<'m> Runner<'m> {
             picture.push_rgb(row)?;
         }
         Ok(picture.finish()?.to_vec())
+    }
+
+    /// The model's output for an input `[H, W, C]`, such as [`input`] makes.
+    ///
+    /// # Errors
+    /// Where the input has another length.
+    pub fn output_of(&self, input: &[i8]) -> Result<Vec<i8>, EngineError> {
+        let mut arena = vec![0; self.0.arena_len()];
+        let mut engine = self.0.engine(&mut arena)?;
+        engine.begin()?;
+        for row in input.chunks(self.model().input_shape().row_len().max(1)) {
+            engine.push_row(row)?;
+        }
+        Ok(engine.finish()?.to_vec())
+    }
+
+    /// Features from a map that the layer before the last pointwise layer wrote; see
+    /// [`Prepared::pooled`].
+    ///
+    /// # Errors
+    /// Where the model does not end in a pointwise layer and a pool, or the map has another length.
+    pub fn pooled(&self, map: &[i8]) -> Result<Vec<i8>, EngineError> {
+        self.0.pooled(map)
+    }
+}
+
+/// A photo's pixels for `model`, which need not be all of a photo that is much larger than the
+/// model's input.
+///
+/// # Errors
+/// [`DecodeError`].
+pub fn decode_for(model: &Model<'_>, bytes: &[u8], limits: &Limits) -> Result<Rgb, DecodeError> {
+    let shape = model.input_shape();
+    let (width, height) = (shape.width, shape.height);
+    match model.input_contract().filter {
+        Filter::Area => decode_to_average(bytes, limits, Size { width, height }),
+        // It looks at single pixels, which a smaller picture does not have.
+        Filter::LegacyBilinear => decode_within(bytes, limits),
     }
 }
 

@@ -12,6 +12,7 @@
 extern crate alloc;
 
 pub mod engine;
+pub mod familiarity;
 pub mod image;
 pub mod kernels;
 pub mod model;

@@ -68,9 +68,11 @@ pub struct Ranking<'a, const N: usize> {
 }
 
 impl<'a, const N: usize> Ranking<'a, N> {
-    /// Ranks the logits that `model` gave, one for each of its labels.
-    pub fn new(model: &Model<'a>, logits: &[i8]) -> Self {
+    /// Ranks by the outputs that `model` gave: a logit for each of its labels, and what its
+    /// [verdict](crate::model::Verdict) wants besides.
+    pub fn new(model: &Model<'a>, outputs: &[i8]) -> Self {
         let verdict = model.verdict();
+        let (logits, familiarity) = outputs.split_at(outputs.len().min(model.logit_len()));
         let softmax = Softmax::new(verdict.beta, logits);
         let mut order: Vec<(i8, Ranked<'a>), N> = Vec::new();
         for (index, (label, &logit)) in model.labels().zip(logits).enumerate() {
@@ -93,10 +95,18 @@ impl<'a, const N: usize> Ranking<'a, N> {
             // There is room: the place is below N and a full list has lost its last.
             let _ = order.insert(place, (logit, ranked));
         }
-        let best = logits.iter().max().map(|&logit| softmax.fine(logit));
+        let (named, other) = logits.split_at(logits.len().min(model.label_len()));
+        let known = named.iter().max().is_some_and(|&best| {
+            softmax.fine(best) >= verdict.unknown_below
+                && other.iter().all(|&other| other <= best)
+                && verdict.acceptance.is_none_or(|acceptance| {
+                    let familiarity = familiarity.first();
+                    familiarity.is_some_and(|&number| acceptance.accepts(best, number))
+                })
+        });
         Ranking {
             ranked: order.iter().map(|(_, ranked)| *ranked).collect(),
-            unknown: best.is_none_or(|score| score < verdict.unknown_below),
+            unknown: !known,
         }
     }
 
@@ -110,7 +120,8 @@ impl<'a, const N: usize> Ranking<'a, N> {
         self.ranked.first().filter(|_| !self.unknown)
     }
 
-    /// Whether even the likeliest label is too unlikely to be believed.
+    /// Whether even the likeliest label is not to be believed: because "none of these" is likelier,
+    /// its score is too low, or the picture too unlike the photos that were trained on.
     pub const fn is_unknown(&self) -> bool {
         self.unknown
     }

@@ -1,8 +1,9 @@
-// A Raspberry Pi Pico in rp2040js: UF2 files in flash, a core that runs, serial ports, a button, RTT.
+// A Raspberry Pi Pico in rp2040js: UF2 files in flash, two cores that run, serial ports, a button, RTT.
 // Faults end the run with an error: the emulator itself goes on after what a real core stops at.
 
 import { RP2040 } from 'rp2040js';
 
+import { SecondCore } from './second-core.mjs';
 import { UsbPort } from './usb.mjs';
 
 const FLASH = 0x10000000;
@@ -35,13 +36,14 @@ const hex = (number) => `0x${(number >>> 0).toString(16).padStart(8, '0')}`;
 
 /** The board. */
 export class Pico {
-  /** Instructions run so far. */
+  /** Instructions run so far: while both cores run, those of one. */
   instructions = 0;
 
   /** Writes `blocks` into erased flash and starts as after reset. */
   constructor(blocks) {
     this.rp2040 = new RP2040();
     this.clock = this.rp2040.clock;
+    this.second = new SecondCore(this.rp2040, (what) => this.#fault(what));
     this.#watch();
     this.#load(blocks);
     this.#hurry();
@@ -81,7 +83,11 @@ export class Pico {
       if (component === 'RP2040' || component === 'CortexM0Core') this.#fault(what);
     };
     const quiet = () => {};
-    this.rp2040.logger = { debug: quiet, info: quiet, warn: fault, error: fault };
+    // Events between cores are all that the emulator has to tell.
+    const info = (component, what) => {
+      if (component === 'CortexM0Core' && what === 'SEV') this.second.event();
+    };
+    this.rp2040.logger = { debug: quiet, info, warn: fault, error: fault };
     this.rp2040.onBreak = () =>
       this.#fault('a breakpoint or an undefined instruction: the program has panicked');
     const watchdog = this.rp2040.peripherals[0x40058];
@@ -121,20 +127,27 @@ export class Pico {
 
   /** Runs about `count` instructions. */
   run(count) {
-    const { clock, rp2040 } = this;
+    const { clock, rp2040, second } = this;
     const { core } = rp2040;
     const nanosPerCycle = 1e9 / rp2040.clkSys;
     for (let left = count; left > 0; left--) {
-      if (core.waiting) {
+      if (!core.waiting) {
+        const cycles = core.executeInstruction();
+        if (second.runs) second.step();
+        clock.tick(cycles * nanosPerCycle);
+        this.instructions++;
+      } else if (second.runs) {
+        clock.tick(second.step() * nanosPerCycle);
+        this.instructions++;
+      } else {
         if (!clock.nextAlarm) this.#fault('the core sleeps and nothing will wake it');
         clock.tick(clock.nanosToNextAlarm);
-      } else {
-        clock.tick(core.executeInstruction() * nanosPerCycle);
-        this.instructions++;
       }
     }
-    if (rp2040.readUint16(core.PC & ~1) === BRANCH_TO_ITSELF) {
-      this.#fault('the core runs in a circle of one instruction: a fault or a panic');
+    for (const { PC } of [core, second.core]) {
+      if (rp2040.readUint16(PC & ~1) === BRANCH_TO_ITSELF) {
+        this.#fault('the core runs in a circle of one instruction: a fault or a panic');
+      }
     }
   }
 

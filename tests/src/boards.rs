@@ -34,7 +34,7 @@ pub fn answer(command: &mut Command) -> Result<String, String> {
 
 /// Boards choose their own toolchain: what the running cargo passes on to its children is of
 /// another.
-fn free_of_cargo(command: &mut Command) -> &mut Command {
+pub(crate) fn free_of_cargo(command: &mut Command) -> &mut Command {
     for name in [
         "CARGO",
         "RUSTC",

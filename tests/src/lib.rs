@@ -1,16 +1,21 @@
 //! What whole-system tests share: the real data, recorded arrays, running a model, running the
 //! command.
 
+pub mod aarch64;
 pub mod answers;
 pub mod boards;
+pub mod browser;
 pub mod emulator;
 pub mod frames;
 pub mod logs;
+pub mod networks;
 pub mod pico;
+pub mod planted;
 pub mod scratch;
 pub mod server;
 pub mod sizes;
 mod small;
+pub mod tensorboard;
 
 use std::path::{Path, PathBuf};
 
@@ -18,6 +23,7 @@ use posy_shared::engine::{Observer, Prepared};
 use posy_shared::kernels::{Kernels, Layout, scalar::Scalar};
 use posy_shared::model::Model;
 
+pub use networks::{extractors, noise};
 pub use small::{classifier, large_classifier, small_classifier};
 
 /// The folder of real photos, networks and recorded outputs: `POSY_DATA`, by default `shared`

@@ -130,7 +130,10 @@ fn build(labels: u16, side: u16, channels: u16, features: u16) -> Vec<u8> {
                 least_difference: -248,
             },
             unknown_below: 0,
+            unknown_logit: false,
+            acceptance: None,
         },
+        acceptance: None,
         provenance: Provenance {
             architecture: "small",
             backbone_sha256: [0; 32],

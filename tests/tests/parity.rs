@@ -4,7 +4,7 @@ use std::path::Path;
 
 use posy::backbone::file::read_file;
 use posy::backbone::network::IntNetwork;
-use posy::export::{Heading, extractor};
+use posy::export::{Answering, Heading, extractor};
 use posy::quantise::trained::from_trained;
 use posy_shared::model::{InputContract, Model, Provenance, SplitFacts};
 use posy_shared::preprocess::{Crop, Filter};
@@ -27,7 +27,7 @@ fn model(network: &IntNetwork) -> Vec<u8> {
             table: None,
         },
         labels: Vec::new(),
-        unknown_below: 0,
+        answering: Answering::default(),
         provenance: Provenance {
             architecture: "parity",
             backbone_sha256: [0; 32],

@@ -2,6 +2,7 @@
 
 use core::slice;
 
+// SAFETY: the linker script of every board has these symbols, whose addresses alone are used.
 unsafe extern "C" {
     static _model_start: u8;
     static _model_end: u8;

@@ -4,6 +4,7 @@
 use cortex_m_rt::STACK_PAINT_VALUE;
 use posy_firmware::program::Stack;
 
+// SAFETY: cortex-m-rt's linker script has these symbols, and they are at words.
 unsafe extern "C" {
     /// Lowest word that the stack may use; above everything that the linker placed.
     static _stack_end: u32;

@@ -21,6 +21,8 @@ const ARENA: usize = 480 * 1024;
 /// Words of a camera frame: 320 x 240 pixels of two bytes.
 const FRAME: usize = 320 * 240 * 2 / 4;
 
+// SAFETY of both: the sections are RAM of the board's `memory.x`, where what is not initialised may
+// lie.
 #[unsafe(link_section = ".axi")]
 static mut NETWORK: MaybeUninit<Memory<ARENA>> = MaybeUninit::uninit();
 #[unsafe(link_section = ".sram_d2")]

@@ -93,7 +93,7 @@ fn run_arguments() -> Result<(), Failure> {
 /// The kernels of Armv6-M, which run on any core.
 #[cfg(feature = "an385")]
 fn kernels() -> Armv6m {
-    Armv6m
+    Armv6m::new()
 }
 
 /// The kernels of the emulated cores.
@@ -150,8 +150,10 @@ fn end(result: Result<(), Failure>) -> ! {
     process::exit(1)
 }
 
-/// A fault ends the emulator; what cortex-m-rt does by itself is to wait for a debugger. The
-/// attribute asks for the `unsafe`.
+/// A fault ends the emulator; what cortex-m-rt does by itself is to wait for a debugger.
+///
+/// # Safety
+/// The processor alone calls it; the attribute asks for the `unsafe`.
 #[exception]
 unsafe fn HardFault(frame: &ExceptionFrame) -> ! {
     eprintln!("error: hard fault at {:#010x}", frame.pc());

@@ -6,10 +6,12 @@ use cortex_m_rt::entry;
 use posy_firmware::program::{Board, Memory, run};
 use posy_rp::Ports;
 use posy_shared::kernels::armv6m::Armv6m;
+#[cfg(feature = "both-cores")]
+use posy_shared::kernels::dual::Dual;
 use static_cell::ConstStaticCell;
 
-/// Bytes for the network. Of the chip's 264 KiB, rows take 11, ports 5 and the stack 24.
-const ARENA: usize = 224 * 1024;
+/// Bytes for the network. Of the chip's 264 KiB, rows take 11, ports 5, code 5 and the stacks 27.
+const ARENA: usize = 216 * 1024;
 
 static MEMORY: ConstStaticCell<Memory<ARENA>> = ConstStaticCell::new(Memory::new());
 
@@ -33,6 +35,12 @@ fn main() -> ! {
         stack: posy_board::stack,
     };
     let slot = posy_board::model_slot();
-    let Err(error) = run(&mut board, slot, MEMORY.take(), || Armv6m);
+    let kernels = Armv6m::new;
+    #[cfg(feature = "both-cores")]
+    let kernels = {
+        let second = posy_rp::second_core(chip.CORE1);
+        move || Dual::new(kernels(), second)
+    };
+    let Err(error) = run(&mut board, slot, MEMORY.take(), kernels);
     panic!("the UART: {error:?}")
 }

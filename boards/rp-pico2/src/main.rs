@@ -6,10 +6,12 @@ use cortex_m_rt::entry;
 use posy_firmware::program::{Board, Memory, run};
 use posy_rp::Ports;
 use posy_shared::kernels::dsp::Dsp;
+#[cfg(feature = "both-cores")]
+use posy_shared::kernels::dual::Dual;
 use static_cell::ConstStaticCell;
 
-/// Bytes for the network. Of the chip's 520 KiB, rows take 11, ports 5 and the stack 24.
-const ARENA: usize = 480 * 1024;
+/// Bytes for the network. Of the chip's 520 KiB, rows take 11, ports 5 and the stacks 28.
+const ARENA: usize = 476 * 1024;
 
 static MEMORY: ConstStaticCell<Memory<ARENA>> = ConstStaticCell::new(Memory::new());
 
@@ -33,10 +35,16 @@ fn main() -> ! {
         stack: posy_board::stack,
     };
     let slot = posy_board::model_slot();
-    let Err(error) = run(&mut board, slot, MEMORY.take(), || {
+    let kernels = || {
         // SAFETY: the RP2350's Cortex-M33 has the DSP extension and a floating-point unit, which the
-        // start-up code for this target switches on.
+        // start-up code for this target switches on, and embassy's for the second core there.
         unsafe { Dsp::new() }
-    });
+    };
+    #[cfg(feature = "both-cores")]
+    let kernels = {
+        let second = posy_rp::second_core(chip.CORE1);
+        move || Dual::new(kernels(), second)
+    };
+    let Err(error) = run(&mut board, slot, MEMORY.take(), kernels);
     panic!("the UART: {error:?}")
 }

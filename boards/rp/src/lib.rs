@@ -7,16 +7,21 @@
 //! | what goes over the serial ports | `ports.rs`; the USB port alone in `usb.rs` |
 //! | what counts as a press of the button | `button.rs` |
 //! | what runs besides the network | `background.rs` |
+//! | what the second core does | `second.rs` |
 #![no_std]
 
 mod background;
 mod button;
 mod camera;
 mod ports;
+#[cfg(feature = "both-cores")]
+mod second;
 mod usb;
 
 pub use camera::{Camera, camera, frame_buffer, sensor};
 pub use ports::{Ports, uart};
+#[cfg(feature = "both-cores")]
+pub use second::second_core;
 
 #[cfg(not(feature = "defmt"))]
 use panic_halt as _;

@@ -8,7 +8,7 @@ use super::file::{ReadError, read_file};
 use super::network::{IntNetwork, Quantisation, TrainedNetwork};
 use super::zoo::{Architecture, SourceError};
 use crate::data::{cache_dir, data_dir};
-use crate::export::{ExportError, Heading, extractor};
+use crate::export::{Answering, ExportError, Heading, extractor};
 use crate::fetch::{Meter, Patience};
 use crate::quantise::trained::from_trained;
 
@@ -176,7 +176,7 @@ impl Backbone {
         let heading = Heading {
             input,
             labels: Vec::new(),
-            unknown_below: 0,
+            answering: Answering::default(),
             provenance: Provenance {
                 architecture: &self.name,
                 backbone_sha256: self.trained.sha256,

@@ -94,6 +94,7 @@ fn facts(model: &Model<'_>) -> Vec<(&'static str, String)> {
                 count => format!("{count}: {}", labels.join(", ")),
             },
         ),
+        ("unknown", unknown(model)),
         ("layers", model.layers().len().to_string()),
         ("flash", format!("{} KiB", kib(footprint.flash_bytes))),
         (
@@ -117,6 +118,32 @@ fn facts(model: &Model<'_>) -> Vec<(&'static str, String)> {
         ),
         ("written by", format!("posy {}", provenance.posy_version)),
     ]
+}
+
+/// When the model gives no label.
+fn unknown(model: &Model<'_>) -> String {
+    let verdict = model.verdict();
+    let mut reasons = Vec::new();
+    if verdict.unknown_logit {
+        reasons.push("its own logit is the greatest".to_owned());
+    }
+    if verdict.unknown_below > 0 {
+        let percent = 100.0 * f64::from(verdict.unknown_below) / 65536.0;
+        reasons.push(format!("the score is below {percent:.1}%"));
+    }
+    if let Some(acceptance) = verdict.acceptance {
+        reasons.push(format!(
+            "{} x logit + {} x familiarity is below {} ({} prototypes)",
+            acceptance.logit_weight,
+            acceptance.familiarity_weight,
+            acceptance.accepted_from,
+            acceptance.prototypes
+        ));
+    }
+    match reasons.is_empty() {
+        true => "never".into(),
+        false => format!("where {}", reasons.join(", or ")),
+    }
 }
 
 fn as_json(model: &Model<'_>) -> serde_json::Value {
@@ -147,6 +174,7 @@ fn as_json(model: &Model<'_>) -> serde_json::Value {
         "filter": contract.filter,
         "labels": model.labels().collect::<Vec<_>>(),
         "outputs": model.output_len(),
+        "unknown": model.verdict(),
         "flash_bytes": footprint.flash_bytes,
         "ram_bytes": footprint.ram_bytes,
         "products": footprint.products,

@@ -12,10 +12,10 @@ use serde_json::json;
 use super::Failure;
 use super::output::note;
 use crate::model_file::ModelFile;
-use crate::photos::decode::{Limits, decode_within};
+use crate::photos::decode::Limits;
 use crate::photos::files::files_below;
-use crate::photos::load::load;
-use crate::run::Runner;
+use crate::photos::load::read_bytes;
+use crate::run::{Runner, decode_for};
 
 /// Most labels that are ranked; a board prints fewer.
 const MOST: usize = 32;
@@ -85,10 +85,12 @@ fn logits(runner: &Runner<'_>, path: &Path) -> Result<Vec<i8>, Failure> {
         let bound = limits.max_bytes.saturating_add(1);
         let read = io::stdin().lock().take(bound).read_to_end(&mut bytes);
         read.map_err(|error| format!("standard input: cannot be read: {error}"))?;
-        let photo = decode_within(&bytes, &limits);
+        let photo = decode_for(runner.model(), &bytes, &limits);
         photo.map_err(|error| format!("standard input: {error}"))?
     } else {
-        load(path, &limits)?
+        let bytes = read_bytes(path, &limits)?;
+        let photo = decode_for(runner.model(), &bytes, &limits);
+        photo.map_err(|error| format!("{}: {error}", path.display()))?
     };
     let logits = runner.output(&photo);
     Ok(logits.map_err(|error| format!("{}: {error}", path.display()))?)

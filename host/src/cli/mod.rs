@@ -3,6 +3,8 @@
 //! Data goes to standard output, everything else to standard error. Exit codes: 0 for success, 1
 //! for an error, 2 for arguments that make no sense.
 
+mod check;
+mod compare;
 mod fit;
 mod flash;
 mod inspect;
@@ -11,10 +13,16 @@ mod label_image;
 mod meter;
 mod models;
 mod monitor;
+mod network;
 mod output;
 mod photos;
+mod profile;
 mod retrain;
+mod retrain_answers;
+mod retrain_record;
 mod retrain_results;
+mod retrain_watch;
+mod variants;
 
 use std::process::ExitCode;
 
@@ -40,6 +48,8 @@ struct Arguments {
 #[derive(Debug, Subcommand)]
 enum Command {
     Retrain(Box<retrain::Arguments>),
+    Check(check::Arguments),
+    Compare(compare::Arguments),
     Label(label::Arguments),
     Inspect(inspect::Arguments),
     LabelImage(label_image::Arguments),
@@ -48,6 +58,7 @@ enum Command {
     Fit(fit::Arguments),
     Flash(flash::Arguments),
     Monitor(monitor::Arguments),
+    Profile(profile::Arguments),
 }
 
 /// An error that has been put into words for a person.
@@ -67,6 +78,8 @@ fn usage(error: impl std::fmt::Display) -> Failure {
 pub fn main() -> ExitCode {
     let result = match Arguments::parse().command {
         Command::Retrain(arguments) => retrain::run(&arguments),
+        Command::Check(arguments) => check::run(&arguments),
+        Command::Compare(arguments) => compare::run(&arguments),
         Command::Label(arguments) => label::run(&arguments),
         Command::Inspect(arguments) => inspect::run(&arguments),
         Command::LabelImage(arguments) => label_image::run(&arguments),
@@ -75,6 +88,7 @@ pub fn main() -> ExitCode {
         Command::Fit(arguments) => fit::run(&arguments),
         Command::Flash(arguments) => flash::run(&arguments),
         Command::Monitor(arguments) => monitor::run(&arguments),
+        Command::Profile(arguments) => profile::run(&arguments),
     };
     match result {
         Ok(code) => code,

@@ -8,20 +8,27 @@ use clap::{Args, ValueEnum};
 use posy_shared::model::InputContract;
 use posy_shared::preprocess::{Crop, Filter};
 
-use super::meter::Bytes;
+use super::check::note_brief;
+use super::network::network;
 use super::output::{kib, note, print_json};
+use super::retrain_answers::Answers;
+use super::retrain_record::record;
 use super::retrain_results::{as_json, print};
+use super::retrain_watch::WatchArguments;
+use super::variants::VariantArguments;
 use super::{Failure, usage};
 use crate::atomic;
-use crate::backbone::load::{Backbone, Places};
+use crate::backbone::load::Backbone;
 use crate::backbone::zoo::Architecture;
 use crate::data::{cache_dir, in_data_dir};
+use crate::export::Kind;
 use crate::features::progress::Bar;
-use crate::fetch::Patience;
 use crate::head::sgd::Batch;
 use crate::head::{HeadError, logistic, sgd};
 use crate::photos::split::{Percentages, Rule};
-use crate::retrain::{Settings, Tested, Trainer, prepare, train};
+use crate::record::Record;
+use crate::report::events::Hparam;
+use crate::retrain::{Settings, Tested, Trainer, file, prepare, train_with};
 
 /// Retrains the last layer of a MobileNet on folders of photos and writes a .posy file.
 #[derive(Debug, Args)]
@@ -45,7 +52,8 @@ pub(super) struct Arguments {
     /// [default: models in POSY_DATA, then posy/models in the user's cache folder].
     #[arg(long, alias = "model_dir", value_name = "FOLDER")]
     model_dir: Option<PathBuf>,
-    /// Where to write the model.
+    /// Where to write the model; the ending says what: .posy for boards, .tflite (int8), .onnx or .pb
+    /// (float) for other tools.
     #[arg(
         long,
         visible_alias = "output",
@@ -142,6 +150,8 @@ pub(super) struct Arguments {
     /// Seed of whatever is drawn at random in training and testing.
     #[arg(long, value_name = "NUMBER", default_value_t = 0)]
     seed: u64,
+    #[command(flatten)]
+    variants: VariantArguments,
 
     /// Which part of a photo is looked at.
     #[arg(long, value_enum, default_value_t = CropName::Squash)]
@@ -150,12 +160,20 @@ pub(super) struct Arguments {
     #[arg(long, value_enum, default_value_t = FilterName::Area)]
     resize: FilterName,
 
+    #[command(flatten)]
+    watch: WatchArguments,
+
     /// Do not run the float network for comparison.
     #[arg(long, alias = "no_float")]
     no_float: bool,
+    #[command(flatten)]
+    answers: Answers,
     /// Treat a file that cannot be used as an error.
     #[arg(long)]
     strict: bool,
+    /// Do not look for wrong labels and copies among the photos.
+    #[arg(long, alias = "no_check")]
+    no_check: bool,
     /// List the test photos that are named wrongly.
     #[arg(long, alias = "print_misclassified_test_images")]
     print_misclassified_test_images: bool,
@@ -178,6 +196,8 @@ enum TrainerName {
     Logistic,
     /// Gradient descent step by step, as retrain.py does.
     Sgd,
+    /// The network's last pointwise layer and the head together, on variants of the photos.
+    Adjust,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -225,9 +245,12 @@ impl Arguments {
             seed: self.seed,
         };
         options.check()?;
+        let adjustment = self.variants.adjustment(self.seed);
+        adjustment.check()?;
         Ok(match self.trainer {
             TrainerName::Logistic => Trainer::Logistic(logistic::Strength::default()),
             TrainerName::Sgd => Trainer::Sgd(options),
+            TrainerName::Adjust => Trainer::Adjust(adjustment),
         })
     }
 
@@ -239,23 +262,57 @@ impl Arguments {
     }
 
     fn backbone(&self) -> Result<Backbone, Failure> {
-        Ok(match &self.backbone {
-            Some(path) => {
-                let name = path.file_stem().unwrap_or_default().to_string_lossy();
-                Backbone::read(path, &name)?
-            }
-            None => {
-                let places = Places::new(self.model_dir.as_deref());
-                let name = self.architecture.to_string();
-                let meter = Bytes::new(name.clone());
-                let path = places.fetch(&self.architecture, &Patience::default(), &meter)?;
-                Backbone::read(&path, &name)?
-            }
-        })
+        network(
+            &self.architecture,
+            self.backbone.as_deref(),
+            self.model_dir.as_deref(),
+        )
+    }
+}
+
+impl Arguments {
+    /// What tells this run from others, for TensorBoard's table of runs.
+    fn hparams(&self) -> Vec<(&'static str, Hparam)> {
+        let word = |value: &dyn std::fmt::Debug| Hparam::Text(format!("{value:?}").to_lowercase());
+        let mut hparams = vec![
+            ("architecture", Hparam::Text(self.architecture.to_string())),
+            ("trainer", word(&self.trainer)),
+            ("split", word(&self.split)),
+            ("split_seed", Hparam::Number(self.split_seed as f64)),
+            (
+                "validation_percentage",
+                Hparam::Number(self.validation_percentage.into()),
+            ),
+            (
+                "testing_percentage",
+                Hparam::Number(self.testing_percentage.into()),
+            ),
+            ("crop", word(&self.crop)),
+            ("resize", word(&self.resize)),
+            ("seed", Hparam::Number(self.seed as f64)),
+        ];
+        if let Some(path) = &self.backbone {
+            hparams[0] = ("backbone", Hparam::Text(path.display().to_string()));
+        }
+        if matches!(self.trainer, TrainerName::Sgd) {
+            hparams.extend([
+                (
+                    "how_many_training_steps",
+                    Hparam::Number(self.how_many_training_steps as f64),
+                ),
+                ("learning_rate", Hparam::Number(self.learning_rate)),
+                (
+                    "train_batch_size",
+                    Hparam::Number(self.train_batch_size as f64),
+                ),
+            ]);
+        }
+        hparams
     }
 }
 
 pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
+    let kind = Kind::of(&arguments.output_graph).map_err(usage)?;
     let trainer = arguments.trainer().map_err(usage)?;
     let tested = arguments.tested().map_err(usage)?;
     let rule = match arguments.split {
@@ -283,7 +340,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     };
     note!("photos: {}", settings.image_dir.display());
     let started = Instant::now();
-    let prepared = prepare(
+    let mut prepared = prepare(
         &settings,
         backbone,
         &|what| Box::new(Bar::new(what)),
@@ -297,39 +354,69 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         prepared.counts.cached,
         prepared.skipped.len()
     );
-    let report = &mut |step: &sgd::StepReport| note!("{step}");
-    let outcome = train(&prepared, &rule, percentages, &trainer, tested, report)?;
-
-    write(&arguments.output_graph, &outcome.model)?;
+    let trainer = arguments
+        .variants
+        .prepare(&mut prepared, &settings, trainer)?;
+    if !arguments.no_check {
+        note_brief(&prepared, &rule, percentages)?;
+    }
     let split_path = arguments.output_graph.with_extension("split.json");
+    let more = arguments.answers.more(&split_path);
+    let mut watching = arguments.watch.begin(&prepared, &arguments.hparams())?;
+    let watch = &mut watching.all();
+    let outcome = train_with(
+        &prepared,
+        &rule,
+        percentages,
+        &trainer,
+        tested,
+        &more,
+        watch,
+    )?;
+    arguments.answers.check(&outcome)?;
+
+    let bytes = file(&prepared, &outcome, kind)?;
+    write(&arguments.output_graph, &bytes)?;
     outcome.split.write(&split_path)?;
+    let model_name = arguments.output_graph.to_string_lossy();
+    let record_path = Record::path_beside(&arguments.output_graph);
+    record(&prepared, &outcome, &model_name)?.write(&record_path)?;
     if let Some(path) = &arguments.output_labels {
-        let lines: String = prepared
-            .dataset
-            .labels
+        let lines: String = prepared.dataset.labels[..prepared.known_labels()]
             .iter()
             .flat_map(|label| [label, "\n"])
             .collect();
         write(path, lines.as_bytes())?;
     }
     note!(
-        "wrote {} ({} KiB) and {}",
+        "wrote {} ({} KiB), {} and {}",
         arguments.output_graph.display(),
-        kib(outcome.model.len() as u64),
-        split_path.display()
+        kib(bytes.len() as u64),
+        split_path.display(),
+        record_path.display()
     );
-    note!(
-        "next: posy label --model {} PHOTO...",
-        arguments.output_graph.display()
-    );
+    let cache = settings.cache.as_deref();
+    let judgement = watching.finish(&prepared, &outcome, &arguments.output_graph, cache)?;
+    match kind {
+        Kind::Posy => note!(
+            "next: posy label --model {} PHOTO...",
+            arguments.output_graph.display()
+        ),
+        Kind::GraphDef => note!(
+            "next: posy label-image --graph {} --image PHOTO",
+            arguments.output_graph.display()
+        ),
+        Kind::Onnx | Kind::Tflite => {}
+    }
     if arguments.json {
-        let mut json = as_json(&prepared, &outcome, &arguments.output_graph);
+        let mut json = as_json(&prepared, &outcome, &judgement, &arguments.output_graph);
         json["feature_seconds"] = feature_seconds.into();
         print_json(&json)?;
     } else {
         print(
             &prepared,
             &outcome,
+            &judgement,
             arguments.print_misclassified_test_images,
         )?;
     }
@@ -337,7 +424,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
 }
 
 /// Writes a file, and names it where that fails.
-fn write(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
+pub(super) fn write(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
     atomic::write(path, bytes).map_err(|error| {
         let path = path.display();
         format!("{path}: cannot be written: {error}; give another place for it").into()

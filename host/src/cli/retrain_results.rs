@@ -7,42 +7,75 @@ use serde_json::json;
 
 use super::Failure;
 use super::output::print_table;
+use super::retrain_answers::answers_as_json;
+use crate::report::advice::advice;
+use crate::report::judge::Judgement;
+use crate::report::share::Share;
 use crate::retrain::{Outcome, Prepared};
+
+/// Pairs of labels that are printed as often taken for each other.
+const MIXUPS: usize = 3;
+
+/// What to try next, photos by their path in the data set.
+fn advice_of(prepared: &Prepared, judgement: &Judgement) -> Vec<String> {
+    let photos = &prepared.dataset.photos;
+    advice(judgement, &|photo| photos[photo].relative.clone())
+}
+
+fn share_json(share: Share) -> serde_json::Value {
+    let (low, high) = share.interval().unzip();
+    json!({"part": share.part, "whole": share.whole, "low": low, "high": high})
+}
 
 /// Prints tables and accuracies for a person; `list_misclassified` adds the wrong answers.
 pub(super) fn print(
     prepared: &Prepared,
     outcome: &Outcome,
+    judgement: &Judgement,
     list_misclassified: bool,
 ) -> Result<(), Failure> {
     let [training, validation, testing] = outcome.counts;
     let percent =
         |share: Option<f64>| share.map_or("-".to_owned(), |share| format!("{:.1}%", share * 100.0));
-    let confusion = &outcome.confusion;
-    let rows: Vec<Vec<String>> = prepared
-        .dataset
+    let rows: Vec<Vec<String>> = judgement
         .labels
         .iter()
-        .enumerate()
-        .map(|(index, label)| {
-            let tested: usize = (0..prepared.dataset.labels.len())
-                .map(|answer| confusion.count(index, answer))
-                .sum();
-            let photos = prepared.dataset.photos.iter();
+        .map(|label| {
             vec![
-                label.clone(),
-                photos
-                    .filter(|photo| photo.label == index)
-                    .count()
-                    .to_string(),
-                tested.to_string(),
-                percent(confusion.recall(index)),
-                percent(confusion.precision(index)),
+                label.label.clone(),
+                label.photos().to_string(),
+                label.recall.whole.to_string(),
+                label.recall.percent(),
+                label.recall.range(),
+                label.precision.percent(),
             ]
         })
         .collect();
-    print_table(&["label", "photos", "tested", "recall", "precision"], &rows)?;
+    let heading = [
+        "label",
+        "photos",
+        "tested",
+        "recall",
+        "95% range",
+        "precision",
+    ];
+    print_table(&heading, &rows)?;
     let mut out = io::stdout().lock();
+    writeln!(out)?;
+    if !judgement.mixups.is_empty() {
+        writeln!(out, "most often taken for another:")?;
+        for mixup in judgement.mixups.iter().take(MIXUPS) {
+            let [own, given] =
+                [mixup.truth, mixup.answer].map(|index| &judgement.labels[index].label);
+            let (photos, of) = (mixup.photos, mixup.of);
+            writeln!(out, "  {own} for {given}: {photos} of {of}")?;
+        }
+        writeln!(out)?;
+    }
+    writeln!(out, "to try next:")?;
+    for line in advice_of(prepared, judgement) {
+        writeln!(out, "  {line}")?;
+    }
     writeln!(out)?;
     if list_misclassified {
         writeln!(out, "=== MISCLASSIFIED TEST IMAGES ===")?;
@@ -56,6 +89,9 @@ pub(super) fn print(
         out,
         "{training} photos trained on, {validation} chosen on, {testing} tested on"
     )?;
+    for line in outcome.verdict.lines() {
+        writeln!(out, "{line}")?;
+    }
     if let Some(float) = outcome.float {
         let share = percent(float.share());
         writeln!(out, "Float test accuracy = {share} (N={testing})")?;
@@ -66,7 +102,12 @@ pub(super) fn print(
 }
 
 /// The same for a program.
-pub(super) fn as_json(prepared: &Prepared, outcome: &Outcome, path: &Path) -> serde_json::Value {
+pub(super) fn as_json(
+    prepared: &Prepared,
+    outcome: &Outcome,
+    judgement: &Judgement,
+    path: &Path,
+) -> serde_json::Value {
     let [training, validation, testing] = outcome.counts;
     let count = prepared.dataset.labels.len();
     let confusion: Vec<Vec<usize>> = (0..count)
@@ -91,6 +132,30 @@ pub(super) fn as_json(prepared: &Prepared, outcome: &Outcome, path: &Path) -> se
         .iter()
         .map(|file| json!({"path": file.path.to_string_lossy(), "reason": file.reason}))
         .collect();
+    let by_label: Vec<_> = judgement
+        .labels
+        .iter()
+        .map(|label| {
+            json!({
+                "label": label.label,
+                "photos": label.photos(),
+                "recall": share_json(label.recall),
+                "precision": share_json(label.precision),
+                "float_recall": label.float_recall.map(share_json),
+            })
+        })
+        .collect();
+    let mixups = judgement.mixups.iter().take(MIXUPS);
+    let most_confused: Vec<_> = mixups
+        .map(|mixup| {
+            json!({
+                "label": judgement.labels[mixup.truth].label,
+                "answer": judgement.labels[mixup.answer].label,
+                "photos": mixup.photos,
+                "of": mixup.of,
+            })
+        })
+        .collect();
     json!({
         "model": path.to_string_lossy(),
         "model_bytes": outcome.model.len(),
@@ -107,5 +172,10 @@ pub(super) fn as_json(prepared: &Prepared, outcome: &Outcome, path: &Path) -> se
         "float_test_accuracy": outcome.float.and_then(|float| float.share()),
         "confusion": confusion,
         "misclassified": misclassified,
+        "answers": answers_as_json(outcome),
+        "by_label": by_label,
+        "most_confused": most_confused,
+        "expected_calibration_error": judgement.calibration_error(),
+        "advice": advice_of(prepared, judgement),
     })
 }

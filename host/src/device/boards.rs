@@ -11,14 +11,20 @@ pub struct Board {
     pub title: &'static str,
     /// Processor core.
     pub core: &'static str,
+    /// Cores that its program runs the network on.
+    pub cores: u32,
     /// The chip's name in probe-rs.
     pub chip: &'static str,
     /// What its program is compiled for.
     pub target: &'static str,
+    /// Cycles of the core's clock in a second, as its program sets it.
+    pub clock_hz: u32,
     /// Address of its flash.
     pub flash_start: u32,
     /// Bytes of flash, for program and model.
     pub flash_bytes: u32,
+    /// What of that is kept for the program, at the start.
+    pub program_bytes: u32,
     /// Largest block of RAM in one piece.
     pub ram_bytes: u32,
     /// What its program has of that for the network; the rest is stack, drivers, rows of pixels.
@@ -38,18 +44,15 @@ pub struct Uf2Drive {
     pub label: &'static str,
 }
 
-/// Flash that is kept for the program, at the start of flash.
-pub const PROGRAM_FLASH_BYTES: u32 = 128 * 1024;
-
 impl Board {
     /// The address of the model slot: all the flash behind the program.
     pub const fn slot_start(&self) -> u32 {
-        self.flash_start + PROGRAM_FLASH_BYTES
+        self.flash_start + self.program_bytes
     }
 
     /// Bytes of the model slot.
     pub const fn slot_bytes(&self) -> u32 {
-        self.flash_bytes - PROGRAM_FLASH_BYTES
+        self.flash_bytes - self.program_bytes
     }
 }
 
@@ -64,12 +67,15 @@ pub const BOARDS: [Board; 4] = [
         name: "rp-pico",
         title: "Raspberry Pi Pico",
         core: "Cortex-M0+",
+        cores: 2,
         chip: "RP2040",
         target: "thumbv6m-none-eabi",
+        clock_hz: 125_000_000,
         flash_start: 0x1000_0000,
         flash_bytes: 2 * 1024 * 1024,
+        program_bytes: 128 * 1024,
         ram_bytes: 264 * 1024,
-        arena_bytes: 224 * 1024,
+        arena_bytes: 216 * 1024,
         uf2: Some(Uf2Drive {
             family: 0xE48B_FF56,
             board_id: "RPI-RP2",
@@ -80,12 +86,15 @@ pub const BOARDS: [Board; 4] = [
         name: "rp-pico2",
         title: "Raspberry Pi Pico 2",
         core: "Cortex-M33",
+        cores: 2,
         chip: "RP235x",
         target: "thumbv8m.main-none-eabihf",
+        clock_hz: 150_000_000,
         flash_start: 0x1000_0000,
         flash_bytes: 4 * 1024 * 1024,
+        program_bytes: 256 * 1024,
         ram_bytes: 520 * 1024,
-        arena_bytes: 480 * 1024,
+        arena_bytes: 476 * 1024,
         uf2: Some(Uf2Drive {
             // An image for the Arm cores in secure mode, as which they start.
             family: 0xE48B_FF59,
@@ -97,10 +106,13 @@ pub const BOARDS: [Board; 4] = [
         name: "nucleo-h743zi",
         title: "ST Nucleo-H743ZI",
         core: "Cortex-M7",
+        cores: 1,
         chip: "STM32H743ZITx",
         target: "thumbv7em-none-eabihf",
+        clock_hz: 400_000_000,
         flash_start: 0x0800_0000,
         flash_bytes: 2 * 1024 * 1024,
+        program_bytes: 128 * 1024,
         ram_bytes: 512 * 1024,
         arena_bytes: 480 * 1024,
         uf2: None,
@@ -109,10 +121,13 @@ pub const BOARDS: [Board; 4] = [
         name: "nrf52840-dk",
         title: "Nordic nRF52840-DK",
         core: "Cortex-M4F",
+        cores: 1,
         chip: "nRF52840_xxAA",
         target: "thumbv7em-none-eabihf",
+        clock_hz: 64_000_000,
         flash_start: 0,
         flash_bytes: 1024 * 1024,
+        program_bytes: 128 * 1024,
         ram_bytes: 256 * 1024,
         arena_bytes: 216 * 1024,
         uf2: None,
@@ -127,7 +142,7 @@ mod tests {
     fn boards_are_distinct_and_leave_room_for_a_model() {
         for (index, board) in BOARDS.iter().enumerate() {
             assert!(BOARDS[..index].iter().all(|other| other.name != board.name));
-            assert!(board.flash_bytes > PROGRAM_FLASH_BYTES);
+            assert!(board.flash_bytes > board.program_bytes);
             assert!(board.ram_bytes > board.arena_bytes);
             // The largest sector that any of them erases is the STM32H743's, 128 KiB: the model
             // begins at a sector of its own.

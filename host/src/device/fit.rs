@@ -13,8 +13,11 @@ use crate::backbone::zoo::Architecture;
 pub struct Footprint {
     /// Bytes of the model file: weights, tables, header.
     pub flash_bytes: u64,
-    /// Bytes of RAM that the engine needs on a board: its plan's, and scratch of the kernels.
+    /// Bytes of RAM that the engine needs on a board with one core: its plan's, and scratch of the
+    /// kernels.
     pub ram_bytes: u64,
+    /// Bytes of that which are scratch; a second core has as much again.
+    pub scratch_bytes: u64,
     /// Multiply-accumulates in one inference.
     pub products: u64,
 }
@@ -32,9 +35,11 @@ impl Footprint {
         let block = layers.iter().map(|layer| {
             layer.weight_len().next_multiple_of(16) + layer.table_len().next_multiple_of(4)
         });
+        let scratch_bytes = scratch_bytes(layers);
         Ok(Footprint {
             flash_bytes: block.sum::<usize>() as u64 + Self::HEADER_BYTES,
-            ram_bytes: search(layers)?.arena_len as u64 + scratch_bytes(layers),
+            ram_bytes: search(layers)?.arena_len as u64 + scratch_bytes,
+            scratch_bytes,
             products: layers.iter().map(Layer::products).sum(),
         })
     }
@@ -44,29 +49,42 @@ impl Footprint {
     /// # Errors
     /// Where the layers have no memory plan.
     pub fn of_architecture(architecture: &Architecture, labels: u16) -> Result<Self, PlanError> {
-        let mut layers: Vec<Layer> = architecture.layers().iter().map(bare_layer).collect();
-        if let Some(features) = layers.last().map(|layer| layer.output) {
-            layers.push(Layer {
-                op: Op::Dense,
-                input: features,
-                output: Shape {
-                    channels: labels,
-                    ..features
-                },
-                ..layers[layers.len() - 1]
-            });
-        }
-        Self::of_layers(&layers)
+        Self::of_layers(&layers_of(architecture, labels))
     }
 
     /// The footprint of a model as it is.
     pub fn of_model(model: &Model<'_>) -> Self {
+        let scratch_bytes = scratch_bytes(model.layers());
         Footprint {
             flash_bytes: model.file_len() as u64,
-            ram_bytes: model.plan().arena_len as u64 + scratch_bytes(model.layers()),
+            ram_bytes: model.plan().arena_len as u64 + scratch_bytes,
+            scratch_bytes,
             products: model.layers().iter().map(Layer::products).sum(),
         }
     }
+
+    /// Bytes of RAM that the engine needs on `board`, on all cores that its program uses.
+    pub fn ram_bytes_on(&self, board: &Board) -> u64 {
+        self.ram_bytes + self.scratch_bytes * (u64::from(board.cores) - 1)
+    }
+}
+
+/// The layers of an architecture with a last layer for `labels` labels, of which only the shapes
+/// count.
+pub(super) fn layers_of(architecture: &Architecture, labels: u16) -> Vec<Layer> {
+    let mut layers: Vec<Layer> = architecture.layers().iter().map(bare_layer).collect();
+    if let Some(features) = layers.last().map(|layer| layer.output) {
+        layers.push(Layer {
+            op: Op::Dense,
+            input: features,
+            output: Shape {
+                channels: labels,
+                ..features
+            },
+            ..layers[layers.len() - 1]
+        });
+    }
+    layers
 }
 
 /// Bytes of scratch of a board's kernels for `layers`, with what it takes to align it to words.
@@ -98,7 +116,7 @@ fn bare_layer(common: &Common) -> Layer {
 /// Whether a model fits a board beside the program.
 pub fn fits(footprint: &Footprint, board: &Board) -> bool {
     footprint.flash_bytes <= board.slot_bytes().into()
-        && footprint.ram_bytes <= board.arena_bytes.into()
+        && footprint.ram_bytes_on(board) <= board.arena_bytes.into()
 }
 
 /// Names of the boards that a model fits.
@@ -116,7 +134,8 @@ mod tests {
         for board in &BOARDS {
             let full = Footprint {
                 flash_bytes: board.slot_bytes().into(),
-                ram_bytes: board.arena_bytes.into(),
+                ram_bytes: u64::from(board.arena_bytes) - 100 * (u64::from(board.cores) - 1),
+                scratch_bytes: 100,
                 products: 1,
             };
             assert!(fits(&full, board), "{}", board.name);

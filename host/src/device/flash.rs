@@ -18,7 +18,7 @@ pub enum FlashError {
     /// The model is too large.
     #[error(
         "the model does not fit {}: it takes {} of {} bytes of flash and {} of {} bytes of RAM; {}",
-        board.title, footprint.flash_bytes, board.slot_bytes(), footprint.ram_bytes,
+        board.title, footprint.flash_bytes, board.slot_bytes(), footprint.ram_bytes_on(board),
         board.arena_bytes, instead(footprint)
     )]
     TooLarge {
@@ -266,7 +266,8 @@ impl<'m> Plan<'m> {
         ));
         steps.push(format!(
             "RAM: {} of {} bytes for the network",
-            self.footprint.ram_bytes, board.arena_bytes
+            self.footprint.ram_bytes_on(board),
+            board.arena_bytes
         ));
         let what = match elf {
             Some(_) => "program and model",

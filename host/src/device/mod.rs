@@ -9,6 +9,7 @@ pub mod lines;
 pub mod port;
 pub mod probe;
 pub mod program;
+pub mod speed;
 pub mod uf2;
 
 pub use boards::{BOARDS, Board, Uf2Drive};

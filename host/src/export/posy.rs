@@ -2,13 +2,15 @@
 
 use posy_shared::kernels::requant::Multiplier;
 use posy_shared::model::{
-    AddTables, ChannelTables, InputContract, Layer, LayerSpec, ModelSpec, Op, Padding, Provenance,
-    Shape, Tables, Verdict, WriteError, write,
+    AcceptanceSpec, AddTables, ChannelTables, InputContract, Layer, LayerSpec, ModelSpec, Op,
+    Provenance, Shape, Tables, Verdict, WriteError, write,
 };
 use posy_shared::softmax::Beta;
 
-use crate::backbone::network::{Activation, Common, IntLayer, IntNetwork, Quantisation};
+use super::graph::with_int_head;
+use crate::backbone::network::{IntNetwork, Quantisation};
 use crate::head::int8::IntHead;
+use crate::quantise::constant::{Inputs, remove_constant_channels};
 use crate::quantise::multiplier::{
     Multiplier as RealMultiplier, activation_range, add_params, effective_scales,
     quantise_multiplier,
@@ -44,6 +46,31 @@ pub enum ExportError {
     Write(WriteError),
 }
 
+/// How logits become an answer.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Answering {
+    /// What logits are divided by before the softmax, above zero.
+    pub temperature: f32,
+    /// Scores below this, in 1/65536, are reported as unknown.
+    pub unknown_below: u32,
+    /// Whether the head's last output is the logit of "none of these".
+    pub unknown_logit: bool,
+    /// What a picture must be like to be believed; none where any is.
+    pub acceptance: Option<AcceptanceSpec>,
+}
+
+impl Default for Answering {
+    /// Scores as they come, and an answer to everything.
+    fn default() -> Self {
+        Answering {
+            temperature: 1.0,
+            unknown_below: 0,
+            unknown_logit: false,
+            acceptance: None,
+        }
+    }
+}
+
 /// What a file says besides its numbers.
 #[derive(Clone, Debug)]
 pub struct Heading<'a> {
@@ -51,8 +78,8 @@ pub struct Heading<'a> {
     pub input: InputContract,
     /// Labels in the order of the head's outputs; none for an extractor.
     pub labels: Vec<String>,
-    /// Scores below this, in 1/65536, are reported as unknown.
-    pub unknown_below: u32,
+    /// How logits become an answer.
+    pub answering: Answering,
     /// Where the model comes from.
     pub provenance: Provenance<'a>,
 }
@@ -65,6 +92,39 @@ pub fn extractor(network: &IntNetwork, heading: &Heading<'_>) -> Result<Vec<u8>,
     write_model(layer_specs(network)?, last_scale(network), heading)
 }
 
+/// [`extractor`] without the channels that are the same for every picture: the same output from less
+/// work, for boards.
+///
+/// # Errors
+/// See [`ExportError`].
+pub fn compact_extractor(
+    network: &IntNetwork,
+    heading: &Heading<'_>,
+) -> Result<Vec<u8>, ExportError> {
+    let specs = layer_specs(network)?;
+    let Some(acceptance) = &heading.answering.acceptance else {
+        let layers = remove_constant_channels(&specs, Inputs::Weighed).layers;
+        return write_model(layers, last_scale(network), heading);
+    };
+    // A feature that never varies lies at its centre and adds nothing to the familiarity.
+    let reduced = remove_constant_channels(&specs, Inputs::Varying);
+    let mut heading = heading.clone();
+    heading.answering.acceptance = Some(AcceptanceSpec {
+        facts: acceptance.facts,
+        centre: chosen(&acceptance.centre, &reduced.inputs),
+        scale: chosen(&acceptance.scale, &reduced.inputs),
+        prototypes: chosen(&acceptance.prototypes, &reduced.inputs),
+    });
+    write_model(reduced.layers, last_scale(network), &heading)
+}
+
+/// Those of `numbers`, rows as long as `kept`, that are kept.
+fn chosen<T: Copy>(numbers: &[T], kept: &[bool]) -> Vec<T> {
+    let kept = kept.iter().cycle();
+    let kept = numbers.iter().zip(kept).filter(|(_, kept)| **kept);
+    kept.map(|(number, _)| *number).collect()
+}
+
 /// The model that names what it sees: the layers of `network`, then `head`.
 ///
 /// # Errors
@@ -74,38 +134,45 @@ pub fn classifier(
     head: &IntHead,
     heading: &Heading<'_>,
 ) -> Result<Vec<u8>, ExportError> {
+    extractor(&with_head(network, head, heading)?, heading)
+}
+
+/// [`classifier`] without the channels that are the same for every picture: the same logits from less
+/// work, for boards. Its last layer does not read all features of `network`.
+///
+/// # Errors
+/// See [`ExportError`].
+pub fn compact_classifier(
+    network: &IntNetwork,
+    head: &IntHead,
+    heading: &Heading<'_>,
+) -> Result<Vec<u8>, ExportError> {
+    compact_extractor(&with_head(network, head, heading)?, heading)
+}
+
+fn with_head(
+    network: &IntNetwork,
+    head: &IntHead,
+    heading: &Heading<'_>,
+) -> Result<IntNetwork, ExportError> {
     let features = network.layers.last().map(|layer| layer.common.output);
     let width = features.map_or(0, Shape::len);
-    let labels = head.bias.len();
-    if head.weights.len() != width * labels {
+    let acceptance = heading.answering.acceptance.as_ref();
+    if let Some(acceptance) = acceptance
+        && acceptance.centre.len() != width
+    {
         return Err(ExportError::HeadWidth {
-            head: head.weights.len() / labels.max(1),
+            head: acceptance.centre.len(),
             network: width,
         });
     }
-    let vector = |channels: usize| Shape {
-        height: 1,
-        width: 1,
-        channels: channels as u16,
-    };
-    let mut network = network.clone();
-    network.layers.push(IntLayer {
-        common: Common {
-            name: "final_result".into(),
-            op: Op::Dense,
-            input: vector(width),
-            output: vector(labels),
-            stride: 1,
-            padding: Padding::default(),
-            activation: Activation::None,
-            skip: None,
-        },
-        weights: head.weights.clone(),
-        weight_scales: head.weight_scales.clone(),
-        bias: head.bias.clone(),
-        output: head.output,
-    });
-    write_model(layer_specs(&network)?, last_scale(&network), heading)
+    // An output of zeros, where the engine writes the familiarity.
+    let more = usize::from(acceptance.is_some());
+    let mut head = head.clone();
+    head.weights.resize(head.weights.len() + width * more, 0);
+    head.weight_scales.extend_from_within(..more);
+    head.bias.resize(head.bias.len() + more, 0);
+    with_int_head(network, &head)
 }
 
 fn last_scale(network: &IntNetwork) -> f32 {
@@ -126,9 +193,12 @@ fn write_model(
         pixel_table: None,
         labels: heading.labels.clone(),
         verdict: Verdict {
-            beta: softmax_beta(logit_scale),
-            unknown_below: heading.unknown_below,
+            beta: softmax_beta(logit_scale / heading.answering.temperature),
+            unknown_below: heading.answering.unknown_below,
+            unknown_logit: heading.answering.unknown_logit,
+            acceptance: None,
         },
+        acceptance: heading.answering.acceptance.clone(),
         provenance: heading.provenance,
     };
     write(&spec).map_err(ExportError::Write)
@@ -149,7 +219,11 @@ pub fn softmax_beta(logit_scale: f32) -> Beta {
     }
 }
 
-fn layer_specs(network: &IntNetwork) -> Result<Vec<LayerSpec>, ExportError> {
+/// The layers of `network` with the numbers that kernels need.
+///
+/// # Errors
+/// See [`ExportError`].
+pub fn layer_specs(network: &IntNetwork) -> Result<Vec<LayerSpec>, ExportError> {
     if network.layers.len() > 255 {
         return Err(ExportError::TooManyLayers(network.layers.len()));
     }

@@ -8,12 +8,12 @@ use sha2::{Digest, Sha256};
 use super::cache::ExtractorKey;
 use super::extract::Extractor;
 use crate::backbone::float::FloatRunner;
-use crate::photos::decode::decode;
+use crate::photos::decode::Limits;
 use crate::run::{self, Runner};
 
 /// Changes whenever decoding or resizing may give other pixels for the same photo, so that
 /// features of before are not taken for features of now.
-const PIXELS_VERSION: &str = "pixels 1";
+const PIXELS_VERSION: &str = "pixels 2";
 
 /// Features by the integer engine: what a board computes.
 pub struct IntExtractor<'m> {
@@ -47,6 +47,24 @@ impl<'m> IntExtractor<'m> {
     }
 }
 
+impl IntExtractor<'_> {
+    /// The network's input `[H, W, C]` for a photo.
+    pub(super) fn input(&self, photo: &[u8]) -> Result<Vec<i8>, Box<dyn StdError + Send + Sync>> {
+        let model = self.runner.model();
+        let photo = run::decode_for(model, photo, &Limits::default())?;
+        Ok(run::input(model, &photo)?)
+    }
+
+    /// The features of an input.
+    pub(super) fn of_input(
+        &self,
+        input: &[i8],
+    ) -> Result<Vec<u8>, Box<dyn StdError + Send + Sync>> {
+        let features = self.runner.output_of(input)?;
+        Ok(features.into_iter().map(|feature| feature as u8).collect())
+    }
+}
+
 impl Extractor for IntExtractor<'_> {
     fn key(&self) -> ExtractorKey {
         self.key
@@ -57,8 +75,7 @@ impl Extractor for IntExtractor<'_> {
     }
 
     fn compute(&self, photo: &[u8]) -> Result<Vec<u8>, Box<dyn StdError + Send + Sync>> {
-        let features = self.runner.output(&decode(photo)?)?;
-        Ok(features.into_iter().map(|feature| feature as u8).collect())
+        self.of_input(&self.input(photo)?)
     }
 }
 
@@ -84,6 +101,17 @@ impl<'m> FloatExtractor<'m> {
     }
 }
 
+impl FloatExtractor<'_> {
+    /// The features of an input.
+    pub(super) fn of_input(
+        &self,
+        input: &[i8],
+    ) -> Result<Vec<u8>, Box<dyn StdError + Send + Sync>> {
+        let features = self.runner.features(input)?;
+        Ok(features.into_iter().flat_map(f32::to_le_bytes).collect())
+    }
+}
+
 impl Extractor for FloatExtractor<'_> {
     fn key(&self) -> ExtractorKey {
         self.key
@@ -94,8 +122,7 @@ impl Extractor for FloatExtractor<'_> {
     }
 
     fn compute(&self, photo: &[u8]) -> Result<Vec<u8>, Box<dyn StdError + Send + Sync>> {
-        let input = run::input(&self.model, &decode(photo)?)?;
-        let features = self.runner.features(&input)?;
-        Ok(features.into_iter().flat_map(f32::to_le_bytes).collect())
+        let photo = run::decode_for(&self.model, photo, &Limits::default())?;
+        self.of_input(&run::input(&self.model, &photo)?)
     }
 }

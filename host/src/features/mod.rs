@@ -8,5 +8,7 @@
 pub mod cache;
 pub mod extract;
 pub mod extractors;
+pub mod maps;
+pub mod pair;
 pub mod progress;
 mod stamp;

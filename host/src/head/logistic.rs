@@ -10,7 +10,9 @@
 
 use super::metrics::{accuracy, cross_entropy};
 use super::objective::Objective;
+use super::precondition::{Curvature, Preconditioner};
 use super::solve::minimise;
+use super::watch::{Step, Unwatched, Watch};
 use super::{Features, Head, HeadError};
 
 /// Strengths that are tried, strongest penalty first: half decades.
@@ -105,12 +107,45 @@ pub fn train(
     labels: usize,
     strength: Strength,
 ) -> Result<Trained, HeadError> {
+    train_watched(training, validation, labels, strength, &mut Unwatched)
+}
+
+/// The same for a `watch` that hears of every step of the walk, and of every strength.
+///
+/// # Errors
+/// As [`train`].
+pub fn train_watched(
+    training: &Features,
+    validation: &Features,
+    labels: usize,
+    strength: Strength,
+    watch: &mut dyn Watch,
+) -> Result<Trained, HeadError> {
     training.check_trainable(labels)?;
+    watch.begins(training, validation);
     let objective = Objective::standardised(training, labels);
     let photos: Vec<usize> = (0..training.len()).collect();
     let mut parameters = vec![0.0; objective.parameters()];
+    let curvature = Curvature::of(&objective, &photos);
+    let factor = |parameters: &[f64], c: f64| -> Option<Preconditioner> {
+        let curvature = curvature.as_ref()?;
+        let spread = objective.spread(parameters, &photos);
+        let penalty = 1.0 / (c * photos.len() as f64);
+        Some(curvature.factor(spread, penalty))
+    };
     let mut candidates = Vec::new();
     let mut steps = 0;
+    let mut number = 0;
+    let follows = watch.follows();
+    let mut each = |watch: &mut dyn Watch, parameters: &[f64]| {
+        watch.stepped(&Step {
+            number,
+            batch: None,
+            measured: true,
+            head: objective.head(parameters),
+        });
+        number += 1;
+    };
     let c = match strength {
         Strength::Fixed(c) if c > 0.0 && c.is_finite() => c,
         Strength::Fixed(c) => {
@@ -125,17 +160,20 @@ pub fn train(
             validation.check_against(training, labels)?;
             let mut best: Option<(Candidate, Vec<f64>)> = None;
             for c in GRID {
+                let variables = factor(&parameters, c);
                 let found = minimise(
                     &objective,
                     &photos,
                     c,
                     parameters,
-                    SEARCH_TOLERANCE,
-                    MAX_STEPS,
+                    (SEARCH_TOLERANCE, MAX_STEPS),
+                    variables.as_ref(),
+                    follows.then_some(&mut |parameters| each(watch, parameters)),
                 )?;
                 parameters = found.parameters;
                 steps += found.steps;
                 let candidate = measure(&objective.head(&parameters), validation, c);
+                watch.tried(&candidate);
                 candidates.push(candidate);
                 if best
                     .as_ref()
@@ -153,7 +191,16 @@ pub fn train(
             }
         }
     };
-    let found = minimise(&objective, &photos, c, parameters, TOLERANCE, MAX_STEPS)?;
+    let variables = factor(&parameters, c);
+    let found = minimise(
+        &objective,
+        &photos,
+        c,
+        parameters,
+        (TOLERANCE, MAX_STEPS),
+        variables.as_ref(),
+        follows.then_some(&mut |parameters| each(watch, parameters)),
+    )?;
     Ok(Trained {
         head: objective.head(&found.parameters),
         c,

@@ -3,15 +3,18 @@
 //! [`Features`] go in, a [`Head`] comes out: of [`logistic`] (solved to convergence; the default)
 //! or of [`sgd`] (gradient descent in the steps of TensorFlow's `retrain.py`). Features of the
 //! integer pipeline and of the float pipeline take the same road; [`Features::from_int8`] turns
-//! the former into the real numbers that they stand for. [`int8`] makes the head that a board
+//! the former into the real numbers that they stand for. [`tune`] adjusts the layer before, too. [`int8`] makes the head that a board
 //! runs.
 
 pub mod int8;
 pub mod logistic;
 pub mod metrics;
 mod objective;
+mod precondition;
 pub mod sgd;
 mod solve;
+pub mod tune;
+pub mod watch;
 
 use thiserror::Error;
 

@@ -83,7 +83,30 @@ impl<'a> Objective<'a> {
         }
     }
 
-    fn padded_width(&self) -> usize {
+    /// Number of features, D.
+    pub(super) fn width(&self) -> usize {
+        self.features.width()
+    }
+
+    /// The standardised features of one photo, `[D]`.
+    pub(super) fn standardised_row(&self, photo: usize) -> impl Iterator<Item = f64> {
+        let seen_through = self.mean.iter().zip(&self.inverse_deviation);
+        let row = self.features.row(photo).iter();
+        row.zip(seen_through)
+            .map(|(&value, (mean, inverse))| (f64::from(value) - mean) * inverse)
+    }
+
+    /// About the mean of `p (1 - p)` over photos and labels, as if all photos were given the
+    /// probability of their own label that the mean cross entropy says, and the rest evenly.
+    pub(super) fn spread(&self, parameters: &[f64], batch: &[usize]) -> f64 {
+        let (loss, _) = self.evaluate(parameters, batch, f64::INFINITY);
+        let (own, labels) = ((-loss).exp(), self.labels as f64);
+        let others = (1.0 - own) * (1.0 - own) / (labels - 1.0).max(1.0);
+        ((1.0 - own * own - others) / labels).max(1e-4)
+    }
+
+    /// D rounded up to whole lanes, P.
+    pub(super) fn padded_width(&self) -> usize {
         self.features.width().next_multiple_of(LANES)
     }
 

@@ -14,6 +14,7 @@ use rand_chacha::ChaCha8Rng;
 
 use super::metrics::{accuracy, cross_entropy};
 use super::objective::Objective;
+use super::watch::{OnMeasured, Step, Watch};
 use super::{Features, Head, HeadError};
 
 /// Standard deviation of the first weights, as in `retrain.py`.
@@ -164,13 +165,29 @@ pub fn train(
     validation: &Features,
     labels: usize,
     options: &Options,
-    mut report: impl FnMut(&StepReport),
+    report: impl FnMut(&StepReport),
+) -> Result<Head, HeadError> {
+    let watch = &mut OnMeasured(report);
+    train_watched(training, validation, labels, options, watch)
+}
+
+/// The same for a `watch` that hears of every step.
+///
+/// # Errors
+/// As [`train`].
+pub fn train_watched(
+    training: &Features,
+    validation: &Features,
+    labels: usize,
+    options: &Options,
+    watch: &mut dyn Watch,
 ) -> Result<Head, HeadError> {
     options.check()?;
     training.check_trainable(labels)?;
     if !validation.is_empty() {
         validation.check_against(training, labels)?;
     }
+    watch.begins(training, validation);
     let mut rng = ChaCha8Rng::seed_from_u64(options.seed);
     let objective = Objective::plain(training, labels);
     let first: Vec<f64> = (0..labels * training.width())
@@ -192,12 +209,21 @@ pub fn train(
             });
         }
         let last = step + 1 == options.how_many_training_steps;
-        if last || step % options.eval_step_interval == 0 {
+        let measured = last || step % options.eval_step_interval == 0;
+        if watch.follows() {
+            watch.stepped(&Step {
+                number: step,
+                batch: Some(&batch),
+                measured,
+                head: objective.head(&parameters),
+            });
+        }
+        if measured {
             let head = objective.head(&parameters);
             let (train_accuracy, cross_entropy, _) =
                 measure(&head, training, &batch).unwrap_or_default();
             let held_out = validation_photos.draw(options.validation_batch, &mut rng);
-            report(&StepReport {
+            watch.measured(&StepReport {
                 step,
                 train_accuracy,
                 cross_entropy,

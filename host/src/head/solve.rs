@@ -1,13 +1,16 @@
 //! Minimising the logistic objective by L-BFGS with a More-Thuente line search (argmin).
 
 use std::cell::RefCell;
+use std::rc::Rc;
 
-use argmin::core::{CostFunction, Error, Executor, Gradient, State};
+use argmin::core::observers::{Observe, ObserverMode};
+use argmin::core::{CostFunction, Error, Executor, Gradient, KV, State};
 use argmin::solver::linesearch::MoreThuenteLineSearch;
 use argmin::solver::quasinewton::LBFGS;
 
 use super::HeadError;
 use super::objective::Objective;
+use super::precondition::Preconditioner;
 
 /// Past steps that L-BFGS remembers; scikit-learn keeps as many.
 const MEMORY: usize = 10;
@@ -24,34 +27,61 @@ pub(super) struct Solution {
     pub(super) steps: u64,
 }
 
-/// Minimises over the training photos `photos`, with strength `c`. Walks from `start` until the gradient's norm is below `tolerance`, or no further step lowers
-/// the loss in f64, or `max_steps` have been taken.
+/// Is given the parameters after a step.
+type Each<'a> = &'a mut dyn FnMut(&[f64]);
+
+/// Minimises over the training photos `photos`, with strength `c`, in the variables of
+/// `preconditioner` if there is one. Walks from `start` until the gradient's norm is below
+/// `tolerance`, or no further step lowers the loss in f64, or `max_steps` have been taken. `each` is
+/// given the parameters after every step, when all are taken.
 pub(super) fn minimise(
     objective: &Objective<'_>,
     photos: &[usize],
     c: f64,
     start: Vec<f64>,
-    tolerance: f64,
-    max_steps: u64,
+    (tolerance, max_steps): (f64, u64),
+    preconditioner: Option<&Preconditioner>,
+    each: Option<Each<'_>>,
 ) -> Result<Solution, HeadError> {
     let failed = |error: Error| HeadError::Solver(error.to_string());
     let problem = Problem {
         objective,
         photos,
         c,
+        preconditioner,
         last: RefCell::new(None),
     };
+    let stretch = preconditioner.map_or(1.0, |preconditioner| preconditioner.stretch);
     let solver = LBFGS::new(MoreThuenteLineSearch::new(), MEMORY)
-        .with_tolerance_grad(tolerance)
+        .with_tolerance_grad(tolerance / stretch)
         .and_then(|solver| solver.with_tolerance_cost(0.0))
         .map_err(failed)?;
-    let mut result = Executor::new(problem, solver)
-        .configure(|state| state.param(start.clone()).max_iters(max_steps))
-        .timer(false)
-        .run()
-        .map_err(failed)?;
+    let first = match preconditioner {
+        Some(preconditioner) => preconditioner.variables(&start),
+        None => start.clone(),
+    };
+    let trail = Trail::default();
+    let mut executor = Executor::new(problem, solver)
+        .configure(|state| state.param(first).max_iters(max_steps))
+        .timer(false);
+    if each.is_some() {
+        executor = executor.add_observer(trail.clone(), ObserverMode::Always);
+    }
+    let mut result = executor.run().map_err(failed)?;
+    if let Some(each) = each {
+        for step in trail.0.take() {
+            match preconditioner {
+                Some(preconditioner) => each(&preconditioner.parameters(&step)),
+                None => each(&step),
+            }
+        }
+    }
     let steps = result.state.get_iter();
-    let parameters = result.state.take_best_param().unwrap_or(start);
+    let parameters = match (result.state.take_best_param(), preconditioner) {
+        (Some(found), Some(preconditioner)) => preconditioner.parameters(&found),
+        (Some(found), None) => found,
+        (None, _) => start,
+    };
     let (loss, gradient) = objective.evaluate(&parameters, photos, c);
     Ok(Solution {
         parameters,
@@ -65,12 +95,24 @@ pub(super) fn minimise(
     })
 }
 
+/// Where the walk has been, step by step. argmin keeps what observes it beyond any borrow.
+#[derive(Clone, Default)]
+struct Trail(Rc<RefCell<Vec<Vec<f64>>>>);
+
+impl<S: State<Param = Vec<f64>>> Observe<S> for Trail {
+    fn observe_iter(&mut self, state: &S, _: &KV) -> Result<(), Error> {
+        self.0.borrow_mut().extend(state.get_param().cloned());
+        Ok(())
+    }
+}
+
 /// The objective as argmin asks for it: loss and gradient by two calls. One pass over the
 /// features gives both, so the last one is kept.
 struct Problem<'a> {
     objective: &'a Objective<'a>,
     photos: &'a [usize],
     c: f64,
+    preconditioner: Option<&'a Preconditioner>,
     last: RefCell<Option<Evaluation>>,
 }
 
@@ -86,7 +128,14 @@ impl Problem<'_> {
         if let Some(evaluation) = last.as_ref().filter(|last| last.parameters == parameters) {
             return read(evaluation);
         }
-        let (loss, gradient) = self.objective.evaluate(parameters, self.photos, self.c);
+        let evaluate = |at: &[f64]| self.objective.evaluate(at, self.photos, self.c);
+        let (loss, gradient) = match self.preconditioner {
+            Some(preconditioner) => {
+                let (loss, gradient) = evaluate(&preconditioner.parameters(parameters));
+                (loss, preconditioner.gradient(gradient))
+            }
+            None => evaluate(parameters),
+        };
         read(last.insert(Evaluation {
             parameters: parameters.to_vec(),
             loss,

@@ -21,6 +21,7 @@ use posy_shared::preprocess::Size;
 use thiserror::Error;
 
 use super::jpeg;
+use super::reduced::decode_reduced;
 use super::sniff::{Format, NotAPhoto, sniff};
 
 /// A decoded photo, upright.
@@ -145,6 +146,23 @@ pub fn decode_within(bytes: &[u8], limits: &Limits) -> Result<Rgb, DecodeError> 
             reason: "the decoder failed on it".into(),
         })
     })
+}
+
+/// Decodes a photo that will be averaged over areas to `wanted`: a JPEG that is much larger than
+/// that is decoded at a fraction of its size (see [`reduced`](super::reduced)), all others as
+/// [`decode_within`] does.
+///
+/// # Errors
+/// [`DecodeError`].
+pub fn decode_to_average(bytes: &[u8], limits: &Limits, wanted: Size) -> Result<Rgb, DecodeError> {
+    let whole = bytes.len() as u64 <= limits.max_bytes
+        && sniff(bytes) == Ok(Format::Jpeg)
+        && jpeg::is_complete(bytes);
+    let reduce = || catch_unwind(AssertUnwindSafe(|| decode_reduced(bytes, limits, wanted)));
+    match whole.then(reduce) {
+        Some(Ok(Some(photo))) => Ok(photo),
+        _ => decode_within(bytes, limits),
+    }
 }
 
 fn read(bytes: &[u8], format: Format, limits: &Limits) -> Result<Rgb, DecodeError> {

@@ -4,6 +4,8 @@
 //! learned as a whole one. A JPEG that was cut off lacks its end marker: this walks from marker to
 //! marker (ITU-T T.81, section B.1) and looks for it.
 
+use memchr::memchr;
+
 /// Whether an end-of-image marker follows a scan. `jpeg` begins with the start-of-image marker;
 /// what comes after the end marker does not count.
 pub(super) fn is_complete(jpeg: &[u8]) -> bool {
@@ -18,7 +20,7 @@ pub(super) fn is_complete(jpeg: &[u8]) -> bool {
     loop {
         // A marker is 0xff, any number of 0xff more, and a code other than 0; 0xff 0 is a byte of a
         // scan's data, and so is whatever else lies between markers.
-        let Some(at) = rest.iter().position(|&byte| byte == 0xff) else {
+        let Some(at) = memchr(0xff, rest) else {
             return false;
         };
         let Some(code_at) = rest[at..].iter().position(|&byte| byte != 0xff) else {
@@ -45,9 +47,32 @@ pub(super) fn is_complete(jpeg: &[u8]) -> bool {
     }
 }
 
+/// Channels that the first frame header names (ITU-T T.81, section B.2.2): 1 of grey, 3 of colour, 4
+/// of inks. None where there is no such header.
+pub(super) fn channels(jpeg: &[u8]) -> Option<u8> {
+    let mut at = 2;
+    loop {
+        let marker = *jpeg.get(at + 1)?;
+        match (jpeg.get(at)?, marker) {
+            // Fill bytes may stand before a marker.
+            (0xff, 0xff) => at += 1,
+            // Of the codes of frames these three are tables and an extension.
+            (0xff, 0xc0..=0xcf) if ![0xc4, 0xc8, 0xcc].contains(&marker) => {
+                return jpeg.get(at + 9).copied();
+            }
+            (0xff, 0xda) => return None,
+            (0xff, _) => {
+                let length = jpeg.get(at + 2..)?.first_chunk()?;
+                at += 2 + usize::from(u16::from_be_bytes(*length)).max(2);
+            }
+            _ => return None,
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use super::is_complete;
+    use super::{channels, is_complete};
     use proptest::prelude::*;
 
     const SCAN: &[u8] = b"\xff\xda\0\x03\0\x12\xff\0\x34\xff\xd0\x56";
@@ -75,6 +100,7 @@ mod tests {
         #[test]
         fn never_panics(bytes in prop::collection::vec(prop_oneof![Just(0xff), any::<u8>()], 0..60)) {
             is_complete(&bytes);
+            channels(&bytes);
         }
     }
 }

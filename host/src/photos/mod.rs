@@ -5,16 +5,20 @@
 //! What a file is, is told by its bytes ([`sniff`](sniff::sniff)), never by its name. Nothing here
 //! prints: what a person should know comes back as values that display themselves.
 
+pub mod augment;
 pub mod decode;
 pub mod duplicates;
+pub mod facts;
 pub mod files;
 mod jpeg;
 pub mod load;
+pub mod reduced;
 pub mod scan;
 mod scan_report;
 pub mod sniff;
 pub mod split;
 pub mod split_file;
+mod split_kept;
 
 pub use decode::{DecodeError, Limits, Rgb, decode, decode_within};
 pub use duplicates::{Duplicates, duplicates_across_labels};

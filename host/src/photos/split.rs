@@ -160,6 +160,11 @@ pub struct Split {
 }
 
 impl Split {
+    /// From the bucket of each photo.
+    pub(super) const fn from_buckets(buckets: Vec<Bucket>) -> Self {
+        Split { buckets }
+    }
+
     /// The bucket of each photo, in the order of [`Dataset::photos`].
     pub fn buckets(&self) -> &[Bucket] {
         &self.buckets
@@ -213,7 +218,7 @@ fn codelab_percentage(image_dir: &str, relative: &str) -> f64 {
 }
 
 /// The name that the photos of one group share: the label, `/`, and the rest up to `_nohash_`.
-fn group_name(relative: &str) -> &str {
+pub(super) fn group_name(relative: &str) -> &str {
     let in_label = relative.find('/').map_or(0, |slash| slash + 1);
     &relative[..in_label + before_nohash(&relative[in_label..]).len()]
 }

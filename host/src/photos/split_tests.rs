@@ -12,7 +12,7 @@ pub(crate) fn dataset(labels: &[(&str, usize)]) -> Dataset {
 }
 
 /// A data set of named photos, label by label.
-fn named(photos: &[(&str, String)]) -> Dataset {
+pub(crate) fn named(photos: &[(&str, String)]) -> Dataset {
     let mut labels: Vec<String> = Vec::new();
     let mut list = Vec::new();
     for (label, name) in photos {

@@ -7,8 +7,10 @@
 //! | `float.rs` | a float network and ranges, to int8 |
 //! | `calibrate.rs` | ranges from photos |
 //! | `equalise.rs` | channels that differ wildly are made alike first |
+//! | `constant` | channels that are the same for every picture are taken out |
 
 pub mod calibrate;
+pub mod constant;
 pub mod equalise;
 pub mod float;
 pub mod multiplier;

@@ -40,6 +40,12 @@ pub enum RetrainError {
     /// A model of our own making does not read or run.
     #[error("the network makes no valid model: {0}")]
     Model(#[from] ReadError),
+    /// The model gave another answer with its constant channels taken out.
+    #[error(
+        "the model answers otherwise without its constant channels: a fault in posy, please report \
+         it with the network's file"
+    )]
+    Compact,
     /// The last layer does not run.
     #[error("the model's last layer does not run: {0}")]
     Engine(#[from] EngineError),
@@ -63,6 +69,20 @@ pub enum RetrainError {
     NoTrainingPhotos {
         /// The label.
         label: String,
+    },
+    /// The backbone has no last layer that could be adjusted, or its maps are missing.
+    #[error(
+        "the network does not end in a pointwise layer and a pool, so there is nothing to adjust; \
+         train with --trainer logistic"
+    )]
+    NothingToAdjust,
+    /// A photo that could be read a moment ago cannot be read again.
+    #[error("{}: {reason}; was it changed while posy ran? Run posy again", path.display())]
+    Variants {
+        /// Its file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
     },
     /// Too few photos could be read.
     #[error(

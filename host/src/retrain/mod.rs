@@ -3,10 +3,18 @@
 //! [`prepare`] does what does not depend on the split (finding photos, features), [`train`] the
 //! rest, so that many splits can be tried on one preparation.
 
+mod adjusted;
 mod error;
+mod files;
+mod loss;
 mod prepare;
 mod train;
 
+pub use adjusted::{Adjusted, Variants, prepare_variants};
 pub use error::RetrainError;
+pub use files::file;
+pub use loss::{Loss, LossError};
 pub use prepare::{Notice, Prepared, Settings, Skipped, prepare};
-pub use train::{Accuracy, Misclassified, Outcome, Tested, Trainer, train};
+pub use train::{
+    Accuracy, Heads, Misclassified, More, Outcome, Seen, Tested, Trainer, train, train_with,
+};

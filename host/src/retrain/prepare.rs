@@ -5,17 +5,19 @@ use std::path::PathBuf;
 
 use posy_shared::model::InputContract;
 
-use super::RetrainError;
+use super::{RetrainError, Variants};
 use crate::backbone::float::FloatRunner;
 use crate::backbone::load::Backbone;
 use crate::backbone::network::FloatNetwork;
 use crate::features::cache::Cache;
 use crate::features::extract::{self, Counts, Extraction, Extractor};
 use crate::features::extractors::{FloatExtractor, IntExtractor};
+use crate::features::pair::Pair;
 use crate::features::progress::Progress;
 use crate::head::Features;
 use crate::photos::duplicates::{Duplicates, duplicates_across_labels};
 use crate::photos::{Dataset, Photo, ScanOptions, ScanWarning, scan};
+use crate::verdict::UNKNOWN;
 
 /// What is prepared, and how.
 #[derive(Clone, Debug)]
@@ -86,6 +88,8 @@ pub struct Prepared {
     pub skipped: Vec<Skipped>,
     /// Where the features came from.
     pub counts: Counts,
+    /// Variants of the photos, where they are wanted; see [`prepare_variants`](super::prepare_variants).
+    pub variants: Option<Variants>,
 }
 
 /// Finds the photos, and computes or recalls their features.
@@ -122,7 +126,21 @@ pub fn prepare(
         extract::extract(&paths, extractor, cache.as_ref(), &options, &*progress)
     };
     let extractor_bytes = backbone.extractor(settings.input)?;
-    let int = extract(&IntExtractor::new(&extractor_bytes)?, "features")?;
+    let int_extractor = IntExtractor::new(&extractor_bytes)?;
+    let float_extractor = if settings.float {
+        let runner = FloatRunner::new(&FloatNetwork::from(&backbone.trained))?;
+        let sha256 = &backbone.trained.sha256;
+        Some(FloatExtractor::new(&extractor_bytes, runner, sha256)?)
+    } else {
+        None
+    };
+    let pair = float_extractor
+        .as_ref()
+        .map(|float| Pair::new(&int_extractor, float));
+    let int = match &pair {
+        Some(pair) => extract(&pair.integer(), "features")?,
+        None => extract(&int_extractor, "features")?,
+    };
     let counts = int.counts();
     let mut photos: Vec<Photo> = Vec::new();
     let mut int8: Vec<Vec<i8>> = Vec::new();
@@ -154,6 +172,7 @@ pub fn prepare(
     }
     dataset.labels = drop_empty_labels(dataset.labels, &mut photos);
     dataset.photos = photos;
+    unknown_last(&mut dataset);
     if dataset.labels.len() < 2 {
         return Err(RetrainError::TooFewLabels {
             folder: settings.image_dir.clone(),
@@ -164,14 +183,12 @@ pub fn prepare(
     let flat: Vec<i8> = int8.concat();
     let width = flat.len() / truth.len().max(1);
     let int8_features = Features::from_int8(width, &flat, truth.clone(), backbone.features())?;
-    let float_features = if settings.float {
-        let network = FloatNetwork::from(&backbone.trained);
-        let runner = FloatRunner::new(&network)?;
-        let extractor = FloatExtractor::new(&extractor_bytes, runner, &backbone.trained.sha256)?;
-        let float = extract(&extractor, "float reference")?;
-        Some(float_features(float, &kept, width, truth)?)
-    } else {
-        None
+    let float_features = match &pair {
+        Some(pair) => {
+            let float = extract(&pair.float(), "float reference")?;
+            Some(float_features(float, &kept, width, truth)?)
+        }
+        None => None,
     };
     Ok(Prepared {
         backbone,
@@ -182,7 +199,16 @@ pub fn prepare(
         float_features,
         skipped,
         counts,
+        variants: None,
     })
+}
+
+impl Prepared {
+    /// Labels that have a name; photos of [`UNKNOWN`] come after them.
+    pub fn known_labels(&self) -> usize {
+        let labels = &self.dataset.labels;
+        labels.len() - usize::from(labels.last().is_some_and(|label| label == UNKNOWN))
+    }
 }
 
 fn skip(skipped: &mut Vec<Skipped>, file: Skipped, notify: &mut dyn FnMut(Notice)) {
@@ -205,6 +231,23 @@ fn drop_empty_labels(labels: Vec<String>, photos: &mut [Photo]) -> Vec<String> {
     let kept = labels.into_iter().zip(number);
     kept.filter_map(|(label, number)| number.map(|_| label))
         .collect()
+}
+
+/// Gives the photos of none of the labels the last number. The photos stay in their order.
+fn unknown_last(dataset: &mut Dataset) {
+    let labels = &mut dataset.labels;
+    let Some(from) = labels.iter().position(|label| label == UNKNOWN) else {
+        return;
+    };
+    labels[from..].rotate_left(1);
+    let last = labels.len() - 1;
+    for photo in &mut dataset.photos {
+        photo.label = match photo.label {
+            label if label == from => last,
+            label if label > from => label - 1,
+            label => label,
+        };
+    }
 }
 
 /// The float features of the photos that have integer ones.

@@ -5,15 +5,19 @@ use rand::SeedableRng;
 use rand::seq::index::sample;
 use rand_chacha::ChaCha8Rng;
 
-use super::{Prepared, RetrainError};
-use crate::export::{Heading, classifier};
+use super::{Adjusted, Loss, Prepared, RetrainError, adjusted};
+use crate::backbone::network::IntNetwork;
+use crate::export::{Answering, Heading, classifier, compact_classifier, softmax_beta};
 use crate::head::int8::{self, IntHead};
+use crate::head::logistic::Strength;
 use crate::head::metrics::{Confusion, argmax};
 use crate::head::sgd::{self, Batch, StepReport};
-use crate::head::{Features, Head, logistic};
+use crate::head::watch::{OnMeasured, Unwatched, Watch};
+use crate::head::{Features, Head, logistic, tune};
 use crate::photos::split::{Bucket, Percentages, Rule, split};
 use crate::photos::split_file::SplitFile;
 use crate::run;
+use crate::verdict::{self, Decision, Judge, Photos, Report};
 
 /// How the head is trained.
 #[derive(Clone, Debug, PartialEq)]
@@ -22,6 +26,9 @@ pub enum Trainer {
     Logistic(logistic::Strength),
     /// Gradient descent, as `retrain.py` does it.
     Sgd(sgd::Options),
+    /// The last pointwise layer of the backbone and the head together, on variants of the photos,
+    /// which [`Prepared::variants`] must hold.
+    Adjust(tune::Options),
 }
 
 /// Which of the test photos the accuracy is measured on.
@@ -73,11 +80,29 @@ impl Accuracy {
 /// Index of a photo among the prepared ones, and the label that it is wrongly given.
 pub type Misclassified = (usize, usize);
 
+/// The last layer in every form that is exported.
+#[derive(Clone, Debug)]
+pub struct Heads {
+    /// As the board computes it.
+    pub int: IntHead,
+    /// What that was quantised from.
+    pub real: Head,
+    /// That of the float network, trained on its own features.
+    pub float: Option<Head>,
+    /// What the softmax multiplies logits by, so that scores are calibrated.
+    pub beta: f32,
+}
+
 /// A trained model and how good it is.
 #[derive(Clone, Debug)]
 pub struct Outcome {
     /// The bytes of the `.posy` file.
     pub model: Vec<u8>,
+    /// The same network with its constant channels, whose last layer reads all features: for
+    /// judging photos by their features. Its logits are those of `model`.
+    pub whole: Vec<u8>,
+    /// The last layer.
+    pub heads: Heads,
     /// The penalty's strength that was chosen, where there was one to choose.
     pub c: Option<f64>,
     /// Which photo is in which part.
@@ -92,12 +117,80 @@ pub struct Outcome {
     pub float: Option<Accuracy>,
     /// Truth against answer of the integer pipeline on the test photos.
     pub confusion: Confusion,
+    /// Photos that were tested on, by their indices among the prepared ones.
+    pub tested: Vec<usize>,
+    /// The float network's logits of these, row-major `[N, K]`, where it ran.
+    pub float_logits: Option<Vec<f32>>,
     /// Test photos that the integer pipeline names wrongly.
     pub misclassified: Vec<Misclassified>,
+    /// What the float network with its own head answers for each of them, where it ran.
+    pub float_answers: Option<Vec<usize>>,
+    /// Validation and test photos, named by the float network and by the integer one, where both ran.
+    pub loss: Option<Loss>,
+    /// How sure answers are, when none is given, and what came of it.
+    pub verdict: Report,
+    /// The adjusted network, where one was.
+    pub adjusted: Option<Adjusted>,
 }
 
-/// Divides the photos by `rule`, trains, and measures on the test photos that `tested` says.
-/// `report` hears of the integer head's steps.
+impl Outcome {
+    /// The network that the model was made of, and what it makes of the photos.
+    pub fn seen<'a>(&'a self, prepared: &'a Prepared) -> Seen<'a> {
+        Seen::of(prepared, self.adjusted.as_ref())
+    }
+}
+
+/// An integer network and its features of all photos.
+#[derive(Clone, Copy, Debug)]
+pub struct Seen<'a> {
+    /// The network, to its features.
+    pub int: &'a IntNetwork,
+    /// Features `[N, D]` as the board computes them.
+    pub int8: &'a [Vec<i8>],
+    /// The same as real numbers.
+    pub features: &'a Features,
+}
+
+impl<'a> Seen<'a> {
+    fn of(prepared: &'a Prepared, adjusted: Option<&'a Adjusted>) -> Self {
+        match adjusted {
+            Some(adjusted) => Seen {
+                int: &adjusted.network,
+                int8: &adjusted.int8,
+                features: &adjusted.features,
+            },
+            None => Seen {
+                int: &prepared.backbone.int,
+                int8: &prepared.int8,
+                features: &prepared.int8_features,
+            },
+        }
+    }
+}
+
+/// What [`train_with`] does besides.
+#[derive(Clone, Debug, Default)]
+pub struct More {
+    /// How scores are calibrated and pictures rejected.
+    pub verdict: verdict::Options,
+    /// An earlier split, whose photos keep their part.
+    pub earlier: Option<SplitFile>,
+}
+
+impl More {
+    /// Nothing: scores as they come, an answer to everything. Where only accuracy is wanted, it saves
+    /// the training of the heads that this takes.
+    pub const NOTHING: Self = More {
+        verdict: verdict::Options {
+            rejection: verdict::Rejection::Off,
+            rejected: 0.0,
+            calibrate: false,
+        },
+        earlier: None,
+    };
+}
+
+/// [`train_with`] and [`More::NOTHING`].
 ///
 /// # Errors
 /// See [`RetrainError`].
@@ -109,7 +202,28 @@ pub fn train(
     tested: Tested,
     report: &mut dyn FnMut(&StepReport),
 ) -> Result<Outcome, RetrainError> {
-    let split = split(&prepared.dataset, rule, percentages);
+    let (more, watch) = (&More::NOTHING, &mut OnMeasured(report));
+    train_with(prepared, rule, percentages, trainer, tested, more, watch)
+}
+
+/// Divides the photos by `rule`, trains, and measures on the test photos that `tested` says.
+/// `watch` hears of the integer head's training. `more` says what else is decided and kept.
+///
+/// # Errors
+/// See [`RetrainError`].
+pub fn train_with(
+    prepared: &Prepared,
+    rule: &Rule,
+    percentages: Percentages,
+    trainer: &Trainer,
+    tested: Tested,
+    more: &More,
+    watch: &mut dyn Watch,
+) -> Result<Outcome, RetrainError> {
+    let mut split = split(&prepared.dataset, rule, percentages);
+    if let Some(earlier) = &more.earlier {
+        split = earlier.keep(&prepared.dataset, rule, percentages, split);
+    }
     let photos_in = |bucket| split.photos(bucket).collect::<Vec<usize>>();
     let (training, validation, testing) = (
         photos_in(Bucket::Training),
@@ -126,22 +240,62 @@ pub fn train(
     let labels = prepared.dataset.labels.len();
     let part = |features: &Features| (features.select(&training), features.select(&validation));
 
+    let mut float_logits = None;
     let float = match &prepared.float_features {
         None => None,
         Some(features) => {
             let (seen, chosen_on) = part(features);
-            let (head, _) = fit(&seen, &chosen_on, labels, trainer, &mut |_| {})?;
+            let (head, _) = fit(&seen, &chosen_on, labels, trainer, &mut Unwatched)?;
             let confusion = Confusion::of(&head, &features.select(&testing));
-            Some(Accuracy {
+            float_logits = Some(head.logits_of(&features.select(&testing)));
+            let accuracy = Accuracy {
                 right: confusion.right(),
                 photos: testing.len(),
-            })
+            };
+            Some((accuracy, head))
         }
     };
+    let float_head = float.as_ref().map(|(_, head)| head.clone());
+    let float = float.map(|(accuracy, _)| accuracy);
 
-    let (seen, chosen_on) = part(&prepared.int8_features);
-    let (head, c) = fit(&seen, &chosen_on, labels, trainer, report)?;
-    let head = int8::quantise(&head, prepared.backbone.features(), &[&seen, &chosen_on])?;
+    let float_answers = float_logits.as_ref().map(|logits: &Vec<f32>| {
+        let rows = logits.chunks_exact(labels);
+        rows.map(argmax).collect()
+    });
+
+    let adjusted = match trainer {
+        Trainer::Adjust(options) => {
+            let strength = Strength::default();
+            Some(adjusted::adjust(
+                prepared,
+                &training,
+                &validation,
+                strength,
+                options,
+            )?)
+        }
+        _ => None,
+    };
+    let network = Seen::of(prepared, adjusted.as_ref());
+    let (seen, chosen_on) = part(network.features);
+    let (head, c) = match (&adjusted, &prepared.variants) {
+        (Some(Adjusted { head, c, .. }), _) => (head.clone(), Some(*c)),
+        (None, Some(variants)) => {
+            let seen = adjusted::features_of_variants(prepared, variants, &training)?;
+            fit(&seen, &chosen_on, labels, trainer, watch)?
+        }
+        (None, None) => fit(&seen, &chosen_on, labels, trainer, watch)?,
+    };
+    let real_head = head;
+    let head = int8::quantise(
+        &real_head,
+        prepared.backbone.features(),
+        &[&seen, &chosen_on],
+    )?;
+
+    let pool = sorted(&[&training, &validation]);
+    let decision = decide(prepared, &network, &pool, trainer, c, more.verdict)?;
+    let answering = decision.answering(head.output);
 
     let counts = [training.len(), validation.len(), testing.len()];
     let (rule_name, seed) = match *rule {
@@ -162,14 +316,54 @@ pub fn train(
         float_accuracy: float.and_then(Accuracy::share).map(|share| share as f32),
         int8_accuracy: None,
     };
-    // Measured on the model itself, then written into it.
-    let unmeasured = write(prepared, &head, provenance)?;
-    let model = Model::read(&unmeasured)?;
-    let (int8_validation, _, _) = measure(&model, prepared, &validation)?;
-    let (int8, confusion, misclassified) = measure(&model, prepared, &testing)?;
+    // Measured with all features, of which the model itself then reads those that vary.
+    let heading = heading(prepared, &answering, provenance);
+    let whole = classifier(network.int, &head, &heading)?;
+    let model = Model::read(&whole)?;
+    let (int8_validation, _, _) = measure(&model, prepared, network.int8, &validation)?;
+    let (int8, confusion, misclassified) = measure(&model, prepared, network.int8, &testing)?;
     provenance.int8_accuracy = int8.share().map(|share| share as f32);
+    let loss = float_head
+        .as_ref()
+        .zip(prepared.float_features.as_ref())
+        .map(|(float, features)| {
+            let mut loss = Loss::default();
+            for photo in validation.iter().chain(&testing).copied() {
+                let truth = prepared.dataset.photos[photo].label;
+                let answer = named(&model, &network.int8[photo])?;
+                let by_float = argmax(&float.logits(features.row(photo)));
+                loss.count(by_float == truth, answer == truth);
+            }
+            Ok::<_, RetrainError>(loss)
+        })
+        .transpose()?;
+    let plain = softmax_beta(head.output.scale);
+    let verdict = verdict::report(
+        &model,
+        decision,
+        plain,
+        testing.iter().map(|&photo| {
+            let label = prepared.dataset.photos[photo].label;
+            (network.int8[photo].as_slice(), label)
+        }),
+    )?;
+    let heading = Heading {
+        provenance,
+        ..heading
+    };
+    let compact = compact_classifier(network.int, &head, &heading)?;
+    if Model::read(&compact)?.golden().logits != model.golden().logits {
+        return Err(RetrainError::Compact);
+    }
     Ok(Outcome {
-        model: write(prepared, &head, provenance)?,
+        model: compact,
+        whole,
+        heads: Heads {
+            int: head,
+            real: real_head,
+            float: float_head,
+            beta: 1.0 / answering.temperature,
+        },
         c,
         split: SplitFile::new(&prepared.dataset, rule.clone(), percentages, &split),
         counts,
@@ -177,8 +371,72 @@ pub fn train(
         int8_validation,
         float,
         confusion,
+        tested: testing,
+        float_logits,
         misclassified,
+        float_answers,
+        loss,
+        verdict,
+        adjusted,
     })
+}
+
+/// The photos of several parts in the order of the data set.
+fn sorted(parts: &[&[usize]]) -> Vec<usize> {
+    let mut photos = parts.concat();
+    photos.sort_unstable();
+    photos
+}
+
+/// Decides on the photos of `pool` by heads trained as the model's own, at the same strength. Where
+/// a layer was adjusted, it is adjusted again for each of them, so that no photo is judged by a
+/// layer that has learned it.
+fn decide(
+    prepared: &Prepared,
+    network: &Seen<'_>,
+    pool: &[usize],
+    trainer: &Trainer,
+    c: Option<f64>,
+    options: verdict::Options,
+) -> Result<Decision, RetrainError> {
+    let labels = prepared.dataset.labels.len();
+    let rows = |all: &[Vec<i8>]| pool.iter().map(|&photo| all[photo].clone()).collect();
+    let photos = Photos {
+        rows: rows(network.int8),
+        features: network.features.select(pool),
+        known: prepared.known_labels(),
+        labels,
+    };
+    let strength = c.map_or_else(Strength::default, Strength::Fixed);
+    let trainer = match trainer {
+        Trainer::Logistic(_) => Trainer::Logistic(strength),
+        trainer => trainer.clone(),
+    };
+    verdict::decide(&photos, options, &|others| {
+        if let Trainer::Adjust(options) = &trainer {
+            let others: Vec<usize> = others.iter().map(|&index| pool[index]).collect();
+            let adjusted = adjusted::adjust(prepared, &others, &[], strength, options)?;
+            return Ok(Judge {
+                rows: Some(rows(&adjusted.int8)),
+                features: Some(adjusted.features.select(pool)),
+                head: adjusted.head,
+            });
+        }
+        let training = photos.features.select(others);
+        let nothing = training.select(&[]);
+        let (head, _) = fit(&training, &nothing, labels, &trainer, &mut Unwatched)?;
+        Ok(Judge {
+            head,
+            rows: None,
+            features: None,
+        })
+    })
+}
+
+/// The answer of the model's last layer: of its logits the greatest.
+fn named(model: &Model<'_>, features: &[i8]) -> Result<usize, RetrainError> {
+    let outputs = run::head(model, features)?;
+    Ok(argmax(&outputs[..model.logit_len()]))
 }
 
 fn fit(
@@ -186,45 +444,51 @@ fn fit(
     validation: &Features,
     labels: usize,
     trainer: &Trainer,
-    report: &mut dyn FnMut(&StepReport),
+    watch: &mut dyn Watch,
 ) -> Result<(Head, Option<f64>), RetrainError> {
     Ok(match trainer {
         Trainer::Logistic(strength) => {
-            let trained = logistic::train(training, validation, labels, *strength)?;
+            let trained = logistic::train_watched(training, validation, labels, *strength, watch)?;
+            (trained.head, Some(trained.c))
+        }
+        // Of the float network, which keeps its layers.
+        Trainer::Adjust(_) => {
+            let strength = logistic::Strength::default();
+            let trained = logistic::train(training, validation, labels, strength)?;
             (trained.head, Some(trained.c))
         }
         Trainer::Sgd(options) => {
-            let head = sgd::train(training, validation, labels, options, |step| report(step))?;
+            let head = sgd::train_watched(training, validation, labels, options, watch)?;
             (head, None)
         }
     })
 }
 
-fn write(
+fn heading<'a>(
     prepared: &Prepared,
-    head: &IntHead,
-    provenance: Provenance<'_>,
-) -> Result<Vec<u8>, RetrainError> {
-    let heading = Heading {
+    answering: &Answering,
+    provenance: Provenance<'a>,
+) -> Heading<'a> {
+    Heading {
         input: prepared.input,
-        labels: prepared.dataset.labels.clone(),
-        unknown_below: 0,
+        labels: prepared.dataset.labels[..prepared.known_labels()].to_vec(),
+        answering: answering.clone(),
         provenance,
-    };
-    Ok(classifier(&prepared.backbone.int, head, &heading)?)
+    }
 }
 
 /// What the model's last layer makes of the photos' features.
 fn measure(
     model: &Model<'_>,
     prepared: &Prepared,
+    int8: &[Vec<i8>],
     photos: &[usize],
 ) -> Result<(Accuracy, Confusion, Vec<Misclassified>), RetrainError> {
     let mut pairs = Vec::with_capacity(photos.len());
     let mut wrong = Vec::new();
     for &photo in photos {
         let truth = prepared.dataset.photos[photo].label;
-        let answer = argmax(&run::head(model, &prepared.int8[photo])?);
+        let answer = named(model, &int8[photo])?;
         pairs.push((truth, answer));
         if answer != truth {
             wrong.push((photo, answer));

@@ -204,6 +204,9 @@ impl<'r, K: Kernels> Engine<'r, '_, K> {
                     Op::Dense => {
                         let params = self.model.dense_params(index);
                         self.kernels.dense(&params, row, scratch, output);
+                        if index + 1 == self.model.layers().len() {
+                            self.model.complete(row, output);
+                        }
                     }
                     _ => {
                         let params = self.model.add_params(index);

@@ -3,6 +3,8 @@
 //! Here is the flow of rows; `layer.rs` runs one layer.
 
 mod layer;
+#[cfg(feature = "alloc")]
+mod tail;
 
 use core::fmt;
 
@@ -378,5 +380,6 @@ pub fn run_head(model: &Model<'_>, features: &[i8], logits: &mut [i8]) -> Result
         }
     }
     Scalar.dense(&model.dense_params(index), features, &mut [], logits);
+    model.complete(features, logits);
     Ok(())
 }

@@ -169,7 +169,9 @@ mod tests {
     #[test]
     fn ycbcr_is_the_formula() {
         let mut differing = 0;
-        for colour in 0..1u32 << 24 {
+        // Miri is some thousand times slower, and arithmetic is no concern of its.
+        let step = if cfg!(miri) { 65_537 } else { 1 };
+        for colour in (0..1u32 << 24).step_by(step) {
             let [_, y, cb, cr] = colour.to_be_bytes();
             let (fy, fcb, fcr) = (y as f64, cb as f64 - 128.0, cr as f64 - 128.0);
             let exact = [

@@ -31,12 +31,13 @@ pub mod armv6m;
 pub mod conformance;
 #[cfg(all(target_arch = "arm", feature = "dsp"))]
 pub mod dsp;
+pub mod dual;
 mod packed;
 mod params;
 pub mod requant;
 pub mod scalar;
 mod scratch;
-#[cfg(all(feature = "std", target_arch = "x86_64"))]
+#[cfg(feature = "std")]
 pub mod simd;
 #[cfg(all(target_arch = "arm", any(feature = "armv6m", feature = "dsp")))]
 mod stage;

@@ -43,6 +43,11 @@ impl<'a> I32s<'a> {
         self.0.is_empty()
     }
 
+    /// The entries of a range; none where it is not in the table.
+    pub fn part(self, range: core::ops::Range<usize>) -> I32s<'a> {
+        I32s(self.0.get(range).unwrap_or_default())
+    }
+
     /// Where the table lies.
     pub const fn as_ptr(self) -> *const i32 {
         self.0.as_ptr().cast()
@@ -76,12 +81,16 @@ pub struct OutputStage<'a> {
     pub min: i8,
     /// Upper clamp.
     pub max: i8,
-    /// Whether no channel shifts left and no sum, bias included, exceeds 2^30: kernels may then
-    /// double sums.
+    /// Whether all shifts are [narrow](OutputStage::NARROW_SHIFTS) and no sum, bias included, exceeds
+    /// 2^30: kernels may then double sums.
     pub narrow: bool,
 }
 
 impl OutputStage<'_> {
+    /// Shifts of a narrow stage: not to the left, and no further to the right than what leaves room to
+    /// add a zero point before it.
+    pub const NARROW_SHIFTS: core::ops::RangeInclusive<i8> = -22..=0;
+
     /// Output of `channel` for the sum of its products: bias, rescale, zero point, clamp.
     pub fn apply(&self, channel: usize, sum: i32) -> i8 {
         let scale = Multiplier {

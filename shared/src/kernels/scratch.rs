@@ -40,8 +40,8 @@ pub(crate) const fn armv6m(terms: usize, width: usize) -> usize {
     terms.next_multiple_of(TERMS) * (2 + pixels / 2)
 }
 
-/// Words of scratch that suffice for the kernels of any board, for sums over `terms` terms in rows of
-/// `width` pixels.
+/// Words of scratch that suffice for the kernels of any board, for each core that works, for sums over
+/// `terms` terms in rows of `width` pixels.
 pub const fn board_scratch_len(terms: usize, width: usize) -> usize {
     let (dsp, armv6m) = (dsp(terms, width), armv6m(terms, width));
     if dsp > armv6m { dsp } else { armv6m }

@@ -1,7 +1,7 @@
 //! What must hold of layers so that running them cannot fail.
 
 use super::layer::{Layer, Op, Shape};
-use crate::kernels::{I32s, Packed};
+use crate::kernels::{I32s, OutputStage, Packed};
 
 /// What is wrong with a layer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -159,7 +159,7 @@ fn check_weights(layer: &Layer, block: &[u8]) -> Result<bool, LayerFault> {
         if bound > most {
             return Err(LayerFault::Overflow);
         }
-        narrow &= shift <= 0 && bound < NARROW;
+        narrow &= OutputStage::NARROW_SHIFTS.contains(&shift) && bound < NARROW;
     }
     Ok(narrow)
 }

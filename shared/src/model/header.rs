@@ -29,6 +29,39 @@ pub struct Verdict {
     pub beta: Beta,
     /// Scores below this, in 1/65536, are reported as unknown; 0 for never.
     pub unknown_below: u32,
+    /// Whether a logit of "none of these" follows those of the labels. It has a part in the scores,
+    /// and no name: where it is the greatest, the answer is unknown.
+    pub unknown_logit: bool,
+    /// What a picture must be like to be believed; none where any is.
+    pub acceptance: Option<Acceptance>,
+}
+
+/// How like the training photos a picture must be to be given a label. The last of the model's
+/// outputs is then its [familiarity](crate::familiarity).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Acceptance {
+    /// Offset of the tables in the weight block: for D features and M prototypes D centres (int8),
+    /// D scales (u16, little-endian), M x D prototypes (int8).
+    pub table: u32,
+    /// Number of prototypes, M.
+    pub prototypes: u16,
+    /// Brings the cosine to int8; see [`Familiarity`](crate::familiarity::Familiarity).
+    pub multiplier: u32,
+    /// Weight of the greatest logit of a label.
+    pub logit_weight: u16,
+    /// Weight of the familiarity.
+    pub familiarity_weight: u16,
+    /// A weighted sum below this is reported as unknown.
+    pub accepted_from: i32,
+}
+
+impl Acceptance {
+    /// Whether a picture is given a label, whose logit is the greatest.
+    pub fn accepts(&self, logit: i8, familiarity: i8) -> bool {
+        let sum = i32::from(logit) * i32::from(self.logit_weight)
+            + i32::from(familiarity) * i32::from(self.familiarity_weight);
+        sum >= self.accepted_from
+    }
 }
 
 /// Where a model comes from. For people and reports; running does not need it.

@@ -12,8 +12,12 @@ mod read;
 mod write;
 
 pub use check::LayerFault;
-pub use header::{Golden, GoldenRows, InputContract, MAX_LABELS, Provenance, SplitFacts, Verdict};
+pub use header::{
+    Acceptance, Golden, GoldenRows, InputContract, MAX_LABELS, Provenance, SplitFacts, Verdict,
+};
 pub use layer::{Layer, MAX_LAYERS, Op, Padding, Shape};
 pub use read::{FORMAT_VERSION, MAGIC, Model, PRELUDE_LEN, ReadError};
 #[cfg(feature = "alloc")]
-pub use write::{AddTables, ChannelTables, LayerSpec, ModelSpec, Tables, WriteError, write};
+pub use write::{
+    AcceptanceSpec, AddTables, ChannelTables, LayerSpec, ModelSpec, Tables, WriteError, write,
+};

@@ -6,8 +6,9 @@ use heapless::Vec;
 use serde::Deserialize;
 
 use super::check::{LayerFault, check_layer, region};
-use super::header::{Golden, InputContract, MAX_LABELS, Provenance, Verdict};
-use super::layer::{Layer, MAX_LAYERS, Shape};
+use super::header::{Acceptance, Golden, InputContract, MAX_LABELS, Provenance, Verdict};
+use super::layer::{Layer, MAX_LAYERS, Op, Shape};
+use crate::familiarity::{Familiarity, MAX_FEATURES};
 use crate::plan::{Plan, PlanError};
 use crate::preprocess::{MAX_OUTPUT_SIDE, PixelMap};
 
@@ -15,7 +16,7 @@ use crate::preprocess::{MAX_OUTPUT_SIDE, PixelMap};
 pub const MAGIC: [u8; 4] = *b"POSY";
 
 /// The version that this code writes, and the only one that it reads.
-pub const FORMAT_VERSION: u16 = 2;
+pub const FORMAT_VERSION: u16 = 3;
 
 /// Bytes before the header: magic, version, zero, header length, total length, CRC-32.
 pub const PRELUDE_LEN: usize = 20;
@@ -70,7 +71,7 @@ pub enum ReadError {
         /// Bytes that the plan takes.
         found: usize,
     },
-    /// The labels are not one for each logit, or one is empty or there twice.
+    /// The labels are not one for each of their logits, or one is empty or there twice.
     Labels,
     /// The input is no RGB picture of a size that the preprocessing makes, or the tables for pixels
     /// or scores, or the golden check, do not fit the model.
@@ -288,6 +289,7 @@ impl<'a> Model<'a> {
             && self.golden.logits.len() == self.output_len()
             && self.verdict.beta.is_valid()
             && self.verdict.unknown_below <= 1 << 16
+            && self.check_acceptance()
         {
             Ok(())
         } else {
@@ -295,10 +297,61 @@ impl<'a> Model<'a> {
         }
     }
 
+    /// Whether the tables of familiarity are those of the features, where there are any.
+    fn check_acceptance(&self) -> bool {
+        let Some(acceptance) = &self.verdict.acceptance else {
+            return true;
+        };
+        let features = self.last_dense().map_or(0, |layer| layer.input.len());
+        (1..=MAX_FEATURES).contains(&features)
+            && acceptance.prototypes > 0
+            && self.familiarity_tables(acceptance, features).is_some()
+    }
+
+    /// The last layer, where it is fully connected.
+    fn last_dense(&self) -> Option<&Layer> {
+        self.layers.last().filter(|layer| layer.op == Op::Dense)
+    }
+
+    fn familiarity_tables(
+        &self,
+        acceptance: &Acceptance,
+        features: usize,
+    ) -> Option<Familiarity<'a>> {
+        let prototypes = features.checked_mul(acceptance.prototypes.into())?;
+        let len = prototypes.checked_add(features.checked_mul(3)?)?;
+        let (centre, rest) =
+            region(self.block, acceptance.table, len)?.split_at_checked(features)?;
+        let (scale, prototypes) = rest.split_at_checked(2 * features)?;
+        Some(Familiarity {
+            centre: bytemuck::cast_slice(centre),
+            scale,
+            prototypes: bytemuck::cast_slice(prototypes),
+            multiplier: acceptance.multiplier,
+        })
+    }
+
+    /// The tables of familiarity, where the model has them.
+    pub fn familiarity(&self) -> Option<Familiarity<'a>> {
+        let acceptance = self.verdict.acceptance.as_ref()?;
+        self.familiarity_tables(acceptance, self.last_dense()?.input.len())
+    }
+
+    /// Writes into the outputs of the last layer what does not come of its sums.
+    pub(crate) fn complete(&self, features: &[i8], outputs: &mut [i8]) {
+        if let (Some(tables), Some(last)) = (self.familiarity(), outputs.last_mut()) {
+            *last = tables.of(features);
+        }
+    }
+
     fn check_labels(&self) -> Result<(), ReadError> {
         let count = self.labels().count();
         let ended = self.labels.is_empty() || self.labels.ends_with('\n');
-        let one_each = count == 0 || count == self.output_len();
+        let others = self.other_outputs();
+        let one_each = match count {
+            0 => others == 0,
+            _ => count + others == self.output_len(),
+        };
         let clean = self
             .labels()
             .all(|label| !label.is_empty() && !label.chars().any(char::is_control));
@@ -356,9 +409,29 @@ impl<'a> Model<'a> {
         }
     }
 
-    /// Numbers that the last layer gives: logits, or features where there are no labels.
+    /// Numbers that the last layer gives: logits of the labels, then that of "none of these" and the
+    /// familiarity where the [verdict](Verdict) has them; or features where there are no labels.
     pub fn output_len(&self) -> usize {
         self.layers().last().map_or(0, |layer| layer.output.len())
+    }
+
+    /// Outputs behind the labels' logits: that of "none of these" and the familiarity.
+    const fn other_outputs(&self) -> usize {
+        self.verdict.unknown_logit as usize + self.verdict.acceptance.is_some() as usize
+    }
+
+    /// Outputs that are logits: of the labels, and of "none of these" where there is one.
+    pub fn logit_len(&self) -> usize {
+        self.output_len()
+            .saturating_sub(self.verdict.acceptance.is_some() as usize)
+    }
+
+    /// Number of labels.
+    pub fn label_len(&self) -> usize {
+        match self.labels.is_empty() {
+            true => 0,
+            false => self.output_len().saturating_sub(self.other_outputs()),
+        }
     }
 
     /// The labels in the order of the logits; none for a model whose output is features.

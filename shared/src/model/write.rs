@@ -5,7 +5,7 @@ use alloc::vec;
 use alloc::vec::Vec;
 use core::fmt;
 
-use super::header::{Golden, GoldenRows, Header, InputContract, Provenance, Verdict};
+use super::header::{Acceptance, Golden, GoldenRows, Header, InputContract, Provenance, Verdict};
 use super::layer::{Layer, MAX_LAYERS, Op};
 use super::read::{BLOCK_ALIGN, CRC, FORMAT_VERSION, MAGIC, Model, PRELUDE_LEN, ReadError};
 use crate::engine::{Engine, EngineError};
@@ -54,6 +54,20 @@ pub struct AddTables {
     pub output: Multiplier,
 }
 
+/// [`Acceptance`] with its tables, D features and M prototypes; the offset in `facts` and the number
+/// of prototypes are filled in by the writer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AcceptanceSpec {
+    /// Weights and threshold.
+    pub facts: Acceptance,
+    /// Means of the features, `[D]`.
+    pub centre: Vec<i8>,
+    /// What features are multiplied by, `[D]`, in 256ths.
+    pub scale: Vec<u16>,
+    /// `[M, D]`.
+    pub prototypes: Vec<i8>,
+}
+
 /// Everything that goes into a file.
 #[derive(Clone, Debug)]
 pub struct ModelSpec<'a> {
@@ -65,8 +79,11 @@ pub struct ModelSpec<'a> {
     pub pixel_table: Option<[u8; 768]>,
     /// In the order of the logits; none for a model whose output is features.
     pub labels: Vec<String>,
-    /// How logits become an answer.
+    /// How logits become an answer; [`Verdict::acceptance`] is filled in by the writer.
     pub verdict: Verdict,
+    /// What a picture must be like to be believed. The last layer must then have one output more
+    /// than there are logits, whose own numbers are not looked at.
+    pub acceptance: Option<AcceptanceSpec>,
     /// Where the model comes from.
     pub provenance: Provenance<'a>,
 }
@@ -81,6 +98,8 @@ pub enum WriteError {
         /// Which layer.
         layer: usize,
     },
+    /// The tables of familiarity are not of one number of features, or of too many prototypes.
+    Acceptance,
     /// The file would exceed 4 GiB or the header does not encode.
     TooLarge,
     /// What was written does not read.
@@ -94,6 +113,7 @@ impl fmt::Display for WriteError {
         match self {
             Self::Plan(error) => write!(f, "the network has no memory plan: {error}"),
             Self::Tables { layer } => write!(f, "layer {layer} has tables of another kind or size"),
+            Self::Acceptance => write!(f, "the tables of familiarity are of another size"),
             Self::TooLarge => write!(f, "the model is too large for its file format"),
             Self::Read(error) => write!(f, "the network makes no valid model: {error}"),
             Self::Run(error) => write!(f, "the model does not run: {error}"),
@@ -125,6 +145,11 @@ pub fn write(spec: &ModelSpec<'_>) -> Result<Vec<u8>, WriteError> {
         input.table = Some(align(&mut block, BLOCK_ALIGN)?);
         block.extend_from_slice(table);
     }
+    let mut verdict = spec.verdict;
+    verdict.acceptance = match &spec.acceptance {
+        Some(acceptance) => Some(append_acceptance(&mut block, acceptance)?),
+        None => None,
+    };
     let plan = plan::search(&layers).map_err(WriteError::Plan)?;
     let labels: String = spec.labels.iter().flat_map(|label| [label, "\n"]).collect();
     let output_len = layers.last().map_or(0, |layer| layer.output.len());
@@ -135,7 +160,7 @@ pub fn write(spec: &ModelSpec<'_>) -> Result<Vec<u8>, WriteError> {
         cuts: &plan.cuts,
         arena_len: plan.arena_len as u32,
         labels: &labels,
-        verdict: spec.verdict,
+        verdict,
         provenance: spec.provenance,
         golden: Golden {
             seed: GOLDEN_SEED,
@@ -192,6 +217,24 @@ fn append_layer(block: &mut Vec<u8>, index: usize, spec: &LayerSpec) -> Result<L
         _ => return Err(wrong),
     }
     Ok(layer)
+}
+
+/// Appends the tables of familiarity.
+fn append_acceptance(block: &mut Vec<u8>, spec: &AcceptanceSpec) -> Result<Acceptance, WriteError> {
+    let features = spec.centre.len();
+    let prototypes = spec.prototypes.len() / features.max(1);
+    if spec.scale.len() != features || spec.prototypes.len() != prototypes * features {
+        return Err(WriteError::Acceptance);
+    }
+    let table = align(block, BLOCK_ALIGN)?;
+    block.extend(spec.centre.iter().map(|&centre| centre as u8));
+    block.extend(spec.scale.iter().flat_map(|scale| scale.to_le_bytes()));
+    block.extend(spec.prototypes.iter().map(|&number| number as u8));
+    Ok(Acceptance {
+        table,
+        prototypes: u16::try_from(prototypes).map_err(|_| WriteError::Acceptance)?,
+        ..spec.facts
+    })
 }
 
 fn encode(header: &Header<'_>, block: &[u8]) -> Result<Vec<u8>, WriteError> {

@@ -15,7 +15,7 @@ use super::preprocessor::Output;
 use super::reciprocal::Reciprocal;
 
 /// Area averaging, row by row.
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 pub(super) struct Area {
     source: Size,
     output: Size,
@@ -23,6 +23,17 @@ pub(super) struct Area {
     divide_down: Reciprocal,
     /// Units of height that the next output row still lacks.
     lacking: u32,
+    /// A faster way to the same numbers, where there is one.
+    #[cfg(all(feature = "std", target_arch = "x86_64"))]
+    pub(super) fast: Option<super::simd::Fast>,
+}
+
+/// A step on the way down.
+enum Step<'s> {
+    /// Adds so many times the row's means to the sums.
+    Add(&'s mut [[u32; 3]], u32),
+    /// The sums of an output row are whole.
+    Finish(&'s [[u32; 3]]),
 }
 
 impl Area {
@@ -33,6 +44,8 @@ impl Area {
             divide_across: Reciprocal::new(u32::from(source.width)),
             divide_down: Reciprocal::new(u32::from(source.height) * 256),
             lacking: u32::from(source.height),
+            #[cfg(all(feature = "std", target_arch = "x86_64"))]
+            fast: super::simd::Fast::area(source, output),
         }
     }
 
@@ -45,18 +58,41 @@ impl Area {
         sums: &mut [[u32; 3]],
         output: &mut Output<impl FnMut(&[i8])>,
     ) {
+        #[cfg(all(feature = "std", target_arch = "x86_64"))]
+        if let Some(mut fast) = self.fast.take() {
+            fast.average_across(pixels, self.divide_across, means);
+            let divide = self.divide_down;
+            self.down(sums, |step| match step {
+                Step::Add(sums, overlap) => fast.add(sums, overlap, means),
+                Step::Finish(sums) => output.row(fast.divide(sums, divide)),
+            });
+            self.fast = Some(fast);
+            return;
+        }
         self.average_across(pixels, means);
+        let divide = self.divide_down;
+        self.down(sums, |step| match step {
+            Step::Add(sums, overlap) => {
+                for (sum, mean) in sums.as_flattened_mut().iter_mut().zip(means.as_flattened()) {
+                    *sum += overlap * mean;
+                }
+            }
+            Step::Finish(sums) => {
+                output.row(sums.iter().map(|sum| sum.map(|s| divide.round(s) as u8)));
+            }
+        });
+    }
+
+    /// Takes the steps of one source row down: what of it belongs to which output rows.
+    fn down(&mut self, sums: &mut [[u32; 3]], mut take: impl FnMut(Step<'_>)) {
         let mut unused = u32::from(self.output.height);
         while unused > 0 {
             let overlap = unused.min(self.lacking);
-            for (sum, mean) in sums.as_flattened_mut().iter_mut().zip(means.as_flattened()) {
-                *sum += overlap * mean;
-            }
+            take(Step::Add(sums, overlap));
             unused -= overlap;
             self.lacking -= overlap;
             if self.lacking == 0 {
-                let divide = self.divide_down;
-                output.row(sums.iter().map(|sum| sum.map(|s| divide.round(s) as u8)));
+                take(Step::Finish(sums));
                 sums.fill([0; 3]);
                 self.lacking = u32::from(self.source.height);
             }

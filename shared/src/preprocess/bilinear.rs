@@ -48,7 +48,7 @@ impl Place {
 ///
 /// Source row `y` is held, sampled across, in slot `y % 2`: an output row reads two neighbouring
 /// rows, and is made as soon as the lower one is there.
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 pub(super) struct Bilinear {
     first_column: Place,
     /// Place of the next output row.
@@ -56,6 +56,9 @@ pub(super) struct Bilinear {
     rows_left: u16,
     last_source_row: u32,
     area: Reciprocal,
+    /// A faster way to the same numbers, where there is one.
+    #[cfg(all(feature = "std", target_arch = "x86_64"))]
+    pub(super) fast: Option<super::simd::Fast>,
 }
 
 impl Bilinear {
@@ -66,6 +69,8 @@ impl Bilinear {
             rows_left: output.height,
             last_source_row: u32::from(source.height).saturating_sub(1),
             area: Reciprocal::new(u32::from(output.width) * u32::from(output.height)),
+            #[cfg(all(feature = "std", target_arch = "x86_64"))]
+            fast: super::simd::Fast::bilinear(source, output),
         }
     }
 
@@ -103,6 +108,14 @@ impl Bilinear {
             let lower = slot(self.lower_row());
             let lower_weight = self.row.fraction;
             let upper_weight = self.row.denominator - lower_weight;
+            #[cfg(all(feature = "std", target_arch = "x86_64"))]
+            if let Some(fast) = &mut self.fast {
+                let weights = [upper_weight, lower_weight];
+                output.row(fast.mix([upper, lower], weights, self.area));
+                self.row.step();
+                self.rows_left -= 1;
+                continue;
+            }
             output.row(upper.iter().zip(lower).map(|(upper, lower)| {
                 [0, 1, 2].map(|c| {
                     self.area
@@ -116,7 +129,11 @@ impl Bilinear {
     }
 
     /// Samples one source row: each value `out` times the mixture of two pixels.
-    fn sample_across(&self, pixels: &[[u8; 3]], sampled: &mut [[u32; 3]]) {
+    fn sample_across(&mut self, pixels: &[[u8; 3]], sampled: &mut [[u32; 3]]) {
+        #[cfg(all(feature = "std", target_arch = "x86_64"))]
+        if let Some(fast) = &mut self.fast {
+            return fast.sum_across(pixels, sampled);
+        }
         let mut column = self.first_column;
         let last = pixels.len().saturating_sub(1);
         for sample in sampled {

@@ -34,6 +34,8 @@ mod error;
 mod preprocessor;
 mod reciprocal;
 mod region;
+#[cfg(all(feature = "std", target_arch = "x86_64"))]
+mod simd;
 
 #[cfg(test)]
 mod oracle_tests;

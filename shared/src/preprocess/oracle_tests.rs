@@ -25,6 +25,7 @@ fn resize(rgb: &[u8], source: Size, filter: Filter, output: Size) -> Vec<u8> {
 /// bytes are equal. At 192 and 224 f32 rounds, which decides otherwise on 543 of 331,776 bytes and 449
 /// of 451,584: all of them values that lie on a half, or within 0.0001 of it.
 #[test]
+#[cfg_attr(miri, ignore = "whole pictures")]
 fn bilinear_is_tensorflows() {
     let root = std::env::var_os("POSY_DATA")
         .map(PathBuf::from)
@@ -85,6 +86,7 @@ fn scene(source: Size) -> Vec<u8> {
 /// and rounded half up. (On the scene itself `BOX` would count each pixel whole or not at all, and in
 /// bytes Pillow rounds between its two passes, which moves a value by up to 1.)
 #[test]
+#[cfg_attr(miri, ignore = "whole pictures")]
 fn area_is_pillows_box() {
     let cases: [(Size, Size, &[u8]); 5] = [
         (size(1000, 700), size(7, 5), &BOX_1000X700_7X5),

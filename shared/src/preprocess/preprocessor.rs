@@ -15,7 +15,7 @@ pub const fn scratch_len(output_width: u16) -> usize {
 }
 
 /// The filter at work.
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 enum Sampler {
     LegacyBilinear(Bilinear),
     Area(Area),
@@ -107,6 +107,24 @@ impl<'s> Preprocessor<'s> {
             second: second.as_chunks_mut().0,
             finished,
         })
+    }
+
+    /// Keeps to the specification, where a faster way would be taken.
+    #[cfg(all(test, feature = "std", target_arch = "x86_64"))]
+    pub(super) fn use_plain_filters(&mut self) {
+        match &mut self.sampler {
+            Sampler::LegacyBilinear(bilinear) => bilinear.fast = None,
+            Sampler::Area(area) => area.fast = None,
+        }
+    }
+
+    /// Whether a faster way is taken.
+    #[cfg(all(test, feature = "std", target_arch = "x86_64"))]
+    pub(super) fn has_fast_filters(&self) -> bool {
+        match &self.sampler {
+            Sampler::LegacyBilinear(bilinear) => bilinear.fast.is_some(),
+            Sampler::Area(area) => area.fast.is_some(),
+        }
     }
 
     /// The part of the source that the output shows.

@@ -179,6 +179,7 @@ proptest! {
 
 /// The largest sums: white, 65,535 on a side.
 #[test]
+#[cfg_attr(miri, ignore = "millions of pixels")]
 fn the_longest_sides_do_not_overflow() {
     let white = vec![255; 3 * u16::MAX as usize];
     for (source, output) in [

@@ -5,18 +5,21 @@ use posy_shared::engine::Engine;
 use posy_shared::kernels::scalar::Scalar;
 use posy_shared::model::{Model, ReadError, write};
 
+/// From one damage to the next; Miri is some thousand times slower.
+const STEP: usize = if cfg!(miri) { 211 } else { 1 };
+
 #[test]
 fn no_damaged_file_is_read_and_none_panics() {
     let file = write(&spec(random_network(1_234))).unwrap();
     assert!(Model::read(&file).is_ok());
-    for length in 0..file.len() {
+    for length in (0..file.len()).step_by(STEP) {
         let error = Model::read(&file[..length]).expect_err("a truncated file was read");
         match length {
             0 => assert_eq!(error, ReadError::Empty),
             _ => assert_ne!(error, ReadError::Empty),
         }
     }
-    for bit in 0..file.len() * 8 {
+    for bit in (0..file.len() * 8).step_by(STEP) {
         let mut damaged = file.clone();
         damaged[bit / 8] ^= 1 << (bit % 8);
         assert!(Model::read(&damaged).is_err(), "bit {bit}");
@@ -45,7 +48,7 @@ fn a_file_that_reads_also_runs() {
     let header = 20 + u32::from_le_bytes(file[8..12].try_into().unwrap()) as usize;
     let crc = crc::Crc::<u32>::new(&crc::CRC_32_ISO_HDLC);
     let (mut read, mut refused) = (0, 0);
-    for at in 20..file.len().min(header + 400) {
+    for at in (20..file.len().min(header + 400)).step_by(STEP) {
         for value in [0, 1, 2, 0x7F, 0x80, 0xFF, file[at] ^ 1, file[at] ^ 0x40] {
             let mut damaged = file.clone();
             damaged[at] = value;
@@ -66,7 +69,7 @@ fn a_file_that_reads_also_runs() {
         }
     }
     assert!(
-        read > 100 && refused > 100,
+        read > 100 / STEP && refused > 100 / STEP,
         "{read} read, {refused} refused"
     );
 }

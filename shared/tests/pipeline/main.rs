@@ -1,6 +1,7 @@
 //! Random networks run by rows, in exactly the planned bytes, against the same networks computed
 //! map by map from the definition of each layer.
 
+mod acceptance;
 mod answers;
 mod definition;
 mod fuzz;
@@ -31,10 +32,13 @@ fn run(model: &Model<'_>, input: &[i8]) -> Vec<i8> {
     first
 }
 
+/// How many networks a test runs; Miri is some thousand times slower.
+const NETWORKS: u32 = if cfg!(miri) { 4 } else { 400 };
+
 #[test]
 fn random_networks_give_what_their_definition_gives() {
     let mut segments = 0;
-    for seed in 1..400 {
+    for seed in 1..NETWORKS {
         let layers = random_network(seed * 2_654_435);
         let mut seeded = Seeded(seed);
         let input: Vec<i8> = (0..layers[0].layer.input.len())
@@ -52,7 +56,7 @@ fn random_networks_give_what_their_definition_gives() {
         );
     }
     assert!(
-        segments > 800,
+        segments > 2 * NETWORKS as usize,
         "too few plans have several segments: {segments}"
     );
 }
@@ -60,7 +64,7 @@ fn random_networks_give_what_their_definition_gives() {
 /// That a network gives the same answer whatever its cuts is in `fuzz.rs`.
 #[test]
 fn no_single_cut_takes_less_memory_than_the_search_finds() {
-    for seed in 1..60 {
+    for seed in 1..NETWORKS.min(60) {
         let layers = random_network(seed * 7_919);
         let bare: Vec<Layer> = layers.iter().map(|spec| spec.layer).collect();
         let best = search(&bare).unwrap();

@@ -234,7 +234,10 @@ pub fn spec(layers: Vec<LayerSpec>) -> ModelSpec<'static> {
                 least_difference: -248,
             },
             unknown_below: 0,
+            unknown_logit: false,
+            acceptance: None,
         },
+        acceptance: None,
         provenance: Provenance {
             architecture: "random",
             backbone_sha256: [7; 32],

@@ -79,7 +79,7 @@ impl Raw {
             },
         );
         let header = postcard::to_allocvec(&header).unwrap();
-        let mut file = b"POSY\x02\0\0\0".to_vec();
+        let mut file = b"POSY\x03\0\0\0".to_vec();
         file.extend((header.len() as u32).to_le_bytes());
         file.extend([0; 8]);
         file.extend(header);

@@ -1,34 +1,68 @@
 //! Prints what models cost on the emulated Cortex-M0+, M4, M7 and M33: instructions per product, layer by
 //! layer and in total, from the first row in to the logits out.
 //!
-//!     cargo run --release -p posy-tests --bin profile -- MODEL.posy...
+//!     cargo run --release -p posy-tests --bin profile -- [--core CORE]... MODEL.posy... NETWORK.tflite...
+//!
+//! A network that has not been retrained is taken with its own classes, as a board would have it:
+//! without the channels that are the same for every picture. Instructions per product are then also
+//! given for the products of the network as its file has it; those of a retrained model are counted
+//! after its name. `--core cortex-m4` counts on that core alone.
 //!
 //! Instructions are counted by the emulator's clock, which takes one of each to be a nanosecond; the
 //! program makes sure of that with a loop whose instructions are known.
 
-use std::path::Path;
+use std::error::Error;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use posy::backbone::zoo::Architecture;
+use posy::device::Footprint;
+use posy::export::compact_extractor;
 use posy_shared::model::{Layer, Model};
 use posy_tests::emulator::{ARMV6M, MACHINES, Machine, Tools, profile};
+use posy_tests::networks::{heading, network};
 use posy_tests::scratch::Scratch;
 
 fn main() -> ExitCode {
-    let models: Vec<String> = std::env::args().skip(1).collect();
+    let mut models = Vec::new();
+    let mut machines = Vec::new();
+    let [m4, m7, m33] = MACHINES;
+    let all = [ARMV6M, m4, m7, m33];
+    let mut arguments = std::env::args().skip(1);
+    while let Some(argument) = arguments.next() {
+        if argument != "--core" {
+            models.push(argument);
+            continue;
+        }
+        let core = arguments.next().unwrap_or_default();
+        let found = all
+            .iter()
+            .find(|machine| machine.core.eq_ignore_ascii_case(&core));
+        let Some(machine) = found else {
+            let cores = all.map(|machine| machine.core.to_lowercase()).join(", ");
+            eprintln!("error: --core {core}: give one of {cores}");
+            return ExitCode::from(2);
+        };
+        machines.push(*machine);
+    }
     if models.is_empty() {
-        eprintln!("usage: profile MODEL.posy...");
+        eprintln!("usage: profile [--core CORE]... MODEL.posy... NETWORK.tflite...");
         return ExitCode::from(2);
+    }
+    if machines.is_empty() {
+        machines.extend(all);
     }
     let Some(tools) = Tools::find("profile") else {
         return ExitCode::FAILURE;
     };
     let scratch = Scratch::new();
-    let [m4, m7, m33] = MACHINES;
-    let machines = [ARMV6M, m4, m7, m33];
-    let programs = machines.map(|machine| tools.build(machine, scratch.path()));
+    let programs: Vec<PathBuf> = machines
+        .iter()
+        .map(|machine| tools.build(*machine, scratch.path()))
+        .collect();
     for path in models {
-        let file = match std::fs::read(&path) {
-            Ok(file) => file,
+        let (file, network_products) = match model_file(Path::new(&path)) {
+            Ok(found) => found,
             Err(error) => {
                 eprintln!("error: {path}: {error}");
                 return ExitCode::FAILURE;
@@ -43,8 +77,8 @@ fn main() -> ExitCode {
         };
         scratch.write("model.posy", &file);
         let mut counts = Vec::new();
-        for (machine, program) in machines.into_iter().zip(&programs) {
-            match profile(machine, program, scratch.path(), "model.posy") {
+        for (machine, program) in machines.iter().zip(&programs) {
+            match profile(*machine, program, scratch.path(), "model.posy") {
                 Ok(layers) => counts.push(layers),
                 Err(error) => {
                     eprintln!("error: {path} on {}: {error}", machine.core);
@@ -52,13 +86,44 @@ fn main() -> ExitCode {
                 }
             }
         }
-        print_table(&path, model.layers(), &machines, &counts);
+        let products = network_products.or_else(|| products_by_name(&model));
+        print_table(&path, model.layers(), &machines, &counts, products);
     }
     ExitCode::SUCCESS
 }
 
-/// The table of a model; `counts` has the instructions of each layer, for each machine.
-fn print_table(path: &str, layers: &[Layer], machines: &[Machine], counts: &[Vec<u64>]) {
+/// The bytes of a model, and the products of the network that it was made of, where `path` is that
+/// network.
+fn model_file(path: &Path) -> Result<(Vec<u8>, Option<u64>), Box<dyn Error>> {
+    if path
+        .extension()
+        .is_none_or(|extension| extension != "tflite")
+    {
+        return Ok((std::fs::read(path)?, None));
+    }
+    let network = network(path)?;
+    let layers = network.layers.iter();
+    let products = layers.map(|layer| layer.common.products()).sum();
+    Ok((compact_extractor(&network, &heading())?, Some(products)))
+}
+
+/// The products of the whole network that a retrained model says it was made of.
+fn products_by_name(model: &Model<'_>) -> Option<u64> {
+    let architecture: Architecture = model.provenance().architecture.parse().ok()?;
+    let labels = u16::try_from(model.output_len()).ok()?;
+    let footprint = Footprint::of_architecture(&architecture, labels).ok()?;
+    Some(footprint.products)
+}
+
+/// The table of a model; `counts` has the instructions of each layer, for each machine, and `network`
+/// the products of the network with all its channels, where it is known.
+fn print_table(
+    path: &str,
+    layers: &[Layer],
+    machines: &[Machine],
+    counts: &[Vec<u64>],
+    network: Option<u64>,
+) {
     let name = Path::new(path).file_name().unwrap_or_default();
     println!("{}", name.display());
     print!("{:>5}  {:<42}{:>12}", "layer", "what", "products");
@@ -89,6 +154,14 @@ fn print_table(path: &str, layers: &[Layer], machines: &[Machine], counts: &[Vec
         print!("{:>14}{:>7}", each(total, products), "");
     }
     println!();
+    if let Some(products) = network {
+        let what = "per product of the network, all channels";
+        print!("{:>5}  {what:<42}{products:>12}", "");
+        for &total in &totals {
+            print!("{:>14}{:>7}", each(total, products), "");
+        }
+        println!();
+    }
     print!("{:>5}  {:<42}{:>12}", "", "million instructions", "");
     for &total in &totals {
         print!("{:>14.2}{:>7}", total as f64 / 1e6, "");

@@ -11,7 +11,7 @@ fn threads_do_not_change_the_model() {
     let scratch = Scratch::new();
     let labels = ["daisy", "roses", "sunflowers", "tulips"];
     scratch.copy_photos(&flowers, "flowers", &labels, 25);
-    for trainer in ["logistic", "sgd"] {
+    for trainer in ["logistic", "sgd", "adjust"] {
         let mut files = Vec::new();
         for (run, threads) in ["1", "2", "5", "5"].into_iter().enumerate() {
             let model = format!("{trainer}-{run}.posy");

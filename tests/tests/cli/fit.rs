@@ -118,11 +118,12 @@ fn a_trained_model_takes_what_its_architecture_was_said_to() {
     assert_same_facts(&scratch, "flowers.posy");
     let networks = ["fit", "--json", "--labels=3", "flowers.posy", ARCHITECTURE];
     let json = scratch.posy(networks).succeeds().json();
-    for fact in ["ram_bytes", "products", "fits"] {
-        assert_eq!(json[0][fact], json[1][fact], "{fact}");
+    assert_eq!(json[0]["fits"], json[1]["fits"], "{json}");
+    // A trained network is without the channels that are the same for every picture.
+    for fact in ["flash_bytes", "ram_bytes", "products"] {
+        let [trained, said] = [0, 1].map(|row| json[row][fact].as_f64().unwrap());
+        assert!((0.9..=1.0).contains(&(trained / said)), "{fact}: {json}");
     }
-    let bytes = |row: usize| json[row]["flash_bytes"].as_f64().unwrap();
-    assert!((bytes(0) / bytes(1) - 1.0).abs() < 0.02, "{json}");
 }
 
 /// The plan is no estimate: the engine runs in that many bytes and is refused one less.

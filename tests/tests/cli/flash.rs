@@ -104,7 +104,10 @@ fn flash(scratch: &Scratch, arguments: &[&str]) -> Outcome {
 
 #[test]
 fn a_uf2_file_has_program_and_model() {
-    for (board, family) in [("rp-pico", 0xE48B_FF56), ("rp-pico2", 0xE48B_FF59)] {
+    for (board, family, slot) in [
+        ("rp-pico", 0xE48B_FF56, 0x1002_0000),
+        ("rp-pico2", 0xE48B_FF59, 0x1004_0000),
+    ] {
         let (scratch, model) = scratch(0x1000_0000);
         let outcome = scratch.posy([
             "flash",
@@ -122,7 +125,7 @@ fn a_uf2_file_has_program_and_model() {
         let (code, values, _) = program(0x1000_0000);
         assert_eq!(at(&flash, 0x1000_0000, 5000), code);
         assert_eq!(at(&flash, 0x1000_0000 + 5000, 7), values);
-        assert_eq!(at(&flash, 0x1002_0000, model.len()), model);
+        assert_eq!(at(&flash, slot, model.len()), model);
         // Whole sectors, and no other.
         let sectors = 2 + model.len().div_ceil(4096);
         assert_eq!(flash.len(), sectors * 4096);
@@ -136,8 +139,8 @@ fn a_uf2_file_has_program_and_model() {
         ]);
         outcome.succeeds();
         let flash = flash_of(&scratch.read("model.uf2"), family);
-        assert_eq!(flash.first_key_value().unwrap().0, &0x1002_0000);
-        assert_eq!(at(&flash, 0x1002_0000, model.len()), model);
+        assert_eq!(flash.first_key_value().unwrap().0, &slot);
+        assert_eq!(at(&flash, slot, model.len()), model);
     }
 }
 
@@ -182,8 +185,8 @@ fn a_dry_run_says_each_step_and_touches_nothing() {
         (
             "rp-pico2",
             0x1000_0000,
-            "0x10020000",
-            4_063_232,
+            "0x10040000",
+            3_932_160,
             "drive RP2350",
         ),
         (

@@ -1,10 +1,15 @@
 //! The `posy` command as a person meets it: exit codes, text, files. One theme a file.
 
+mod again;
+mod answers;
 mod bad_models;
 mod bad_networks;
 mod bad_options;
 mod bad_photos;
+mod brief;
 mod cache;
+mod check;
+mod compare;
 mod determinism;
 mod fetch;
 mod fit;
@@ -14,6 +19,7 @@ mod interrupted;
 mod label;
 #[cfg(target_os = "linux")]
 mod monitor;
+mod profile;
 mod real_photos;
 mod retrain_py;
 mod streams;

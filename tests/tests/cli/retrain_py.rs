@@ -73,7 +73,13 @@ fn its_spellings_and_lines() {
     assert_eq!(scratch.read("out/labels.txt"), b"daisy\nroses\ntulips\n");
     assert_eq!(
         scratch.names("out"),
-        ["graph.posy", "graph.split.json", "labels.txt"]
+        [
+            "graph.posy",
+            "graph.report.html",
+            "graph.run.json",
+            "graph.split.json",
+            "labels.txt"
+        ]
     );
     assert_eq!(scratch.names("bottlenecks"), ["features.redb"]);
 }

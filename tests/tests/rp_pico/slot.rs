@@ -50,7 +50,7 @@ fn a_slot_that_cannot_be_used_is_named_each_second() {
         (
             "another version",
             flipped(4, 0),
-            "the model is of format 3, this program reads 2",
+            "the model is of format 2, this program reads 3",
         ),
         (
             "magic",
@@ -85,7 +85,7 @@ fn a_slot_that_cannot_be_used_is_named_each_second() {
         (
             "too large",
             large_classifier(),
-            "bytes of RAM, there are 229376; choose a smaller",
+            "bytes of RAM, there are 221184; choose a smaller",
         ),
     ];
     for (name, slot, message) in cases {

@@ -8,7 +8,7 @@
 //! | `runner.rs` | runs one with tract |
 
 mod dequantise;
-mod onnx;
+pub(crate) mod onnx;
 mod runner;
 #[cfg(test)]
 mod tests;

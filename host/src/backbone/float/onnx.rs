@@ -178,7 +178,8 @@ fn integers(name: &str, values: &[i64]) -> AttributeProto {
     }
 }
 
-fn tensor(name: &str, dims: &[usize], values: &[f32]) -> TensorProto {
+/// A constant, `dims` extents of float32.
+pub(crate) fn tensor(name: &str, dims: &[usize], values: &[f32]) -> TensorProto {
     TensorProto {
         name: name.into(),
         dims: dims.iter().map(|extent| *extent as i64).collect(),
@@ -189,13 +190,23 @@ fn tensor(name: &str, dims: &[usize], values: &[f32]) -> TensorProto {
 }
 
 fn value(name: &str, shape: Shape) -> ValueInfoProto {
-    let dim = [1, shape.channels, shape.height, shape.width].map(|extent| Dimension {
-        value: Some(dimension::Value::DimValue(i64::from(extent))),
+    let extents = [1, shape.channels, shape.height, shape.width];
+    described(name, &extents.map(i64::from))
+}
+
+/// A value of float32 `[1, len]`.
+pub(crate) fn vector(name: &str, len: usize) -> ValueInfoProto {
+    described(name, &[1, len as i64])
+}
+
+fn described(name: &str, extents: &[i64]) -> ValueInfoProto {
+    let dim = extents.iter().map(|extent| Dimension {
+        value: Some(dimension::Value::DimValue(*extent)),
         ..Dimension::default()
     });
     let tensor = type_proto::Tensor {
         elem_type: DataType::Float.into(),
-        shape: Some(TensorShapeProto { dim: dim.into() }),
+        shape: Some(TensorShapeProto { dim: dim.collect() }),
     };
     let r#type = TypeProto {
         value: Some(type_proto::Value::TensorType(tensor)),

@@ -9,6 +9,12 @@
 //! which `ADCS` adds to a second sum along with the upper lane. So that is exact, and the first less
 //! the second's 2^16 is the sum of the lower lane. Two terms of four pixels take 15 instructions
 //! for 8 products.
+//!
+//! Weights of real networks are mostly small: where the magnitudes of eight or sixteen neighbours add
+//! up to 255 at most, that many products fit a lane, and it is taken apart less often. Such a group's
+//! word begins with 2^15, so that its lower lane is never negative: `ASRS` is exact then without the
+//! carry, and what the groups began with is taken off the sums before. Two terms of four pixels take 11
+//! instructions, and a group 8.
 
 use super::outputs::{Outputs, output};
 
@@ -17,45 +23,108 @@ use super::outputs::{Outputs, output};
 pub(super) struct Job {
     /// 0: to outputs.
     pub outputs: Outputs,
-    /// 24: blocks of activations: for each two terms of four pixels four words.
-    pub activations: *const u32,
-    /// 28: a word for each term.
-    pub weights: *const i32,
-    /// 32: their end.
-    pub weights_end: *const i32,
-    /// 36: what sums begin with, negated.
+    /// 36: what sums of both lanes begin with.
+    pub both: i32,
+    /// 40: what sums of a lane begin with, negated.
     pub bias: i32,
-    /// 40: blocks of four pixels.
-    pub blocks: usize,
-    /// 44: how far before the end of the last but one the outputs of the last block begin.
-    pub back: usize,
-    /// 48: bytes of the loop that its first turn leaves out; see [`skip`].
+    /// 44: the end of the weights.
+    pub weights_end: *const i32,
+    /// 48: bytes of the loop that its first turn leaves out.
     pub skip: usize,
+    /// 52: blocks of activations: for each two terms of four pixels four words.
+    pub activations: *const u32,
+    /// 56: a word for each term.
+    pub weights: *const i32,
+    /// 60: blocks of four pixels.
+    pub blocks: usize,
+    /// 64: how far before the end of the last but one the outputs of the last block begin.
+    pub back: usize,
+}
+
+impl Job {
+    /// What sums begin with: `bias`, negated, in both lanes, and what `groups` of terms add.
+    pub const fn begin(&mut self, bias: i32, groups: usize) {
+        self.bias = bias;
+        let lanes = bias.wrapping_add(bias << 16);
+        self.both = lanes.wrapping_sub((groups << 15) as i32);
+    }
 }
 
 /// Terms in a turn of the loop.
-const UNROLLED: usize = 16;
-/// Bytes of code for a term.
-const TERM: usize = 15;
+pub(super) const UNROLLED: usize = 16;
 
-/// [`Job::skip`] for a number of terms, in whole fours.
-pub(super) const fn skip(terms: usize) -> usize {
-    terms.wrapping_neg() % UNROLLED * TERM
+/// How many terms are added up before their lanes are taken apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[repr(u8)]
+pub(super) enum Group {
+    /// Whatever the weights are.
+    Two,
+    /// Eight: their weights' magnitudes add up to [`Group::MOST`] at most.
+    Eight,
+    /// Sixteen.
+    Sixteen,
 }
 
-/// The text of one function. In the loop: r0 activations, r1 weights, r2 to r5 those of two terms,
-/// r6 and r7 the sums of upper lanes, r8 and r9 of both lanes; r10 low part, r11 step, r12 the
-/// weights' end. The job is on the stack.
+impl Group {
+    /// What magnitudes may add up to: as much with activations of -128 is within 2^15 - 128.
+    pub const MOST: u32 = 255;
+
+    /// Terms of a group.
+    pub const fn terms(self) -> usize {
+        match self {
+            Group::Two => 2,
+            Group::Eight => 8,
+            Group::Sixteen => 16,
+        }
+    }
+
+    /// Groups that begin with 2^15 in a number of terms, in whole fours.
+    pub const fn biased(self, terms: usize) -> usize {
+        match self {
+            Group::Two => 0,
+            Group::Eight | Group::Sixteen => terms.div_ceil(self.terms()),
+        }
+    }
+
+    /// [`Job::skip`] for a number of terms, in whole fours.
+    pub const fn skip(self, terms: usize) -> usize {
+        let left_out = terms.wrapping_neg() % UNROLLED;
+        match self {
+            Group::Two => left_out * 15,
+            // Between the groups they are taken apart, in 16 bytes.
+            Group::Eight => left_out * 11 + left_out / 8 * 16,
+            Group::Sixteen => left_out * 11,
+        }
+    }
+
+    /// The function for a layer; `away` where negative ties matter.
+    pub const fn function(self, away: bool) -> unsafe extern "C" fn(*mut Job) {
+        match (self, away) {
+            (Group::Two, false) => twos_down,
+            (Group::Two, true) => twos_away,
+            (Group::Eight, false) => eights_down,
+            (Group::Eight, true) => eights_away,
+            (Group::Sixteen, false) => sixteens_down,
+            (Group::Sixteen, true) => sixteens_away,
+        }
+    }
+}
+
+/// The text of one function. In the loop: r0 activations, r1 weights, r2 to r5 those of two terms.
+/// In twos: r6 and r7 the sums of upper lanes, r8 and r9 of both. Else: r6 and r7 the group's sums,
+/// r8 and r10 the sums of both lanes, r9 and r11 of the upper; r12 what groups begin with. lr is the
+/// weights' end; the job is on the stack. Outputs take r10 and r11.
 macro_rules! blocks {
-    ($name:ident, $rounding:tt) => {
+    ($name:ident, $rounding:tt, $group:tt) => {
         /// Computes all blocks of a channel; see the module.
         ///
         /// # Safety
         /// All of the job must be as its fields say: whole fours of terms, at least one, as many
         /// words of weights, and as many times two of activations for each block; room for the
         /// outputs; at least one block.
+        #[cfg_attr(feature = "armv6m-in-ram", unsafe(link_section = ".data.armv6m"))]
         #[unsafe(naked)]
-        pub(super) unsafe extern "C" fn $name(job: *mut Job) {
+        unsafe extern "C" fn $name(job: *mut Job) {
             core::arch::naked_asm!(
                 "push {{r4, r5, r6, r7, lr}}",
                 "mov r4, r8",
@@ -64,72 +133,62 @@ macro_rules! blocks {
                 "mov r7, r11",
                 "push {{r4, r5, r6, r7}}",
                 "push {{r0}}",
-                "ldr r1, [r0, #16]",
-                "mov r10, r1",
-                "ldr r1, [r0, #20]",
-                "mov r11, r1",
-                "ldr r1, [r0, #32]",
+                "movs r1, #1",
+                "lsls r1, r1, #15",
                 "mov r12, r1",
                 "2:",
-                "ldr r6, [r0, #36]",
-                "ldr r3, [r0, #48]",
-                "ldr r1, [r0, #28]",
-                "ldr r0, [r0, #24]",
-                "lsls r2, r6, #16",
-                "adds r2, r2, r6",
-                "mov r8, r2",
-                "mov r9, r2",
-                "movs r7, r6",
+                "adds r0, r0, #36",
+                "ldmia r0!, {{r2, r3, r4, r5}}",
+                "ldmia r0, {{r0, r1}}",
+                "mov lr, r4",
+                blocks!(@begin $group),
                 // To two instructions on and as many bytes more.
-                "add pc, r3",
+                "add pc, r5",
                 "nop",
                 "3:",
-                blocks!(@four),
-                blocks!(@four),
-                blocks!(@four),
-                blocks!(@four),
-                "cmp r1, r12",
-                "bne 3b",
+                blocks!(@turn $group),
+                "cmp r1, lr",
+                "beq 4f",
+                "b 3b",
+                "4:",
                 // The first of the four sums is left in r2.
-                "mov r2, r8",
-                "lsls r3, r6, #16",
-                "subs r2, r2, r3",
-                "mov r3, r9",
-                "lsls r4, r7, #16",
-                "subs r3, r3, r4",
+                blocks!(@end $group),
                 "mov r8, r6",
                 "mov r9, r3",
                 "mov lr, r7",
                 "ldr r3, [sp]",
-                "str r0, [r3, #24]",
+                "str r0, [r3, #52]",
                 "ldmia r3!, {{r0, r1, r6, r7}}",
-                output!($rounding "bge"),
+                "ldmia r3!, {{r4, r5}}",
+                "mov r10, r4",
+                "mov r11, r5",
+                output!($rounding negated),
                 "strb r3, [r1]",
                 "add r1, r11",
                 "mov r2, r8",
-                output!($rounding "bge"),
+                output!($rounding negated),
                 "strb r3, [r1]",
                 "add r1, r11",
                 "mov r2, r9",
-                output!($rounding "bge"),
+                output!($rounding negated),
                 "strb r3, [r1]",
                 "add r1, r11",
                 "mov r2, lr",
-                output!($rounding "bge"),
+                output!($rounding negated),
                 "strb r3, [r1]",
                 "add r1, r11",
                 "ldr r0, [sp]",
-                "ldr r2, [r0, #40]",
+                "ldr r2, [r0, #60]",
                 "subs r2, r2, #1",
                 "beq 6f",
-                "str r2, [r0, #40]",
+                "str r2, [r0, #60]",
                 "cmp r2, #1",
                 "beq 5f",
                 "4:",
                 "str r1, [r0, #4]",
                 "b 2b",
                 "5:",
-                "ldr r2, [r0, #44]",
+                "ldr r2, [r0, #64]",
                 "subs r1, r1, r2",
                 "b 4b",
                 "6:",
@@ -143,14 +202,52 @@ macro_rules! blocks {
             )
         }
     };
-    // Four terms, 60 bytes.
-    (@four) => { concat!(blocks!(@two), blocks!(@two)) };
-    (@two) => { concat!(
-        "ldmia r1!, {{r2, r3}}\n",
-        blocks!(@pixels "r6" "r8"),
-        blocks!(@pixels "r7" "r9"),
+    (@begin twos) => { "mov r8, r2\nmov r9, r2\nmovs r6, r3\nmovs r7, r3" };
+    (@begin $group:tt) => { concat!(
+        "mov r8, r2\nmov r10, r2\nmov r9, r3\nmov r11, r3\n",
+        "mov r6, r12\nmov r7, r12\n",
     ) };
-    (@pixels $upper:literal $both:literal) => { concat!(
+    (@turn twos) => { concat!(
+        ".rept 8\n",
+        "ldmia r1!, {{r2, r3}}\n",
+        blocks!(@pair "r6" "r8"),
+        blocks!(@pair "r7" "r9"),
+        ".endr\n",
+    ) };
+    (@turn eights) => { concat!(
+        blocks!(@terms 4),
+        blocks!(@apart),
+        blocks!(@terms 4),
+        blocks!(@apart),
+    ) };
+    (@turn sixteens) => { concat!(blocks!(@terms 8), blocks!(@apart)) };
+    // Two terms, so many times, of two pairs of pixels.
+    (@terms $times:literal) => { concat!(
+        ".rept ", $times, "\n",
+        "ldmia r1!, {{r2, r3}}\n",
+        blocks!(@add "r6"),
+        blocks!(@add "r7"),
+        ".endr\n",
+    ) };
+    (@add $sum:literal) => { concat!(
+        "ldmia r0!, {{r4, r5}}\n",
+        "muls r4, r2, r4\n",
+        "muls r5, r3, r5\n",
+        "adds ", $sum, ", ", $sum, ", r4\n",
+        "adds ", $sum, ", ", $sum, ", r5\n",
+    ) };
+    // Takes the lanes of a group apart, and begins another.
+    (@apart) => { concat!(
+        "add r8, r6\n",
+        "asrs r6, r6, #16\n",
+        "add r9, r6\n",
+        "mov r6, r12\n",
+        "add r10, r7\n",
+        "asrs r7, r7, #16\n",
+        "add r11, r7\n",
+        "mov r7, r12\n",
+    ) };
+    (@pair $upper:literal $both:literal) => { concat!(
         "ldmia r0!, {{r4, r5}}\n",
         "muls r4, r2, r4\n",
         "muls r5, r3, r5\n",
@@ -159,12 +256,19 @@ macro_rules! blocks {
         "asrs r4, r4, #16\n",
         "adcs ", $upper, ", r4\n",
     ) };
+    (@end twos) => { concat!(
+        "mov r2, r8\nlsls r3, r6, #16\nsubs r2, r2, r3\n",
+        "mov r3, r9\nlsls r4, r7, #16\nsubs r3, r3, r4\n",
+    ) };
+    (@end $group:tt) => { concat!(
+        "mov r2, r8\nmov r6, r9\nlsls r3, r6, #16\nsubs r2, r2, r3\n",
+        "mov r3, r10\nmov r7, r11\nlsls r4, r7, #16\nsubs r3, r3, r4\n",
+    ) };
 }
 
-blocks!(blocks_down, down);
-blocks!(blocks_away, away);
-
-/// The function for a layer; `away` where negative ties matter.
-pub(super) fn blocks(away: bool) -> unsafe extern "C" fn(*mut Job) {
-    if away { blocks_away } else { blocks_down }
-}
+blocks!(twos_down, down, twos);
+blocks!(twos_away, away, twos);
+blocks!(eights_down, down, eights);
+blocks!(eights_away, away, eights);
+blocks!(sixteens_down, down, sixteens);
+blocks!(sixteens_away, away, sixteens);

@@ -15,17 +15,17 @@ pub(super) const TAPS: usize = 9;
 pub(super) struct Job {
     /// 0: to outputs, of the left half.
     pub outputs: Outputs,
-    /// 24: columns of three words.
+    /// 36: columns of three words.
     pub columns: *const u32,
-    /// 28: what sums begin with.
+    /// 40: what sums begin with.
     pub bias: i32,
-    /// 32: outputs in a half.
+    /// 44: outputs in a half.
     pub count: usize,
-    /// 36: bytes from the end of a window back to the beginning of the next.
+    /// 48: bytes from the end of a window back to the beginning of the next.
     pub back: usize,
-    /// 40: bytes from an output of the left half to that of the right.
+    /// 52: bytes from an output of the left half to that of the right.
     pub apart: usize,
-    /// 44: weights, column by column; none is -128.
+    /// 56: weights, column by column; none is -128.
     pub weights: [i32; TAPS],
 }
 
@@ -39,6 +39,7 @@ macro_rules! depthwise {
         /// # Safety
         /// All of the job must be as its fields say: columns for `count` windows, at least one;
         /// room for the outputs of both halves.
+        #[cfg_attr(feature = "armv6m-in-ram", unsafe(link_section = ".data.armv6m"))]
         #[unsafe(naked)]
         pub(super) unsafe extern "C" fn $name(job: *mut Job) {
             core::arch::naked_asm!(
@@ -51,13 +52,13 @@ macro_rules! depthwise {
                 "mov r10, r1",
                 "ldr r1, [r0, #20]",
                 "mov r11, r1",
-                "ldr r1, [r0, #40]",
+                "ldr r1, [r0, #52]",
                 "mov r12, r1",
                 "2:",
                 "ldr r1, [sp]",
-                "ldr r0, [r1, #24]",
-                "ldr r6, [r1, #28]",
-                "adds r1, r1, #44",
+                "ldr r0, [r1, #36]",
+                "ldr r6, [r1, #40]",
+                "adds r1, r1, #56",
                 "lsls r2, r6, #16",
                 "adds r2, r2, r6",
                 "mov r8, r2",
@@ -82,23 +83,25 @@ macro_rules! depthwise {
                 "subs r2, r2, r3",
                 "mov r8, r6",
                 "ldr r3, [sp]",
-                "ldr r4, [r3, #36]",
+                "ldr r4, [r3, #48]",
                 "subs r0, r0, r4",
-                "str r0, [r3, #24]",
+                "str r0, [r3, #36]",
                 "ldmia r3!, {{r0, r1, r6, r7}}",
-                output!($rounding "ble"),
+                output!($rounding plain),
                 "strb r3, [r1]",
                 "mov r2, r8",
-                output!($rounding "ble"),
+                output!($rounding plain),
                 "mov r4, r12",
                 "strb r3, [r1, r4]",
                 "add r1, r11",
                 "ldr r0, [sp]",
                 "str r1, [r0, #4]",
-                "ldr r2, [r0, #32]",
+                "ldr r2, [r0, #44]",
                 "subs r2, r2, #1",
-                "str r2, [r0, #32]",
-                "bne 2b",
+                "str r2, [r0, #44]",
+                "beq 6f",
+                "b 2b",
+                "6:",
                 "pop {{r0, r4, r5, r6}}",
                 "mov r8, r4",
                 "mov r10, r5",
@@ -117,133 +120,176 @@ pub(super) fn depthwise(away: bool) -> unsafe extern "C" fn(*mut Job) {
     if away { depthwise_away } else { depthwise_down }
 }
 
-/// A column that is beyond the row in one half or in both.
+/// A column that is in the row in one half alone.
 #[derive(Clone, Copy)]
 #[repr(C)]
 pub(super) struct Edge {
     /// 0: bytes from the first column to it.
     pub offset: usize,
-    /// 4: place of its left number in the row; negative beyond the row.
-    pub left: isize,
-    /// 8: place of its right number.
-    pub right: isize,
+    /// 4: place of its number in the row.
+    pub place: usize,
+    /// 8: to which lane it is shifted.
+    pub lane: u32,
+    /// 12: the other lane, which is padding.
+    pub padding: u32,
 }
 
 /// What the columns of a row are; offsets are in the assembly's text.
 #[repr(C)]
 pub(super) struct Columns {
-    /// 0: those at the edges.
+    /// 0: the first of the rows under the window.
+    pub rows: [*const i8; 3],
+    /// 12: bytes from a channel to the next in them.
+    pub channel: usize,
+    /// 16: those at the edges.
     pub edges: *const Edge,
-    /// 4: their end.
+    /// 20: their end.
     pub edges_end: *const Edge,
-    /// 8: what is beyond the row.
-    pub zero_point: i32,
-    /// 12: bytes from the first column to the first that is inside in both halves.
+    /// 24: bytes from the first column to the first that is inside in both halves.
     pub inside: usize,
-    /// 16: from the left numbers of those, which are the first of the row, to the right ones.
+    /// 28: from the left numbers of those, which are the first of the row, to the right ones.
     pub apart: usize,
-    /// 20: how many there are.
+    /// 32: how many there are.
     pub count: usize,
 }
 
-/// Widens the numbers of a row to the lanes of every third word from `to` on, as `columns` says.
+/// Widens the rows of a channel to the lanes of the words from `to` on, as `columns` says, and
+/// moves `columns` on to the next channel. A row that is null is left as it is.
 ///
 /// # Safety
-/// All places that `columns` names are in the row, and all words written are from `to` on.
+/// All places that `columns` names are in the rows, and all words written are from `to` on.
+#[cfg_attr(feature = "armv6m-in-ram", unsafe(link_section = ".data.armv6m"))]
 #[unsafe(naked)]
-pub(super) unsafe extern "C" fn widen_row(columns: &Columns, row: *const i8, to: *mut u32) {
+pub(super) unsafe extern "C" fn widen_rows(columns: *mut Columns, to: *mut u32) {
     core::arch::naked_asm!(
         "push {{r4, r5, r6, r7, lr}}",
-        "ldmia r0!, {{r3, r4}}",
+        "mov r4, r8",
+        "mov r5, r9",
+        "push {{r4, r5}}",
+        "mov r8, r0",
+        "movs r2, #12",
+        "add r2, r0",
+        "mov r9, r2",
+        "movs r2, r1",
+        // A row: r0 where its pointer is, r2 its words.
+        "1:",
+        "ldr r1, [r0]",
+        "cmp r1, #0",
+        "beq 9f",
+        "mov r4, r8",
+        "ldr r3, [r4, #12]",
+        "adds r5, r1, r3",
+        "str r5, [r0]",
+        "ldr r3, [r4, #16]",
+        "ldr r4, [r4, #20]",
         "mov r12, r4",
         "cmp r3, r12",
         "beq 5f",
         // The edges.
         "2:",
-        "ldmia r3!, {{r4, r5, r6}}",
-        "ldr r7, [r0]",
-        "cmp r5, #0",
-        "bmi 6f",
+        "ldmia r3!, {{r4, r5, r6, r7}}",
         "ldrsb r5, [r1, r5]",
-        "3:",
-        "cmp r6, #0",
-        "bmi 4f",
-        "ldrsb r7, [r1, r6]",
-        "4:",
-        "lsls r7, r7, #16",
+        "lsls r5, r6",
         "adds r5, r5, r7",
         "str r5, [r2, r4]",
         "cmp r3, r12",
         "bne 2b",
         "5:",
-        // What is inside: r0 and r1 the numbers of both halves, r3 the words.
-        "ldr r3, [r0, #4]",
+        // What is inside: r1 and r6 the numbers of both halves, r3 the words.
+        "mov r7, r8",
+        "ldr r3, [r7, #24]",
         "adds r3, r3, r2",
-        "ldr r2, [r0, #12]",
-        "ldr r4, [r0, #8]",
-        "movs r0, r1",
-        "adds r1, r1, r4",
+        "ldr r6, [r7, #28]",
+        "adds r6, r6, r1",
+        "ldr r7, [r7, #32]",
         "movs r4, #0",
-        "lsrs r2, r2, #1",
+        "lsrs r7, r7, #1",
         "bcc 7f",
-        "ldrsb r5, [r0, r4]",
-        "ldrsb r6, [r1, r4]",
-        "lsls r6, r6, #16",
-        "adds r5, r5, r6",
+        "ldrsb r5, [r6, r4]",
+        "lsls r5, r5, #16",
+        "mov r12, r5",
+        "ldrsb r5, [r1, r4]",
+        "add r5, r12",
         "stmia r3!, {{r5}}",
         "adds r3, r3, #8",
         "adds r4, r4, #1",
         "7:",
-        "lsls r2, r2, #1",
+        "lsls r7, r7, #1",
         "beq 9f",
-        "adds r2, r2, r4",
+        "adds r7, r7, r4",
+        "mov r12, r7",
         "8:",
-        "ldrsb r5, [r0, r4]",
-        "ldrsb r6, [r1, r4]",
-        "lsls r6, r6, #16",
-        "adds r5, r5, r6",
+        "ldrsb r5, [r1, r4]",
+        "ldrsb r7, [r6, r4]",
+        "lsls r7, r7, #16",
+        "adds r5, r5, r7",
         "str r5, [r3]",
         "adds r4, r4, #1",
-        "ldrsb r5, [r0, r4]",
-        "ldrsb r6, [r1, r4]",
-        "lsls r6, r6, #16",
-        "adds r5, r5, r6",
+        "ldrsb r5, [r1, r4]",
+        "ldrsb r7, [r6, r4]",
+        "lsls r7, r7, #16",
+        "adds r5, r5, r7",
         "str r5, [r3, #12]",
         "adds r3, r3, #24",
         "adds r4, r4, #1",
-        "cmp r4, r2",
+        "cmp r4, r12",
         "bne 8b",
         "9:",
+        "adds r2, r2, #4",
+        "adds r0, r0, #4",
+        "cmp r0, r9",
+        "bne 1b",
+        "pop {{r4, r5}}",
+        "mov r8, r4",
+        "mov r9, r5",
         "pop {{r4, r5, r6, r7, pc}}",
-        "6:",
-        "movs r5, r7",
-        "b 3b",
     )
 }
 
-/// Widens the weights of a channel to `to`, column by column, and gives their sum; `i32::MIN` where
-/// one of them is -128.
-///
-/// # Safety
-/// None beyond what the references say.
-#[unsafe(naked)]
-pub(super) unsafe extern "C" fn widen_taps(taps: &[i8; TAPS], to: &mut [i32; TAPS]) -> i32 {
-    core::arch::naked_asm!(
-        "movs r2, #0",
-        // Row by row of each column.
-        ".irp tap, 0, 3, 6, 1, 4, 7, 2, 5, 8",
-        "movs r3, #\\tap",
-        "ldrsb r3, [r0, r3]",
-        "stmia r1!, {{r3}}",
-        "adds r2, r2, r3",
-        "adds r3, r3, #128",
-        "beq 2f",
-        ".endr",
-        "movs r0, r2",
-        "bx lr",
-        "2:",
-        "movs r0, #1",
-        "lsls r0, r0, #31",
-        "bx lr",
-    )
+/// The text of one function; `check` is what becomes of each weight.
+macro_rules! widen_taps {
+    ($name:ident, $check:literal) => {
+        /// Widens the weights of a channel to `to`, column by column, and gives their sum; where it
+        /// checks them, `i32::MIN` if one of them is -128.
+        ///
+        /// # Safety
+        /// None beyond what the references say.
+        #[cfg_attr(feature = "armv6m-in-ram", unsafe(link_section = ".data.armv6m"))]
+        #[unsafe(naked)]
+        unsafe extern "C" fn $name(taps: &[i8; TAPS], to: &mut [i32; TAPS]) -> i32 {
+            core::arch::naked_asm!(
+                "movs r2, #0",
+                // Row by row of each column.
+                ".irp tap, 0, 3, 6, 1, 4, 7, 2, 5, 8",
+                "movs r3, #\\tap",
+                "ldrsb r3, [r0, r3]",
+                "stmia r1!, {{r3}}",
+                "adds r2, r2, r3",
+                $check,
+                ".endr",
+                "movs r0, r2",
+                "bx lr",
+                "2:",
+                "movs r0, #1",
+                "lsls r0, r0, #31",
+                "bx lr",
+            )
+        }
+    };
+}
+
+widen_taps!(widen_checked_taps, "adds r3, r3, #128\nbeq 2f");
+widen_taps!(widen_tame_taps, "");
+
+/// Widens the weights of a channel to `to`, column by column, and gives their sum; None if one of
+/// them is -128, which only a layer that is not `tame` has.
+pub(super) fn widen_taps(taps: &[i8; TAPS], to: &mut [i32; TAPS], tame: bool) -> Option<i32> {
+    let widen = if tame {
+        widen_tame_taps
+    } else {
+        widen_checked_taps
+    };
+    // SAFETY: there are as many taps as words for them.
+    let sum = unsafe { widen(taps, to) };
+    (sum != i32::MIN).then_some(sum)
 }

@@ -1,32 +1,50 @@
 //! Armv6-M (Cortex-M0, M0+): two products an instruction where there is only `MULS`.
 //!
-//! Compiled with the feature `armv6m`; runs on every Cortex-M.
+//! Compiled with the feature `armv6m`; runs on every Cortex-M. With `armv6m-in-ram` the assembly lies in
+//! RAM.
 
 mod blocks;
 mod depthwise;
 mod outputs;
+mod room;
 mod rows;
 mod sums;
 mod widen;
 
 use super::Kernels;
-use super::params::{ConvParams, DenseParams, DepthwiseParams, Layout, PointwiseParams};
+use super::params::{ConvParams, DenseParams, DepthwiseParams, Layout, PointwiseParams, Weighted};
 use super::scalar::Scalar;
 use super::scratch;
 use super::window::{MAX_WINDOW, gather};
 
+use room::{Room, Rooms};
 use rows::by_rows;
 use sums::Sums;
 use widen::{widen_pixels, widen_rgb};
 
 /// Kernels for cores of Armv6-M.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Armv6m;
+pub struct Armv6m {
+    rooms: Rooms,
+}
+
+impl Armv6m {
+    /// Kernels that have been shown no weights yet.
+    pub const fn new() -> Self {
+        Armv6m {
+            rooms: Rooms::new(),
+        }
+    }
+}
 
 /// Terms of a block of packed weights.
 const TERMS: usize = 4;
 
 impl Kernels for Armv6m {
+    fn prepare(&mut self, layer: Weighted<'_>) {
+        self.rooms.note(layer);
+    }
+
     fn scratch_len(&self, terms: usize, width: usize) -> usize {
         scratch::armv6m(terms, width)
     }
@@ -40,6 +58,7 @@ impl Kernels for Armv6m {
     ) {
         let sums = Sums {
             weights: params.weights,
+            room: self.rooms.of(params.layer),
             output: &params.output,
             input_zero_point: params.input_zero_point,
             outputs: params.output_channels,
@@ -69,7 +88,8 @@ impl Kernels for Armv6m {
         rows: [Option<&[i8]>; 3],
         output: &mut [i8],
     ) {
-        if !by_rows(params, rows, output) {
+        let tame = self.rooms.of(params.layer) != Room::Unknown;
+        if !by_rows(params, tame, rows, output) {
             Scalar.depthwise3x3(params, rows, output);
         }
     }
@@ -83,6 +103,7 @@ impl Kernels for Armv6m {
     ) {
         let sums = Sums {
             weights: params.weights,
+            room: self.rooms.of(params.layer),
             output: &params.output,
             input_zero_point: params.input_zero_point,
             outputs: params.output_channels,
@@ -108,6 +129,7 @@ impl Kernels for Armv6m {
     ) {
         let sums = Sums {
             weights: params.weights,
+            room: self.rooms.of(params.layer),
             output: &params.output,
             input_zero_point: params.input_zero_point,
             outputs: output.len(),

@@ -8,6 +8,14 @@
 //! rounds half up, which is gemmlowp's half away from zero but for negative ties; these are moved
 //! by adding the sign, unless everything negative is clamped anyway.
 //!
+//! Where zero is the least output, most sums can do with one product. There both roundings are one,
+//! since floors nest: for a positive sum and a shift right by `e > 0` the output is
+//! `floor((sum * mantissa + 2^30 + 2^(30+e)) / 2^(31+e))`; without a shift the last summand is not
+//! there. With `sum = s * 2^p + d` and `mantissa = f * 2^g + l`, where `p` and `g` are the parts of
+//! `9 + e` beyond 15 and up to it, that is `s * f + c`, divided by `2^22`: `c` stands for the powers
+//! of two, and what the two rests add is below `f + s + 1 < 2^17`. So `s * f + c` decides it, unless
+//! the bits 21 to 17 are all set: that, and an `s` of more than `g` bits, is left to the exact road.
+//!
 //! Where sums come negated, since activations are, so is the mantissa: the product is the same.
 //!
 //! Bounds: sums are within 2^30 ([`narrow`](crate::kernels::OutputStage::narrow)), mantissas
@@ -16,61 +24,94 @@
 
 use crate::kernels::params::{I32s, OutputStage, PerChannel};
 
-/// What one channel's outputs are made with. The assembly reads it; `[zero_point, output, high,
-/// shift, low, step]` in this order.
+/// What one channel's outputs are made with. The assembly reads it; offsets are in its text.
+///
+/// Where zero is the least output, `base`, `factor`, `coarse` and `round` are for the short road;
+/// else they are what the exact one takes: zero point, high part, shift and low part.
 #[derive(Clone, Copy)]
 #[repr(C)]
 pub(super) struct Outputs {
-    /// 0: zero point of the output and 128, so that outputs are `0..=255`.
-    pub zero_point: u32,
+    /// 0: what the shifted sum is below. Or the zero point and 128, so that outputs are `0..=255`.
+    base: u32,
     /// 4: where the next output goes.
     pub output: *mut i8,
-    /// 8: high part of the mantissa.
-    pub high: i32,
-    /// 12: bits to shift to the right.
-    pub shift: u32,
-    /// 16: low part of the mantissa.
-    pub low: i32,
+    /// 8: the highest bits of the mantissa.
+    factor: i32,
+    /// 12: bits that the sum is shifted to the right before that.
+    coarse: u32,
+    /// 16: what is added to the product.
+    round: i32,
     /// 20: bytes from an output to the next.
     pub step: usize,
+    /// 24: the mantissa, negated where sums are.
+    mantissa: i32,
+    /// 28: bits to shift to the right.
+    shift: u32,
+    /// 32: nothing, for whole pairs of words.
+    _spare: u32,
 }
+
+/// Bits of the sum that the short road takes of a shift, besides it.
+const SUM_BITS: u32 = 9;
+/// Bits of the sum that it takes at most.
+const MOST_BITS: u32 = 15;
 
 impl Outputs {
     /// Of no channel yet.
-    pub fn new(stage: &OutputStage<'_>, step: usize) -> Self {
+    pub const fn new(step: usize) -> Self {
         Outputs {
-            zero_point: (i32::from(stage.zero_point) + 128) as u32,
+            base: 0,
             output: core::ptr::null_mut(),
-            high: 0,
-            shift: 0,
-            low: 0,
+            factor: 0,
+            coarse: 0,
+            round: 0,
             step,
+            mantissa: 0,
+            shift: 0,
+            _spare: 0,
         }
     }
 
-    /// For `channel` of a layer; `negated` where its sums are.
+    /// For `channel` of a layer; `negated` where its sums are, `away` as of the stage.
     ///
     /// # Safety
-    /// The layer [suits](suits), and has the channel.
+    /// The layer [suits](crate::kernels::stage::suits), and has the channel.
     #[inline(always)]
     pub unsafe fn set(
         &mut self,
         stage: &OutputStage<'_>,
         channel: usize,
         negated: bool,
+        away: bool,
         output: *mut i8,
     ) {
         let PerChannel {
             multiplier, shift, ..
         } = stage.channels;
         // SAFETY: as the caller says.
-        let mantissa = unsafe { entry(multiplier, channel) };
-        let mantissa = if negated { -mantissa } else { mantissa };
-        self.output = output;
-        self.low = i32::from(mantissa as i16);
-        // Rounded half up, as the low part is signed.
-        self.high = ((mantissa >> 15) + 1) >> 1;
-        self.shift = shift[channel].unsigned_abs().into();
+        let (mantissa, shift) = unsafe {
+            let shift = shift.as_ptr().add(channel).read();
+            (entry(multiplier, channel), u32::from(shift.unsigned_abs()))
+        };
+        let signed = if negated { -mantissa } else { mantissa };
+        (self.output, self.mantissa, self.shift) = (output, signed, shift);
+        if away {
+            let low = i32::from(signed as i16);
+            // Rounded half up, as the low part is signed.
+            let high = ((signed >> 15) + 1) >> 1;
+            self.base = (i32::from(stage.zero_point) + 128) as u32;
+            (self.factor, self.coarse, self.round) = (high, shift, low);
+            return;
+        }
+        let all = SUM_BITS + shift;
+        (self.base, self.factor, self.coarse) = if all < MOST_BITS {
+            (1 << all, mantissa >> all, 0)
+        } else {
+            (1 << MOST_BITS, mantissa >> MOST_BITS, all - MOST_BITS)
+        };
+        // Of 2^30; and of 2^(30 + shift), where there is a second rounding.
+        let first = (1 << 30) >> all.min(31);
+        self.round = if shift > 0 { first + (1 << 21) } else { first };
     }
 }
 
@@ -83,28 +124,60 @@ pub(super) unsafe fn entry(table: I32s<'_>, index: usize) -> i32 {
     unsafe { table.as_ptr().add(index).read() }
 }
 
-/// Assembly that turns the sum in r2 into an output in r3. r0 zero point, r6 high part, r7 shift,
-/// r10 low part; r2 to r5 are spent. `none` branches where the sum is not positive: negated sums
-/// are compared the other way round.
+/// Assembly that turns the sum in r2 into an output in r3. r0 base, r6 factor, r7 coarse, r10 round,
+/// of [`Outputs`], which lie where the word at sp points to; r2 to r5 are spent. `plain` or
+/// `negated`, as sums are.
 macro_rules! output {
-    ($rounding:tt $none:literal) => { concat!(
-        $crate::kernels::armv6m::outputs::output!(@none $rounding $none),
-        "sxth r5, r2\n",
-        "subs r2, r2, r5\n",
-        "asrs r2, r2, #16\n",
+    (down $sign:tt) => { concat!(
+        // What sums that are not positive give.
+        "movs r3, #0\n",
+        "cmp r2, r3\n",
+        $crate::kernels::armv6m::outputs::output!(@positive $sign),
+        "lsrs r3, r7\n",
+        "cmp r3, r0\n",
+        "bhs 7f\n",
+        "muls r3, r6, r3\n",
+        "add r3, r10\n",
+        "lsls r4, r3, #10\n",
+        "lsrs r4, r4, #27\n",
+        "cmp r4, #31\n",
+        "beq 7f\n",
+        "lsrs r3, r3, #22\n",
+        "8:\n",
+        "cmp r3, #255\n",
+        "bls 9f\n",
+        "movs r3, #255\n",
+        "b 9f\n",
+        // The exact road.
+        "7:\n",
+        "ldr r7, [sp]\n",
+        "ldr r6, [r7, #24]\n",
+        "ldr r7, [r7, #28]\n",
+        "sxth r3, r6\n",
+        "mov r4, r3\n",
+        // Rounded half up, as the low part is signed.
+        "asrs r6, r6, #15\n",
+        "adds r6, r6, #1\n",
+        "asrs r6, r6, #1\n",
+        $crate::kernels::armv6m::outputs::output!(@product ""),
+        // A shift by nothing leaves the carry, which this clears, as it is.
+        "cmn r7, r7\n",
+        "asrs r3, r7\n",
+        "movs r4, #0\n",
+        "adcs r3, r4\n",
+        "ldr r7, [sp]\n",
+        "ldr r6, [r7, #8]\n",
+        "ldr r7, [r7, #12]\n",
+        "b 8b\n",
+        "9:\n",
+        "subs r3, r3, #128\n",
+    ) };
+    (away $sign:tt) => { concat!(
         "mov r3, r10\n",
-        "muls r3, r5, r3\n",
-        "asrs r3, r3, #16\n",
-        "muls r5, r6, r5\n",
-        "adds r3, r3, r5\n",
-        "mov r4, r10\n",
-        "muls r4, r2, r4\n",
+        $crate::kernels::armv6m::outputs::output!(@product "mov r4, r10\n"),
+        // Negative ties are moved.
+        "asrs r4, r3, #31\n",
         "adds r3, r3, r4\n",
-        "muls r2, r6, r2\n",
-        "lsls r2, r2, #1\n",
-        "asrs r3, r3, #15\n",
-        "adcs r3, r2\n",
-        $crate::kernels::armv6m::outputs::output!(@ties $rounding),
         "asrs r3, r7\n",
         "adcs r3, r0\n",
         "cmp r3, #255\n",
@@ -114,12 +187,25 @@ macro_rules! output {
         "9:\n",
         "subs r3, r3, #128\n",
     ) };
-    // Where zero is the least output, that is what sums that are not positive give.
-    (@none down $none:literal) => { concat!("movs r3, #0\ncmp r2, r3\n", $none, " 9f\n") };
-    (@none away $none:literal) => { "" };
-    // Negative ties are moved.
-    (@ties away) => { "asrs r4, r3, #31\nadds r3, r3, r4\n" };
-    // A shift by nothing leaves the carry, which this clears, as it is.
-    (@ties down) => { "cmn r7, r7\n" };
+    (@positive plain) => { "ble 9f\nmovs r3, r2\n" };
+    (@positive negated) => { "bge 9f\nrsbs r3, r2, #0\n" };
+    // The doubling high product of r2, the mantissa's high part in r6 and its low part in r3; `low`
+    // brings that to r4. To r3.
+    (@product $low:literal) => { concat!(
+        "sxth r5, r2\n",
+        "subs r2, r2, r5\n",
+        "asrs r2, r2, #16\n",
+        "muls r3, r5, r3\n",
+        "asrs r3, r3, #16\n",
+        "muls r5, r6, r5\n",
+        "adds r3, r3, r5\n",
+        $low,
+        "muls r4, r2, r4\n",
+        "adds r3, r3, r4\n",
+        "muls r2, r6, r2\n",
+        "lsls r2, r2, #1\n",
+        "asrs r3, r3, #15\n",
+        "adcs r3, r2\n",
+    ) };
 }
 pub(super) use output;

@@ -7,7 +7,7 @@ use heapless::Vec;
 use crate::kernels::params::{DepthwiseParams, Layout, WindowParams};
 use crate::kernels::stage::{away, clamp, suits};
 
-use super::depthwise::{self, Columns, Edge, Job, TAPS, widen_row, widen_taps};
+use super::depthwise::{self, Columns, Edge, Job, TAPS, widen_rows, widen_taps};
 use super::outputs::{Outputs, entry};
 
 /// Columns of half a row.
@@ -60,20 +60,28 @@ impl<'a> Halves<'a> {
         }
     }
 
-    /// The columns that are not inside; None where there are more than a network's.
+    /// The columns that are inside in one half alone; None where there are more than a network's.
     fn edges(&self) -> Option<Vec<Edge, MAX_EDGES>> {
         let mut edges = Vec::new();
+        let zero_point = self.params.input_zero_point;
         for column in (0..self.inside.start).chain(self.inside.end..self.columns) {
-            let place = |column: usize| match column.checked_sub(self.params.pad_left) {
-                Some(place) if place < self.params.input_width => place as isize,
-                _ => -1,
-            };
-            let edge = Edge {
-                offset: column * size_of::<[u32; ROWS]>(),
-                left: place(column),
-                right: place(column + self.apart * self.params.stride),
-            };
-            edges.push(edge).ok()?;
+            let halves = [
+                (0, 0, word(0, zero_point)),
+                (self.apart * self.params.stride, 16, word(zero_point, 0)),
+            ];
+            for (apart, lane, padding) in halves {
+                let place = (column + apart).checked_sub(self.params.pad_left);
+                if let Some(place) = place.filter(|&place| place < self.params.input_width) {
+                    let offset = column * size_of::<[u32; ROWS]>();
+                    let edge = Edge {
+                        offset,
+                        place,
+                        lane,
+                        padding,
+                    };
+                    edges.push(edge).ok()?;
+                }
+            }
         }
         Some(edges)
     }
@@ -103,9 +111,11 @@ impl<'a> Halves<'a> {
     }
 }
 
-/// Computes a depthwise row by the assembly; false where that does not suit.
+/// Computes a depthwise row by the assembly; false where that does not suit. `tame` where
+/// no weight is -128.
 pub(super) fn by_rows(
     params: &DepthwiseParams<'_>,
+    tame: bool,
     rows: [Option<&[i8]>; 3],
     output: &mut [i8],
 ) -> bool {
@@ -146,16 +156,18 @@ pub(super) fn by_rows(
     let function = depthwise::depthwise(away(stage));
     let first = columns.as_mut_ptr().cast::<u32>();
     let edges = edges.as_ptr_range();
-    let places = Columns {
+    let mut places = Columns {
+        // A row that is not there stays padding.
+        rows: rows.map(|row| row.map_or(core::ptr::null(), <[i8]>::as_ptr)),
+        channel: input_width,
         edges: edges.start,
         edges_end: edges.end,
-        zero_point,
         inside: halves.inside.start * size_of::<[u32; ROWS]>(),
         apart: halves.apart * stride,
         count: halves.inside.len(),
     };
     let mut job = Job {
-        outputs: Outputs::new(stage, x_step),
+        outputs: Outputs::new(x_step),
         columns: first,
         bias: 0,
         count: 0,
@@ -165,29 +177,22 @@ pub(super) fn by_rows(
     };
     let all_taps = params.weights.as_chunks::<TAPS>().0;
     for (channel, taps) in all_taps.iter().enumerate().take(output_channels) {
-        for (index, row) in rows.iter().enumerate() {
-            // A row that is not there stays padding.
-            if let Some(row) = row {
-                let row = &row[channel * input_width..][..input_width];
-                // SAFETY: the edges' places are in the row or negative; columns inside begin at
-                // its first number, and those `apart` further on are in it too. All are among
-                // `columns`, whose every third word is the row's.
-                unsafe { widen_row(&places, row.as_ptr(), first.add(index)) };
-            }
-        }
-        // SAFETY: there are as many taps as words for them.
-        let sum = unsafe { widen_taps(taps, &mut job.weights) };
+        // SAFETY: the edges' places are in the row; columns inside begin at its first number, and
+        // those `apart` further on are in it too. All are among `columns`. Each row has the numbers
+        // of all channels.
+        unsafe { widen_rows(&raw mut places, first) };
         let to = &mut output[channel * c_step..];
-        if sum == i32::MIN {
+        let Some(sum) = widen_taps(taps, &mut job.weights, tame) else {
             job.weights = [0, 3, 6, 1, 4, 7, 2, 5, 8].map(|tap: usize| taps[tap].into());
             // SAFETY: these are all columns, and nothing else refers to them now.
             let columns = unsafe { core::slice::from_raw_parts(first.cast(), halves.columns) };
             halves.compute_exactly(channel, columns, &job.weights, to, x_step);
             continue;
-        }
+        };
         // SAFETY: the layer suits, and the channel is one of its.
         let bias = unsafe {
-            job.outputs.set(stage, channel, false, to.as_mut_ptr());
+            let output = to.as_mut_ptr();
+            job.outputs.set(stage, channel, false, away(stage), output);
             entry(stage.channels.bias, channel)
         };
         job.columns = first;

@@ -9,8 +9,9 @@ use crate::kernels::scratch::{
 use crate::kernels::stage::{away, clamp, suits};
 
 use super::TERMS;
-use super::blocks::{Job, blocks, skip};
+use super::blocks::{Group, Job};
 use super::outputs::{Outputs, entry};
+use super::room::Room;
 use super::widen::{block_sums, widen_weights};
 
 /// Most terms of a sum: raw activations and weights, the zero point's part too, keep it within
@@ -64,6 +65,7 @@ impl Part {
 /// A layer with packed weights, and where its outputs go.
 pub(super) struct Sums<'a> {
     pub weights: Packed<'a>,
+    pub room: Room,
     pub output: &'a OutputStage<'a>,
     pub input_zero_point: i8,
     pub outputs: usize,
@@ -116,62 +118,73 @@ impl Sums<'_> {
         let terms = self.weights.terms().next_multiple_of(TERMS);
         let (x_step, c_step) = self.layout.steps(self.width, self.outputs);
         let wide = bytemuck::cast_slice_mut(wide);
-        let function = blocks(away(self.output));
+        let (tame, group) = match self.room {
+            Room::Unknown => (false, Group::Two),
+            Room::For(group) => (true, group),
+        };
+        let away = away(self.output);
+        let function = group.function(away);
+        let groups = group.biased(terms);
         let pairs = self.weights.bytes().chunks_exact(2 * terms);
         let short = self.width < PIXELS;
         let step = if short { 1 } else { x_step };
         let mut job = Job {
-            outputs: Outputs::new(self.output, step),
+            outputs: Outputs::new(step),
+            both: 0,
+            bias: 0,
+            weights_end: core::ptr::null(),
+            skip: group.skip(terms),
             activations: activations.as_ptr(),
             weights: core::ptr::null(),
-            weights_end: core::ptr::null(),
-            bias: 0,
             blocks: 0,
             back: part.back * step,
-            skip: skip(terms),
         };
-        for (pair, packed) in pairs.enumerate() {
-            let channels = 2 * pair..self.outputs.min(2 * pair + 2);
-            let Some(sums) = widen_weights(packed, wide) else {
-                for channel in channels {
+        let zero_point = i32::from(self.input_zero_point);
+        let base = output.as_mut_ptr().wrapping_add(part.first * x_step);
+        let mut few = [0; PIXELS];
+        let mut channel = 0;
+        for packed in pairs {
+            let end = self.outputs.min(channel + 2);
+            let Some(sums) = widen_weights(packed, wide, tame) else {
+                for channel in channel..end {
                     let to = &mut output[part.first * x_step + channel * c_step..];
                     self.compute_exactly(channel, part, activations, to, x_step);
                 }
+                channel = end;
                 continue;
             };
-            let halves = wide.chunks_exact(terms);
-            for ((channel, weights), sum) in channels.zip(halves).zip(sums) {
-                let to = &mut output[part.first * x_step + channel * c_step..];
-                let mut few = [0; PIXELS];
-                let place = if short {
-                    few.as_mut_ptr()
-                } else {
-                    to.as_mut_ptr()
-                };
+            job.weights_end = wide.as_ptr();
+            for sum in sums {
+                if channel == end {
+                    break;
+                }
+                let to = base.wrapping_add(channel * c_step);
+                let place = if short { few.as_mut_ptr() } else { to };
                 // Activations are not moved to their zero point: what that would take away is
                 // taken here.
-                let moved = i32::from(self.input_zero_point).wrapping_mul(sum);
-                let weights = weights.as_ptr_range();
+                let moved = zero_point.wrapping_mul(sum);
                 // SAFETY: `suits` has been asked, and the channel is one of the layer's.
                 let bias = unsafe {
-                    job.outputs.set(self.output, channel, true, place);
+                    job.outputs.set(self.output, channel, true, away, place);
                     entry(self.output.channels.bias, channel)
                 };
                 job.activations = activations.as_ptr();
-                job.weights = weights.start;
-                job.weights_end = weights.end;
-                job.bias = moved.wrapping_sub(bias);
+                job.weights = job.weights_end;
+                job.weights_end = job.weights.wrapping_add(terms);
+                job.begin(moved.wrapping_sub(bias), groups);
                 job.blocks = part.blocks;
                 // SAFETY: there is a word of weights for each term, whole fours of them; the
                 // activations of all blocks have been widened; the outputs go to `few`, or to the
                 // row, in which all pixels of the part have their place.
                 unsafe { function(&raw mut job) };
                 if short {
+                    let to = &mut output[part.first * x_step + channel * c_step..];
                     let places = to.iter_mut().step_by(x_step);
                     for (place, number) in places.zip(few).take(self.width) {
                         *place = number;
                     }
                 }
+                channel += 1;
             }
         }
     }

@@ -5,77 +5,100 @@ use crate::kernels::params::ConvParams;
 
 use super::TERMS;
 
-/// Widens `count` blocks of packed weights of a pair of channels: those of the first from `even`
-/// on, those of the second from `odd` on. Adds up each channel's into `sums`, and 255 for every
-/// two. Stops at two neighbours of a channel that are both -128, whose sum with 255 is the only
-/// negative one. Gives zero where it went through.
-///
-/// # Safety
-/// At least one block; `8 * count` bytes from `packed` on, aligned to a word; room for `4 * count`
-/// words at `even` and at `odd`, and two at `sums`, which is also where `count` and `odd` come
-/// from.
-#[unsafe(naked)]
-unsafe extern "C" fn widen_blocks(packed: *const i8, even: *mut i32, sums: *mut [i32; 2]) -> usize {
-    core::arch::naked_asm!(
-        "push {{r4, r5, r6, r7, lr}}",
-        "mov r4, r8",
-        "mov r5, r9",
-        "push {{r2, r4, r5}}",
-        "ldmia r2!, {{r4, r7}}",
-        "lsls r4, r4, #3",
-        "adds r4, r4, r0",
-        "mov r12, r4",
-        "movs r2, #0",
-        "mov r8, r2",
-        "mov r9, r2",
-        "2:",
-        ".rept 2",
-        "ldmia r0!, {{r2}}",
-        "sxtb r3, r2",
-        "asrs r2, r2, #8",
-        "sxtb r5, r2",
-        "asrs r2, r2, #8",
-        "sxtb r4, r2",
-        "asrs r6, r2, #8",
-        "stmia r1!, {{r3, r4}}",
-        "stmia r7!, {{r5, r6}}",
-        "adds r3, r3, r4",
-        "adds r3, r3, #255",
-        "bmi 3f",
-        "add r8, r3",
-        "adds r5, r5, r6",
-        "adds r5, r5, #255",
-        "bmi 3f",
-        "add r9, r5",
-        ".endr",
-        "cmp r0, r12",
-        "bne 2b",
-        "movs r0, #0",
-        "3:",
-        "pop {{r2}}",
-        "mov r3, r8",
-        "mov r4, r9",
-        "stmia r2!, {{r3, r4}}",
-        "pop {{r4, r5}}",
-        "mov r8, r4",
-        "mov r9, r5",
-        "pop {{r4, r5, r6, r7, pc}}",
-    )
+/// The text of one function; `check` is what becomes of the sum of each two neighbours.
+macro_rules! widen_blocks {
+    ($name:ident, $check:tt) => {
+        /// Widens `count` blocks of packed weights of a pair of channels: those of the first from
+        /// `even` on, those of the second from `odd` on. Adds up each channel's into `sums`. Gives
+        /// zero where it went through.
+        ///
+        /// Where it checks them it adds 255 for every two, and stops at two neighbours of a channel
+        /// that are both -128, whose sum with 255 is the only negative one.
+        ///
+        /// # Safety
+        /// At least one block; `8 * count` bytes from `packed` on, aligned to a word; room for
+        /// `4 * count` words at `even` and at `odd`, and two at `sums`, which is also where `count`
+        /// and `odd` come from.
+        #[cfg_attr(feature = "armv6m-in-ram", unsafe(link_section = ".data.armv6m"))]
+        #[unsafe(naked)]
+        unsafe extern "C" fn $name(
+            packed: *const i8,
+            even: *mut i32,
+            sums: *mut [i32; 2],
+        ) -> usize {
+            core::arch::naked_asm!(
+                "push {{r4, r5, r6, r7, lr}}",
+                "mov r4, r8",
+                "mov r5, r9",
+                "push {{r2, r4, r5}}",
+                "ldmia r2!, {{r4, r7}}",
+                "lsls r4, r4, #3",
+                "adds r4, r4, r0",
+                "mov r12, r4",
+                "movs r2, #0",
+                "mov r8, r2",
+                "mov r9, r2",
+                "2:",
+                ".rept 2",
+                "ldmia r0!, {{r2}}",
+                "sxtb r3, r2",
+                "asrs r2, r2, #8",
+                "sxtb r5, r2",
+                "asrs r2, r2, #8",
+                "sxtb r4, r2",
+                "asrs r6, r2, #8",
+                "stmia r1!, {{r3, r4}}",
+                "stmia r7!, {{r5, r6}}",
+                "adds r3, r3, r4",
+                widen_blocks!(@check $check "r3"),
+                "add r8, r3",
+                "adds r5, r5, r6",
+                widen_blocks!(@check $check "r5"),
+                "add r9, r5",
+                ".endr",
+                "cmp r0, r12",
+                "bne 2b",
+                "movs r0, #0",
+                "3:",
+                "pop {{r2}}",
+                "mov r3, r8",
+                "mov r4, r9",
+                "stmia r2!, {{r3, r4}}",
+                "pop {{r4, r5}}",
+                "mov r8, r4",
+                "mov r9, r5",
+                "pop {{r4, r5, r6, r7, pc}}",
+            )
+        }
+    };
+    (@check checked $sum:literal) => { concat!("adds ", $sum, ", #255\nbmi 3f") };
+    (@check tame $sum:literal) => { "" };
 }
+
+type WidenBlocks = unsafe extern "C" fn(*const i8, *mut i32, *mut [i32; 2]) -> usize;
+
+widen_blocks!(widen_checked_blocks, checked);
+widen_blocks!(widen_tame_blocks, tame);
 
 /// Widens the packed weights of a pair of channels: first those of one, then those of the other.
 /// Gives the sum of each channel's weights. `wide` has a word for each byte; bytes lie at a word.
 /// None where two neighbours in a channel are both -128: their products may not fit their lanes.
-pub(super) fn widen_weights(packed: &[i8], wide: &mut [i32]) -> Option<[i32; 2]> {
+/// A layer that is `tame` has none.
+pub(super) fn widen_weights(packed: &[i8], wide: &mut [i32], tame: bool) -> Option<[i32; 2]> {
     let count = packed.len() / (2 * TERMS);
     let (even, odd) = wide.split_at_mut_checked(count * TERMS)?;
     if count == 0 || odd.len() < count * TERMS {
         return None;
     }
     let mut sums = [count as i32, odd.as_mut_ptr() as i32];
+    let mut widen: WidenBlocks = widen_tame_blocks;
+    let mut beyond = 0;
+    if !tame {
+        (widen, beyond) = (widen_checked_blocks, 255 * 2 * count as i32);
+    }
     // SAFETY: all blocks are in `packed`, and both halves have room for theirs.
-    let left = unsafe { widen_blocks(packed.as_ptr(), even.as_mut_ptr(), &raw mut sums) };
-    (left == 0).then(|| sums.map(|sum| sum - 255 * 2 * count as i32))
+    let left = unsafe { widen(packed.as_ptr(), even.as_mut_ptr(), &raw mut sums) };
+    (left == 0).then(|| sums.map(|sum| sum - beyond))
 }
 
 /// The word of two pixels' activations of a term: both negated, the second in the upper half.
@@ -137,6 +160,7 @@ macro_rules! widen_term {
 /// # Safety
 /// As many activations can be read from `first` and from `second` on; a block of as many terms can
 /// be written, whose words of the pair begin at `to`.
+#[cfg_attr(feature = "armv6m-in-ram", unsafe(link_section = ".data.armv6m"))]
 #[unsafe(naked)]
 unsafe extern "C" fn widen_fours(first: *const i8, second: *const i8, count: usize, to: *mut u32) {
     core::arch::naked_asm!(
@@ -216,6 +240,7 @@ macro_rules! widen_rgb {
 /// # Safety
 /// Nine bytes can be read from each of `rows` on, and `apart` further on; `to` has the words of 27
 /// terms of a block.
+#[cfg_attr(feature = "armv6m-in-ram", unsafe(link_section = ".data.armv6m"))]
 #[unsafe(naked)]
 unsafe extern "C" fn widen_windows(rows: &[*const i8; 3], apart: usize, to: *mut u32) {
     core::arch::naked_asm!(

@@ -59,15 +59,21 @@ pub(super) struct Tables {
 }
 
 impl Tables {
-    fn refill(&mut self, seeded: &mut Seeded, terms: usize) {
+    /// New numbers; where sums are `small`, so are biases, and many mantissas are such that half of
+    /// the sums lie at ties.
+    fn refill(&mut self, seeded: &mut Seeded, terms: usize, small: bool) {
         let bits = 16 + usize::BITS - terms.leading_zeros();
-        // Half the time as in most networks: no channel shifts left.
+        // Of a sum of random signs, and what mantissas take of it.
+        let small_bits = (usize::BITS - terms.leading_zeros()) / 2;
+        // Half the time as in most networks: no channel shifts left, or far to the right.
         let narrow = seeded.below(2) == 0;
         for channel in 0..MAX_CHANNELS {
-            let bias = seeded.next() as i32 >> 14;
+            let bias = seeded.next() as i32 >> if small { 25 } else { 14 };
             let mantissa = match seeded.below(16) {
                 0 => 0,
                 1 => i32::MAX as u32,
+                2..6 if small => i32::MAX as u32,
+                6..12 if small => 1 << 30,
                 _ => (seeded.next() >> 2) | 1 << 30,
             };
             self.bias[channel * 4..][..4].copy_from_slice(&bias.to_le_bytes());
@@ -78,7 +84,10 @@ impl Tables {
                 0 => 0,
                 1 if !narrow => 1,
                 2 if !narrow => 4,
+                3 if narrow => *OutputStage::NARROW_SHIFTS.start(),
                 3 => -31,
+                4..8 if small => 0,
+                8.. if small => -((small_bits + seeded.next() % 3) as i8),
                 _ => -((bits as i8 - 8) + (seeded.next() & 3) as i8 - 2).max(0),
             };
         }
@@ -96,7 +105,9 @@ impl Tables {
             min: clamp.min,
             max: clamp.max,
             // Biases here have at most 18 bits, and sums of MAX_WEIGHTS products 27.
-            narrow: self.shift[..outputs].iter().all(|&shift| shift <= 0),
+            narrow: self.shift[..outputs]
+                .iter()
+                .all(|shift| OutputStage::NARROW_SHIFTS.contains(shift)),
         }
     }
 }
@@ -131,20 +142,41 @@ impl Bench {
     }
 
     /// New numbers everywhere, for sums of at most [`MAX_WEIGHTS`] products. Once in eight times the
-    /// numbers are the extremes alone: the largest sums, and products that fill 16 bits.
+    /// numbers are the extremes alone: the largest sums, and products that fill 16 bits. Twice in eight
+    /// times weights are -1, 0 and 1: sums of so few bits that every rounding shows.
     pub(super) fn refill(&mut self, terms: usize) {
         for row in &mut self.rows {
             self.seeded.fill(row);
         }
         self.seeded.fill(&mut self.weights);
-        if self.seeded.below(8) == 0 {
+        // As networks have them: none is -128; most are small.
+        let finer = [None, Some(0), Some(2), Some(4)][self.seeded.below(4)];
+        if let Some(bits) = finer {
+            for weight in &mut self.weights {
+                *weight = (*weight).max(-i8::MAX) >> bits;
+            }
+        }
+        let kind = self.seeded.below(8);
+        let small = kind == 1 || kind == 2;
+        if small {
+            for weight in &mut self.weights {
+                *weight = (*weight & 3) % 3 - 1;
+            }
+        }
+        if kind == 0 {
             let extremes = [i8::MIN, i8::MAX];
-            self.weights.fill(extremes[self.seeded.below(2)]);
+            let small = [31, -31, 15, -15, 0, 1];
+            let [weight, few] = [extremes[self.seeded.below(2)], small[self.seeded.below(6)]];
+            self.weights.fill(if self.seeded.below(2) == 0 {
+                few
+            } else {
+                weight
+            });
             for row in &mut self.rows {
                 row.fill(extremes[self.seeded.below(2)]);
             }
         }
-        self.tables.refill(&mut self.seeded, terms);
+        self.tables.refill(&mut self.seeded, terms, small);
         // What a kernel leaves in its scratch is no other's business.
         self.scratch.fill(self.seeded.next());
     }

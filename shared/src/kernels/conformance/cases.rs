@@ -80,7 +80,10 @@ pub(super) fn windows(
     bench.compare(length, case("depthwise3x3", width, channels, channels))?;
 
     // The first convolution has few input channels and the output's count is its own.
-    let most = if variety & 1 == 0 { 8 } else { 5 };
+    let most = match variety & 1 {
+        0 => 8,
+        _ => [5, 17, 33][bench.seeded.below(3)],
+    };
     let terms = 9 * channels;
     let fits = |outputs: &usize| {
         Packed::len(*outputs, terms) <= MAX_WEIGHTS && outputs * output_width <= MAX_ROW
@@ -190,14 +193,19 @@ pub(super) fn elementwise(
         min,
         max,
     } = bench.clamp();
+    // Factors of one and a half, which leave sums at ties of the last shift, if that is a long one.
+    let ties = bench.seeded.below(2) == 0;
     let mut multiplier = |most: usize| Multiplier {
         mantissa: match bench.seeded.below(16) {
             0 => 0,
+            1..8 if ties => 1 << 30,
+            8.. if ties => i32::MAX,
             1 => i32::MAX,
             _ => (bench.seeded.next() >> 2 | 1 << 30) as i32,
         },
         shift: match bench.seeded.below(16) {
             0 => -31,
+            1..12 if ties && most > 17 => -17 - bench.seeded.below(most - 17) as i8,
             _ => -(bench.seeded.below(most) as i8),
         },
     };
@@ -230,11 +238,13 @@ pub(super) fn elementwise(
 
     let mut sums = [[0_i8; MAX_CHANNELS * 4]; 2];
     let [expected, actual] = &mut sums;
-    for row in &bench.rows {
+    // Now and then of so many pixels that a sum has more than 16 bits.
+    let times = if width == 33 { 100 } else { 1 };
+    for row in bench.rows.iter().cycle().take(3 * times) {
         Scalar.pool_row(&row[..length], &mut expected[..channels * 4]);
         kernels.pool_row(&row[..length], &mut actual[..channels * 4]);
     }
-    let count = 3 * width as i32;
+    let count = (3 * times * width) as i32;
     Scalar.pool_finish(
         &expected[..channels * 4],
         count,

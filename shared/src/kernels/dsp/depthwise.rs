@@ -3,7 +3,7 @@
 //! The three rows of a channel are copied between margins of zero points, so that no window needs
 //! care. A word of four neighbours `x0..=x3` widens to the pairs (x0, x2) and (x1, x3): the outer
 //! taps of two windows. The middle tap is another half of a pair. Weights are doubled instead of
-//! activations; else the road from sums to outputs is that of `block.rs`.
+//! activations; else the road from sums to outputs is that of `many.rs`.
 
 /// What the assembly works on, and advances from channel to channel; offsets are in its text.
 #[repr(C)]
@@ -26,8 +26,8 @@ pub(super) struct Job {
     pub multiplier: *const i32,
     /// 56: one of each channel, none positive; none zero where negative ties matter.
     pub shift: *const i8,
-    /// 60: zero point of the output.
-    pub zero_point: i32,
+    /// 60: twice the zero point of the output, plus one.
+    pub twice_zero_point: i32,
     /// 64: first output of the channel.
     pub output: *mut i8,
     /// 68: bytes from a channel's output to the next channel's.
@@ -43,15 +43,15 @@ pub(super) struct Job {
 }
 
 /// Registers in a block: r0, r1, lr the windows of three rows; r12 the negated zero point; r6 to r9
-/// sums; r4, r5 the taps of a row. s3 the job, s4 bias, s5 and s6 multiplier and shift, s7 and s8
-/// zero point and output, s9 and s10 step and outputs left. The taps are on the stack.
+/// sums; r4, r5 the taps of a row. s3 the job, s4 bias. On the stack, from the top: multiplier, shift,
+/// step, outputs left, output, what the channel's products are added to, and at 24 the taps.
 macro_rules! depthwise {
     ($name:ident, $rounding:tt, first $first:tt, row $row:tt) => {
         /// Computes one output row of all channels.
         ///
         /// # Safety
         /// All of the job must be as its fields say: rows of `4 * words + rest` bytes for each
-        /// channel, at least one word; copies as long, in buffers that the windows of all outputs,
+        /// channel, at least one byte; copies as long, in buffers that the windows of all outputs,
         /// rounded up to four, lie in; weights, tables and output for all channels.
         #[inline(never)]
         pub(super) unsafe fn $name(job: *mut Job) {
@@ -60,19 +60,19 @@ macro_rules! depthwise {
             unsafe {
                 core::arch::asm!(
                     "push {{r6, r7}}",
-                    "sub sp, sp, #24",
+                    "sub sp, sp, #48",
                     "vmov s3, r0",
                     // A channel: its rows.
                     "2:",
-                    depthwise!(@copy "0" "12"),
-                    depthwise!(@copy "4" "16"),
-                    depthwise!(@copy "8" "20"),
+                    depthwise!(@copy "0" "12" "1"),
+                    depthwise!(@copy "4" "16" "2"),
+                    depthwise!(@copy "8" "20" "3"),
                     // Its taps, doubled: (first, third) and second of each row.
                     "ldr r1, [r0, #44]",
-                    depthwise!(@taps "0" "" "0"),
-                    depthwise!(@taps "3" "" "8"),
+                    depthwise!(@taps "0" "" "24"),
+                    depthwise!(@taps "3" "" "32"),
                     // A word that ends with the ninth.
-                    depthwise!(@taps "5" "lsr r2, r2, #8\n" "16"),
+                    depthwise!(@taps "5" "lsr r2, r2, #8\n" "40"),
                     "add r1, r1, #9",
                     "str r1, [r0, #44]",
                     // Its tables.
@@ -88,14 +88,16 @@ macro_rules! depthwise {
                     "ldrsb r3, [r1], #1",
                     "str r1, [r0, #56]",
                     "rsb r3, r3, #0",
-                    "vmov s5, s6, r2, r3",
-                    "ldrd r2, r3, [r0, #60]",
-                    "vmov s7, s8, r2, r3",
+                    "strd r2, r3, [sp]",
+                    "ldrd r2, r4, [r0, #60]",
+                    "lsl r2, r2, r3",
+                    "asr r2, r2, #1",
+                    "strd r4, r2, [sp, #16]",
                     "ldr r1, [r0, #68]",
-                    "add r3, r3, r1",
-                    "str r3, [r0, #64]",
+                    "add r4, r4, r1",
+                    "str r4, [r0, #64]",
                     "ldrd r2, r3, [r0, #72]",
-                    "vmov s9, s10, r2, r3",
+                    "strd r2, r3, [sp, #8]",
                     "ldr r12, [r0, #80]",
                     "ldr r1, [r0, #28]",
                     "ldr lr, [r0, #32]",
@@ -103,45 +105,46 @@ macro_rules! depthwise {
                     // Four outputs.
                     "3:",
                     "vmov r9, s4",
-                    depthwise!(@text "r0" "0" $first),
-                    depthwise!(@text "r1" "8" $row),
-                    depthwise!(@text "lr" "16" $row),
-                    "vmov r2, r3, s5, s6",
-                    "vmov r10, r11, s7, s8",
-                    "vmov r4, r5, s9, s10",
-                    "cmn r3, #0",
+                    depthwise!(@text "r0" "24" $first),
+                    depthwise!(@text "r1" "32" $row),
+                    depthwise!(@text "lr" "40" $row),
+                    "ldm sp, {{r2, r3, r4, r5, r10, r11}}",
                     depthwise!(@output $rounding "r6"),
                     depthwise!(@output $rounding "r7"),
                     depthwise!(@output $rounding "r8"),
                     depthwise!(@output $rounding "r9"),
-                    "strb r6, [r11]",
+                    "strb r6, [r10]",
                     "subs r5, r5, #4",
                     "blo 4f",
-                    "strb r7, [r11, r4]",
-                    "add r11, r11, r4, lsl #1",
-                    "strb r8, [r11]",
-                    "strb r9, [r11, r4]",
-                    "add r11, r11, r4, lsl #1",
-                    "vmov s8, r11",
-                    "vmov s10, r5",
+                    "strb r7, [r10, r4]",
+                    "add r10, r10, r4, lsl #1",
+                    "strb r8, [r10]",
+                    "strb r9, [r10, r4]",
+                    "add r10, r10, r4, lsl #1",
+                    "strd r5, r10, [sp, #12]",
                     "bne 3b",
                     "b 5f",
                     // One to three outputs at the end of the row: r5 is their number less four.
                     "4:",
                     "adds r5, r5, #3",
                     "beq 5f",
-                    "strb r7, [r11, r4]",
+                    "strb r7, [r10, r4]",
                     "subs r5, r5, #1",
                     "beq 5f",
-                    "strb r8, [r11, r4, lsl #1]",
+                    "strb r8, [r10, r4, lsl #1]",
                     "5:",
                     "vmov r0, s3",
                     "ldr r1, [r0, #84]",
                     "subs r1, r1, #1",
                     "str r1, [r0, #84]",
                     "bne 2b",
-                    "add sp, sp, #24",
+                    "add sp, sp, #48",
                     "pop {{r6, r7}}",
+                    "b 10f",
+                    depthwise!(@narrow "0" "1"),
+                    depthwise!(@narrow "4" "2"),
+                    depthwise!(@narrow "8" "3"),
+                    "10:",
                     inout("r0") job => _,
                     out("r1") _,
                     out("r2") _,
@@ -156,28 +159,22 @@ macro_rules! depthwise {
                     out("lr") _,
                     out("s3") _,
                     out("s4") _,
-                    out("s5") _,
-                    out("s6") _,
-                    out("s7") _,
-                    out("s8") _,
-                    out("s9") _,
-                    out("s10") _,
                 )
             }
         }
     };
     // A row of `words` words and `rest` bytes: the last word overlaps the one before.
-    (@copy $row:literal $copy:literal) => { concat!(
+    (@copy $row:literal $copy:literal $place:literal) => { concat!(
         "ldr r1, [r0, #", $row, "]\n",
         "cmp r1, #0\n",
-        "beq 7f\n",
+        "beq 7", $place, "f\n",
         "ldr r2, [r0, #", $copy, "]\n",
         "ldrd r3, r5, [r0, #36]\n",
         "lsrs r3, r3, #1\n",
+        "beq 5", $place, "f\n",
         "bcc 8f\n",
         "ldr r4, [r1], #4\n",
         "str r4, [r2], #4\n",
-        "beq 9f\n",
         "8:\n",
         "ldr r4, [r1], #4\n",
         "ldr r6, [r1], #4\n",
@@ -185,7 +182,7 @@ macro_rules! depthwise {
         "str r4, [r2], #4\n",
         "str r6, [r2], #4\n",
         "bne 8b\n",
-        "9:\n",
+        "9", $place, ":\n",
         "cbz r5, 6f\n",
         "add r1, r1, r5\n",
         "add r2, r2, r5\n",
@@ -193,7 +190,24 @@ macro_rules! depthwise {
         "str r4, [r2, #-4]\n",
         "6:\n",
         "str r1, [r0, #", $row, "]\n",
-        "7:\n",
+        "7", $place, ":\n",
+    ) };
+    // What a row of less than two words does, out of the way: one word and then its bytes as above,
+    // or bytes alone.
+    (@narrow $row:literal $place:literal) => { concat!(
+        "5", $place, ":\n",
+        "bcs 6f\n",
+        "8:\n",
+        "ldrb r4, [r1], #1\n",
+        "strb r4, [r2], #1\n",
+        "subs r5, r5, #1\n",
+        "bne 8b\n",
+        "str r1, [r0, #", $row, "]\n",
+        "b 7", $place, "b\n",
+        "6:\n",
+        "ldr r4, [r1], #4\n",
+        "str r4, [r2], #4\n",
+        "b 9", $place, "b\n",
     ) };
     (@taps $weight:literal $shift:literal $place:literal) => { concat!(
         "ldr r2, [r1, #", $weight, "]\n",
@@ -223,16 +237,15 @@ macro_rules! depthwise {
         depthwise!(@text $window $place $lines again $again)
     };
     (@output down $sum:literal) => { concat!(
-        "smmulr ", $sum, ", ", $sum, ", r2\n",
-        "asrs ", $sum, ", ", $sum, ", r3\n",
-        "adc ", $sum, ", ", $sum, ", r10\n",
+        "smmlar ", $sum, ", ", $sum, ", r2, r11\n",
+        "asr ", $sum, ", ", $sum, ", r3\n",
         "ssat ", $sum, ", #8, ", $sum, "\n",
     ) };
     (@output away $sum:literal) => { concat!(
         "smmulr ", $sum, ", ", $sum, ", r2\n",
         "add ", $sum, ", ", $sum, ", ", $sum, ", asr #31\n",
-        "asrs ", $sum, ", ", $sum, ", r3\n",
-        "adc ", $sum, ", ", $sum, ", r10\n",
+        "add ", $sum, ", ", $sum, ", r11\n",
+        "asr ", $sum, ", ", $sum, ", r3\n",
         "ssat ", $sum, ", #8, ", $sum, "\n",
     ) };
 }

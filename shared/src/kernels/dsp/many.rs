@@ -8,12 +8,15 @@
 //! with pair, two products an instruction: four pixels and two channels take 11 instructions for 16
 //! products, three take 8 for 12.
 //!
-//! Because activations are doubled, sums are, and `SMMULR` (the high word of the product, rounded)
-//! is gemmlowp's doubling high product. An `ASRS` leaves the last bit that it shifts out in the
-//! carry, which `ADC` adds with the zero point: division by a power of two, rounded half up. That is
-//! gemmlowp's rounding, half away from zero, but for negative ties; `ADD x, x, x, ASR #31` moves
-//! those, and may go where everything negative is clamped anyway. A shift by nothing leaves the
-//! carry, which `CMN` has cleared, as it is.
+//! Because activations are doubled, sums are, and the high word of a product with the multiplier,
+//! rounded, is gemmlowp's doubling high product. `SMMLAR` gives it and adds the zero point and one half,
+//! both shifted left by as much as `ASR` then shifts right: division by a power of two, rounded half
+//! up. That is gemmlowp's rounding, half away from zero, but for negative ties; `ADD x, x, x, ASR #31`
+//! moves those, and may go where everything negative is clamped anyway. Twice the zero point plus one,
+//! shifted and halved, is what to add, for a shift by nothing too.
+//!
+//! Products are within 2^30, and shifts of [narrow](crate::kernels::OutputStage::narrow) stages leave
+//! what is added within 2^30 as well.
 
 /// What rows are computed from. The assembly advances the pointers; offsets are in its text.
 #[repr(C)]
@@ -38,22 +41,23 @@ pub(super) struct Job {
     pub step: usize,
     /// 36: bytes from a pair of channels to the next.
     pub pair_step: usize,
-    /// 40: blocks of four pixels.
-    pub fours: usize,
-    /// 44: blocks of three pixels.
-    pub threes: usize,
+    /// 40: end of the blocks of four pixels.
+    pub fours_end: *const u32,
+    /// 44: end of the blocks of three pixels, which follow.
+    pub threes_end: *const u32,
     /// 48: pairs of channels.
     pub pairs: usize,
-    /// 52: zero point of the output.
-    pub zero_point: i32,
+    /// 52: twice the zero point of the output, plus one.
+    pub twice_zero_point: i32,
     /// 56: blocks of four terms beyond the first, modulo four: what is left beside whole turns of
     /// the loop.
     pub rest: usize,
 }
 
 /// The text of one function. s0: end of the wide weights; s1, s2: where a block of four and of three
-/// pixels enters its loop; s3: the job; s4 to s9: bias, multiplier, shift of both channels; s10: the
-/// output, s11: step; s12: wide weights; s13: zero point; s14: blocks left.
+/// pixels enters its loop; s3: the job; s4, s5: bias of both channels; s6, s7: multiplier
+/// of the first and what its products are added to; s13, s14: of the second; s8, s9: shifts of both; s10: the
+/// output, s11: step; s12: wide weights; s15: end of the activations of blocks of a size.
 /// In a loop: r0 activations, r1 weights, r4 and r5 those of both channels.
 macro_rules! many {
     ($name:ident, $rounding:tt, $store:tt) => {
@@ -88,8 +92,6 @@ macro_rules! many {
                 "vmov s2, r3",
                 "ldr r1, [r0, #32]",
                 "vmov s11, r1",
-                "ldr r1, [r0, #52]",
-                "vmov s13, r1",
                 // A pair of channels: its weights, made wide.
                 "2:",
                 "ldrd r1, r2, [r0]",
@@ -112,7 +114,6 @@ macro_rules! many {
                 "add r4, r4, r4",
                 "add r5, r5, r5",
                 "vmov s4, s5, r4, r5",
-                "vmov s6, s7, r6, r7",
                 "ldr r1, [r0, #20]",
                 "ldrsb r4, [r1], #1",
                 "ldrsb r5, [r1], #1",
@@ -120,6 +121,13 @@ macro_rules! many {
                 "rsb r4, r4, #0",
                 "rsb r5, r5, #0",
                 "vmov s8, s9, r4, r5",
+                "ldr r2, [r0, #52]",
+                "lsl r3, r2, r4",
+                "lsl r2, r2, r5",
+                "asr r3, r3, #1",
+                "asr r2, r2, #1",
+                "vmov s6, s7, r6, r3",
+                "vmov s13, s14, r7, r2",
                 "ldr r1, [r0, #28]",
                 "vmov s10, r1",
                 "ldr r2, [r0, #36]",
@@ -127,11 +135,11 @@ macro_rules! many {
                 "str r1, [r0, #28]",
                 "ldr r2, [r0, #40]",
                 "ldr r0, [r0, #24]",
-                "cmp r2, #0",
+                "cmp r0, r2",
                 "beq 31f",
+                "vmov s15, r2",
                 // Four pixels.
                 "21:",
-                "vmov s14, r2",
                 "vmov r9, lr, s4, s5",
                 "vmov r1, s12",
                 many!(@four "r9" "r9" "lr" "lr" "r9" "r9" "lr" "lr"),
@@ -153,17 +161,17 @@ macro_rules! many {
                 "bne 23b",
                 many!(@outputs $rounding ("r6" "r7" "r8" "r9") ("r10" "r11" "r12" "lr")),
                 many!(@store $store ("r6" "r7" "r8" "r9") ("r10" "r11" "r12" "lr")),
-                "vmov r2, s14",
-                "subs r2, r2, #1",
+                "vmov r2, s15",
+                "cmp r0, r2",
                 "bne 21b",
                 // Three pixels.
                 "31:",
                 "vmov r1, s3",
                 "ldr r2, [r1, #44]",
-                "cmp r2, #0",
+                "cmp r0, r2",
                 "beq 41f",
+                "vmov s15, r2",
                 "32:",
-                "vmov s14, r2",
                 "vmov r8, r11, s4, s5",
                 "vmov r1, s12",
                 many!(@three "r8" "r8" "r8" "r11" "r11" "r11"),
@@ -185,8 +193,8 @@ macro_rules! many {
                 "bne 33b",
                 many!(@outputs $rounding ("r6" "r7" "r8") ("r9" "r10" "r11")),
                 many!(@store $store ("r6" "r7" "r8") ("r9" "r10" "r11")),
-                "vmov r2, s14",
-                "subs r2, r2, #1",
+                "vmov r2, s15",
+                "cmp r0, r2",
                 "bne 32b",
                 "41:",
                 "vmov r0, s3",
@@ -222,6 +230,7 @@ macro_rules! many {
                 out("s12") _,
                 out("s13") _,
                 out("s14") _,
+                out("s15") _,
             )
             }
         }
@@ -256,24 +265,21 @@ macro_rules! many {
     (@outputs $rounding:tt $a:tt $b:tt) => { concat!(
         "vmov r2, r3, s6, s7\n",
         "vmov r4, r5, s8, s9\n",
-        "vmov r1, s13\n",
-        "cmn r4, #0\n",
-        many!(@channel $rounding "r2" "r4" $a),
-        "cmn r5, #0\n",
-        many!(@channel $rounding "r3" "r5" $b),
+        many!(@channel $rounding "r4" $a),
+        "vmov r2, r3, s13, s14\n",
+        many!(@channel $rounding "r5" $b),
         "vmov r2, r3, s10, s11\n",
     ) };
-    (@channel down $multiplier:literal $shift:literal ($($sum:literal)*)) => { concat!($(
-        "smmulr ", $sum, ", ", $sum, ", ", $multiplier, "\n",
-        "asrs ", $sum, ", ", $sum, ", ", $shift, "\n",
-        "adc ", $sum, ", ", $sum, ", r1\n",
+    (@channel down $shift:literal ($($sum:literal)*)) => { concat!($(
+        "smmlar ", $sum, ", ", $sum, ", r2, r3\n",
+        "asr ", $sum, ", ", $sum, ", ", $shift, "\n",
         "ssat ", $sum, ", #8, ", $sum, "\n",
     )*) };
-    (@channel away $multiplier:literal $shift:literal ($($sum:literal)*)) => { concat!($(
-        "smmulr ", $sum, ", ", $sum, ", ", $multiplier, "\n",
+    (@channel away $shift:literal ($($sum:literal)*)) => { concat!($(
+        "smmulr ", $sum, ", ", $sum, ", r2\n",
         "add ", $sum, ", ", $sum, ", ", $sum, ", asr #31\n",
-        "asrs ", $sum, ", ", $sum, ", ", $shift, "\n",
-        "adc ", $sum, ", ", $sum, ", r1\n",
+        "add ", $sum, ", ", $sum, ", r3\n",
+        "asr ", $sum, ", ", $sum, ", ", $shift, "\n",
         "ssat ", $sum, ", #8, ", $sum, "\n",
     )*) };
     (@store planar ($($a:literal)*) ($($b:literal)*)) => { concat!(

@@ -13,12 +13,12 @@ mod widen;
 use super::packed::TERMS;
 use super::params::{ConvParams, DenseParams, DepthwiseParams, Layout, PointwiseParams};
 use super::scalar::Scalar;
-use super::window::{MAX_WINDOW, gather};
+use super::window::MAX_WINDOW;
 use super::{Kernels, scratch};
 
 use rows::by_rows;
 use sums::Sums;
-use widen::{widen_pixel, widen_rgb};
+use widen::{widen_pixels, widen_windows};
 
 /// Kernels for a core with the DSP extension.
 #[derive(Clone, Copy, Debug)]
@@ -56,11 +56,8 @@ impl Kernels for Dsp {
         let (Some(window), true) = (window, sums.suits(scratch, output)) else {
             return Scalar.conv3x3(params, rows, scratch, output);
         };
-        sums.compute(scratch, output, |x, place, words| {
-            if !widen_rgb(params, rows, x, place, words) {
-                gather(params, rows, x, window);
-                widen_pixel(window, params.input_zero_point, place, words);
-            }
+        sums.compute(scratch, output, |x, of, words| {
+            widen_windows(params, rows, (x, of), window, words);
         });
     }
 
@@ -93,9 +90,9 @@ impl Kernels for Dsp {
             return Scalar.pointwise(params, input, scratch, output);
         }
         let inputs = params.input_channels;
-        sums.compute(scratch, output, |x, place, words| {
-            let pixel = &input[x * inputs..][..inputs];
-            widen_pixel(pixel, params.input_zero_point, place, words);
+        sums.compute(scratch, output, |x, of, words| {
+            let pixels = &input[x * inputs..];
+            widen_pixels(pixels, inputs, params.input_zero_point, of, words);
         });
     }
 
@@ -116,8 +113,8 @@ impl Kernels for Dsp {
         if !sums.suits(scratch, output) {
             return Scalar.dense(params, input, scratch, output);
         }
-        sums.compute(scratch, output, |_, place, words| {
-            widen_pixel(input, params.input_zero_point, place, words);
+        sums.compute(scratch, output, |_, of, words| {
+            widen_pixels(input, input.len(), params.input_zero_point, of, words);
         });
     }
 }

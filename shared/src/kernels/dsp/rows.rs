@@ -33,7 +33,7 @@ pub(super) fn by_rows(
     let suits = suits(stage, output_channels)
         && params.input_layout == Layout::Planar
         && (1..=2).contains(&stride)
-        && input_width >= 4
+        && input_width > 0
         && copy_len <= MAX_COPY
         && params.input_channels == output_channels
         && params.weights.len() >= 9 * output_channels
@@ -69,7 +69,7 @@ pub(super) fn by_rows(
         bias: channels.bias.as_ptr(),
         multiplier: channels.multiplier.as_ptr(),
         shift: channels.shift.as_ptr(),
-        zero_point: stage.zero_point.into(),
+        twice_zero_point: 2 * i32::from(stage.zero_point) + 1,
         output: output.as_mut_ptr(),
         c_step,
         x_step,

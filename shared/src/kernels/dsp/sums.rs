@@ -2,14 +2,13 @@
 //! for.
 
 use crate::kernels::packed::Packed;
-use crate::kernels::params::{Layout, OutputStage};
+use crate::kernels::params::{Layout, OutputStage, PerChannel};
 use crate::kernels::scratch::{DSP_PIXELS as MAX_PIXELS, dsp as scratch_len};
 use crate::kernels::stage::{away, clamp, suits};
 
 use super::TERMS;
 use super::few::{self, few};
 use super::many::{self, many};
-use super::widen::Pixel;
 
 /// Most terms of a sum: of 16-bit activations and 8-bit weights, doubled, it still has 31 bits.
 const MAX_TERMS: usize = 8192;
@@ -59,24 +58,10 @@ impl Part {
         4 * self.fours + 3 * self.threes + self.few
     }
 
-    /// Where pixel `index` of the part lies: the first word of its block, and its place there.
-    fn place(self, index: usize, terms: usize) -> (usize, Pixel) {
-        let of_block = |first: usize, of: usize| {
-            let block = (index - first) / of;
-            let start = (first + block * of) * terms / 2;
-            (
-                start,
-                Pixel {
-                    index: (index - first) % of,
-                    of,
-                },
-            )
-        };
-        match () {
-            () if self.few > 0 => of_block(0, self.few),
-            () if index < 4 * self.fours => of_block(0, 4),
-            () => of_block(4 * self.fours, 3),
-        }
+    /// How many blocks there are of how many pixels, in their order.
+    fn blocks(self) -> [(usize, usize); 3] {
+        let few = usize::from(self.few > 0);
+        [(self.fours, 4), (self.threes, 3), (few, self.few)]
     }
 }
 
@@ -101,12 +86,13 @@ impl Sums<'_> {
             && output.len() >= self.outputs * self.width
     }
 
-    /// Computes the row. `widen` widens the activations of a column into the words of its block.
+    /// Computes the row. `widen` widens the activations from a column on into words, for blocks of so
+    /// many pixels that fill all the words.
     pub fn compute(
         &self,
         scratch: &mut [u32],
         output: &mut [i8],
-        mut widen: impl FnMut(usize, Pixel, &mut [u32]),
+        mut widen: impl FnMut(usize, usize, &mut [u32]),
     ) {
         let terms = self.weights.terms().next_multiple_of(TERMS);
         let (wide, activations) = scratch.split_at_mut(terms);
@@ -117,92 +103,147 @@ impl Sums<'_> {
                 2 if x > 0 => Part::next(x - 1, self.width),
                 _ => Part::next(x, self.width),
             };
-            for index in 0..part.pixels() {
-                let (start, place) = part.place(index, terms);
-                widen(part.x + index, place, &mut activations[start..]);
+            let mut words = &mut *activations;
+            x = part.x;
+            for (blocks, of) in part.blocks() {
+                let (run, others) = words.split_at_mut(terms / 2 * of * blocks);
+                if blocks > 0 {
+                    widen(x, of, run);
+                }
+                (words, x) = (others, x + of * blocks);
             }
             self.compute_part(part, wide, activations, output);
-            x = part.x + part.pixels();
         }
         clamp(self.output, output);
     }
 
     fn compute_part(&self, part: Part, wide: &mut [u32], activations: &[u32], output: &mut [i8]) {
-        let terms = self.weights.terms().next_multiple_of(TERMS);
         let (x_step, c_step) = self.layout.steps(self.width, self.outputs);
+        let PerChannel {
+            bias,
+            multiplier,
+            shift,
+        } = self.output.channels;
         let planar = self.layout == Layout::Planar;
-        let pairs = self.outputs / 2;
-        let OutputStage {
-            channels,
-            zero_point,
-            ..
-        } = *self.output;
-        let bytes = self.weights.bytes();
-        let step = if planar { c_step } else { x_step };
+        let pairs = Pairs {
+            weights: self.weights.bytes(),
+            bias: bias.as_ptr(),
+            multiplier: multiplier.as_ptr(),
+            shift: shift.as_ptr(),
+            count: self.outputs / 2,
+            output: output[part.x * x_step..].as_mut_ptr(),
+            planar,
+            step: if planar { c_step } else { x_step },
+            pair_step: 2 * c_step,
+        };
+        // SAFETY: `suits` has found weights, tables and output to hold all channels, weights and
+        // tables aligned; the activations of the part have been widened.
+        unsafe { self.compute_pairs(part, &pairs, wide, activations) };
+        let Some(last) = self.outputs.checked_sub(1).filter(|last| last % 2 == 0) else {
+            return;
+        };
+        // An odd channel, of a pair the other half of which has weights of zero: its outputs go
+        // where there is room for both.
+        let mut both = [0; 2 * MAX_PIXELS];
+        let (bias, multiplier) = ([bias.at(last); 2], [multiplier.at(last); 2]);
+        let shift = [shift[last]; 2];
+        let terms = self.weights.terms().next_multiple_of(TERMS);
+        let pairs = Pairs {
+            weights: &self.weights.bytes()[last * terms..],
+            bias: bias.as_ptr(),
+            multiplier: multiplier.as_ptr(),
+            shift: shift.as_ptr(),
+            count: 1,
+            output: both.as_mut_ptr(),
+            planar: true,
+            step: MAX_PIXELS,
+            pair_step: 0,
+        };
+        // SAFETY: as above: the last pair's weights are whole, the tables and the outputs are those of
+        // two channels, for no more pixels than a part has.
+        unsafe { self.compute_pairs(part, &pairs, wide, activations) };
+        let outputs = output[part.x * x_step + last * c_step..].iter_mut();
+        let outputs = outputs.step_by(x_step).take(part.pixels());
+        for (output, number) in outputs.zip(both) {
+            *output = number;
+        }
+    }
+
+    /// Computes pairs of channels for the pixels of `part`.
+    ///
+    /// # Safety
+    /// Weights, tables and output must be whole for all pairs, and pointers to words aligned;
+    /// `wide` has a word for each term, and the activations of all blocks have been widened.
+    unsafe fn compute_pairs(
+        &self,
+        part: Part,
+        pairs: &Pairs<'_>,
+        wide: &mut [u32],
+        activations: &[u32],
+    ) {
+        if pairs.count == 0 {
+            return;
+        }
+        let terms = self.weights.terms().next_multiple_of(TERMS);
+        let zero_point = i32::from(self.output.zero_point);
+        let away = away(self.output);
         let rest = (terms / TERMS + 3) % 4;
-        if pairs > 0 && part.few == 0 {
+        if part.few == 0 {
+            let (fours, threes) = (4 * part.fours * terms / 2, 3 * part.threes * terms / 2);
             let mut job = many::Job {
-                weights: bytes.as_ptr(),
+                weights: pairs.weights.as_ptr(),
                 wide: wide.as_mut_ptr(),
                 terms,
-                bias: channels.bias.as_ptr(),
-                multiplier: channels.multiplier.as_ptr(),
-                shift: channels.shift.as_ptr(),
+                bias: pairs.bias,
+                multiplier: pairs.multiplier,
+                shift: pairs.shift,
                 activations: activations.as_ptr(),
-                output: output[part.x * x_step..].as_mut_ptr(),
-                step,
-                pair_step: 2 * c_step,
-                fours: part.fours,
-                threes: part.threes,
-                pairs,
-                zero_point: zero_point.into(),
+                output: pairs.output,
+                step: pairs.step,
+                pair_step: pairs.pair_step,
+                fours_end: activations[..fours].as_ptr_range().end,
+                threes_end: activations[..fours + threes].as_ptr_range().end,
+                pairs: pairs.count,
+                twice_zero_point: 2 * zero_point + 1,
                 rest,
             };
-            // SAFETY: `suits` has found weights, tables and output to hold all channels, weights
-            // and tables aligned; `wide` has a word for each term, and the activations of all
-            // blocks have been widened.
-            unsafe { many(planar, away(self.output))(&raw mut job) };
-        } else if pairs > 0 {
+            // SAFETY: as the caller says.
+            unsafe { many(pairs.planar, away)(&raw mut job) };
+        } else {
             let words = terms / 2 * part.few;
             let mut job = few::Job {
                 activations: activations.as_ptr(),
-                weights: bytes.as_ptr(),
-                bias: channels.bias.as_ptr(),
-                multiplier: channels.multiplier.as_ptr(),
-                shift: channels.shift.as_ptr(),
-                zero_point: zero_point.into(),
-                output: output[part.x * x_step..].as_mut_ptr(),
-                step,
+                weights: pairs.weights.as_ptr(),
+                bias: pairs.bias,
+                multiplier: pairs.multiplier,
+                shift: pairs.shift,
+                zero_point,
+                output: pairs.output,
+                step: pairs.step,
                 activations_end: activations[..words].as_ptr_range().end,
-                weights_end: bytes[..pairs * 2 * terms].as_ptr_range().end,
+                weights_end: pairs.weights[..pairs.count * 2 * terms].as_ptr_range().end,
                 rest,
             };
-            // SAFETY: as above; the activations are the first `words` words.
-            unsafe { few(part.few, planar, away(self.output))(&raw mut job) };
-        }
-        if self.outputs % 2 == 1 {
-            let channel = self.outputs - 1;
-            for index in 0..part.pixels() {
-                let (start, place) = part.place(index, terms);
-                let sum = last_sum(self.weights, channel, place, &activations[start..]);
-                let at = (part.x + index) * x_step + channel * c_step;
-                output[at] = self.output.apply(channel, sum);
-            }
+            // SAFETY: as the caller says; the activations are the first `words` words.
+            unsafe { few(part.few, pairs.planar, away)(&raw mut job) };
         }
     }
 }
 
-/// The sum of the last channel where channels are odd in number.
-fn last_sum(weights: Packed<'_>, channel: usize, place: Pixel, words: &[u32]) -> i32 {
-    let mut sum = 0;
-    for (term, weight) in weights.of(channel).enumerate() {
-        let word = words[(term / TERMS * 2 + term % 2) * place.of + place.index];
-        let half = if term % TERMS < 2 {
-            word as i16
-        } else {
-            (word >> 16) as i16
-        };
-        sum += i32::from(half / 2) * i32::from(weight);
-    }
-    sum
+/// Pairs of channels that are computed together.
+struct Pairs<'a> {
+    /// Packed weights from those of the first pair on.
+    weights: &'a [i8],
+    bias: *const i32,
+    multiplier: *const i32,
+    shift: *const i8,
+    /// How many.
+    count: usize,
+    /// First pixel of the first channel.
+    output: *mut i8,
+    planar: bool,
+    /// Bytes from a channel to the next (planar), or from a pixel to the next (interleaved).
+    step: usize,
+    /// Bytes from a pair to the next.
+    pair_step: usize,
 }

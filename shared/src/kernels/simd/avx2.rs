@@ -2,9 +2,10 @@
 
 extern crate std;
 
+use alloc::vec::Vec;
 use core::arch::x86_64::*;
 
-use super::lanes::{Job, Lanes, Place};
+use super::lanes::{Job, Lanes, Place, column_words};
 use super::ymm;
 
 /// Vectors of 256 bits.
@@ -22,6 +23,8 @@ unsafe fn call<J: Job<Avx2>>(job: J) {
 impl Lanes for Avx2 {
     const LANES: usize = ymm::LANES;
     const GROUP: usize = 2;
+    const OFFSET: i32 = 128;
+    const VECTORS: usize = 2;
     // Two vectors of sums each and what they are made of fill the 16 registers.
     const PIXELS: usize = 6;
     const COLUMN_WORDS: usize = 2;
@@ -30,7 +33,7 @@ impl Lanes for Avx2 {
     type Weights = __m256i;
     type Bytes = __m256i;
     /// 16-bit pairs: of top and bottom, of middle and zero.
-    type Column = [__m256i; 2];
+    type Columns = [[__m256i; 2]; 4];
 
     fn detect() -> Option<Self> {
         std::arch::is_x86_feature_detected!("avx2").then_some(Avx2(()))
@@ -91,22 +94,32 @@ impl Lanes for Avx2 {
         }
     }
 
-    fn column_word(weights: [i8; 3], index: usize) -> [i8; 4] {
-        let [top, middle, bottom] = weights.map(|weight| i16::from(weight).to_le_bytes());
-        let pair = match index {
-            0 => [top, bottom],
-            _ => [middle, [0; 2]],
-        };
-        [pair[0][0], pair[0][1], pair[1][0], pair[1][1]].map(|byte| byte as i8)
+    fn column_weights(taps: impl Fn(usize, usize) -> [i8; 3]) -> Vec<i8> {
+        column_words::<Self>(taps, |weights, index| {
+            let [top, middle, bottom] = weights.map(|weight| i16::from(weight).to_le_bytes());
+            let pair = match index {
+                0 => [top, bottom],
+                _ => [middle, [0; 2]],
+            };
+            [pair[0][0], pair[0][1], pair[1][0], pair[1][1]].map(|byte| byte as i8)
+        })
     }
 
     #[inline(always)]
-    unsafe fn dot_column(sums: __m256i, column: [__m256i; 2], weights: *const i8) -> __m256i {
+    unsafe fn dot_columns(
+        mut sums: [__m256i; 4],
+        columns: [[__m256i; 2]; 4],
+        weights: *const i8,
+    ) -> [__m256i; 4] {
         unsafe {
             let weights: *const __m256i = weights.cast();
-            let outer = _mm256_madd_epi16(column[0], _mm256_loadu_si256(weights));
-            let inner = _mm256_madd_epi16(column[1], _mm256_loadu_si256(weights.add(1)));
-            _mm256_add_epi32(sums, _mm256_add_epi32(outer, inner))
+            for (v, sum) in sums.iter_mut().enumerate() {
+                let [outer, inner] = columns[v];
+                let outer = _mm256_madd_epi16(outer, _mm256_loadu_si256(weights.add(2 * v)));
+                let inner = _mm256_madd_epi16(inner, _mm256_loadu_si256(weights.add(2 * v + 1)));
+                *sum = _mm256_add_epi32(*sum, _mm256_add_epi32(outer, inner));
+            }
+            sums
         }
     }
 }

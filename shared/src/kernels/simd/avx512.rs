@@ -2,9 +2,10 @@
 
 extern crate std;
 
+use alloc::vec::Vec;
 use core::arch::x86_64::*;
 
-use super::lanes::{Job, Lanes, Place};
+use super::lanes::{Job, Lanes, Place, column_words};
 
 /// Vectors of 512 bits, with products of bytes.
 #[derive(Clone, Copy, Debug)]
@@ -44,13 +45,15 @@ unsafe fn pair(a: __m512i, b: __m512i, zero_point: __m512i) -> __m512i {
 impl Lanes for Avx512Vnni {
     const LANES: usize = 16;
     const GROUP: usize = 4;
+    const OFFSET: i32 = 128;
+    const VECTORS: usize = 2;
     const PIXELS: usize = 8;
     const COLUMN_WORDS: usize = 1;
 
     type Sums = __m512i;
     type Weights = __m512i;
     type Bytes = __m512i;
-    type Column = __m512i;
+    type Columns = [__m512i; 4];
 
     fn detect() -> Option<Self> {
         let found = std::arch::is_x86_feature_detected!("avx512f")
@@ -131,8 +134,8 @@ impl Lanes for Avx512Vnni {
     }
 
     #[inline(always)]
-    unsafe fn shift_right_each(sums: __m512i, bits: __m512i) -> __m512i {
-        unsafe { _mm512_srav_epi32(sums, bits) }
+    unsafe fn shift_right_each(sums: __m512i, half: __m512i, bits: __m512i) -> __m512i {
+        unsafe { _mm512_srav_epi32(_mm512_add_epi32(sums, half), bits) }
     }
 
     #[inline(always)]
@@ -241,13 +244,23 @@ impl Lanes for Avx512Vnni {
         }
     }
 
-    fn column_word(weights: [i8; 3], _: usize) -> [i8; 4] {
-        let [top, middle, bottom] = weights;
-        [top, middle, bottom, 0]
+    fn column_weights(taps: impl Fn(usize, usize) -> [i8; 3]) -> Vec<i8> {
+        column_words::<Self>(taps, |[top, middle, bottom], _| [top, middle, bottom, 0])
     }
 
     #[inline(always)]
-    unsafe fn dot_column(sums: __m512i, column: __m512i, weights: *const i8) -> __m512i {
-        unsafe { _mm512_dpbusd_epi32(sums, column, _mm512_loadu_si512(weights.cast())) }
+    unsafe fn dot_columns(
+        mut sums: [__m512i; 4],
+        columns: [__m512i; 4],
+        weights: *const i8,
+    ) -> [__m512i; 4] {
+        unsafe {
+            let weights: *const __m512i = weights.cast();
+            for (v, sum) in sums.iter_mut().enumerate() {
+                let weights = _mm512_loadu_si512(weights.add(v));
+                *sum = _mm512_dpbusd_epi32(*sum, columns[v], weights);
+            }
+            sums
+        }
     }
 }

@@ -2,9 +2,10 @@
 
 extern crate std;
 
+use alloc::vec::Vec;
 use core::arch::x86_64::*;
 
-use super::lanes::{Job, Lanes, Place};
+use super::lanes::{Job, Lanes, Place, column_words};
 use super::ymm;
 
 /// Vectors of 256 bits, with products of bytes.
@@ -22,6 +23,8 @@ unsafe fn call<J: Job<AvxVnni>>(job: J) {
 impl Lanes for AvxVnni {
     const LANES: usize = ymm::LANES;
     const GROUP: usize = 4;
+    const OFFSET: i32 = 128;
+    const VECTORS: usize = 2;
     // Two vectors of sums each and what they are made of fill the 16 registers.
     const PIXELS: usize = 6;
     const COLUMN_WORDS: usize = 1;
@@ -29,7 +32,7 @@ impl Lanes for AvxVnni {
     type Sums = __m256i;
     type Weights = __m256i;
     type Bytes = __m256i;
-    type Column = __m256i;
+    type Columns = [__m256i; 4];
 
     fn detect() -> Option<Self> {
         let found = std::arch::is_x86_feature_detected!("avx2")
@@ -80,13 +83,23 @@ impl Lanes for AvxVnni {
         unsafe { ymm::columns(rows) }
     }
 
-    fn column_word(weights: [i8; 3], _: usize) -> [i8; 4] {
-        let [top, middle, bottom] = weights;
-        [top, middle, bottom, 0]
+    fn column_weights(taps: impl Fn(usize, usize) -> [i8; 3]) -> Vec<i8> {
+        column_words::<Self>(taps, |[top, middle, bottom], _| [top, middle, bottom, 0])
     }
 
     #[inline(always)]
-    unsafe fn dot_column(sums: __m256i, column: __m256i, weights: *const i8) -> __m256i {
-        unsafe { _mm256_dpbusd_avx_epi32(sums, column, _mm256_loadu_si256(weights.cast())) }
+    unsafe fn dot_columns(
+        mut sums: [__m256i; 4],
+        columns: [__m256i; 4],
+        weights: *const i8,
+    ) -> [__m256i; 4] {
+        unsafe {
+            let weights: *const __m256i = weights.cast();
+            for (v, sum) in sums.iter_mut().enumerate() {
+                let weights = _mm256_loadu_si256(weights.add(v));
+                *sum = _mm256_dpbusd_avx_epi32(*sum, columns[v], weights);
+            }
+            sums
+        }
     }
 }

@@ -23,6 +23,7 @@ pub(super) struct Depthwise<'a> {
 }
 
 impl<L: Lanes> Job<L> for Depthwise<'_> {
+    // SAFETY: as the trait says, `Lanes::run` alone calls it.
     #[inline(always)]
     unsafe fn run(self) {
         // SAFETY: in a job.
@@ -54,7 +55,7 @@ impl Columns {
     /// # Safety
     /// In a job, and the fields are as they say.
     #[inline(always)]
-    unsafe fn get<L: Lanes>(&self, x: usize, pad: usize) -> [L::Column; MOST_VECTORS] {
+    unsafe fn get<L: Lanes>(&self, x: usize, pad: usize) -> L::Columns {
         // SAFETY: columns of the map have `count` numbers in each row.
         unsafe {
             let mut bytes = [L::splat_byte(self.zero_point); 3];
@@ -81,7 +82,7 @@ unsafe fn strided<L: Lanes, const S: usize>(job: Depthwise<'_>) {
     let params = &job.params;
     let (channels, pad) = (params.input_channels, params.pad_left);
     let padding = [params.input_zero_point; MOST_BYTES];
-    let vector = L::LANES * L::COLUMN_WORDS * 4;
+    let column_len = MOST_VECTORS * L::LANES * L::COLUMN_WORDS * 4;
     for block in blocks::<L>(Kind::Depthwise, channels) {
         let columns = Columns {
             rows: job.rows.map(|row| match row {
@@ -109,10 +110,7 @@ unsafe fn strided<L: Lanes, const S: usize>(job: Depthwise<'_>) {
                     *sum = L::load(tables.add(v * L::LANES));
                 }
                 for (kx, column) in window.iter().enumerate() {
-                    for (v, sum) in sums.iter_mut().enumerate() {
-                        let weights = weights.add((kx * MOST_VECTORS + v) * vector);
-                        *sum = L::dot_column(*sum, column[v], weights);
-                    }
+                    sums = L::dot_columns(sums, *column, weights.add(kx * column_len));
                 }
                 let scaled = rescale::<L, MOST_VECTORS>(sums, job.ready, block.first);
                 let to = job.output.as_mut_ptr().add(x * channels + block.first);

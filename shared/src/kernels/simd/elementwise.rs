@@ -28,8 +28,9 @@ unsafe fn scaled<L: Lanes>(sums: L::Sums, factor: Multiplier) -> L::Sums {
             0 => product,
             shift => {
                 let exponent = i32::from(-shift);
-                let half = L::add(L::splat(1 << (exponent - 1)), L::negative(product));
-                L::shift_right_each(L::add(product, half), L::splat(exponent))
+                let half = L::splat(1 << (exponent - 1));
+                let product = L::add(product, L::negative(product));
+                L::shift_right_each(product, half, L::splat(exponent))
             }
         }
     }
@@ -49,6 +50,7 @@ unsafe fn raised<L: Lanes>(from: *const i8, zero_point: i8, factor: Multiplier) 
 }
 
 impl<L: Lanes> Job<L> for Add<'_> {
+    // SAFETY: as the trait says, `Lanes::run` alone calls it.
     #[inline(always)]
     unsafe fn run(self) {
         let params = self.params;
@@ -89,6 +91,7 @@ pub(super) struct Pool<'a> {
 }
 
 impl<L: Lanes> Job<L> for Pool<'_> {
+    // SAFETY: as the trait says, `Lanes::run` alone calls it.
     #[inline(always)]
     unsafe fn run(self) {
         let channels = self.sums.len() / 4;

@@ -1,5 +1,6 @@
 //! What a processor's vectors must do; one file beside this one for each kind of them.
 
+use alloc::vec::Vec;
 use core::fmt::Debug;
 
 /// Most vectors of sums that a block of outputs has.
@@ -32,7 +33,8 @@ pub trait Job<L> {
 
 /// Vectors of 32-bit sums, and of the bytes that are multiplied to make them.
 ///
-/// Activations are unsigned here, `number ^ 0x80`: 128 more than they are. Weights are signed.
+/// Weights are signed. Activations are what the vectors multiply them with: numbers plus
+/// [`Lanes::OFFSET`], as a byte.
 ///
 /// # Safety of the methods
 /// All but [`Lanes::detect`] and [`Lanes::run`] may only be called within a [`Job`], and with
@@ -42,9 +44,13 @@ pub trait Lanes: Copy + Debug + Send + Sync {
     const LANES: usize;
     /// Terms of a sum that are multiplied at once; four or two, together 32 bits.
     const GROUP: usize;
+    /// What activations are more than the numbers that they stand for.
+    const OFFSET: i32;
+    /// Most vectors of sums of each pixel that are computed together: 2 or [`MOST_VECTORS`].
+    const VECTORS: usize;
     /// Pixels that are computed together, at most [`MOST_PIXELS`](super::matrix::MOST_PIXELS).
     const PIXELS: usize;
-    /// Words of weights in each lane that [`Lanes::dot_column`] reads.
+    /// Words of weights for each lane that [`Lanes::dot_columns`] reads.
     const COLUMN_WORDS: usize;
 
     /// Sums.
@@ -53,8 +59,9 @@ pub trait Lanes: Copy + Debug + Send + Sync {
     type Weights: Copy;
     /// `4 * LANES` activations.
     type Bytes: Copy;
-    /// Three activations for each lane: those of a channel under a column of a window.
-    type Column: Copy;
+    /// Three activations for each lane of [`MOST_VECTORS`] vectors: those of a channel under a column
+    /// of a window.
+    type Columns: Copy;
 
     /// The value, which proves that this processor has the vectors.
     fn detect() -> Option<Self>;
@@ -94,8 +101,9 @@ pub trait Lanes: Copy + Debug + Send + Sync {
     /// Each lane by its own bits, 0 to 31, to the left.
     unsafe fn shift_left_each(sums: Self::Sums, bits: Self::Sums) -> Self::Sums;
 
-    /// Each lane by its own bits, 0 to 31, to the right, copying the sign.
-    unsafe fn shift_right_each(sums: Self::Sums, bits: Self::Sums) -> Self::Sums;
+    /// Each lane plus its `half`, by its own bits, 0 to 31, to the right, copying the sign; `half` is
+    /// half of two to the bits, rounded down.
+    unsafe fn shift_right_each(sums: Self::Sums, half: Self::Sums, bits: Self::Sums) -> Self::Sums;
 
     /// Moves `V` (1, 2 or 4) vectors of sums to the zero point, clamps them, and writes the first
     /// `count` outputs of the block to `to`.
@@ -121,12 +129,32 @@ pub trait Lanes: Copy + Debug + Send + Sync {
     /// The same number as an activation everywhere.
     unsafe fn splat_byte(number: i8) -> Self::Bytes;
 
-    /// Three rows of activations as four vectors of columns, in the order of [`output_of`].
-    unsafe fn columns(rows: [Self::Bytes; 3]) -> [Self::Column; MOST_VECTORS];
+    /// Three rows of activations as columns, in the order of [`output_of`].
+    unsafe fn columns(rows: [Self::Bytes; 3]) -> Self::Columns;
 
-    /// Word `index` (below [`Lanes::COLUMN_WORDS`]) of the weights of a column, top first.
-    fn column_word(weights: [i8; 3], index: usize) -> [i8; 4];
+    /// The `4 * COLUMN_WORDS * LANES * MOST_VECTORS` bytes of weights of a column, as
+    /// [`Lanes::dot_columns`] reads them; `taps` has those of a vector's lane, top first.
+    fn column_weights(taps: impl Fn(usize, usize) -> [i8; 3]) -> Vec<i8>;
 
-    /// Adds the products of a column with its weights, `LANES` of word 0, then of word 1.
-    unsafe fn dot_column(sums: Self::Sums, column: Self::Column, weights: *const i8) -> Self::Sums;
+    /// Adds the products of a column with its weights.
+    unsafe fn dot_columns(
+        sums: [Self::Sums; MOST_VECTORS],
+        columns: Self::Columns,
+        weights: *const i8,
+    ) -> [Self::Sums; MOST_VECTORS];
+}
+
+/// Weights of a column whose lanes each have `word`s of their own: vector by vector, and there word by
+/// word; for [`Lanes::column_weights`].
+pub(super) fn column_words<L: Lanes>(
+    taps: impl Fn(usize, usize) -> [i8; 3],
+    word: impl Fn([i8; 3], usize) -> [i8; 4],
+) -> Vec<i8> {
+    let mut bytes = Vec::new();
+    for vector in 0..MOST_VECTORS {
+        for index in 0..L::COLUMN_WORDS {
+            bytes.extend((0..L::LANES).flat_map(|lane| word(taps(vector, lane), index)));
+        }
+    }
+    bytes
 }

@@ -3,7 +3,7 @@
 //! A few pixels at a time: their activations are laid out in groups, and then each block of outputs
 //! is computed for all of them in registers, so that a vector of weights serves each pixel.
 
-use super::lanes::{Job, Lanes, Place};
+use super::lanes::{Job, Lanes, MOST_VECTORS, Place};
 use super::ready::{Block, Kind, Ready, blocks, stored};
 use crate::kernels::WindowParams;
 
@@ -37,6 +37,7 @@ pub(super) struct Matrix<'a> {
 }
 
 impl<L: Lanes> Job<L> for Matrix<'_> {
+    // SAFETY: as the trait says, `Lanes::run` alone calls it.
     #[inline(always)]
     unsafe fn run(self) {
         let shape = &self.ready.shape;
@@ -144,6 +145,9 @@ unsafe fn part_of_row<L: Lanes, const P: usize>(
         unsafe {
             match block.vectors {
                 1 => block_of_outputs::<L, P, 1>(ready, block, words, place, output),
+                MOST_VECTORS if L::VECTORS == MOST_VECTORS => {
+                    block_of_outputs::<L, P, MOST_VECTORS>(ready, block, words, place, output);
+                }
                 _ => block_of_outputs::<L, P, 2>(ready, block, words, place, output),
             }
         }
@@ -222,7 +226,7 @@ pub(super) unsafe fn rescale<L: Lanes, const V: usize>(
                 negative = L::and(negative, L::load(table.add(6 * next)));
             }
             let (right, half) = (L::load(table.add(3 * next)), L::load(table.add(4 * next)));
-            *sum = L::shift_right_each(L::add(L::add(product, half), negative), right);
+            *sum = L::shift_right_each(L::add(product, negative), half, right);
         }
     }
     sums

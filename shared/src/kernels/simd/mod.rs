@@ -5,14 +5,25 @@
 //! and what is rare, goes to the plain reference: a layer whose sums may have more than 30 bits, and rows
 //! in planar order.
 
+#[cfg(target_arch = "x86_64")]
 mod avx2;
+#[cfg(target_arch = "x86_64")]
 mod avx512;
+#[cfg(target_arch = "x86_64")]
 mod avx_vnni;
 mod depthwise;
 mod elementwise;
 mod lanes;
 mod matrix;
+#[cfg(target_arch = "aarch64")]
+mod neon;
+#[cfg(target_arch = "aarch64")]
+mod neon_common;
+#[cfg(target_arch = "aarch64")]
+mod neon_dotprod;
 mod ready;
+mod variants;
+#[cfg(target_arch = "x86_64")]
 mod ymm;
 
 use alloc::vec::Vec;
@@ -30,9 +41,17 @@ use lanes::{Lanes, Place};
 use matrix::{Matrix, Source};
 use ready::{Kind, Ready, Shape};
 
+#[cfg(target_arch = "x86_64")]
 pub use avx_vnni::AvxVnni;
+#[cfg(target_arch = "x86_64")]
 pub use avx2::Avx2;
+#[cfg(target_arch = "x86_64")]
 pub use avx512::Avx512Vnni;
+#[cfg(target_arch = "aarch64")]
+pub use neon::Neon;
+#[cfg(target_arch = "aarch64")]
+pub use neon_dotprod::NeonDotprod;
+pub use variants::{AnyKernels, VARIANTS, Variant};
 
 /// Kernels in the vectors of `L`.
 #[derive(Clone, Debug)]
@@ -284,19 +303,29 @@ mod tests {
         }
     }
 
-    #[test]
-    fn avx512_vnni_conforms() {
-        conforms::<Avx512Vnni>();
+    /// What holds for each variant of this kind of processor, where the processor has it.
+    macro_rules! variants {
+        ($($arch:literal: $conforms:ident $shown:ident $lanes:ident,)*) => {$(
+            #[test]
+            #[cfg(target_arch = $arch)]
+            fn $conforms() {
+                conforms::<$lanes>();
+            }
+
+            #[test]
+            #[cfg(target_arch = $arch)]
+            fn $shown() {
+                runs_what_was_shown::<$lanes>();
+            }
+        )*};
     }
 
-    #[test]
-    fn avx_vnni_conforms() {
-        conforms::<AvxVnni>();
-    }
-
-    #[test]
-    fn avx2_conforms() {
-        conforms::<Avx2>();
+    variants! {
+        "x86_64": avx512_vnni_conforms avx512_vnni_runs_what_was_shown Avx512Vnni,
+        "x86_64": avx_vnni_conforms avx_vnni_runs_what_was_shown AvxVnni,
+        "x86_64": avx2_conforms avx2_runs_what_was_shown Avx2,
+        "aarch64": neon_dotprod_conforms neon_dotprod_runs_what_was_shown NeonDotprod,
+        "aarch64": neon_conforms neon_runs_what_was_shown Neon,
     }
 
     /// A pointwise layer of 4 terms and 2 outputs with this bias.
@@ -325,13 +354,13 @@ mod tests {
         }));
     }
 
-    /// Else a variant could pass every test by leaving all work to the reference.
-    #[test]
-    fn what_was_shown_runs_in_vectors_and_nothing_else() {
-        let Some(mut kernels) = Simd::<Avx2>::new() else {
+    /// What was shown runs in vectors, and nothing else does: else a variant could pass every test by
+    /// leaving all work to the reference.
+    fn runs_what_was_shown<L: Lanes>() {
+        let Some(mut kernels) = Simd::<L>::new() else {
             return;
         };
-        let ready = |kernels: &Simd<Avx2>, layer, terms, outputs| {
+        let ready = |kernels: &Simd<L>, layer, terms, outputs| {
             kernels.ready(layer, Kind::Matrix, terms, outputs).is_some()
         };
         shown(&mut kernels, 1000);

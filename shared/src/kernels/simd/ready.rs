@@ -71,15 +71,19 @@ pub(super) struct Block {
     pub(super) vectors: usize,
 }
 
-/// The blocks of `outputs` outputs: of four vectors for a depthwise layer; else of two, and of one
-/// for what one holds.
+/// The blocks of `outputs` outputs: of four vectors for a depthwise layer; else of as many as the
+/// vectors say, and then of no more than it takes: four, two or one.
 pub(super) fn blocks<L: Lanes>(kind: Kind, outputs: usize) -> impl Iterator<Item = Block> {
     let mut first = 0;
     core::iter::from_fn(move || {
         let rest = outputs.checked_sub(first).filter(|rest| *rest > 0)?;
         let vectors = match kind {
             Kind::Depthwise => MOST_VECTORS,
-            Kind::Matrix => 1 + usize::from(rest > L::LANES),
+            Kind::Matrix => match rest.div_ceil(L::LANES) {
+                1 => 1,
+                3.. if L::VECTORS == MOST_VECTORS => MOST_VECTORS,
+                _ => 2,
+            },
         };
         let block = Block { first, vectors };
         first += vectors * L::LANES;
@@ -142,13 +146,10 @@ impl Ready {
         let (taps, _) = weights.as_chunks::<9>();
         let taps = |channel: usize| taps.get(channel).copied().unwrap_or_default();
         let bytes = blocks::<L>(Kind::Depthwise, outputs).flat_map(move |block| {
-            // Column, vector, word of a lane.
-            (0..3 * MOST_VECTORS * L::COLUMN_WORDS).flat_map(move |at| {
-                let (word, at) = (at % L::COLUMN_WORDS, at / L::COLUMN_WORDS);
-                let (vector, column) = (at % MOST_VECTORS, at / MOST_VECTORS);
-                (0..L::LANES).flat_map(move |lane| {
+            (0..3).flat_map(move |column| {
+                L::column_weights(|vector, lane| {
                     let taps = taps(block.first + output_of(block.vectors, vector, lane));
-                    L::column_word([taps[column], taps[column + 3], taps[column + 6]], word)
+                    [taps[column], taps[column + 3], taps[column + 6]]
                 })
             })
         });
@@ -180,7 +181,7 @@ impl Ready {
 }
 
 /// The tables of all blocks, where no sum over the weights of an output is too large. Activations
-/// are 128 more than they are and have not lost their zero point, which the bias makes good.
+/// are offset and have not lost their zero point, which the bias makes good.
 fn tables<L: Lanes, W: Iterator<Item = i8>>(
     shape: &Shape,
     zero_point: i8,
@@ -201,7 +202,7 @@ fn tables<L: Lanes, W: Iterator<Item = i8>>(
         if channels.shift[channel] < 0 && most >= MOST_SUM {
             return None;
         }
-        biases.push(bias.wrapping_sub((128 + zero_point).wrapping_mul(sum)));
+        biases.push(bias.wrapping_sub((L::OFFSET + zero_point).wrapping_mul(sum)));
     }
     let mut numbers: Vec<i32> = Vec::new();
     for block in blocks::<L>(shape.kind, shape.outputs) {

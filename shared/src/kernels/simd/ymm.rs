@@ -141,6 +141,9 @@ pub(super) unsafe fn write<const V: usize>(
 }
 
 /// The methods of [`Lanes`](super::lanes::Lanes) that are the same for all.
+///
+/// SAFETY of all: run in a job, the processor has AVX2; pointers are at as many numbers as the trait
+/// says.
 macro_rules! shared {
     () => {
         #[inline(always)]
@@ -194,8 +197,8 @@ macro_rules! shared {
         }
 
         #[inline(always)]
-        unsafe fn shift_right_each(sums: __m256i, bits: __m256i) -> __m256i {
-            unsafe { _mm256_srav_epi32(sums, bits) }
+        unsafe fn shift_right_each(sums: __m256i, half: __m256i, bits: __m256i) -> __m256i {
+            unsafe { _mm256_srav_epi32(_mm256_add_epi32(sums, half), bits) }
         }
 
         #[inline(always)]

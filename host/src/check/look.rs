@@ -1,0 +1,219 @@
+//! What a photo looks like, in few bytes: facts of its file and a small grey picture of it.
+//!
+//! It goes through the feature cache like any other feature, so that a photo is decoded for it once.
+
+use std::error::Error as StdError;
+
+use sha2::{Digest, Sha256};
+
+use crate::features::cache::ExtractorKey;
+use crate::features::extract::Extractor;
+use crate::photos::facts::{Facts, facts};
+use crate::photos::{Format, Rgb, decode};
+
+/// Width and height of the small picture.
+pub const SIDE: usize = 32;
+/// Pixels of the small picture.
+pub const PIXELS: usize = SIDE * SIDE;
+
+/// Raised when what is below may give other bytes for the same photo.
+const VERSION: &str = "look 1";
+/// Bytes before the picture.
+const HEADER: usize = 12;
+/// Deviation of brightness below which there is nothing to see, levels of 255.
+pub const BLANK: f64 = 3.0;
+/// Differences of channels up to this are left by the compression of a grey photo.
+const GREY_SPREAD: u8 = 6;
+/// Share of pixels that may be above it, in 1/1000.
+const GREY_EXCEPTIONS: usize = 2;
+
+/// What a photo looks like.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Look {
+    /// What its file says.
+    pub facts: Facts,
+    /// Whether it shows no colour, however it is stored.
+    pub colourless: bool,
+    /// Brightness, `[SIDE, SIDE]`, squashed to a square: averages over areas.
+    pub picture: [u8; PIXELS],
+}
+
+impl Look {
+    /// Looks at a photo's bytes.
+    fn of(bytes: &[u8]) -> Result<Self, Box<dyn StdError + Send + Sync>> {
+        let rgb = decode(bytes)?;
+        let facts = facts(bytes).ok_or("its header cannot be read")?;
+        Ok(Look {
+            facts,
+            colourless: is_colourless(&rgb),
+            picture: shrink(&rgb),
+        })
+    }
+
+    /// Whether there is nothing to see.
+    pub fn is_blank(&self) -> bool {
+        let values = || self.picture.iter().map(|&value| f64::from(value));
+        let mean = values().sum::<f64>() / PIXELS as f64;
+        let squares: f64 = values().map(|value| (value - mean).powi(2)).sum();
+        (squares / PIXELS as f64).sqrt() < BLANK
+    }
+
+    fn to_bytes(&self) -> Vec<u8> {
+        let facts = &self.facts;
+        let format = FORMATS.iter().position(|&format| format == facts.format);
+        let flags = [
+            facts.turned,
+            facts.inks,
+            facts.deep,
+            facts.grey,
+            facts.animated,
+            self.colourless,
+        ];
+        let flags = flags
+            .iter()
+            .rev()
+            .fold(0, |byte, &flag| byte << 1 | u8::from(flag));
+        let mut bytes = Vec::with_capacity(HEADER + PIXELS);
+        bytes.extend(facts.width.to_le_bytes());
+        bytes.extend(facts.height.to_le_bytes());
+        bytes.extend([format.unwrap_or(0) as u8, flags, 0, 0]);
+        bytes.extend(self.picture);
+        bytes
+    }
+
+    /// What [`LookExtractor`] gave; none of bytes that are not its own.
+    pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        let (header, picture) = bytes.split_first_chunk::<HEADER>()?;
+        let (width, rest) = header.split_first_chunk()?;
+        let (height, rest) = rest.split_first_chunk()?;
+        let &[format, flags, ..] = rest else {
+            return None;
+        };
+        let flag = |bit: u8| flags >> bit & 1 == 1;
+        Some(Look {
+            facts: Facts {
+                format: *FORMATS.get(usize::from(format))?,
+                width: u32::from_le_bytes(*width),
+                height: u32::from_le_bytes(*height),
+                turned: flag(0),
+                inks: flag(1),
+                deep: flag(2),
+                grey: flag(3),
+                animated: flag(4),
+            },
+            colourless: flag(5),
+            picture: picture.try_into().ok()?,
+        })
+    }
+}
+
+const FORMATS: [Format; 5] = [
+    Format::Jpeg,
+    Format::Png,
+    Format::WebP,
+    Format::Gif,
+    Format::Bmp,
+];
+
+fn is_colourless(rgb: &Rgb) -> bool {
+    let pixels = rgb.data.as_chunks::<3>().0;
+    let coloured = pixels
+        .iter()
+        .filter(|pixel| {
+            let [low, high] = [pixel.iter().min(), pixel.iter().max()].map(|v| *v.unwrap_or(&0));
+            high - low > GREY_SPREAD
+        })
+        .count();
+    coloured * 1000 <= pixels.len() * GREY_EXCEPTIONS
+}
+
+/// Brightness (BT.601's weights) averaged over the area of each pixel of the small picture. A photo
+/// smaller than that repeats its pixels.
+fn shrink(rgb: &Rgb) -> [u8; PIXELS] {
+    let (width, height) = (usize::from(rgb.width), usize::from(rgb.height));
+    let luma: Vec<u32> = rgb
+        .data
+        .as_chunks::<3>()
+        .0
+        .iter()
+        .map(|&[r, g, b]| 299 * u32::from(r) + 587 * u32::from(g) + 114 * u32::from(b))
+        .collect();
+    let span = |index: usize, len: usize| {
+        let from = index * len / SIDE;
+        from..((index + 1) * len / SIDE).max(from + 1)
+    };
+    std::array::from_fn(|at| {
+        let (rows, columns) = (span(at / SIDE, height), span(at % SIDE, width));
+        let count = (rows.len() * columns.len()) as u64;
+        let sum: u64 = rows
+            .flat_map(|row| &luma[row * width..][columns.clone()])
+            .map(|&value| u64::from(value))
+            .sum();
+        ((sum / count.max(1) + 500) / 1000) as u8
+    })
+}
+
+/// Makes [`Look`]s for the cache.
+pub struct LookExtractor;
+
+impl Extractor for LookExtractor {
+    fn key(&self) -> ExtractorKey {
+        Sha256::digest(VERSION).into()
+    }
+
+    fn value_len(&self) -> usize {
+        HEADER + PIXELS
+    }
+
+    fn compute(&self, photo: &[u8]) -> Result<Vec<u8>, Box<dyn StdError + Send + Sync>> {
+        Ok(Look::of(photo)?.to_bytes())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bytes_are_read_back() {
+        let picture = std::array::from_fn(|at| (at * 7) as u8);
+        for flags in 0..64u8 {
+            let flag = |bit: u8| flags >> bit & 1 == 1;
+            let look = Look {
+                facts: Facts {
+                    format: FORMATS[usize::from(flags % 5)],
+                    width: 70_000,
+                    height: u32::from(flags),
+                    turned: flag(0),
+                    inks: flag(1),
+                    deep: flag(2),
+                    grey: flag(3),
+                    animated: flag(4),
+                },
+                colourless: flag(5),
+                picture,
+            };
+            let bytes = look.to_bytes();
+            assert_eq!(bytes.len(), LookExtractor.value_len());
+            assert_eq!(Look::from_bytes(&bytes), Some(look));
+            assert_eq!(Look::from_bytes(&bytes[1..]), None);
+        }
+    }
+
+    #[test]
+    fn shrinking_averages_and_small_photos_repeat() {
+        let rgb = |width: u16, height: u16, f: &dyn Fn(usize, usize) -> u8| Rgb {
+            width,
+            height,
+            data: (0..usize::from(height))
+                .flat_map(|y| (0..usize::from(width)).map(move |x| (x, y)))
+                .flat_map(|(x, y)| [f(x, y); 3])
+                .collect(),
+        };
+        let stripes = shrink(&rgb(64, 64, &|x, _| if x % 2 == 0 { 10 } else { 20 }));
+        assert_eq!(stripes, [15; PIXELS]);
+        let two = shrink(&rgb(2, 1, &|x, _| if x == 0 { 0 } else { 255 }));
+        assert_eq!(two[..SIDE / 2], [0; SIDE / 2]);
+        assert_eq!(two[SIDE / 2..SIDE], [255; SIDE / 2]);
+    }
+}

@@ -1,0 +1,324 @@
+//! What is wrong with a data set, before or while a network is trained on it.
+//!
+//! [`check`] looks at everything: files, small pictures ([`look`]) and features. [`brief`] looks at the
+//! features alone, which training has at hand. Both give a [`Report`]. What a report says of photos it
+//! says by path.
+
+mod findings;
+mod loo;
+pub mod look;
+mod names;
+mod similar;
+mod suspects;
+
+pub use findings::{Finding, Kind, Report, Severity};
+pub use names::{Collision, Sameness, collisions};
+pub use similar::{Pair, pairs, pairs_by_features};
+pub use suspects::{Suspect, suspects};
+
+use look::Look;
+
+use crate::head::{Features, HeadError};
+use crate::photos::facts::{claimed_format, claims_other_picture};
+use crate::photos::split::Bucket;
+use crate::photos::{Dataset, Photo, ScanWarning};
+
+/// Times as many photos as another's that a label may have.
+const IMBALANCE: usize = 4;
+/// Test photos of a label below which its accuracy is a rough figure.
+const FEW_TESTED: usize = 10;
+/// Pixels of a photo that is read slowly.
+const LARGE_PIXELS: u64 = 24_000_000;
+/// Times as long as wide that a photo may be.
+const STRETCHED: u32 = 2;
+
+/// What is looked at.
+#[derive(Clone, Copy, Debug)]
+pub struct Subject<'a> {
+    /// Labels and photos.
+    pub dataset: &'a Dataset,
+    /// Features of the photos, in their order.
+    pub features: &'a Features,
+    /// Features of their central squares, where those are at hand: wrong labels are found more
+    /// surely by both together.
+    pub centres: Option<&'a Features>,
+    /// The part of the split that each photo is in.
+    pub buckets: &'a [Bucket],
+}
+
+impl Subject<'_> {
+    fn path(&self, photo: usize) -> String {
+        self.dataset.photos[photo].path.display().to_string()
+    }
+
+    fn label(&self, photo: usize) -> &str {
+        &self.dataset.labels[self.dataset.photos[photo].label]
+    }
+
+    fn photo_label(&self, photo: usize) -> usize {
+        self.dataset.photos[photo].label
+    }
+
+    fn report(&self, labels_judged: bool, mut findings: Vec<Finding>) -> Report {
+        // Stable: within a kind the order is that of finding.
+        findings.sort_by_key(|finding| finding.kind);
+        Report {
+            photos: self.dataset.photos.len(),
+            labels: self.dataset.labels.len(),
+            labels_judged,
+            findings,
+        }
+    }
+}
+
+/// Looks at everything. `looks` are the photos' in their order; `skipped` are files that cannot be
+/// used, each with the reason; `side` is the shorter side of what the network looks at, pixels.
+///
+/// # Errors
+/// Where features are damaged.
+pub fn check(
+    subject: &Subject<'_>,
+    looks: &[Option<Look>],
+    skipped: &[(String, String)],
+    side: u32,
+) -> Result<Report, HeadError> {
+    let mut findings: Vec<Finding> = skipped
+        .iter()
+        .map(|(path, reason)| Finding::new(Kind::Unreadable, vec![path.clone()], reason))
+        .collect();
+    of_labels(subject, &mut findings);
+    of_colour(subject, looks, &mut findings);
+    for (photo, look) in looks.iter().enumerate() {
+        if let Some(look) = look {
+            of_photo(&subject.dataset.photos[photo], look, side, &mut findings);
+        }
+    }
+    let pairs = pairs(looks, subject.features);
+    findings.extend(pairs.iter().map(|pair| of_pair(subject, pair)));
+    let blank = |photo: usize| looks[photo].as_ref().is_some_and(Look::is_blank);
+    let judged = of_suspects(subject, &pairs, blank, &mut findings)?;
+    Ok(subject.report(judged, findings))
+}
+
+/// Looks at features alone.
+///
+/// # Errors
+/// Where features are damaged.
+pub fn brief(subject: &Subject<'_>) -> Result<Report, HeadError> {
+    let mut findings = Vec::new();
+    of_names(subject, &mut findings);
+    let pairs = pairs_by_features(subject.features);
+    findings.extend(pairs.iter().map(|pair| of_pair(subject, pair)));
+    let judged = of_suspects(subject, &pairs, |_| false, &mut findings)?;
+    Ok(subject.report(judged, findings))
+}
+
+fn of_labels(subject: &Subject<'_>, findings: &mut Vec<Finding>) {
+    let dataset = subject.dataset;
+    let about = |kind, label: &str, detail: String| {
+        Finding::new(kind, Vec::new(), detail).with_labels(vec![label.to_owned()])
+    };
+    for warning in &dataset.warnings {
+        findings.push(match warning {
+            ScanWarning::EmptyLabel { label } => {
+                about(Kind::EmptyLabel, label, "the label is left out".into())
+            }
+            // Told below, of the photos that can be used.
+            ScanWarning::FewPhotos { .. } => continue,
+            ScanWarning::LoosePhotos { count, example } => Finding::new(
+                Kind::Loose,
+                vec![example.display().to_string()],
+                format!("the first of {count}"),
+            ),
+        });
+    }
+    let few = crate::photos::ScanOptions::default().few_photos;
+    let counts = dataset.counts();
+    let most = (0..counts.len()).max_by_key(|&label| counts[label]);
+    for (index, label) in dataset.labels.iter().enumerate() {
+        let count = counts[index];
+        if count < few {
+            let detail = format!("{count} photo(s); {few} or more are needed to learn it well");
+            findings.push(about(Kind::FewPhotos, label, detail));
+        } else if let Some(most) = most.filter(|&most| counts[most] > IMBALANCE * count) {
+            let (name, most) = (&dataset.labels[most], counts[most]);
+            let detail = format!("{count} photos, where {name:?} has {most}");
+            findings.push(about(Kind::Imbalance, label, detail));
+        }
+        let photos = dataset.photos.iter().zip(subject.buckets);
+        let tested = photos
+            .filter(|(photo, bucket)| photo.label == index && **bucket == Bucket::Testing)
+            .count();
+        if tested < FEW_TESTED && subject.buckets.contains(&Bucket::Testing) {
+            findings.push(about(
+                Kind::FewTested,
+                label,
+                format!("{tested} test photo(s)"),
+            ));
+        }
+    }
+    of_names(subject, findings);
+}
+
+fn of_names(subject: &Subject<'_>, findings: &mut Vec<Finding>) {
+    findings.extend(
+        collisions(&subject.dataset.labels)
+            .into_iter()
+            .map(|collision| {
+                let becomes = &collision.becomes;
+                let detail = match (collision.sameness, &**becomes) {
+                    (Sameness::Appearance, _) => format!("all look like {becomes:?}"),
+                    (Sameness::Case, _) => format!("all are {becomes:?} in small letters"),
+                    (Sameness::Ascii, "") => "nothing of them is left in ASCII".to_owned(),
+                    (Sameness::Ascii, _) => format!("all are {becomes:?} in ASCII"),
+                };
+                Finding::new(Kind::NameCollision, Vec::new(), detail).with_labels(collision.names)
+            }),
+    );
+}
+
+/// Photos without colour, if most have it.
+fn of_colour(subject: &Subject<'_>, looks: &[Option<Look>], findings: &mut Vec<Finding>) {
+    let seen = |photo: usize| looks[photo].as_ref().filter(|look| !look.is_blank());
+    let is_grey = |photo: usize| seen(photo).is_some_and(|look| look.colourless);
+    let photos = 0..looks.len();
+    let grey: Vec<usize> = photos.clone().filter(|&photo| is_grey(photo)).collect();
+    if grey.is_empty() || 2 * grey.len() > looks.len() {
+        return;
+    }
+    for (index, label) in subject.dataset.labels.iter().enumerate() {
+        let share = |inside: bool| {
+            let chosen = |photo: &usize| (subject.photo_label(*photo) == index) == inside;
+            let all = photos.clone().filter(chosen).count().max(1);
+            grey.iter().filter(|photo| chosen(photo)).count() as f64 / all as f64
+        };
+        let (own, others) = (share(true), share(false));
+        if own >= 0.5 && others <= 0.1 {
+            let percent = |share: f64| (share * 100.0).round();
+            let detail = format!(
+                "{}% of its photos, and {}% of the others, are without colour",
+                percent(own),
+                percent(others)
+            );
+            let finding = Finding::new(Kind::GreyscaleLabel, Vec::new(), detail);
+            findings.push(finding.with_labels(vec![label.clone()]));
+        }
+    }
+    let about = |photo: usize| {
+        let finding = Finding::new(Kind::Greyscale, vec![subject.path(photo)], "");
+        finding.with_labels(vec![subject.label(photo).to_owned()])
+    };
+    findings.extend(grey.iter().map(|&photo| about(photo)));
+}
+
+fn of_photo(photo: &Photo, look: &Look, side: u32, findings: &mut Vec<Finding>) {
+    let facts = &look.facts;
+    let (width, height) = (facts.width, facts.height);
+    let (short, long) = (width.min(height), width.max(height));
+    let mut add = |found: bool, kind, detail: String| {
+        if found {
+            findings.push(Finding::new(
+                kind,
+                vec![photo.path.display().to_string()],
+                detail,
+            ));
+        }
+    };
+    let size = format!("{width} x {height}");
+    add(look.is_blank(), Kind::Blank, "all of one colour".into());
+    add(
+        2 * short < side,
+        Kind::Small,
+        format!("{size}, where {side} are looked at"),
+    );
+    add(facts.turned, Kind::ExifRotated, String::new());
+    let claimed = claimed_format(&photo.relative);
+    let misnamed = claimed.map_or(claims_other_picture(&photo.relative), |claimed| {
+        claimed != facts.format
+    });
+    add(
+        misnamed,
+        Kind::Misnamed,
+        format!("it is a {}", facts.format),
+    );
+    add(facts.inks, Kind::Cmyk, String::new());
+    add(facts.deep, Kind::Deep, String::new());
+    let pixels = u64::from(width) * u64::from(height);
+    let megapixels = (pixels + 500_000) / 1_000_000;
+    add(
+        pixels > LARGE_PIXELS,
+        Kind::Large,
+        format!("{size}, {megapixels} megapixels"),
+    );
+    add(facts.animated, Kind::Animated, String::new());
+    add(long > STRETCHED * short, Kind::Stretched, size);
+}
+
+fn of_pair(subject: &Subject<'_>, pair: &Pair) -> Finding {
+    let [first, second] = pair.photos;
+    let labels = [first, second].map(|photo| subject.label(photo).to_owned());
+    let buckets = [first, second].map(|photo| subject.buckets.get(photo).copied());
+    let kind = if labels[0] != labels[1] {
+        Kind::DuplicateAcrossLabels
+    } else if buckets[0] != buckets[1] {
+        Kind::DuplicateAcrossSplit
+    } else {
+        Kind::Duplicate
+    };
+    let mut details = Vec::new();
+    if pair.turned {
+        details.push("turned or mirrored".to_owned());
+    }
+    if let (Kind::DuplicateAcrossSplit, [Some(first), Some(second)]) = (kind, buckets) {
+        let name = |bucket| match bucket {
+            Bucket::Training => "training",
+            Bucket::Validation => "validation",
+            Bucket::Testing => "testing",
+        };
+        details.push(format!("{} and {}", name(first), name(second)));
+    }
+    let paths = [first, second].map(|photo| subject.path(photo)).to_vec();
+    Finding::new(kind, paths, details.join(", "))
+        .with_labels(labels.to_vec())
+        .with_measure(pair.cosine)
+}
+
+/// Whether wrong labels could be looked for. Pictures under two labels are told of already, and would
+/// only confuse the judges.
+fn of_suspects(
+    subject: &Subject<'_>,
+    pairs: &[Pair],
+    leave_out: impl Fn(usize) -> bool,
+    findings: &mut Vec<Finding>,
+) -> Result<bool, HeadError> {
+    let mut judged: Vec<bool> = (0..subject.features.len())
+        .map(|photo| !leave_out(photo))
+        .collect();
+    for pair in pairs {
+        let [first, second] = pair.photos;
+        if subject.photo_label(first) != subject.photo_label(second) {
+            judged[first] = false;
+            judged[second] = false;
+        }
+    }
+    let photos: Vec<usize> = (0..judged.len()).filter(|&photo| judged[photo]).collect();
+    let views: Vec<&Features> = [subject.features]
+        .into_iter()
+        .chain(subject.centres)
+        .collect();
+    let Some(suspects) = suspects(&views, &photos)? else {
+        return Ok(false);
+    };
+    findings.extend(suspects.iter().map(|suspect| {
+        let own = subject.label(suspect.photo).to_owned();
+        let other = subject.dataset.labels[suspect.looks_like].clone();
+        let detail = format!(
+            "looks like {other} (score {:.2}, {own} {:.2})",
+            suspect.score, suspect.own_score
+        );
+        Finding::new(Kind::Mislabelled, vec![subject.path(suspect.photo)], detail)
+            .with_labels(vec![own, other])
+            .with_measure(suspect.excess())
+    }));
+    Ok(true)
+}

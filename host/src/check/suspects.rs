@@ -1,0 +1,167 @@
+//! Photos that look as if they had another label's.
+//!
+//! Every photo is judged by a fit that has not seen it ([`loo`](super::loo)). Its scores sum to about
+//! one; that of its own label should be the greatest. A photo is the more suspect, the more the score of
+//! another label exceeds its own. A photo that is like nothing has low scores all round, and so is less
+//! suspect than one that is plainly another thing, which a head's probabilities would not tell apart.
+
+use rand::SeedableRng;
+use rand::seq::SliceRandom;
+use rand_chacha::ChaCha8Rng;
+
+use super::loo::left_out_scores;
+use crate::head::{Features, HeadError};
+
+/// Photos that a label needs for its photos to be judged, and to judge others.
+pub const FEWEST: usize = 10;
+/// Excess of another label's score from which on a photo is suspect.
+const SUSPECT: f32 = 0.25;
+/// Most photos that are judged among each other: the work grows with the cube of their number. More are
+/// dealt out to groups.
+const MOST: usize = 2048;
+
+/// A photo that looks as if it had another label's.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Suspect {
+    /// Index of the photo.
+    pub photo: usize,
+    /// The label that it looks like.
+    pub looks_like: usize,
+    /// Score of that label, about `0..=1`, by a fit without the photo.
+    pub score: f32,
+    /// Score of its own label.
+    pub own_score: f32,
+}
+
+impl Suspect {
+    /// By how much the other label's score exceeds its own's.
+    pub fn excess(&self) -> f32 {
+        self.score - self.own_score
+    }
+}
+
+/// The suspects among `photos`, most suspect first. `views` are features of the same photos, each
+/// looked at otherwise, and are judged together. None where fewer than two labels have ten
+/// photos, so that there is nothing to judge by.
+///
+/// # Errors
+/// Where features are damaged.
+pub fn suspects(views: &[&Features], photos: &[usize]) -> Result<Option<Vec<Suspect>>, HeadError> {
+    let Some(features) = views.first() else {
+        return Ok(None);
+    };
+    let label = |photo: usize| features.labels()[photo];
+    let end = photos.iter().map(|&photo| label(photo) + 1).max();
+    let mut counts = vec![0; end.unwrap_or(0)];
+    photos.iter().for_each(|&photo| counts[label(photo)] += 1);
+    let labels: Vec<usize> = (0..counts.len())
+        .filter(|&label| counts[label] >= FEWEST)
+        .collect();
+    if labels.len() < 2 {
+        return Ok(None);
+    }
+    let place = |photo: usize| labels.iter().position(|&other| other == label(photo));
+    let photos: Vec<(usize, usize)> = photos
+        .iter()
+        .filter_map(|&photo| Some((photo, place(photo)?)))
+        .collect();
+    let mut found = Vec::new();
+    for group in groups(&photos) {
+        let (members, places): (Vec<usize>, Vec<usize>) = group.into_iter().unzip();
+        let selected = views.iter().map(|view| {
+            let values = view.select(&members).values().to_vec();
+            Features::new(view.width(), values, places.clone())
+        });
+        let selected: Vec<Features> = selected.collect::<Result<_, _>>()?;
+        let scores = left_out_scores(&selected, labels.len());
+        let rows = members
+            .iter()
+            .zip(places)
+            .zip(scores.chunks_exact(labels.len()));
+        found.extend(rows.filter_map(|((&photo, own), scores)| {
+            let other = (0..labels.len())
+                .filter(|&label| label != own)
+                .max_by(|&one, &other| scores[one].total_cmp(&scores[other]))?;
+            let suspect = Suspect {
+                photo,
+                looks_like: labels[other],
+                score: scores[other],
+                own_score: scores[own],
+            };
+            (suspect.excess() >= SUSPECT).then_some(suspect)
+        }));
+    }
+    found.sort_by(|one, other| other.excess().total_cmp(&one.excess()));
+    Ok(Some(found))
+}
+
+/// Deals out `photos` (index and label) to groups of [`MOST`] at most, each label's evenly.
+fn groups(photos: &[(usize, usize)]) -> Vec<Vec<(usize, usize)>> {
+    let count = photos.len().div_ceil(MOST).max(1);
+    let mut order = photos.to_vec();
+    order.shuffle(&mut ChaCha8Rng::seed_from_u64(0));
+    order.sort_by_key(|&(_, label)| label);
+    let mut groups = vec![Vec::new(); count];
+    for (number, photo) in order.into_iter().enumerate() {
+        groups[number % count].push(photo);
+    }
+    groups
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Photos around three corners of a triangle; 7 and 50 lie in a corner that is not their label's.
+    fn corners(each: usize) -> Features {
+        let mut random = ChaCha8Rng::seed_from_u64(1);
+        let mut noise = || rand::Rng::random_range(&mut random, -0.5..0.5f32);
+        let corners = [[4.0, 0.0], [0.0, 4.0], [-4.0, -4.0], [9.0, 9.0]];
+        let count = 3 * each + 3;
+        let labels: Vec<usize> = (0..count).map(|photo| photo / each).collect();
+        let values = (0..count).flat_map(|photo| {
+            let corner = match photo {
+                7 => 1,
+                50 => 2,
+                _ => labels[photo],
+            };
+            corners[corner].map(|place| place + noise())
+        });
+        Features::new(2, values.collect(), labels.clone()).unwrap()
+    }
+
+    #[test]
+    fn moved_photos_are_found_and_small_labels_are_left_out() {
+        for each in [40, 800] {
+            let features = corners(each);
+            let all: Vec<usize> = (0..features.len()).collect();
+            let found = suspects(&[&features], &all).unwrap().unwrap();
+            let mut pairs: Vec<_> = found.iter().map(|s| (s.photo, s.looks_like)).collect();
+            pairs.sort_unstable();
+            // With 800 a label, 50 is a photo of label 0 as 7 is.
+            assert_eq!(pairs, [(7, 1), (50, 2)], "{each}");
+            assert!(found.iter().all(|suspect| suspect.excess() > 0.5));
+        }
+        // One label that is large enough judges nobody.
+        let features = corners(40);
+        let first: Vec<usize> = (0..49).collect();
+        assert_eq!(suspects(&[&features], &first).unwrap(), None);
+    }
+
+    #[test]
+    fn groups_have_every_label_and_every_photo() {
+        let photos: Vec<(usize, usize)> = (0..5000).map(|photo| (photo, photo % 7)).collect();
+        let groups = groups(&photos);
+        assert_eq!(groups.len(), 3);
+        for group in &groups {
+            assert!(group.len() <= MOST);
+            for label in 0..7 {
+                let count = group.iter().filter(|(_, other)| *other == label).count();
+                assert!(count.abs_diff(5000 / 21) <= 1);
+            }
+        }
+        let mut all: Vec<_> = groups.concat();
+        all.sort_unstable();
+        assert_eq!(all, photos);
+    }
+}

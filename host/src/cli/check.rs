@@ -1,0 +1,277 @@
+//! `posy check`: what is wrong with a folder of photos.
+
+use std::io::{self, Write};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Args;
+use posy_shared::model::InputContract;
+use posy_shared::preprocess::{Crop, Filter};
+use serde_json::json;
+
+use super::network::network;
+use super::output::{note, print_json};
+use super::{Failure, usage};
+use crate::backbone::zoo::Architecture;
+use crate::check::look::{Look, LookExtractor};
+use crate::check::{Report, Severity, Subject, brief, check};
+use crate::data::{cache_dir, in_data_dir};
+use crate::features::cache::Cache;
+use crate::features::extract::{Options, extract};
+use crate::features::extractors::IntExtractor;
+use crate::features::progress::Bar;
+use crate::head::Features;
+use crate::photos::split::{Bucket, Percentages, Rule, split};
+use crate::retrain::{Notice, Prepared, Settings, prepare};
+
+/// Findings of a kind that are printed unless all are asked for.
+const LINES: usize = 30;
+
+/// Looks for what is wrong with folders of photos, most serious first.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Exit code: 0 where there are no errors (there may be warnings), 1 where there are (or the photos could \
+not be checked, and then standard output is empty), 2 where arguments make no sense. With --strict \
+warnings count as errors.
+
+Errors are files that cannot be used, and pictures under two labels. Warnings are photos that look \
+like another label's, pictures in two parts of the split, labels with few photos, and the like: look \
+at them and decide. Notes need nothing done.")]
+pub(super) struct Arguments {
+    /// Folder whose sub-folders are labels, each full of photos.
+    #[arg(value_name = "PHOTOS", default_value = "flower_photos")]
+    image_dir: PathBuf,
+    /// Pre-trained network whose features are compared.
+    #[arg(long, value_name = "NAME", default_value = "mobilenet_0.50_224")]
+    architecture: Architecture,
+    /// File of the pre-trained network, in place of an architecture's own.
+    #[arg(long, value_name = "FILE")]
+    backbone: Option<PathBuf>,
+    /// Folder with files of pre-trained networks [default: models in POSY_DATA].
+    #[arg(long, alias = "model_dir", value_name = "FOLDER")]
+    model_dir: Option<PathBuf>,
+    /// Folder for the cache of features [default: posy in the user's cache folder].
+    #[arg(long, alias = "bottleneck_dir", value_name = "FOLDER")]
+    bottleneck_dir: Option<PathBuf>,
+    /// Percentage of photos that accuracy will be measured on.
+    #[arg(
+        long,
+        alias = "testing_percentage",
+        value_name = "PERCENT",
+        default_value_t = 10
+    )]
+    testing_percentage: u8,
+    /// Percentage of photos that settings will be chosen on.
+    #[arg(
+        long,
+        alias = "validation_percentage",
+        value_name = "PERCENT",
+        default_value_t = 10
+    )]
+    validation_percentage: u8,
+    /// The number that the photos will be divided by, in the split by retrain's rule "stable".
+    #[arg(long, alias = "split_seed", value_name = "NUMBER", default_value_t = 0)]
+    split_seed: u64,
+    /// Let warnings count as errors.
+    #[arg(long)]
+    strict: bool,
+    /// Print every finding, not only the first 30 of each kind.
+    #[arg(long)]
+    all: bool,
+    /// Print JSON, with every finding.
+    #[arg(long)]
+    json: bool,
+}
+
+pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
+    let percentages = Percentages::new(
+        arguments.validation_percentage,
+        arguments.testing_percentage,
+    )
+    .map_err(usage)?;
+    let backbone = network(
+        &arguments.architecture,
+        arguments.backbone.as_deref(),
+        arguments.model_dir.as_deref(),
+    )?;
+    let cache_folder = arguments.bottleneck_dir.clone().unwrap_or_else(cache_dir);
+    let cache = cache_folder.join("features.redb");
+    let settings = Settings {
+        image_dir: in_data_dir(&arguments.image_dir),
+        input: InputContract {
+            crop: Crop::Squash,
+            filter: Filter::Area,
+            table: None,
+        },
+        cache: Some(cache.clone()),
+        float: false,
+        strict: false,
+    };
+    note!("photos: {}", settings.image_dir.display());
+    let prepared = prepare(
+        &settings,
+        backbone,
+        &|what| Box::new(Bar::new(what)),
+        // The rest is in the report.
+        &mut |notice| {
+            if let Notice::Cache(_) = notice {
+                note!("{notice}");
+            }
+        },
+    )?;
+    let looks = looks(&prepared, &Cache::open(&cache)?)?;
+    let rule = Rule::Stable {
+        seed: arguments.split_seed,
+    };
+    let split = split(&prepared.dataset, &rule, percentages);
+    let skipped: Vec<(String, String)> = prepared
+        .skipped
+        .iter()
+        .map(|file| (file.path.display().to_string(), file.reason.clone()))
+        .collect();
+    let layers = prepared.backbone.int.layers.first();
+    let side = layers.map_or(0, |first| {
+        let input = first.common.input;
+        u32::from(input.width.min(input.height))
+    });
+    let centres = centres(&prepared, &Cache::open(&cache)?)?;
+    let subject = subject(&prepared, centres.as_ref(), split.buckets());
+    let report = check(&subject, &looks, &skipped, side)?;
+    if arguments.json {
+        let mut json = serde_json::to_value(&report)?;
+        json["folder"] = settings.image_dir.to_string_lossy().into();
+        json["counts"] = json!({
+            "error": report.count(Severity::Error),
+            "warning": report.count(Severity::Warning),
+            "note": report.count(Severity::Note),
+        });
+        print_json(&json)?;
+    } else {
+        print(&report, if arguments.all { usize::MAX } else { LINES })?;
+    }
+    let serious = report.count(Severity::Error) > 0
+        || arguments.strict && report.count(Severity::Warning) > 0;
+    Ok(ExitCode::from(u8::from(serious)))
+}
+
+fn subject<'a>(
+    prepared: &'a Prepared,
+    centres: Option<&'a Features>,
+    buckets: &'a [Bucket],
+) -> Subject<'a> {
+    Subject {
+        dataset: &prepared.dataset,
+        features: &prepared.int8_features,
+        centres,
+        buckets,
+    }
+}
+
+/// Features of the photos' central squares; none where a photo has gone meanwhile.
+fn centres(prepared: &Prepared, cache: &Cache) -> Result<Option<Features>, Failure> {
+    let input = InputContract {
+        crop: Crop::Centre,
+        ..prepared.input
+    };
+    let bytes = prepared.backbone.extractor(input)?;
+    let extractor = IntExtractor::new(&bytes)?;
+    let photos = prepared.dataset.photos.iter();
+    let paths: Vec<PathBuf> = photos.map(|photo| photo.path.clone()).collect();
+    let bar = Bar::new("centres");
+    let found = extract(&paths, &extractor, Some(cache), &Options::default(), &bar)?;
+    let mut values = Vec::new();
+    for photo in found.photos {
+        match photo {
+            Ok(photo) => values.extend(photo.values.into_iter().map(|byte| byte as i8)),
+            Err(_) => return Ok(None),
+        }
+    }
+    let (whole, scale) = (&prepared.int8_features, prepared.backbone.features());
+    let labels = whole.labels().to_vec();
+    let features = Features::from_int8(whole.width(), &values, labels, scale)?;
+    Ok(Some(features))
+}
+
+fn looks(prepared: &Prepared, cache: &Cache) -> Result<Vec<Option<Look>>, Failure> {
+    let photos = prepared.dataset.photos.iter();
+    let paths: Vec<PathBuf> = photos.map(|photo| photo.path.clone()).collect();
+    let bar = Bar::new("files");
+    let found = extract(
+        &paths,
+        &LookExtractor,
+        Some(cache),
+        &Options::default(),
+        &bar,
+    )?;
+    let looks = found.photos.into_iter();
+    Ok(looks
+        .map(|look| Look::from_bytes(&look.ok()?.values))
+        .collect())
+}
+
+fn print(report: &Report, most: usize) -> Result<(), Failure> {
+    let mut out = io::stdout().lock();
+    for group in report.groups() {
+        let kind = group[0].kind;
+        let (heading, advice) = kind.heading();
+        let severity = match kind.severity() {
+            Severity::Error => "error",
+            Severity::Warning => "warning",
+            Severity::Note => "note",
+        };
+        let advice = match advice {
+            "" => String::new(),
+            advice => format!(": {advice}"),
+        };
+        writeln!(out, "{severity}: {} {heading}{advice}", group.len())?;
+        for finding in group.iter().take(most) {
+            writeln!(out, "  {finding}")?;
+        }
+        if group.len() > most {
+            let more = group.len() - most;
+            writeln!(out, "  and {more} more, which --all prints")?;
+        }
+        writeln!(out)?;
+    }
+    if !report.labels_judged {
+        writeln!(
+            out,
+            "Wrong labels were not looked for: fewer than two labels have photos enough to judge by.\n"
+        )?;
+    }
+    writeln!(
+        out,
+        "{} photos of {} labels: {} errors, {} warnings, {} notes",
+        report.photos,
+        report.labels,
+        report.count(Severity::Error),
+        report.count(Severity::Warning),
+        report.count(Severity::Note),
+    )?;
+    Ok(())
+}
+
+/// What `posy retrain` says of photos whose features it has: a line for each kind of finding.
+pub(super) fn note_brief(
+    prepared: &Prepared,
+    rule: &Rule,
+    percentages: Percentages,
+) -> Result<(), Failure> {
+    let split = split(&prepared.dataset, rule, percentages);
+    let report = brief(&subject(prepared, None, split.buckets()))?;
+    let mut told = 0;
+    for group in report.groups() {
+        if group[0].kind.severity() < Severity::Note {
+            let (heading, _) = group[0].kind.heading();
+            note!("check: {} {heading}: first {}", group.len(), group[0]);
+            told += 1;
+        }
+    }
+    if told > 0 {
+        let folder = prepared.dataset.root.display();
+        note!(
+            "check: `posy check {folder}` names all and looks closer; --no-check leaves this out"
+        );
+    }
+    Ok(())
+}

@@ -1,0 +1,157 @@
+//! `posy compare`: training runs side by side.
+
+use std::io::{self, Write};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Args;
+use serde_json::json;
+
+use super::Failure;
+use super::output::{kib, millions, print_json, print_table};
+use crate::record::{Comparison, Method, Proportion, Record, compare};
+
+/// Sets training runs side by side: what they get right, and how sure the difference is.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Runs that were tested on the same photos are compared photo by photo: McNemar's exact test, and the \
+95% interval of Agresti and Min (2005). Where fewer than half of the test photos are common, the runs \
+are compared as two samples, with the interval of Agresti and Caffo (2000). Accuracies have Wilson's \
+interval. The first run is what the others are compared with.")]
+pub(super) struct Arguments {
+    /// Records that `posy retrain` wrote (flowers.run.json), or the models beside them.
+    #[arg(required = true, num_args = 2.., value_name = "RUN")]
+    runs: Vec<PathBuf>,
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
+    let mut runs = Vec::new();
+    for path in &arguments.runs {
+        runs.push((path.display().to_string(), Record::read(path)?));
+    }
+    let (first, others) = runs.split_first().ok_or("give two runs or more")?;
+    let compared: Vec<_> = others
+        .iter()
+        .map(|(name, record)| (name, compare(&first.1, record)))
+        .collect();
+    if arguments.json {
+        let runs: Vec<_> = runs.iter().map(|(name, run)| as_json(name, run)).collect();
+        let compared: Vec<_> = compared
+            .iter()
+            .map(|(name, comparison)| json!({"run": name, "comparison": comparison}))
+            .collect();
+        print_json(&json!({"runs": runs, "with": first.0, "comparisons": compared}))?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let heading = [
+        "run",
+        "network",
+        "tested",
+        "int8",
+        "95% interval",
+        "float",
+        "flash KiB",
+        "RAM KiB",
+        "M products",
+    ];
+    let rows: Vec<_> = runs.iter().map(|(name, run)| row(name, run)).collect();
+    print_table(&heading, &rows)?;
+    let mut out = io::stdout().lock();
+    for (name, comparison) in compared {
+        writeln!(out)?;
+        match comparison {
+            Some(comparison) => print(&mut out, name, &first.0, &comparison)?,
+            None => writeln!(out, "{name}: cannot be compared: a run has no test photos")?,
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn percent(share: f64) -> String {
+    format!("{:.1}%", share * 100.0)
+}
+
+fn row(name: &str, run: &Record) -> Vec<String> {
+    let int8 = Proportion::new(run.int8.right, run.int8.photos);
+    let float = run
+        .float
+        .and_then(|float| Proportion::new(float.right, float.photos));
+    let or_dash = |text: Option<String>| text.unwrap_or_else(|| "-".into());
+    vec![
+        name.to_owned(),
+        run.architecture.clone(),
+        run.int8.photos.to_string(),
+        or_dash(int8.map(|int8| percent(int8.share))),
+        or_dash(int8.map(|int8| format!("{} to {}", percent(int8.low), percent(int8.high)))),
+        or_dash(float.map(|float| percent(float.share))),
+        kib(run.model.flash_bytes),
+        kib(run.model.ram_bytes),
+        millions(run.model.products),
+    ]
+}
+
+fn as_json(name: &str, run: &Record) -> serde_json::Value {
+    let share = |count: crate::record::Count| Proportion::new(count.right, count.photos);
+    json!({
+        "run": name,
+        "architecture": run.architecture,
+        "labels": run.labels,
+        "split": run.split,
+        "tested": run.int8.photos,
+        "int8": share(run.int8),
+        "float": run.float.map(share),
+        "flash_bytes": run.model.flash_bytes,
+        "ram_bytes": run.model.ram_bytes,
+        "products": run.model.products,
+    })
+}
+
+fn print(
+    out: &mut impl Write,
+    name: &str,
+    first: &str,
+    comparison: &Comparison,
+) -> Result<(), Failure> {
+    let points = |share: f64| format!("{:+.1}", share * 100.0);
+    writeln!(
+        out,
+        "{name} against {first}: {} points (standard error {:.1}, 95% interval {} to {})",
+        points(comparison.difference),
+        comparison.standard_error * 100.0,
+        points(comparison.low),
+        points(comparison.high)
+    )?;
+    match comparison.method {
+        Method::Paired {
+            photos,
+            only_first,
+            only_second,
+            p,
+        } => writeln!(
+            out,
+            "  paired on {photos} common test photos: {only_second} only {name} has right, \
+             {only_first} only {first}; McNemar's exact p = {p:.3}"
+        )?,
+        Method::Unpaired { common } => writeln!(
+            out,
+            "  not paired: only {common} test photos are common; train both with one --split and \
+             --split-seed to compare them photo by photo"
+        )?,
+    }
+    if !comparison.same_labels {
+        writeln!(
+            out,
+            "  their labels differ, so they were not asked the same"
+        )?;
+    }
+    let verdict = match (comparison.low > 0.0, comparison.high < 0.0) {
+        (true, _) => "better, beyond what chance would give",
+        (_, true) => "worse, beyond what chance would give",
+        _ => "no difference that chance would not give",
+    };
+    writeln!(out, "  {verdict}")?;
+    Ok(())
+}

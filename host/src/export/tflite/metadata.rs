@@ -1,0 +1,112 @@
+//! What apps read beside the network: the labels, and how pixels become numbers.
+//!
+//! Field numbers are those of TensorFlow Lite's `metadata_schema.fbs` (identifier "M001"). Files that
+//! the metadata names are a ZIP archive behind the flatbuffer, which is how the task library and
+//! Android's tools find them.
+
+use std::io::{Cursor, Seek, SeekFrom, Write};
+
+use flatbuffers::{FlatBufferBuilder, UnionWIPOffset, WIPOffset};
+
+use super::tables::slot;
+use crate::backbone::network::Quantisation;
+
+type Offset = WIPOffset<UnionWIPOffset>;
+
+/// Name of the file of labels, one a line.
+const LABELS: &str = "labels.txt";
+/// Enumeration `AssociatedFileType`: what each number of the output stands for.
+const TENSOR_AXIS_LABELS: i8 = 2;
+
+/// The metadata of a classifier whose input has quantisation `input`.
+pub(super) fn bytes(input: Quantisation) -> Vec<u8> {
+    let mut fbb = FlatBufferBuilder::new();
+    let image = image(&mut fbb, input);
+    let scores = scores(&mut fbb);
+    let (inputs, outputs) = (fbb.create_vector(&[image]), fbb.create_vector(&[scores]));
+    let start = fbb.start_table();
+    fbb.push_slot_always(slot(2), inputs);
+    fbb.push_slot_always(slot(3), outputs);
+    let graph = Offset::new(fbb.end_table(start).value());
+    let graphs = fbb.create_vector(&[graph]);
+    let name = fbb.create_string("posy image classifier");
+    let least = fbb.create_string("1.0.0");
+    let start = fbb.start_table();
+    fbb.push_slot_always(slot(0), name);
+    fbb.push_slot_always(slot(3), graphs);
+    fbb.push_slot_always(slot(7), least);
+    let root = fbb.end_table(start);
+    fbb.finish(root, Some("M001"));
+    fbb.finished_data().to_vec()
+}
+
+/// `TensorMetadata` of the input: RGB, and the mean and deviation that turn a pixel of 0 to 255
+/// into the real number that the network was trained on.
+fn image(fbb: &mut FlatBufferBuilder<'_>, input: Quantisation) -> Offset {
+    // real = scale * (pixel - 128 - zero point) = (pixel - mean) / deviation
+    let mean = fbb.create_vector(&[(128 + input.zero_point) as f32]);
+    let deviation = fbb.create_vector(&[1.0 / input.scale]);
+    let start = fbb.start_table();
+    fbb.push_slot_always(slot(0), mean);
+    fbb.push_slot_always(slot(1), deviation);
+    let options = fbb.end_table(start);
+    let start = fbb.start_table();
+    fbb.push_slot_always::<u8>(slot(0), 1); // NormalizationOptions
+    fbb.push_slot_always(slot(1), options);
+    let unit = Offset::new(fbb.end_table(start).value());
+    let units = fbb.create_vector(&[unit]);
+    let start = fbb.start_table();
+    fbb.push_slot_always::<i8>(slot(0), 1); // RGB
+    let properties = fbb.end_table(start);
+    let start = fbb.start_table();
+    fbb.push_slot_always::<u8>(slot(0), 2); // ImageProperties
+    fbb.push_slot_always(slot(1), properties);
+    let content = fbb.end_table(start);
+    let name = fbb.create_string("image");
+    let start = fbb.start_table();
+    fbb.push_slot_always(slot(0), name);
+    fbb.push_slot_always(slot(3), content);
+    fbb.push_slot_always(slot(4), units);
+    Offset::new(fbb.end_table(start).value())
+}
+
+/// `TensorMetadata` of the output: probabilities, whose labels are in a file.
+fn scores(fbb: &mut FlatBufferBuilder<'_>) -> Offset {
+    let file_name = fbb.create_string(LABELS);
+    let start = fbb.start_table();
+    fbb.push_slot_always(slot(0), file_name);
+    fbb.push_slot_always::<i8>(slot(2), TENSOR_AXIS_LABELS);
+    let file = Offset::new(fbb.end_table(start).value());
+    let files = fbb.create_vector(&[file]);
+    let start = fbb.start_table();
+    let properties = fbb.end_table(start);
+    let start = fbb.start_table();
+    fbb.push_slot_always::<u8>(slot(0), 1); // FeatureProperties
+    fbb.push_slot_always(slot(1), properties);
+    let content = fbb.end_table(start);
+    let name = fbb.create_string("probability");
+    let start = fbb.start_table();
+    fbb.push_slot_always(slot(0), name);
+    fbb.push_slot_always(slot(3), content);
+    fbb.push_slot_always(slot(6), files);
+    Offset::new(fbb.end_table(start).value())
+}
+
+/// Appends the labels to a file as a ZIP archive of one stored file. Its offsets count from the
+/// beginning of the whole file.
+pub(super) fn append_labels(bytes: &mut Vec<u8>, labels: &[String]) {
+    let text: String = labels.iter().flat_map(|label| [label, "\n"]).collect();
+    let mut cursor = Cursor::new(bytes);
+    // A vector in memory takes everything.
+    let written = cursor.seek(SeekFrom::End(0)).and_then(|_| {
+        let mut zip = zip::ZipWriter::new(&mut cursor);
+        let options = zip::write::SimpleFileOptions::default()
+            .compression_method(zip::CompressionMethod::Stored);
+        zip.start_file(LABELS, options)
+            .map_err(std::io::Error::other)?;
+        zip.write_all(text.as_bytes())?;
+        zip.finish().map_err(std::io::Error::other)?;
+        Ok(())
+    });
+    debug_assert!(written.is_ok(), "{written:?}");
+}

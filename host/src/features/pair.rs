@@ -1,0 +1,136 @@
+//! Features of both kinds from one decoding.
+//!
+//! Where integer and float features are wanted of the same photos, [`Pair::integer`] decodes and
+//! prepares each photo once, runs both networks, and keeps the float features; [`Pair::float`],
+//! which comes second, hands them out. What it does not find there it computes, as after a run that
+//! was killed in between. So each kind is cached by itself as ever.
+
+use std::collections::HashMap;
+use std::error::Error as StdError;
+use std::sync::Mutex;
+
+use sha2::{Digest, Sha256};
+
+use super::cache::{ContentHash, ExtractorKey};
+use super::extract::Extractor;
+use super::extractors::{FloatExtractor, IntExtractor};
+
+type Computed = Result<Vec<u8>, Box<dyn StdError + Send + Sync>>;
+
+/// Two extractors that read pictures alike.
+pub struct Pair<'a, 'm> {
+    int: &'a IntExtractor<'m>,
+    real: &'a FloatExtractor<'m>,
+    /// Float features that nobody has asked for yet.
+    made: Mutex<HashMap<ContentHash, Vec<u8>>>,
+}
+
+impl<'a, 'm> Pair<'a, 'm> {
+    /// Both must have been made of the same model.
+    pub fn new(int: &'a IntExtractor<'m>, real: &'a FloatExtractor<'m>) -> Self {
+        let made = Mutex::default();
+        Pair { int, real, made }
+    }
+
+    /// The first of the two to be used.
+    pub fn integer(&self) -> impl Extractor + use<'_, 'a, 'm> {
+        Integer(self)
+    }
+
+    /// The second.
+    pub fn float(&self) -> impl Extractor + use<'_, 'a, 'm> {
+        Float(self)
+    }
+
+    fn made(&self) -> std::sync::MutexGuard<'_, HashMap<ContentHash, Vec<u8>>> {
+        // A thread that panicked left whole entries.
+        let made = self.made.lock();
+        made.unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+}
+
+struct Integer<'p, 'a, 'm>(&'p Pair<'a, 'm>);
+
+impl Extractor for Integer<'_, '_, '_> {
+    fn key(&self) -> ExtractorKey {
+        self.0.int.key()
+    }
+
+    fn value_len(&self) -> usize {
+        self.0.int.value_len()
+    }
+
+    fn compute(&self, photo: &[u8]) -> Computed {
+        let input = self.0.int.input(photo)?;
+        // What is wrong with float features is said when they are asked for.
+        if let Ok(values) = self.0.real.of_input(&input) {
+            let content = Sha256::digest(photo).into();
+            self.0.made().insert(content, values);
+        }
+        self.0.int.of_input(&input)
+    }
+}
+
+struct Float<'p, 'a, 'm>(&'p Pair<'a, 'm>);
+
+impl Extractor for Float<'_, '_, '_> {
+    fn key(&self) -> ExtractorKey {
+        self.0.real.key()
+    }
+
+    fn value_len(&self) -> usize {
+        self.0.real.value_len()
+    }
+
+    fn compute(&self, photo: &[u8]) -> Computed {
+        let content: ContentHash = Sha256::digest(photo).into();
+        // Kept, for the same photo may come under two names.
+        let made = self.0.made().get(&content).cloned();
+        made.map_or_else(|| self.0.real.compute(photo), Ok)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::backbone::float::FloatRunner;
+    use crate::backbone::load::Backbone;
+    use crate::backbone::network::FloatNetwork;
+    use posy_shared::model::InputContract;
+    use posy_shared::preprocess::{Crop, Filter};
+
+    #[test]
+    fn each_kind_is_what_its_own_extractor_makes() {
+        let data = std::env::var("POSY_DATA")
+            .unwrap_or_else(|_| concat!(env!("CARGO_MANIFEST_DIR"), "/../../shared").into());
+        let network = format!("{data}/models/mobilenet_v1_0.25_128_quant.tflite");
+        let photo = format!("{data}/flower_photos/daisy/21652746_cc379e0eea_m.jpg");
+        let Ok(photo) = std::fs::read(&photo) else {
+            eprintln!(
+                "SKIPPED: each_kind_is_what_its_own_extractor_makes: no {photo}; set POSY_DATA"
+            );
+            return;
+        };
+        let backbone = Backbone::read(network.as_ref(), "mobilenet_v1_0.25_128").unwrap();
+        let contract = InputContract {
+            crop: Crop::Squash,
+            filter: Filter::Area,
+            table: None,
+        };
+        let bytes = backbone.extractor(contract).unwrap();
+        let int = IntExtractor::new(&bytes).unwrap();
+        let runner = FloatRunner::new(&FloatNetwork::from(&backbone.trained)).unwrap();
+        let real = FloatExtractor::new(&bytes, runner, &backbone.trained.sha256).unwrap();
+        let pair = Pair::new(&int, &real);
+        let alone = real.compute(&photo).unwrap();
+        // Before the integer features, and after.
+        assert_eq!(pair.float().compute(&photo).unwrap(), alone);
+        let both = pair.integer().compute(&photo).unwrap();
+        assert_eq!(both, int.compute(&photo).unwrap());
+        assert_eq!(pair.made().len(), 1);
+        assert_eq!(pair.float().compute(&photo).unwrap(), alone);
+        assert_eq!(pair.integer().key(), int.key());
+        assert_eq!(pair.float().key(), real.key());
+        assert!(pair.integer().compute(b"no photo").is_err());
+    }
+}

@@ -1,0 +1,434 @@
+//! Fine adjustment: the last pointwise layer of the backbone is trained together with the head.
+//!
+//! What the layers before give is fixed, so their maps are computed once, in the board's integers,
+//! for each photo and for variants of it. From there on training is cheap: one matrix product
+//! forward, and backward only where an output is between its clamps, which few are.
+//!
+//! Adam (Kingma and Ba 2015) on the softmax cross entropy of batches, each photo once an epoch as
+//! one of its variants, the rate falling as half a cosine; features are dropped at random (Srivastava
+//! et al. 2014); the layer is drawn back to what it was (L2-SP: Li, Grandvalet and Davoine 2018) and
+//! the head to zero.
+//!
+//! The same bits on any number of threads: what threads share is divided by batch or by channel, and
+//! every sum has one order. Matrix products are those of `matrixmultiply`, whose order depends on
+//! what the processor can do.
+
+use std::f64::consts::PI;
+
+use ndarray::{ArrayView2, ArrayViewMut2};
+use rand::seq::SliceRandom;
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use rayon::prelude::*;
+
+use super::{Head, HeadError, softmax};
+use crate::backbone::network::Quantisation;
+
+/// Photos that share one matrix product.
+const GROUP: usize = 4;
+/// Output channels in one unit of parallel work.
+const CHANNELS: usize = 16;
+const BETA: (f32, f32) = (0.9, 0.999);
+const EPSILON: f32 = 1e-8;
+
+/// How the adjustment is done.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Options {
+    /// Times that each photo is seen, each time as one of its variants.
+    pub epochs: usize,
+    /// Photos in a batch.
+    pub batch: usize,
+    /// Rate of the layer's first steps, as Adam takes it: the size of a step of a weight.
+    pub layer_rate: f64,
+    /// The same of the head.
+    pub head_rate: f64,
+    /// Weight of the squared distance from the layer as it was.
+    pub anchor: f32,
+    /// Weight of the head's squared weights.
+    pub penalty: f32,
+    /// Share of features that are dropped in training, `0..1`.
+    pub dropout: f32,
+    /// Seed of whatever is drawn.
+    pub seed: u64,
+}
+
+impl Default for Options {
+    /// What was best over divisions of flower photos; see docs/training.md.
+    fn default() -> Self {
+        Options {
+            epochs: 20,
+            batch: 64,
+            layer_rate: 3e-3,
+            head_rate: 1e-3,
+            anchor: 1e-3,
+            penalty: 1e-3,
+            dropout: 0.2,
+            seed: 0,
+        }
+    }
+}
+
+/// A pointwise layer in reals, and the clamp of its outputs.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Layer {
+    /// `[O, I]`.
+    pub weights: Vec<f32>,
+    /// `[O]`.
+    pub bias: Vec<f32>,
+    /// Least and greatest output.
+    pub clamp: (f32, f32),
+}
+
+/// Maps that the layer reads.
+#[derive(Clone, Copy, Debug)]
+pub struct Maps<'a> {
+    /// One a photo: variants, each `[pixels, I]`, int8 as bytes.
+    pub values: &'a [Vec<u8>],
+    /// Variants of a photo, the first being the photo as it is.
+    pub variants: usize,
+    /// Height times width.
+    pub pixels: usize,
+    /// I.
+    pub channels: usize,
+    /// What the integers stand for.
+    pub quantisation: Quantisation,
+}
+
+impl Maps<'_> {
+    /// Writes a variant's real values, `[pixels, I]`.
+    fn read(&self, photo: usize, variant: usize, out: &mut [f32]) {
+        let len = self.pixels * self.channels;
+        let Quantisation { scale, zero_point } = self.quantisation;
+        let map = &self.values[photo][variant * len..][..len];
+        for (real, &byte) in out.iter_mut().zip(map) {
+            *real = scale * (i32::from(byte as i8) - zero_point) as f32;
+        }
+    }
+}
+
+/// Numbers that are trained, with Adam's two moments of each.
+struct Adam {
+    values: Vec<f32>,
+    first: Vec<f32>,
+    second: Vec<f32>,
+}
+
+impl Adam {
+    fn new(values: Vec<f32>) -> Self {
+        let zeros = vec![0.0; values.len()];
+        Adam {
+            values,
+            first: zeros.clone(),
+            second: zeros,
+        }
+    }
+}
+
+/// Size of a step, and the corrections of the moments for having begun at zero.
+#[derive(Clone, Copy)]
+struct Pace {
+    rate: f32,
+    corrections: (f32, f32),
+}
+
+impl Pace {
+    fn step(self, value: &mut f32, first: &mut f32, second: &mut f32, slope: f32) {
+        *first = BETA.0 * *first + (1.0 - BETA.0) * slope;
+        *second = BETA.1 * *second + (1.0 - BETA.1) * slope * slope;
+        let deviation = (*second / self.corrections.1).sqrt() + EPSILON;
+        *value -= self.rate * (*first / self.corrections.0) / deviation;
+    }
+}
+
+/// A batch on its way.
+struct Batch {
+    /// `[B, pixels, I]`.
+    inputs: Vec<f32>,
+    /// Outputs, clamped, `[B, pixels, O]`.
+    outputs: Vec<f32>,
+    /// `[B, O]`, those dropped being zero.
+    features: Vec<f32>,
+    /// Slopes of the loss by the features, over the number of pixels, `[B, O]`.
+    slopes: Vec<f32>,
+}
+
+/// Adjusts `layer` and `head`, which reads the layer's outputs averaged over the map, to the photos
+/// `training` with their `labels` (of all photos).
+///
+/// # Errors
+/// [`HeadError::Diverged`] where numbers grow beyond all bounds; [`HeadError::Option`].
+pub fn train(
+    maps: &Maps<'_>,
+    training: &[usize],
+    labels: &[usize],
+    layer: &Layer,
+    head: &Head,
+    options: &Options,
+) -> Result<(Layer, Head), HeadError> {
+    options.check()?;
+    let (count, outputs) = (head.labels(), layer.bias.len());
+    let mut random = ChaCha8Rng::seed_from_u64(options.seed);
+    let mut weights = Adam::new(layer.weights.clone());
+    let mut bias = Adam::new(layer.bias.clone());
+    let mut head_weights = Adam::new(head.weights.clone());
+    let mut head_bias = Adam::new(head.bias.clone());
+    let size = options.batch.min(training.len()).max(1);
+    let in_epoch = (training.len() / size).max(1);
+    let steps = options.epochs * in_epoch;
+    let map_len = maps.pixels * maps.channels;
+    let mut batch = Batch {
+        inputs: vec![0.0; size * map_len],
+        outputs: vec![0.0; size * maps.pixels * outputs],
+        features: vec![0.0; size * outputs],
+        slopes: vec![0.0; size * outputs],
+    };
+    let mut order = training.to_vec();
+    for step in 0..steps {
+        let place = step % in_epoch;
+        if place == 0 {
+            order.shuffle(&mut random);
+        }
+        let photos: Vec<(usize, usize)> = order[place * size..][..size]
+            .iter()
+            .map(|&photo| (photo, random.random_range(0..maps.variants)))
+            .collect();
+        batch.forward(maps, &photos, &weights.values, &bias.values, layer.clamp);
+        for feature in &mut batch.features {
+            let kept = random.random::<f32>() >= options.dropout;
+            *feature *= if kept {
+                1.0 / (1.0 - options.dropout)
+            } else {
+                0.0
+            };
+        }
+        let fall = 0.5 * (1.0 + (PI * step as f64 / steps as f64).cos());
+        let power = (step + 1) as i32;
+        let pace = |rate: f64| Pace {
+            rate: (rate * fall) as f32,
+            corrections: (1.0 - BETA.0.powi(power), 1.0 - BETA.1.powi(power)),
+        };
+        let truth = photos.iter().map(|&(photo, _)| labels[photo]);
+        let loss = batch.step_head(
+            truth,
+            (count, outputs),
+            (&mut head_weights, &mut head_bias),
+            pace(options.head_rate),
+            options,
+        );
+        if !loss.is_finite() {
+            return Err(HeadError::Diverged {
+                step,
+                learning_rate: options.layer_rate,
+            });
+        }
+        // A feature is a mean over pixels.
+        let share = 1.0 / maps.pixels as f32 / (1.0 - options.dropout);
+        batch.slopes.iter_mut().for_each(|slope| *slope *= share);
+        let pace = pace(options.layer_rate);
+        batch.step_layer(maps, (&mut weights, &mut bias), layer, pace, options.anchor);
+    }
+    Ok((
+        Layer {
+            weights: weights.values,
+            bias: bias.values,
+            clamp: layer.clamp,
+        },
+        Head {
+            weights: head_weights.values,
+            bias: head_bias.values,
+        },
+    ))
+}
+
+impl Batch {
+    /// Reads the photos' maps and runs the layer and the pool.
+    fn forward(
+        &mut self,
+        maps: &Maps<'_>,
+        photos: &[(usize, usize)],
+        weights: &[f32],
+        bias: &[f32],
+        (low, high): (f32, f32),
+    ) {
+        let (inputs, outputs, pixels) = (maps.channels, bias.len(), maps.pixels);
+        self.inputs
+            .par_chunks_mut(GROUP * pixels * inputs)
+            .zip(self.outputs.par_chunks_mut(GROUP * pixels * outputs))
+            .zip(self.features.par_chunks_mut(GROUP * outputs))
+            .zip(photos.par_chunks(GROUP))
+            .for_each(|(((x, z), features), photos)| {
+                for (x, &(photo, variant)) in x.chunks_exact_mut(pixels * inputs).zip(photos) {
+                    maps.read(photo, variant, x);
+                }
+                for z in z.chunks_exact_mut(outputs) {
+                    z.copy_from_slice(bias);
+                }
+                let rows = photos.len() * pixels;
+                let shapes = (
+                    ArrayView2::from_shape((rows, inputs), x),
+                    ArrayView2::from_shape((outputs, inputs), weights),
+                    ArrayViewMut2::from_shape((rows, outputs), z),
+                );
+                if let (Ok(x), Ok(w), Ok(mut z)) = shapes {
+                    ndarray::linalg::general_mat_mul(1.0, &x, &w.t(), 1.0, &mut z);
+                }
+                z.iter_mut().for_each(|z| *z = z.clamp(low, high));
+                let maps = z.chunks_exact(pixels * outputs);
+                for (features, map) in features.chunks_exact_mut(outputs).zip(maps) {
+                    features.fill(0.0);
+                    for pixel in map.chunks_exact(outputs) {
+                        features.iter_mut().zip(pixel).for_each(|(f, z)| *f += z);
+                    }
+                    features.iter_mut().for_each(|f| *f /= pixels as f32);
+                }
+            });
+    }
+
+    /// Moves the head, and writes the slopes by the features. The batch's mean cross entropy.
+    fn step_head(
+        &mut self,
+        truth: impl Iterator<Item = usize>,
+        (count, outputs): (usize, usize),
+        (weights, bias): (&mut Adam, &mut Adam),
+        pace: Pace,
+        options: &Options,
+    ) -> f32 {
+        let size = (self.features.len() / outputs) as f32;
+        let mut slopes_of_weights = vec![0.0; count * outputs];
+        let mut slopes_of_bias = vec![0.0; count];
+        let mut loss = 0.0;
+        self.slopes.fill(0.0);
+        let rows = self.features.chunks_exact(outputs);
+        let slopes = self.slopes.chunks_exact_mut(outputs);
+        for ((features, slopes), truth) in rows.zip(slopes).zip(truth) {
+            let logits: Vec<f32> = weights
+                .values
+                .chunks_exact(outputs)
+                .zip(&bias.values)
+                .map(|(row, b)| b + row.iter().zip(features).map(|(w, f)| w * f).sum::<f32>())
+                .collect();
+            let scores = softmax(&logits);
+            // `max` alone would hide what is no number.
+            loss -= match scores[truth] {
+                score if score.is_nan() => score,
+                score => score.max(f32::MIN_POSITIVE).ln() / size,
+            };
+            for (label, score) in scores.into_iter().enumerate() {
+                let slope = (score - f32::from(u8::from(label == truth))) / size;
+                let row = label * outputs..(label + 1) * outputs;
+                slopes_of_bias[label] += slope;
+                let both = slopes_of_weights[row.clone()].iter_mut().zip(features);
+                both.for_each(|(sum, f)| *sum += slope * f);
+                let both = slopes.iter_mut().zip(&weights.values[row]);
+                both.for_each(|(sum, w)| *sum += slope * w);
+            }
+            // What was dropped has no slope.
+            let both = slopes.iter_mut().zip(features);
+            both.filter(|(_, f)| **f == 0.0).for_each(|(s, _)| *s = 0.0);
+        }
+        let pull = 2.0 * options.penalty;
+        for (index, slope) in slopes_of_weights.into_iter().enumerate() {
+            let value = &mut weights.values[index];
+            let slope = slope + pull * *value;
+            pace.step(
+                value,
+                &mut weights.first[index],
+                &mut weights.second[index],
+                slope,
+            );
+        }
+        for (index, slope) in slopes_of_bias.into_iter().enumerate() {
+            let moments = (&mut bias.first[index], &mut bias.second[index]);
+            pace.step(&mut bias.values[index], moments.0, moments.1, slope);
+        }
+        loss
+    }
+
+    /// Moves the layer, some channels at a time.
+    fn step_layer(
+        &self,
+        maps: &Maps<'_>,
+        (weights, bias): (&mut Adam, &mut Adam),
+        original: &Layer,
+        pace: Pace,
+        anchor: f32,
+    ) {
+        let (inputs, outputs, pixels) = (maps.channels, original.bias.len(), maps.pixels);
+        let (low, high) = original.clamp;
+        weights
+            .values
+            .par_chunks_mut(CHANNELS * inputs)
+            .zip(weights.first.par_chunks_mut(CHANNELS * inputs))
+            .zip(weights.second.par_chunks_mut(CHANNELS * inputs))
+            .zip(bias.values.par_chunks_mut(CHANNELS))
+            .zip(bias.first.par_chunks_mut(CHANNELS))
+            .zip(bias.second.par_chunks_mut(CHANNELS))
+            .enumerate()
+            .for_each(|(chunk, (((((w, w1), w2), b), b1), b2))| {
+                let from = chunk * CHANNELS;
+                let mut slopes = vec![0.0f32; w.len()];
+                let mut slopes_of_bias = vec![0.0f32; b.len()];
+                let photos = self.inputs.chunks_exact(pixels * inputs);
+                let outs = self.outputs.chunks_exact(pixels * outputs);
+                let by_feature = self.slopes.chunks_exact(outputs);
+                for ((x, z), by_feature) in photos.zip(outs).zip(by_feature) {
+                    let by_feature = &by_feature[from..][..b.len()];
+                    for (x, z) in x.chunks_exact(inputs).zip(z.chunks_exact(outputs)) {
+                        let z = &z[from..][..b.len()];
+                        for (c, (&z, &slope)) in z.iter().zip(by_feature).enumerate() {
+                            if z > low && z < high && slope != 0.0 {
+                                slopes_of_bias[c] += slope;
+                                let row = &mut slopes[c * inputs..][..inputs];
+                                row.iter_mut().zip(x).for_each(|(sum, x)| *sum += slope * x);
+                            }
+                        }
+                    }
+                }
+                let pull = 2.0 * anchor;
+                let before = &original.weights[from * inputs..][..w.len()];
+                for (index, w) in w.iter_mut().enumerate() {
+                    let slope = slopes[index] + pull * (*w - before[index]);
+                    pace.step(w, &mut w1[index], &mut w2[index], slope);
+                }
+                let before = &original.bias[from..][..b.len()];
+                for (index, b) in b.iter_mut().enumerate() {
+                    let slope = slopes_of_bias[index] + pull * (*b - before[index]);
+                    pace.step(b, &mut b1[index], &mut b2[index], slope);
+                }
+            });
+    }
+}
+
+impl Options {
+    /// Whether every option is in its range.
+    ///
+    /// # Errors
+    /// [`HeadError::Option`] names the first that is not.
+    pub fn check(&self) -> Result<(), HeadError> {
+        let refuse = |option, value: String, must| {
+            Err(HeadError::Option {
+                option,
+                value,
+                must,
+            })
+        };
+        let above_zero = |rate: f64| rate > 0.0 && rate.is_finite();
+        if self.epochs == 0 {
+            return refuse("--adjust-epochs", "0".into(), "above zero");
+        }
+        if !above_zero(self.layer_rate) {
+            return refuse("--adjust-rate", self.layer_rate.to_string(), "above zero");
+        }
+        if !above_zero(self.head_rate) {
+            return refuse("the head's rate", self.head_rate.to_string(), "above zero");
+        }
+        if !(0.0..1.0).contains(&self.dropout) {
+            return refuse("dropout", self.dropout.to_string(), "at least 0, below 1");
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+#[path = "tune_tests.rs"]
+mod tests;

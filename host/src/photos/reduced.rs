@@ -1,0 +1,210 @@
+//! Large JPEGs, decoded at a fraction of their size.
+//!
+//! A JPEG is made of blocks of 8 x 8 frequencies, of which the lower 4 x 4, 2 x 2 or 1 x 1 give
+//! the picture at a half, a quarter or an eighth. A network reads some hundred pixels a side: of a
+//! photo of 12 megapixels most would be averaged away again. So where a photo has
+//! [`MUCH_LARGER`] times the wanted pixels on both sides or more, and is then averaged over areas,
+//! it is decoded at the smallest of these fractions that leaves [`STILL_LARGER`] times the wanted
+//! pixels and divides both sides (else the last block's padding would become part of the picture, and
+//! all of it would be shifted); what is left of the difference between a block's own reduction and an exact mean is
+//! small. The distance: over the flower photos and made-up pictures, after area averaging to the
+//! wanted size, at most [`MEAN_DISTANCE`] of 255 steps of a channel on average over a photo.
+//!
+//! Everything else, and whatever this decoder refuses, is decoded in full.
+
+use image::metadata::Orientation;
+use image::{DynamicImage, GrayImage, RgbImage};
+use jpeg_decoder::{Decoder, PixelFormat};
+use posy_shared::preprocess::Size;
+
+use super::decode::{Limits, Rgb};
+
+/// Times the wanted pixels on each side, from which a photo is much larger.
+pub const MUCH_LARGER: u32 = 4;
+/// Times the wanted pixels on each side that are decoded at least.
+pub const STILL_LARGER: u32 = 3;
+/// The greatest mean difference from full decoding, in steps of 255, that the tests allow.
+pub const MEAN_DISTANCE: f64 = 1.25;
+
+/// The photo at a fraction of its size, if it is much larger than `wanted` (its size when upright
+/// and when turned) and can be so decoded.
+pub(super) fn decode_reduced(jpeg: &[u8], limits: &Limits, wanted: Size) -> Option<Rgb> {
+    let mut decoder = Decoder::new(jpeg);
+    decoder.read_info().ok()?;
+    let info = decoder.info()?;
+    let (width, height) = (u32::from(info.width), u32::from(info.height));
+    if u64::from(width) * u64::from(height) > limits.max_pixels {
+        return None;
+    }
+    // A photo may lie on its side, so both sides are held against the longer one.
+    let side = u32::from(wanted.width.max(wanted.height));
+    if width.min(height) < MUCH_LARGER * side {
+        return None;
+    }
+    if !matches!(info.pixel_format, PixelFormat::RGB24 | PixelFormat::L8) {
+        return None;
+    }
+    let least = STILL_LARGER * side;
+    let fraction = [8, 4, 2].into_iter().find(|&fraction| {
+        let divides = width.is_multiple_of(fraction) && height.is_multiple_of(fraction);
+        divides && width.min(height) / fraction >= least
+    })?;
+    // The decoder takes the smallest fraction that keeps one side as long as is asked.
+    let ask = |length: u32| u16::try_from(length / fraction).ok();
+    let (width, height) = decoder.scale(ask(width)?, ask(height)?).ok()?;
+    decoder.set_max_decoding_buffer_size(usize::try_from(limits.max_pixels).ok()?.checked_mul(3)?);
+    let pixels = decoder.decode().ok()?;
+    let (columns, rows) = (u32::from(width), u32::from(height));
+    let mut image = match info.pixel_format {
+        PixelFormat::L8 => DynamicImage::from(GrayImage::from_raw(columns, rows, pixels)?),
+        _ => DynamicImage::from(RgbImage::from_raw(columns, rows, pixels)?),
+    };
+    let orientation = decoder.exif_data().and_then(Orientation::from_exif_chunk);
+    image.apply_orientation(orientation.unwrap_or(Orientation::NoTransforms));
+    Some(Rgb {
+        width: u16::try_from(image.width()).ok()?,
+        height: u16::try_from(image.height()).ok()?,
+        data: image.into_rgb8().into_raw(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use image::codecs::jpeg::JpegEncoder;
+    use posy_shared::preprocess::{Crop, Filter, PixelMap, Preprocessor, scratch_len};
+
+    use super::super::decode::decode;
+    use super::*;
+
+    fn prepared(photo: &Rgb, side: u16) -> Vec<i8> {
+        let output = Size {
+            width: side,
+            height: side,
+        };
+        let mut scratch = vec![0; scratch_len(side)];
+        let (crop, filter, map) = (Crop::Squash, Filter::Area, PixelMap::Centred);
+        let mut rows =
+            Preprocessor::new(photo.size(), crop, filter, output, map, &mut scratch).unwrap();
+        let mut input = Vec::new();
+        for row in photo.rows() {
+            rows.push_row(row, |row| input.extend_from_slice(row))
+                .unwrap();
+        }
+        input
+    }
+
+    /// Mean and greatest difference of a photo decoded at a fraction, if it is.
+    fn distance(jpeg: &[u8], side: u16) -> Option<(f64, u8)> {
+        let wanted = Size {
+            width: side,
+            height: side,
+        };
+        let reduced = decode_reduced(jpeg, &Limits::default(), wanted)?;
+        let full = decode(jpeg).unwrap();
+        assert!(reduced.width < full.width && reduced.height < full.height);
+        assert!(reduced.width.min(reduced.height) >= 3 * side);
+        let differences: Vec<u8> = prepared(&reduced, side)
+            .iter()
+            .zip(prepared(&full, side))
+            .map(|(one, other)| one.abs_diff(other))
+            .collect();
+        let sum: u32 = differences.iter().map(|&d| u32::from(d)).sum();
+        let greatest = differences.iter().copied().max()?;
+        Some((f64::from(sum) / differences.len() as f64, greatest))
+    }
+
+    /// Pictures with edges, slopes and noise, larger than the flower photos.
+    fn made_up(width: u32, height: u32, grey: bool) -> Vec<u8> {
+        let mut state = 12_345u32;
+        let image = RgbImage::from_fn(width, height, |x, y| {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            let noise = (state >> 27) as u8;
+            let edge = if (x / 97 + y / 61).is_multiple_of(2) {
+                90
+            } else {
+                10
+            };
+            image::Rgb([
+                (x * 200 / width) as u8 + noise,
+                edge + noise,
+                (y * 255 / height) as u8,
+            ])
+        });
+        let mut image = DynamicImage::from(image);
+        if grey {
+            image = DynamicImage::from(image.into_luma8());
+        }
+        let mut jpeg = Vec::new();
+        JpegEncoder::new_with_quality(&mut jpeg, 90)
+            .encode_image(&image)
+            .unwrap();
+        jpeg
+    }
+
+    #[test]
+    fn made_up_pictures_stay_within_the_distance() {
+        for (width, height, grey) in [(2400, 1800, false), (1376, 2032, false), (1384, 1376, true)]
+        {
+            let jpeg = made_up(width, height, grey);
+            for side in [96, 128, 224] {
+                let Some((mean, greatest)) = distance(&jpeg, side) else {
+                    panic!("{width} x {height} to {side}: decoded in full");
+                };
+                println!("{width} x {height} to {side}: mean {mean:.3}, greatest {greatest}");
+                assert!(
+                    mean <= MEAN_DISTANCE,
+                    "{width} x {height} to {side}: {mean}"
+                );
+            }
+        }
+    }
+
+    /// To a small input the flower photos are much larger than it.
+    #[test]
+    fn real_photos_stay_within_the_distance() {
+        let data = std::env::var("POSY_DATA")
+            .unwrap_or_else(|_| concat!(env!("CARGO_MANIFEST_DIR"), "/../../shared").into());
+        let Ok(labels) = std::fs::read_dir(format!("{data}/flower_photos")) else {
+            eprintln!("SKIPPED: real_photos_stay_within_the_distance: no photos; set POSY_DATA");
+            return;
+        };
+        let (mut photos, mut means, mut worst, mut widest) = (0, 0.0f64, 0.0f64, 0);
+        for label in labels.filter_map(|entry| std::fs::read_dir(entry.ok()?.path()).ok()) {
+            let mut paths: Vec<_> = label.filter_map(|entry| Some(entry.ok()?.path())).collect();
+            paths.sort();
+            for path in paths.iter().step_by(5) {
+                let jpeg = std::fs::read(path).unwrap();
+                for side in [24, 48] {
+                    if let Some((mean, greatest)) = distance(&jpeg, side) {
+                        photos += 1;
+                        worst = worst.max(mean);
+                        widest = widest.max(greatest);
+                        means += mean;
+                    }
+                }
+            }
+        }
+        println!(
+            "{photos} decodings: mean {:.3}, at most {worst:.3}, greatest difference {widest}",
+            means / f64::from(photos)
+        );
+        assert!(photos > 100);
+        assert!(worst <= MEAN_DISTANCE);
+    }
+
+    #[test]
+    fn photos_that_are_not_much_larger_are_decoded_in_full() {
+        let jpeg = made_up(888, 904, false);
+        let wanted = |side| Size {
+            width: side,
+            height: side,
+        };
+        let limits = Limits::default();
+        assert!(decode_reduced(&jpeg, &limits, wanted(224)).is_none());
+        let eighth = decode_reduced(&jpeg, &limits, wanted(32)).unwrap();
+        assert_eq!((eighth.width, eighth.height), (111, 113));
+        let odd = made_up(889, 904, false);
+        assert!(decode_reduced(&odd, &limits, wanted(32)).is_none());
+        assert!(decode_reduced(b"\xff\xd8 no picture", &limits, wanted(32)).is_none());
+    }
+}

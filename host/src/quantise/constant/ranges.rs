@@ -1,0 +1,175 @@
+//! Interval arithmetic over an integer network: what each channel of each layer can be, whatever the
+//! picture.
+//!
+//! A sum of `(input - zero point) * weight` is least and greatest at ends of the inputs' ranges, and
+//! everything from the sum to the output number (gemmlowp's two roundings, clamps) never falls where
+//! the sum rises; so the ends of the sum's range give those of the output's. A 3 x 3 window at the
+//! edge of a map has fewer taps, so a channel's range is the union over all ways in which a window
+//! can meet the edges.
+
+use std::collections::BTreeSet;
+
+use posy_shared::kernels::requant::{Multiplier, place, rescale};
+use posy_shared::model::{ChannelTables, Layer, LayerSpec, Op, Tables};
+
+/// The numbers that a channel can hold, both ends included.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Range {
+    pub least: i8,
+    pub greatest: i8,
+}
+
+impl Range {
+    const ALL: Self = Range {
+        least: i8::MIN,
+        greatest: i8::MAX,
+    };
+
+    /// The one number of a channel that is the same for every picture, everywhere on its map.
+    pub const fn constant(self) -> Option<i8> {
+        if self.least == self.greatest {
+            Some(self.least)
+        } else {
+            None
+        }
+    }
+
+    fn union(self, other: Self) -> Self {
+        Range {
+            least: self.least.min(other.least),
+            greatest: self.greatest.max(other.greatest),
+        }
+    }
+}
+
+/// Which taps of a window's rows (or columns) lie in the map.
+type Inside = [bool; 3];
+
+/// All ways in which windows along one extent meet its ends.
+fn insides(input: u16, output: u16, stride: u8, before: u8) -> BTreeSet<Inside> {
+    let tap = |at: usize, tap: usize| {
+        let place = (at * usize::from(stride) + tap).checked_sub(before.into());
+        place.is_some_and(|place| place < input.into())
+    };
+    (0..usize::from(output))
+        .map(|at| [tap(at, 0), tap(at, 1), tap(at, 2)])
+        .collect()
+}
+
+/// The nine taps of a window, row by row: which of them lie in the map, in every way there is.
+pub(super) fn windows(layer: &Layer) -> Vec<[bool; 9]> {
+    let (input, output) = (layer.input, layer.output);
+    let rows = insides(input.height, output.height, layer.stride, layer.padding.top);
+    let columns = insides(input.width, output.width, layer.stride, layer.padding.left);
+    let mut windows = Vec::new();
+    for rows in &rows {
+        for columns in &columns {
+            windows.push(std::array::from_fn(|tap| rows[tap / 3] && columns[tap % 3]));
+        }
+    }
+    windows
+}
+
+/// The range of each output channel of each layer.
+pub(super) fn ranges(layers: &[LayerSpec]) -> Vec<Vec<Range>> {
+    let mut all: Vec<Vec<Range>> = Vec::with_capacity(layers.len());
+    for spec in layers {
+        let layer = &spec.layer;
+        let input = match all.last() {
+            Some(ranges) => ranges.clone(),
+            None => vec![Range::ALL; layer.input.channels.into()],
+        };
+        let ranges = match &spec.tables {
+            Tables::Channels(tables) => (0..usize::from(layer.output.channels))
+                .map(|channel| weighted(spec, tables, channel, &input))
+                .collect(),
+            Tables::Add(add) => {
+                let skip = usize::from(layer.skip);
+                let zero_point = layers[skip].layer.output_zero_point;
+                let raise = |number: i8, zero_point: i8, scale: Multiplier| {
+                    rescale((i32::from(number) - i32::from(zero_point)) << 20, scale)
+                };
+                let sum = |a: i8, b: i8| {
+                    let a = raise(a, layer.input_zero_point, add.a);
+                    let sum = a + raise(b, zero_point, add.b);
+                    finish(layer, rescale(sum, add.output))
+                };
+                let pairs = input.iter().zip(&all[skip]);
+                pairs
+                    .map(|(a, b)| Range {
+                        least: sum(a.least, b.least),
+                        greatest: sum(a.greatest, b.greatest),
+                    })
+                    .collect()
+            }
+            // A mean lies between the least and the greatest.
+            Tables::None => input
+                .iter()
+                .map(|range| Range {
+                    least: range.least.clamp(layer.output_min, layer.output_max),
+                    greatest: range.greatest.clamp(layer.output_min, layer.output_max),
+                })
+                .collect(),
+        };
+        all.push(ranges);
+    }
+    all
+}
+
+fn finish(layer: &Layer, scaled: i32) -> i8 {
+    place(
+        scaled,
+        layer.output_zero_point,
+        layer.output_min,
+        layer.output_max,
+    )
+}
+
+/// The range of output channel `channel` of a layer with weights.
+fn weighted(spec: &LayerSpec, tables: &ChannelTables, channel: usize, input: &[Range]) -> Range {
+    let layer = &spec.layer;
+    let terms = layer.terms();
+    let weights = &spec.weights[channel * terms..][..terms];
+    let zero_point = i64::from(layer.input_zero_point);
+    // Ends of one product's range.
+    let product = |weight: i8, range: Range| {
+        let weight = i64::from(weight);
+        let ends = [range.least, range.greatest].map(|end| weight * (i64::from(end) - zero_point));
+        (ends[0].min(ends[1]), ends[0].max(ends[1]))
+    };
+    let add = |sum: (i64, i64), term: (i64, i64)| (sum.0 + term.0, sum.1 + term.1);
+    // Sums of the products of each tap, over the channels that it reads.
+    let taps: Vec<(i64, i64)> = match layer.op {
+        Op::Depthwise3x3 => weights
+            .iter()
+            .map(|&w| product(w, input[channel]))
+            .collect(),
+        _ => weights
+            .chunks_exact(input.len())
+            .map(|tap| {
+                let products = tap.iter().zip(input).map(|(&w, &range)| product(w, range));
+                products.fold((0, 0), add)
+            })
+            .collect(),
+    };
+    let output = |sum: i64| {
+        // What a model's reader refuses, a sum beyond 32 bits, is left to it to refuse.
+        let sum = sum + i64::from(tables.bias[channel]);
+        let sum = sum.clamp(i32::MIN.into(), i32::MAX.into()) as i32;
+        finish(layer, rescale(sum, tables.scale[channel]))
+    };
+    let range = |(least, greatest): (i64, i64)| Range {
+        least: output(least),
+        greatest: output(greatest),
+    };
+    if layer.op.is_window() {
+        let sum = |inside: &[bool; 9]| {
+            let taps = taps.iter().zip(inside).filter(|(_, inside)| **inside);
+            range(taps.map(|(tap, _)| *tap).fold((0, 0), add))
+        };
+        let ranges = windows(layer).iter().map(sum).reduce(Range::union);
+        ranges.unwrap_or(Range::ALL)
+    } else {
+        range(taps.into_iter().fold((0, 0), add))
+    }
+}

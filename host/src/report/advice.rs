@@ -1,0 +1,364 @@
+//! What to try next, from what the test photos show.
+
+use std::cmp::Reverse;
+
+use super::judge::{Answer, Judgement, LabelFigures};
+use super::share::{Share, percent};
+
+/// A label with fewer photos than this has few, whatever the others have; the codelab's script warns
+/// below 20, with which a tenth to test on is two.
+const FEW_PHOTOS: usize = 50;
+/// A label with fewer test photos than this has been tested little: half of its interval is 20
+/// points or more.
+const FEW_TESTED: usize = 15;
+/// Photos taken for each other, from which a pair of labels is named.
+const PAIR_PHOTOS: usize = 3;
+/// Share of all mistakes from which it is named.
+const PAIR_SHARE: f64 = 0.2;
+/// Score from which a mistake is a confident one.
+const CONFIDENT: f64 = 0.9;
+/// Photos that only float gets right, beyond those that only int8 does, from which the difference
+/// is named; and the greatest chance at which it may come about by luck.
+const LOST_CHANCE: f64 = 0.1;
+/// Calibration error from which scores are said to be off, on at least so many photos.
+const MISCALIBRATED: (f64, usize) = (0.07, 100);
+/// Most pieces of advice.
+const MOST: usize = 6;
+
+/// What to try next, the most pressing first; never empty. `name` gives the name of a photo.
+pub fn advice(judgement: &Judgement, name: &dyn Fn(usize) -> String) -> Vec<String> {
+    let mut lines = few_photos(&judgement.labels);
+    lines.extend(weak_labels(judgement));
+    lines.extend(pairs(judgement));
+    lines.extend(lost_in_int8(judgement));
+    lines.extend(confident_mistakes(judgement, name));
+    lines.extend(scores(judgement));
+    lines.extend(little_tested(&judgement.labels));
+    lines.truncate(MOST);
+    if lines.is_empty() {
+        lines.push(nothing_stands_out(judgement));
+    }
+    lines
+}
+
+/// The middle one of the numbers of photos.
+fn median(labels: &[LabelFigures]) -> usize {
+    let mut photos: Vec<usize> = labels.iter().map(LabelFigures::photos).collect();
+    photos.sort_unstable();
+    photos.get(photos.len() / 2).copied().unwrap_or(0)
+}
+
+fn photos(count: usize) -> String {
+    format!("{count} photo{}", if count == 1 { "" } else { "s" })
+}
+
+fn few_photos(labels: &[LabelFigures]) -> Vec<String> {
+    let middle = median(labels);
+    let few = labels
+        .iter()
+        .filter(|label| label.photos() < FEW_PHOTOS.max(middle / 2));
+    let mut few: Vec<&LabelFigures> = few.collect();
+    few.sort_by_key(|label| label.photos());
+    // Where every label has few, that is one thing to say.
+    if few.len() == labels.len() && few.len() > 2 {
+        let (least, most) = (few[0].photos(), few[few.len() - 1].photos());
+        return vec![format!(
+            "every label has few photos ({least} to {most}); add more, {FEW_PHOTOS} or more of each"
+        )];
+    }
+    let line = |label: &&LabelFigures| {
+        let (name, count) = (&label.label, photos(label.photos()));
+        match label.photos() < middle / 2 {
+            true => format!("{name}: {count}, where labels usually have {middle} here; add more"),
+            false => format!("{name}: {count}; add more, {FEW_PHOTOS} or above"),
+        }
+    };
+    few.iter().take(3).map(line).collect()
+}
+
+/// Labels of which even the upper end of recall's interval is below the accuracy over all.
+fn weak_labels(judgement: &Judgement) -> Vec<String> {
+    let Some(accuracy) = judgement.accuracy().value() else {
+        return Vec::new();
+    };
+    let labels = judgement.labels.iter().enumerate();
+    let mut weak: Vec<(usize, &LabelFigures)> = labels
+        .filter(|(_, label)| {
+            let range = label.recall.interval();
+            range.is_some_and(|(_, high)| high < accuracy)
+        })
+        .collect();
+    let share = |label: &LabelFigures| label.recall.value().unwrap_or(1.0);
+    weak.sort_by(|a, b| share(a.1).total_cmp(&share(b.1)));
+    let line = |(index, label): &(usize, &LabelFigures)| {
+        let missed = judgement.mixups.iter().find(|mixup| mixup.truth == *index);
+        let taken = missed.map_or(String::new(), |mixup| {
+            let other = &judgement.labels[mixup.answer].label;
+            format!(", most often those taken for {other}")
+        });
+        format!(
+            "{}: only {} of its test photos are found ({}), against {} over all labels; add photos \
+             like those that are missed{taken}",
+            label.label,
+            label.recall.percent(),
+            label.recall.range(),
+            percent(accuracy),
+        )
+    };
+    weak.iter().take(2).map(line).collect()
+}
+
+/// Pairs of labels that are taken for each other.
+fn pairs(judgement: &Judgement) -> Vec<String> {
+    let accuracy = judgement.accuracy();
+    let mistakes = accuracy.whole - accuracy.part;
+    let mut pairs: Vec<(usize, usize, usize)> = Vec::new();
+    for mixup in &judgement.mixups {
+        let (a, b) = (mixup.truth.min(mixup.answer), mixup.truth.max(mixup.answer));
+        match pairs.iter_mut().find(|pair| (pair.0, pair.1) == (a, b)) {
+            Some(pair) => pair.2 += mixup.photos,
+            None => pairs.push((a, b, mixup.photos)),
+        }
+    }
+    pairs.sort_by_key(|pair| Reverse(pair.2));
+    let telling = |&&(_, _, count): &&(usize, usize, usize)| {
+        count >= PAIR_PHOTOS && count as f64 >= PAIR_SHARE * mistakes as f64
+    };
+    let line = |&(a, b, count): &(usize, usize, usize)| {
+        let [a, b] = [a, b].map(|index| &judgement.labels[index]);
+        format!(
+            "{} and {}: {count} of {} test photos are taken for each other, of {mistakes} mistakes \
+             in all; add photos of both that show what tells them apart",
+            a.label,
+            b.label,
+            a.recall.whole + b.recall.whole
+        )
+    };
+    pairs.iter().filter(telling).take(2).map(line).collect()
+}
+
+/// Whether int8 loses more photos to float than luck explains: the chance that of photos on which
+/// the two differ so many or more go one way (an exact sign test, McNemar's).
+fn lost_in_int8(judgement: &Judgement) -> Option<String> {
+    let (lost, won) = judgement.lost_and_won();
+    if lost <= won || chance(lost, lost + won) > LOST_CHANCE {
+        return None;
+    }
+    let float = judgement.float_accuracy()?;
+    Some(format!(
+        "int8 loses {} that float gets right and wins {won} ({} against {}): the network does not \
+         take well to int8; try another one (--architecture)",
+        photos(lost),
+        judgement.accuracy().percent(),
+        float.percent()
+    ))
+}
+
+/// Chance of `part` or more heads in `whole` throws.
+fn chance(part: usize, whole: usize) -> f64 {
+    let mut of_exactly = 0.5f64.powi(whole as i32);
+    let mut sum = 0.0;
+    for heads in 0..=whole {
+        if heads >= part {
+            sum += of_exactly;
+        }
+        of_exactly *= (whole - heads) as f64 / (heads + 1) as f64;
+    }
+    sum
+}
+
+fn confident_mistakes(judgement: &Judgement, name: &dyn Fn(usize) -> String) -> Option<String> {
+    let mistakes = judgement.mistakes();
+    let sure: Vec<&&Answer> = mistakes
+        .iter()
+        .filter(|answer| answer.score >= CONFIDENT)
+        .collect();
+    let first = sure.first()?;
+    let answer = &judgement.labels[first.answer].label;
+    let of = match sure.len() {
+        1 => "one mistake has".to_owned(),
+        count => format!("{count} mistakes have"),
+    };
+    Some(format!(
+        "{of} a score of {:.0}% or more; see whether those photos lie under the right label, first \
+         {} (taken for {answer})",
+        100.0 * CONFIDENT,
+        name(first.photo)
+    ))
+}
+
+fn scores(judgement: &Judgement) -> Option<String> {
+    let error = judgement.calibration_error()?;
+    let count = judgement.answers.len();
+    if error < MISCALIBRATED.0 || count < MISCALIBRATED.1 {
+        return None;
+    }
+    let sum: f64 = judgement.answers.iter().map(|answer| answer.score).sum();
+    let mean = sum / count as f64;
+    let accuracy = judgement.accuracy().value()?;
+    let (word, more) = match mean > accuracy {
+        true => ("surer", "below"),
+        false => ("less sure", "above"),
+    };
+    Some(format!(
+        "answers are {word} than they should be: their mean score is {}, {} of them are right; take \
+         what is {more} the scores",
+        percent(mean),
+        percent(accuracy)
+    ))
+}
+
+fn little_tested(labels: &[LabelFigures]) -> Option<String> {
+    let little = labels
+        .iter()
+        .filter(|label| label.recall.whole < FEW_TESTED);
+    let least = little.clone().min_by_key(|label| label.recall.whole)?;
+    let others = match little.count() - 1 {
+        0 => String::new(),
+        count => format!(" (and {count} more labels on fewer than {FEW_TESTED})"),
+    };
+    let known = match least.recall.interval() {
+        Some(_) => format!(
+            "its recall is known only to lie at {}",
+            least.recall.range()
+        ),
+        None => "nothing is known of its recall".to_owned(),
+    };
+    Some(format!(
+        "{}: tested on {}, so {known}{others}; add photos or give a greater --testing-percentage",
+        least.label,
+        photos(least.recall.whole)
+    ))
+}
+
+fn nothing_stands_out(judgement: &Judgement) -> String {
+    let Share { part, whole } = judgement.accuracy();
+    match whole {
+        0 => "there are no test photos, so nothing is known: give --testing-percentage".to_owned(),
+        _ => format!(
+            "no label stands out: {part} of {whole} test photos are right ({}); more photos of \
+             every label or a larger network (posy fit) are what is left",
+            judgement.accuracy().range()
+        ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::judge::tests::judgement;
+
+    /// `right` photos of label `truth` found, and `wrong` taken for `answer`.
+    fn answers(
+        truth: usize,
+        right: usize,
+        answer: usize,
+        wrong: usize,
+    ) -> Vec<(usize, usize, f64)> {
+        let found = std::iter::repeat_n((truth, truth, 0.85), right);
+        found
+            .chain(std::iter::repeat_n((truth, answer, 0.6), wrong))
+            .collect()
+    }
+
+    fn said(labels: &[(&str, usize)], answers: &[Vec<(usize, usize, f64)>]) -> Vec<String> {
+        let judgement = judgement(labels, &answers.concat());
+        advice(&judgement, &|photo| format!("photo {photo}"))
+    }
+
+    #[test]
+    fn few_photos_are_named_with_their_number() {
+        let lines = said(
+            &[("daisy", 240), ("roses", 250), ("tulips", 38)],
+            &[
+                answers(0, 20, 0, 0),
+                answers(1, 20, 0, 0),
+                answers(2, 16, 0, 0),
+            ],
+        );
+        assert_eq!(
+            lines,
+            ["tulips: 38 photos, where labels usually have 240 here; add more"]
+        );
+        let all_few = said(
+            &[("a", 20), ("b", 21), ("c", 30)],
+            &[
+                answers(0, 18, 0, 0),
+                answers(1, 18, 0, 0),
+                answers(2, 18, 0, 0),
+            ],
+        );
+        assert!(all_few[0].contains("(20 to 30)"), "{all_few:?}");
+    }
+
+    #[test]
+    fn a_weak_label_and_a_confused_pair_are_named_only_where_there_is_evidence() {
+        let labels = [("daisy", 200), ("roses", 200), ("tulips", 200)];
+        let fine = [
+            answers(0, 30, 1, 1),
+            answers(1, 30, 2, 1),
+            answers(2, 30, 0, 1),
+        ];
+        let lines = said(&labels, &fine);
+        assert_eq!(lines.len(), 1);
+        assert!(lines[0].contains("90 of 93"), "{lines:?}");
+        let weak = [
+            answers(0, 30, 1, 1),
+            answers(1, 15, 2, 15),
+            answers(2, 30, 0, 0),
+        ];
+        let lines = said(&labels, &weak);
+        assert!(lines[0].starts_with("roses: only 50.0%"), "{lines:?}");
+        assert!(lines[0].contains("taken for tulips"), "{lines:?}");
+        assert!(
+            lines[1].starts_with("roses and tulips: 15 of 60"),
+            "{lines:?}"
+        );
+    }
+
+    #[test]
+    fn confident_mistakes_are_named() {
+        let labels = [("a", 200), ("b", 200)];
+        let mut all = vec![answers(0, 30, 0, 0), answers(1, 30, 1, 0)];
+        all.push(vec![(0, 1, 0.97), (1, 0, 0.99)]);
+        let lines = said(&labels, &all);
+        assert!(
+            lines[0].starts_with("2 mistakes have a score of 90%"),
+            "{lines:?}"
+        );
+        assert!(lines[0].contains("photo 61 (taken for a)"), "{lines:?}");
+    }
+
+    /// Oracle: SciPy 1.17.1, `binomtest(part, whole, alternative="greater").pvalue`.
+    #[test]
+    fn chances_are_binomial() {
+        for (part, whole, expected) in [(5, 5, 0.03125), (7, 9, 0.08984375), (0, 3, 1.0)] {
+            assert!((chance(part, whole) - expected).abs() < 1e-12);
+        }
+    }
+
+    #[test]
+    fn int8_is_blamed_only_beyond_luck() {
+        let labels = [("a", 200), ("b", 200)];
+        let all = [answers(0, 30, 1, 6), answers(1, 30, 0, 0)].concat();
+        let mut judged = judgement(&labels, &all);
+        for answer in &mut judged.answers {
+            answer.float_answer = Some(answer.truth);
+        }
+        let lines = advice(&judged, &|_| String::new());
+        assert!(
+            lines
+                .iter()
+                .any(|line| line.starts_with("int8 loses 6 photos")),
+            "{lines:?}"
+        );
+        for answer in judged.answers.iter_mut().take(3) {
+            answer.float_answer = Some(1 - answer.truth);
+        }
+        let lines = advice(&judged, &|_| String::new());
+        assert!(
+            !lines.iter().any(|line| line.starts_with("int8")),
+            "{lines:?}"
+        );
+    }
+}

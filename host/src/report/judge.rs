@@ -1,0 +1,425 @@
+//! What the test photos say of a model.
+
+use posy_shared::engine::EngineError;
+use posy_shared::model::{Model, ReadError};
+use posy_shared::ranking::{Ranking, Score};
+use posy_shared::softmax::Softmax;
+
+use super::share::Share;
+use crate::head::metrics::{Confusion, argmax};
+use crate::photos::Bucket;
+use crate::retrain::{Outcome, Prepared};
+use crate::run;
+
+/// Least score that a logarithm is taken of: half the smallest that can be told from none.
+const LEAST_SCORE: f64 = 0.5 / 65_536.0;
+/// Bins of the reliability diagram.
+const BINS: usize = 10;
+
+/// Why a model cannot be judged.
+#[derive(Debug, thiserror::Error)]
+pub enum JudgeError {
+    /// The model does not read.
+    #[error("the model cannot be judged: {0}")]
+    Model(#[from] ReadError),
+    /// The last layer does not run.
+    #[error("the model cannot be judged: {0}")]
+    Engine(#[from] EngineError),
+}
+
+/// What the integer pipeline, which a board runs, says of one photo.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Answer {
+    /// The photo, by its index among the prepared ones.
+    pub photo: usize,
+    /// Its label.
+    pub truth: usize,
+    /// The label that it is given.
+    pub answer: usize,
+    /// Score of that, `0..=1`.
+    pub score: f64,
+    /// Score of its own label, `0..=1`.
+    pub truth_score: f64,
+    /// Whether the board would say `unknown`.
+    pub unknown: bool,
+    /// What the float pipeline says of it, where it ran.
+    pub float_answer: Option<usize>,
+}
+
+impl Answer {
+    /// Whether the photo is given its own label.
+    pub fn is_right(&self) -> bool {
+        self.answer == self.truth
+    }
+}
+
+/// How one label fares.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LabelFigures {
+    /// The label.
+    pub label: String,
+    /// Photos trained on, chosen on, and kept for testing.
+    pub split: [usize; 3],
+    /// Of its test photos, those that are given it.
+    pub recall: Share,
+    /// Of the test photos that are given it, those that are of it.
+    pub precision: Share,
+    /// Recall of the float pipeline, where it ran.
+    pub float_recall: Option<Share>,
+}
+
+impl LabelFigures {
+    /// Photos of the label.
+    pub fn photos(&self) -> usize {
+        self.split.iter().sum()
+    }
+}
+
+/// Photos of one label that are taken for another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Mixup {
+    /// Their label.
+    pub truth: usize,
+    /// What they are taken for.
+    pub answer: usize,
+    /// How many.
+    pub photos: usize,
+    /// Test photos of their label.
+    pub of: usize,
+}
+
+/// Test photos whose score lies in one range.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Bin {
+    /// Lower end; the upper is a tenth above.
+    pub from: f64,
+    /// Those that are right, of those that there are.
+    pub right: Share,
+    /// Mean of their scores.
+    pub mean_score: f64,
+}
+
+/// All of it.
+#[derive(Clone, Debug)]
+pub struct Judgement {
+    /// Labels, in their order.
+    pub labels: Vec<LabelFigures>,
+    /// Test photos, in their order.
+    pub answers: Vec<Answer>,
+    /// Truth against answer on the test photos.
+    pub confusion: Confusion,
+    /// The same on the validation photos.
+    pub validation: Confusion,
+    /// Labels taken for others, most photos first.
+    pub mixups: Vec<Mixup>,
+    /// Test photos by their score, lowest first.
+    pub bins: Vec<Bin>,
+}
+
+impl Judgement {
+    /// Runs the model's last layer on the photos that it was tested on and on those that were
+    /// chosen on.
+    ///
+    /// # Errors
+    /// Where the model does not read or run.
+    pub fn of(prepared: &Prepared, outcome: &Outcome) -> Result<Self, JudgeError> {
+        let model = Model::read(&outcome.whole)?;
+        let count = prepared.dataset.labels.len();
+        let floats = outcome.float_answers.as_ref();
+        let int8 = outcome.seen(prepared).int8;
+        let answer = |photo: usize, float| {
+            let truth = prepared.dataset.photos[photo].label;
+            answer(&model, &int8[photo], photo, truth, float)
+        };
+        let mut answers = Vec::with_capacity(outcome.tested.len());
+        for (index, &photo) in outcome.tested.iter().enumerate() {
+            let float = floats.and_then(|answers| answers.get(index)).copied();
+            answers.push(answer(photo, float)?);
+        }
+        let pairs = answers.iter().map(|answer| (answer.truth, answer.answer));
+        let confusion = Confusion::from_pairs(count, pairs);
+        let mut chosen_on = Vec::new();
+        let photos = prepared.dataset.photos.iter().enumerate();
+        for (photo, _) in photos.filter(|(_, p)| is_in(outcome, prepared, p, Bucket::Validation)) {
+            let found = answer(photo, None)?;
+            chosen_on.push((found.truth, found.answer));
+        }
+        Ok(Judgement {
+            labels: labels(prepared, outcome, &answers, &confusion),
+            mixups: mixups(&confusion),
+            bins: bins(&answers),
+            validation: Confusion::from_pairs(count, chosen_on),
+            confusion,
+            answers,
+        })
+    }
+
+    /// Test photos that are given their own label.
+    pub fn accuracy(&self) -> Share {
+        Share::new(self.confusion.right(), self.confusion.total())
+    }
+
+    /// The same of the float pipeline, where it ran.
+    pub fn float_accuracy(&self) -> Option<Share> {
+        let right = |answer: &Answer| answer.float_answer.map(|float| float == answer.truth);
+        let rights: Option<Vec<bool>> = self.answers.iter().map(right).collect();
+        let rights = rights?;
+        let part = rights.iter().filter(|right| **right).count();
+        (!rights.is_empty()).then(|| Share::new(part, rights.len()))
+    }
+
+    /// Photos that only the float pipeline gets right, and that only the integer one does.
+    pub fn lost_and_won(&self) -> (usize, usize) {
+        let float = |answer: &&Answer| answer.float_answer == Some(answer.truth);
+        let photos = || self.answers.iter().filter(|a| a.float_answer.is_some());
+        (
+            photos().filter(|a| float(a) && !a.is_right()).count(),
+            photos().filter(|a| !float(a) && a.is_right()).count(),
+        )
+    }
+
+    /// Photos that a board would call `unknown`.
+    pub fn unknown(&self) -> usize {
+        self.answers.iter().filter(|answer| answer.unknown).count()
+    }
+
+    /// Photos given a wrong label, the most confident mistake first.
+    pub fn mistakes(&self) -> Vec<&Answer> {
+        let wrong = self.answers.iter().filter(|answer| !answer.is_right());
+        let mut wrong: Vec<&Answer> = wrong.collect();
+        wrong.sort_by(|a, b| b.score.total_cmp(&a.score));
+        wrong
+    }
+
+    /// Mean cross entropy of the test photos, nats; none without photos.
+    pub fn cross_entropy(&self) -> Option<f64> {
+        let losses = self.answers.iter();
+        let losses = losses.map(|answer| -answer.truth_score.max(LEAST_SCORE).ln());
+        (!self.answers.is_empty()).then(|| losses.sum::<f64>() / self.answers.len() as f64)
+    }
+
+    /// Expected calibration error (Naeini et al., AAAI 2015, as used by Guo et al., ICML 2017):
+    /// the mean over photos of the difference between score and share right, bin by bin.
+    pub fn calibration_error(&self) -> Option<f64> {
+        let errors = self.bins.iter().filter_map(|bin| {
+            let right = bin.right.value()?;
+            Some((right - bin.mean_score).abs() * bin.right.whole as f64)
+        });
+        let photos = self.answers.len();
+        (photos > 0).then(|| errors.sum::<f64>() / photos as f64)
+    }
+}
+
+fn is_in(
+    outcome: &Outcome,
+    prepared: &Prepared,
+    photo: &crate::photos::Photo,
+    bucket: Bucket,
+) -> bool {
+    let label = &prepared.dataset.labels[photo.label];
+    let parts = outcome.split.labels.get(label);
+    parts.is_some_and(|parts| {
+        let names = match bucket {
+            Bucket::Training => &parts.training,
+            Bucket::Validation => &parts.validation,
+            Bucket::Testing => &parts.testing,
+        };
+        names.binary_search(&photo.relative).is_ok()
+    })
+}
+
+fn answer(
+    model: &Model<'_>,
+    features: &[i8],
+    photo: usize,
+    truth: usize,
+    float_answer: Option<usize>,
+) -> Result<Answer, EngineError> {
+    let outputs = run::head(model, features)?;
+    let logits = &outputs[..model.logit_len()];
+    let softmax = Softmax::new(model.verdict().beta, logits);
+    let score = |logit: i8| f64::from(Score::from_fine(softmax.fine(logit)).to_f32());
+    let answer = argmax(logits);
+    let top = logits.get(answer).copied().unwrap_or(i8::MIN);
+    Ok(Answer {
+        photo,
+        truth,
+        answer,
+        score: score(top),
+        truth_score: logits.get(truth).map_or(0.0, |&logit| score(logit)),
+        unknown: Ranking::<1>::new(model, &outputs).is_unknown(),
+        float_answer,
+    })
+}
+
+fn labels(
+    prepared: &Prepared,
+    outcome: &Outcome,
+    answers: &[Answer],
+    confusion: &Confusion,
+) -> Vec<LabelFigures> {
+    let names = prepared.dataset.labels.iter().enumerate();
+    names
+        .map(|(index, label)| {
+            let parts = outcome.split.labels.get(label);
+            let split = parts.map_or([0; 3], |parts| {
+                [&parts.training, &parts.validation, &parts.testing].map(Vec::len)
+            });
+            let own = answers.iter().filter(|answer| answer.truth == index);
+            let given = answers.iter().filter(|answer| answer.answer == index);
+            let right = confusion.count(index, index);
+            let floats: Option<Vec<usize>> = own.clone().map(|a| a.float_answer).collect();
+            LabelFigures {
+                label: label.clone(),
+                split,
+                recall: Share::new(right, own.count()),
+                precision: Share::new(right, given.count()),
+                float_recall: floats
+                    .filter(|_| outcome.float_answers.is_some())
+                    .map(|floats| {
+                        let right = floats.iter().filter(|&&float| float == index).count();
+                        Share::new(right, floats.len())
+                    }),
+            }
+        })
+        .collect()
+}
+
+fn mixups(confusion: &Confusion) -> Vec<Mixup> {
+    let count = confusion.labels();
+    let mut found = Vec::new();
+    for truth in 0..count {
+        let of = (0..count)
+            .map(|answer| confusion.count(truth, answer))
+            .sum();
+        for answer in (0..count).filter(|&answer| answer != truth) {
+            let photos = confusion.count(truth, answer);
+            if photos > 0 {
+                found.push(Mixup {
+                    truth,
+                    answer,
+                    photos,
+                    of,
+                });
+            }
+        }
+    }
+    // Of equal numbers the greater share of the label first.
+    found.sort_by(|a, b| b.photos.cmp(&a.photos).then(a.of.cmp(&b.of)));
+    found
+}
+
+fn bins(answers: &[Answer]) -> Vec<Bin> {
+    let mut bins: Vec<Bin> = (0..BINS)
+        .map(|index| Bin {
+            from: index as f64 / BINS as f64,
+            ..Bin::default()
+        })
+        .collect();
+    for answer in answers {
+        let index = (answer.score * BINS as f64) as usize;
+        let bin = &mut bins[index.min(BINS - 1)];
+        bin.right.whole += 1;
+        bin.right.part += usize::from(answer.is_right());
+        bin.mean_score += answer.score;
+    }
+    for bin in &mut bins {
+        bin.mean_score /= bin.right.whole.max(1) as f64;
+    }
+    bins
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+
+    /// A judgement of answers given as (truth, answer, score), with the photos of each label.
+    pub(in super::super) fn judgement(
+        labels: &[(&str, usize)],
+        answers: &[(usize, usize, f64)],
+    ) -> Judgement {
+        let answers: Vec<Answer> = answers
+            .iter()
+            .enumerate()
+            .map(|(photo, &(truth, answer, score))| Answer {
+                photo,
+                truth,
+                answer,
+                score,
+                truth_score: if truth == answer { score } else { 0.0 },
+                unknown: false,
+                float_answer: None,
+            })
+            .collect();
+        let pairs = answers.iter().map(|answer| (answer.truth, answer.answer));
+        let confusion = Confusion::from_pairs(labels.len(), pairs);
+        let count = |of: &dyn Fn(&&Answer) -> bool| answers.iter().filter(of).count();
+        let figures = labels.iter().enumerate().map(|(index, (label, photos))| {
+            let right = confusion.count(index, index);
+            let tested = count(&|answer| answer.truth == index);
+            LabelFigures {
+                label: (*label).to_owned(),
+                split: [photos - tested, 0, tested],
+                recall: Share::new(right, tested),
+                precision: Share::new(right, count(&|answer| answer.answer == index)),
+                float_recall: None,
+            }
+        });
+        Judgement {
+            labels: figures.collect(),
+            mixups: mixups(&confusion),
+            bins: bins(&answers),
+            validation: Confusion::from_pairs(labels.len(), []),
+            confusion,
+            answers,
+        }
+    }
+
+    #[test]
+    fn the_calibration_error_is_by_bin_and_weighed() {
+        let labels = [("a", 10), ("b", 10)];
+        // Four at 0.95, three right; one at 0.55, right.
+        let answers = [
+            (0, 0, 0.95),
+            (0, 0, 0.95),
+            (1, 1, 0.95),
+            (1, 0, 0.95),
+            (1, 1, 0.55),
+        ];
+        let judgement = judgement(&labels, &answers);
+        let expected = (4.0 * (0.95 - 0.75) + 0.45) / 5.0;
+        assert!((judgement.calibration_error().unwrap() - expected).abs() < 1e-12);
+        assert_eq!(judgement.bins[9].right, Share::new(3, 4));
+        assert_eq!(judgement.mistakes().len(), 1);
+        assert_eq!(judgement.accuracy(), Share::new(4, 5));
+        assert_eq!(judgement.float_accuracy(), None);
+    }
+
+    #[test]
+    fn mixups_come_in_order() {
+        let labels = [("a", 9), ("b", 9), ("c", 9)];
+        let answers = [
+            (0, 1, 0.5),
+            (0, 1, 0.5),
+            (1, 2, 0.5),
+            (2, 0, 0.5),
+            (2, 0, 0.5),
+            (2, 0, 0.5),
+            (0, 0, 0.5),
+        ];
+        let found = judgement(&labels, &answers).mixups;
+        let pairs: Vec<_> = found
+            .iter()
+            .map(|m| (m.truth, m.answer, m.photos, m.of))
+            .collect();
+        assert_eq!(pairs, [(2, 0, 3, 3), (0, 1, 2, 3), (1, 2, 1, 1)]);
+    }
+
+    #[test]
+    fn without_test_photos_nothing_is_claimed() {
+        let judgement = judgement(&[("a", 3), ("b", 3)], &[]);
+        assert_eq!(judgement.cross_entropy(), None);
+        assert_eq!(judgement.calibration_error(), None);
+        assert_eq!(judgement.accuracy().percent(), "-");
+    }
+}

@@ -1,0 +1,246 @@
+//! The last pointwise layer, adjusted to the photos: as the board computes it.
+
+use posy_shared::model::{Model, Op, Shape};
+use rayon::prelude::*;
+
+use super::{Prepared, RetrainError, Settings};
+use crate::backbone::network::{IntLayer, IntNetwork, Quantisation};
+use crate::features::cache::Cache;
+use crate::features::extract::{self, Counts};
+use crate::features::maps::MapExtractor;
+use crate::features::progress::Progress;
+use crate::head::tune::{self, Layer, Maps};
+use crate::head::{Features, Head, logistic};
+use crate::photos::augment::Recipe;
+use crate::quantise::multiplier::activation_range;
+use crate::run::Runner;
+
+/// Maps before the last pointwise layer, of all photos and their variants.
+#[derive(Clone, Debug)]
+pub struct Variants {
+    /// One a photo; see [`Maps::values`].
+    values: Vec<Vec<u8>>,
+    recipe: Recipe,
+    /// Where they came from.
+    pub counts: Counts,
+}
+
+/// Computes or recalls the variants that `recipe` says, and what the network makes of them up to its
+/// last pointwise layer.
+///
+/// # Errors
+/// See [`RetrainError`]. [`RetrainError::NothingToAdjust`] where the network does not end in a
+/// pointwise layer and a pool.
+pub fn prepare_variants(
+    prepared: &Prepared,
+    settings: &Settings,
+    recipe: Recipe,
+    progress: &dyn Progress,
+) -> Result<Variants, RetrainError> {
+    last(prepared)?;
+    // Maps are large: they have a file of their own, so that features alone stay quick to open.
+    let path = settings
+        .cache
+        .as_ref()
+        .map(|path| path.with_file_name("maps.redb"));
+    let cache = path.as_deref().map(Cache::open).transpose()?;
+    let photos = prepared.dataset.photos.iter();
+    let paths: Vec<_> = photos.map(|photo| photo.path.clone()).collect();
+    let mut backbone = prepared.backbone.clone();
+    let kept = backbone.int.layers.len() - 2;
+    backbone.int.layers.truncate(kept);
+    let bytes = backbone.extractor(prepared.input)?;
+    let extractor = MapExtractor::new(&bytes, recipe)?;
+    let options = extract::Options::default();
+    let found = extract::extract(&paths, &extractor, cache.as_ref(), &options, progress)?;
+    let counts = found.counts();
+    let values = found.photos.into_iter().zip(&paths).map(|(found, path)| {
+        let found = found.map_err(|fault| RetrainError::Variants {
+            path: path.clone(),
+            reason: fault.to_string(),
+        })?;
+        Ok(found.values)
+    });
+    Ok(Variants {
+        values: values.collect::<Result<_, RetrainError>>()?,
+        recipe,
+        counts,
+    })
+}
+
+/// The last pointwise layer, and the quantisation of what it reads.
+fn last(prepared: &Prepared) -> Result<(&IntLayer, Quantisation), RetrainError> {
+    match prepared.backbone.int.layers.as_slice() {
+        [.., before, layer, pool]
+            if layer.common.op == Op::Pointwise && pool.common.op == Op::GlobalAveragePool =>
+        {
+            Ok((layer, before.output))
+        }
+        _ => Err(RetrainError::NothingToAdjust),
+    }
+}
+
+/// A network whose last pointwise layer has been adjusted, and what it makes of the photos.
+#[derive(Clone, Debug)]
+pub struct Adjusted {
+    /// The network, to its features.
+    pub network: IntNetwork,
+    /// Features of all photos as they are, as the board computes them.
+    pub int8: Vec<Vec<i8>>,
+    /// The same as real numbers.
+    pub features: Features,
+    /// The head that was trained with the layer.
+    pub head: Head,
+    /// Strength of the penalty that the head began with.
+    pub c: f64,
+}
+
+/// Adjusts the layer and the head to the photos `training`; the head begins as a logistic regression
+/// with the penalty that `strength` says, chosen on `validation` where it is searched for.
+///
+/// # Errors
+/// See [`RetrainError`].
+pub fn adjust(
+    prepared: &Prepared,
+    training: &[usize],
+    validation: &[usize],
+    strength: logistic::Strength,
+    options: &tune::Options,
+) -> Result<Adjusted, RetrainError> {
+    let Some(variants) = &prepared.variants else {
+        return Err(RetrainError::NothingToAdjust);
+    };
+    let labels = prepared.int8_features.labels();
+    let (layer, input) = last(prepared)?;
+    let part = |photos| prepared.int8_features.select(photos);
+    let begun = logistic::train(
+        &part(training),
+        &part(validation),
+        prepared.dataset.labels.len(),
+        strength,
+    )?;
+    let shape = layer.common.input;
+    let maps = Maps {
+        values: &variants.values,
+        variants: 1 + usize::from(variants.recipe.count),
+        pixels: usize::from(shape.height) * usize::from(shape.width),
+        channels: shape.channels.into(),
+        quantisation: input,
+    };
+    let real = real_layer(layer, input);
+    let (real, head) = tune::train(&maps, training, labels, &real, &begun.head, options)?;
+    let mut network = prepared.backbone.int.clone();
+    let index = network.layers.len() - 2;
+    requantise(&mut network.layers[index], &real, input);
+    let int8 = features(prepared, &network, &variants.values, shape)?;
+    let flat = int8.concat();
+    let width = flat.len() / labels.len().max(1);
+    let quantisation = prepared.backbone.features();
+    Ok(Adjusted {
+        network,
+        features: Features::from_int8(width, &flat, labels.to_vec(), quantisation)?,
+        int8,
+        head,
+        c: begun.c,
+    })
+}
+
+fn real_layer(layer: &IntLayer, input: Quantisation) -> Layer {
+    let channel = usize::from(layer.common.input.channels);
+    let rows = layer.weights.chunks_exact(channel);
+    let weights = rows.zip(&layer.weight_scales);
+    let bias = layer.bias.iter().zip(&layer.weight_scales);
+    let Quantisation { scale, zero_point } = layer.output;
+    let (least, greatest) = activation_range(layer.common.activation, layer.output);
+    let output = |q: i8| scale * (i32::from(q) - zero_point) as f32;
+    Layer {
+        weights: weights
+            .flat_map(|(row, scale)| row.iter().map(move |&w| f32::from(w) * scale))
+            .collect(),
+        bias: bias
+            .map(|(&b, &s)| (f64::from(b) * f64::from(s) * f64::from(input.scale)) as f32)
+            .collect(),
+        clamp: (output(least), output(greatest)),
+    }
+}
+
+/// Writes real weights into the layer, with a scale for each channel: its greatest weight is 127.
+fn requantise(layer: &mut IntLayer, real: &Layer, input: Quantisation) {
+    let channel = usize::from(layer.common.input.channels);
+    let rows = real.weights.chunks_exact(channel).zip(&real.bias);
+    let stored = layer.weights.chunks_exact_mut(channel);
+    let tables = layer.weight_scales.iter_mut().zip(&mut layer.bias);
+    for ((to, (scale, bias)), (from, real_bias)) in stored.zip(tables).zip(rows) {
+        let greatest = from.iter().fold(0.0f32, |top, w| top.max(w.abs()));
+        // A channel that is only a bias keeps the step that it had.
+        if greatest > 0.0 {
+            *scale = greatest / 127.0;
+        }
+        for (to, from) in to.iter_mut().zip(from) {
+            *to = (from / *scale).round_ties_even().clamp(-127.0, 127.0) as i8;
+        }
+        let step = f64::from(input.scale) * f64::from(*scale);
+        let limit = f64::from(1 << 29);
+        *bias = (f64::from(*real_bias) / step)
+            .round_ties_even()
+            .clamp(-limit, limit) as i32;
+    }
+}
+
+/// What the integers of `network` make of the photos as they are.
+fn features(
+    prepared: &Prepared,
+    network: &IntNetwork,
+    maps: &[Vec<u8>],
+    shape: Shape,
+) -> Result<Vec<Vec<i8>>, RetrainError> {
+    let first: Vec<&[u8]> = maps.iter().map(|maps| &maps[..shape.len()]).collect();
+    pooled(prepared, network, &first)
+}
+
+/// What the integers of `network` make of maps before its last pointwise layer.
+fn pooled(
+    prepared: &Prepared,
+    network: &IntNetwork,
+    maps: &[&[u8]],
+) -> Result<Vec<Vec<i8>>, RetrainError> {
+    let mut backbone = prepared.backbone.clone();
+    backbone.int = network.clone();
+    let bytes = backbone.extractor(prepared.input)?;
+    let runner = Runner::new(Model::read(&bytes)?);
+    let one = |map: &&[u8]| {
+        let map: Vec<i8> = map.iter().map(|&byte| byte as i8).collect();
+        Ok(runner.pooled(&map)?)
+    };
+    maps.par_iter().map(one).collect()
+}
+
+/// Features of `photos` and of all their variants, of the network as it is, for a head alone.
+///
+/// # Errors
+/// See [`RetrainError`].
+pub fn features_of_variants(
+    prepared: &Prepared,
+    variants: &Variants,
+    photos: &[usize],
+) -> Result<Features, RetrainError> {
+    let (layer, _) = last(prepared)?;
+    let len = layer.common.input.len();
+    let maps: Vec<&[u8]> = photos
+        .iter()
+        .flat_map(|&photo| variants.values[photo].chunks_exact(len))
+        .collect();
+    let labels = photos.iter().flat_map(|&photo| {
+        let label = prepared.dataset.photos[photo].label;
+        std::iter::repeat_n(label, variants.values[photo].len() / len)
+    });
+    let labels: Vec<usize> = labels.collect();
+    let flat = pooled(prepared, &prepared.backbone.int, &maps)?.concat();
+    let width = flat.len() / labels.len().max(1);
+    let quantisation = prepared.backbone.features();
+    Ok(Features::from_int8(width, &flat, labels, quantisation)?)
+}
+
+#[cfg(test)]
+#[path = "adjusted_tests.rs"]
+mod tests;

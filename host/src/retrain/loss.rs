@@ -1,0 +1,141 @@
+//! What the integer network loses to the float network on the same photos.
+
+/// Photos below which a difference has also to be more than chance: of fewer, one photo is more
+/// than a point.
+const MANY: usize = 100;
+
+/// Probability below which a difference counts as more than chance.
+const CHANCE: f64 = 0.05;
+
+/// Photos that nothing was trained on, named by both networks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Loss {
+    /// Photos.
+    pub photos: usize,
+    /// Named rightly by both.
+    pub both: usize,
+    /// Named rightly by the float network alone.
+    pub only_float: usize,
+    /// Named rightly by the integer network alone.
+    pub only_int8: usize,
+}
+
+/// The integer network loses too much.
+#[derive(Clone, Copy, Debug, PartialEq, thiserror::Error)]
+#[error(
+    "the int8 network names {int8:.1}% of {photos} photos rightly and the float network \
+     {float:.1}%: it loses {lost:.1} points, and more than {most} are not allowed; no model was \
+     written. Try another --architecture or --backbone; or allow it with --max-drop {allowed}",
+    photos = loss.photos,
+    allowed = lost.ceil()
+)]
+pub struct LossError {
+    loss: Loss,
+    float: f64,
+    int8: f64,
+    lost: f64,
+    most: f64,
+}
+
+impl Loss {
+    /// Counts a photo.
+    pub fn count(&mut self, float_right: bool, int8_right: bool) {
+        self.photos += 1;
+        match (float_right, int8_right) {
+            (true, true) => self.both += 1,
+            (true, false) => self.only_float += 1,
+            (false, true) => self.only_int8 += 1,
+            (false, false) => {}
+        }
+    }
+
+    /// Percentage points of accuracy that the integer network has less; negative where it has more.
+    pub fn points(&self) -> f64 {
+        let lost = self.only_float as f64 - self.only_int8 as f64;
+        100.0 * lost / self.photos.max(1) as f64
+    }
+
+    /// The probability that of the photos that one network alone names rightly so many fall to the
+    /// float network, were both equally good: the sign test.
+    fn by_chance(&self) -> f64 {
+        let tosses = self.only_float + self.only_int8;
+        // P(exactly 0 heads), then on to each next number of heads.
+        let mut exactly = 0.5_f64.powi(tosses as i32);
+        let mut at_least = 0.0;
+        for heads in 0..=tosses {
+            if heads >= self.only_float {
+                at_least += exactly;
+            }
+            exactly *= (tosses - heads) as f64 / (heads + 1) as f64;
+        }
+        at_least
+    }
+
+    /// Checks that no more than `most` points are lost. Of fewer than 100 photos, a loss that could
+    /// be chance (5% by the sign test) is let through.
+    ///
+    /// # Errors
+    /// [`LossError`].
+    pub fn check(&self, most: f64) -> Result<(), LossError> {
+        let lost = self.points();
+        if lost <= most || (self.photos < MANY && self.by_chance() >= CHANCE) {
+            return Ok(());
+        }
+        let share = |own: usize| 100.0 * (self.both + own) as f64 / self.photos as f64;
+        Err(LossError {
+            loss: *self,
+            float: share(self.only_float),
+            int8: share(self.only_int8),
+            lost,
+            most,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn loss(photos: usize, only_float: usize, only_int8: usize) -> Loss {
+        Loss {
+            photos,
+            both: photos / 2,
+            only_float,
+            only_int8,
+        }
+    }
+
+    #[test]
+    fn more_than_is_allowed_is_an_error() {
+        assert_eq!(loss(200, 5, 1).check(2.0), Ok(()));
+        let error = loss(200, 6, 1).check(2.0).unwrap_err();
+        let message = error.to_string();
+        assert!(message.contains("50.5% of 200 photos"), "{message}");
+        assert!(message.contains("53.0%"), "{message}");
+        assert!(message.contains("loses 2.5 points"), "{message}");
+        assert!(message.contains("--max-drop 3"), "{message}");
+        assert_eq!(loss(200, 6, 1).check(2.5), Ok(()));
+        assert_eq!(loss(200, 1, 9).check(0.0), Ok(()));
+        assert_eq!(Loss::default().check(0.0), Ok(()));
+    }
+
+    #[test]
+    fn of_few_photos_chance_is_let_through() {
+        // 4 of 4 have a probability of 1/16, 5 of 5 of 1/32.
+        assert_eq!(loss(20, 4, 0).check(2.0), Ok(()));
+        assert!(loss(20, 5, 0).check(2.0).is_err());
+        assert!(loss(100, 4, 0).check(2.0).is_err());
+        assert!((loss(20, 7, 1).by_chance() - 9.0 / 256.0).abs() < 1e-12);
+    }
+
+    #[test]
+    fn photos_are_counted_by_pairs() {
+        let mut found = Loss::default();
+        for (float, int8) in [(true, true), (true, false), (true, false), (false, true)] {
+            found.count(float, int8);
+        }
+        found.count(false, false);
+        assert_eq!((found.photos, found.both), (5, 1));
+        assert!((found.points() - 20.0).abs() < 1e-12);
+    }
+}

@@ -1,0 +1,186 @@
+//! What is said of photos by heads that have not seen them.
+
+use rayon::prelude::*;
+
+use super::familiarity::Tables;
+use crate::head::{Features, Head};
+
+/// Parts that photos are divided into; each is judged by a head trained on the others.
+pub const FOLDS: usize = 5;
+
+/// Photos of labels that a threshold can be chosen by; of fewer, 5% are less than two.
+pub const LEAST_PHOTOS: usize = 40;
+
+/// Photos with features in both forms, in the order of the data set.
+#[derive(Clone, Debug)]
+pub struct Photos {
+    /// Int8 features, one row a photo.
+    pub rows: Vec<Vec<i8>>,
+    /// The same as real numbers, with labels.
+    pub features: Features,
+    /// Labels that have a name. One more may stand for "none of these".
+    pub known: usize,
+    /// Labels in all.
+    pub labels: usize,
+}
+
+/// Logits and familiarity of photos that neither head nor tables were fitted to.
+#[derive(Clone, Debug, PartialEq)]
+pub struct HeldOut {
+    /// `[N, K]`, K all labels.
+    pub logits: Vec<f32>,
+    /// `[N]`; none where there are no tables.
+    pub familiarity: Option<Vec<i8>>,
+    /// `[N]`.
+    pub labels: Vec<usize>,
+}
+
+/// Who judges the photos that it has not seen.
+#[derive(Clone, Debug)]
+pub struct Judge {
+    /// The head.
+    pub head: Head,
+    /// What its own network makes of all the photos, where that is not [`Photos::rows`].
+    pub rows: Option<Vec<Vec<i8>>>,
+    /// The same as real numbers.
+    pub features: Option<Features>,
+}
+
+/// The part that each photo belongs to. Photos of a label are divided as they come, in runs:
+/// photos of one thing taken one after another have names that follow one another.
+fn folds(labels: &[usize], count: usize) -> Vec<usize> {
+    let mut photos = vec![0; count];
+    for &label in labels {
+        photos[label] += 1;
+    }
+    let mut seen = vec![0; count];
+    let of = |&label: &usize| {
+        seen[label] += 1;
+        (seen[label] - 1) * FOLDS / photos[label]
+    };
+    labels.iter().map(of).collect()
+}
+
+/// Whether every label has a photo for each part and there are enough in all.
+pub fn enough(photos: &Photos) -> bool {
+    let labels = photos.features.labels();
+    let of = |label| labels.iter().filter(|&&other| other == label).count();
+    let named = labels.iter().filter(|&&label| label < photos.known).count();
+    named >= LEAST_PHOTOS && (0..photos.labels).all(|label| of(label) >= FOLDS)
+}
+
+/// Judges each part of the photos by a head and tables fitted to the others; `fit` trains a judge on
+/// the photos whose indices it is given.
+/// Tables are left out where `tables` is false.
+///
+/// # Errors
+/// Those of `fit`.
+pub fn cross_validate<E: Send>(
+    photos: &Photos,
+    tables: bool,
+    fit: &(dyn Fn(&[usize]) -> Result<Judge, E> + Sync),
+) -> Result<HeldOut, E> {
+    let labels = photos.features.labels();
+    let fold_of = folds(labels, photos.labels);
+    let judge = |fold: usize| {
+        let (own, others): (Vec<usize>, Vec<usize>) =
+            (0..labels.len()).partition(|&photo| fold_of[photo] == fold);
+        let judge = fit(&others)?;
+        let rows = judge.rows.as_ref().unwrap_or(&photos.rows);
+        let features = judge.features.as_ref().unwrap_or(&photos.features);
+        let tables = tables.then(|| {
+            let seen: Vec<&[i8]> = others.iter().map(|&photo| &*rows[photo]).collect();
+            let labels: Vec<usize> = others.iter().map(|&photo| labels[photo]).collect();
+            Tables::fit(&seen, &labels, photos.known)
+        });
+        let tables = tables.flatten();
+        let said = own.into_iter().map(|photo| {
+            let logits = judge.head.logits(features.row(photo));
+            let familiarity = tables
+                .as_ref()
+                .map(|tables| tables.familiarity_of(&rows[photo]));
+            (photo, logits, familiarity)
+        });
+        Ok(said.collect::<Vec<_>>())
+    };
+    let parts: Result<Vec<_>, E> = (0..FOLDS).into_par_iter().map(judge).collect();
+    let mut said: Vec<_> = parts?.into_iter().flatten().collect();
+    said.sort_by_key(|(photo, ..)| *photo);
+    Ok(HeldOut {
+        familiarity: said
+            .iter()
+            .map(|(_, _, familiarity)| *familiarity)
+            .collect(),
+        logits: said.into_iter().flat_map(|(_, logits, _)| logits).collect(),
+        labels: labels.to_vec(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_part_has_photos_of_every_label() {
+        let labels: Vec<usize> = (0..23).map(|index| usize::from(index % 3 == 0)).collect();
+        let found = folds(&labels, 2);
+        for fold in 0..FOLDS {
+            for label in 0..2 {
+                let both = |(&f, &l): (&usize, &usize)| f == fold && l == label;
+                assert!(found.iter().zip(&labels).any(both));
+            }
+        }
+        // Neighbours stay together.
+        let changes = |label: usize| {
+            let own = found.iter().zip(&labels).filter(|(_, l)| **l == label);
+            let own: Vec<usize> = own.map(|(fold, _)| *fold).collect();
+            assert!(own.is_sorted());
+        };
+        changes(0);
+        changes(1);
+    }
+
+    /// A head that says for each label how many training photos it had proves that no photo is
+    /// judged by a head that saw it.
+    #[test]
+    fn no_photo_is_judged_by_what_it_taught() {
+        let rows: Vec<Vec<i8>> = (0..40).map(|index| vec![index, 1, 2]).collect();
+        let labels: Vec<usize> = (0..40).map(|index| index % 2).collect();
+        let flat = rows.iter().flatten().map(|&x| f32::from(x)).collect();
+        let photos = Photos {
+            rows: rows.clone(),
+            features: Features::new(3, flat, labels.clone()).unwrap(),
+            known: 2,
+            labels: 2,
+        };
+        assert!(enough(&photos));
+        // The weight of the first feature is a bit for each photo that was seen; a photo asks for
+        // its own by its first feature.
+        let fit = |others: &[usize]| -> Result<Judge, ()> {
+            assert_eq!(others.len(), 32);
+            let seen: f32 = others
+                .iter()
+                .map(|&photo| photos.features.row(photo)[0])
+                .sum();
+            Ok(Judge {
+                head: Head {
+                    weights: vec![0.0; 6],
+                    bias: vec![seen, 0.0],
+                },
+                rows: None,
+                features: None,
+            })
+        };
+        let held_out = cross_validate(&photos, true, &fit).unwrap();
+        assert_eq!(held_out.labels, labels);
+        let all: f32 = (0..40).map(|x| x as f32).sum();
+        for fold in 0..FOLDS {
+            let own: Vec<usize> = (8 * fold..8 * fold + 8).collect();
+            let rest = all - own.iter().map(|&x| x as f32).sum::<f32>();
+            for photo in own {
+                assert_eq!(held_out.logits[2 * photo], rest, "{photo}");
+            }
+        }
+        assert_eq!(held_out.familiarity.unwrap().len(), 40);
+    }
+}

@@ -1,0 +1,273 @@
+//! How logits become an answer: how sure, and whether one is given at all.
+//!
+//! What depends on numbers that photos have taught (the temperature of the scores, the threshold
+//! below which a picture is `unknown`) is chosen on photos that were held out: training and validation
+//! photos are divided into parts, each judged by a head and by tables that were fitted to the others
+//! ([`cross_validate`]). Test photos decide nothing; [`Report`] says what became of them.
+
+pub mod calibration;
+mod clusters;
+mod familiarity;
+mod held_out;
+mod report;
+
+pub use calibration::Reliability;
+pub use familiarity::Tables;
+pub use held_out::{HeldOut, Judge, LEAST_PHOTOS, Photos, cross_validate};
+pub use report::{Report, Tested, report};
+
+use posy_shared::model::{Acceptance, AcceptanceSpec};
+
+use crate::backbone::network::Quantisation;
+use crate::export::Answering;
+use crate::head::softmax;
+
+/// A folder of photos of none of the labels has this name.
+pub const UNKNOWN: &str = "_unknown";
+
+/// By what a picture is rejected.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Rejection {
+    /// By nothing but a logit of "none of these", where there is one.
+    Off,
+    /// By the score of the likeliest label.
+    Score,
+    /// By the greatest logit of a label and the familiarity, each in units of its deviation.
+    #[default]
+    Distance,
+}
+
+/// What is chosen, and how strictly.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Options {
+    /// By what a picture is rejected.
+    pub rejection: Rejection,
+    /// Share of held-out photos of the labels that may be rejected, `0.0..1.0`.
+    pub rejected: f64,
+    /// Whether scores are calibrated.
+    pub calibrate: bool,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Options {
+            rejection: Rejection::default(),
+            rejected: 0.05,
+            calibrate: true,
+        }
+    }
+}
+
+/// Below what a picture is rejected.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Threshold {
+    /// Nothing is rejected.
+    None,
+    /// Nothing is, because there are too few photos to choose by.
+    TooFew,
+    /// By score, `0.0..=1.0`.
+    Score(f64),
+    /// By `logit / logit deviation + familiarity / familiarity deviation`.
+    Distance {
+        /// Deviation of the greatest logit of held-out photos.
+        logit: f64,
+        /// Deviation of their familiarity.
+        familiarity: f64,
+        /// Sum from which a picture is accepted.
+        accepted_from: f64,
+        /// For the familiarity.
+        tables: Tables,
+    },
+}
+
+/// What was decided on held-out photos.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Decision {
+    /// What logits are divided by before the softmax.
+    pub temperature: f64,
+    /// When a picture is rejected.
+    pub threshold: Threshold,
+    /// Held-out photos that were decided on; 0 where they were too few.
+    pub photos: usize,
+    /// Reliability of their scores without the temperature and with it.
+    pub reliability: [Reliability; 2],
+    /// Those of the labels, and how many of them are rejected.
+    pub known: (usize, usize),
+    /// Whether the last label stands for "none of these".
+    pub unknown_logit: bool,
+}
+
+/// Decides on `photos`, training and validation; `fit` trains a judge on those whose indices it is given, as
+/// the model's own head is trained.
+///
+/// # Errors
+/// Those of `fit`.
+pub fn decide<E: Send>(
+    photos: &Photos,
+    options: Options,
+    fit: &(dyn Fn(&[usize]) -> Result<Judge, E> + Sync),
+) -> Result<Decision, E> {
+    let mut decision = Decision {
+        temperature: 1.0,
+        threshold: Threshold::None,
+        photos: 0,
+        reliability: Default::default(),
+        known: (0, 0),
+        unknown_logit: photos.known < photos.labels,
+    };
+    if options.rejection == Rejection::Off && !options.calibrate {
+        return Ok(decision);
+    }
+    if !held_out::enough(photos) {
+        if options.rejection != Rejection::Off {
+            decision.threshold = Threshold::TooFew;
+        }
+        return Ok(decision);
+    }
+    let tables = options.rejection == Rejection::Distance;
+    let held_out = cross_validate(photos, tables, fit)?;
+    decision.photos = held_out.labels.len();
+    if options.calibrate {
+        decision.temperature = calibration::temperature(&held_out.logits, &held_out.labels);
+    }
+    decision.reliability = [1.0, decision.temperature]
+        .map(|temperature| reliability(&held_out, photos.labels, temperature));
+    choose(&mut decision, photos, &held_out, options);
+    Ok(decision)
+}
+
+/// Softmax of logits divided by a temperature.
+fn scores(logits: &[f32], temperature: f64) -> Vec<f32> {
+    let scaled: Vec<f32> = logits
+        .iter()
+        .map(|&z| (f64::from(z) / temperature) as f32)
+        .collect();
+    softmax(&scaled)
+}
+
+fn reliability(held_out: &HeldOut, labels: usize, temperature: f64) -> Reliability {
+    let mut found = Reliability::default();
+    for (logits, &label) in held_out.logits.chunks_exact(labels).zip(&held_out.labels) {
+        let scores = scores(logits, temperature);
+        let best = crate::head::metrics::argmax(&scores);
+        found.count(f64::from(scores[best]), best == label);
+    }
+    found
+}
+
+/// Chooses the threshold by the photos of the labels.
+fn choose(decision: &mut Decision, photos: &Photos, held_out: &HeldOut, options: Options) {
+    /// A photo's greatest logit of a label, its score, its familiarity, and whether "none of these"
+    /// is likelier.
+    struct Said {
+        logit: f64,
+        score: f64,
+        familiarity: f64,
+        other: bool,
+    }
+    let familiarity = held_out.familiarity.as_deref().unwrap_or(&[]);
+    let said: Vec<Said> = held_out
+        .logits
+        .chunks_exact(photos.labels)
+        .zip(&held_out.labels)
+        .enumerate()
+        .filter(|(_, (_, label))| **label < photos.known)
+        .map(|(photo, (logits, _))| {
+            let (named, other) = logits.split_at(photos.known);
+            let best = crate::head::metrics::argmax(named);
+            Said {
+                logit: f64::from(named[best]),
+                score: f64::from(scores(logits, decision.temperature)[best]),
+                familiarity: familiarity.get(photo).copied().map_or(0.0, f64::from),
+                other: other.iter().any(|&other| other > named[best]),
+            }
+        })
+        .collect();
+    let deviation = |of: fn(&Said) -> f64| {
+        let count = said.len() as f64;
+        let mean = said.iter().map(of).sum::<f64>() / count;
+        let squares: f64 = said.iter().map(|said| (of(said) - mean).powi(2)).sum();
+        (squares / count).sqrt().max(1e-6)
+    };
+    let (logit, steps) = (
+        deviation(|said| said.logit),
+        deviation(|said| said.familiarity),
+    );
+    let has_tables = options.rejection == Rejection::Distance && held_out.familiarity.is_some();
+    let measure = |said: &Said| match options.rejection {
+        _ if said.other => f64::NEG_INFINITY,
+        Rejection::Off => 0.0,
+        Rejection::Distance if has_tables => said.logit / logit + said.familiarity / steps,
+        Rejection::Score | Rejection::Distance => said.score,
+    };
+    let mut measures: Vec<f64> = said.iter().map(measure).collect();
+    measures.sort_by(f64::total_cmp);
+    let place = (options.rejected * measures.len() as f64) as usize;
+    let from = measures[place.min(measures.len() - 1)];
+    let rejected = measures.iter().filter(|&&measure| measure < from).count();
+    let others = said.iter().filter(|said| said.other).count();
+    decision.known = (said.len(), rejected.max(others));
+    decision.threshold = match options.rejection {
+        Rejection::Off => Threshold::None,
+        // "None of these" alone rejects as many as may be.
+        _ if from == f64::NEG_INFINITY => Threshold::None,
+        Rejection::Distance if has_tables => {
+            let rows: Vec<&[i8]> = photos.rows.iter().map(Vec::as_slice).collect();
+            match Tables::fit(&rows, photos.features.labels(), photos.known) {
+                Some(tables) => Threshold::Distance {
+                    logit,
+                    familiarity: steps,
+                    accepted_from: from,
+                    tables,
+                },
+                None => Threshold::None,
+            }
+        }
+        Rejection::Score | Rejection::Distance => Threshold::Score(from),
+    };
+}
+
+impl Decision {
+    /// The same for a board: `logits` is the quantisation of the model's logits.
+    pub fn answering(&self, logits: Quantisation) -> Answering {
+        let mut answering = Answering {
+            temperature: self.temperature as f32,
+            unknown_logit: self.unknown_logit,
+            ..Answering::default()
+        };
+        match &self.threshold {
+            Threshold::None | Threshold::TooFew => {}
+            Threshold::Score(below) => answering.unknown_below = (below * 65536.0) as u32,
+            Threshold::Distance {
+                logit,
+                familiarity,
+                accepted_from,
+                tables,
+            } => {
+                // Greatest weight; 16 bits have room for 16 times as much.
+                const WEIGHT: f64 = 4096.0;
+                let step = f64::from(logits.scale) / logit;
+                let unit = WEIGHT / step.max(familiarity.recip());
+                let zero = step * f64::from(logits.zero_point);
+                answering.acceptance = Some(AcceptanceSpec {
+                    facts: Acceptance {
+                        table: 0,
+                        prototypes: 0,
+                        multiplier: tables.multiplier,
+                        logit_weight: (unit * step).round() as u16,
+                        familiarity_weight: (unit / familiarity).round() as u16,
+                        accepted_from: (unit * (accepted_from + zero)).floor() as i32,
+                    },
+                    centre: tables.centre.clone(),
+                    scale: tables.scale.clone(),
+                    prototypes: tables.prototypes.clone(),
+                });
+            }
+        }
+        answering
+    }
+}
+
+#[cfg(test)]
+#[path = "tests.rs"]
+mod tests;

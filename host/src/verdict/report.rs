@@ -1,0 +1,145 @@
+//! What became of photos that decided nothing.
+
+use posy_shared::engine::EngineError;
+use posy_shared::model::Model;
+use posy_shared::ranking::Ranking;
+use posy_shared::softmax::{Beta, Softmax};
+
+use super::{Decision, Reliability, Threshold};
+use crate::head::metrics::argmax;
+use crate::run;
+
+/// Test photos and what the model, as it is written, says of them.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Tested {
+    /// Reliability of the scores without the temperature and with it.
+    pub reliability: [Reliability; 2],
+    /// Photos of the labels.
+    pub known: usize,
+    /// How many of them are called unknown.
+    pub rejected: usize,
+    /// Photos of none of the labels.
+    pub others: usize,
+    /// How many of them are given a label.
+    pub accepted: usize,
+}
+
+/// What was decided, and what became of the test photos.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Report {
+    /// On held-out photos.
+    pub decision: Decision,
+    /// Of the test photos.
+    pub tested: Tested,
+}
+
+/// Counts what `model` says of test photos: int8 features and label number, `known` or above for
+/// none of the labels. `plain` is the softmax's scale without the temperature.
+///
+/// # Errors
+/// Where the features are not the model's.
+pub fn report<'a>(
+    model: &Model<'_>,
+    decision: Decision,
+    plain: Beta,
+    photos: impl Iterator<Item = (&'a [i8], usize)>,
+) -> Result<Report, EngineError> {
+    let known = model.label_len();
+    let mut tested = Tested::default();
+    for (features, label) in photos {
+        let outputs = run::head(model, features)?;
+        let unknown = Ranking::<1>::new(model, &outputs).is_unknown();
+        let logits = &outputs[..model.logit_len()];
+        let best = argmax(logits);
+        for (beta, reliability) in [plain, model.verdict().beta]
+            .into_iter()
+            .zip(&mut tested.reliability)
+        {
+            let score = f64::from(Softmax::new(beta, logits).fine(logits[best])) / 65536.0;
+            reliability.count(score, best == label);
+        }
+        if label < known {
+            tested.known += 1;
+            tested.rejected += usize::from(unknown);
+        } else {
+            tested.others += 1;
+            tested.accepted += usize::from(!unknown);
+        }
+    }
+    Ok(Report { decision, tested })
+}
+
+/// A share in percent with one digit, `-` of nothing.
+fn percent(part: usize, whole: usize) -> String {
+    match whole {
+        0 => "-".into(),
+        _ => format!("{:.1}%", 100.0 * part as f64 / whole as f64),
+    }
+}
+
+impl Report {
+    /// What a person should know of it, line by line.
+    pub fn lines(&self) -> Vec<String> {
+        let (decision, tested) = (&self.decision, &self.tested);
+        let mut lines = Vec::new();
+        let error = |reliability: &Reliability| {
+            let error = reliability.expected_error();
+            error.map_or("-".into(), |error| format!("{:.1}%", 100.0 * error))
+        };
+        if decision.photos > 0 {
+            let [before, after] = &decision.reliability;
+            lines.push(format!(
+                "scores: temperature {:.2}, fitted to {} held-out photos; expected calibration \
+                 error {} before, {} after",
+                decision.temperature,
+                decision.photos,
+                error(before),
+                error(after)
+            ));
+            let [before, after] = &tested.reliability;
+            let chance = after.error_by_chance();
+            lines.push(format!(
+                "scores of the {} test photos: {} before, {} after; scores that mean exactly what \
+                 they say have {} of so few by chance",
+                after.photos(),
+                error(before),
+                error(after),
+                chance.map_or("-".into(), |chance| format!("{:.1}%", 100.0 * chance))
+            ));
+        }
+        let (known, rejected) = decision.known;
+        let held_out = format!(
+            "{} of held-out and {} of test photos rejected",
+            percent(rejected, known),
+            percent(tested.rejected, tested.known)
+        );
+        match &decision.threshold {
+            Threshold::None if decision.unknown_logit => {
+                lines.push(format!(
+                    "unknown: by the photos of _unknown alone; {held_out}"
+                ));
+            }
+            Threshold::None => lines.push("unknown: never said".into()),
+            Threshold::TooFew => lines.push(format!(
+                "unknown: never said; it takes {} photos, 5 of each label, to choose a threshold",
+                super::LEAST_PHOTOS
+            )),
+            Threshold::Score(below) => lines.push(format!(
+                "unknown: scores below {:.1}%; {held_out}",
+                100.0 * below
+            )),
+            Threshold::Distance { accepted_from, .. } => lines.push(format!(
+                "unknown: logit and likeness to the training photos below {accepted_from:.2}; \
+                 {held_out}"
+            )),
+        }
+        if tested.others > 0 {
+            lines.push(format!(
+                "unknown: {} of {} test photos of _unknown given a label",
+                percent(tested.accepted, tested.others),
+                tested.others
+            ));
+        }
+        lines
+    }
+}

@@ -1,0 +1,51 @@
+//! The last pointwise layer and the pool after it, alone: from a map to features.
+//!
+//! Training adjusts that layer, and asks what its integers make of maps that were computed once.
+
+extern crate alloc;
+
+use alloc::vec;
+use alloc::vec::Vec;
+
+use super::{EngineError, Prepared, scratch_len};
+use crate::kernels::Kernels;
+use crate::model::Op;
+
+impl<K: Kernels> Prepared<'_, K> {
+    /// What the model's last two layers, a pointwise one and a pool, give for `map`, the `[H, W, C]`
+    /// that the layer before them wrote: features, the same bytes as a whole run gives.
+    ///
+    /// # Errors
+    /// [`EngineError::Plan`] where the model does not end in these two layers;
+    /// [`EngineError::RowLength`] where the map has another length.
+    pub fn pooled(&self, map: &[i8]) -> Result<Vec<i8>, EngineError> {
+        let layers = self.model.layers();
+        let [.., pointwise, pool] = layers else {
+            return Err(EngineError::Plan);
+        };
+        if pointwise.op != Op::Pointwise || pool.op != Op::GlobalAveragePool {
+            return Err(EngineError::Plan);
+        }
+        let expected = pointwise.input.len();
+        if map.len() != expected {
+            let found = map.len();
+            return Err(EngineError::RowLength { expected, found });
+        }
+        let depthwise = self.kernels.depthwise_layout();
+        let params = self.model.pointwise_params(layers.len() - 2, depthwise);
+        let mut scratch = vec![0; scratch_len(&self.model, &self.kernels)];
+        let mut row = vec![0; pointwise.output.row_len()];
+        let mut sums = vec![0; 4 * usize::from(pool.input.channels)];
+        for input in map.chunks_exact(pointwise.input.row_len()) {
+            self.kernels
+                .pointwise(&params, input, &mut scratch, &mut row);
+            self.kernels.pool_row(&row, &mut sums);
+        }
+        let pixels = i32::from(pool.input.height) * i32::from(pool.input.width);
+        let clamp = (pool.output_min, pool.output_max);
+        let mut features = vec![0; pool.output.len()];
+        self.kernels
+            .pool_finish(&sums, pixels, clamp, &mut features);
+        Ok(features)
+    }
+}

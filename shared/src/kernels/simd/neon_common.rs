@@ -1,0 +1,201 @@
+//! What the variants for aarch64 share: everything but products. Activations are signed, as numbers
+//! are, so that they are taken as they lie.
+//!
+//! # Safety
+//! Every aarch64 processor that runs Rust's `std` has these instructions; pointers are at as many
+//! numbers as [`Lanes`](super::lanes::Lanes) says.
+
+use core::arch::aarch64::*;
+
+use super::lanes::Place;
+
+/// Sums in a vector.
+pub(super) const LANES: usize = 4;
+
+/// Copies `count` bytes, eight at a time as long as there are.
+///
+/// # Safety
+/// There are `count` bytes at both, apart from each other.
+#[inline(always)]
+unsafe fn copy(from: *const i8, to: *mut i8, count: usize) {
+    let mut at = 0;
+    // SAFETY: no more than `count` bytes are read and written.
+    unsafe {
+        while at + 8 <= count {
+            vst1_s8(to.add(at), vld1_s8(from.add(at)));
+            at += 8;
+        }
+        while at < count {
+            *to.add(at) = *from.add(at);
+            at += 1;
+        }
+    }
+}
+
+/// See [`Lanes::extend`](super::lanes::Lanes::extend).
+///
+/// # Safety
+/// There are four bytes at `from`.
+#[inline(always)]
+pub(super) unsafe fn extend(from: *const i8) -> int32x4_t {
+    // SAFETY: as the caller vouches.
+    unsafe {
+        let four = u64::from(from.cast::<u32>().read_unaligned());
+        vmovl_s16(vget_low_s16(vmovl_s8(vcreate_s8(four))))
+    }
+}
+
+/// See [`Lanes::bytes`](super::lanes::Lanes::bytes).
+///
+/// # Safety
+/// There are `count` bytes at `from`.
+#[inline(always)]
+pub(super) unsafe fn bytes(from: *const i8, count: usize) -> int8x16_t {
+    // SAFETY: `count` bytes are read, of which the buffer holds 16.
+    unsafe {
+        if count >= 16 {
+            vld1q_s8(from)
+        } else {
+            let mut buffer = [0_i8; 16];
+            copy(from, buffer.as_mut_ptr(), count);
+            vld1q_s8(buffer.as_ptr())
+        }
+    }
+}
+
+/// Two vectors of sums as 16-bit numbers, moved to the zero point. Packing saturates, and so does the
+/// sum: no clamp tells that from what would have been.
+///
+/// # Safety
+/// The processor has the instructions.
+#[inline(always)]
+unsafe fn pair(a: int32x4_t, b: int32x4_t, zero_point: int16x8_t) -> int16x8_t {
+    // SAFETY: as the caller vouches.
+    unsafe { vqaddq_s16(vqmovn_high_s32(vqmovn_s32(a), b), zero_point) }
+}
+
+/// See [`Lanes::write`](super::lanes::Lanes::write).
+///
+/// # Safety
+/// There is room for `count` bytes at `to`; `V` is 1, 2 or 4.
+#[inline(always)]
+pub(super) unsafe fn write<const V: usize>(
+    to: *mut i8,
+    count: usize,
+    sums: [int32x4_t; V],
+    place: &Place,
+) {
+    // SAFETY: `count` outputs are written, of the block's `V * LANES`.
+    unsafe {
+        let zero_point = vdupq_n_s16(place.zero_point.into());
+        // Of one vector the upper half is of no use, of one or two the upper half of the bytes.
+        let low = pair(sums[0], sums[1.min(V - 1)], zero_point);
+        let high = match V {
+            4 => pair(sums[2], sums[3], zero_point),
+            _ => low,
+        };
+        let bytes = vqmovn_high_s16(vqmovn_s16(low), high);
+        let bytes = vmaxq_s8(bytes, vdupq_n_s8(place.min));
+        let bytes = vminq_s8(bytes, vdupq_n_s8(place.max));
+        match (V, count) {
+            (4, 16) => vst1q_s8(to, bytes),
+            (2.., 8) => vst1_s8(to, vget_low_s8(bytes)),
+            (_, 4) => {
+                let four = vgetq_lane_u32::<0>(vreinterpretq_u32_s8(bytes));
+                to.cast::<u32>().write_unaligned(four);
+            }
+            _ => {
+                let mut buffer = [0_i8; 16];
+                vst1q_s8(buffer.as_mut_ptr(), bytes);
+                copy(buffer.as_ptr(), to, count);
+            }
+        }
+    }
+}
+
+/// The methods of [`Lanes`](super::lanes::Lanes) that are the same for all.
+///
+/// SAFETY of all: every processor has the instructions; pointers are at as many numbers as the trait
+/// says.
+macro_rules! shared {
+    () => {
+        #[inline(always)]
+        unsafe fn load(from: *const i32) -> int32x4_t {
+            unsafe { vld1q_s32(from) }
+        }
+
+        #[inline(always)]
+        unsafe fn splat(number: i32) -> int32x4_t {
+            unsafe { vdupq_n_s32(number) }
+        }
+
+        #[inline(always)]
+        unsafe fn extend(from: *const i8) -> int32x4_t {
+            unsafe { neon_common::extend(from) }
+        }
+
+        #[inline(always)]
+        unsafe fn store(to: *mut i32, sums: int32x4_t) {
+            unsafe { vst1q_s32(to, sums) }
+        }
+
+        #[inline(always)]
+        unsafe fn add(a: int32x4_t, b: int32x4_t) -> int32x4_t {
+            unsafe { vaddq_s32(a, b) }
+        }
+
+        #[inline(always)]
+        unsafe fn shift_left(sums: int32x4_t, bits: u32) -> int32x4_t {
+            unsafe { vshlq_s32(sums, vdupq_n_s32(bits as i32)) }
+        }
+
+        #[inline(always)]
+        unsafe fn high_product(sums: int32x4_t, mantissa: int32x4_t, _: int32x4_t) -> int32x4_t {
+            // A product that is doubled and rounded half up, its high 32 bits: gemmlowp's nudge and
+            // division are the same.
+            unsafe { vqrdmulhq_s32(sums, mantissa) }
+        }
+
+        #[inline(always)]
+        unsafe fn negative(sums: int32x4_t) -> int32x4_t {
+            unsafe { vshrq_n_s32::<31>(sums) }
+        }
+
+        #[inline(always)]
+        unsafe fn and(a: int32x4_t, b: int32x4_t) -> int32x4_t {
+            unsafe { vandq_s32(a, b) }
+        }
+
+        #[inline(always)]
+        unsafe fn shift_left_each(sums: int32x4_t, bits: int32x4_t) -> int32x4_t {
+            unsafe { vshlq_s32(sums, bits) }
+        }
+
+        #[inline(always)]
+        unsafe fn shift_right_each(sums: int32x4_t, _: int32x4_t, bits: int32x4_t) -> int32x4_t {
+            // The instruction rounds: it adds half of two to the bits, in more than 32 bits.
+            unsafe { vrshlq_s32(sums, vnegq_s32(bits)) }
+        }
+
+        #[inline(always)]
+        unsafe fn write<const V: usize>(
+            to: *mut i8,
+            count: usize,
+            sums: [int32x4_t; V],
+            place: &Place,
+        ) {
+            unsafe { neon_common::write(to, count, sums, place) }
+        }
+
+        #[inline(always)]
+        unsafe fn bytes(from: *const i8, count: usize) -> int8x16_t {
+            unsafe { neon_common::bytes(from, count) }
+        }
+
+        #[inline(always)]
+        unsafe fn splat_byte(number: i8) -> int8x16_t {
+            unsafe { vdupq_n_s8(number) }
+        }
+    };
+}
+pub(super) use shared;

@@ -1,0 +1,56 @@
+//! Which variants there are for this kind of processor.
+
+use alloc::boxed::Box;
+
+use super::super::Kernels;
+use super::super::scalar::Scalar;
+#[cfg(any(target_arch = "aarch64", target_arch = "x86_64"))]
+use super::Simd;
+#[cfg(target_arch = "x86_64")]
+use super::{Avx2, Avx512Vnni, AvxVnni};
+#[cfg(target_arch = "aarch64")]
+use super::{Neon, NeonDotprod};
+
+/// Kernels of whichever variant.
+pub type AnyKernels = Box<dyn Kernels + Send + Sync>;
+
+/// A variant of the kernels. They differ in speed alone.
+pub struct Variant {
+    /// What it is called.
+    pub name: &'static str,
+    /// Gives its kernels where this processor can run them.
+    pub kernels: fn() -> Option<AnyKernels>,
+}
+
+/// All variants for this kind of processor, fastest first.
+pub const VARIANTS: &[Variant] = &[
+    #[cfg(target_arch = "x86_64")]
+    Variant {
+        name: "avx512-vnni",
+        kernels: || Some(Box::new(Simd::<Avx512Vnni>::new()?)),
+    },
+    #[cfg(target_arch = "x86_64")]
+    Variant {
+        name: "avx-vnni",
+        kernels: || Some(Box::new(Simd::<AvxVnni>::new()?)),
+    },
+    #[cfg(target_arch = "x86_64")]
+    Variant {
+        name: "avx2",
+        kernels: || Some(Box::new(Simd::<Avx2>::new()?)),
+    },
+    #[cfg(target_arch = "aarch64")]
+    Variant {
+        name: "neon-dotprod",
+        kernels: || Some(Box::new(Simd::<NeonDotprod>::new()?)),
+    },
+    #[cfg(target_arch = "aarch64")]
+    Variant {
+        name: "neon",
+        kernels: || Some(Box::new(Simd::<Neon>::new()?)),
+    },
+    Variant {
+        name: "scalar",
+        kernels: || Some(Box::new(Scalar)),
+    },
+];

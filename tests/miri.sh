@@ -1,0 +1,28 @@
+#!/bin/sh
+# Runs the tests of what a board and a laptop share in Miri, Rust's interpreter that finds undefined
+# behaviour. It is part of nightly Rust: `rustup component add miri rust-src --toolchain nightly` gets it.
+#
+# Kernel variants in assembly cannot be interpreted. Tests that go through everything take a few cases
+# under `cfg(miri)`, and tests of properties PROPTEST_CASES of them. A test that fails fails this; a
+# machine without Miri does too, with exit code 3.
+set -eu
+cd "$(dirname "$0")/.."
+
+say() { echo "miri: $*" >&2; exit 3; }
+
+command -v rustup >/dev/null || say "no rustup, which gets nightly Rust and Miri: https://rustup.rs"
+rustup toolchain list | grep -q '^nightly' ||
+    say "no nightly Rust: rustup toolchain install nightly --component miri,rust-src"
+has_miri() { cargo +nightly miri --version >/dev/null 2>&1; }
+if ! has_miri; then
+    # Without a limit a network that swallows packets would hold everything up.
+    limit=""
+    if command -v timeout >/dev/null; then limit="timeout 300"; fi
+    $limit rustup component add miri rust-src --toolchain nightly >&2 || true
+    has_miri || say "rustup component add miri rust-src --toolchain nightly did not work"
+fi
+cargo +nightly miri setup >/dev/null 2>&1 || say "the standard library does not build for Miri"
+
+# Tests read the clock and their own folder.
+PROPTEST_CASES=4 MIRIFLAGS=-Zmiri-disable-isolation \
+    cargo +nightly miri test --locked -p posy-shared --features alloc --lib --test pipeline

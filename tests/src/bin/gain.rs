@@ -1,0 +1,195 @@
+//! What each trainer gives over the plain logistic regression, split by split:
+//!
+//! ```text
+//! cargo run --release -p posy-tests --bin gain -- [--seeds N] [--sgd] [--try SPEC]... [FILE...]
+//! ```
+//!
+//! For each network (by default those of docs/training.md in the models folder of `POSY_DATA`): test
+//! accuracy of the integer pipeline over stable splits 80/10/10 with seeds 1 to N; of the logistic
+//! regression, with `--sgd` of gradient descent as `retrain.py` does it (4,000 steps, rate 0.01,
+//! batches of 100), and of each adjustment that is tried. A SPEC is settings other than the default,
+//! for example `variants=8,scale=30,rate=0.006,epochs=12`; `default` changes nothing; with `head` the
+//! logistic regression alone is trained on the variants. Means of paired differences with standard
+//! errors, on validation photos too, which alone may decide between settings. Every split is
+//! reported on stderr as it is done.
+
+use std::error::Error;
+use std::path::PathBuf;
+use std::time::Instant;
+
+use posy::backbone::load::Backbone;
+use posy::data::{cache_dir, data_dir};
+use posy::features::progress::Bar;
+use posy::head::logistic::Strength;
+use posy::head::{sgd, tune};
+use posy::photos::augment::Recipe;
+use posy::photos::split::{Percentages, Rule};
+use posy::retrain::{
+    Accuracy, Prepared, Settings, Tested, Trainer, prepare, prepare_variants, train,
+};
+use posy_shared::model::InputContract;
+use posy_shared::preprocess::{Crop, Filter};
+
+const NETWORKS: [&str; 4] = [
+    "mobilenet_v1_0.25_128_quant",
+    "mobilenet_v1_0.5_224_quant",
+    "mobilenet_v1_0.75_192_quant",
+    "mobilenet_v1_1.0_224_quant_embedding_extractor",
+];
+
+/// Settings to try.
+struct Attempt {
+    name: String,
+    recipe: Recipe,
+    trainer: Trainer,
+}
+
+impl Attempt {
+    fn new(spec: &str) -> Result<Self, Box<dyn Error>> {
+        let mut recipe = Recipe::default();
+        let mut options = tune::Options::default();
+        let mut head = false;
+        for setting in spec.split(',') {
+            let (name, value) = setting.split_once('=').unwrap_or((setting, ""));
+            match name {
+                "default" => {}
+                "head" => head = true,
+                "variants" => recipe.count = value.parse()?,
+                "flip" => recipe.flip_left_right = value.parse()?,
+                "crop" => recipe.random_crop = value.parse()?,
+                "scale" => recipe.random_scale = value.parse()?,
+                "brightness" => recipe.random_brightness = value.parse()?,
+                "camera" => recipe.camera = value.parse()?,
+                "epochs" => options.epochs = value.parse()?,
+                "batch" => options.batch = value.parse()?,
+                "rate" => options.layer_rate = value.parse()?,
+                "head-rate" => options.head_rate = value.parse()?,
+                "anchor" => options.anchor = value.parse()?,
+                "penalty" => options.penalty = value.parse()?,
+                "dropout" => options.dropout = value.parse()?,
+                _ => return Err(format!("--try {spec}: there is no setting {name}").into()),
+            }
+        }
+        let trainer = match head {
+            true => Trainer::Logistic(Strength::default()),
+            false => Trainer::Adjust(options),
+        };
+        Ok(Attempt {
+            name: spec.to_owned(),
+            recipe,
+            trainer,
+        })
+    }
+}
+
+/// Accuracies in percent: on test photos, on validation photos.
+type Figures = Vec<(f64, f64)>;
+
+/// Mean and standard error.
+fn mean(values: impl Iterator<Item = f64>) -> (f64, f64) {
+    let values: Vec<f64> = values.collect();
+    let count = values.len() as f64;
+    let mean = values.iter().sum::<f64>() / count;
+    let squares: f64 = values.iter().map(|value| (value - mean).powi(2)).sum();
+    (mean, (squares / (count - 1.0).max(1.0) / count).sqrt())
+}
+
+fn over_splits(
+    name: &str,
+    prepared: &Prepared,
+    trainer: &Trainer,
+    seeds: u64,
+) -> Result<(Figures, f64), Box<dyn Error>> {
+    let started = Instant::now();
+    let percent = |accuracy: Accuracy| 100.0 * accuracy.share().unwrap_or(0.0);
+    let mut figures = Vec::new();
+    for seed in 1..=seeds {
+        let rule = Rule::Stable { seed };
+        let shares = Percentages::new(10, 10)?;
+        let outcome = train(prepared, &rule, shares, trainer, Tested::ALL, &mut |_| {})?;
+        figures.push((percent(outcome.int8), percent(outcome.int8_validation)));
+        eprintln!("{name}, split {seed}: {:.2}", percent(outcome.int8));
+    }
+    Ok((figures, started.elapsed().as_secs_f64() / seeds as f64))
+}
+
+fn report(name: &str, plain: &Figures, (figures, seconds): (Figures, f64)) {
+    let accuracy = mean(figures.iter().map(|f| f.0));
+    let paired = || figures.iter().zip(plain);
+    let shown = [
+        accuracy,
+        mean(paired().map(|(a, b)| a.0 - b.0)),
+        mean(paired().map(|(a, b)| a.1 - b.1)),
+    ]
+    .map(|(mean, error)| format!("{mean:.2} ({error:.2})"));
+    println!("  {name}  {}  {seconds:.1} s", shown.join("  "));
+}
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let (mut seeds, mut with_sgd) = (10, false);
+    let mut attempts = Vec::new();
+    let mut files = Vec::new();
+    let mut arguments = std::env::args().skip(1);
+    while let Some(argument) = arguments.next() {
+        match argument.as_str() {
+            "--seeds" => seeds = arguments.next().ok_or("--seeds wants a number")?.parse()?,
+            "--sgd" => with_sgd = true,
+            "--try" => attempts.push(Attempt::new(
+                &arguments.next().ok_or("--try wants a SPEC")?,
+            )?),
+            _ => files.push(PathBuf::from(argument)),
+        }
+    }
+    if attempts.is_empty() {
+        attempts.push(Attempt::new("default")?);
+    }
+    if files.is_empty() {
+        let folder = data_dir().join("models");
+        files.extend(NETWORKS.map(|name| folder.join(format!("{name}.tflite"))));
+    }
+    println!("accuracy in %, mean over {seeds} splits (standard error)");
+    println!("  trainer  test  test less plain  validation less plain  time a split");
+    for path in &files {
+        let settings = Settings {
+            image_dir: data_dir().join("flower_photos"),
+            input: InputContract {
+                crop: Crop::Squash,
+                filter: Filter::Area,
+                table: None,
+            },
+            cache: Some(cache_dir().join("features.redb")),
+            float: false,
+            strict: true,
+        };
+        let name = path.file_stem().unwrap_or_default().to_string_lossy();
+        println!("{name}");
+        let backbone = Backbone::read(path, &name)?;
+        let mut prepared = prepare(
+            &settings,
+            backbone,
+            &|what| Box::new(Bar::new(what)),
+            &mut |_| {},
+        )?;
+        let logistic = Trainer::Logistic(Strength::default());
+        let plain = over_splits("plain", &prepared, &logistic, seeds)?;
+        report("plain", &plain.0, plain.clone());
+        if with_sgd {
+            let trainer = Trainer::Sgd(sgd::Options::default());
+            let figures = over_splits("sgd", &prepared, &trainer, seeds)?;
+            report("sgd", &plain.0, figures);
+        }
+        let mut made: Option<Recipe> = None;
+        for attempt in &attempts {
+            if made != Some(attempt.recipe) {
+                prepared.variants = None;
+                let bar = Bar::new("variants");
+                let variants = prepare_variants(&prepared, &settings, attempt.recipe, &bar)?;
+                prepared.variants = Some(variants);
+                made = Some(attempt.recipe);
+            }
+            let figures = over_splits(&attempt.name, &prepared, &attempt.trainer, seeds)?;
+            report(&attempt.name, &plain.0, figures);
+        }
+    }
+    Ok(())
+}

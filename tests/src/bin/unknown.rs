@@ -1,0 +1,252 @@
+//! Pictures of none of the labels, and how well scores are calibrated:
+//!
+//! ```text
+//! cargo run --release -p posy-tests --bin unknown -- [--seeds N] [--by distance|score]
+//!     [--percentage P] [--only unknown|calibration] [FILE...]
+//! ```
+//!
+//! For each network (by default the four of the table in `docs/unknown.md`) and the photos in
+//! `flower_photos` of `POSY_DATA`, over stable splits 80/10/10 with seeds 1 to N (by default 3 for
+//! the first table and 10 for the second):
+//!
+//! - each label in turn is taken out of training. At the threshold stored in the model, the share of
+//!   test photos of the other labels that are called unknown, and the share of the photos of the
+//!   label taken out that are given a label. Without a threshold the latter is 100%.
+//! - with all labels, the expected calibration error of the test photos' scores, with the softmax as
+//!   it comes and with the model's temperature: of all splits' test photos together, what scores that
+//!   mean exactly what they say would have of so many, and the error with what chance adds taken
+//!   off; and the mean over splits of each split's own.
+
+use std::path::PathBuf;
+
+use posy::backbone::load::Backbone;
+use posy::data::{cache_dir, data_dir};
+use posy::features::progress::Bar;
+use posy::head::Features;
+use posy::head::logistic::Strength;
+use posy::head::watch::Unwatched;
+use posy::photos::split::{Percentages, Rule};
+use posy::retrain::{More, Outcome, Prepared, Settings, Tested, Trainer, prepare, train_with};
+use posy::run;
+use posy::verdict::{Options, Rejection, Reliability};
+use posy_shared::model::{InputContract, Model};
+use posy_shared::preprocess::{Crop, Filter};
+use posy_shared::ranking::Ranking;
+
+type Failure = Box<dyn std::error::Error>;
+
+const NETWORKS: [&str; 4] = [
+    "mobilenet_v1_0.25_128_quant",
+    "mobilenet_v1_0.5_224_quant",
+    "mobilenet_v1_0.75_192_quant",
+    "mobilenet_v1_1.0_224_quant_embedding_extractor",
+];
+
+/// The photos of all labels but one; and the int8 features of that one's.
+fn without(prepared: &Prepared, label: usize) -> Result<(Prepared, Vec<Vec<i8>>), Failure> {
+    let photos = &prepared.dataset.photos;
+    let (kept, out): (Vec<usize>, Vec<usize>) =
+        (0..photos.len()).partition(|&photo| photos[photo].label != label);
+    let mut dataset = prepared.dataset.clone();
+    dataset.labels.remove(label);
+    dataset.photos = kept.iter().map(|&photo| photos[photo].clone()).collect();
+    for photo in &mut dataset.photos {
+        photo.label -= usize::from(photo.label > label);
+    }
+    let rows = |photos: &[usize]| -> Vec<Vec<i8>> {
+        let rows = photos.iter();
+        rows.map(|&photo| prepared.int8[photo].clone()).collect()
+    };
+    let all = prepared.int8_features.select(&kept);
+    let labels = dataset.photos.iter().map(|photo| photo.label).collect();
+    let int8_features = Features::new(all.width(), all.values().to_vec(), labels)?;
+    let prepared = Prepared {
+        backbone: prepared.backbone.clone(),
+        input: prepared.input,
+        dataset,
+        int8: rows(&kept),
+        int8_features,
+        float_features: None,
+        skipped: Vec::new(),
+        counts: prepared.counts,
+        variants: None,
+    };
+    Ok((prepared, rows(&out)))
+}
+
+fn outcome(prepared: &Prepared, seed: u64, verdict: Options) -> Result<Outcome, Failure> {
+    let more = More {
+        verdict,
+        earlier: None,
+    };
+    Ok(train_with(
+        prepared,
+        &Rule::Stable { seed },
+        Percentages::new(10, 10)?,
+        &Trainer::Logistic(Strength::default()),
+        Tested::ALL,
+        &more,
+        &mut Unwatched,
+    )?)
+}
+
+/// Photos, and how many of them are of a kind.
+#[derive(Clone, Copy, Default)]
+struct Share(usize, usize);
+
+impl Share {
+    fn add(&mut self, photos: usize, of_them: usize) {
+        self.0 += photos;
+        self.1 += of_them;
+    }
+
+    fn percent(self) -> String {
+        format!("{:.1}", 100.0 * self.1 as f64 / self.0.max(1) as f64)
+    }
+}
+
+fn rejection(prepared: &Prepared, name: &str, seeds: u64, verdict: Options) -> Result<(), Failure> {
+    let (mut rejected, mut accepted) = (Share::default(), Share::default());
+    let mut cells = Vec::new();
+    for label in 0..prepared.dataset.labels.len() {
+        let (known, others) = without(prepared, label)?;
+        let (mut of_known, mut of_others) = (Share::default(), Share::default());
+        for seed in 1..=seeds {
+            let outcome = outcome(&known, seed, verdict)?;
+            let tested = outcome.verdict.tested;
+            of_known.add(tested.known, tested.rejected);
+            let model = Model::read(&outcome.whole)?;
+            for features in &others {
+                let outputs = run::head(&model, features)?;
+                let unknown = Ranking::<1>::new(&model, &outputs).is_unknown();
+                of_others.add(1, usize::from(!unknown));
+            }
+        }
+        let both = format!("{} / {}", of_known.percent(), of_others.percent());
+        cells.push(both);
+        rejected.add(of_known.0, of_known.1);
+        accepted.add(of_others.0, of_others.1);
+    }
+    cells.push(format!("{} / {}", rejected.percent(), accepted.percent()));
+    println!("| {name} | {} |", cells.join(" | "));
+    Ok(())
+}
+
+fn calibration(
+    prepared: &Prepared,
+    name: &str,
+    seeds: u64,
+    verdict: Options,
+) -> Result<(), Failure> {
+    let mut pooled = [Reliability::default(); 2];
+    let mut plain = [0.0; 2];
+    let mut chance = [0.0; 2];
+    let mut temperatures = 0.0;
+    let mut known = Share::default();
+    for seed in 1..=seeds {
+        let report = outcome(prepared, seed, verdict)?.verdict;
+        temperatures += report.decision.temperature / seeds as f64;
+        known.add(report.tested.known, report.tested.rejected);
+        for (which, reliability) in report.tested.reliability.iter().enumerate() {
+            pooled[which].add(reliability);
+            plain[which] += reliability.expected_error().unwrap_or(0.0) / seeds as f64;
+            chance[which] += reliability.error_by_chance().unwrap_or(0.0) / seeds as f64;
+        }
+    }
+    let shown = |pair: [f64; 2]| format!("{:.1} / {:.1}", 100.0 * pair[0], 100.0 * pair[1]);
+    let of = |of: fn(&Reliability) -> Option<f64>| shown(pooled.map(|r| of(&r).unwrap_or(0.0)));
+    println!(
+        "| {name} | {temperatures:.2} | {} | {} | {} | {} | {} | {} |",
+        of(Reliability::expected_error),
+        of(Reliability::error_by_chance),
+        of(Reliability::debiased_error),
+        shown(plain),
+        shown(chance),
+        known.percent()
+    );
+    Ok(())
+}
+
+fn main() -> Result<(), Failure> {
+    let mut seeds = None;
+    let mut verdict = Options::default();
+    let (mut tables, mut files) = ([true; 2], Vec::new());
+    let mut arguments = std::env::args().skip(1);
+    while let Some(argument) = arguments.next() {
+        let mut value = || arguments.next().ok_or(format!("{argument} wants a value"));
+        match argument.as_str() {
+            "--seeds" => seeds = Some(value()?.parse()?),
+            "--only" => {
+                tables = match value()?.as_str() {
+                    "unknown" => [true, false],
+                    "calibration" => [false, true],
+                    _ => return Err("--only wants unknown or calibration".into()),
+                }
+            }
+            "--percentage" => verdict.rejected = value()?.parse::<f64>()? / 100.0,
+            "--by" => {
+                verdict.rejection = match value()?.as_str() {
+                    "distance" => Rejection::Distance,
+                    "score" => Rejection::Score,
+                    _ => return Err("--by wants distance or score".into()),
+                }
+            }
+            _ => files.push(PathBuf::from(argument)),
+        }
+    }
+    if files.is_empty() {
+        let folder = data_dir().join("models");
+        files = NETWORKS
+            .iter()
+            .map(|name| folder.join(format!("{name}.tflite")))
+            .collect();
+    }
+    let mut all = Vec::new();
+    for path in &files {
+        let settings = Settings {
+            image_dir: data_dir().join("flower_photos"),
+            input: InputContract {
+                crop: Crop::Squash,
+                filter: Filter::Area,
+                table: None,
+            },
+            cache: Some(cache_dir().join("features.redb")),
+            float: false,
+            strict: true,
+        };
+        let name = path.file_stem().unwrap_or_default().to_string_lossy();
+        let backbone = Backbone::read(path, &name)?;
+        let progress = |what| Box::new(Bar::new(what)) as Box<_>;
+        all.push((name, prepare(&settings, backbone, &progress, &mut |_| {})?));
+    }
+    if tables[0] {
+        let count = seeds.unwrap_or(3);
+        let first = all.first().map(|(_, prepared)| prepared);
+        let labels = first.map_or(&[][..], |prepared| &prepared.dataset.labels);
+        println!(
+            "In %, of test photos of the labels called unknown / of photos of the label taken"
+        );
+        println!("out given a label; {count} splits\n");
+        println!("| network | {} | all |", labels.join(" | "));
+        println!("|---|{}---|", "---|".repeat(labels.len()));
+        for (name, prepared) in &all {
+            rejection(prepared, name, count, verdict)?;
+        }
+        println!();
+    }
+    if tables[1] {
+        let count = seeds.unwrap_or(10);
+        println!(
+            "Expected calibration error on test photos in %, before / after; {count} splits\n"
+        );
+        println!(
+            "| network | temperature | together | by chance alone | together, less chance | mean | \
+             by chance alone | called unknown |"
+        );
+        println!("|---|---|---|---|---|---|---|---|");
+        for (name, prepared) in &all {
+            calibration(prepared, name, count, verdict)?;
+        }
+    }
+    Ok(())
+}

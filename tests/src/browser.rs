@@ -1,0 +1,267 @@
+//! Headless Chromium, spoken to by the Chrome DevTools Protocol over a pipe.
+
+use std::io::{BufRead, BufReader, Write};
+use std::path::Path;
+use std::process::{Child, ChildStdin, Command, Stdio};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+/// Names under which it is installed.
+const NAMES: [&str; 3] = ["chromium", "chromium-browser", "google-chrome"];
+/// Longest that an answer may take; a browser's first start on a busy machine takes its time.
+const PATIENCE: Duration = Duration::from_secs(90);
+
+/// A browser with one page.
+pub struct Browser {
+    child: Child,
+    input: ChildStdin,
+    messages: Receiver<Value>,
+    session: Option<String>,
+    last_id: u64,
+    /// What came without being asked for.
+    events: Vec<Value>,
+    _profile: TempDir,
+}
+
+impl Browser {
+    /// Starts a browser. Where there is none, says loudly that `test` is skipped.
+    pub fn start(test: &str) -> Option<Self> {
+        let is_there = |name: &&&str| {
+            let mut version = Command::new(name);
+            version.arg("--version").stdin(Stdio::null());
+            version.output().is_ok_and(|output| output.status.success())
+        };
+        let Some(name) = NAMES.iter().find(is_there) else {
+            eprintln!("SKIPPED: {test}: no Chromium: install the package chromium");
+            return None;
+        };
+        let profile = TempDir::with_prefix("posy-browser-").expect("a temporary folder");
+        // It speaks on its descriptors 3 and 4, which a shell makes of the two that it was given.
+        let mut child = Command::new("sh")
+            .args(["-c", "exec \"$0\" \"$@\" 3<&0 4>&1 0</dev/null 1>&2", name])
+            .args([
+                "--headless",
+                "--remote-debugging-pipe",
+                "--no-sandbox",
+                "--disable-gpu",
+                "--disable-quic",
+                "--disable-dev-shm-usage",
+                "--no-first-run",
+                "--disable-background-networking",
+                "--disable-component-update",
+                "--disable-sync",
+            ])
+            .arg(format!("--user-data-dir={}", profile.path().display()))
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("a shell");
+        let input = child.stdin.take().expect("its input");
+        let output = BufReader::new(child.stdout.take().expect("its output"));
+        let (sender, messages) = channel();
+        thread::spawn(move || {
+            for message in output.split(0).map_while(Result::ok) {
+                let message = serde_json::from_slice(&message).expect("JSON from the browser");
+                if sender.send(message).is_err() {
+                    break;
+                }
+            }
+        });
+        let mut browser = Browser {
+            child,
+            input,
+            messages,
+            session: None,
+            last_id: 0,
+            events: Vec::new(),
+            _profile: profile,
+        };
+        let target = browser.call("Target.createTarget", json!({"url": "about:blank"}));
+        let target = json!({"targetId": target["targetId"], "flatten": true});
+        let session = browser.call("Target.attachToTarget", target);
+        browser.session = Some(session["sessionId"].as_str().expect("a session").to_owned());
+        for domain in ["Page", "Runtime", "Log", "Network"] {
+            browser.call(&format!("{domain}.enable"), json!({}));
+        }
+        Some(browser)
+    }
+
+    /// Calls a method of the protocol; its result.
+    pub fn call(&mut self, method: &str, parameters: Value) -> Value {
+        self.last_id += 1;
+        let mut message = json!({"id": self.last_id, "method": method, "params": parameters});
+        if let Some(session) = &self.session {
+            message["sessionId"] = json!(session);
+        }
+        let mut bytes = message.to_string().into_bytes();
+        bytes.push(0);
+        self.input
+            .write_all(&bytes)
+            .expect("a browser that listens");
+        let id = self.last_id;
+        let answer = self.wait_for(method, |message| message["id"] == id);
+        assert!(answer.get("error").is_none(), "{method}: {answer}");
+        answer["result"].clone()
+    }
+
+    /// The first message that is `wanted`; others are kept as events.
+    fn wait_for(&mut self, what: &str, wanted: impl Fn(&Value) -> bool) -> Value {
+        let end = Instant::now() + PATIENCE;
+        loop {
+            let left = end.saturating_duration_since(Instant::now());
+            match self.messages.recv_timeout(left) {
+                Ok(message) if wanted(&message) => return message,
+                Ok(message) => self.events.push(message),
+                Err(RecvTimeoutError::Timeout) => panic!("{what}: no answer of the browser"),
+                Err(error) => panic!("{what}: the browser is gone: {error}"),
+            }
+        }
+    }
+
+    /// Makes the window `width` x `height`, as that of a phone or not, in a scheme of colours:
+    /// `light` or `dark`.
+    pub fn look_like(&mut self, width: u32, height: u32, phone: bool, scheme: &str) {
+        let metrics = json!({
+            "width": width, "height": height, "mobile": phone,
+            "deviceScaleFactor": if phone { 2 } else { 1 },
+        });
+        self.call("Emulation.setDeviceMetricsOverride", metrics);
+        let touch = json!({"enabled": phone});
+        self.call("Emulation.setTouchEmulationEnabled", touch);
+        let feature = json!({"name": "prefers-color-scheme", "value": scheme});
+        self.call("Emulation.setEmulatedMedia", json!({"features": [feature]}));
+    }
+
+    /// Opens a file, and waits until it has loaded.
+    pub fn open(&mut self, path: &Path) {
+        let url = format!("file://{}", path.display());
+        let answer = self.call("Page.navigate", json!({"url": url}));
+        assert!(answer.get("errorText").is_none(), "{url}: {answer}");
+        let loaded = |message: &Value| message["method"] == "Page.loadEventFired";
+        if !self.events.iter().any(loaded) {
+            let event = self.wait_for("load", loaded);
+            self.events.push(event);
+        }
+    }
+
+    /// The value of an expression of JavaScript, promises awaited.
+    #[track_caller]
+    pub fn evaluate(&mut self, expression: &str) -> Value {
+        let parameters = json!({
+            "expression": expression, "returnByValue": true, "awaitPromise": true,
+        });
+        let answer = self.call("Runtime.evaluate", parameters);
+        assert!(
+            answer.get("exceptionDetails").is_none(),
+            "{expression}: {answer}"
+        );
+        answer["result"]["value"].clone()
+    }
+
+    /// The middle of the element that `expression` gives, once it is in sight.
+    fn place_of(&mut self, expression: &str) -> (f64, f64) {
+        let place = self.evaluate(&format!(
+            "(() => {{ const element = {expression}; element.scrollIntoView({{block: 'center'}}); \
+             const box = element.getBoundingClientRect(); \
+             return [box.x + box.width / 2, box.y + box.height / 2]; }})()"
+        ));
+        let number = |at: usize| place[at].as_f64().expect("a place");
+        (number(0), number(1))
+    }
+
+    /// Clicks with the mouse on the element that `expression` gives.
+    pub fn click(&mut self, expression: &str) {
+        let (x, y) = self.place_of(expression);
+        for kind in ["mousePressed", "mouseReleased"] {
+            let event = json!({"type": kind, "x": x, "y": y, "button": "left", "clickCount": 1});
+            self.call("Input.dispatchMouseEvent", event);
+        }
+    }
+
+    /// Taps it with a finger.
+    pub fn tap(&mut self, expression: &str) {
+        let (x, y) = self.place_of(expression);
+        for (kind, points) in [
+            ("touchStart", json!([{"x": x, "y": y}])),
+            ("touchEnd", json!([])),
+        ] {
+            let event = json!({"type": kind, "touchPoints": points});
+            self.call("Input.dispatchTouchEvent", event);
+        }
+    }
+
+    /// Presses a key: `Enter`, `Escape`, `Tab`.
+    pub fn press(&mut self, key: &str) {
+        let (code, text) = match key {
+            "Enter" => (13, "\r"),
+            "Escape" => (27, ""),
+            _ => (9, ""),
+        };
+        for kind in ["keyDown", "keyUp"] {
+            let text = if kind == "keyDown" { text } else { "" };
+            let event = json!({
+                "type": kind, "key": key, "code": key, "windowsVirtualKeyCode": code, "text": text,
+            });
+            self.call("Input.dispatchKeyEvent", event);
+        }
+    }
+
+    /// A picture of the window, or of the whole page, as PNG.
+    pub fn screenshot(&mut self, whole: bool) -> Vec<u8> {
+        let picture = json!({"captureBeyondViewport": whole, "format": "png"});
+        let picture = self.call("Page.captureScreenshot", picture);
+        let data = picture["data"].as_str().expect("a picture");
+        STANDARD.decode(data).expect("base64")
+    }
+
+    /// What the page complained of until now: exceptions, errors and warnings of its console, and
+    /// what the browser logged about it.
+    pub fn complaints(&self) -> Vec<String> {
+        let complaints = self.events.iter().filter(|event| {
+            let kind = &event["params"]["type"];
+            match event["method"].as_str() {
+                Some("Runtime.exceptionThrown" | "Log.entryAdded") => true,
+                Some("Runtime.consoleAPICalled") => kind == "error" || kind == "warning",
+                _ => false,
+            }
+        });
+        complaints.map(Value::to_string).collect()
+    }
+
+    /// The addresses that were asked for.
+    pub fn requests(&self) -> Vec<String> {
+        let requests = self.events.iter();
+        let requests = requests.filter(|event| event["method"] == "Network.requestWillBeSent");
+        let url = |event: &Value| {
+            event["params"]["request"]["url"]
+                .as_str()
+                .map(str::to_owned)
+        };
+        requests.filter_map(url).collect()
+    }
+}
+
+impl Drop for Browser {
+    fn drop(&mut self) {
+        // It ends its helpers when it is asked to close, and when it is killed they notice.
+        let _ = self
+            .input
+            .write_all(b"{\"id\":0,\"method\":\"Browser.close\"}\0");
+        let end = Instant::now() + Duration::from_secs(5);
+        while Instant::now() < end {
+            if !matches!(self.child.try_wait(), Ok(None)) {
+                return;
+            }
+            thread::sleep(Duration::from_millis(50));
+        }
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
