@@ -21,6 +21,7 @@ impl Second for &InTurn {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "plain code, many times over")]
 fn both_parts_make_the_row_of_one() {
     let second = InTurn::default();
     let mut kernels = Dual::new(Scalar, &second);
@@ -49,6 +50,7 @@ fn a_part_that_is_not_done_is_caught() {
 
 #[cfg(feature = "std")]
 #[test]
+#[cfg_attr(miri, ignore = "plain code, many times over")]
 fn two_threads_make_the_row_of_one() {
     extern crate std;
     use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
