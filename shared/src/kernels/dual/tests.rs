@@ -44,6 +44,7 @@ impl Second for Idle {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "plain code, many times over")]
 fn a_part_that_is_not_done_is_caught() {
     assert!(conformance::check(&mut Dual::new(Scalar, Idle)).is_err());
 }
