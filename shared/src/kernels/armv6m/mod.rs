@@ -4,6 +4,7 @@
 //! RAM.
 
 mod blocks;
+mod dense;
 mod depthwise;
 mod outputs;
 mod room;
@@ -12,7 +13,7 @@ mod sums;
 mod widen;
 
 use super::Kernels;
-use super::params::{ConvParams, DenseParams, DepthwiseParams, Layout, PointwiseParams, Weighted};
+use super::params::{ConvParams, DenseParams, DepthwiseParams, PointwiseParams, Weighted};
 use super::scalar::Scalar;
 use super::scratch;
 use super::window::{MAX_WINDOW, gather};
@@ -127,20 +128,8 @@ impl Kernels for Armv6m {
         scratch: &mut [u32],
         output: &mut [i8],
     ) {
-        let sums = Sums {
-            weights: params.weights,
-            room: self.rooms.of(params.layer),
-            output: &params.output,
-            input_zero_point: params.input_zero_point,
-            outputs: output.len(),
-            layout: Layout::Planar,
-            width: 1,
-        };
-        if !sums.suits(scratch, output) {
-            return Scalar.dense(params, input, scratch, output);
+        if !dense::dense(params, input, scratch, output) {
+            Scalar.dense(params, input, scratch, output);
         }
-        sums.compute(scratch, output, |_, pair, block| {
-            widen_pixels([input; 2], params.input_zero_point, pair, block);
-        });
     }
 }

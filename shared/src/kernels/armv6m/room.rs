@@ -81,10 +81,8 @@ impl Rooms {
                 params.layer,
                 room(params.weights.bytes(), params.weights.terms()),
             ),
-            Weighted::Dense(params) => (
-                params.layer,
-                room(params.weights.bytes(), params.weights.terms()),
-            ),
+            // Its weights are taken one by one.
+            Weighted::Dense(_) => return,
         };
         if let Some(known) = self.layers.get_mut(index) {
             *known = room;
