@@ -53,7 +53,7 @@ impl Job {
 /// Terms in a turn of the loop.
 pub(super) const UNROLLED: usize = 16;
 
-/// How many terms are added up before their lanes are taken apart.
+/// How many terms of a channel are added up before their lanes are taken apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[repr(u8)]
 pub(super) enum Group {
@@ -66,6 +66,9 @@ pub(super) enum Group {
 }
 
 impl Group {
+    /// All, in their order.
+    pub const ALL: [Group; 3] = [Group::Two, Group::Eight, Group::Sixteen];
+
     /// What magnitudes may add up to: as much with activations of -128 is within 2^15 - 128.
     pub const MOST: u32 = 255;
 

@@ -18,7 +18,7 @@ use super::scalar::Scalar;
 use super::scratch;
 use super::window::{MAX_WINDOW, gather};
 
-use room::{Room, Rooms};
+use room::Rooms;
 use rows::by_rows;
 use sums::Sums;
 use widen::{widen_pixels, widen_rgb};
@@ -59,7 +59,7 @@ impl Kernels for Armv6m {
     ) {
         let sums = Sums {
             weights: params.weights,
-            room: self.rooms.of(params.layer),
+            room: self.rooms.of_packed(params.layer, params.weights),
             output: &params.output,
             input_zero_point: params.input_zero_point,
             outputs: params.output_channels,
@@ -89,8 +89,8 @@ impl Kernels for Armv6m {
         rows: [Option<&[i8]>; 3],
         output: &mut [i8],
     ) {
-        let tame = self.rooms.of(params.layer) != Room::Unknown;
-        if !by_rows(params, tame, rows, output) {
+        let room = self.rooms.of_depthwise(params.layer, params.weights);
+        if !by_rows(params, room, rows, output) {
             Scalar.depthwise3x3(params, rows, output);
         }
     }
@@ -104,7 +104,7 @@ impl Kernels for Armv6m {
     ) {
         let sums = Sums {
             weights: params.weights,
-            room: self.rooms.of(params.layer),
+            room: self.rooms.of_packed(params.layer, params.weights),
             output: &params.output,
             input_zero_point: params.input_zero_point,
             outputs: params.output_channels,
