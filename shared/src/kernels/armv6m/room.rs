@@ -19,10 +19,9 @@ const IN_BYTE: usize = 4;
 const BYTES: usize = 704;
 
 /// How many products of a layer fit a lane.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) enum Room {
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Room {
     /// Each weight is to be looked at.
-    #[default]
     Unknown,
     /// Whatever is added up before lanes are taken apart fits: for every channel, such groups of
     /// terms.
@@ -55,7 +54,7 @@ pub(super) struct Rooms {
     /// Bytes of them in use.
     used: u16,
     /// One beyond the layer that was shown last.
-    next: u16,
+    next: usize,
 }
 
 /// Room of the channels of a layer, or of a part of it.
@@ -172,10 +171,10 @@ impl Rooms {
         weights: &[i8],
         channels: impl ExactSizeIterator<Item = Option<[Group; N]>>,
     ) {
-        if layer < usize::from(self.next) {
+        if layer < self.next {
             *self = Rooms::new();
         }
-        self.next = layer as u16 + 1;
+        self.next = layer + 1;
         let Some(known) = self.layers.get_mut(layer) else {
             return;
         };

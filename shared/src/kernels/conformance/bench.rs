@@ -167,8 +167,13 @@ impl Bench {
         }
         if kind == 0 {
             let extremes = [i8::MIN, i8::MAX];
-            let small = [31, -31, 15, -15, 0, 1];
-            let [weight, few] = [extremes[self.seeded.below(2)], small[self.seeded.below(6)]];
+            // Eight, nine and sixteen of which, one more or not, add up to 255 at most, or to more.
+            let small = [31, -32, 15, -16, 28, 0];
+            let more = self.weights[0] & 1;
+            let [weight, few] = [
+                extremes[self.seeded.below(2)],
+                small[self.seeded.below(6)] + more,
+            ];
             self.weights.fill(if self.seeded.below(2) == 0 {
                 few
             } else {
