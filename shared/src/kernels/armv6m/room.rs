@@ -18,31 +18,25 @@ const IN_BYTE: usize = 4;
 /// same group for each of theirs.
 const BYTES: usize = 704;
 
-/// How many products of a layer fit a lane.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Room {
-    /// Each weight is to be looked at.
-    Unknown,
-    /// Whatever is added up before lanes are taken apart fits: for every channel, such groups of
-    /// terms.
-    For(Group),
-}
-
 /// What is known of a layer.
 #[derive(Clone, Copy, Debug)]
 struct Known {
     /// Where its weights lie: a part of the layer is told by where its own do.
     weights: usize,
-    /// The byte in which its channels' groups begin; none where it is beyond.
+    /// The byte in which its channels' groups begin; beyond the last where they are not known.
     start: u16,
-    room: Room,
+    /// Whether no two weights that meet are both -128, or in a depthwise layer, none is at all.
+    tame: bool,
+    /// The group that suits all its channels.
+    least: Group,
 }
 
 impl Known {
     const NOTHING: Known = Known {
         weights: 0,
-        start: u16::MAX,
-        room: Room::Unknown,
+        start: 0,
+        tame: false,
+        least: Group::Two,
     };
 }
 
@@ -60,7 +54,7 @@ pub(super) struct Rooms {
 /// Room of the channels of a layer, or of a part of it.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Channels<'a> {
-    room: Room,
+    known: &'a Known,
     /// Groups from the layer's first channel on, if they are known.
     each: &'a [u8],
     /// The part's first channel.
@@ -68,24 +62,19 @@ pub(super) struct Channels<'a> {
 }
 
 impl Channels<'_> {
-    /// Whether no two weights that meet are both -128, or in a depthwise layer, none is at all.
+    /// Whether weights need not be looked at for pairs of -128, or for one in a depthwise layer;
+    /// false where the layer has not been shown.
     pub fn tame(&self) -> bool {
-        self.room != Room::Unknown
+        self.known.tame
     }
 
     /// The group of a channel of the part.
     pub fn of(&self, channel: usize) -> Group {
-        let Room::For(least) = self.room else {
-            return Group::Two;
-        };
         let place = self.first.wrapping_add(channel);
-        self.each.get(place / IN_BYTE).map_or(least, |byte| {
-            match byte >> (place % IN_BYTE * 2) & 3 {
-                0 => Group::Two,
-                1 => Group::Eight,
-                _ => Group::Sixteen,
-            }
-        })
+        match self.each.get(place / IN_BYTE) {
+            Some(byte) => Group::ALL[usize::from(byte >> (place % IN_BYTE * 2) & 3) % 3],
+            None => self.known.least,
+        }
     }
 }
 
@@ -97,28 +86,33 @@ fn of_packed(bytes: &[i8]) -> Option<[Group; 2]> {
     // Four terms of two outputs are two words. The last group of an output is a whole one.
     let fits = |group: Group, output: usize| {
         words.rchunks(2 * group.terms() / TERMS).all(|words| {
-            let weights = words
-                .iter()
-                .flat_map(|word| [word[output], word[output + 2]]);
-            small(weights)
+            small(
+                words
+                    .iter()
+                    .flat_map(|word| [word[output], word[output + 2]]),
+            )
         })
     };
-    let largest = |output| {
-        let mut groups = [Group::Sixteen, Group::Eight].into_iter();
-        groups
-            .find(|&group| fits(group, output))
-            .unwrap_or(Group::Two)
-    };
-    words.iter().all(tame).then(|| [largest(0), largest(1)])
+    let mut groups = [Group::Two; 2];
+    for (output, largest) in groups.iter_mut().enumerate() {
+        for group in [Group::Eight, Group::Sixteen] {
+            // Sixteen fit only where all eights of them do.
+            if fits(group, output) {
+                *largest = group;
+            }
+        }
+    }
+    words.iter().all(tame).then_some(groups)
 }
 
-/// Of a channel of a depthwise layer, whose nine weights are a group or not; None where one is -128.
-fn of_taps(taps: &[i8]) -> Option<[Group; 1]> {
+/// Of a channel of a depthwise layer, whose nine weights are a group or not, and of none; None where
+/// one is -128.
+fn of_taps(taps: &[i8]) -> Option<[Group; 2]> {
     let group = match small(taps.iter().copied()) {
         true => Group::Sixteen,
         false => Group::Two,
     };
-    (!taps.contains(&i8::MIN)).then_some([group])
+    (!taps.contains(&i8::MIN)).then_some([group, Group::Sixteen])
 }
 
 /// Bytes of a channel's packed weights.
@@ -147,10 +141,7 @@ impl Rooms {
     /// the last, another model begins.
     pub fn note(&mut self, layer: Weighted<'_>) {
         match layer {
-            Weighted::Depthwise3x3(params) => {
-                let channels = params.weights.chunks_exact(TAPS).map(of_taps);
-                self.put(params.layer, params.weights, channels);
-            }
+            Weighted::Depthwise3x3(params) => self.put(params.layer, params.weights, TAPS, 1),
             Weighted::Conv3x3(params) => self.put_packed(params.layer, params.weights),
             Weighted::Pointwise(params) => self.put_packed(params.layer, params.weights),
             // Its weights are taken one by one.
@@ -159,18 +150,13 @@ impl Rooms {
     }
 
     fn put_packed(&mut self, layer: usize, weights: Packed<'_>) {
-        let bytes = weights.bytes();
-        let pairs = bytes.chunks_exact(2 * channel_bytes(weights));
-        self.put(layer, bytes, pairs.map(of_packed));
+        self.put(layer, weights.bytes(), 2 * channel_bytes(weights), 2);
     }
 
-    /// Puts down what is known of a layer with such weights, some channels at a time.
-    fn put<const N: usize>(
-        &mut self,
-        layer: usize,
-        weights: &[i8],
-        channels: impl ExactSizeIterator<Item = Option<[Group; N]>>,
-    ) {
+    /// Puts down what is known of a layer whose weights are of so many bytes for each so many
+    /// channels: a packed pair, or one of a depthwise layer.
+    #[inline(never)]
+    fn put(&mut self, layer: usize, weights: &[i8], bytes: usize, channels: usize) {
         if layer < self.next {
             *self = Rooms::new();
         }
@@ -178,31 +164,34 @@ impl Rooms {
         let Some(known) = self.layers.get_mut(layer) else {
             return;
         };
-        let bytes = (N * channels.len()).div_ceil(IN_BYTE);
+        let of = if channels == 1 { of_taps } else { of_packed };
         let start = usize::from(self.used);
-        let mut places = self.groups.get_mut(start..start + bytes);
+        let end = start + (weights.len() / bytes * channels).div_ceil(IN_BYTE);
+        let mut places = self.groups.get_mut(start..end);
         let mut least = Group::Sixteen;
-        for (index, groups) in channels.enumerate() {
-            let Some(groups) = groups else {
+        for (index, weights) in weights.chunks_exact(bytes).enumerate() {
+            let Some(groups) = of(weights) else {
                 return;
             };
-            for (channel, group) in (N * index..).zip(groups) {
+            for (channel, group) in (channels * index..).zip(groups).take(channels) {
                 least = least.min(group);
-                let byte = places
-                    .as_mut()
-                    .and_then(|bytes| bytes.get_mut(channel / IN_BYTE));
-                if let Some(byte) = byte {
-                    let place = channel % IN_BYTE * 2;
+                if let Some(places) = &mut places {
+                    let (byte, place) = (&mut places[channel / IN_BYTE], channel % IN_BYTE * 2);
                     *byte = *byte & !(3 << place) | (group as u8) << place;
                 }
             }
         }
-        known.room = Room::For(least);
-        known.weights = weights.as_ptr().addr();
-        if places.is_some() {
-            known.start = self.used;
-            self.used += bytes as u16;
-        }
+        let (start, used) = match places {
+            Some(_) => (start, end),
+            None => (BYTES, start),
+        };
+        self.used = used as u16;
+        *known = Known {
+            weights: weights.as_ptr().addr(),
+            start: start as u16,
+            tame: true,
+            least,
+        };
     }
 
     /// Of a layer with packed weights, or of a part of it.
@@ -217,13 +206,15 @@ impl Rooms {
 
     /// Where each channel has so many bytes; unknown where the layer has not been shown.
     fn of(&self, layer: usize, weights: &[i8], channel_bytes: usize) -> Channels<'_> {
-        let known = self.layers.get(layer).unwrap_or(&Known::NOTHING);
+        let known = self.layers.get(layer).unwrap_or(const { &Known::NOTHING });
         let before = weights.as_ptr().addr().wrapping_sub(known.weights);
         Channels {
-            room: known.room,
+            known,
+            // Of a layer that is not known nothing begins anywhere.
             each: self
                 .groups
                 .get(usize::from(known.start)..)
+                .filter(|_| known.tame)
                 .unwrap_or_default(),
             first: before / channel_bytes,
         }
