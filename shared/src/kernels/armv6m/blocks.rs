@@ -14,7 +14,7 @@
 //! up to 255 at most, that many products fit a lane, and it is taken apart less often. Such a group's
 //! word begins with 2^15, so that its lower lane is never negative: `ASRS` is exact then without the
 //! carry, and what the groups began with is taken off the sums before. Two terms of four pixels take 11
-//! instructions, and a group 8.
+//! instructions, and a group 6.
 
 use super::outputs::{Outputs, output};
 
@@ -53,7 +53,7 @@ impl Job {
 /// Terms in a turn of the loop.
 pub(super) const UNROLLED: usize = 16;
 
-/// How many terms are added up before their lanes are taken apart.
+/// How many terms of a channel are added up before their lanes are taken apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[repr(u8)]
 pub(super) enum Group {
@@ -66,6 +66,9 @@ pub(super) enum Group {
 }
 
 impl Group {
+    /// All, in their order.
+    pub const ALL: [Group; 3] = [Group::Two, Group::Eight, Group::Sixteen];
+
     /// What magnitudes may add up to: as much with activations of -128 is within 2^15 - 128.
     pub const MOST: u32 = 255;
 
@@ -91,8 +94,8 @@ impl Group {
         let left_out = terms.wrapping_neg() % UNROLLED;
         match self {
             Group::Two => left_out * 15,
-            // Between the groups they are taken apart, in 16 bytes.
-            Group::Eight => left_out * 11 + left_out / 8 * 16,
+            // Between the groups they are taken apart, in 12 bytes.
+            Group::Eight => left_out * 11 + left_out / 8 * 12,
             Group::Sixteen => left_out * 11,
         }
     }
@@ -158,10 +161,10 @@ macro_rules! blocks {
                 "mov lr, r7",
                 "ldr r3, [sp]",
                 "str r0, [r3, #52]",
-                "ldmia r3!, {{r0, r1, r6, r7}}",
-                "ldmia r3!, {{r4, r5}}",
+                "ldmia r3!, {{r0, r1, r4, r5, r6, r7}}",
                 "mov r10, r4",
-                "mov r11, r5",
+                "ldr r4, [r3]",
+                "mov r11, r4",
                 output!($rounding negated),
                 "strb r3, [r1]",
                 "add r1, r11",
@@ -214,20 +217,32 @@ macro_rules! blocks {
         blocks!(@pair "r7" "r9"),
         ".endr\n",
     ) };
-    (@turn eights) => { concat!(
-        blocks!(@terms 4),
-        blocks!(@apart),
-        blocks!(@terms 4),
-        blocks!(@apart),
-    ) };
-    (@turn sixteens) => { concat!(blocks!(@terms 8), blocks!(@apart)) };
-    // Two terms, so many times, of two pairs of pixels.
-    (@terms $times:literal) => { concat!(
-        ".rept ", $times, "\n",
+    (@turn eights) => { concat!(blocks!(@group 3), blocks!(@group 3)) };
+    (@turn sixteens) => { blocks!(@group 7) };
+    // Two terms of two pairs of pixels, and so many times two; then takes the lanes apart.
+    (@group $more:literal) => { concat!(
+        "ldmia r1!, {{r2, r3}}\n",
+        blocks!(@first "r6"),
+        blocks!(@first "r7"),
+        ".rept ", $more, "\n",
         "ldmia r1!, {{r2, r3}}\n",
         blocks!(@add "r6"),
         blocks!(@add "r7"),
         ".endr\n",
+        "add r8, r6\n",
+        "asrs r6, r6, #16\n",
+        "add r9, r6\n",
+        "add r10, r7\n",
+        "asrs r7, r7, #16\n",
+        "add r11, r7\n",
+    ) };
+    // As long as what adds, which the loop's first turn may begin with.
+    (@first $sum:literal) => { concat!(
+        "ldmia r0!, {{r4, r5}}\n",
+        "muls r4, r2, r4\n",
+        "muls r5, r3, r5\n",
+        "adds ", $sum, ", r4, r5\n",
+        "add ", $sum, ", r12\n",
     ) };
     (@add $sum:literal) => { concat!(
         "ldmia r0!, {{r4, r5}}\n",
@@ -235,17 +250,6 @@ macro_rules! blocks {
         "muls r5, r3, r5\n",
         "adds ", $sum, ", ", $sum, ", r4\n",
         "adds ", $sum, ", ", $sum, ", r5\n",
-    ) };
-    // Takes the lanes of a group apart, and begins another.
-    (@apart) => { concat!(
-        "add r8, r6\n",
-        "asrs r6, r6, #16\n",
-        "add r9, r6\n",
-        "mov r6, r12\n",
-        "add r10, r7\n",
-        "asrs r7, r7, #16\n",
-        "add r11, r7\n",
-        "mov r7, r12\n",
     ) };
     (@pair $upper:literal $both:literal) => { concat!(
         "ldmia r0!, {{r4, r5}}\n",

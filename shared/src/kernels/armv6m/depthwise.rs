@@ -3,8 +3,10 @@
 //! A word holds two activations, `a0 + a1 * 2^16`: a column of the left half of the row, and one of
 //! the right half. So every word serves all three taps under which it comes. Columns lie side by
 //! side, three words each, one of each row: a window is nine words. They are multiplied and added
-//! as in `blocks.rs`; with no weight of -128 two products always fit a lane.
+//! as in `blocks.rs`; with no weight of -128 two products always fit a lane. Of most channels all nine
+//! do, as their weights' magnitudes add up to 255 at most: lanes are then taken apart once.
 
+use super::blocks::Group;
 use super::outputs::{Outputs, output};
 
 /// Terms of a window.
@@ -19,8 +21,8 @@ pub(super) struct Job {
     pub columns: *const u32,
     /// 40: what sums begin with.
     pub bias: i32,
-    /// 44: outputs in a half.
-    pub count: usize,
+    /// 44: where the outputs of the left half end.
+    pub end: *const i8,
     /// 48: bytes from the end of a window back to the beginning of the next.
     pub back: usize,
     /// 52: bytes from an output of the left half to that of the right.
@@ -29,64 +31,41 @@ pub(super) struct Job {
     pub weights: [i32; TAPS],
 }
 
-/// The text of one function. r0 columns, r1 weights, r2 to r5 two of each, r6 the sum of upper
-/// lanes, r8 that of both, then the second sum; r10 low part, r11 step, r12 from half to half. The
-/// job is on the stack.
+/// The text of one function; `$group` as [`Group`], nine or two. r0 columns, r1 weights, r2 to r5 two
+/// of each, r6 the sum of upper lanes, r8 that of both, or r6 that of both; then r8 the second sum;
+/// r10 low part, r11 step, r12 from half to half, lr the outputs' end. The job is on the stack.
 macro_rules! depthwise {
-    ($name:ident, $rounding:tt) => {
+    ($name:ident, $rounding:tt, $group:tt) => {
         /// Computes a row of a channel; see the module.
         ///
         /// # Safety
-        /// All of the job must be as its fields say: columns for `count` windows, at least one;
-        /// room for the outputs of both halves.
+        /// All of the job must be as its fields say: columns for as many windows as outputs end at
+        /// `end`, whole steps after the first, at least one; room for the outputs of both halves.
         #[cfg_attr(feature = "armv6m-in-ram", unsafe(link_section = ".data.armv6m"))]
         #[unsafe(naked)]
-        pub(super) unsafe extern "C" fn $name(job: *mut Job) {
+        unsafe extern "C" fn $name(job: *mut Job) {
             core::arch::naked_asm!(
                 "push {{r4, r5, r6, r7, lr}}",
                 "mov r4, r8",
                 "mov r5, r10",
                 "mov r6, r11",
                 "push {{r0, r4, r5, r6}}",
-                "ldr r1, [r0, #16]",
+                "ldr r1, [r0, #8]",
                 "mov r10, r1",
-                "ldr r1, [r0, #20]",
+                "ldr r1, [r0, #24]",
                 "mov r11, r1",
                 "ldr r1, [r0, #52]",
                 "mov r12, r1",
+                "ldr r1, [r0, #44]",
+                "mov lr, r1",
                 "2:",
                 "ldr r1, [sp]",
                 "ldr r0, [r1, #36]",
-                "ldr r6, [r1, #40]",
-                "adds r1, r1, #56",
-                "lsls r2, r6, #16",
-                "adds r2, r2, r6",
-                "mov r8, r2",
-                ".rept 4",
-                "ldmia r1!, {{r2, r3}}",
-                "ldmia r0!, {{r4, r5}}",
-                "muls r4, r2, r4",
-                "muls r5, r3, r5",
-                "adds r4, r4, r5",
-                "add r8, r4",
-                "asrs r4, r4, #16",
-                "adcs r6, r4",
-                ".endr",
-                "ldr r2, [r1]",
-                "ldmia r0!, {{r4}}",
-                "muls r4, r2, r4",
-                "add r8, r4",
-                "asrs r4, r4, #16",
-                "adcs r6, r4",
-                "mov r2, r8",
-                "lsls r3, r6, #16",
-                "subs r2, r2, r3",
-                "mov r8, r6",
-                "ldr r3, [sp]",
+                depthwise!(@sums $group),
                 "ldr r4, [r3, #48]",
                 "subs r0, r0, r4",
                 "str r0, [r3, #36]",
-                "ldmia r3!, {{r0, r1, r6, r7}}",
+                "ldmia r3!, {{r0, r1, r4, r5, r6, r7}}",
                 output!($rounding plain),
                 "strb r3, [r1]",
                 "mov r2, r8",
@@ -96,9 +75,7 @@ macro_rules! depthwise {
                 "add r1, r11",
                 "ldr r0, [sp]",
                 "str r1, [r0, #4]",
-                "ldr r2, [r0, #44]",
-                "subs r2, r2, #1",
-                "str r2, [r0, #44]",
+                "cmp r1, lr",
                 "beq 6f",
                 "b 2b",
                 "6:",
@@ -110,14 +87,76 @@ macro_rules! depthwise {
             )
         }
     };
+    // The sum of the left window to r2, of the right one to r8; the job to r3.
+    (@sums twos) => { concat!(
+        "ldr r6, [r1, #40]\n",
+        "adds r1, r1, #56\n",
+        "lsls r2, r6, #16\n",
+        "adds r2, r2, r6\n",
+        "mov r8, r2\n",
+        ".rept 4\n",
+        depthwise!(@two),
+        "adds r4, r4, r5\n",
+        "add r8, r4\n",
+        "asrs r4, r4, #16\n",
+        "adcs r6, r4\n",
+        ".endr\n",
+        depthwise!(@last),
+        "add r8, r4\n",
+        "asrs r4, r4, #16\n",
+        "adcs r6, r4\n",
+        "mov r2, r8\n",
+        "lsls r3, r6, #16\n",
+        "subs r2, r2, r3\n",
+        "mov r8, r6\n",
+        "ldr r3, [sp]\n",
+    ) };
+    (@sums nines) => { concat!(
+        "adds r1, r1, #56\n",
+        depthwise!(@two),
+        "adds r6, r4, r5\n",
+        ".rept 3\n",
+        depthwise!(@two),
+        "adds r6, r6, r4\n",
+        "adds r6, r6, r5\n",
+        ".endr\n",
+        depthwise!(@last),
+        "adds r6, r6, r4\n",
+        "ldr r3, [sp]\n",
+        "ldr r4, [r3, #40]\n",
+        "sxth r2, r6\n",
+        // The sign of the lower lane is in the carry.
+        "asrs r6, r6, #16\n",
+        "adcs r6, r4\n",
+        "mov r8, r6\n",
+        "adds r2, r2, r4\n",
+    ) };
+    (@two) => { concat!(
+        "ldmia r1!, {{r2, r3}}\n",
+        "ldmia r0!, {{r4, r5}}\n",
+        "muls r4, r2, r4\n",
+        "muls r5, r3, r5\n",
+    ) };
+    (@last) => { concat!(
+        "ldr r2, [r1]\n",
+        "ldmia r0!, {{r4}}\n",
+        "muls r4, r2, r4\n",
+    ) };
 }
 
-depthwise!(depthwise_down, down);
-depthwise!(depthwise_away, away);
+depthwise!(twos_down, down, twos);
+depthwise!(twos_away, away, twos);
+depthwise!(nines_down, down, nines);
+depthwise!(nines_away, away, nines);
 
-/// The function for a layer; `away` where negative ties matter.
-pub(super) fn depthwise(away: bool) -> unsafe extern "C" fn(*mut Job) {
-    if away { depthwise_away } else { depthwise_down }
+/// The function for a channel; `away` where negative ties matter.
+pub(super) fn depthwise(group: Group, away: bool) -> unsafe extern "C" fn(*mut Job) {
+    match (group == Group::Sixteen, away) {
+        (false, false) => twos_down,
+        (false, true) => twos_away,
+        (true, false) => nines_down,
+        (true, true) => nines_away,
+    }
 }
 
 /// A column that is in the row in one half alone.

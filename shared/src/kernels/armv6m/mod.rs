@@ -4,6 +4,7 @@
 //! RAM.
 
 mod blocks;
+mod dense;
 mod depthwise;
 mod outputs;
 mod room;
@@ -12,12 +13,12 @@ mod sums;
 mod widen;
 
 use super::Kernels;
-use super::params::{ConvParams, DenseParams, DepthwiseParams, Layout, PointwiseParams, Weighted};
+use super::params::{ConvParams, DenseParams, DepthwiseParams, PointwiseParams, Weighted};
 use super::scalar::Scalar;
 use super::scratch;
 use super::window::{MAX_WINDOW, gather};
 
-use room::{Room, Rooms};
+use room::Rooms;
 use rows::by_rows;
 use sums::Sums;
 use widen::{widen_pixels, widen_rgb};
@@ -58,7 +59,7 @@ impl Kernels for Armv6m {
     ) {
         let sums = Sums {
             weights: params.weights,
-            room: self.rooms.of(params.layer),
+            room: self.rooms.of_packed(params.layer, params.weights),
             output: &params.output,
             input_zero_point: params.input_zero_point,
             outputs: params.output_channels,
@@ -88,8 +89,8 @@ impl Kernels for Armv6m {
         rows: [Option<&[i8]>; 3],
         output: &mut [i8],
     ) {
-        let tame = self.rooms.of(params.layer) != Room::Unknown;
-        if !by_rows(params, tame, rows, output) {
+        let room = self.rooms.of_depthwise(params.layer, params.weights);
+        if !by_rows(params, room, rows, output) {
             Scalar.depthwise3x3(params, rows, output);
         }
     }
@@ -103,7 +104,7 @@ impl Kernels for Armv6m {
     ) {
         let sums = Sums {
             weights: params.weights,
-            room: self.rooms.of(params.layer),
+            room: self.rooms.of_packed(params.layer, params.weights),
             output: &params.output,
             input_zero_point: params.input_zero_point,
             outputs: params.output_channels,
@@ -127,20 +128,8 @@ impl Kernels for Armv6m {
         scratch: &mut [u32],
         output: &mut [i8],
     ) {
-        let sums = Sums {
-            weights: params.weights,
-            room: self.rooms.of(params.layer),
-            output: &params.output,
-            input_zero_point: params.input_zero_point,
-            outputs: output.len(),
-            layout: Layout::Planar,
-            width: 1,
-        };
-        if !sums.suits(scratch, output) {
-            return Scalar.dense(params, input, scratch, output);
+        if !dense::dense(params, input, scratch, output) {
+            Scalar.dense(params, input, scratch, output);
         }
-        sums.compute(scratch, output, |_, pair, block| {
-            widen_pixels([input; 2], params.input_zero_point, pair, block);
-        });
     }
 }

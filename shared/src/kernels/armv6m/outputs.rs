@@ -15,6 +15,7 @@
 //! `9 + e` beyond 15 and up to it, that is `s * f + c`, divided by `2^22`: `c` stands for the powers
 //! of two, and what the two rests add is below `f + s + 1 < 2^17`. So `s * f + c` decides it, unless
 //! the bits 21 to 17 are all set: that, and an `s` of more than `g` bits, is left to the exact road.
+//! The same goes for a sum of zero: `c` alone decides it, and rounds to zero.
 //!
 //! Where sums come negated, since activations are, so is the mantissa: the product is the same.
 //!
@@ -26,8 +27,8 @@ use crate::kernels::params::{I32s, OutputStage, PerChannel};
 
 /// What one channel's outputs are made with. The assembly reads it; offsets are in its text.
 ///
-/// Where zero is the least output, `base`, `factor`, `coarse` and `round` are for the short road;
-/// else they are what the exact one takes: zero point, high part, shift and low part.
+/// Where zero is the least output, `base`, `round`, `factor` and `coarse` are for the short road;
+/// else they are what the exact one takes: zero point, low part, high part and shift.
 #[derive(Clone, Copy)]
 #[repr(C)]
 pub(super) struct Outputs {
@@ -35,20 +36,20 @@ pub(super) struct Outputs {
     base: u32,
     /// 4: where the next output goes.
     pub output: *mut i8,
-    /// 8: the highest bits of the mantissa.
-    factor: i32,
-    /// 12: bits that the sum is shifted to the right before that.
-    coarse: u32,
-    /// 16: what is added to the product.
+    /// 8: what is added to the product.
     round: i32,
-    /// 20: bytes from an output to the next.
+    /// 12: 2^27, which overflows with five set bits on top.
+    undecided: u32,
+    /// 16: the highest bits of the mantissa.
+    factor: i32,
+    /// 20: bits that the sum is shifted to the right before that.
+    coarse: u32,
+    /// 24: bytes from an output to the next.
     pub step: usize,
-    /// 24: the mantissa, negated where sums are.
+    /// 28: the mantissa, negated where sums are.
     mantissa: i32,
-    /// 28: bits to shift to the right.
+    /// 32: bits to shift to the right.
     shift: u32,
-    /// 32: nothing, for whole pairs of words.
-    _spare: u32,
 }
 
 /// Bits of the sum that the short road takes of a shift, besides it.
@@ -62,13 +63,13 @@ impl Outputs {
         Outputs {
             base: 0,
             output: core::ptr::null_mut(),
+            round: 0,
+            undecided: 1 << 27,
             factor: 0,
             coarse: 0,
-            round: 0,
             step,
             mantissa: 0,
             shift: 0,
-            _spare: 0,
         }
     }
 
@@ -109,8 +110,8 @@ impl Outputs {
         } else {
             (1 << MOST_BITS, mantissa >> MOST_BITS, all - MOST_BITS)
         };
-        // Of 2^30; and of 2^(30 + shift), where there is a second rounding.
-        let first = (1 << 30) >> all.min(31);
+        // Of 2^30; and of 2^(30 + shift), where there is a second rounding. And the zero point.
+        let first = ((1 << 30) >> all.min(31)) - (128 << 22);
         self.round = if shift > 0 { first + (1 << 21) } else { first };
     }
 }
@@ -124,35 +125,33 @@ pub(super) unsafe fn entry(table: I32s<'_>, index: usize) -> i32 {
     unsafe { table.as_ptr().add(index).read() }
 }
 
-/// Assembly that turns the sum in r2 into an output in r3. r0 base, r6 factor, r7 coarse, r10 round,
-/// of [`Outputs`], which lie where the word at sp points to; r2 to r5 are spent. `plain` or
-/// `negated`, as sums are.
+/// Assembly that turns the sum in r2 into an output in the low byte of r3. r0 base, r10 round, r5
+/// 2^27, r6 factor, r7 coarse, of [`Outputs`], which lie where the word at sp points to; r2 to r4 are
+/// spent, and r5 where ties matter. `plain` or `negated`, as sums are.
 macro_rules! output {
     (down $sign:tt) => { concat!(
-        // What sums that are not positive give.
-        "movs r3, #0\n",
-        "cmp r2, r3\n",
         $crate::kernels::armv6m::outputs::output!(@positive $sign),
+        "bmi 8f\n",
         "lsrs r3, r7\n",
         "cmp r3, r0\n",
         "bhs 7f\n",
         "muls r3, r6, r3\n",
         "add r3, r10\n",
+        // The bits below 22; with the five upper ones all set, 2^27 more has a carry.
         "lsls r4, r3, #10\n",
-        "lsrs r4, r4, #27\n",
-        "cmp r4, #31\n",
-        "beq 7f\n",
-        "lsrs r3, r3, #22\n",
-        "8:\n",
-        "cmp r3, #255\n",
-        "bls 9f\n",
-        "movs r3, #255\n",
+        "cmn r4, r5\n",
+        "bcs 7f\n",
+        "asrs r3, r3, #22\n",
+        "6:\n",
+        "cmp r3, #127\n",
+        "ble 9f\n",
+        "movs r3, #127\n",
         "b 9f\n",
         // The exact road.
         "7:\n",
         "ldr r7, [sp]\n",
-        "ldr r6, [r7, #24]\n",
-        "ldr r7, [r7, #28]\n",
+        "ldr r6, [r7, #28]\n",
+        "ldr r7, [r7, #32]\n",
         "sxth r3, r6\n",
         "mov r4, r3\n",
         // Rounded half up, as the low part is signed.
@@ -165,12 +164,16 @@ macro_rules! output {
         "asrs r3, r7\n",
         "movs r4, #0\n",
         "adcs r3, r4\n",
-        "ldr r7, [sp]\n",
-        "ldr r6, [r7, #8]\n",
-        "ldr r7, [r7, #12]\n",
-        "b 8b\n",
-        "9:\n",
         "subs r3, r3, #128\n",
+        "ldr r7, [sp]\n",
+        "ldr r5, [r7, #12]\n",
+        "ldr r6, [r7, #16]\n",
+        "ldr r7, [r7, #20]\n",
+        "b 6b\n",
+        // What sums that are not positive give: -128.
+        "8:\n",
+        "movs r3, #128\n",
+        "9:\n",
     ) };
     (away $sign:tt) => { concat!(
         "mov r3, r10\n",
@@ -187,8 +190,8 @@ macro_rules! output {
         "9:\n",
         "subs r3, r3, #128\n",
     ) };
-    (@positive plain) => { "ble 9f\nmovs r3, r2\n" };
-    (@positive negated) => { "bge 9f\nrsbs r3, r2, #0\n" };
+    (@positive plain) => { "movs r3, r2\n" };
+    (@positive negated) => { "rsbs r3, r2, #0\n" };
     // The doubling high product of r2, the mantissa's high part in r6 and its low part in r3; `low`
     // brings that to r4. To r3.
     (@product $low:literal) => { concat!(

@@ -9,6 +9,7 @@ use crate::kernels::stage::{away, clamp, suits};
 
 use super::depthwise::{self, Columns, Edge, Job, TAPS, widen_rows, widen_taps};
 use super::outputs::{Outputs, entry};
+use super::room::Channels;
 
 /// Columns of half a row.
 const MAX_COLUMNS: usize = 96;
@@ -111,11 +112,10 @@ impl<'a> Halves<'a> {
     }
 }
 
-/// Computes a depthwise row by the assembly; false where that does not suit. `tame` where
-/// no weight is -128.
+/// Computes a depthwise row by the assembly; false where that does not suit.
 pub(super) fn by_rows(
     params: &DepthwiseParams<'_>,
-    tame: bool,
+    room: Channels<'_>,
     rows: [Option<&[i8]>; 3],
     output: &mut [i8],
 ) -> bool {
@@ -153,7 +153,7 @@ pub(super) fn by_rows(
     let columns = &mut columns[..halves.columns];
     let (x_step, c_step) = params.output_layout.steps(output_width, output_channels);
     let zero_point = i32::from(params.input_zero_point);
-    let function = depthwise::depthwise(away(stage));
+    let away = away(stage);
     let first = columns.as_mut_ptr().cast::<u32>();
     let edges = edges.as_ptr_range();
     let mut places = Columns {
@@ -170,7 +170,7 @@ pub(super) fn by_rows(
         outputs: Outputs::new(x_step),
         columns: first,
         bias: 0,
-        count: 0,
+        end: core::ptr::null(),
         back: 4 * ROWS * (ROWS - stride),
         apart: halves.apart * x_step,
         weights: [0; TAPS],
@@ -182,7 +182,7 @@ pub(super) fn by_rows(
         // of all channels.
         unsafe { widen_rows(&raw mut places, first) };
         let to = &mut output[channel * c_step..];
-        let Some(sum) = widen_taps(taps, &mut job.weights, tame) else {
+        let Some(sum) = widen_taps(taps, &mut job.weights, room.tame()) else {
             job.weights = [0, 3, 6, 1, 4, 7, 2, 5, 8].map(|tap: usize| taps[tap].into());
             // SAFETY: these are all columns, and nothing else refers to them now.
             let columns = unsafe { core::slice::from_raw_parts(first.cast(), halves.columns) };
@@ -192,15 +192,15 @@ pub(super) fn by_rows(
         // SAFETY: the layer suits, and the channel is one of its.
         let bias = unsafe {
             let output = to.as_mut_ptr();
-            job.outputs.set(stage, channel, false, away(stage), output);
+            job.outputs.set(stage, channel, false, away, output);
+            job.end = output.wrapping_add(halves.count * x_step);
             entry(stage.channels.bias, channel)
         };
         job.columns = first;
         job.bias = bias - zero_point * sum;
-        job.count = halves.count;
         // SAFETY: all columns have been widened or are padding; `to` has all outputs of the
         // channel.
-        unsafe { function(&raw mut job) };
+        unsafe { depthwise::depthwise(room.of(channel), away)(&raw mut job) };
     }
     clamp(stage, output);
     true

@@ -11,7 +11,7 @@ use crate::kernels::stage::{away, clamp, suits};
 use super::TERMS;
 use super::blocks::{Group, Job};
 use super::outputs::{Outputs, entry};
-use super::room::Room;
+use super::room::Channels;
 use super::widen::{block_sums, widen_weights};
 
 /// Most terms of a sum: raw activations and weights, the zero point's part too, keep it within
@@ -65,7 +65,7 @@ impl Part {
 /// A layer with packed weights, and where its outputs go.
 pub(super) struct Sums<'a> {
     pub weights: Packed<'a>,
-    pub room: Room,
+    pub room: Channels<'a>,
     pub output: &'a OutputStage<'a>,
     pub input_zero_point: i8,
     pub outputs: usize,
@@ -118,13 +118,10 @@ impl Sums<'_> {
         let terms = self.weights.terms().next_multiple_of(TERMS);
         let (x_step, c_step) = self.layout.steps(self.width, self.outputs);
         let wide = bytemuck::cast_slice_mut(wide);
-        let (tame, group) = match self.room {
-            Room::Unknown => (false, Group::Two),
-            Room::For(group) => (true, group),
-        };
+        let tame = self.room.tame();
         let away = away(self.output);
-        let function = group.function(away);
-        let groups = group.biased(terms);
+        let roads =
+            Group::ALL.map(|group| (group.function(away), group.biased(terms), group.skip(terms)));
         let pairs = self.weights.bytes().chunks_exact(2 * terms);
         let short = self.width < PIXELS;
         let step = if short { 1 } else { x_step };
@@ -133,7 +130,7 @@ impl Sums<'_> {
             both: 0,
             bias: 0,
             weights_end: core::ptr::null(),
-            skip: group.skip(terms),
+            skip: 0,
             activations: activations.as_ptr(),
             weights: core::ptr::null(),
             blocks: 0,
@@ -171,7 +168,9 @@ impl Sums<'_> {
                 job.activations = activations.as_ptr();
                 job.weights = job.weights_end;
                 job.weights_end = job.weights.wrapping_add(terms);
+                let (function, groups, skip) = roads[self.room.of(channel) as usize];
                 job.begin(moved.wrapping_sub(bias), groups);
+                job.skip = skip;
                 job.blocks = part.blocks;
                 // SAFETY: there is a word of weights for each term, whole fours of them; the
                 // activations of all blocks have been widened; the outputs go to `few`, or to the

@@ -152,8 +152,10 @@ impl Bench {
         // As networks have them: none is -128; most are small.
         let finer = [None, Some(0), Some(2), Some(4)][self.seeded.below(4)];
         if let Some(bits) = finer {
-            for weight in &mut self.weights {
-                *weight = (*weight).max(-i8::MAX) >> bits;
+            // Half the time some channels before them have large ones.
+            let large = usize::from(self.weights[0].max(0).unsigned_abs()) * terms / 16;
+            for (index, weight) in self.weights.iter_mut().enumerate() {
+                *weight = (*weight).max(-i8::MAX) >> if index < large { 0 } else { bits };
             }
         }
         let kind = self.seeded.below(8);
@@ -165,8 +167,13 @@ impl Bench {
         }
         if kind == 0 {
             let extremes = [i8::MIN, i8::MAX];
-            let small = [31, -31, 15, -15, 0, 1];
-            let [weight, few] = [extremes[self.seeded.below(2)], small[self.seeded.below(6)]];
+            // Eight, nine and sixteen of which, one more or not, add up to 255 at most, or to more.
+            let small = [31, -32, 15, -16, 28, 0];
+            let more = self.weights[0] & 1;
+            let [weight, few] = [
+                extremes[self.seeded.below(2)],
+                small[self.seeded.below(6)] + more,
+            ];
             self.weights.fill(if self.seeded.below(2) == 0 {
                 few
             } else {
