@@ -19,3 +19,26 @@ pub fn data(test: &str, name: &str) -> Option<PathBuf> {
     );
     None
 }
+
+/// The numbers of a recorded file of float32.
+pub fn reals(path: &std::path::Path) -> Vec<f32> {
+    let bytes = std::fs::read(path).unwrap();
+    let (numbers, rest) = bytes.as_chunks::<4>();
+    assert!(rest.is_empty(), "{}", path.display());
+    numbers
+        .iter()
+        .map(|bytes| f32::from_le_bytes(*bytes))
+        .collect()
+}
+
+/// Length of the difference of two vectors, as a share of the length of `theirs`.
+pub fn relative_error(ours: &[f32], theirs: &[f32]) -> f64 {
+    assert_eq!(ours.len(), theirs.len());
+    let square = |x: f64| x * x;
+    let pairs = ours.iter().zip(theirs);
+    let apart: f64 = pairs
+        .map(|(a, b)| square(f64::from(*a) - f64::from(*b)))
+        .sum();
+    let whole: f64 = theirs.iter().map(|b| square(f64::from(*b))).sum();
+    (apart / whole).sqrt()
+}

@@ -30,7 +30,7 @@ use sha2::{Digest, Sha256};
 
 pub use error::{Problem, TfliteError};
 
-pub(crate) use layers::same_padding;
+pub(crate) use layers::{same_padding, window_output};
 
 use super::network::TrainedNetwork;
 use schema::{IDENTIFIER, Model};
