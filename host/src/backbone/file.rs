@@ -115,7 +115,11 @@ pub fn read_network(path: &Path) -> Result<Network, ReadError> {
     }
     let bytes = fs::read(path).map_err(io)?;
     if tflite::is_tflite(&bytes) {
-        let read = tflite::read(&bytes).map(Network::Trained);
+        let read = match tflite::read_float(&bytes) {
+            Ok(Some(file)) => Ok(Network::Float(file)),
+            Ok(None) => tflite::read(&bytes).map(Network::Trained),
+            Err(source) => Err(source),
+        };
         return read.map_err(|source| ReadError::Tflite {
             path: named(),
             source,

@@ -6,7 +6,7 @@ use posy_shared::model::{InputContract, Provenance, Shape, SplitFacts};
 
 use super::file::{Network, ReadError, read_network};
 use super::float_file::FloatFile;
-use super::network::{FloatNetwork, IntNetwork, Quantisation};
+use super::network::{Common, FloatLayer, FloatNetwork, IntNetwork, Quantisation};
 use super::pixels::Normalisation;
 use super::zoo::{Architecture, SourceError};
 use crate::data::{cache_dir, data_dir};
@@ -171,6 +171,20 @@ pub enum Opened {
     Ready(Box<Backbone>),
     /// A float network.
     Float(Unquantised),
+}
+
+impl Opened {
+    /// The layers up to the features, as posy's engine would run them.
+    pub fn layers(&self) -> Vec<Common> {
+        let commons = |layers: &[FloatLayer]| layers.iter().map(|l| l.common.clone()).collect();
+        match self {
+            Opened::Ready(backbone) => commons(&backbone.float.layers),
+            Opened::Float(network) => {
+                let normalisation = network.usual_normalisation();
+                commons(&network.file.network(&normalisation).layers)
+            }
+        }
+    }
 }
 
 impl Unquantised {

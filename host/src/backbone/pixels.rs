@@ -131,3 +131,82 @@ fn normaliser(input: Shape, pairs: &[(f64, f64); 3]) -> FloatLayer {
         range: None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::backbone::float::FloatRunner;
+    use crate::backbone::float_file::{FloatFile, Maker};
+    use crate::backbone::testing::{relative_error, small_float};
+
+    fn file(input: Vec<(f64, f64)>) -> FloatFile {
+        FloatFile {
+            sha256: [0; 32],
+            layers: small_float().layers,
+            input,
+            maker: Maker::PyTorch,
+        }
+    }
+
+    /// How far the network that reads pixels is from the file's network on normalised pixels.
+    fn error(file: &FloatFile, normalisation: &Normalisation) -> f64 {
+        let len = file.input_shape().unwrap().len();
+        let pixels: Vec<u8> = (0..len).map(|place| (place * 89 % 256) as u8).collect();
+        let real = |(place, pixel): (usize, &u8)| {
+            let c = place % 3;
+            ((f64::from(*pixel) - normalisation.mean[c]) / normalisation.std[c]) as f32
+        };
+        let real: Vec<f32> = pixels.iter().enumerate().map(real).collect();
+        let centred: Vec<i8> = pixels.iter().map(|pixel| (pixel ^ 0x80) as i8).collect();
+        let plain = FloatRunner::new(&file.network(&Normalisation::RAW)).unwrap();
+        let reading = FloatRunner::new(&file.network(normalisation)).unwrap();
+        let theirs = plain.run_real(&real).unwrap().pop().unwrap();
+        relative_error(&reading.features(&centred).unwrap(), &theirs)
+    }
+
+    #[test]
+    fn networks_that_read_pixels_compute_the_same() {
+        let identity = file(vec![(1.0, 0.0); 3]);
+        // Padding is nobody's grey level: a layer in front, and nothing off.
+        let network = identity.network(&Normalisation::TORCH);
+        assert_eq!(network.layers.len(), identity.layers.len() + 1);
+        assert_eq!(network.layers[4].common.skip, Some(1));
+        assert!(error(&identity, &Normalisation::TORCH) < 1e-5);
+        for normalisation in [Normalisation::UNIT, Normalisation::RAW] {
+            let network = identity.network(&normalisation);
+            assert_eq!(network.layers.len(), identity.layers.len());
+            assert_eq!(network.input.zero_point, -128);
+            assert!(error(&identity, &normalisation) < 1e-5);
+        }
+        // Half a grey level in the padding of a map of 9 x 9.
+        let network = identity.network(&Normalisation::TENSORFLOW);
+        assert_eq!(network.layers.len(), identity.layers.len());
+        assert_eq!(network.input.zero_point, 0);
+        let error = error(&identity, &Normalisation::TENSORFLOW);
+        assert!(error > 1e-6 && error < 2e-3, "{error}");
+    }
+
+    #[test]
+    fn without_padding_everything_is_folded_exactly() {
+        let mut file = file(vec![(1.0, 0.0); 3]);
+        let first = &mut file.layers[0].common;
+        first.padding = Padding::default();
+        first.stride = 1;
+        first.output.height = 7;
+        first.output.width = 7;
+        file.layers.truncate(1);
+        let network = file.network(&Normalisation::TORCH);
+        assert_eq!(network.layers.len(), 1);
+        assert!(error(&file, &Normalisation::TORCH) < 1e-5);
+    }
+
+    #[test]
+    fn what_a_file_does_itself_says_what_it_is_given() {
+        let usual = |pairs: [(f64, f64); 3]| file(pairs.to_vec()).usual_normalisation();
+        assert_eq!(usual([(1.0, 0.0); 3]), Normalisation::TORCH);
+        assert_eq!(usual([(1.0 / 127.5, -1.0); 3]), Normalisation::RAW);
+        assert_eq!(usual([(1.0, -127.5); 3]), Normalisation::RAW);
+        assert_eq!(usual([(2.0, -1.0); 3]), Normalisation::UNIT);
+        assert_eq!(usual([(4.367, -2.118); 3]), Normalisation::UNIT);
+    }
+}

@@ -116,6 +116,25 @@ impl Constant {
         Some(Constant { dims, numbers })
     }
 
+    /// With those places along one axis that are named, in their order.
+    pub(crate) fn picked(&self, axis: usize, places: &[usize]) -> Option<Self> {
+        let extent = *self.dims.get(axis)?;
+        if places.iter().any(|place| *place >= extent) {
+            return None;
+        }
+        let inner: usize = self.dims[axis + 1..].iter().product();
+        let outer: usize = self.dims[..axis].iter().product();
+        let starts = (0..outer).flat_map(|row| places.iter().map(move |at| row * extent + at));
+        let from = starts.flat_map(|start| start * inner..(start + 1) * inner);
+        let mut dims = self.dims.clone();
+        dims[axis] = places.len();
+        let numbers = match &self.numbers {
+            Numbers::Real(numbers) => Numbers::Real(from.map(|at| numbers[at]).collect()),
+            Numbers::Whole(numbers) => Numbers::Whole(from.map(|at| numbers[at]).collect()),
+        };
+        Some(Constant { dims, numbers })
+    }
+
     /// `self` and `other` number by number: of one shape, or one of them a single number.
     pub(crate) fn with(&self, by: Arithmetic, other: &Self) -> Result<Self, Problem> {
         let dims = match (self.len(), other.len()) {

@@ -9,7 +9,8 @@ use super::*;
 use crate::backbone::float::FloatRunner;
 use crate::backbone::network::FloatNetwork;
 use crate::backbone::pixels::Normalisation;
-use crate::backbone::testing::{data, reals, relative_error};
+use crate::backbone::testing::{data, nameless, reals, relative_error, small_float};
+use crate::export::graph_def::graph_def_bytes;
 
 /// The features of a network for inputs in its own numbers, `[H, W, 3]`.
 pub(crate) fn features(file: FloatFile, inputs: &[f32]) -> Vec<Vec<f32>> {
@@ -58,4 +59,104 @@ fn the_codelabs_graphs_compute_what_they_compute_in_tensorflow() {
         assert_eq!(file.usual_normalisation(), Normalisation::TENSORFLOW);
         agrees_with_tensorflow(&folder, size, file);
     }
+}
+
+fn small() -> Vec<u8> {
+    graph_def_bytes(&small_float(), 1.0)
+}
+
+#[test]
+fn a_small_file_is_read_exactly() {
+    let file = read(&small()).unwrap();
+    // The writer's graphs take what label_image.py gives: pixels less 128, divided by 128.
+    assert!(
+        file.input
+            .iter()
+            .all(|(factor, added)| (*factor, *added) == (128.0, 128.0))
+    );
+    assert_eq!(nameless(&file.layers), nameless(&small_float().layers));
+}
+
+fn says(text: &str, change: impl Fn(&mut GraphDef)) {
+    let mut graph = GraphDef::decode(small().as_slice()).unwrap();
+    change(&mut graph);
+    let refused = read(&graph.encode_to_vec())
+        .expect_err("a refusal")
+        .to_string();
+    assert!(refused.contains(text), "{refused:?} does not say {text:?}");
+}
+
+fn node<'g>(graph: &'g mut GraphDef, operation: &str) -> &'g mut crate::tensorflow::NodeDef {
+    let mut nodes = graph.node.iter_mut();
+    nodes.find(|node| node.op == operation).unwrap()
+}
+
+#[test]
+fn wrong_files_are_refused_by_name() {
+    says("which nothing before it writes", |graph| {
+        graph.node.retain(|node| node.op != "Const");
+    });
+    says("from itself", |graph| {
+        let name = node(graph, "Relu6").name.clone();
+        node(graph, "Conv2D").input[0] = name;
+    });
+    says("(Selu)", |graph| node(graph, "Relu6").op = "Selu".into());
+    says("0 placeholders", |graph| {
+        node(graph, "Placeholder").op = "Const".into()
+    });
+    says("freeze it first", |graph| {
+        node(graph, "Const").op = "VariableV2".into()
+    });
+    says("[1, H, W, 3]", |graph| {
+        node(graph, "Placeholder").attr.remove("shape");
+    });
+    says("data_format", |graph| {
+        let value = crate::tensorflow::Value::S(b"NCHW".to_vec());
+        node(graph, "Conv2D")
+            .attr
+            .insert("data_format".into(), value.into());
+    });
+    says("padding is missing", |graph| {
+        node(graph, "Conv2D").attr.remove("padding");
+    });
+    says("written by two nodes", |graph| {
+        let node = node(graph, "Relu6").clone();
+        graph.node.push(node);
+    });
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 4000, ..ProptestConfig::default() })]
+
+    #[test]
+    fn no_bytes_panic(
+        changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..8),
+        cut in prop::option::weighted(0.2, any::<prop::sample::Index>()),
+    ) {
+        let mut bytes = small();
+        for (place, value) in changes {
+            let place = place.index(bytes.len());
+            bytes[place] = value;
+        }
+        if let Some(cut) = cut {
+            bytes.truncate(cut.index(bytes.len()));
+        }
+        // What matters is that it returns.
+        let _ = read(&bytes);
+    }
+}
+
+#[test]
+fn every_cut_of_a_real_file_is_refused() {
+    let Some(folder) = data("cutting a real graph", "models") else {
+        return;
+    };
+    let original = std::fs::read(folder.join("mobilenet_v1_0.25_128_frozen_graph.pb")).unwrap();
+    let mut refused = 0;
+    let cuts = (0..original.len()).step_by(50_021);
+    let count = cuts.len();
+    for cut in cuts {
+        refused += usize::from(read(&original[..cut]).is_err());
+    }
+    assert_eq!(refused, count);
 }

@@ -4,6 +4,9 @@ use super::tensors::{Settings, constant};
 use super::walk::{Step, Walk};
 use crate::backbone::assemble::{Constant, Problem, Value, from_end};
 
+/// Numbers that a constant of one repeated number may have: shapes and paddings, no weights.
+const MOST_REPEATED: usize = 4096;
+
 impl Walk<'_> {
     pub(super) fn transpose(&mut self, step: &Step<'_>) -> Result<Value, Problem> {
         let value = step.input(0, "input")?;
@@ -139,23 +142,18 @@ impl Walk<'_> {
                     .collect::<Result<Vec<_>, Problem>>()?;
                 Value::Constant(Constant::whole(places.dims.clone(), found))
             }
-            "Slice" => {
-                let of = |place: usize, name: &str| match step.optional(place) {
-                    Some(value) => value
-                        .constant("limit")?
-                        .wholes("limit")
-                        .map(<[i64]>::to_vec),
-                    None => Ok(settings.wholes(name).unwrap_or_default().to_vec()),
-                };
-                let (starts, ends) = (of(1, "starts")?, of(2, "ends")?);
-                match (
-                    starts.as_slice(),
-                    ends.as_slice(),
-                    of(4, "steps")?.as_slice(),
-                ) {
-                    ([start], [end], [] | [1]) => whole(part(first()?, *start, *end)),
-                    _ => return Err(Problem::Axes),
-                }
+            "Slice" => self.slice(step)?,
+            "ConstantOfShape" => {
+                let dims = first()?.iter().map(|extent| usize::try_from(*extent).ok());
+                let dims: Vec<usize> = dims.collect::<Option<_>>().ok_or(Problem::Axes)?;
+                let len = dims.iter().try_fold(1_usize, |n, dim| n.checked_mul(*dim));
+                let len = len
+                    .filter(|len| *len <= MOST_REPEATED)
+                    .ok_or(Problem::Shared)?;
+                let value = settings.tensor("value").map(constant).transpose()?;
+                let value = value.unwrap_or_else(|| Constant::real(vec![1], vec![0.0]));
+                let repeated = value.picked(0, &vec![0; len]).ok_or(Problem::Axes)?;
+                Value::Constant(repeated.with_dims(dims).ok_or(Problem::Axes)?)
             }
             _ => {
                 let mut joined = Vec::new();
@@ -166,6 +164,48 @@ impl Walk<'_> {
                 whole(joined)
             }
         })
+    }
+}
+
+impl Walk<'_> {
+    /// A part of a constant along one axis, forwards or backwards.
+    fn slice(&mut self, step: &Step<'_>) -> Result<Value, Problem> {
+        let settings = Settings(step.node);
+        let of = |place: usize, name: &str| match step.optional(place) {
+            Some(value) => value
+                .constant("limit")?
+                .wholes("limit")
+                .map(<[i64]>::to_vec),
+            None => Ok(settings.wholes(name).unwrap_or_default().to_vec()),
+        };
+        let input = step.constant(0, "input")?;
+        let (starts, ends, axes) = (of(1, "starts")?, of(2, "ends")?, of(3, "axes")?);
+        let ([start], [end], steps) = (starts.as_slice(), ends.as_slice(), of(4, "steps")?) else {
+            return Err(Problem::Axes);
+        };
+        let axis = from_end(axes.first().copied().unwrap_or(0), input.dims.len())?;
+        let len = input.dims[axis] as i64;
+        let from = |limit: i64| match limit {
+            ..0 => limit.saturating_add(len),
+            limit => limit,
+        };
+        let places: Vec<usize> = match steps.as_slice() {
+            [] | [1] => {
+                let (start, end) = (from(*start).clamp(0, len), from(*end).clamp(0, len));
+                (start..end).map(|place| place as usize).collect()
+            }
+            [-1] => {
+                let (start, end) = (from(*start).min(len - 1), from(*end).max(-1));
+                (end + 1..=start)
+                    .rev()
+                    .map(|place| place as usize)
+                    .collect()
+            }
+            _ => return Err(Problem::Axes),
+        };
+        self.chain.spend(input.len())?;
+        let picked = input.picked(axis, &places).ok_or(Problem::Axes)?;
+        Ok(Value::Constant(picked))
     }
 }
 

@@ -140,7 +140,9 @@ impl<'a> Walk<'a> {
             "Reshape" | "Flatten" => self.reshape(step),
             "Squeeze" | "Unsqueeze" => self.squeeze(step),
             "Constant" => self.constant(step),
-            "Shape" | "Gather" | "Slice" | "Concat" => self.shape_arithmetic(step),
+            "Shape" | "Gather" | "Slice" | "Concat" | "ConstantOfShape" => {
+                self.shape_arithmetic(step)
+            }
             _ => Err(Problem::Operator),
         }
     }
