@@ -86,6 +86,20 @@ if ! target/tools/tensorboard/bin/python -c "import tensorboard" 2>/dev/null; th
         unread="event files were not read back: TensorBoard could not be installed from PyPI"
 fi
 
+# ONNX Runtime computes what float networks should; PyTorch, Debian's package, exports some.
+unheld=""
+if ! target/tools/onnx/bin/python -c "import onnx, onnxruntime" 2>/dev/null; then
+    { step python3 -m venv --clear target/tools/onnx &&
+        step target/tools/onnx/bin/pip install --quiet onnx==1.23.2 onnxruntime==1.32.0; } ||
+        unheld="float networks were not held to ONNX Runtime: it could not be installed from PyPI"
+fi
+unexported=""
+if ! { /usr/bin/python3 -c "import torch" || python3 -c "import torch"; } 2>/dev/null; then
+    { [ "$(id -u)" = 0 ] && step apt-get update -qq &&
+        step apt-get install -y -qq --no-install-recommends python3-torch >&2; } ||
+        unexported="no network of PyTorch's exporter was read: the package python3-torch could not be installed"
+fi
+
 step cargo test --release --workspace --locked
 # What runs on boards, the kernels left out, in an interpreter that finds undefined behaviour.
 uninterpreted=""
@@ -96,6 +110,8 @@ step tests/miri.sh || {
 if [ -n "$uninterpreted" ]; then printf '\nSKIPPED: %s\n' "$uninterpreted" >&2; fi
 if [ -n "$elsewhere" ]; then printf '\nSKIPPED: %s\n' "$elsewhere" >&2; fi
 if [ -n "$unopened" ]; then printf '\nSKIPPED: %s\n' "$unopened" >&2; fi
+if [ -n "$unheld" ]; then printf '\nSKIPPED: %s\n' "$unheld" >&2; fi
+if [ -n "$unexported" ]; then printf '\nSKIPPED: %s\n' "$unexported" >&2; fi
 if [ -n "$unread" ]; then printf '\nSKIPPED: %s\n' "$unread" >&2; fi
 if [ -n "$undecoded" ]; then printf '\nSKIPPED: %s\n' "$undecoded" >&2; fi
 if [ -n "$missing" ]; then

@@ -3,9 +3,9 @@
 use posy_shared::engine::{EngineError, Prepared, run_head};
 use posy_shared::kernels::scalar::Scalar;
 pub use posy_shared::kernels::simd::{AnyKernels, VARIANTS, Variant};
-use posy_shared::model::Model;
+use posy_shared::model::{InputContract, Model, Shape};
 use posy_shared::picture::{Picture, PictureError};
-use posy_shared::preprocess::{Filter, Preprocessor, Size, scratch_len};
+use posy_shared::preprocess::{Filter, PixelMap, Preprocessor, Size, scratch_len};
 
 use crate::photos::decode::{DecodeError, Limits, Rgb, decode_to_average, decode_within};
 
@@ -75,9 +75,21 @@ impl<'m> Runner<'m> {
 /// # Errors
 /// [`DecodeError`].
 pub fn decode_for(model: &Model<'_>, bytes: &[u8], limits: &Limits) -> Result<Rgb, DecodeError> {
-    let shape = model.input_shape();
+    decode_to(model.input_shape(), *model.input_contract(), bytes, limits)
+}
+
+/// As [`decode_for`], for an input of this shape, seen so.
+///
+/// # Errors
+/// [`DecodeError`].
+pub fn decode_to(
+    shape: Shape,
+    contract: InputContract,
+    bytes: &[u8],
+    limits: &Limits,
+) -> Result<Rgb, DecodeError> {
     let (width, height) = (shape.width, shape.height);
-    match model.input_contract().filter {
+    match contract.filter {
         Filter::Area => decode_to_average(bytes, limits, Size { width, height }),
         // It looks at single pixels, which a smaller picture does not have.
         Filter::LegacyBilinear => decode_within(bytes, limits),
@@ -89,19 +101,35 @@ pub fn decode_for(model: &Model<'_>, bytes: &[u8], limits: &Limits) -> Result<Rg
 /// # Errors
 /// Where the photo is empty.
 pub fn input(model: &Model<'_>, photo: &Rgb) -> Result<Vec<i8>, PictureError> {
-    let shape = model.input_shape();
+    input_of(
+        photo,
+        model.input_shape(),
+        *model.input_contract(),
+        model.pixel_map(),
+    )
+}
+
+/// An input of this shape for `photo`, `[H, W, 3]`, seen so.
+///
+/// # Errors
+/// Where the photo or the shape is empty.
+pub fn input_of(
+    photo: &Rgb,
+    shape: Shape,
+    contract: InputContract,
+    map: PixelMap<'_>,
+) -> Result<Vec<i8>, PictureError> {
     let output = Size {
         width: shape.width,
         height: shape.height,
     };
-    let contract = model.input_contract();
     let mut scratch = vec![0; scratch_len(shape.width)];
     let mut preprocessor = Preprocessor::new(
         photo.size(),
         contract.crop,
         contract.filter,
         output,
-        model.pixel_map(),
+        map,
         &mut scratch,
     )?;
     let mut input = Vec::with_capacity(shape.len());

@@ -9,6 +9,7 @@ pub mod emulator;
 pub mod frames;
 pub mod logs;
 pub mod networks;
+pub mod onnx;
 pub mod pico;
 pub mod planted;
 pub mod scratch;

@@ -4,7 +4,10 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use super::float_file::FloatFile;
+use super::frozen::{self, FrozenError};
 use super::network::TrainedNetwork;
+use super::onnx::{self, OnnxError};
 use super::tflite::{self, TfliteError};
 
 /// Bytes that a network's file may have; the largest MobileNet has 7 MB in int8.
@@ -30,7 +33,10 @@ pub enum ReadError {
         len: u64,
     },
     /// Another kind of file.
-    #[error("{path} is {kind}; posy reads quantised TensorFlow Lite files (.tflite). {advice}")]
+    #[error(
+        "{path} is {kind}; posy reads TensorFlow Lite files (.tflite), ONNX files (.onnx) and TensorFlow's frozen \
+         graphs (.pb). {advice}"
+    )]
     Kind {
         /// The file.
         path: PathBuf,
@@ -47,50 +53,111 @@ pub enum ReadError {
         /// Why not.
         source: TfliteError,
     },
+    /// An ONNX file that posy cannot use.
+    #[error("{path}: {source}")]
+    Onnx {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        source: OnnxError,
+    },
+    /// A frozen graph that posy cannot use.
+    #[error("{path}: {source}")]
+    Frozen {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        source: FrozenError,
+    },
+    /// A float network where a quantised one is needed.
+    #[error(
+        "{path} is a network in floating point; it must be quantised with photos first, which posy retrain --backbone does"
+    )]
+    Float {
+        /// The file.
+        path: PathBuf,
+    },
+}
+
+/// What a network's file holds.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Network {
+    /// A quantised network.
+    Trained(TrainedNetwork),
+    /// One in floating point.
+    Float(FloatFile),
+}
+
+/// Reads the quantised network in `path`.
+///
+/// # Errors
+/// As [`read_network`]; [`ReadError::Float`].
+pub fn read_file(path: &Path) -> Result<TrainedNetwork, ReadError> {
+    match read_network(path)? {
+        Network::Trained(network) => Ok(network),
+        Network::Float(_) => Err(ReadError::Float { path: path.into() }),
+    }
 }
 
 /// Reads the network in `path`; what kind of file it is, its bytes say.
 ///
 /// # Errors
 /// [`ReadError`] names the file, and what is wrong with it.
-pub fn read_file(path: &Path) -> Result<TrainedNetwork, ReadError> {
+pub fn read_network(path: &Path) -> Result<Network, ReadError> {
+    let named = || PathBuf::from(path);
     let io = |source| ReadError::Io {
-        path: path.into(),
+        path: named(),
         source,
     };
     let len = fs::metadata(path).map_err(io)?.len();
     if len > MAX_LEN {
-        return Err(ReadError::TooLarge {
-            path: path.into(),
-            len,
-        });
+        return Err(ReadError::TooLarge { path: named(), len });
     }
     let bytes = fs::read(path).map_err(io)?;
     if tflite::is_tflite(&bytes) {
-        return tflite::read(&bytes).map_err(|source| ReadError::Tflite {
-            path: path.into(),
+        let read = match tflite::read_float(&bytes) {
+            Ok(Some(file)) => Ok(Network::Float(file)),
+            Ok(None) => tflite::read(&bytes).map(Network::Trained),
+            Err(source) => Err(source),
+        };
+        return read.map_err(|source| ReadError::Tflite {
+            path: named(),
+            source,
+        });
+    }
+    if onnx::is_onnx(&bytes) {
+        let read = onnx::read(&bytes).map(Network::Float);
+        return read.map_err(|source| ReadError::Onnx {
+            path: named(),
+            source,
+        });
+    }
+    if frozen::is_frozen(&bytes) {
+        let read = frozen::read(&bytes).map(Network::Float);
+        return read.map_err(|source| ReadError::Frozen {
+            path: named(),
             source,
         });
     }
     let (kind, advice) = sniff(&bytes);
     Err(ReadError::Kind {
-        path: path.into(),
+        path: named(),
         kind,
         advice,
     })
 }
 
-/// What a file that is no TensorFlow Lite file seems to be, and what to do.
+/// What a file that holds no network seems to be, and what to do.
 fn sniff(bytes: &[u8]) -> (&'static str, &'static str) {
     match bytes {
         [] => ("empty", "Fetch it again."),
         [0x1f, 0x8b, ..] => (
             "a compressed archive",
-            "Unpack it and give the .tflite file inside.",
+            "Unpack it and give the network's file inside.",
         ),
         [b'P', b'K', 3, 4, ..] => (
             "a zip archive",
-            "Unpack it and give the .tflite file inside.",
+            "Unpack it and give the network's file inside.",
         ),
         [b'P', b'O', b'S', b'Y', ..] => (
             "a model that posy has written",
@@ -98,23 +165,10 @@ fn sniff(bytes: &[u8]) -> (&'static str, &'static str) {
         ),
         [0x89, b'H', b'D', b'F', ..] => (
             "a Keras or HDF5 file",
-            "Convert it with full-integer quantisation.",
+            "Convert it to TensorFlow Lite or ONNX.",
         ),
         [b'<', ..] => ("a web page", "The download did not give the file itself."),
-        // Protocol buffers: an ONNX file begins with its version (field 1), a frozen TensorFlow
-        // graph with its first node (field 1, a message).
-        [0x08, 1..=16, ..] => (
-            "probably an ONNX file",
-            "Give the network's quantised .tflite file.",
-        ),
-        [0x0a, ..] => (
-            "probably a TensorFlow graph",
-            "Give the network's quantised .tflite file.",
-        ),
-        _ => (
-            "of unknown kind",
-            "Give the network's quantised .tflite file.",
-        ),
+        _ => ("of unknown kind", "Give the file of a pre-trained network."),
     }
 }
 
@@ -137,7 +191,8 @@ mod tests {
         assert!(refusal(b"").contains("empty"));
         assert!(refusal(&[0x1f, 0x8b, 8, 0]).contains("archive"));
         assert!(refusal(b"<!DOCTYPE html>").contains("web page"));
-        assert!(refusal(&[8, 7, 0x12, 4]).contains("ONNX"));
+        assert!(refusal(&[8, 7, 0x12, 4]).contains("damaged or cut short"));
+        assert!(refusal(b"\x0a\x2b\x0a\x05input").contains("damaged or cut short"));
         assert!(refusal(b"\x20\0\0\0TFL3 and then nothing").contains("damaged"));
         let missing = read_file(Path::new("/nowhere/net.tflite"))
             .unwrap_err()

@@ -2,14 +2,18 @@
 
 use std::path::{Path, PathBuf};
 
-use posy_shared::model::{InputContract, Provenance, SplitFacts};
+use posy_shared::model::{InputContract, Provenance, Shape, SplitFacts};
 
-use super::file::{ReadError, read_file};
-use super::network::{IntNetwork, Quantisation, TrainedNetwork};
+use super::file::{Network, ReadError, read_network};
+use super::float_file::FloatFile;
+use super::network::{Common, FloatLayer, FloatNetwork, IntNetwork, Quantisation};
+use super::pixels::Normalisation;
 use super::zoo::{Architecture, SourceError};
 use crate::data::{cache_dir, data_dir};
 use crate::export::{Answering, ExportError, Heading, extractor};
 use crate::fetch::{Meter, Patience};
+use crate::quantise::float::QuantiseError;
+use crate::quantise::photos::from_photos;
 use crate::quantise::trained::from_trained;
 
 /// Why there is no backbone.
@@ -31,6 +35,14 @@ pub enum BackboneError {
         path: PathBuf,
         /// Why not.
         source: ExportError,
+    },
+    /// The float network cannot be quantised.
+    #[error("{path}: {source}")]
+    Quantise {
+        /// Its file.
+        path: PathBuf,
+        /// Why not.
+        source: QuantiseError,
     },
     /// The file of the architecture is not here and did not come.
     #[error(
@@ -136,10 +148,79 @@ pub struct Backbone {
     pub name: String,
     /// The file.
     pub path: PathBuf,
-    /// As the file has it.
-    pub trained: TrainedNetwork,
+    /// SHA-256 of the file.
+    pub sha256: [u8; 32],
+    /// In floating point: the values of the file.
+    pub float: FloatNetwork,
     /// As posy's engine runs it.
     pub int: IntNetwork,
+}
+
+/// A float network that waits for photos to be quantised with.
+#[derive(Clone, Debug)]
+pub struct Unquantised {
+    name: String,
+    path: PathBuf,
+    file: FloatFile,
+}
+
+/// What a file gives.
+#[derive(Clone, Debug)]
+pub enum Opened {
+    /// A quantised network, ready to run.
+    Ready(Box<Backbone>),
+    /// A float network.
+    Float(Unquantised),
+}
+
+impl Opened {
+    /// The layers up to the features, as posy's engine would run them.
+    pub fn layers(&self) -> Vec<Common> {
+        let commons = |layers: &[FloatLayer]| layers.iter().map(|l| l.common.clone()).collect();
+        match self {
+            Opened::Ready(backbone) => commons(&backbone.float.layers),
+            Opened::Float(network) => {
+                let normalisation = network.usual_normalisation();
+                commons(&network.file.network(&normalisation).layers)
+            }
+        }
+    }
+}
+
+impl Unquantised {
+    /// Shape of the input.
+    pub fn input_shape(&self) -> Option<Shape> {
+        self.file.input_shape()
+    }
+
+    /// What the network most probably wants for a pixel.
+    pub fn usual_normalisation(&self) -> Normalisation {
+        self.file.usual_normalisation()
+    }
+
+    /// The network in integers, for pixels that mean `normalisation`. `photos` are inputs `[H, W, C]`,
+    /// pixels less 128, of the kind that will be classified; the ranges of activations come from them.
+    ///
+    /// # Errors
+    /// [`BackboneError::Quantise`].
+    pub fn quantise(
+        self,
+        normalisation: &Normalisation,
+        photos: &[Vec<i8>],
+    ) -> Result<Backbone, BackboneError> {
+        let Unquantised { name, path, file } = self;
+        let float = file.network(normalisation);
+        match from_photos(&float, photos) {
+            Ok(int) => Ok(Backbone {
+                name,
+                path,
+                sha256: file.sha256,
+                float,
+                int,
+            }),
+            Err(source) => Err(BackboneError::Quantise { path, source }),
+        }
+    }
 }
 
 impl Backbone {
@@ -147,17 +228,37 @@ impl Backbone {
     ///
     /// # Errors
     /// [`BackboneError::Read`], [`BackboneError::NoFeatures`].
-    pub fn read(path: &Path, name: &str) -> Result<Self, BackboneError> {
-        let trained = read_file(path)?
-            .truncate_to_features()
-            .ok_or_else(|| BackboneError::NoFeatures(path.into()))?;
-        let (int, _) = from_trained(&trained);
-        Ok(Backbone {
-            name: name.to_owned(),
-            path: path.into(),
-            trained,
-            int,
+    pub fn open(path: &Path, name: &str) -> Result<Opened, BackboneError> {
+        let no_features = || BackboneError::NoFeatures(path.into());
+        Ok(match read_network(path)? {
+            Network::Trained(trained) => {
+                let trained = trained.truncate_to_features().ok_or_else(no_features)?;
+                let (int, _) = from_trained(&trained);
+                Opened::Ready(Box::new(Backbone {
+                    name: name.to_owned(),
+                    path: path.into(),
+                    sha256: trained.sha256,
+                    float: FloatNetwork::from(&trained),
+                    int,
+                }))
+            }
+            Network::Float(file) => Opened::Float(Unquantised {
+                name: name.to_owned(),
+                path: path.into(),
+                file: file.truncate_to_features().ok_or_else(no_features)?,
+            }),
         })
+    }
+
+    /// Reads the quantised network in the file `path` and calls it `name`.
+    ///
+    /// # Errors
+    /// As [`Backbone::open`]; [`ReadError::Float`].
+    pub fn read(path: &Path, name: &str) -> Result<Self, BackboneError> {
+        match Backbone::open(path, name)? {
+            Opened::Ready(backbone) => Ok(*backbone),
+            Opened::Float(_) => Err(ReadError::Float { path: path.into() }.into()),
+        }
     }
 
     /// Quantisation of the features.
@@ -179,7 +280,7 @@ impl Backbone {
             answering: Answering::default(),
             provenance: Provenance {
                 architecture: &self.name,
-                backbone_sha256: self.trained.sha256,
+                backbone_sha256: self.sha256,
                 posy_version: "",
                 split: SplitFacts::default(),
                 float_accuracy: None,

@@ -1,9 +1,14 @@
 //! Pre-trained networks: reading them, and running them in floating point.
 
+pub mod assemble;
 pub mod file;
 pub mod float;
+pub mod float_file;
+pub mod frozen;
 pub mod load;
 pub mod network;
+pub mod onnx;
+pub mod pixels;
 pub mod tflite;
 pub mod zoo;
 

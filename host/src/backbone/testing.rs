@@ -1,6 +1,10 @@
-//! Where tests find networks and recorded outputs.
+//! Where tests find networks and recorded outputs, and a small network of their own.
 
 use std::path::PathBuf;
+
+use posy_shared::model::{Op, Padding, Shape};
+
+use super::network::{Activation, Common, FloatLayer, FloatNetwork, Quantisation};
 
 /// The folder or file `name` of the data that `POSY_DATA` points to (default: `shared` beside the
 /// workspace). Says loudly that `test` is skipped where it is missing.
@@ -18,4 +22,104 @@ pub fn data(test: &str, name: &str) -> Option<PathBuf> {
         path.display()
     );
     None
+}
+
+/// The numbers of a recorded file of float32.
+pub fn reals(path: &std::path::Path) -> Vec<f32> {
+    let bytes = std::fs::read(path).unwrap();
+    let (numbers, rest) = bytes.as_chunks::<4>();
+    assert!(rest.is_empty(), "{}", path.display());
+    numbers
+        .iter()
+        .map(|bytes| f32::from_le_bytes(*bytes))
+        .collect()
+}
+
+/// Length of the difference of two vectors, as a share of the length of `theirs`.
+pub fn relative_error(ours: &[f32], theirs: &[f32]) -> f64 {
+    assert_eq!(ours.len(), theirs.len());
+    let square = |x: f64| x * x;
+    let pairs = ours.iter().zip(theirs);
+    let apart: f64 = pairs
+        .map(|(a, b)| square(f64::from(*a) - f64::from(*b)))
+        .sum();
+    let whole: f64 = theirs.iter().map(|b| square(f64::from(*b))).sum();
+    (apart / whole).sqrt()
+}
+
+/// A small float network of every operator that posy runs, with weights that differ everywhere.
+pub fn small_float() -> FloatNetwork {
+    let shape = |side: u16, channels: u16| Shape {
+        height: side,
+        width: side,
+        channels,
+    };
+    let around = |top: u8, bottom: u8| Padding {
+        top,
+        bottom,
+        left: top,
+        right: bottom,
+    };
+    let mut layers = Vec::new();
+    let mut input = shape(9, 3);
+    let mut number = 0_u32;
+    let mut add = |op: Op, output: Shape, stride: u8, padding: Padding, skip: Option<usize>| {
+        let inputs = usize::from(input.channels);
+        let terms = match op {
+            Op::Conv3x3 => 9 * inputs,
+            Op::Depthwise3x3 => 9,
+            Op::Pointwise | Op::Dense => inputs,
+            Op::Add | Op::GlobalAveragePool => 0,
+        };
+        let mut numbers = |count: usize| -> Vec<f32> {
+            let mut next = || {
+                number = number.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+                (number >> 8) as f32 / (1 << 24) as f32 - 0.45
+            };
+            (0..count).map(|_| next()).collect()
+        };
+        let outputs = usize::from(output.channels);
+        layers.push(FloatLayer {
+            common: Common {
+                name: format!("layer {}", layers.len()),
+                op,
+                input,
+                output,
+                stride,
+                padding,
+                activation: match op {
+                    Op::Conv3x3 | Op::Depthwise3x3 => Activation::Relu6,
+                    _ => Activation::None,
+                },
+                skip,
+            },
+            weights: numbers(outputs * terms),
+            bias: numbers(if terms > 0 { outputs } else { 0 }),
+            range: None,
+        });
+        input = output;
+    };
+    let none = Padding::default();
+    add(Op::Conv3x3, shape(5, 4), 2, around(1, 1), None);
+    add(Op::Depthwise3x3, shape(5, 4), 1, around(1, 1), None);
+    add(Op::Pointwise, shape(5, 4), 1, none, None);
+    add(Op::Add, shape(5, 4), 1, none, Some(0));
+    add(Op::GlobalAveragePool, shape(1, 4), 1, none, None);
+    add(Op::Dense, shape(1, 3), 1, none, None);
+    FloatNetwork {
+        input: Quantisation {
+            scale: 1.0,
+            zero_point: -128,
+        },
+        layers,
+    }
+}
+
+/// A network's layers without their names.
+pub fn nameless(layers: &[FloatLayer]) -> Vec<FloatLayer> {
+    let mut layers = layers.to_vec();
+    layers
+        .iter_mut()
+        .for_each(|layer| layer.common.name.clear());
+    layers
 }

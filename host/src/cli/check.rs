@@ -11,6 +11,7 @@ use serde_json::json;
 
 use super::network::network;
 use super::output::{note, print_json};
+use super::pixels::PixelArguments;
 use super::{Failure, usage};
 use crate::backbone::zoo::Architecture;
 use crate::check::look::{Look, LookExtractor};
@@ -22,7 +23,7 @@ use crate::features::extractors::IntExtractor;
 use crate::features::progress::Bar;
 use crate::head::Features;
 use crate::photos::split::{Bucket, Percentages, Rule, split};
-use crate::retrain::{Notice, Prepared, Settings, prepare};
+use crate::retrain::{Calibration, Notice, Prepared, Settings, prepare};
 
 /// Findings of a kind that are printed unless all are asked for.
 const LINES: usize = 30;
@@ -44,9 +45,11 @@ pub(super) struct Arguments {
     /// Pre-trained network whose features are compared.
     #[arg(long, value_name = "NAME", default_value = "mobilenet_0.50_224")]
     architecture: Architecture,
-    /// File of the pre-trained network, in place of an architecture's own.
+    /// File of the pre-trained network, in place of an architecture's own; see posy retrain.
     #[arg(long, value_name = "FILE")]
     backbone: Option<PathBuf>,
+    #[command(flatten)]
+    pixels: PixelArguments,
     /// Folder with files of pre-trained networks [default: models in POSY_DATA].
     #[arg(long, alias = "model_dir", value_name = "FOLDER")]
     model_dir: Option<PathBuf>,
@@ -89,20 +92,32 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         arguments.testing_percentage,
     )
     .map_err(usage)?;
+    let image_dir = in_data_dir(&arguments.image_dir);
+    let input = InputContract {
+        crop: Crop::Squash,
+        filter: Filter::Area,
+        table: None,
+    };
+    let rule = Rule::Stable {
+        seed: arguments.split_seed,
+    };
     let backbone = network(
         &arguments.architecture,
         arguments.backbone.as_deref(),
         arguments.model_dir.as_deref(),
+        &arguments.pixels,
+        &Calibration {
+            image_dir: image_dir.clone(),
+            input,
+            rule: rule.clone(),
+            percentages,
+        },
     )?;
     let cache_folder = arguments.bottleneck_dir.clone().unwrap_or_else(cache_dir);
     let cache = cache_folder.join("features.redb");
     let settings = Settings {
-        image_dir: in_data_dir(&arguments.image_dir),
-        input: InputContract {
-            crop: Crop::Squash,
-            filter: Filter::Area,
-            table: None,
-        },
+        image_dir,
+        input,
         cache: Some(cache.clone()),
         float: false,
         strict: false,
@@ -120,9 +135,6 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         },
     )?;
     let looks = looks(&prepared, &Cache::open(&cache)?)?;
-    let rule = Rule::Stable {
-        seed: arguments.split_seed,
-    };
     let split = split(&prepared.dataset, &rule, percentages);
     let skipped: Vec<(String, String)> = prepared
         .skipped

@@ -8,6 +8,7 @@ use serde_json::json;
 
 use super::output::{kib, millions, print_json, print_table};
 use super::{Failure, usage};
+use crate::backbone::load::Backbone;
 use crate::backbone::zoo::Architecture;
 use crate::device::{BOARDS, Footprint, fits, fitting};
 use crate::model_file::ModelFile;
@@ -15,10 +16,11 @@ use crate::model_file::ModelFile;
 /// Prints flash, RAM and products of networks, and the boards that they fit.
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
-    /// Names of architectures, or .posy files; all MobileNet v1 networks if none is given.
+    /// Names of architectures, or files: .posy, or pre-trained .tflite, .onnx and .pb; all MobileNet v1
+    /// networks if none is given.
     #[arg(value_name = "ARCHITECTURE|FILE")]
     networks: Vec<String>,
-    /// Number of labels that an architecture is to tell apart.
+    /// Number of labels that an architecture or a pre-trained network is to tell apart.
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u16).range(2..=4095))]
     labels: u16,
     /// Print JSON.
@@ -35,8 +37,13 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         }
     }
     for name in &arguments.networks {
-        let footprint = if name.ends_with(".posy") || Path::new(name).is_file() {
-            Footprint::of_model(&ModelFile::open(Path::new(name))?.model()?)
+        let path = Path::new(name);
+        let footprint = if name.ends_with(".posy") || (path.is_file() && !is_network(path)) {
+            Footprint::of_model(&ModelFile::open(path)?.model()?)
+        } else if path.is_file() {
+            let layers = Backbone::open(path, name)?.layers();
+            Footprint::of_network(&layers, arguments.labels)
+                .map_err(|error| format!("{name}: {error}; posy cannot run it"))?
         } else {
             of_architecture(&name.parse().map_err(usage)?, arguments.labels)?
         };
@@ -65,6 +72,12 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         .collect();
     print_table(&heading, &table)?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// Whether a file's name is that of a pre-trained network, not of a model.
+fn is_network(path: &Path) -> bool {
+    let extension = path.extension().and_then(|extension| extension.to_str());
+    extension.is_some_and(|extension| ["tflite", "onnx", "pb"].contains(&extension))
 }
 
 fn of_architecture(architecture: &Architecture, labels: u16) -> Result<Footprint, Failure> {

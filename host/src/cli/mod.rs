@@ -16,6 +16,7 @@ mod monitor;
 mod network;
 mod output;
 mod photos;
+mod pixels;
 mod profile;
 mod retrain;
 mod retrain_answers;

@@ -11,6 +11,7 @@ use posy_shared::preprocess::{Crop, Filter};
 use super::check::note_brief;
 use super::network::network;
 use super::output::{kib, note, print_json};
+use super::pixels::PixelArguments;
 use super::retrain_answers::Answers;
 use super::retrain_record::record;
 use super::retrain_results::{as_json, print};
@@ -28,7 +29,7 @@ use crate::head::{HeadError, logistic, sgd};
 use crate::photos::split::{Percentages, Rule};
 use crate::record::Record;
 use crate::report::events::Hparam;
-use crate::retrain::{Settings, Tested, Trainer, file, prepare, train_with};
+use crate::retrain::{Calibration, Settings, Tested, Trainer, file, prepare, train_with};
 
 /// Retrains the last layer of a MobileNet on folders of photos and writes a .posy file.
 #[derive(Debug, Args)]
@@ -45,9 +46,13 @@ pub(super) struct Arguments {
     /// Pre-trained network to start from, e.g. mobilenet_0.25_128 or mobilenet_v2_0.5_224.
     #[arg(long, value_name = "NAME", default_value = "mobilenet_0.50_224")]
     architecture: Architecture,
-    /// File of the pre-trained network, in place of an architecture's own.
+    /// File of the pre-trained network, in place of an architecture's own: quantised TensorFlow Lite, or
+    /// a float MobileNet in ONNX or TensorFlow's frozen graph, which is quantised with 128 of the
+    /// training photos.
     #[arg(long, value_name = "FILE")]
     backbone: Option<PathBuf>,
+    #[command(flatten)]
+    pixels: PixelArguments,
     /// Folder with files of pre-trained networks; one that is missing is downloaded into it
     /// [default: models in POSY_DATA, then posy/models in the user's cache folder].
     #[arg(long, alias = "model_dir", value_name = "FOLDER")]
@@ -261,11 +266,18 @@ impl Arguments {
         })
     }
 
-    fn backbone(&self) -> Result<Backbone, Failure> {
+    fn backbone(&self, rule: &Rule, percentages: Percentages) -> Result<Backbone, Failure> {
         network(
             &self.architecture,
             self.backbone.as_deref(),
             self.model_dir.as_deref(),
+            &self.pixels,
+            &Calibration {
+                image_dir: in_data_dir(&self.image_dir),
+                input: self.input(),
+                rule: rule.clone(),
+                percentages,
+            },
         )
     }
 }
@@ -328,7 +340,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         arguments.testing_percentage,
     )
     .map_err(usage)?;
-    let backbone = arguments.backbone()?;
+    let backbone = arguments.backbone(&rule, percentages)?;
     note!("backbone: {} ({})", backbone.name, backbone.path.display());
     let cache_folder = arguments.bottleneck_dir.clone().unwrap_or_else(cache_dir);
     let settings = Settings {

@@ -59,7 +59,7 @@ pub(super) fn record(
             .collect(),
         image_dir: prepared.dataset.root.to_string_lossy().into_owned(),
         architecture: prepared.backbone.name.clone(),
-        backbone_sha256: hex(&prepared.backbone.trained.sha256),
+        backbone_sha256: hex(&prepared.backbone.sha256),
         c: outcome.c,
         split: SplitRecord {
             rule: outcome.split.rule.clone(),

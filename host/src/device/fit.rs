@@ -49,7 +49,15 @@ impl Footprint {
     /// # Errors
     /// Where the layers have no memory plan.
     pub fn of_architecture(architecture: &Architecture, labels: u16) -> Result<Self, PlanError> {
-        Self::of_layers(&layers_of(architecture, labels))
+        Self::of_network(&architecture.layers(), labels)
+    }
+
+    /// The footprint of a network up to its features, with a last layer for `labels` labels.
+    ///
+    /// # Errors
+    /// Where the layers have no memory plan.
+    pub fn of_network(layers: &[Common], labels: u16) -> Result<Self, PlanError> {
+        Self::of_layers(&with_last_layer(layers, labels))
     }
 
     /// The footprint of a model as it is.
@@ -71,8 +79,13 @@ impl Footprint {
 
 /// The layers of an architecture with a last layer for `labels` labels, of which only the shapes
 /// count.
+#[cfg(test)]
 pub(super) fn layers_of(architecture: &Architecture, labels: u16) -> Vec<Layer> {
-    let mut layers: Vec<Layer> = architecture.layers().iter().map(bare_layer).collect();
+    with_last_layer(&architecture.layers(), labels)
+}
+
+fn with_last_layer(layers: &[Common], labels: u16) -> Vec<Layer> {
+    let mut layers: Vec<Layer> = layers.iter().map(bare_layer).collect();
     if let Some(features) = layers.last().map(|layer| layer.output) {
         layers.push(Layer {
             op: Op::Dense,

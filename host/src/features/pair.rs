@@ -95,7 +95,6 @@ mod tests {
     use super::*;
     use crate::backbone::float::FloatRunner;
     use crate::backbone::load::Backbone;
-    use crate::backbone::network::FloatNetwork;
     use posy_shared::model::InputContract;
     use posy_shared::preprocess::{Crop, Filter};
 
@@ -119,8 +118,8 @@ mod tests {
         };
         let bytes = backbone.extractor(contract).unwrap();
         let int = IntExtractor::new(&bytes).unwrap();
-        let runner = FloatRunner::new(&FloatNetwork::from(&backbone.trained)).unwrap();
-        let real = FloatExtractor::new(&bytes, runner, &backbone.trained.sha256).unwrap();
+        let runner = FloatRunner::new(&backbone.float).unwrap();
+        let real = FloatExtractor::new(&bytes, runner, &backbone.sha256).unwrap();
         let pair = Pair::new(&int, &real);
         let alone = real.compute(&photo).unwrap();
         // Before the integer features, and after.

@@ -6,6 +6,7 @@
 //! | `trained.rs` | a trained quantised network in the int8 specification |
 //! | `float.rs` | a float network and ranges, to int8 |
 //! | `calibrate.rs` | ranges from photos |
+//! | `photos.rs` | a float network and photos, to int8 |
 //! | `equalise.rs` | channels that differ wildly are made alike first |
 //! | `constant` | channels that are the same for every picture are taken out |
 
@@ -14,6 +15,7 @@ pub mod constant;
 pub mod equalise;
 pub mod float;
 pub mod multiplier;
+pub mod photos;
 #[cfg(test)]
 pub(crate) mod simulate;
 #[cfg(test)]

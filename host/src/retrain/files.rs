@@ -20,7 +20,7 @@ pub fn file(prepared: &Prepared, outcome: &Outcome, kind: Kind) -> Result<Vec<u8
         Some(adjusted) => with_float_head(&FloatNetwork::from(&adjusted.network), &heads.real),
         None => {
             let head = heads.float.as_ref().unwrap_or(&heads.real);
-            with_float_head(&FloatNetwork::from(&prepared.backbone.trained), head)
+            with_float_head(&prepared.backbone.float, head)
         }
     };
     Ok(match kind {

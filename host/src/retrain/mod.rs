@@ -4,6 +4,7 @@
 //! rest, so that many splits can be tried on one preparation.
 
 mod adjusted;
+mod calibration;
 mod error;
 mod files;
 mod loss;
@@ -11,6 +12,7 @@ mod prepare;
 mod train;
 
 pub use adjusted::{Adjusted, Variants, prepare_variants};
+pub use calibration::{Calibration, PHOTOS as CALIBRATION_PHOTOS};
 pub use error::RetrainError;
 pub use files::file;
 pub use loss::{Loss, LossError};

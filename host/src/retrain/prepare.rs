@@ -8,7 +8,6 @@ use posy_shared::model::InputContract;
 use super::{RetrainError, Variants};
 use crate::backbone::float::FloatRunner;
 use crate::backbone::load::Backbone;
-use crate::backbone::network::FloatNetwork;
 use crate::features::cache::Cache;
 use crate::features::extract::{self, Counts, Extraction, Extractor};
 use crate::features::extractors::{FloatExtractor, IntExtractor};
@@ -128,8 +127,8 @@ pub fn prepare(
     let extractor_bytes = backbone.extractor(settings.input)?;
     let int_extractor = IntExtractor::new(&extractor_bytes)?;
     let float_extractor = if settings.float {
-        let runner = FloatRunner::new(&FloatNetwork::from(&backbone.trained))?;
-        let sha256 = &backbone.trained.sha256;
+        let runner = FloatRunner::new(&backbone.float)?;
+        let sha256 = &backbone.sha256;
         Some(FloatExtractor::new(&extractor_bytes, runner, sha256)?)
     } else {
         None

@@ -304,7 +304,7 @@ pub fn train_with(
     };
     let mut provenance = Provenance {
         architecture: &prepared.backbone.name,
-        backbone_sha256: prepared.backbone.trained.sha256,
+        backbone_sha256: prepared.backbone.sha256,
         posy_version: env!("CARGO_PKG_VERSION"),
         split: SplitFacts {
             rule: rule_name,

@@ -3,6 +3,8 @@
 use flatbuffers::InvalidFlatbuffer;
 use posy_shared::model::Shape;
 
+use crate::backbone::assemble;
+
 /// What is wrong with a `.tflite` file. Says where, and what would help.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum TfliteError {
@@ -43,6 +45,26 @@ pub enum TfliteError {
         output: String,
         /// What is wrong with it.
         problem: Box<Problem>,
+    },
+    /// A float network whose input is not one picture.
+    #[error(
+        "the input has shape {found:?}; posy reads one picture, [1, H, W, 3]: convert the network with a fixed input size"
+    )]
+    Input {
+        /// Its shape.
+        found: Vec<usize>,
+    },
+    /// An operator of a float network that posy cannot run.
+    #[error("operator {index} ({operator}, writing \"{output}\"): {problem}")]
+    Float {
+        /// Place in the file's list of operators.
+        index: usize,
+        /// Name of the operator.
+        operator: String,
+        /// Name of the tensor that it writes.
+        output: String,
+        /// What is wrong with it.
+        problem: Box<assemble::Problem>,
     },
 }
 
@@ -184,8 +206,7 @@ pub enum Problem {
 fn hint(found: &str) -> &'static str {
     match found {
         "float32" | "float16" => {
-            ". Float networks are not read from TensorFlow Lite files: use the quantised file (\"_quant\"), or \
-             convert with full-integer post-training quantisation"
+            ". The network is quantised in part; convert it in float32, or with full-integer post-training quantisation"
         }
         "int16" => ". Convert with 8-bit activations",
         _ => "",

@@ -1,10 +1,11 @@
-//! Reads quantised TensorFlow Lite files.
+//! Reads TensorFlow Lite files.
 //!
-//! Two kinds are read: uint8 files of quantisation-aware training, as the official MobileNets
+//! Two kinds of quantised files are read: uint8 files of quantisation-aware training, as the official MobileNets
 //! are, and int8 files of full-integer post-training quantisation. Both become a
 //! [`TrainedNetwork`]. The file is checked before anything in it is used; what posy cannot run
 //! is refused by name, and what it takes over computes bit for bit what TensorFlow Lite's
-//! reference kernels compute (but for MEAN, which may differ by one step).
+//! reference kernels compute (but for MEAN, which may differ by one step). Files in float32 become a
+//! [`FloatFile`], to be quantised by posy.
 //!
 //! | file | what reads it |
 //! |---|---|
@@ -13,11 +14,13 @@
 //! | `tensors.rs` | maps, weights and constants |
 //! | `layers.rs` | one operator, to one layer |
 //! | `graph.rs` | the list of operators, to a chain of layers |
+//! | `float.rs` | the list of operators of a float file |
 
 mod cursor;
 mod error;
 #[cfg(test)]
 mod fixture;
+mod float;
 mod graph;
 mod layers;
 mod names;
@@ -30,10 +33,11 @@ use sha2::{Digest, Sha256};
 
 pub use error::{Problem, TfliteError};
 
-pub(crate) use layers::same_padding;
+pub(crate) use layers::{same_padding, window_output};
 
+use super::float_file::{FloatFile, Maker};
 use super::network::TrainedNetwork;
-use schema::{IDENTIFIER, Model};
+use schema::{Graph, IDENTIFIER, Model};
 use tensors::Tensors;
 
 /// Whether `bytes` begin as a TensorFlow Lite file does.
@@ -41,25 +45,58 @@ pub fn is_tflite(bytes: &[u8]) -> bool {
     bytes.get(4..8) == Some(IDENTIFIER.as_slice())
 }
 
-/// Reads a whole `.tflite` file.
+/// Reads a whole quantised `.tflite` file.
 ///
 /// # Errors
 /// [`TfliteError`] names the operator and the tensor that posy cannot run, or says how the file
 /// is damaged. No bytes make it panic.
 pub fn read(bytes: &[u8]) -> Result<TrainedNetwork, TfliteError> {
+    let model = model(bytes)?;
+    let graph = graph(&model)?;
+    let tensors = Tensors::new(&model, &graph.tensors, bytes.len());
+    graph::read(&model, graph, &tensors, Sha256::digest(bytes).into())
+}
+
+/// Reads a whole `.tflite` file whose weights are float32; `None` if they are not.
+///
+/// # Errors
+/// As [`read`].
+pub fn read_float(bytes: &[u8]) -> Result<Option<FloatFile>, TfliteError> {
+    let model = model(bytes)?;
+    let graph = graph(&model)?;
+    if !float::is_float(&model, graph) {
+        return Ok(None);
+    }
+    let tensors = Tensors::new(&model, &graph.tensors, bytes.len());
+    let assembled = float::read(&model, graph, &tensors, bytes.len())?;
+    if assembled.layers.is_empty() {
+        return Err(TfliteError::Empty);
+    }
+    Ok(Some(FloatFile {
+        sha256: Sha256::digest(bytes).into(),
+        layers: assembled.layers,
+        input: assembled.input,
+        maker: Maker::TensorFlow,
+    }))
+}
+
+fn model(bytes: &[u8]) -> Result<Model<'_>, TfliteError> {
     if !is_tflite(bytes) {
         return Err(TfliteError::NotTflite);
     }
     let model = Model::read(bytes)?;
-    if model.version != 3 {
-        return Err(TfliteError::Version(model.version));
+    match model.version {
+        3 => Ok(model),
+        other => Err(TfliteError::Version(other)),
     }
-    let [graph] = model.graphs.as_slice() else {
-        return Err(TfliteError::Count {
+}
+
+fn graph<'m, 'a>(model: &'m Model<'a>) -> Result<&'m Graph<'a>, TfliteError> {
+    match model.graphs.as_slice() {
+        [graph] => Ok(graph),
+        graphs => Err(TfliteError::Count {
             what: "graphs",
-            count: model.graphs.len(),
-        });
-    };
-    let tensors = Tensors::new(&model, &graph.tensors, bytes.len());
-    graph::read(&model, graph, &tensors, Sha256::digest(bytes).into())
+            count: graphs.len(),
+        }),
+    }
 }

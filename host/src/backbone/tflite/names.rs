@@ -160,11 +160,16 @@ pub(super) const CONV_2D: i32 = 3;
 pub(super) const DEPTHWISE_CONV_2D: i32 = 4;
 pub(super) const DEQUANTIZE: i32 = 6;
 pub(super) const FULLY_CONNECTED: i32 = 9;
+pub(super) const MUL: i32 = 18;
+pub(super) const RELU: i32 = 19;
+pub(super) const RELU6: i32 = 21;
 pub(super) const RESHAPE: i32 = 22;
 pub(super) const SOFTMAX: i32 = 25;
 pub(super) const CUSTOM: i32 = 32;
 pub(super) const PAD: i32 = 34;
 pub(super) const MEAN: i32 = 40;
+pub(super) const SUB: i32 = 41;
+pub(super) const DIV: i32 = 42;
 pub(super) const SQUEEZE: i32 = 43;
 pub(super) const QUANTIZE: i32 = 114;
 

@@ -82,7 +82,7 @@ pub(super) enum Options {
     Pool { filter: [i32; 2], activation: i8 },
     /// `FullyConnectedOptions`.
     FullyConnected { activation: i8, weights_format: i8 },
-    /// `AddOptions`.
+    /// `AddOptions`, and those of the other arithmetic.
     Add { activation: i8 },
     /// Any other, or none.
     Other,
@@ -216,7 +216,8 @@ impl Options {
                     weights_format: cursor.number(weights_format, 0)?,
                 }
             }
-            11 => {
+            // MulOptions, SubOptions and DivOptions are alike.
+            11 | 21 | 28 | 29 => {
                 let [activation] = cursor.fields(table, [0])?;
                 Self::Add {
                     activation: cursor.number(activation, 0)?,

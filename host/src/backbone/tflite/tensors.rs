@@ -8,6 +8,7 @@ use super::cursor::Scalar;
 use super::error::Problem;
 use super::names::{FLOAT32, INT8, INT32, UINT8, number_type};
 use super::schema::{Model, Tensor};
+use crate::backbone::assemble::{self, Constant};
 use crate::backbone::network::Quantisation;
 
 /// Characters of a tensor's name that are kept.
@@ -269,6 +270,49 @@ impl<'m, 'a> Tensors<'m, 'a> {
             .collect())
     }
 
+    /// Shape of a tensor of a float network.
+    pub(super) fn float_dimensions(&self, index: i32) -> Result<Vec<usize>, assemble::Problem> {
+        let found = self
+            .dimensions(index)
+            .map_err(|_| unreadable(self.name(index)))?;
+        let extents = found.iter().map(|extent| usize::try_from(*extent).ok());
+        let extents: Option<Vec<usize>> = extents.collect();
+        extents.ok_or_else(|| unreadable(self.name(index)))
+    }
+
+    /// A constant of a float network: float32 or int32 numbers.
+    pub(super) fn constant(&self, index: i32) -> Result<Constant, assemble::Problem> {
+        let name = || self.name(index);
+        let tensor = self.tensor(index).map_err(|_| unreadable(name()))?;
+        let dims = self.float_dimensions(index)?;
+        if !matches!(tensor.number_type, FLOAT32 | INT32) {
+            return Err(assemble::Problem::NumberType {
+                tensor: name(),
+                found: number_type(tensor.number_type),
+            });
+        }
+        let data = self.data(tensor, 4).map_err(|problem| match problem {
+            // A tensor without any data is one that some operator should have written.
+            Problem::Data { found: 0, .. } => assemble::Problem::Unwritten(name()),
+            Problem::Data {
+                expected, found, ..
+            } => assemble::Problem::Data {
+                tensor: name(),
+                expected: expected / 4,
+                found: found / 4,
+            },
+            Problem::Shared => assemble::Problem::Shared,
+            _ => unreadable(name()),
+        })?;
+        let numbers = data.chunks_exact(4);
+        Ok(if tensor.number_type == FLOAT32 {
+            Constant::real(dims, numbers.map(f32::read).collect())
+        } else {
+            let numbers = numbers.map(|bytes| i64::from(i32::read(bytes)));
+            Constant::whole(dims, numbers.collect())
+        })
+    }
+
     /// Data of a constant, whose length is what shape and number type ask for.
     fn data(&self, tensor: &Tensor<'a>, bytes_each: usize) -> Result<&'a [u8], Problem> {
         let expected = elements(tensor)?.saturating_mul(bytes_each);
@@ -293,6 +337,14 @@ impl<'m, 'a> Tensors<'m, 'a> {
             .ok_or(Problem::Shared)?;
         self.budget.set(left);
         Ok(data)
+    }
+}
+
+/// What a float network cannot use.
+fn unreadable(tensor: String) -> assemble::Problem {
+    assemble::Problem::NumberType {
+        tensor,
+        found: "nothing of a fixed shape, or is a variable, sparse, or kept in another file".into(),
     }
 }
 

@@ -204,7 +204,7 @@ impl Report<'_> {
             title: format!("{}: {}", self.model, accuracy.percent()),
             model_name: self.model.to_owned(),
             backbone: prepared.backbone.name.clone(),
-            sha256: hex(&prepared.backbone.trained.sha256),
+            sha256: hex(&prepared.backbone.sha256),
             version: env!("CARGO_PKG_VERSION"),
             photos: photos.len(),
             tested: outcome.tested.len(),

@@ -1,6 +1,7 @@
 //! Reading right files; the other modules hold wrong and damaged ones.
 
 mod damaged;
+mod float;
 mod refused;
 
 use std::fs;

@@ -1,0 +1,162 @@
+//! The codelab's graphs, against what TensorFlow computed with them; and damaged ones.
+
+use std::path::Path;
+
+use posy_shared::model::{Op, Shape};
+use proptest::prelude::*;
+
+use super::*;
+use crate::backbone::float::FloatRunner;
+use crate::backbone::network::FloatNetwork;
+use crate::backbone::pixels::Normalisation;
+use crate::backbone::testing::{data, nameless, reals, relative_error, small_float};
+use crate::export::graph_def::graph_def_bytes;
+
+/// The features of a network for inputs in its own numbers, `[H, W, 3]`.
+pub(crate) fn features(file: FloatFile, inputs: &[f32]) -> Vec<Vec<f32>> {
+    let file = file.truncate_to_features().unwrap();
+    let shape = file.input_shape().unwrap();
+    let network: FloatNetwork = file.network(&Normalisation::RAW);
+    let runner = FloatRunner::new(&network).unwrap();
+    let inputs = inputs.chunks_exact(shape.len());
+    inputs
+        .map(|input| runner.run_real(input).unwrap().pop().unwrap())
+        .collect()
+}
+
+/// What TensorFlow gave for three photos: the pooled features of `network`, beside ours.
+pub(crate) fn agrees_with_tensorflow(folder: &Path, size: &str, file: FloatFile) {
+    let recorded = |kind: &str| reals(&folder.join(format!("parity/float_0.25_{size}_{kind}.bin")));
+    let ours = features(file, &recorded("inputs_0_8_16_f32"));
+    assert_eq!(ours.len(), 3);
+    let theirs = recorded("avgpool_f32");
+    assert_eq!(theirs.len(), 40 * 256);
+    for (ours, photo) in ours.iter().zip([0, 8, 16]) {
+        let error = relative_error(ours, &theirs[photo * 256..][..256]);
+        eprintln!("0.25_{size}, photo {photo}: {error:.1e}");
+        assert!(error < 1e-4, "{error}");
+    }
+}
+
+#[test]
+fn the_codelabs_graphs_compute_what_they_compute_in_tensorflow() {
+    let Some(folder) = data("reading frozen graphs", "") else {
+        return;
+    };
+    for size in ["128", "224"] {
+        let name = format!("models/mobilenet_v1_0.25_{size}_frozen_graph.pb");
+        let file = read(&std::fs::read(folder.join(name)).unwrap()).unwrap();
+        let count = |op| file.layers.iter().filter(|l| l.common.op == op).count();
+        assert_eq!(count(Op::Depthwise3x3), 13);
+        assert_eq!(count(Op::Pointwise), 13);
+        let last = file.layers.last().unwrap();
+        let classes = Shape {
+            height: 1,
+            width: 1,
+            channels: 1001,
+        };
+        assert_eq!((last.common.op, last.common.output), (Op::Dense, classes));
+        assert_eq!(file.usual_normalisation(), Normalisation::TENSORFLOW);
+        agrees_with_tensorflow(&folder, size, file);
+    }
+}
+
+fn small() -> Vec<u8> {
+    graph_def_bytes(&small_float(), 1.0)
+}
+
+#[test]
+fn a_small_file_is_read_exactly() {
+    let file = read(&small()).unwrap();
+    // The writer's graphs take what label_image.py gives: pixels less 128, divided by 128.
+    assert!(
+        file.input
+            .iter()
+            .all(|(factor, added)| (*factor, *added) == (128.0, 128.0))
+    );
+    assert_eq!(nameless(&file.layers), nameless(&small_float().layers));
+}
+
+fn says(text: &str, change: impl Fn(&mut GraphDef)) {
+    let mut graph = GraphDef::decode(small().as_slice()).unwrap();
+    change(&mut graph);
+    let refused = read(&graph.encode_to_vec())
+        .expect_err("a refusal")
+        .to_string();
+    assert!(refused.contains(text), "{refused:?} does not say {text:?}");
+}
+
+fn node<'g>(graph: &'g mut GraphDef, operation: &str) -> &'g mut crate::tensorflow::NodeDef {
+    let mut nodes = graph.node.iter_mut();
+    nodes.find(|node| node.op == operation).unwrap()
+}
+
+#[test]
+fn wrong_files_are_refused_by_name() {
+    says("which nothing before it writes", |graph| {
+        graph.node.retain(|node| node.op != "Const");
+    });
+    says("from itself", |graph| {
+        let name = node(graph, "Relu6").name.clone();
+        node(graph, "Conv2D").input[0] = name;
+    });
+    says("(Selu)", |graph| node(graph, "Relu6").op = "Selu".into());
+    says("0 placeholders", |graph| {
+        node(graph, "Placeholder").op = "Const".into()
+    });
+    says("freeze it first", |graph| {
+        node(graph, "Const").op = "VariableV2".into()
+    });
+    says("[1, H, W, 3]", |graph| {
+        node(graph, "Placeholder").attr.remove("shape");
+    });
+    says("data_format", |graph| {
+        let value = crate::tensorflow::Value::S(b"NCHW".to_vec());
+        node(graph, "Conv2D")
+            .attr
+            .insert("data_format".into(), value.into());
+    });
+    says("padding is missing", |graph| {
+        node(graph, "Conv2D").attr.remove("padding");
+    });
+    says("written by two nodes", |graph| {
+        let node = node(graph, "Relu6").clone();
+        graph.node.push(node);
+    });
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 4000, ..ProptestConfig::default() })]
+
+    #[test]
+    fn no_bytes_panic(
+        changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..8),
+        cut in prop::option::weighted(0.2, any::<prop::sample::Index>()),
+    ) {
+        let mut bytes = small();
+        for (place, value) in changes {
+            let place = place.index(bytes.len());
+            bytes[place] = value;
+        }
+        if let Some(cut) = cut {
+            bytes.truncate(cut.index(bytes.len()));
+        }
+        // What matters is that it returns.
+        let _ = read(&bytes);
+    }
+}
+
+#[test]
+fn every_cut_of_a_real_file_is_refused() {
+    let Some(folder) = data("cutting a real graph", "models") else {
+        return;
+    };
+    let original = std::fs::read(folder.join("mobilenet_v1_0.25_128_frozen_graph.pb")).unwrap();
+    let mut refused = 0;
+    let cuts = (0..original.len()).step_by(50_021);
+    let count = cuts.len();
+    for cut in cuts {
+        refused += usize::from(read(&original[..cut]).is_err());
+    }
+    assert_eq!(refused, count);
+}

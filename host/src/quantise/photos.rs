@@ -1,0 +1,24 @@
+//! From a float network and photos to int8.
+
+use super::calibrate::Observed;
+use super::equalise::equalise;
+use super::float::{QuantiseError, from_float};
+use crate::backbone::network::{FloatNetwork, IntNetwork};
+
+/// Quantises a network with the ranges that its layers have for `photos`, each `[H, W, C]` in the
+/// network's input quantisation, after channels that differ wildly have been made alike. The same photos
+/// give the same network, in whatever order they come.
+///
+/// # Errors
+/// [`QuantiseError`].
+pub fn from_photos(
+    network: &FloatNetwork,
+    photos: &[Vec<i8>],
+) -> Result<IntNetwork, QuantiseError> {
+    let mut observed = Observed::of(network, photos)?;
+    let mut alike = network.clone();
+    if equalise(&mut alike, &observed) > 0 {
+        observed = Observed::of(&alike, photos)?;
+    }
+    from_float(&alike, &observed.ranges(Observed::SHARE))
+}

@@ -1,0 +1,66 @@
+//! The photos that a float network is quantised with.
+
+use std::path::PathBuf;
+
+use posy_shared::model::{InputContract, Shape};
+use posy_shared::preprocess::PixelMap;
+use rayon::prelude::*;
+use sha2::{Digest, Sha256};
+
+use super::RetrainError;
+use crate::photos::decode::Limits;
+use crate::photos::load::read_bytes;
+use crate::photos::split::{Bucket, Percentages, Rule, split};
+use crate::photos::{Photo, ScanOptions, scan};
+use crate::run::{decode_to, input_of};
+
+/// Photos that the ranges of activations are taken from.
+pub const PHOTOS: usize = 128;
+
+/// Whose photos, and how they are seen.
+#[derive(Clone, Debug)]
+pub struct Calibration {
+    /// The folder whose sub-folders are labels.
+    pub image_dir: PathBuf,
+    /// How pictures become input rows.
+    pub input: InputContract,
+    /// How photos are divided; only those to train on are used.
+    pub rule: Rule,
+    /// Into which shares.
+    pub percentages: Percentages,
+}
+
+impl Calibration {
+    /// Inputs `[H, W, 3]`, pixels less 128, of [`PHOTOS`] training photos, or of all where there are
+    /// fewer. Which ones, a hash of their names decides, so that few change where photos are added.
+    /// Photos that cannot be used are passed over; preparing says which they are.
+    ///
+    /// # Errors
+    /// [`RetrainError::Scan`].
+    pub fn inputs(&self, shape: Shape) -> Result<Vec<Vec<i8>>, RetrainError> {
+        let dataset = scan(&self.image_dir, &ScanOptions::default())?;
+        let split = split(&dataset, &self.rule, self.percentages);
+        let training = split.photos(Bucket::Training);
+        let mut photos: Vec<&Photo> = training.map(|index| &dataset.photos[index]).collect();
+        photos.sort_by_cached_key(|photo| {
+            let name = format!("calibration\0{}", photo.relative);
+            let hash: [u8; 32] = Sha256::digest(name).into();
+            hash
+        });
+        let input = |photo: &&Photo| {
+            let bytes = read_bytes(&photo.path, &Limits::default()).ok()?;
+            let rgb = decode_to(shape, self.input, &bytes, &Limits::default()).ok()?;
+            input_of(&rgb, shape, self.input, PixelMap::Centred).ok()
+        };
+        let mut inputs = Vec::new();
+        for photos in photos.chunks(PHOTOS) {
+            let more: Vec<_> = photos.par_iter().filter_map(input).collect();
+            inputs.extend(more);
+            if inputs.len() >= PHOTOS {
+                break;
+            }
+        }
+        inputs.truncate(PHOTOS);
+        Ok(inputs)
+    }
+}

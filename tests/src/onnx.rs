@@ -1,0 +1,91 @@
+//! ONNX Runtime in a virtual environment that `tests/run.sh` makes, and PyTorch's exporter.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+fn script(name: &str) -> PathBuf {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("networks");
+    folder.join(name)
+}
+
+/// Whether `python` has these modules.
+fn has(python: &Path, modules: &str) -> bool {
+    let mut command = Command::new(python);
+    command.args(["-c", &format!("import {modules}")]);
+    command.stdout(Stdio::null()).stderr(Stdio::null());
+    command.status().is_ok_and(|status| status.success())
+}
+
+fn run(mut command: Command) {
+    let output = command.output().expect("Python");
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{command:?}: {errors}");
+}
+
+/// ONNX Runtime.
+pub struct Runtime {
+    python: PathBuf,
+}
+
+impl Runtime {
+    /// Finds it; where it is missing, says loudly that `test` is skipped.
+    pub fn find(test: &str) -> Option<Self> {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/tools/onnx");
+        let python = folder.join("bin/python");
+        if has(&python, "onnx, onnxruntime") {
+            return Some(Runtime { python });
+        }
+        eprintln!(
+            "SKIPPED: {test}: no ONNX Runtime at {}; tests/run.sh installs it",
+            folder.display()
+        );
+        None
+    }
+
+    /// What `model` makes of each of `pictures`, `[H, W, 3]` in the network's own numbers: the tensor
+    /// `tensor` and the model's first output, one after the other.
+    pub fn compute(
+        &self,
+        model: &Path,
+        pictures: &[Vec<f32>],
+        tensor: &str,
+        folder: &Path,
+    ) -> Vec<Vec<f32>> {
+        let (inputs, output) = (folder.join("inputs.bin"), folder.join("output.bin"));
+        let bytes = pictures.iter().flatten().flat_map(|n| n.to_le_bytes());
+        std::fs::write(&inputs, bytes.collect::<Vec<u8>>()).unwrap();
+        let mut command = Command::new(&self.python);
+        command.arg(script("reference.py")).arg(model).arg(inputs);
+        command.arg(tensor).arg(&output);
+        run(command);
+        let bytes = std::fs::read(output).unwrap();
+        let (numbers, _) = bytes.as_chunks::<4>();
+        let numbers: Vec<f32> = numbers.iter().map(|n| f32::from_le_bytes(*n)).collect();
+        let len = numbers.len() / pictures.len();
+        numbers.chunks_exact(len).map(<[f32]>::to_vec).collect()
+    }
+
+    /// Writes other spellings of the network in `model` into `folder`; see
+    /// `tests/networks/variants.py`.
+    pub fn variants(&self, model: &Path, folder: &Path) {
+        let mut command = Command::new(&self.python);
+        command.arg(script("variants.py")).arg(model).arg(folder);
+        run(command);
+    }
+}
+
+/// Writes MobileNets that PyTorch exports into `folder`; see `tests/networks/export.py`. `photos` is the
+/// file of recorded pictures of 128 pixels. Where PyTorch is missing, says loudly that `test` is
+/// skipped.
+pub fn export(test: &str, folder: &Path, photos: &Path) -> bool {
+    // Debian's package is for the system's own Python.
+    let pythons = ["/usr/bin/python3", "python3"].map(Path::new);
+    let Some(python) = pythons.into_iter().find(|python| has(python, "torch")) else {
+        eprintln!("SKIPPED: {test}: no PyTorch; tests/run.sh installs it on Debian");
+        return false;
+    };
+    let mut command = Command::new(python);
+    command.arg(script("export.py")).arg(folder).arg(photos);
+    run(command);
+    true
+}

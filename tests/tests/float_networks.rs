@@ -1,0 +1,225 @@
+//! Float networks from files of other programs: their float features held to ONNX Runtime's on the same
+//! file, and the quantised network's features, by the integer engine, held to those.
+
+use std::path::Path;
+
+use posy::backbone::file::{Network, read_network};
+use posy::backbone::float::FloatRunner;
+use posy::backbone::float_file::FloatFile;
+use posy::backbone::load::{Backbone, Opened};
+use posy::backbone::network::{FloatNetwork, Quantisation};
+use posy::backbone::pixels::Normalisation;
+use posy::run::Runner;
+use posy_shared::model::{InputContract, Model, Op};
+use posy_shared::preprocess::{Crop, Filter};
+use posy_tests::data;
+use posy_tests::onnx::{Runtime, export};
+
+/// Recorded photos that networks are compared on; the others calibrate.
+const COMPARED: usize = 20;
+
+/// The recorded photos of a size, as bytes `[H, W, 3]`. Those of 96 pixels are the middle of those of
+/// 128.
+fn photos(parity: &Path, side: usize) -> Vec<Vec<u8>> {
+    let recorded = if side == 96 { 128 } else { side };
+    let bytes = std::fs::read(parity.join(format!("inputs_u8_{recorded}.bin"))).unwrap();
+    let row = recorded * 3;
+    let edge = (recorded - side) / 2;
+    let cut = |photo: &[u8]| {
+        let rows = photo.chunks_exact(row).skip(edge).take(side);
+        rows.flat_map(|row| &row[edge * 3..][..side * 3])
+            .copied()
+            .collect()
+    };
+    bytes.chunks_exact(recorded * row).map(cut).collect()
+}
+
+/// What the network reads for a photo, in its own numbers.
+fn real(photo: &[u8], normalisation: &Normalisation) -> Vec<f32> {
+    let number = |(place, pixel): (usize, &u8)| {
+        let c = place % 3;
+        ((f64::from(*pixel) - normalisation.mean[c]) / normalisation.std[c]) as f32
+    };
+    photo.iter().enumerate().map(number).collect()
+}
+
+fn centred(photo: &[u8]) -> Vec<i8> {
+    photo.iter().map(|pixel| (pixel ^ 0x80) as i8).collect()
+}
+
+fn dot(a: &[f32], b: &[f32]) -> f64 {
+    assert_eq!(a.len(), b.len());
+    let product = |(a, b): (&f32, &f32)| f64::from(*a) * f64::from(*b);
+    a.iter().zip(b).map(product).sum()
+}
+
+fn cosine(a: &[f32], b: &[f32]) -> f64 {
+    dot(a, b) / (dot(a, a) * dot(b, b)).sqrt()
+}
+
+fn relative_error(ours: &[f32], theirs: &[f32]) -> f64 {
+    let apart: Vec<f32> = ours.iter().zip(theirs).map(|(a, b)| a - b).collect();
+    (dot(&apart, &apart) / dot(theirs, theirs)).sqrt()
+}
+
+fn float_file(path: &Path) -> FloatFile {
+    match read_network(path).unwrap() {
+        Network::Float(file) => file,
+        Network::Trained(_) => panic!("{}: a float network", path.display()),
+    }
+}
+
+/// Compares the network in `path` with ONNX Runtime on the same file, and the quantised one with
+/// that. Returns the worst relative error of the float features, and the worst cosine of the integer
+/// ones.
+fn compare(path: &Path, parity: &Path, runtime: &Runtime, scratch: &Path) -> (f64, f64) {
+    let file = float_file(path);
+    let normalisation = file.usual_normalisation();
+    let side = usize::from(file.input_shape().unwrap().height);
+    let photos = photos(parity, side);
+    let compared: Vec<&Vec<u8>> = photos.iter().step_by(2).take(COMPARED).collect();
+    assert_eq!(compared.len(), COMPARED);
+    let inputs: Vec<Vec<f32>> = compared.iter().map(|p| real(p, &normalisation)).collect();
+
+    // Every number of the head as well, where it is the file's own end.
+    let pooled =
+        |layer: &posy::backbone::network::FloatLayer| layer.common.op == Op::GlobalAveragePool;
+    let pool = file.layers.iter().position(pooled).unwrap();
+    let features = file.layers[pool].common.output.len();
+    let tensor = file.layers[pool].common.name.clone();
+    let theirs = runtime.compute(path, &inputs, &tensor, scratch);
+    let whole: FloatNetwork = file.network(&Normalisation::RAW);
+    let runner = FloatRunner::of_every_layer(&whole).unwrap();
+    let mut float_error = 0.0_f64;
+    let before = whole.layers.len() - file.layers.len();
+    for (input, theirs) in inputs.iter().zip(&theirs) {
+        let ours = runner.run_real(input).unwrap();
+        let (their_features, their_scores) = theirs.split_at(features);
+        let error = relative_error(&ours[before + pool], their_features);
+        float_error = float_error.max(error);
+        // A softmax is not part of the network that is read.
+        let sum: f32 = their_scores.iter().sum();
+        if (sum - 1.0).abs() > 1e-3 {
+            let error = relative_error(ours.last().unwrap(), their_scores);
+            float_error = float_error.max(error);
+        }
+    }
+
+    let Opened::Float(network) = Backbone::open(path, "network").unwrap() else {
+        panic!("a float network");
+    };
+    let calibration: Vec<Vec<i8>> = photos
+        .iter()
+        .skip(1)
+        .step_by(2)
+        .map(|p| centred(p))
+        .collect();
+    let backbone = network.quantise(&normalisation, &calibration).unwrap();
+    let contract = InputContract {
+        crop: Crop::Squash,
+        filter: Filter::Area,
+        table: None,
+    };
+    let bytes = backbone.extractor(contract).unwrap();
+    let engine = Runner::new(Model::read(&bytes).unwrap());
+    let Quantisation { scale, zero_point } = backbone.features();
+    let mut worst = 1.0_f64;
+    for (photo, theirs) in compared.iter().zip(&theirs) {
+        let ours = engine.output_of(&centred(photo)).unwrap();
+        let ours: Vec<f32> = ours
+            .iter()
+            .map(|q| scale * (i32::from(*q) - zero_point) as f32)
+            .collect();
+        worst = worst.min(cosine(&ours, &theirs[..features]));
+    }
+    let name = path.file_name().unwrap().to_string_lossy();
+    eprintln!(
+        "{name}: {} layers, float error {float_error:.1e}, least cosine {worst:.4}",
+        file.layers.len()
+    );
+    (float_error, worst)
+}
+
+fn holds(path: &Path, parity: &Path, runtime: &Runtime, scratch: &Path) {
+    let (error, cosine) = compare(path, parity, runtime, scratch);
+    assert!(error < 1e-4, "{}: {error}", path.display());
+    assert!(cosine >= 0.98, "{}: {cosine}", path.display());
+}
+
+/// The `.onnx` files in a folder, by name.
+fn files(folder: &Path) -> Vec<std::path::PathBuf> {
+    let entries = folder.read_dir().unwrap();
+    let paths = entries.map(|entry| entry.unwrap().path());
+    let mut paths: Vec<_> = paths
+        .filter(|path| path.extension().is_some_and(|e| e == "onnx"))
+        .collect();
+    paths.sort();
+    paths
+}
+
+#[test]
+fn files_of_tf2onnx() {
+    let test = "files_of_tf2onnx";
+    let (Some(models), Some(parity)) = (data(test, "models/onnx"), data(test, "parity")) else {
+        return;
+    };
+    let Some(runtime) = Runtime::find(test) else {
+        return;
+    };
+    let scratch = tempfile::tempdir().unwrap();
+    for path in files(&models) {
+        holds(&path, &parity, &runtime, scratch.path());
+    }
+}
+
+#[test]
+fn files_of_pytorch() {
+    let test = "files_of_pytorch";
+    let Some(parity) = data(test, "parity") else {
+        return;
+    };
+    let scratch = tempfile::tempdir().unwrap();
+    let recorded = parity.join("inputs_u8_128.bin");
+    let Some(runtime) = Runtime::find(test) else {
+        return;
+    };
+    if !export(test, scratch.path(), &recorded) {
+        return;
+    }
+    let paths = files(scratch.path());
+    assert_eq!(paths.len(), 6);
+    for path in paths {
+        assert_eq!(
+            float_file(&path).usual_normalisation(),
+            Normalisation::TORCH
+        );
+        holds(&path, &parity, &runtime, scratch.path());
+    }
+}
+
+/// One network in the spellings of other exporters; ONNX Runtime runs each, so that what it should be is
+/// no matter of opinion.
+#[test]
+fn other_spellings() {
+    let test = "other_spellings";
+    let (Some(models), Some(parity)) = (data(test, "models/onnx"), data(test, "parity")) else {
+        return;
+    };
+    let Some(runtime) = Runtime::find(test) else {
+        return;
+    };
+    let scratch = tempfile::tempdir().unwrap();
+    let model = models.join("mobilenet_v1_0.25_128_nchw.onnx");
+    runtime.variants(&model, scratch.path());
+    let paths = files(scratch.path());
+    assert_eq!(paths.len(), 6);
+    for path in paths {
+        let scaled = path.file_stem().unwrap() == "scaled_input";
+        let expected = match scaled {
+            true => Normalisation::RAW,
+            false => Normalisation::TENSORFLOW,
+        };
+        assert_eq!(float_file(&path).usual_normalisation(), expected);
+        holds(&path, &parity, &runtime, scratch.path());
+    }
+}
