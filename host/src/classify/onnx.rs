@@ -156,7 +156,7 @@ fn plan(model: &ModelProto) -> TractResult<Plan> {
     let model = tract_onnx::onnx().model_for_proto_model(model)?;
     let model = model
         .with_input_names(["input"])?
-        .with_output_names(["final_result"])?
+        .with_outputs_by_name(["final_result"])?
         .into_optimized()?;
     let extents = |fact: &TypedFact| {
         let whole = fact.datum_type == f32::datum_type();

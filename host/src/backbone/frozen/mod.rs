@@ -10,6 +10,9 @@ mod chain;
 mod error;
 mod nodes;
 
+#[cfg(test)]
+mod tests;
+
 pub use error::{FrozenError, Problem};
 
 use prost::Message;

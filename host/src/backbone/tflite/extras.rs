@@ -51,8 +51,9 @@ pub fn extras(bytes: &[u8]) -> Result<Extras, TfliteError> {
 /// The lines of the one text file in the archive behind a flatbuffer.
 fn labels(bytes: &[u8]) -> Option<Vec<String>> {
     let mut archive = zip::ZipArchive::new(Cursor::new(bytes)).ok()?;
-    let names = archive.file_names().filter(|name| name.ends_with(".txt"));
-    let names: Vec<String> = names.map(str::to_owned).collect();
+    let names = archive.file_names().filter_map(Result::ok);
+    let names = names.filter(|name| name.ends_with(".txt"));
+    let names: Vec<String> = names.map(Into::into).collect();
     let [name] = names.as_slice() else {
         return None;
     };
