@@ -12,6 +12,7 @@ use tract_onnx::prelude::*;
 
 use super::ClassifyError;
 use crate::export::facts::{CROP, RESIZE, from_words};
+use crate::export::onnx::{CHECKSUM, checksum};
 use crate::photos::decode::Rgb;
 
 /// An ONNX classifier, ready to run.
@@ -49,6 +50,11 @@ impl OnnxModel {
             let number = number.filter(|number| number.is_finite());
             number.ok_or_else(|| wrong(format!("its metadata do not say {key}")))
         };
+        // Libraries that run models trust them: what is damaged does not get that far.
+        if word(CHECKSUM) != Some(checksum(&model).as_str()) {
+            let reason = "it is damaged, or was not written by posy";
+            return Err(wrong(reason.into()));
+        }
         let (mean, std) = (number("mean")?, number("std")?);
         if std <= 0.0 {
             return Err(wrong(format!("its metadata say std {std}")));
@@ -181,4 +187,60 @@ fn plan(model: &ModelProto) -> TractResult<Plan> {
         _ => None,
     };
     Ok((model.into_runnable()?, shape, classes))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::backbone::testing::small_float_network;
+    use crate::export::Facts;
+    use crate::export::onnx::onnx_bytes;
+
+    fn bytes() -> Vec<u8> {
+        let facts = Facts {
+            labels: &["one".into(), "two".into()],
+            beta: 0.75,
+            input: from_words(None, None).unwrap(),
+        };
+        onnx_bytes(&small_float_network(), &facts)
+    }
+
+    fn read(bytes: &[u8]) -> Result<OnnxModel, ClassifyError> {
+        OnnxModel::read(Path::new("net.onnx"), bytes)
+    }
+
+    fn photo() -> Rgb {
+        Rgb {
+            width: 9,
+            height: 7,
+            data: (0..9 * 7 * 3).map(|n| n as u8).collect(),
+        }
+    }
+
+    #[test]
+    fn scores_are_of_the_labels() {
+        let model = read(&bytes()).unwrap();
+        assert_eq!(model.labels(), ["one", "two"]);
+        let scores = model.scores(&photo()).unwrap();
+        assert_eq!(scores.len(), 2);
+        assert!(
+            (scores.iter().sum::<f32>() - 1.0).abs() < 1e-6,
+            "{scores:?}"
+        );
+    }
+
+    #[test]
+    fn damage_is_refused() {
+        let bytes = bytes();
+        for len in (0..bytes.len()).step_by(29) {
+            let refused = read(&bytes[..len]).unwrap_err().to_string();
+            assert!(refused.starts_with("net.onnx: "), "{refused}");
+        }
+        for index in (0..bytes.len()).step_by(3) {
+            let mut flipped = bytes.clone();
+            flipped[index] ^= 1 << (index % 8);
+            let refused = read(&flipped).unwrap_err().to_string();
+            assert!(refused.starts_with("net.onnx: "), "{refused}");
+        }
+    }
 }

@@ -52,7 +52,7 @@ mod tests {
         let photo = Rgb {
             width: 3,
             height: 2,
-            data: (0..18).map(|n| n * n % 251).collect(),
+            data: (0..18u16).map(|n| (n * n % 251) as u8).collect(),
         };
         let shape = Shape {
             height: 3,

@@ -11,7 +11,7 @@ use crate::backbone::network::{FloatNetwork, Quantisation};
 /// The bytes of an `.onnx` file: `input`, float32 `[1, 3, H, W]`; `logits` and `final_result`,
 /// float32 `[1, labels]`, the latter probabilities. The metadata has the labels, one a line, `mean`
 /// and `std` with which a pixel of 0 to 255 becomes input: `(pixel - mean) / std`, and `crop` and
-/// `resize` as `posy retrain` has them.
+/// `resize` as `posy retrain` has them, and a checksum.
 ///
 /// `network` is complete, head included (see [`super::with_float_head`]).
 pub fn onnx_bytes(network: &FloatNetwork, facts: &Facts<'_>) -> Vec<u8> {
@@ -52,12 +52,27 @@ pub(super) fn answer(
         (crop.0, crop.1.to_owned()),
         (resize.0, resize.1.to_owned()),
     ];
-    model.metadata_props = entries
-        .map(|(key, value)| StringStringEntryProto {
-            key: key.into(),
-            value,
-        })
-        .into();
+    model.metadata_props = entries.map(|(key, value)| entry(key, value)).into();
+    let checksum = checksum(model);
+    model.metadata_props.push(entry(CHECKSUM, checksum));
+}
+
+fn entry(key: &str, value: String) -> StringStringEntryProto {
+    StringStringEntryProto {
+        key: key.into(),
+        value,
+    }
+}
+
+/// Name of the entry that tells a damaged model.
+pub const CHECKSUM: &str = "checksum";
+
+/// CRC-32 of the model without the entry [`CHECKSUM`], in hexadecimal digits.
+pub fn checksum(model: &ModelProto) -> String {
+    let mut model = model.clone();
+    model.metadata_props.retain(|entry| entry.key != CHECKSUM);
+    let crc = crc::Crc::<u32>::new(&crc::CRC_32_ISO_HDLC);
+    format!("{:08x}", crc.checksum(&model.encode_to_vec()))
 }
 
 /// A node that writes `output`.

@@ -28,8 +28,11 @@ pub fn qdq_bytes(network: &IntNetwork, facts: &Facts<'_>) -> Vec<u8> {
     if let Some(first) = network.layers.first() {
         graph.input.push(value("input", first.common.input));
     }
-    graph.initializer.push(tensor("zero", &[], &[0.0]));
-    graph.initializer.push(tensor("six", &[], &[6.0]));
+    let mut activations = network.layers.iter().map(|layer| layer.common.activation);
+    if activations.any(|activation| activation == Activation::Relu6) {
+        graph.initializer.push(tensor("zero", &[], &[0.0]));
+        graph.initializer.push(tensor("six", &[], &[6.0]));
+    }
     quantised(&mut graph, "input", network.input);
     let mut at = ("input".to_owned(), network.input);
     let mut written = Vec::new();

@@ -51,8 +51,14 @@ fn hold(test: &str, name: &str, usual: usize) {
     let labels = retrained.prepared.dataset.labels.iter();
     let labels: Vec<_> = labels.map(String::as_str).collect();
     assert_eq!(said["labels"], serde_json::json!(labels));
-    assert_eq!(said["mean"].as_f64().map(f64::round), Some(128.0), "{said}");
-    assert_eq!(said["std"].as_f64().map(f64::round), Some(128.0), "{said}");
+    // A pixel less the mean, divided by the deviation, is the real number that the network reads.
+    let input = retrained.prepared.backbone.int.input;
+    let said = |name: &str| said[name].as_f64().unwrap() as f32;
+    for pixel in [0, 128, 255] {
+        let real = input.scale * (pixel - 128 - input.zero_point) as f32;
+        let by_metadata = (pixel as f32 - said("mean")) / said("std");
+        assert!((real - by_metadata).abs() < 1e-6, "{real} {by_metadata}");
+    }
 }
 
 #[test]

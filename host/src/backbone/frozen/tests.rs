@@ -1,112 +1,11 @@
 //! Graphs that posy writes come back; damaged ones are refused.
 
-use posy_shared::model::{Op, Padding, Shape};
 use prost::Message;
 
 use super::*;
-use crate::backbone::network::{Activation, Common, FloatLayer, Quantisation};
+use crate::backbone::testing::small_float_network;
 use crate::export::graph_def::graph_def_bytes;
 use crate::tensorflow::{TensorProto, Value};
-
-fn shape(side: u16, channels: u16) -> Shape {
-    Shape {
-        height: side,
-        width: side,
-        channels,
-    }
-}
-
-/// Every kind of layer, with paddings that TensorFlow has a word for and one that it has not.
-fn network() -> FloatNetwork {
-    let padding = |top, bottom| Padding {
-        top,
-        bottom,
-        left: top,
-        right: bottom,
-    };
-    let layers = [
-        (
-            Op::Conv3x3,
-            shape(8, 3),
-            shape(4, 5),
-            2,
-            padding(0, 1),
-            None,
-        ),
-        (
-            Op::Depthwise3x3,
-            shape(4, 5),
-            shape(4, 5),
-            1,
-            padding(1, 1),
-            None,
-        ),
-        (
-            Op::Pointwise,
-            shape(4, 5),
-            shape(4, 5),
-            1,
-            padding(0, 0),
-            None,
-        ),
-        (Op::Add, shape(4, 5), shape(4, 5), 1, padding(0, 0), Some(0)),
-        (
-            Op::Depthwise3x3,
-            shape(4, 5),
-            shape(2, 5),
-            2,
-            padding(1, 1),
-            None,
-        ),
-        (
-            Op::GlobalAveragePool,
-            shape(2, 5),
-            shape(1, 5),
-            1,
-            padding(0, 0),
-            None,
-        ),
-        (Op::Dense, shape(1, 5), shape(1, 2), 1, padding(0, 0), None),
-    ];
-    let layers = layers.into_iter().enumerate();
-    let layers = layers.map(|(index, (op, input, output, stride, padding, skip))| {
-        let channels = usize::from(output.channels);
-        let (weights, bias) = match op {
-            Op::Conv3x3 => (27 * channels, channels),
-            Op::Depthwise3x3 => (9 * channels, channels),
-            Op::Pointwise | Op::Dense => (5 * channels, channels),
-            Op::Add | Op::GlobalAveragePool => (0, 0),
-        };
-        let activation = match index {
-            0 | 4 => Activation::Relu6,
-            1 => Activation::Relu,
-            _ => Activation::None,
-        };
-        let number = |n: usize| ((n * 37 + index * 11) % 101) as f32 / 64.0 - 0.7;
-        FloatLayer {
-            common: Common {
-                name: String::new(),
-                op,
-                input,
-                output,
-                stride,
-                padding,
-                activation,
-                skip,
-            },
-            weights: (0..weights).map(number).collect(),
-            bias: (0..bias).map(number).collect(),
-            range: None,
-        }
-    });
-    FloatNetwork {
-        input: Quantisation {
-            scale: 1.0 / 64.0,
-            zero_point: -1,
-        },
-        layers: layers.collect(),
-    }
-}
 
 fn read_usual(bytes: &[u8]) -> Result<Frozen, FrozenError> {
     read(bytes, "input", "final_result")
@@ -114,7 +13,7 @@ fn read_usual(bytes: &[u8]) -> Result<Frozen, FrozenError> {
 
 #[test]
 fn what_is_written_is_read() {
-    let written = network();
+    let written = small_float_network();
     let mut frozen = read_usual(&graph_def_bytes(&written, 0.75)).unwrap();
     for layer in &mut frozen.network.layers {
         layer.common.name.clear();
@@ -129,7 +28,8 @@ fn what_is_written_is_read() {
 
 /// The graph after `change`, read.
 fn changed(change: impl FnOnce(&mut GraphDef)) -> Result<Frozen, FrozenError> {
-    let mut graph = GraphDef::decode(graph_def_bytes(&network(), 0.75).as_slice()).unwrap();
+    let mut graph =
+        GraphDef::decode(graph_def_bytes(&small_float_network(), 0.75).as_slice()).unwrap();
     change(&mut graph);
     read_usual(&graph.encode_to_vec())
 }
@@ -198,10 +98,14 @@ fn damage_is_named() {
         node.unwrap().op = "Elu".into();
     });
     assert_eq!(node(&operation.unwrap_err()).1, &Problem::Operation);
-    let output = read(&graph_def_bytes(&network(), 1.0), "input", "layer_6/biased");
+    let output = read(
+        &graph_def_bytes(&small_float_network(), 1.0),
+        "input",
+        "layer_6/biased",
+    );
     assert!(output.unwrap_err().to_string().contains("Softmax"));
     let input = read(
-        &graph_def_bytes(&network(), 1.0),
+        &graph_def_bytes(&small_float_network(), 1.0),
         "Placeholder",
         "final_result",
     );
@@ -211,7 +115,7 @@ fn damage_is_named() {
 /// No prefix and no flipped bit makes it panic, nor a network of other shapes than it says.
 #[test]
 fn no_bytes_make_it_panic() {
-    let bytes = graph_def_bytes(&network(), 0.75);
+    let bytes = graph_def_bytes(&small_float_network(), 0.75);
     for len in 0..bytes.len() {
         // What is cut is at the least the output, which is written last.
         read_usual(&bytes[..len.min(bytes.len() - 12)]).unwrap_err();
