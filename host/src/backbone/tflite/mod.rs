@@ -15,9 +15,11 @@
 //! | `layers.rs` | one operator, to one layer |
 //! | `graph.rs` | the list of operators, to a chain of layers |
 //! | `float.rs` | the list of operators of a float file |
+//! | `extras.rs` | what makes answers of logits: the softmax, labels, how pictures are prepared |
 
 mod cursor;
 mod error;
+mod extras;
 #[cfg(test)]
 mod fixture;
 mod float;
@@ -32,6 +34,7 @@ mod tests;
 use sha2::{Digest, Sha256};
 
 pub use error::{Problem, TfliteError};
+pub use extras::{Extras, extras};
 
 pub(crate) use layers::{same_padding, window_output};
 
