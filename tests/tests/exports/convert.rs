@@ -84,6 +84,9 @@ fn person_detection_in_and_out() {
     }
 }
 
+/// What is read and written, with which options; the exit code and what is said.
+type Case<'c> = (&'c Path, &'c str, &'c [&'c str], i32, &'c [&'c str]);
+
 #[test]
 fn refusals_say_what_to_do() {
     let test = "convert_refusals";
@@ -94,7 +97,7 @@ fn refusals_say_what_to_do() {
     let classifier = models.join("int8/vww_96_int8.tflite");
     let features = models.join("mobilenet_v1_1.0_224_quant_embedding_extractor.tflite");
     scratch.write("three.txt", "a\nb\nc\n");
-    let cases: [(&Path, &str, &[&str], i32, &[&str]); 6] = [
+    let cases: [Case<'_>; 6] = [
         (&classifier, "out.h5", &[], 2, &["out.h5", ".tflite (int8)"]),
         (
             &classifier,

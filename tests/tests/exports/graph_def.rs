@@ -1,6 +1,5 @@
 //! Frozen graphs in TensorFlow.
 
-use posy::backbone::network::FloatNetwork;
 use posy::classify::graph;
 use posy::export::{Format, with_float_head};
 use posy_tests::data;
