@@ -6,7 +6,9 @@
 mod atomic;
 pub mod backbone;
 pub mod check;
+pub mod classify;
 pub mod cli;
+pub mod convert;
 pub mod data;
 pub mod device;
 pub mod export;

@@ -60,6 +60,14 @@ impl ModelFile {
         })
     }
 
+    /// A model that was made of the file `path`.
+    pub fn made_of(path: &Path, bytes: Vec<u8>) -> Self {
+        ModelFile {
+            path: path.into(),
+            bytes,
+        }
+    }
+
     /// The bytes, unchecked.
     pub fn bytes(&self) -> &[u8] {
         &self.bytes

@@ -2,6 +2,7 @@
 
 pub mod file;
 pub mod float;
+pub mod frozen;
 pub mod load;
 pub mod network;
 pub mod tflite;

@@ -1,21 +1,26 @@
 //! `posy label-image`: the codelab's `label_image.py`, with its options and its lines.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Instant;
 
 use clap::Args;
+use posy_shared::model::Shape;
 use posy_shared::ranking::Ranking;
 
+use super::convert::read_labels;
 use super::output::{note, print_lines};
 use super::{Failure, usage};
-use crate::model_file::ModelFile;
+use crate::classify::{Classifier, Reading};
 use crate::photos::decode::Limits;
 use crate::photos::load::load;
 use crate::run::Runner;
 
 /// Labels that are printed.
 const TOP: usize = 5;
+
+/// Where the codelab keeps the labels of a graph.
+const LABELS: &str = "tf_files/retrained_labels.txt";
 
 /// Names what is in one photo, with the options of the codelab's label_image.py.
 #[derive(Debug, Args)]
@@ -27,14 +32,15 @@ pub(super) struct Arguments {
     /// The photo.
     #[arg(long, value_name = "FILE")]
     image: PathBuf,
-    /// The model that posy retrain wrote.
+    /// The model that posy retrain wrote: .pb, .posy, .onnx or .tflite.
     #[arg(
         long,
         value_name = "FILE",
         default_value = "tf_files/retrained_graph.pb"
     )]
     graph: PathBuf,
-    /// File with one label a line, to be printed in place of the model's own.
+    /// File with one label a line, to be printed in place of the model's own; a .pb file has none,
+    /// and they are looked for in tf_files/retrained_labels.txt.
     #[arg(long, value_name = "FILE")]
     labels: Option<PathBuf>,
     /// Height in pixels that the photo is resized to; the model says so itself.
@@ -43,22 +49,43 @@ pub(super) struct Arguments {
     /// Width in pixels that the photo is resized to; the model says so itself.
     #[arg(long, visible_alias = "input_width", value_name = "PIXELS")]
     input_width: Option<u32>,
-    /// Number that is taken from each pixel; the model says so itself.
+    /// Number that is taken from each pixel, 128 by default for a .pb file; other models say so
+    /// themselves.
     #[arg(long, visible_alias = "input_mean", value_name = "NUMBER")]
     input_mean: Option<f32>,
-    /// Number that each pixel is divided by; the model says so itself.
+    /// Number that each pixel is then divided by, 128 by default for a .pb file; other models say
+    /// so themselves.
     #[arg(long, visible_alias = "input_std", value_name = "NUMBER")]
     input_std: Option<f32>,
-    /// Name of the input; the model says so itself.
+    /// Name of a .pb file's input, "input" by default; other models say so themselves.
     #[arg(long, visible_alias = "input_layer", value_name = "NAME")]
     input_layer: Option<String>,
-    /// Name of the output; the model says so itself.
+    /// Name of a .pb file's output, "final_result" by default; other models say so themselves.
     #[arg(long, visible_alias = "output_layer", value_name = "NAME")]
     output_layer: Option<String>,
 }
 
 impl Arguments {
-    /// Says which options make no difference, and refuses those that cannot be followed.
+    /// How a frozen graph is read.
+    fn reading(&self) -> Result<Reading<'_>, Failure> {
+        let usual = Reading::default();
+        let reading = Reading {
+            input: self.input_layer.as_deref().unwrap_or(usual.input),
+            output: self.output_layer.as_deref().unwrap_or(usual.output),
+            mean: self.input_mean.unwrap_or(usual.mean),
+            std: self.input_std.unwrap_or(usual.std),
+        };
+        if !(reading.std.is_normal() && reading.mean.is_finite()) {
+            let (mean, std) = (reading.mean, reading.std);
+            return Err(usage(format!(
+                "--input_mean {mean} and --input_std {std} make no numbers of pixels; both are 128 \
+                 where they are left out"
+            )));
+        }
+        Ok(reading)
+    }
+
+    /// Refuses options that cannot be followed.
     fn check(&self, height: u16, width: u16) -> Result<(), Failure> {
         for (name, given, own) in [
             ("--input_height", self.input_height, height),
@@ -72,6 +99,11 @@ impl Arguments {
                 )));
             }
         }
+        Ok(())
+    }
+
+    /// Says which options make no difference to a model that says itself what they say.
+    fn note_unused(&self) {
         let unused = [
             ("--input_mean", self.input_mean.is_some()),
             ("--input_std", self.input_std.is_some()),
@@ -81,23 +113,19 @@ impl Arguments {
         for (name, _) in unused.iter().filter(|(_, given)| *given) {
             note!("{name} is not needed: the model carries what it was trained with");
         }
-        Ok(())
     }
 
-    /// The labels' names, one for each of `count` outputs.
-    fn names(&self, count: usize) -> Result<Option<Vec<String>>, Failure> {
-        let Some(path) = &self.labels else {
+    /// The names of `count` outputs in a file: the one that is named, else `usual`, if any.
+    fn names(&self, count: usize, usual: Option<&str>) -> Result<Option<Vec<String>>, Failure> {
+        let Some(path) = self.labels.as_deref().or(usual.map(Path::new)) else {
             return Ok(None);
         };
-        let shown = path.display();
-        let text = std::fs::read_to_string(path)
-            .map_err(|error| format!("{shown}: cannot be read: {error}; leave --labels out"))?;
-        let names: Vec<String> = text.lines().map(|line| line.trim_end().into()).collect();
+        let names = read_labels(path)?;
         if names.len() != count {
-            let lines = names.len();
+            let (shown, lines) = (path.display(), names.len());
             return Err(format!(
                 "{shown} has {lines} lines, and the model tells {count} labels apart; give the file \
-                 that was written with it, or leave --labels out"
+                 that was written with it (--labels; posy retrain --output_labels writes one)"
             )
             .into());
         }
@@ -106,29 +134,70 @@ impl Arguments {
 }
 
 pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
-    let file = ModelFile::open(&arguments.graph)?;
-    let runner = Runner::new(file.classifier()?);
-    let input = runner.model().input_shape();
-    arguments.check(input.height, input.width)?;
-    let names = arguments.names(runner.model().labels().count())?;
-    let photo = load(&arguments.image, &Limits::default())?;
+    let classifier = Classifier::open(&arguments.graph, &arguments.reading()?)?;
+    let photo = |input: Shape| {
+        arguments.check(input.height, input.width)?;
+        Ok::<_, Failure>(load(&arguments.image, &Limits::default())?)
+    };
+    match classifier {
+        Classifier::Engine(file) => {
+            let runner = Runner::new(file.classifier()?);
+            arguments.note_unused();
+            let photo = photo(runner.model().input_shape())?;
+            let names = arguments.names(runner.model().labels().count(), None)?;
+            let (logits, seconds) = timed(arguments, || runner.output(&photo))?;
+            let ranking = Ranking::<TOP>::new(runner.model(), &logits);
+            let lines = ranking.iter().map(|ranked| {
+                let name = names.as_ref().and_then(|names| names.get(ranked.index));
+                let name = name.map_or(ranked.label, String::as_str);
+                format!("{name} (score={})", ranked.score)
+            });
+            print(seconds, lines)
+        }
+        Classifier::Frozen(graph) => {
+            let photo = photo(graph.shape())?;
+            let names = arguments.names(graph.classes(), Some(LABELS))?;
+            let (scores, seconds) = timed(arguments, || graph.scores(&photo))?;
+            print(seconds, ranked(&names.unwrap_or_default(), &scores))
+        }
+        Classifier::Onnx(model) => {
+            arguments.note_unused();
+            let photo = photo(model.shape())?;
+            let names = arguments.names(model.labels().len(), None)?;
+            let names = names.as_deref().unwrap_or(model.labels());
+            let (scores, seconds) = timed(arguments, || model.scores(&photo))?;
+            print(seconds, ranked(names, &scores))
+        }
+    }
+}
+
+/// What `work` on the photo gives, and how many seconds it takes; an error names the photo.
+fn timed<T, E: std::fmt::Display>(
+    arguments: &Arguments,
+    work: impl FnOnce() -> Result<T, E>,
+) -> Result<(T, f64), Failure> {
     let started = Instant::now();
-    let logits = runner.output(&photo).map_err(|error| {
-        let path = arguments.image.display();
-        format!("{path}: {error}")
-    })?;
-    let seconds = started.elapsed().as_secs_f64();
-    let ranking = Ranking::<TOP>::new(runner.model(), &logits);
+    let done = work().map_err(|error| format!("{}: {error}", arguments.image.display()))?;
+    Ok((done, started.elapsed().as_secs_f64()))
+}
+
+/// The lines of the likeliest labels; those with equal scores keep their order.
+fn ranked(names: &[String], scores: &[f32]) -> impl Iterator<Item = String> {
+    let mut pairs: Vec<(&String, f32)> = names.iter().zip(scores.iter().copied()).collect();
+    pairs.sort_by(|(_, a), (_, b)| b.total_cmp(a));
+    let line = |(name, score): (&String, f32)| format!("{name} (score={score:.5})");
+    let lines: Vec<String> = pairs.into_iter().take(TOP).map(line).collect();
+    lines.into_iter()
+}
+
+/// Prints what `label_image.py` prints.
+fn print(seconds: f64, ranked: impl Iterator<Item = String>) -> Result<ExitCode, Failure> {
     let mut lines = vec![
         String::new(),
         format!("Evaluation time (1-image): {seconds:.3}s"),
         String::new(),
     ];
-    lines.extend(ranking.iter().map(|ranked| {
-        let name = names.as_ref().and_then(|names| names.get(ranked.index));
-        let name = name.map_or(ranked.label, String::as_str);
-        format!("{name} (score={})", ranked.score)
-    }));
+    lines.extend(ranked);
     print_lines(&lines)?;
     Ok(ExitCode::SUCCESS)
 }

@@ -5,6 +5,7 @@
 
 mod check;
 mod compare;
+mod convert;
 mod fit;
 mod flash;
 mod inspect;
@@ -50,6 +51,7 @@ enum Command {
     Retrain(Box<retrain::Arguments>),
     Check(check::Arguments),
     Compare(compare::Arguments),
+    Convert(convert::Arguments),
     Label(label::Arguments),
     Inspect(inspect::Arguments),
     LabelImage(label_image::Arguments),
@@ -80,6 +82,7 @@ pub fn main() -> ExitCode {
         Command::Retrain(arguments) => retrain::run(&arguments),
         Command::Check(arguments) => check::run(&arguments),
         Command::Compare(arguments) => compare::run(&arguments),
+        Command::Convert(arguments) => convert::run(&arguments),
         Command::Label(arguments) => label::run(&arguments),
         Command::Inspect(arguments) => inspect::run(&arguments),
         Command::LabelImage(arguments) => label_image::run(&arguments),

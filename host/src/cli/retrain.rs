@@ -21,7 +21,7 @@ use crate::atomic;
 use crate::backbone::load::Backbone;
 use crate::backbone::zoo::Architecture;
 use crate::data::{cache_dir, in_data_dir};
-use crate::export::Kind;
+use crate::export::Format;
 use crate::features::progress::Bar;
 use crate::head::sgd::Batch;
 use crate::head::{HeadError, logistic, sgd};
@@ -62,6 +62,10 @@ pub(super) struct Arguments {
         default_value = "flowers.posy"
     )]
     output_graph: PathBuf,
+    /// Write an .onnx file in int8 (QuantizeLinear and DequantizeLinear), with the numbers that a
+    /// board has; .posy and .tflite are in int8 anyway.
+    #[arg(long)]
+    int8: bool,
     /// Where to write the labels, one a line, if they are wanted by themselves.
     #[arg(long, alias = "output_labels", value_name = "FILE")]
     output_labels: Option<PathBuf>,
@@ -312,7 +316,7 @@ impl Arguments {
 }
 
 pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
-    let kind = Kind::of(&arguments.output_graph).map_err(usage)?;
+    let format = Format::of(&arguments.output_graph, arguments.int8).map_err(usage)?;
     let trainer = arguments.trainer().map_err(usage)?;
     let tested = arguments.tested().map_err(usage)?;
     let rule = match arguments.split {
@@ -375,14 +379,19 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     )?;
     arguments.answers.check(&outcome)?;
 
-    let bytes = file(&prepared, &outcome, kind)?;
+    let bytes = file(&prepared, &outcome, format)?;
     write(&arguments.output_graph, &bytes)?;
     outcome.split.write(&split_path)?;
     let model_name = arguments.output_graph.to_string_lossy();
     let record_path = Record::path_beside(&arguments.output_graph);
     record(&prepared, &outcome, &model_name)?.write(&record_path)?;
     if let Some(path) = &arguments.output_labels {
-        let lines: String = prepared.dataset.labels[..prepared.known_labels()]
+        // A board has a verdict of its own; other files have a number for what is none of the labels.
+        let count = match format {
+            Format::Posy => prepared.known_labels(),
+            _ => prepared.dataset.labels.len(),
+        };
+        let lines: String = prepared.dataset.labels[..count]
             .iter()
             .flat_map(|label| [label, "\n"])
             .collect();
@@ -397,16 +406,15 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     );
     let cache = settings.cache.as_deref();
     let judgement = watching.finish(&prepared, &outcome, &arguments.output_graph, cache)?;
-    match kind {
-        Kind::Posy => note!(
+    match format {
+        Format::Posy => note!(
             "next: posy label --model {} PHOTO...",
             arguments.output_graph.display()
         ),
-        Kind::GraphDef => note!(
+        _ => note!(
             "next: posy label-image --graph {} --image PHOTO",
             arguments.output_graph.display()
         ),
-        Kind::Onnx | Kind::Tflite => {}
     }
     if arguments.json {
         let mut json = as_json(&prepared, &outcome, &judgement, &arguments.output_graph);

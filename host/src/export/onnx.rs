@@ -1,69 +1,105 @@
-//! A complete float network as an ONNX model.
+//! A complete float network as an ONNX model, and what every classifier in ONNX ends in.
 
 use prost::Message;
 use tract_onnx::pb::attribute_proto::AttributeType;
-use tract_onnx::pb::{AttributeProto, NodeProto, StringStringEntryProto, ValueInfoProto};
+use tract_onnx::pb::{AttributeProto, ModelProto, NodeProto, StringStringEntryProto};
 
+use super::facts::{Facts, in_words};
 use crate::backbone::float::onnx::{Outputs, onnx_model, tensor, vector};
 use crate::backbone::network::{FloatNetwork, Quantisation};
 
 /// The bytes of an `.onnx` file: `input`, float32 `[1, 3, H, W]`; `logits` and `final_result`,
-/// float32 `[1, labels]`, the latter probabilities. The metadata has the labels, one a line, and
-/// `mean` and `std` with which a pixel of 0 to 255 becomes input: `(pixel - mean) / std`.
+/// float32 `[1, labels]`, the latter probabilities. The metadata has the labels, one a line, `mean`
+/// and `std` with which a pixel of 0 to 255 becomes input: `(pixel - mean) / std`, and `crop` and
+/// `resize` as `posy retrain` has them, and a checksum.
 ///
-/// `network` is complete, head included (see [`super::with_float_head`]); `beta` is what the softmax
-/// multiplies logits by.
-pub fn onnx_bytes(network: &FloatNetwork, labels: &[String], beta: f32) -> Vec<u8> {
+/// `network` is complete, head included (see [`super::with_float_head`]).
+pub fn onnx_bytes(network: &FloatNetwork, facts: &Facts<'_>) -> Vec<u8> {
     let mut model = onnx_model(network, Outputs::Last);
+    let last = model.graph.as_mut().and_then(|graph| graph.output.pop());
+    let written = last.map(|value| value.name).unwrap_or_default();
+    answer(&mut model, &written, network.input, facts);
+    model.encode_to_vec()
+}
+
+/// Appends what makes probabilities of the last layer's `written`, and the metadata.
+pub(super) fn answer(
+    model: &mut ModelProto,
+    written: &str,
+    input: Quantisation,
+    facts: &Facts<'_>,
+) {
+    let Facts { labels, beta, .. } = *facts;
     if let Some(graph) = &mut model.graph {
-        let last = graph.output.pop();
-        let written = last
-            .map(|value: ValueInfoProto| value.name)
-            .unwrap_or_default();
-        graph.node.push(node("Flatten", &[&written], "logits", 1));
-        let mut scaled = "logits".to_owned();
+        graph.node.push(along(1, "Flatten", written, "logits"));
+        let mut scaled = "logits";
         if beta != 1.0 {
             graph.initializer.push(tensor("beta", &[], &[beta]));
-            scaled = "calibrated_logits".into();
-            let mut multiplied = node("Mul", &["logits", "beta"], &scaled, 0);
-            multiplied.attribute.clear();
-            graph.node.push(multiplied);
+            scaled = "calibrated_logits";
+            graph.node.push(node("Mul", &["logits", "beta"], scaled));
         }
-        graph
-            .node
-            .push(node("Softmax", &[&scaled], "final_result", 1));
+        graph.node.push(along(1, "Softmax", scaled, "final_result"));
         for name in ["final_result", "logits"] {
             graph.output.push(vector(name, labels.len()));
         }
     }
-    let Quantisation { scale, zero_point } = network.input;
+    let Quantisation { scale, zero_point } = input;
+    let [crop, resize] = in_words(&facts.input);
     let entries = [
         ("labels", labels.join("\n")),
         ("mean", (128 + zero_point).to_string()),
         ("std", (1.0 / scale).to_string()),
+        (crop.0, crop.1.to_owned()),
+        (resize.0, resize.1.to_owned()),
     ];
-    model.metadata_props = entries
-        .map(|(key, value)| StringStringEntryProto {
-            key: key.into(),
-            value,
-        })
-        .into();
-    model.encode_to_vec()
+    model.metadata_props = entries.map(|(key, value)| entry(key, value)).into();
+    let checksum = checksum(model);
+    model.metadata_props.push(entry(CHECKSUM, checksum));
 }
 
-/// A node with the attribute `axis`.
-fn node(op: &str, inputs: &[&str], output: &str, axis: i64) -> NodeProto {
+fn entry(key: &str, value: String) -> StringStringEntryProto {
+    StringStringEntryProto {
+        key: key.into(),
+        value,
+    }
+}
+
+/// Name of the entry that tells a damaged model.
+pub const CHECKSUM: &str = "checksum";
+
+/// CRC-32 of the model without the entry [`CHECKSUM`], in hexadecimal digits.
+pub fn checksum(model: &ModelProto) -> String {
+    let mut model = model.clone();
+    model.metadata_props.retain(|entry| entry.key != CHECKSUM);
+    let crc = crc::Crc::<u32>::new(&crc::CRC_32_ISO_HDLC);
+    format!("{:08x}", crc.checksum(&model.encode_to_vec()))
+}
+
+/// A node that writes `output`.
+pub(super) fn node(op: &str, inputs: &[&str], output: &str) -> NodeProto {
     NodeProto {
         name: format!("{output}_node"),
         op_type: op.into(),
         input: inputs.iter().map(|input| (*input).to_owned()).collect(),
         output: vec![output.into()],
-        attribute: vec![AttributeProto {
-            name: "axis".into(),
-            r#type: AttributeType::Int.into(),
-            i: axis,
-            ..AttributeProto::default()
-        }],
         ..NodeProto::default()
+    }
+}
+
+/// A node with the attribute `axis`.
+fn along(axis: i64, op: &str, input: &str, output: &str) -> NodeProto {
+    NodeProto {
+        attribute: vec![axis_of(axis)],
+        ..node(op, &[input], output)
+    }
+}
+
+/// The attribute `axis`.
+pub(super) fn axis_of(axis: i64) -> AttributeProto {
+    AttributeProto {
+        name: "axis".into(),
+        r#type: AttributeType::Int.into(),
+        i: axis,
+        ..AttributeProto::default()
     }
 }

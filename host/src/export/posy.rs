@@ -193,7 +193,7 @@ fn write_model(
         pixel_table: None,
         labels: heading.labels.clone(),
         verdict: Verdict {
-            beta: softmax_beta(logit_scale / heading.answering.temperature),
+            beta: softmax_beta(logit_scale, 1.0 / heading.answering.temperature),
             unknown_below: heading.answering.unknown_below,
             unknown_logit: heading.answering.unknown_logit,
             acceptance: None,
@@ -205,12 +205,14 @@ fn write_model(
 }
 
 /// Scale of the logits as the integer softmax wants it: TFLite's `PreprocessSoftmaxScaling` and
-/// `CalculateInputRadius` (`kernels/internal/quantization_util`), with 5 integer bits and beta 1.
-pub fn softmax_beta(logit_scale: f32) -> Beta {
+/// `CalculateInputRadius` (`kernels/internal/quantization_util`), with 5 integer bits. The softmax
+/// multiplies logits by `beta`.
+pub fn softmax_beta(logit_scale: f32, beta: f32) -> Beta {
     const INTEGER_BITS: u32 = 5;
     let fraction = f64::from(1_u32 << (31 - INTEGER_BITS));
     let greatest = f64::from(i32::MAX);
-    let beta = quantise_multiplier((f64::from(logit_scale) * fraction).clamp(1.0, greatest));
+    let scale = f64::from(beta) * f64::from(logit_scale);
+    let beta = quantise_multiplier((scale * fraction).clamp(1.0, greatest));
     let radius = f64::from((1_u32 << INTEGER_BITS) - 1) * fraction / 2_f64.powi(beta.shift);
     Beta {
         multiplier: beta.multiplier,

@@ -72,17 +72,22 @@ pub fn quantise_multiplier(factor: f64) -> Multiplier {
 /// convolution of uint8 does the same. A layer that is [`Op::Dense`] and has one scale is
 /// therefore taken for such a one.
 pub fn effective_scales(input: Quantisation, layer: &IntLayer) -> Vec<f64> {
-    let scales = &layer.weight_scales;
-    let one_scale = scales.windows(2).all(|pair| pair[0] == pair[1]);
-    let single = layer.common.op == Op::Dense && one_scale;
+    let single = is_fully_connected(layer);
     let product = |weight: f32| match single {
         true => f64::from(input.scale * weight),
         false => f64::from(input.scale) * f64::from(weight),
     };
+    let scales = layer.weight_scales.iter();
     scales
-        .iter()
         .map(|weight| product(*weight) / f64::from(layer.output.scale))
         .collect()
+}
+
+/// Whether TensorFlow Lite computes a layer as a fully connected one with one scale for all weights;
+/// see [`effective_scales`].
+pub fn is_fully_connected(layer: &IntLayer) -> bool {
+    let scales = &layer.weight_scales;
+    layer.common.op == Op::Dense && scales.windows(2).all(|pair| pair[0] == pair[1])
 }
 
 /// Least and greatest output that an activation leaves.

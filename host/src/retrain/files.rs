@@ -4,18 +4,27 @@ use super::{Outcome, Prepared, RetrainError};
 use crate::backbone::network::FloatNetwork;
 use crate::export::graph_def::graph_def_bytes;
 use crate::export::onnx::onnx_bytes;
+use crate::export::qdq::qdq_bytes;
 use crate::export::tflite::tflite_bytes;
-use crate::export::{Kind, with_float_head, with_int_head};
+use crate::export::{Facts, Format, with_float_head, with_int_head};
 
-/// The bytes of the file of this kind. The float kinds have the float network's own head where it
-/// ran, else the head that the int8 one was quantised from. Of an adjusted network they have the real
-/// values, and its head.
+/// The bytes of the file of this format. The float formats have the float network's own head where
+/// it ran, else the head that the int8 one was quantised from. Of an adjusted network they have the
+/// real values, and its head.
 ///
 /// # Errors
 /// [`RetrainError::Export`].
-pub fn file(prepared: &Prepared, outcome: &Outcome, kind: Kind) -> Result<Vec<u8>, RetrainError> {
+pub fn file(
+    prepared: &Prepared,
+    outcome: &Outcome,
+    format: Format,
+) -> Result<Vec<u8>, RetrainError> {
     let heads = &outcome.heads;
-    let labels = &prepared.dataset.labels;
+    let facts = Facts {
+        labels: &prepared.dataset.labels,
+        beta: heads.beta,
+        input: prepared.input,
+    };
     let float = || match &outcome.adjusted {
         Some(adjusted) => with_float_head(&FloatNetwork::from(&adjusted.network), &heads.real),
         None => {
@@ -23,13 +32,12 @@ pub fn file(prepared: &Prepared, outcome: &Outcome, kind: Kind) -> Result<Vec<u8
             with_float_head(&FloatNetwork::from(&prepared.backbone.trained), head)
         }
     };
-    Ok(match kind {
-        Kind::Posy => outcome.model.clone(),
-        Kind::Tflite => {
-            let network = with_int_head(outcome.seen(prepared).int, &heads.int)?;
-            tflite_bytes(&network, labels, heads.beta)
-        }
-        Kind::Onnx => onnx_bytes(&float()?, labels, heads.beta),
-        Kind::GraphDef => graph_def_bytes(&float()?, heads.beta),
+    let int8 = || with_int_head(outcome.seen(prepared).int, &heads.int);
+    Ok(match format {
+        Format::Posy => outcome.model.clone(),
+        Format::Tflite => tflite_bytes(&int8()?, &facts),
+        Format::Onnx => onnx_bytes(&float()?, &facts),
+        Format::OnnxInt8 => qdq_bytes(&int8()?, &facts),
+        Format::GraphDef => graph_def_bytes(&float()?, heads.beta),
     })
 }

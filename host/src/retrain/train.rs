@@ -337,7 +337,7 @@ pub fn train_with(
             Ok::<_, RetrainError>(loss)
         })
         .transpose()?;
-    let plain = softmax_beta(head.output.scale);
+    let plain = softmax_beta(head.output.scale, 1.0);
     let verdict = verdict::report(
         &model,
         decision,

@@ -48,6 +48,11 @@ pub fn onnx_model(network: &FloatNetwork, outputs: Outputs) -> ModelProto {
                 .push(value(&written_by(index), layer.common.output));
         }
     }
+    model(graph)
+}
+
+/// The model that has this graph.
+pub(crate) fn model(graph: GraphProto) -> ModelProto {
     ModelProto {
         ir_version: IR_VERSION,
         opset_import: vec![OperatorSetIdProto {
@@ -91,7 +96,8 @@ fn add_layer(graph: &mut GraphProto, index: usize, layer: &FloatLayer) {
         Op::Conv3x3 | Op::Depthwise3x3 | Op::Pointwise | Op::Dense => {
             node.op_type = "Conv".into();
             let (weights, bias) = (format!("{output}_weights"), format!("{output}_bias"));
-            graph.initializer.push(kernel(&weights, layer));
+            let (extents, numbers) = kernel(common, &layer.weights);
+            graph.initializer.push(tensor(&weights, &extents, &numbers));
             graph
                 .initializer
                 .push(tensor(&bias, &[layer.bias.len()], &layer.bias));
@@ -122,29 +128,27 @@ fn add_layer(graph: &mut GraphProto, index: usize, layer: &FloatLayer) {
     });
 }
 
-/// Weights in ONNX's order, `[O, I, H, W]`; depthwise `[C, 1, H, W]`.
-fn kernel(name: &str, layer: &FloatLayer) -> TensorProto {
-    let (inputs, outputs) = (
-        usize::from(layer.common.input.channels),
-        usize::from(layer.common.output.channels),
-    );
-    match layer.common.op {
+/// Weights in ONNX's order, `[O, I, H, W]`; depthwise `[C, 1, H, W]`: extents and numbers.
+pub(crate) fn kernel<T: Copy>(common: &Common, weights: &[T]) -> ([usize; 4], Vec<T>) {
+    let [inputs, outputs] = [common.input, common.output].map(|s| usize::from(s.channels));
+    match common.op {
         Op::Conv3x3 => {
             let taps = 9;
-            let mut weights = Vec::with_capacity(layer.weights.len());
-            for channel in layer.weights.chunks_exact((taps * inputs).max(1)) {
+            let mut ordered = Vec::with_capacity(weights.len());
+            for channel in weights.chunks_exact((taps * inputs).max(1)) {
                 for input in 0..inputs {
-                    weights.extend((0..taps).map(|tap| channel[tap * inputs + input]));
+                    ordered.extend((0..taps).map(|tap| channel[tap * inputs + input]));
                 }
             }
-            tensor(name, &[outputs, inputs, 3, 3], &weights)
+            ([outputs, inputs, 3, 3], ordered)
         }
-        Op::Depthwise3x3 => tensor(name, &[outputs, 1, 3, 3], &layer.weights),
-        _ => tensor(name, &[outputs, inputs, 1, 1], &layer.weights),
+        Op::Depthwise3x3 => ([outputs, 1, 3, 3], weights.to_vec()),
+        _ => ([outputs, inputs, 1, 1], weights.to_vec()),
     }
 }
 
-fn convolution(common: &Common) -> Vec<AttributeProto> {
+/// The attributes of a convolution.
+pub(crate) fn convolution(common: &Common) -> Vec<AttributeProto> {
     let Padding {
         top,
         bottom,
@@ -169,6 +173,7 @@ fn convolution(common: &Common) -> Vec<AttributeProto> {
     ]
 }
 
+/// An attribute of whole numbers.
 fn integers(name: &str, values: &[i64]) -> AttributeProto {
     AttributeProto {
         name: name.into(),
@@ -189,7 +194,8 @@ pub(crate) fn tensor(name: &str, dims: &[usize], values: &[f32]) -> TensorProto 
     }
 }
 
-fn value(name: &str, shape: Shape) -> ValueInfoProto {
+/// A value of float32 `[1, C, H, W]`.
+pub(crate) fn value(name: &str, shape: Shape) -> ValueInfoProto {
     let extents = [1, shape.channels, shape.height, shape.width];
     described(name, &extents.map(i64::from))
 }

@@ -389,7 +389,7 @@ pub(crate) fn same_padding(input: Shape, kernel: u16, stride: u8) -> Padding {
 
 /// Shape that windows of `kernel` x `kernel` write; `None` if the kernel does not fit or the
 /// shape is too large.
-fn window_output(
+pub(crate) fn window_output(
     input: Shape,
     kernel: u16,
     stride: u8,

@@ -13,9 +13,11 @@
 //! | `tensors.rs` | maps, weights and constants |
 //! | `layers.rs` | one operator, to one layer |
 //! | `graph.rs` | the list of operators, to a chain of layers |
+//! | `extras.rs` | what makes answers of logits: the softmax, labels, how pictures are prepared |
 
 mod cursor;
 mod error;
+mod extras;
 #[cfg(test)]
 mod fixture;
 mod graph;
@@ -29,8 +31,9 @@ mod tests;
 use sha2::{Digest, Sha256};
 
 pub use error::{Problem, TfliteError};
+pub use extras::{Extras, extras};
 
-pub(crate) use layers::same_padding;
+pub(crate) use layers::{same_padding, window_output};
 
 use super::network::TrainedNetwork;
 use schema::{IDENTIFIER, Model};

@@ -14,6 +14,13 @@ pub(super) struct Model<'a> {
     pub(super) codes: Vec<Code<'a>>,
     pub(super) graphs: Vec<Graph<'a>>,
     pub(super) buffers: Vec<Buffer<'a>>,
+    pub(super) entries: Vec<Entry<'a>>,
+}
+
+/// Table `Metadata`: a buffer under a name.
+pub(super) struct Entry<'a> {
+    pub(super) name: Vector<'a, u8>,
+    pub(super) buffer: u32,
 }
 
 /// Table `OperatorCode`.
@@ -84,6 +91,8 @@ pub(super) enum Options {
     FullyConnected { activation: i8, weights_format: i8 },
     /// `AddOptions`.
     Add { activation: i8 },
+    /// `SoftmaxOptions`.
+    Softmax { beta: f32 },
     /// Any other, or none.
     Other,
 }
@@ -94,12 +103,23 @@ impl<'a> Model<'a> {
         let limits = limits(bytes.len());
         let mut cursor = Cursor::new(&limits, bytes);
         let root = cursor.follow(0)?;
-        let [version, codes, graphs, buffers] = cursor.fields(root, [0, 1, 2, 4])?;
+        let [version, codes, graphs, buffers, entries] = cursor.fields(root, [0, 1, 2, 4, 6])?;
         Ok(Self {
             version: cursor.number(version, 0)?,
             codes: cursor.tables(codes, Code::read)?,
             graphs: cursor.tables(graphs, Graph::read)?,
             buffers: cursor.tables(buffers, Buffer::read)?,
+            entries: cursor.tables(entries, Entry::read)?,
+        })
+    }
+}
+
+impl<'a> Entry<'a> {
+    fn read(cursor: &mut Cursor<'_, 'a>, table: usize) -> Verified<Self> {
+        let [name, buffer] = cursor.fields(table, [0, 1])?;
+        Ok(Self {
+            name: cursor.vector(name)?,
+            buffer: cursor.number(buffer, 0)?,
         })
     }
 }
@@ -214,6 +234,12 @@ impl Options {
                 Self::FullyConnected {
                     activation: cursor.number(activation, 0)?,
                     weights_format: cursor.number(weights_format, 0)?,
+                }
+            }
+            9 => {
+                let [beta] = cursor.fields(table, [0])?;
+                Self::Softmax {
+                    beta: cursor.number(beta, 0.0)?,
                 }
             }
             11 => {

@@ -8,23 +8,33 @@
 //!
 //! Every layer computes what posy's engine computes, byte for byte, in TensorFlow Lite's reference
 //! kernels. The head is a 1 x 1 convolution, as in Google's own MobileNets, because every version
-//! of the interpreter has that per channel.
+//! of the interpreter has that per channel; with one scale for all weights it is fully connected.
 
 mod metadata;
 mod operators;
 mod tables;
 
+use super::facts::{Facts, in_words};
 use crate::backbone::network::IntNetwork;
+
+/// Name of the metadata that says how pictures become the input: lines of a name and a word, see
+/// [`from_words`](super::facts::from_words).
+pub const PICTURES: &str = "posy_pictures";
 
 /// The bytes of a `.tflite` file: int8 `[1, H, W, 3]` in, int8 probabilities `[1, labels]` out, in
 /// units of 1/256 less 128. The tensor before these, `logits`, has what posy calls logits.
 ///
-/// `network` is complete, head included (see [`super::with_int_head`]). `beta` is what the softmax
-/// multiplies logits by.
-pub fn tflite_bytes(network: &IntNetwork, labels: &[String], beta: f32) -> Vec<u8> {
-    let file = operators::file(network, beta);
-    let metadata = metadata::bytes(network.input);
-    let mut bytes = file.bytes("posy", &metadata);
-    metadata::append_labels(&mut bytes, labels);
+/// `network` is complete, head included (see [`super::with_int_head`]).
+pub fn tflite_bytes(network: &IntNetwork, facts: &Facts<'_>) -> Vec<u8> {
+    let file = operators::file(network, facts.beta);
+    let words = in_words(&facts.input);
+    let words = words.iter().map(|(name, word)| format!("{name} {word}\n"));
+    let words: String = words.collect();
+    let entries = [
+        ("TFLITE_METADATA", metadata::bytes(network.input)),
+        (PICTURES, words.into_bytes()),
+    ];
+    let mut bytes = file.bytes("posy", &entries);
+    metadata::append_labels(&mut bytes, facts.labels);
     bytes
 }

@@ -5,12 +5,14 @@ use posy_shared::model::{Op, Padding, Shape};
 use super::tables::{Field, File, INT8, INT32, Operator, Tensor};
 use crate::backbone::network::{Activation, Common, IntLayer, IntNetwork, Quantisation};
 use crate::backbone::tflite::same_padding;
+use crate::quantise::multiplier::is_fully_connected;
 
 /// Numbers in `BuiltinOperator`, and the first version of each that takes int8 as posy means it.
 const ADD: (i8, i32) = (0, 2);
 const AVERAGE_POOL_2D: (i8, i32) = (1, 2);
 const CONV_2D: (i8, i32) = (3, 3);
 const DEPTHWISE_CONV_2D: (i8, i32) = (4, 3);
+const FULLY_CONNECTED: (i8, i32) = (9, 4);
 const RESHAPE: (i8, i32) = (22, 1);
 const SOFTMAX: (i8, i32) = (25, 2);
 const PAD: (i8, i32) = (34, 2);
@@ -88,15 +90,18 @@ fn add_layer(
 ) -> Place {
     let common = &layer.common;
     let name = format!("layer_{index}");
-    let to = Place {
-        tensor: file.tensor(map(&name, common.output, layer.output)),
-        quantisation: layer.output,
-    };
     let activation = Field::Byte(match common.activation {
         Activation::None => 0,
         Activation::Relu => 1,
         Activation::Relu6 => 3,
     });
+    if is_fully_connected(layer) {
+        return fully_connected(file, &name, layer, from, activation);
+    }
+    let to = Place {
+        tensor: file.tensor(map(&name, common.output, layer.output)),
+        quantisation: layer.output,
+    };
     let stride = || Field::Int(common.stride.into());
     let operator = match common.op {
         Op::Add => Operator {
@@ -145,6 +150,44 @@ fn add_layer(
         }
     };
     file.operators.push(operator);
+    to
+}
+
+/// Adds a dense layer that has one scale for all weights, whose multiplier TensorFlow Lite computes
+/// in another precision than a convolution's.
+fn fully_connected(
+    file: &mut File,
+    name: &str,
+    layer: &IntLayer,
+    from: Place,
+    activation: Field,
+) -> Place {
+    let [inputs, outputs] =
+        [layer.common.input, layer.common.output].map(|s| i32::from(s.channels));
+    let one = layer.weight_scales.len().min(1);
+    let one_scale = |tensor: Tensor| Tensor {
+        scales: tensor.scales[..one].into(),
+        zero_points: vec![0; one],
+        ..tensor
+    };
+    let weights = file.tensor(Tensor {
+        shape: vec![outputs, inputs],
+        ..one_scale(kernel(name, layer))
+    });
+    let bias = file.tensor(one_scale(bias(name, layer, from.quantisation)));
+    let to = Place {
+        tensor: file.tensor(Tensor {
+            shape: vec![1, outputs],
+            ..map(name, layer.common.output, layer.output)
+        }),
+        quantisation: layer.output,
+    };
+    file.operators.push(Operator {
+        code: FULLY_CONNECTED,
+        inputs: vec![from.tensor, weights, bias],
+        output: to.tensor,
+        options: (8, vec![(0, activation)]),
+    });
     to
 }
 

@@ -62,8 +62,8 @@ impl File {
         self.tensors.len() as i32 - 1
     }
 
-    /// The file's bytes, with `metadata` under the name that TensorFlow Lite's tools look for.
-    pub(super) fn bytes(&self, description: &str, metadata: &[u8]) -> Vec<u8> {
+    /// The file's bytes, with `metadata`: names and contents.
+    pub(super) fn bytes(&self, description: &str, metadata: &[(&str, Vec<u8>)]) -> Vec<u8> {
         let mut fbb = FlatBufferBuilder::new();
         // The first buffer is empty: tensors without numbers point at it.
         let mut buffers = vec![buffer(&mut fbb, &[])];
@@ -76,8 +76,12 @@ impl File {
             }
             tensors.push(tensor.table(&mut fbb, index));
         }
-        let metadata_buffer = buffers.len() as u32;
-        buffers.push(buffer(&mut fbb, metadata));
+        let mut entries = Vec::new();
+        for (name, content) in metadata {
+            let index = buffers.len() as u32;
+            buffers.push(buffer(&mut fbb, content));
+            entries.push(metadata_table(&mut fbb, name, index));
+        }
 
         let mut known: Vec<(i8, i32)> = Vec::new();
         let mut operators = Vec::new();
@@ -94,13 +98,12 @@ impl File {
             .map(|code| code_table(&mut fbb, *code))
             .collect();
         let graph = self.graph(&mut fbb, &tensors, &operators);
-        let entry = metadata_table(&mut fbb, metadata_buffer);
 
         let codes = fbb.create_vector(&codes);
         let graphs = fbb.create_vector(&[graph]);
         let description = fbb.create_string(description);
         let buffers = fbb.create_vector(&buffers);
-        let entries = fbb.create_vector(&[entry]);
+        let entries = fbb.create_vector(&entries);
         let start = fbb.start_table();
         fbb.push_slot_always::<u32>(slot(0), 3);
         fbb.push_slot_always(slot(1), codes);
@@ -228,8 +231,8 @@ fn code_table(fbb: &mut FlatBufferBuilder<'_>, (builtin, version): (i8, i32)) ->
 }
 
 /// Table `Metadata`.
-fn metadata_table(fbb: &mut FlatBufferBuilder<'_>, buffer: u32) -> Offset {
-    let name = fbb.create_string("TFLITE_METADATA");
+fn metadata_table(fbb: &mut FlatBufferBuilder<'_>, name: &str, buffer: u32) -> Offset {
+    let name = fbb.create_string(name);
     let start = fbb.start_table();
     fbb.push_slot_always(slot(0), name);
     fbb.push_slot::<u32>(slot(1), buffer, 0);

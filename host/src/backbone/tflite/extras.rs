@@ -1,0 +1,64 @@
+//! What a `.tflite` file says besides its layers.
+
+use std::io::{Cursor, Read};
+
+use super::error::TfliteError;
+use super::is_tflite;
+use super::schema::{Model, Options};
+
+/// Bytes that a list of labels may have.
+const MAX_LABELS_LEN: u64 = 1 << 20;
+
+/// What a file says besides its layers.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Extras {
+    /// What its softmax multiplies logits by; none where it has no softmax.
+    pub beta: Option<f32>,
+    /// The lines of the one text file in the archive behind it, where labels are kept for phones.
+    pub labels: Option<Vec<String>>,
+    /// The texts among its metadata, by their names.
+    pub texts: Vec<(String, String)>,
+}
+
+/// Reads what the file says besides its layers.
+///
+/// # Errors
+/// [`TfliteError`], where the flatbuffer is damaged.
+pub fn extras(bytes: &[u8]) -> Result<Extras, TfliteError> {
+    if !is_tflite(bytes) {
+        return Err(TfliteError::NotTflite);
+    }
+    let model = Model::read(bytes)?;
+    let operators = model.graphs.iter().flat_map(|graph| &graph.operators);
+    let beta = operators
+        .filter_map(|operator| match operator.options {
+            Options::Softmax { beta } => Some(beta),
+            _ => None,
+        })
+        .next_back();
+    let text = |bytes: &[u8]| std::str::from_utf8(bytes).map(str::to_owned).ok();
+    let texts = model.entries.iter().filter_map(|entry| {
+        let buffer = model.buffers.get(entry.buffer as usize)?;
+        Some((text(entry.name.bytes())?, text(buffer.data.bytes())?))
+    });
+    Ok(Extras {
+        beta,
+        labels: labels(bytes),
+        texts: texts.collect(),
+    })
+}
+
+/// The lines of the one text file in the archive behind a flatbuffer.
+fn labels(bytes: &[u8]) -> Option<Vec<String>> {
+    let mut archive = zip::ZipArchive::new(Cursor::new(bytes)).ok()?;
+    let names = archive.file_names().filter_map(Result::ok);
+    let names = names.filter(|name| name.ends_with(".txt"));
+    let names: Vec<String> = names.map(Into::into).collect();
+    let [name] = names.as_slice() else {
+        return None;
+    };
+    let mut text = String::new();
+    let file = archive.by_name(name).ok()?;
+    file.take(MAX_LABELS_LEN).read_to_string(&mut text).ok()?;
+    Some(text.lines().map(|line| line.trim_end().into()).collect())
+}

@@ -1,0 +1,104 @@
+//! Runs frozen TensorFlow graphs as the codelab's `label_image.py` does.
+
+use std::path::{Path, PathBuf};
+
+use posy_shared::model::Shape;
+
+use super::pixels::bilinear;
+use super::{ClassifyError, Reading};
+use crate::backbone::float::FloatRunner;
+use crate::backbone::frozen::{self, Frozen};
+use crate::photos::decode::Rgb;
+
+/// A frozen graph, ready to run. It does not carry its labels.
+#[derive(Clone, Debug)]
+pub struct FrozenGraph {
+    path: PathBuf,
+    runner: FloatRunner,
+    shape: Shape,
+    classes: usize,
+    /// Pixels become what the first layer reads: multiplied, then shifted.
+    factor: f32,
+    shift: f32,
+    beta: f32,
+}
+
+impl FrozenGraph {
+    /// Reads the graph in `bytes`, the content of `path`.
+    ///
+    /// # Errors
+    /// [`ClassifyError::Frozen`], [`ClassifyError::Float`].
+    pub fn read(path: &Path, bytes: &[u8], reading: &Reading<'_>) -> Result<Self, ClassifyError> {
+        let graph = frozen::read(bytes, reading.input, reading.output);
+        let Frozen {
+            network,
+            scale,
+            offset,
+            beta,
+        } = graph.map_err(|source| ClassifyError::Frozen {
+            path: path.into(),
+            source,
+        })?;
+        let runner = FloatRunner::new(&network).map_err(|source| ClassifyError::Float {
+            path: path.into(),
+            source,
+        })?;
+        let common = |layer: &crate::backbone::network::FloatLayer| layer.common.clone();
+        let (first, last) = (network.layers.first(), network.layers.last());
+        let Some((first, last)) = first.map(common).zip(last.map(common)) else {
+            return Err(ClassifyError::Frozen {
+                path: path.into(),
+                source: frozen::FrozenError::Empty,
+            });
+        };
+        Ok(FrozenGraph {
+            path: path.into(),
+            runner,
+            shape: first.input,
+            classes: last.output.len(),
+            factor: scale / reading.std,
+            shift: offset - scale * reading.mean / reading.std,
+            beta,
+        })
+    }
+
+    /// The photo's pixels that it sees.
+    pub fn shape(&self) -> Shape {
+        self.shape
+    }
+
+    /// How many scores it gives.
+    pub fn classes(&self) -> usize {
+        self.classes
+    }
+
+    /// The scores of `photo`, one for each label, 1 in all. The whole photo is squashed to the graph's
+    /// input as TensorFlow 1 resizes.
+    ///
+    /// # Errors
+    /// [`ClassifyError::Float`].
+    pub fn scores(&self, photo: &Rgb) -> Result<Vec<f32>, ClassifyError> {
+        let mut numbers = bilinear(photo, self.shape);
+        for number in &mut numbers {
+            *number = *number * self.factor + self.shift;
+        }
+        let logits = self
+            .runner
+            .run_real(&numbers)
+            .map(|outputs| outputs.concat());
+        let logits = logits.map_err(|source| ClassifyError::Float {
+            path: self.path.clone(),
+            source,
+        })?;
+        Ok(softmax(&logits, self.beta))
+    }
+}
+
+/// Probabilities of logits that are multiplied by `beta`.
+fn softmax(logits: &[f32], beta: f32) -> Vec<f32> {
+    let greatest = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+    let powers = logits.iter().map(|logit| ((logit - greatest) * beta).exp());
+    let powers: Vec<f32> = powers.collect();
+    let sum: f32 = powers.iter().sum();
+    powers.iter().map(|power| power / sum).collect()
+}

@@ -1,0 +1,54 @@
+//! `posy convert`: a quantised classifier into another kind of file.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::Args;
+
+use super::output::{kib, note};
+use super::retrain::write;
+use super::{Failure, usage};
+use crate::convert::Source;
+use crate::export::Format;
+
+/// Writes a quantised TensorFlow Lite classifier, with its own classes, as another kind of file.
+#[derive(Debug, Args)]
+pub(super) struct Arguments {
+    /// The classifier: a .tflite file, int8 or uint8.
+    #[arg(value_name = "IN")]
+    source: PathBuf,
+    /// What to write; the ending says what: .posy for boards, .tflite (int8), .onnx or .pb (float).
+    #[arg(value_name = "OUT")]
+    target: PathBuf,
+    /// File with one label a line, for classifiers that do not carry their labels.
+    #[arg(long, value_name = "FILE")]
+    labels: Option<PathBuf>,
+    /// Write an .onnx file in int8 (QuantizeLinear and DequantizeLinear).
+    #[arg(long)]
+    int8: bool,
+}
+
+pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
+    let format = Format::of(&arguments.target, arguments.int8).map_err(usage)?;
+    let labels = arguments.labels.as_deref().map(read_labels).transpose()?;
+    let source = Source::read(&arguments.source, labels)?;
+    if source.labels.is_none() {
+        let from = arguments.source.display();
+        let last = source.classes.saturating_sub(1);
+        note!("{from} does not name its classes: class 0 to class {last} (--labels names them)");
+    }
+    let bytes = source.write(format)?;
+    write(&arguments.target, &bytes)?;
+    let target = arguments.target.display();
+    note!("wrote {target} ({} KiB)", kib(bytes.len() as u64));
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The lines of a file of labels.
+pub(super) fn read_labels(path: &Path) -> Result<Vec<String>, Failure> {
+    let text = std::fs::read_to_string(path).map_err(|error| {
+        let path = path.display();
+        format!("{path}: cannot be read: {error}; give a text file with one label a line")
+    })?;
+    Ok(text.lines().map(|line| line.trim_end().into()).collect())
+}

@@ -1,0 +1,196 @@
+//! From a quantised TensorFlow Lite classifier to another file, with its own classes.
+
+use std::path::{Path, PathBuf};
+
+use posy_shared::model::{InputContract, Provenance, SplitFacts};
+
+use crate::backbone::file::{ReadError, read_file};
+use crate::backbone::network::{FloatNetwork, TrainedNetwork};
+use crate::backbone::tflite::{Extras, TfliteError, extras};
+use crate::export::facts::{CROP, RESIZE, from_words};
+use crate::export::graph_def::graph_def_bytes;
+use crate::export::onnx::onnx_bytes;
+use crate::export::qdq::qdq_bytes;
+use crate::export::tflite::{PICTURES, tflite_bytes};
+use crate::export::{Answering, ExportError, Facts, Format, Heading, compact_extractor};
+use crate::quantise::trained::from_trained;
+
+/// Why a file could not be converted; each names it.
+#[derive(Debug, thiserror::Error)]
+pub enum ConvertError {
+    /// The file does not read.
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    /// Its bytes, read again, are not what they were.
+    #[error("{path}: {source}")]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        source: std::io::Error,
+    },
+    /// What it says besides its layers does not read.
+    #[error("{path}: {source}")]
+    Extras {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        source: TfliteError,
+    },
+    /// The network names nothing.
+    #[error(
+        "{0}: the network ends in features and names nothing; give a classifier, or teach it labels \
+         with posy retrain --backbone"
+    )]
+    Features(PathBuf),
+    /// The softmax has a factor that makes no probabilities.
+    #[error(
+        "{path}: its softmax multiplies by {beta}, which must be above 0; fetch the file again"
+    )]
+    Beta {
+        /// The file.
+        path: PathBuf,
+        /// The factor.
+        beta: f32,
+    },
+    /// Labels for another number of classes.
+    #[error(
+        "{path}: the network has {classes} classes, and {labels} labels were given; give a file with \
+         one label a line (--labels)"
+    )]
+    Labels {
+        /// The network's file.
+        path: PathBuf,
+        /// Outputs of the network.
+        classes: usize,
+        /// Labels that were given.
+        labels: usize,
+    },
+    /// How pictures become its input is said in unknown words.
+    #[error(
+        "{0}: it says in words unknown to this posy how pictures are resized; use a newer posy"
+    )]
+    Pictures(PathBuf),
+    /// The network cannot be written.
+    #[error("{path}: {source}")]
+    Export {
+        /// The network's file.
+        path: PathBuf,
+        /// Why not.
+        source: ExportError,
+    },
+}
+
+/// A classifier out of a file, complete.
+#[derive(Clone, Debug)]
+pub struct Source {
+    path: PathBuf,
+    network: TrainedNetwork,
+    beta: f32,
+    input: InputContract,
+    /// What its outputs stand for; none where the file does not say.
+    pub labels: Option<Vec<String>>,
+    /// How many they are.
+    pub classes: usize,
+}
+
+impl Source {
+    /// Reads the classifier in `path`, and `labels` in place of its own.
+    ///
+    /// # Errors
+    /// [`ConvertError`].
+    pub fn read(path: &Path, labels: Option<Vec<String>>) -> Result<Self, ConvertError> {
+        let network = read_file(path)?;
+        let bytes = std::fs::read(path).map_err(|source| ConvertError::Io {
+            path: path.into(),
+            source,
+        })?;
+        let Extras {
+            beta,
+            labels: own,
+            texts,
+        } = extras(&bytes).map_err(|source| ConvertError::Extras {
+            path: path.into(),
+            source,
+        })?;
+        let features = || ConvertError::Features(path.into());
+        let classes = network.class_count().ok_or_else(features)?;
+        let labels = labels.or(own);
+        if let Some(labels) = labels.as_ref().filter(|labels| labels.len() != classes) {
+            return Err(ConvertError::Labels {
+                path: path.into(),
+                classes,
+                labels: labels.len(),
+            });
+        }
+        let beta = beta.unwrap_or(1.0);
+        if !(beta > 0.0 && beta.is_finite()) {
+            let path = path.into();
+            return Err(ConvertError::Beta { path, beta });
+        }
+        let mut words = texts.iter().filter(|(name, _)| name == PICTURES);
+        let words = words.next().map_or("", |(_, text)| text);
+        let word = |name| {
+            let mut pairs = words.lines().filter_map(|line| line.split_once(' '));
+            pairs.find(|(key, _)| *key == name).map(|(_, word)| word)
+        };
+        let input = from_words(word(CROP), word(RESIZE))
+            .ok_or_else(|| ConvertError::Pictures(path.into()))?;
+        Ok(Source {
+            path: path.into(),
+            network,
+            beta,
+            input,
+            labels,
+            classes,
+        })
+    }
+
+    /// The bytes of the file of this format. Classes without a label are called `class 0` and so on.
+    ///
+    /// # Errors
+    /// [`ConvertError::Export`].
+    pub fn write(&self, format: Format) -> Result<Vec<u8>, ConvertError> {
+        let numbered = || (0..self.classes).map(|class| format!("class {class}"));
+        let labels = self.labels.clone().unwrap_or_else(|| numbered().collect());
+        let facts = Facts {
+            labels: &labels,
+            beta: self.beta,
+            input: self.input,
+        };
+        let int8 = || from_trained(&self.network).0;
+        let float = || FloatNetwork::from(&self.network);
+        Ok(match format {
+            Format::Posy => self.model(labels)?,
+            Format::Tflite => tflite_bytes(&int8(), &facts),
+            Format::Onnx => onnx_bytes(&float(), &facts),
+            Format::OnnxInt8 => qdq_bytes(&int8(), &facts),
+            Format::GraphDef => graph_def_bytes(&float(), self.beta),
+        })
+    }
+
+    fn model(&self, labels: Vec<String>) -> Result<Vec<u8>, ConvertError> {
+        let name = self.path.file_stem().unwrap_or_default().to_string_lossy();
+        let heading = Heading {
+            input: self.input,
+            labels,
+            answering: Answering {
+                temperature: 1.0 / self.beta,
+                ..Answering::default()
+            },
+            provenance: Provenance {
+                architecture: &name,
+                backbone_sha256: self.network.sha256,
+                posy_version: env!("CARGO_PKG_VERSION"),
+                split: SplitFacts::default(),
+                float_accuracy: None,
+                int8_accuracy: None,
+            },
+        };
+        let network = from_trained(&self.network).0;
+        compact_extractor(&network, &heading).map_err(|source| ConvertError::Export {
+            path: self.path.clone(),
+            source,
+        })
+    }
+}
