@@ -86,6 +86,23 @@ if ! target/tools/tensorboard/bin/python -c "import tensorboard" 2>/dev/null; th
         unread="event files were not read back: TensorBoard could not be installed from PyPI"
 fi
 
+# Makes the virtual environment $1 with the other arguments, packages from PyPI.
+environment() {
+    folder=target/tools/$1
+    shift
+    if [ "$(cat "$folder/installed" 2>/dev/null)" != "$*" ]; then
+        step python3 -m venv --clear "$folder" &&
+            step "$folder/bin/pip" install --quiet --no-compile "$@" && echo "$*" >"$folder/installed"
+    fi
+}
+
+# The real interpreters of files that posy writes for other tools. TensorFlow is 270 MB and takes
+# a minute or two to install.
+unexported=""
+environment runtimes ai-edge-litert==2.3.0 onnxruntime==1.32.0 numpy==2.4.6 flatbuffers==25.12.19 ||
+    unexported="LiteRT and ONNX Runtime"
+environment tensorflow tensorflow-cpu==2.21.0 || unexported="${unexported:+$unexported, }TensorFlow"
+
 step cargo test --release --workspace --locked
 # What runs on boards, the kernels left out, in an interpreter that finds undefined behaviour.
 uninterpreted=""
@@ -96,6 +113,10 @@ step tests/miri.sh || {
 if [ -n "$uninterpreted" ]; then printf '\nSKIPPED: %s\n' "$uninterpreted" >&2; fi
 if [ -n "$elsewhere" ]; then printf '\nSKIPPED: %s\n' "$elsewhere" >&2; fi
 if [ -n "$unopened" ]; then printf '\nSKIPPED: %s\n' "$unopened" >&2; fi
+if [ -n "$unexported" ]; then
+    printf '\nSKIPPED: exported files were not run in %s: it could not be installed from PyPI\n' \
+        "$unexported" >&2
+fi
 if [ -n "$unread" ]; then printf '\nSKIPPED: %s\n' "$unread" >&2; fi
 if [ -n "$undecoded" ]; then printf '\nSKIPPED: %s\n' "$undecoded" >&2; fi
 if [ -n "$missing" ]; then

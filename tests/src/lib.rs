@@ -6,6 +6,7 @@ pub mod answers;
 pub mod boards;
 pub mod browser;
 pub mod emulator;
+pub mod exports;
 pub mod frames;
 pub mod logs;
 pub mod networks;

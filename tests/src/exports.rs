@@ -1,0 +1,210 @@
+//! Files for other tools, and the tools: Python packages in virtual environments that
+//! `tests/run.sh` makes.
+
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use posy::backbone::load::Backbone;
+use posy::export::Format;
+use posy::features::progress::{Progress, Silent};
+use posy::head::logistic::Strength;
+use posy::head::watch::Unwatched;
+use posy::photos::decode::Limits;
+use posy::photos::load::load;
+use posy::photos::split::{Percentages, Rule};
+use posy::retrain::{More, Outcome, Prepared, Settings, Tested, Trainer};
+use posy::retrain::{file, prepare, train_with};
+use posy::run::{Runner, input};
+use posy_shared::model::{InputContract, Model};
+use posy_shared::preprocess::{Crop, Filter};
+use rayon::prelude::*;
+use serde_json::Value;
+
+use crate::scratch::Scratch;
+
+/// Photos of each of the five labels that networks are retrained on: 200 in all.
+pub const PHOTOS: usize = 40;
+
+/// How pictures become the input of networks that are retrained here.
+pub const INPUT: InputContract = InputContract {
+    crop: Crop::Squash,
+    filter: Filter::LegacyBilinear,
+    table: None,
+};
+
+/// The programs of a virtual environment.
+pub struct Python(PathBuf);
+
+impl Python {
+    /// Python with LiteRT and ONNX Runtime; where it is missing, says loudly that `test` is skipped.
+    pub fn runtimes(test: &str) -> Option<Self> {
+        Self::find(test, "runtimes", "LiteRT and ONNX Runtime")
+    }
+
+    /// Python with TensorFlow; where it is missing, says loudly that `test` is skipped.
+    pub fn tensorflow(test: &str) -> Option<Self> {
+        Self::find(test, "tensorflow", "TensorFlow")
+    }
+
+    fn find(test: &str, folder: &str, what: &str) -> Option<Self> {
+        let tools = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/tools");
+        let folder = tools.join(folder);
+        // Written when everything is installed.
+        if folder.join("installed").is_file() {
+            return Some(Python(folder.join("bin/python")));
+        }
+        eprintln!(
+            "SKIPPED: {test}: no {what} at {}; tests/run.sh installs it",
+            folder.display()
+        );
+        None
+    }
+
+    /// What the script of this name in `tests/exports` prints.
+    pub fn run<A: AsRef<OsStr>>(&self, script: &str, arguments: &[A]) -> String {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("exports");
+        let mut command = Command::new(&self.0);
+        command.arg(folder.join(script)).args(arguments);
+        let output = command.output().expect("Python");
+        let errors = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{script}: {errors}");
+        String::from_utf8(output.stdout).expect("output in UTF-8")
+    }
+
+    /// Runs `model` on `inputs`, `[N, H, W, 3]`, by a script that takes four files: what it writes as
+    /// outputs, and what it says besides.
+    pub fn outputs(&self, script: &str, model: &Path, inputs: &[i8]) -> (Vec<u8>, Value) {
+        let scratch = Scratch::new();
+        let bytes: Vec<u8> = inputs.iter().map(|number| *number as u8).collect();
+        let inputs = scratch.write("inputs", bytes);
+        let [outputs, labels] = ["outputs", "labels"].map(|name| scratch.join(name));
+        self.run(script, &[model, &inputs, &outputs, &labels]);
+        let labels = serde_json::from_slice(&scratch.read("labels"));
+        (scratch.read("outputs"), labels.expect("JSON"))
+    }
+
+    /// Logits and scores of each input, as a script writes them in float32.
+    pub fn floats(&self, script: &str, model: &Path, inputs: &[i8]) -> (Vec<f32>, Value) {
+        let (outputs, said) = self.outputs(script, model, inputs);
+        let (numbers, rest) = outputs.as_chunks::<4>();
+        assert!(rest.is_empty() && !numbers.is_empty(), "{}", outputs.len());
+        let numbers = numbers.iter().map(|bytes| f32::from_le_bytes(*bytes));
+        (numbers.collect(), said)
+    }
+}
+
+/// How many photos a foreign interpreter runs: `usual`, or what `POSY_EXPORT_PHOTOS` says.
+pub fn photo_count(usual: usize) -> usize {
+    let given = std::env::var("POSY_EXPORT_PHOTOS").ok();
+    given.map_or(usual, |given| {
+        given.parse().expect("POSY_EXPORT_PHOTOS: a number")
+    })
+}
+
+/// A network retrained on photos.
+pub struct Retrained {
+    /// Photos and features.
+    pub prepared: Prepared,
+    /// The head and what it does.
+    pub outcome: Outcome,
+    scratch: Scratch,
+}
+
+impl Retrained {
+    /// The network in `backbone` retrained on photos of `flowers`; scores are calibrated.
+    pub fn new(backbone: &Path, flowers: &Path, float: bool) -> Self {
+        let scratch = Scratch::new();
+        let labels = ["daisy", "dandelion", "roses", "sunflowers", "tulips"];
+        scratch.copy_photos(flowers, "flowers", &labels, PHOTOS);
+        let settings = Settings {
+            image_dir: scratch.join("flowers"),
+            input: INPUT,
+            cache: None,
+            float,
+            strict: true,
+        };
+        let backbone = Backbone::read(backbone, "backbone").expect("a network");
+        let silent = |_| Box::new(Silent) as Box<dyn Progress>;
+        let prepared = prepare(&settings, backbone, &silent, &mut |_| {}).expect("photos");
+        let mut more = More::NOTHING;
+        more.verdict.calibrate = true;
+        let outcome = train_with(
+            &prepared,
+            &Rule::Stable { seed: 0 },
+            Percentages::new(10, 10).expect("percentages"),
+            &Trainer::Logistic(Strength::default()),
+            Tested::ALL,
+            &more,
+            &mut Unwatched,
+        )
+        .expect("training");
+        Retrained {
+            prepared,
+            outcome,
+            scratch,
+        }
+    }
+
+    /// The file of a format; it lies there as long as this does.
+    pub fn file(&self, format: Format, name: &str) -> PathBuf {
+        let bytes = file(&self.prepared, &self.outcome, format).expect("a file");
+        self.scratch.write(name, bytes)
+    }
+
+    /// `count` of the photos, spread over the labels.
+    pub fn photos(&self, count: usize) -> Vec<usize> {
+        let all = self.prepared.dataset.photos.len();
+        (0..count.min(all))
+            .map(|index| index * all / count.min(all))
+            .collect()
+    }
+
+    /// What the board's model reads of photos, `[N, H, W, 3]`, and the logits that it gives, one list
+    /// a photo.
+    pub fn board(&self, photos: &[usize]) -> (Vec<i8>, Vec<Vec<i8>>) {
+        let model = Model::read(&self.outcome.model).expect("a model");
+        let runner = Runner::new(model);
+        let pairs: Vec<_> = photos
+            .par_iter()
+            .map(|&photo| {
+                let path = &self.prepared.dataset.photos[photo].path;
+                let photo = load(path, &Limits::default()).expect("a photo");
+                let input = input(runner.model(), &photo).expect("pixels");
+                let mut logits = runner.output_of(&input).expect("logits");
+                logits.truncate(runner.model().logit_len());
+                (input, logits)
+            })
+            .collect();
+        let (inputs, logits): (Vec<_>, Vec<_>) = pairs.into_iter().unzip();
+        (inputs.concat(), logits)
+    }
+
+    /// Logits and scores of posy's float pipeline for photos, as [`Python::floats`] gives them.
+    pub fn float(&self, photos: &[usize]) -> Vec<f32> {
+        let features = self.prepared.float_features.as_ref().expect("features");
+        let heads = &self.outcome.heads;
+        let head = heads.float.as_ref().expect("a head");
+        let mut all = Vec::new();
+        for &photo in photos {
+            let logits = head.logits(features.row(photo));
+            let powers = logits
+                .iter()
+                .map(|logit| f64::from(logit * heads.beta).exp());
+            let sum: f64 = powers.clone().sum();
+            let scores: Vec<f32> = powers.map(|power| (power / sum) as f32).collect();
+            all.extend(logits.iter().chain(&scores));
+        }
+        all
+    }
+}
+
+/// Greatest difference of two lists of equal length.
+#[track_caller]
+pub fn apart(a: &[f32], b: &[f32]) -> f32 {
+    assert_eq!(a.len(), b.len());
+    let pairs = a.iter().zip(b);
+    let worst = pairs.map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+    assert!(a.iter().chain(b).all(|number| number.is_finite()));
+    worst
+}

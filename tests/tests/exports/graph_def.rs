@@ -1,0 +1,59 @@
+//! Frozen graphs in TensorFlow.
+
+use posy::backbone::frozen;
+use posy::backbone::network::FloatNetwork;
+use posy::export::{Format, with_float_head};
+use posy_tests::data;
+use posy_tests::exports::{Python, Retrained, apart};
+
+fn hold(test: &str, name: &str) {
+    let (Some(flowers), Some(network)) = (
+        data(test, "flower_photos"),
+        data(test, &format!("models/{name}.tflite")),
+    ) else {
+        return;
+    };
+    let retrained = Retrained::new(&network, &flowers, true);
+    let file = retrained.file(Format::GraphDef, "flowers.pb");
+
+    // Read back, it is the same network, number for number.
+    let bytes = std::fs::read(&file).unwrap();
+    let read = frozen::read(&bytes, "input", "final_result").unwrap();
+    let heads = &retrained.outcome.heads;
+    let float = FloatNetwork::from(&retrained.prepared.backbone.trained);
+    let written = with_float_head(&float, heads.float.as_ref().unwrap()).unwrap();
+    assert_eq!(read.beta, heads.beta);
+    assert_eq!(read.network.layers.len(), written.layers.len());
+    for (read, written) in read.network.layers.iter().zip(&written.layers) {
+        let mut common = read.common.clone();
+        common.name.clone_from(&written.common.name);
+        assert_eq!(common, written.common);
+        assert_eq!(read.weights, written.weights, "{}", common.name);
+        assert_eq!(read.bias, written.bias, "{}", common.name);
+    }
+
+    let Some(python) = Python::tensorflow(test) else {
+        return;
+    };
+    let photos = retrained.photos(60);
+    let (inputs, _) = retrained.board(&photos);
+    let (mut theirs, said) = python.floats("run_graph.py", &file, &inputs);
+    // The softmax reads calibrated logits.
+    for pair in theirs.chunks_exact_mut(10) {
+        pair[..5].iter_mut().for_each(|logit| *logit /= heads.beta);
+    }
+    let worst = apart(&retrained.float(&photos), &theirs);
+    let (count, version) = (photos.len(), &said["version"]);
+    eprintln!("{name}: {count} photos, TensorFlow {version} within {worst:e}");
+    assert!(worst < 1e-4, "{worst}");
+}
+
+#[test]
+fn v1() {
+    hold("graph_def_v1", "mobilenet_v1_0.25_128_quant");
+}
+
+#[test]
+fn v2() {
+    hold("graph_def_v2", "mobilenet_v2_1.0_96_quant");
+}
