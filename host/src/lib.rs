@@ -9,6 +9,7 @@ pub mod check;
 pub mod cli;
 pub mod data;
 pub mod device;
+pub mod drawings;
 pub mod export;
 pub mod features;
 pub mod fetch;

@@ -7,6 +7,7 @@ pub mod boards;
 pub mod browser;
 pub mod emulator;
 pub mod frames;
+pub mod kinds;
 pub mod logs;
 pub mod networks;
 pub mod pico;
