@@ -125,7 +125,7 @@ fn dandelion(canvas: &mut Canvas, pose: Pose, random: &mut impl Rng) {
     stand(canvas, &pose, 0.025, 0.9, random);
     let orange = random.random_range(0.0..=0.25);
     for (index, to) in [1.0, 0.85, 0.68, 0.5, 0.3].into_iter().enumerate() {
-        let deep = 0.12 * index as f32;
+        let deep = 0.045 * index as f32;
         let like = Petal {
             from: 0.05,
             to,

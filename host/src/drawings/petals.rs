@@ -126,8 +126,8 @@ pub fn rosette(
         let outer = Petal {
             from: 0.0,
             to: reach,
-            width: 0.62 * reach,
-            point: -0.25,
+            width: 0.58 * reach,
+            point: 0.05,
             base: mix(deep, [0.0; 3], 0.25 + 0.3 * share),
             tip: mix(light, deep, 0.8 * share),
         };
