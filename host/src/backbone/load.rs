@@ -93,6 +93,16 @@ impl Places {
         }
     }
 
+    /// These folders, and after them the usual ones; what is fetched is still put where it was.
+    pub fn and_usual(mut self) -> Self {
+        for folder in Places::new(None).folders {
+            if !self.folders.contains(&folder) {
+                self.folders.push(folder);
+            }
+        }
+        self
+    }
+
     /// The file of an architecture, if it is here.
     pub fn find(&self, architecture: &Architecture) -> Option<PathBuf> {
         let mut folders = self.folders.iter();
@@ -148,7 +158,16 @@ impl Backbone {
     /// # Errors
     /// [`BackboneError::Read`], [`BackboneError::NoFeatures`].
     pub fn read(path: &Path, name: &str) -> Result<Self, BackboneError> {
-        let trained = read_file(path)?
+        Self::cut(read_file(path)?, path, name)
+    }
+
+    /// Cuts `network`, read from `path`, after its pooled features, and calls it `name`.
+    pub(super) fn cut(
+        network: TrainedNetwork,
+        path: &Path,
+        name: &str,
+    ) -> Result<Self, BackboneError> {
+        let trained = network
             .truncate_to_features()
             .ok_or_else(|| BackboneError::NoFeatures(path.into()))?;
         let (int, _) = from_trained(&trained);

@@ -1,5 +1,6 @@
 //! Pre-trained networks: reading them, and running them in floating point.
 
+pub mod carried;
 pub mod file;
 pub mod float;
 pub mod load;

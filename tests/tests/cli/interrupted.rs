@@ -89,7 +89,7 @@ fn ten_kills_change_nothing() {
     let backbone = Backbone::read(&network, "mobilenet_v1_0.25_128").unwrap();
     let bytes = backbone.extractor(input).unwrap();
     let extractor = Lookup(IntExtractor::new(&bytes).unwrap());
-    assert_eq!(stored(&whole, &extractor, &paths, photos as usize), photos);
+    assert_eq!(stored(&whole, &extractor, &paths, photos), photos);
 
     let mut killed = Scratch::new();
     let mut random = ChaCha8Rng::seed_from_u64(2);
