@@ -78,6 +78,14 @@ if ! { command -v chromium || command -v chromium-browser || command -v google-c
         unopened="the report was not opened in a browser: the package chromium could not be installed"
 fi
 
+# Makes videos, and cuts them up.
+uncut=""
+if ! command -v ffmpeg >/dev/null; then
+    { [ "$(id -u)" = 0 ] && step apt-get update -qq &&
+        step apt-get install -y -qq --no-install-recommends ffmpeg >&2; } ||
+        uncut="no video was cut up: the package ffmpeg could not be installed"
+fi
+
 # The real TensorBoard reads event files back.
 unread=""
 if ! target/tools/tensorboard/bin/python -c "import tensorboard" 2>/dev/null; then
@@ -133,6 +141,7 @@ if [ -n "$unrun" ]; then
     printf '\nSKIPPED: exported files were not run in %s: it could not be installed from PyPI\n' \
         "$unrun" >&2
 fi
+if [ -n "$uncut" ]; then printf '\nSKIPPED: %s\n' "$uncut" >&2; fi
 if [ -n "$unread" ]; then printf '\nSKIPPED: %s\n' "$unread" >&2; fi
 if [ -n "$undecoded" ]; then printf '\nSKIPPED: %s\n' "$undecoded" >&2; fi
 if [ -n "$missing" ]; then

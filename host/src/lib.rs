@@ -11,6 +11,7 @@ pub mod cli;
 pub mod convert;
 pub mod data;
 pub mod device;
+pub mod drawings;
 pub mod export;
 pub mod features;
 pub mod fetch;

@@ -250,13 +250,14 @@ unsafe fn d() {}
 }
 
 /// Parts of the host that a part may import; what is not listed imports nothing of the host.
-const MAY_IMPORT: [(&str, &[&str]); 14] = [
+const MAY_IMPORT: [(&str, &[&str]); 15] = [
     ("check", &["features", "head", "photos"]),
     ("photos", &["atomic"]),
     (
         "backbone",
         &["atomic", "data", "export", "fetch", "quantise"],
     ),
+    ("drawings", &[]),
     ("fetch", &[]),
     ("quantise", &["backbone"]),
     ("head", &["backbone"]),
@@ -285,6 +286,7 @@ const MAY_IMPORT: [(&str, &[&str]); 14] = [
             "check",
             "data",
             "device",
+            "drawings",
             "export",
             "features",
             "fetch",

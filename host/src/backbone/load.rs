@@ -6,7 +6,7 @@ use posy_shared::model::{InputContract, Provenance, Shape, SplitFacts};
 
 use super::file::{Network, ReadError, read_network};
 use super::float_file::FloatFile;
-use super::network::{Common, FloatLayer, FloatNetwork, IntNetwork, Quantisation};
+use super::network::{Common, FloatLayer, FloatNetwork, IntNetwork, Quantisation, TrainedNetwork};
 use super::pixels::Normalisation;
 use super::zoo::{Architecture, SourceError};
 use crate::data::{cache_dir, data_dir};
@@ -103,6 +103,16 @@ impl Places {
                 }
             }
         }
+    }
+
+    /// These folders, and after them the usual ones; what is fetched is still put where it was.
+    pub fn and_usual(mut self) -> Self {
+        for folder in Places::new(None).folders {
+            if !self.folders.contains(&folder) {
+                self.folders.push(folder);
+            }
+        }
+        self
     }
 
     /// The file of an architecture, if it is here.
@@ -229,24 +239,34 @@ impl Backbone {
     /// # Errors
     /// [`BackboneError::Read`], [`BackboneError::NoFeatures`].
     pub fn open(path: &Path, name: &str) -> Result<Opened, BackboneError> {
-        let no_features = || BackboneError::NoFeatures(path.into());
         Ok(match read_network(path)? {
-            Network::Trained(trained) => {
-                let trained = trained.truncate_to_features().ok_or_else(no_features)?;
-                let (int, _) = from_trained(&trained);
-                Opened::Ready(Box::new(Backbone {
-                    name: name.to_owned(),
-                    path: path.into(),
-                    sha256: trained.sha256,
-                    float: FloatNetwork::from(&trained),
-                    int,
-                }))
-            }
+            Network::Trained(network) => Opened::Ready(Box::new(Self::cut(network, path, name)?)),
             Network::Float(file) => Opened::Float(Unquantised {
                 name: name.to_owned(),
                 path: path.into(),
-                file: file.truncate_to_features().ok_or_else(no_features)?,
+                file: file
+                    .truncate_to_features()
+                    .ok_or_else(|| BackboneError::NoFeatures(path.into()))?,
             }),
+        })
+    }
+
+    /// Cuts `network`, read from `path`, after its pooled features, and calls it `name`.
+    pub(super) fn cut(
+        network: TrainedNetwork,
+        path: &Path,
+        name: &str,
+    ) -> Result<Self, BackboneError> {
+        let trained = network
+            .truncate_to_features()
+            .ok_or_else(|| BackboneError::NoFeatures(path.into()))?;
+        let (int, _) = from_trained(&trained);
+        Ok(Backbone {
+            name: name.to_owned(),
+            path: path.into(),
+            sha256: trained.sha256,
+            float: FloatNetwork::from(&trained),
+            int,
         })
     }
 

@@ -1,6 +1,7 @@
 //! Pre-trained networks: reading them, and running them in floating point.
 
 pub mod assemble;
+pub mod carried;
 pub mod file;
 pub mod float;
 pub mod float_file;

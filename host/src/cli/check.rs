@@ -42,9 +42,9 @@ pub(super) struct Arguments {
     /// Folder whose sub-folders are labels, each full of photos.
     #[arg(value_name = "PHOTOS", default_value = "flower_photos")]
     image_dir: PathBuf,
-    /// Pre-trained network whose features are compared.
-    #[arg(long, value_name = "NAME", default_value = "mobilenet_0.50_224")]
-    architecture: Architecture,
+    /// Pre-trained network whose features are compared [default: mobilenet_0.50_224].
+    #[arg(long, value_name = "NAME")]
+    architecture: Option<Architecture>,
     /// File of the pre-trained network, in place of an architecture's own; see posy retrain.
     #[arg(long, value_name = "FILE")]
     backbone: Option<PathBuf>,
@@ -102,7 +102,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         seed: arguments.split_seed,
     };
     let backbone = network(
-        &arguments.architecture,
+        arguments.architecture.as_ref(),
         arguments.backbone.as_deref(),
         arguments.model_dir.as_deref(),
         &arguments.pixels,

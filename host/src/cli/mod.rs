@@ -6,8 +6,11 @@
 mod check;
 mod compare;
 mod convert;
+mod demo;
+mod demo_board;
 mod fit;
 mod flash;
+mod frames;
 mod inspect;
 mod label;
 mod label_image;
@@ -24,6 +27,7 @@ mod retrain_answers;
 mod retrain_record;
 mod retrain_results;
 mod retrain_watch;
+mod training;
 mod variants;
 
 use std::process::ExitCode;
@@ -49,6 +53,7 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Demo(demo::Arguments),
     Retrain(Box<retrain::Arguments>),
     Check(check::Arguments),
     Compare(compare::Arguments),
@@ -58,6 +63,7 @@ enum Command {
     LabelImage(label_image::Arguments),
     Models(models::Arguments),
     Photos(photos::Arguments),
+    Frames(frames::Arguments),
     Fit(fit::Arguments),
     Flash(flash::Arguments),
     Monitor(monitor::Arguments),
@@ -79,21 +85,7 @@ fn usage(error: impl std::fmt::Display) -> Failure {
 
 /// Runs the command that the process was started with.
 pub fn main() -> ExitCode {
-    let result = match Arguments::parse().command {
-        Command::Retrain(arguments) => retrain::run(&arguments),
-        Command::Check(arguments) => check::run(&arguments),
-        Command::Compare(arguments) => compare::run(&arguments),
-        Command::Convert(arguments) => convert::run(&arguments),
-        Command::Label(arguments) => label::run(&arguments),
-        Command::Inspect(arguments) => inspect::run(&arguments),
-        Command::LabelImage(arguments) => label_image::run(&arguments),
-        Command::Models(arguments) => models::run(&arguments),
-        Command::Photos(arguments) => photos::run(&arguments),
-        Command::Fit(arguments) => fit::run(&arguments),
-        Command::Flash(arguments) => flash::run(&arguments),
-        Command::Monitor(arguments) => monitor::run(&arguments),
-        Command::Profile(arguments) => profile::run(&arguments),
-    };
+    let result = carry_out(Arguments::parse().command);
     match result {
         Ok(code) => code,
         // Whoever reads our output has seen enough, as `head` does.
@@ -106,4 +98,30 @@ pub fn main() -> ExitCode {
             }
         }
     }
+}
+
+fn carry_out(command: Command) -> Result<ExitCode, Failure> {
+    match command {
+        Command::Demo(arguments) => demo::run(&arguments),
+        Command::Retrain(arguments) => retrain::run(&arguments),
+        Command::Check(arguments) => check::run(&arguments),
+        Command::Compare(arguments) => compare::run(&arguments),
+        Command::Convert(arguments) => convert::run(&arguments),
+        Command::Label(arguments) => label::run(&arguments),
+        Command::Inspect(arguments) => inspect::run(&arguments),
+        Command::LabelImage(arguments) => label_image::run(&arguments),
+        Command::Models(arguments) => models::run(&arguments),
+        Command::Photos(arguments) => photos::run(&arguments),
+        Command::Frames(arguments) => frames::run(&arguments),
+        Command::Fit(arguments) => fit::run(&arguments),
+        Command::Flash(arguments) => flash::run(&arguments),
+        Command::Monitor(arguments) => monitor::run(&arguments),
+        Command::Profile(arguments) => profile::run(&arguments),
+    }
+}
+
+/// Runs the command that the words `line` stand for, the first of them behind `posy`.
+fn run_line(line: &[std::ffi::OsString]) -> Result<ExitCode, Failure> {
+    let words = std::iter::once("posy".into()).chain(line.iter().cloned());
+    carry_out(Arguments::try_parse_from(words).map_err(usage)?.command)
 }

@@ -1,7 +1,7 @@
 //! The pre-trained network that a command names, downloaded where it is not here, and quantised where
 //! it is in floating point.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use posy_shared::model::Shape;
 
@@ -9,15 +9,24 @@ use super::Failure;
 use super::meter::Bytes;
 use super::output::note;
 use super::pixels::PixelArguments;
-use crate::backbone::load::{Backbone, Opened, Places};
-use crate::backbone::zoo::Architecture;
+use crate::backbone::carried::last_resort;
+use crate::backbone::load::{Backbone, BackboneError, Opened, Places};
+use crate::backbone::zoo::{Architecture, Version};
 use crate::fetch::Patience;
 use crate::retrain::Calibration;
 
+/// The network that is taken where none is named, as the options' help says it.
+pub(super) const DEFAULT: Architecture = Architecture {
+    version: Version::V1,
+    width_percent: 50,
+    size: 224,
+};
+
 /// The network in the file `backbone`; else that of `architecture`, from `model_dir` or the usual
-/// places. A float network is quantised with the photos of `calibration`.
+/// places, or fetched. Where no network is named and the usual one cannot be had, the network that
+/// posy carries, which is said. A float network is quantised with the photos of `calibration`.
 pub(super) fn network(
-    architecture: &Architecture,
+    architecture: Option<&Architecture>,
     backbone: Option<&Path>,
     model_dir: Option<&Path>,
     pixels: &PixelArguments,
@@ -28,11 +37,18 @@ pub(super) fn network(
         let name = path.file_stem().unwrap_or_default().to_string_lossy();
         Backbone::open(path, &name)?
     } else {
+        let named = architecture.is_some() || model_dir.is_some();
+        let architecture = architecture.unwrap_or(&DEFAULT);
         let name = architecture.to_string();
-        let meter = Bytes::new(name.clone());
-        let places = Places::new(model_dir);
-        let path = places.fetch(architecture, &Patience::default(), &meter)?;
-        Backbone::open(&path, &name)?
+        match placed(architecture, model_dir) {
+            Ok(path) => Backbone::open(&path, &name)?,
+            Err(error @ (BackboneError::Fetch { .. } | BackboneError::Missing { .. }))
+                if !named =>
+            {
+                return carried(error);
+            }
+            Err(error) => return Err(error.into()),
+        }
     };
     let network = match opened {
         Opened::Ready(backbone) => {
@@ -61,4 +77,26 @@ pub(super) fn network(
         normalisation.std
     );
     Ok(network.quantise(&normalisation, &photos)?)
+}
+
+/// The file of `architecture`, downloaded where it is not here.
+fn placed(architecture: &Architecture, model_dir: Option<&Path>) -> Result<PathBuf, BackboneError> {
+    let meter = Bytes::new(architecture.to_string());
+    // The codelab names an empty folder: what is here already need not be fetched into it.
+    let places = Places::new(model_dir).and_usual();
+    places.fetch(architecture, &Patience::default(), &meter)
+}
+
+/// The network that posy carries, in place of one that cannot be had for the reason `error`.
+fn carried(error: BackboneError) -> Result<Backbone, Failure> {
+    let Some(backbone) = last_resort()? else {
+        return Err(error.into());
+    };
+    note!("warning: {error}");
+    note!(
+        "warning: going on with {} ({}), a last resort: photos are told apart far worse with it",
+        backbone.name,
+        backbone.path.display()
+    );
+    Ok(backbone)
 }

@@ -16,6 +16,7 @@ use super::retrain_answers::Answers;
 use super::retrain_record::record;
 use super::retrain_results::{as_json, print};
 use super::retrain_watch::WatchArguments;
+use super::training::TrainingArguments;
 use super::variants::VariantArguments;
 use super::{Failure, usage};
 use crate::atomic;
@@ -24,18 +25,16 @@ use crate::backbone::zoo::Architecture;
 use crate::data::{cache_dir, in_data_dir};
 use crate::export::Format;
 use crate::features::progress::Bar;
-use crate::head::sgd::Batch;
-use crate::head::{HeadError, logistic, sgd};
 use crate::photos::split::{Percentages, Rule};
 use crate::record::Record;
 use crate::report::events::Hparam;
-use crate::retrain::{Calibration, Settings, Tested, Trainer, file, prepare, train_with};
+use crate::retrain::{Calibration, Settings, file, prepare, train_with};
 
 /// Retrains the last layer of a MobileNet on folders of photos and writes a .posy file.
 #[derive(Debug, Args)]
 #[command(after_help = "The spellings of retrain.py with underscores (--image_dir) work too.")]
 pub(super) struct Arguments {
-    /// Folder whose sub-folders are labels, each full of photos.
+    /// Folder of photos to learn from: one sub-folder for each label, named like it, full of photos.
     #[arg(
         long,
         alias = "image_dir",
@@ -43,9 +42,11 @@ pub(super) struct Arguments {
         default_value = "flower_photos"
     )]
     image_dir: PathBuf,
-    /// Pre-trained network to start from, e.g. mobilenet_0.25_128 or mobilenet_v2_0.5_224.
-    #[arg(long, value_name = "NAME", default_value = "mobilenet_0.50_224")]
-    architecture: Architecture,
+    /// Pre-trained network to start from, e.g. mobilenet_0.25_128 (small) or mobilenet_1.0_224
+    /// (accurate); the first number is its width, the second the pixels that it looks at
+    /// [default: mobilenet_0.50_224].
+    #[arg(long, value_name = "NAME")]
+    architecture: Option<Architecture>,
     /// File of the pre-trained network, in place of an architecture's own: quantised TensorFlow Lite, or
     /// a float MobileNet in ONNX or TensorFlow's frozen graph, which is quantised with 128 of the
     /// training photos.
@@ -53,8 +54,9 @@ pub(super) struct Arguments {
     backbone: Option<PathBuf>,
     #[command(flatten)]
     pixels: PixelArguments,
-    /// Folder with files of pre-trained networks; one that is missing is downloaded into it
-    /// [default: models in POSY_DATA, then posy/models in the user's cache folder].
+    /// Folder with files of pre-trained networks; one that is neither there nor in the usual places
+    /// (models in POSY_DATA, posy/models in the user's cache folder) is downloaded into it
+    /// [default: the usual places].
     #[arg(long, alias = "model_dir", value_name = "FOLDER")]
     model_dir: Option<PathBuf>,
     /// Where to write the model; the ending says what: .posy for boards, .tflite (int8), .onnx or .pb
@@ -71,14 +73,15 @@ pub(super) struct Arguments {
     /// board has; .posy and .tflite are in int8 anyway.
     #[arg(long)]
     int8: bool,
-    /// Where to write the labels, one a line, if they are wanted by themselves.
+    /// Where to write the labels, one a line, if they are wanted by themselves; the model has them too.
     #[arg(long, alias = "output_labels", value_name = "FILE")]
     output_labels: Option<PathBuf>,
-    /// Folder for the cache of features [default: posy in the user's cache folder].
+    /// Folder where what the network sees in each photo is kept, so that the next run is quicker
+    /// (the codelab calls these bottlenecks) [default: posy in the user's cache folder].
     #[arg(long, alias = "bottleneck_dir", value_name = "FOLDER")]
     bottleneck_dir: Option<PathBuf>,
 
-    /// Percentage of photos that accuracy is measured on.
+    /// Percentage of photos that are kept back to measure the accuracy on at the end.
     #[arg(
         long,
         alias = "testing_percentage",
@@ -86,7 +89,7 @@ pub(super) struct Arguments {
         default_value_t = 10
     )]
     testing_percentage: u8,
-    /// Percentage of photos that settings are chosen on.
+    /// Percentage of photos that are kept back to choose settings on while training.
     #[arg(
         long,
         alias = "validation_percentage",
@@ -101,64 +104,8 @@ pub(super) struct Arguments {
     #[arg(long, alias = "split_seed", value_name = "NUMBER", default_value_t = 0)]
     split_seed: u64,
 
-    /// How the last layer is trained.
-    #[arg(long, value_enum, default_value_t = TrainerName::Logistic)]
-    trainer: TrainerName,
-    /// Steps of --trainer sgd.
-    #[arg(
-        long,
-        alias = "how_many_training_steps",
-        value_name = "STEPS",
-        default_value_t = 4000
-    )]
-    how_many_training_steps: usize,
-    /// Learning rate of --trainer sgd.
-    #[arg(
-        long,
-        alias = "learning_rate",
-        value_name = "RATE",
-        default_value_t = 0.01
-    )]
-    learning_rate: f64,
-    /// Photos in a step of --trainer sgd; -1 for all.
-    #[arg(
-        long,
-        alias = "train_batch_size",
-        value_name = "PHOTOS",
-        default_value_t = 100,
-        allow_negative_numbers = true
-    )]
-    train_batch_size: i64,
-    /// Photos in a measurement of --trainer sgd; -1 for all.
-    #[arg(
-        long,
-        alias = "validation_batch_size",
-        value_name = "PHOTOS",
-        default_value_t = 100,
-        allow_negative_numbers = true
-    )]
-    validation_batch_size: i64,
-    /// Test photos that accuracy is measured on, drawn at random; -1, or more than there are, for
-    /// all.
-    #[arg(
-        long,
-        alias = "test_batch_size",
-        value_name = "PHOTOS",
-        default_value_t = -1,
-        allow_negative_numbers = true
-    )]
-    test_batch_size: i64,
-    /// Steps from one measurement of --trainer sgd to the next.
-    #[arg(
-        long,
-        alias = "eval_step_interval",
-        value_name = "STEPS",
-        default_value_t = 10
-    )]
-    eval_step_interval: usize,
-    /// Seed of whatever is drawn at random in training and testing.
-    #[arg(long, value_name = "NUMBER", default_value_t = 0)]
-    seed: u64,
+    #[command(flatten)]
+    training: TrainingArguments,
     #[command(flatten)]
     variants: VariantArguments,
 
@@ -200,16 +147,6 @@ enum SplitRule {
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
-enum TrainerName {
-    /// Logistic regression solved to convergence, regularised as suits the validation photos.
-    Logistic,
-    /// Gradient descent step by step, as retrain.py does.
-    Sgd,
-    /// The network's last pointwise layer and the head together, on variants of the photos.
-    Adjust,
-}
-
-#[derive(Clone, Copy, Debug, ValueEnum)]
 enum CropName {
     /// All of it, squashed to the network's shape, as the codelab does.
     Squash,
@@ -240,39 +177,9 @@ impl Arguments {
         }
     }
 
-    /// The trainer; options are checked even where another trainer does not look at them.
-    fn trainer(&self) -> Result<Trainer, HeadError> {
-        let options = sgd::Options {
-            how_many_training_steps: self.how_many_training_steps,
-            learning_rate: self.learning_rate,
-            train_batch: Batch::from_option("--train-batch-size", self.train_batch_size)?,
-            validation_batch: Batch::from_option(
-                "--validation-batch-size",
-                self.validation_batch_size,
-            )?,
-            eval_step_interval: self.eval_step_interval,
-            seed: self.seed,
-        };
-        options.check()?;
-        let adjustment = self.variants.adjustment(self.seed);
-        adjustment.check()?;
-        Ok(match self.trainer {
-            TrainerName::Logistic => Trainer::Logistic(logistic::Strength::default()),
-            TrainerName::Sgd => Trainer::Sgd(options),
-            TrainerName::Adjust => Trainer::Adjust(adjustment),
-        })
-    }
-
-    fn tested(&self) -> Result<Tested, HeadError> {
-        Ok(Tested {
-            batch: Batch::from_option("--test-batch-size", self.test_batch_size)?,
-            seed: self.seed,
-        })
-    }
-
     fn backbone(&self, rule: &Rule, percentages: Percentages) -> Result<Backbone, Failure> {
         network(
-            &self.architecture,
+            self.architecture.as_ref(),
             self.backbone.as_deref(),
             self.model_dir.as_deref(),
             &self.pixels,
@@ -288,11 +195,11 @@ impl Arguments {
 
 impl Arguments {
     /// What tells this run from others, for TensorBoard's table of runs.
-    fn hparams(&self) -> Vec<(&'static str, Hparam)> {
+    /// `name` is the network's.
+    fn hparams(&self, name: &str) -> Vec<(&'static str, Hparam)> {
         let word = |value: &dyn std::fmt::Debug| Hparam::Text(format!("{value:?}").to_lowercase());
         let mut hparams = vec![
-            ("architecture", Hparam::Text(self.architecture.to_string())),
-            ("trainer", word(&self.trainer)),
+            ("architecture", Hparam::Text(name.to_owned())),
             ("split", word(&self.split)),
             ("split_seed", Hparam::Number(self.split_seed as f64)),
             (
@@ -305,32 +212,19 @@ impl Arguments {
             ),
             ("crop", word(&self.crop)),
             ("resize", word(&self.resize)),
-            ("seed", Hparam::Number(self.seed as f64)),
         ];
         if let Some(path) = &self.backbone {
             hparams[0] = ("backbone", Hparam::Text(path.display().to_string()));
         }
-        if matches!(self.trainer, TrainerName::Sgd) {
-            hparams.extend([
-                (
-                    "how_many_training_steps",
-                    Hparam::Number(self.how_many_training_steps as f64),
-                ),
-                ("learning_rate", Hparam::Number(self.learning_rate)),
-                (
-                    "train_batch_size",
-                    Hparam::Number(self.train_batch_size as f64),
-                ),
-            ]);
-        }
+        hparams.extend(self.training.hparams());
         hparams
     }
 }
 
 pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     let format = Format::of(&arguments.output_graph, arguments.int8).map_err(usage)?;
-    let trainer = arguments.trainer().map_err(usage)?;
-    let tested = arguments.tested().map_err(usage)?;
+    let trainer = arguments.training.trainer(&arguments.variants)?;
+    let tested = arguments.training.tested().map_err(usage)?;
     let rule = match arguments.split {
         SplitRule::Stable => Rule::Stable {
             seed: arguments.split_seed,
@@ -378,7 +272,9 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     }
     let split_path = arguments.output_graph.with_extension("split.json");
     let more = arguments.answers.more(&split_path);
-    let mut watching = arguments.watch.begin(&prepared, &arguments.hparams())?;
+    let mut watching = arguments
+        .watch
+        .begin(&prepared, &arguments.hparams(&prepared.backbone.name))?;
     let watch = &mut watching.all();
     let outcome = train_with(
         &prepared,

@@ -3,6 +3,7 @@
 mod boards;
 pub mod drive;
 pub mod elf;
+pub mod emulator;
 mod fit;
 pub mod flash;
 pub mod lines;

@@ -49,9 +49,18 @@ pub fn find(board: &Board, folder: &Path) -> Option<PathBuf> {
 /// # Errors
 /// [`ProgramError`].
 pub fn build(board: &Board, folder: &Path) -> Result<PathBuf, ProgramError> {
+    build_for(board.target, &[], folder)
+}
+
+/// [`build`] for the processor `target`, with more options of `cargo build`.
+pub(super) fn build_for(
+    target: &'static str,
+    options: &[&str],
+    folder: &Path,
+) -> Result<PathBuf, ProgramError> {
     let mut cargo = Command::new("cargo");
-    cargo.args(toolchain(board, folder)?);
-    cargo.args(["build", "--release"]);
+    cargo.args(toolchain(target, folder)?);
+    cargo.args(["build", "--release"]).args(options);
     // On standard output a line of JSON for each thing that was built.
     cargo.arg("--message-format=json-render-diagnostics");
     cargo
@@ -67,9 +76,9 @@ pub fn build(board: &Board, folder: &Path) -> Result<PathBuf, ProgramError> {
 }
 
 /// What cargo must be told first, so that it can build for the board: nothing, or `+toolchain`.
-fn toolchain(board: &Board, folder: &Path) -> Result<Option<String>, ProgramError> {
+fn toolchain(target: &'static str, folder: &Path) -> Result<Option<String>, ProgramError> {
     let mut rustc = Command::new("rustc");
-    rustc.args(["--print", "target-libdir", "--target", board.target]);
+    rustc.args(["--print", "target-libdir", "--target", target]);
     rustc.current_dir(folder).stdin(Stdio::null());
     let output = run("rustc", rustc)?;
     if output.status.success() && Path::new(line(&output.stdout).trim()).is_dir() {
@@ -77,7 +86,7 @@ fn toolchain(board: &Board, folder: &Path) -> Result<Option<String>, ProgramErro
     }
     let script = folder.with_file_name("arm-toolchain.sh");
     let missing = || ProgramError::Target {
-        target: board.target,
+        target,
         script: script.clone(),
     };
     let mut shell = Command::new("sh");
@@ -92,6 +101,11 @@ fn toolchain(board: &Board, folder: &Path) -> Result<Option<String>, ProgramErro
 }
 
 fn run(name: &'static str, mut command: Command) -> Result<std::process::Output, ProgramError> {
+    // Boards choose their own toolchain; where posy itself was started by cargo, it has inherited the
+    // libraries of another.
+    if std::env::var_os("CARGO").is_some() {
+        command.env_remove("CARGO").env_remove("LD_LIBRARY_PATH");
+    }
     command.output().map_err(|source| ProgramError::Command {
         command: name,
         source,

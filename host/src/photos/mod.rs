@@ -19,6 +19,7 @@ pub mod sniff;
 pub mod split;
 pub mod split_file;
 mod split_kept;
+pub mod video;
 
 pub use decode::{DecodeError, Limits, Rgb, decode, decode_within};
 pub use duplicates::{Duplicates, duplicates_across_labels};

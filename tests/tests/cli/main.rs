@@ -9,11 +9,14 @@ mod bad_photos;
 mod brief;
 mod cache;
 mod check;
+mod codelab;
 mod compare;
+mod demo;
 mod determinism;
 mod fetch;
 mod fit;
 mod flash;
+mod frames;
 #[cfg(unix)]
 mod interrupted;
 mod label;

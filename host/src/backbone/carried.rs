@@ -1,0 +1,66 @@
+//! The network that posy carries within itself: what is left where no other can be had.
+//!
+//! `assets/CARD.md` says where it comes from and what it is worth: it has seen drawings only.
+
+use std::path::{Path, PathBuf};
+
+use super::file::ReadError;
+use super::load::{Backbone, BackboneError};
+use super::tflite;
+
+/// The network's file.
+pub const BYTES: &[u8] = include_bytes!("../../assets/backbone.tflite");
+
+/// What the network is called.
+pub const NAME: &str = "drawings_0.25_128";
+
+/// Where the network comes from, in place of a path.
+const ORIGIN: &str = "part of posy";
+
+/// The variable that names another network's file for a last resort; empty for none.
+pub const VARIABLE: &str = "POSY_LAST_RESORT";
+
+/// The network to go on with where no other can be had: that of [`VARIABLE`], if it is set, else
+/// the one that posy carries. None where there is to be none.
+///
+/// # Errors
+/// As [`Backbone::read`], for the file that the variable names.
+pub fn last_resort() -> Result<Option<Backbone>, BackboneError> {
+    match std::env::var_os(VARIABLE).map(PathBuf::from) {
+        None => carried().map(Some),
+        Some(path) if path.as_os_str().is_empty() => Ok(None),
+        Some(path) => {
+            let name = path.file_stem().unwrap_or_default().to_string_lossy();
+            Backbone::read(&path, &name).map(Some)
+        }
+    }
+}
+
+/// The network that posy carries.
+fn carried() -> Result<Backbone, BackboneError> {
+    let path = Path::new(ORIGIN);
+    let network = tflite::read(BYTES).map_err(|source| ReadError::Tflite {
+        path: path.into(),
+        source,
+    })?;
+    Backbone::cut(network, path, NAME)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::backbone::zoo::Architecture;
+
+    #[test]
+    fn the_network_has_the_shapes_that_its_name_says() {
+        let backbone = carried().unwrap();
+        let architecture: Architecture = "mobilenet_v1_0.25_128".parse().unwrap();
+        let layers = architecture.layers();
+        assert_eq!(backbone.int.layers.len(), layers.len());
+        for (ours, theirs) in layers.iter().zip(&backbone.int.layers) {
+            assert_eq!(ours.op, theirs.common.op, "{}", ours.name);
+            assert_eq!(ours.output, theirs.common.output, "{}", ours.name);
+            assert_eq!(ours.stride, theirs.common.stride, "{}", ours.name);
+        }
+    }
+}

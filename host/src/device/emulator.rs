@@ -1,0 +1,147 @@
+//! An emulated board: the program of `boards/qemu-mps2` in QEMU, where both can be had.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use posy_shared::image::PixelFormat;
+
+use super::program::{ProgramError, build_for};
+
+/// Pixels in a row of its camera's frames.
+pub const WIDTH: u16 = 320;
+/// Rows of its camera's frames.
+pub const HEIGHT: u16 = 240;
+/// What a pixel of a frame is, as an ArduCAM hands it over.
+pub const PIXELS: PixelFormat = PixelFormat::Rgb565Be;
+
+/// Its processor, as people say it.
+pub const CORE: &str = "Cortex-M4";
+/// Its processor, as Rust says it.
+const TARGET: &str = "thumbv7em-none-eabihf";
+/// The machine: the crate's feature, and QEMU's name behind `mps2-`.
+const MACHINE: &str = "an386";
+const QEMU: &str = "qemu-system-arm";
+
+/// Why there is no emulated board, or why it did not answer.
+#[derive(Debug, thiserror::Error)]
+pub enum EmulatorError {
+    /// This is not run in a checkout.
+    #[error("its program is built from a checkout of posy; run this within one")]
+    Checkout,
+    /// The emulator is missing.
+    #[error("{QEMU} cannot be run ({0}); install it, e.g. apt-get install qemu-system-arm")]
+    Emulator(io::Error),
+    /// The program cannot be built.
+    #[error(transparent)]
+    Program(#[from] ProgramError),
+    /// The program gave up.
+    #[error("the emulated board gave up: {0}")]
+    GaveUp(String),
+    /// What it printed has no answer.
+    #[error("the emulated board printed no answer: {0}")]
+    Silent(String),
+}
+
+/// What a board said of a frame.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Answer {
+    /// All logits.
+    pub logits: Vec<i8>,
+    /// The line that it prints: labels with their scores, and the time.
+    pub line: String,
+}
+
+/// An emulator and a program for it.
+#[derive(Debug)]
+pub struct Emulator {
+    program: PathBuf,
+}
+
+impl Emulator {
+    /// Builds the program, from the checkout that `folder` lies in.
+    ///
+    /// # Errors
+    /// Says what is missing.
+    pub fn find(folder: &Path) -> Result<Self, EmulatorError> {
+        let mut version = Command::new(QEMU);
+        version.arg("--version").stdin(Stdio::null());
+        version.output().map_err(EmulatorError::Emulator)?;
+        let mut crates = folder
+            .ancestors()
+            .map(|above| above.join("boards/qemu-mps2"));
+        let found = crates.find(|folder| folder.join("Cargo.toml").is_file());
+        let folder = found.ok_or(EmulatorError::Checkout)?;
+        // Where tests build it too.
+        let options = ["--locked", "--quiet", "--target", TARGET];
+        let more = ["--features", MACHINE, "--target-dir", "../../target/boards"];
+        let program = build_for(TARGET, &[&options[..], &more].concat(), &folder)?;
+        Ok(Emulator { program })
+    }
+
+    /// What the board says of the frames in the file `frames` with the model in the file `model`, both
+    /// names of files in `folder` without commas.
+    ///
+    /// # Errors
+    /// [`EmulatorError::GaveUp`], [`EmulatorError::Silent`].
+    pub fn answers(
+        &self,
+        folder: &Path,
+        model: &str,
+        frames: &str,
+    ) -> Result<Vec<Answer>, EmulatorError> {
+        let mut command = Command::new(QEMU);
+        command
+            .args(["-machine", &format!("mps2-{MACHINE}"), "-nographic"])
+            .args(["-monitor", "none", "-serial", "none", "-semihosting-config"])
+            .arg(format!(
+                "enable=on,target=native,arg=posy,arg={model},arg={frames}"
+            ))
+            .arg("-kernel")
+            .arg(&self.program)
+            .current_dir(folder)
+            .stdin(Stdio::null());
+        let output = command.output().map_err(EmulatorError::Emulator)?;
+        let said = String::from_utf8_lossy(&output.stdout);
+        if !output.status.success() {
+            let reason = String::from_utf8_lossy(&output.stderr);
+            return Err(EmulatorError::GaveUp(format!("{said}{reason}")));
+        }
+        let answers = answers(&said);
+        match answers.is_empty() {
+            true => Err(EmulatorError::Silent(said.into_owned())),
+            false => Ok(answers),
+        }
+    }
+}
+
+/// The answers among what a board printed: a line with all logits, and the line that people read.
+fn answers(said: &str) -> Vec<Answer> {
+    let mut lines = said.lines();
+    let mut answers = Vec::new();
+    while let Some(line) = lines.next() {
+        let logits = line.strip_prefix("logits:").and_then(|numbers| {
+            let numbers = numbers.split_whitespace().map(|number| number.parse().ok());
+            numbers.collect::<Option<Vec<i8>>>()
+        });
+        if let (Some(logits), Some(line)) = (logits, lines.clone().next()) {
+            let line = line.to_owned();
+            answers.push(Answer { logits, line });
+        }
+    }
+    answers
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn answers_are_found_among_other_lines() {
+        let said = "posy: mps2\nlogits: 12 -128\ndaisy 97.2%  3 ms\nlogits: 1 x\nroses\nlogits: 5";
+        let found = answers(said);
+        assert_eq!(found.len(), 1);
+        assert_eq!(found[0].logits, [12, -128]);
+        assert_eq!(found[0].line, "daisy 97.2%  3 ms");
+    }
+}

@@ -1,0 +1,177 @@
+//! `posy demo`, on a machine with nothing: no photos, no networks, no cache, no way to the network.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::process::Command;
+
+use posy::drawings::{Flower, draw};
+use posy_tests::emulator::Tools;
+use posy_tests::scratch::{Outcome, Scratch};
+use posy_tests::{boards, data};
+
+const LABELS: [&str; 5] = ["daisy", "dandelion", "roses", "sunflowers", "tulips"];
+
+/// The command on such a machine.
+fn bare(scratch: &Scratch, arguments: &[&str]) -> Command {
+    let mut command = scratch.command(arguments);
+    command.env("POSY_DATA", scratch.join("nowhere"));
+    command.env("HOME", scratch.join("home"));
+    command
+}
+
+/// Every file below `folder` but the cache, whose layout is not the demo's, and the report and the
+/// record, which say when and for how long.
+fn files(folder: &Path) -> BTreeMap<String, Vec<u8>> {
+    let mut found = BTreeMap::new();
+    let mut folders = vec![folder.to_owned()];
+    while let Some(next) = folders.pop() {
+        for entry in next.read_dir().unwrap() {
+            let path = entry.unwrap().path();
+            let name = path.strip_prefix(folder).unwrap();
+            let name = name.to_string_lossy().into_owned();
+            if path.is_dir() {
+                folders.push(path);
+            } else if !name.starts_with("cache") && !name.starts_with("flowers.r") {
+                found.insert(name, std::fs::read(path).unwrap());
+            }
+        }
+    }
+    found
+}
+
+/// The first label of each of the three drawings that are asked about, by what the drawing is.
+fn named(outcome: &Outcome) -> Vec<(String, String)> {
+    let mut lines = outcome.stdout.lines();
+    let mut named = Vec::new();
+    while let Some(line) = lines.next() {
+        if let Some((_, file)) = line.split_once("unseen/") {
+            let truth = file.strip_suffix(".jpg:").unwrap();
+            let answer = lines.next().unwrap().split_once(" (score = ");
+            named.push((truth.into(), answer.unwrap().0.into()));
+        }
+    }
+    named
+}
+
+#[test]
+fn the_whole_road_with_nothing_at_hand() {
+    let scratch = Scratch::new();
+    let run = |folder: &str, more: &[&str]| {
+        let out = format!("--out={folder}");
+        let words = [&["demo", out.as_str()], more].concat();
+        Outcome::of(bare(&scratch, &words)).succeeds()
+    };
+    let first = run("one", &[]);
+    // Every step is a command, and it says what the pictures are.
+    let first = first.says(&[
+        "drawing 500 pictures",
+        "not photos",
+        "$ posy retrain --no-check --no-float --image-dir one/drawings --backbone one/drawings_0.25_128.tflite",
+        "$ posy label --model one/flowers.posy",
+    ]);
+    let labels = scratch.names("one/drawings");
+    assert_eq!(labels, LABELS);
+    for label in LABELS {
+        assert_eq!(scratch.names(format!("one/drawings/{label}")).len(), 100);
+    }
+    let accuracy = first.stdout.lines().find_map(|line| {
+        let share = line.strip_prefix("Final test accuracy = ")?;
+        share.split_once('%')?.0.parse::<f64>().ok()
+    });
+    // Chance is 20%.
+    assert!(accuracy.is_some_and(|share| share >= 80.0), "{first}");
+    let named = named(&first);
+    assert_eq!(named.len(), 3, "{first}");
+    for (truth, answer) in named {
+        assert_eq!(truth, answer, "{first}");
+    }
+
+    // The same again, byte for byte; and other drawings by another seed.
+    let second = run("two", &[]);
+    assert_eq!(second.stdout.replace("two/", "one/"), first.stdout);
+    let [one, two] = ["one", "two"].map(|folder| files(&scratch.join(folder)));
+    assert_eq!(one.len(), 500 + 3 + 3, "{:?}", one.keys());
+    assert!(one == two, "files differ");
+    run("other", &["--seed=1"]);
+    let other = files(&scratch.join("other"));
+    for (name, bytes) in &one {
+        let same = other.get(name) == Some(bytes);
+        assert_eq!(same, name.ends_with(".tflite"), "{name}");
+    }
+    let occupied = Outcome::of(bare(&scratch, &["demo", "--out=one"]));
+    occupied.fails(2, &["one: is not empty"]);
+}
+
+#[test]
+fn a_temporary_folder_does_not_stay() {
+    let scratch = Scratch::new();
+    std::fs::create_dir(scratch.join("temporary")).unwrap();
+    let mut command = bare(&scratch, &["demo"]);
+    command.env("TMPDIR", scratch.join("temporary"));
+    Outcome::of(command).succeeds().says(&["--out FOLDER"]);
+    assert_eq!(scratch.names("temporary"), [""; 0]);
+}
+
+#[test]
+fn the_emulated_board_answers_in_the_demo() {
+    if Tools::find("the_emulated_board_answers_in_the_demo").is_none() {
+        return;
+    }
+    let scratch = Scratch::new();
+    let mut command = bare(&scratch, &["demo"]);
+    command.arg("--out").arg(scratch.join("out"));
+    // Of its own accord it looks in the checkout that it is run in. Toolchains lie in the home folder.
+    command.current_dir(boards::folder());
+    if let Some(home) = std::env::var_os("HOME") {
+        command.env("HOME", home);
+    }
+    let outcome = Outcome::of(command).succeeds();
+    let outcome = outcome.says(&["logits are the laptop's, bit for bit"]);
+    let last = outcome.stdout.lines().last().unwrap();
+    assert!(last.starts_with("daisy "), "{outcome}");
+    assert!(last.ends_with(" ms"), "{outcome}");
+}
+
+/// Where no network is named and none can be had, one that posy carries is taken, which is said;
+/// where one is named, never.
+#[test]
+fn a_network_to_fall_back_on() {
+    let scratch = Scratch::new();
+    for flower in [Flower::Daisy, Flower::Tulip] {
+        let folder = scratch.join("photos").join(flower.label());
+        std::fs::create_dir_all(&folder).unwrap();
+        for number in 0..12 {
+            let path = folder.join(format!("{number}.png"));
+            draw(flower, 0, number).save(path).unwrap();
+        }
+    }
+    let words = [
+        "retrain",
+        "--no-float",
+        "--image-dir=photos",
+        "--bottleneck-dir=cache",
+    ];
+    let run = |more: &[&str], resort: Option<&Path>| {
+        let mut command = bare(&scratch, &[&words[..], more].concat());
+        if let Some(path) = resort {
+            command.env("POSY_LAST_RESORT", path);
+        }
+        Outcome::of(command)
+    };
+    let missing = "no network file for mobilenet_v1_0.50_224";
+    run(&[], None).succeeds().says(&[
+        missing,
+        "going on with drawings_0.25_128 (part of posy), a last resort",
+        "backbone: drawings_0.25_128 (part of posy)",
+    ]);
+    let named = "--architecture=mobilenet_0.50_224";
+    run(&[named], None).fails(1, &[missing]);
+    run(&["--model-dir=here"], None).fails(1, &[missing]);
+    run(&[], Some(Path::new(""))).fails(1, &[missing]);
+    run(&[], Some(Path::new("none.tflite"))).fails(1, &["none.tflite"]);
+    if let Some(models) = data("another_network_to_fall_back_on", "models") {
+        let network = models.join("mobilenet_v1_0.25_128_quant.tflite");
+        let texts = ["going on with mobilenet_v1_0.25_128_quant"];
+        run(&[], Some(&network)).succeeds().says(&texts);
+    }
+}
