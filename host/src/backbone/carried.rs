@@ -48,6 +48,8 @@ fn carried() -> Result<Backbone, BackboneError> {
 
 #[cfg(test)]
 mod tests {
+    use sha2::{Digest, Sha256};
+
     use super::*;
     use crate::backbone::zoo::Architecture;
 
@@ -62,5 +64,16 @@ mod tests {
             assert_eq!(ours.output, theirs.common.output, "{}", ours.name);
             assert_eq!(ours.stride, theirs.common.stride, "{}", ours.name);
         }
+    }
+
+    #[test]
+    fn the_card_speaks_of_this_file() {
+        let card = include_str!("../../assets/CARD.md");
+        let sum: String = Sha256::digest(BYTES)
+            .iter()
+            .map(|byte| format!("{byte:02x}"))
+            .collect();
+        assert!(card.contains(&sum), "{sum}");
+        assert!(card.starts_with(&format!("# {NAME}\n")), "{card}");
     }
 }

@@ -88,7 +88,7 @@ fn nearly_the_same_pictures_are_left_out() {
         let words = ["frames", "moving.mp4", "--label=x", &option, &folder];
         lines(&scratch.posy(words).succeeds()).len()
     };
-    let (all, some, one) = (every("0"), every("10"), every("255"));
+    let (all, some, one) = (every("0"), every("20"), every("255"));
     assert_eq!((all, one), (2 * SECONDS as usize, 1));
     assert!(one < some && some < all, "{some}");
 }
