@@ -169,21 +169,19 @@ fn its_two_photos_are_labelled() {
     let Some(codelab) = Codelab::new("the_codelabs_two_photos") else {
         return;
     };
-    // The file for boards, of which label-image reads whatever it needs.
-    let posy = |command: &str| command.replace(".pb", ".posy");
-    codelab.run(&posy(RETRAIN), "").succeeds();
+    codelab.run(RETRAIN, "").succeeds();
     for (command, label) in [(LABEL_DAISY, "daisy"), (LABEL_ROSE, "roses")] {
-        let ranked = ranked(&codelab.run(&posy(command), "").succeeds());
+        let ranked = ranked(&codelab.run(command, "").succeeds());
         assert_eq!(ranked.len(), LABELS.len());
         assert_eq!(ranked[0].0, label, "{ranked:?}");
         assert!(ranked.iter().map(|(_, score)| score).sum::<f64>() > 0.99);
         // For networks of another size the codelab adds these.
         let sized = r#"--input_width="${IMAGE_SIZE}" --input_height="${IMAGE_SIZE}""#;
-        let again = codelab.run(&posy(command), sized).succeeds();
+        let again = codelab.run(command, sized).succeeds();
         assert_eq!(self::ranked(&again), ranked);
     }
     codelab
-        .run(&posy(LABEL_ROSE), "--input_width=128 --input_height=128")
+        .run(LABEL_ROSE, "--input_width=128 --input_height=128")
         .fails(2, &["128 does not suit", "224 x 224"]);
 }
 
