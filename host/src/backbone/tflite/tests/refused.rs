@@ -51,7 +51,7 @@ fn what_is_not_run_is_named_with_operator_and_layer() {
             f.tensor("depthwise").shape = vec![1, 3, 3, 8]
         }),
         (
-            "float32; posy reads uint8 and int8 here. Float networks",
+            "float32; posy reads uint8 and int8 here. The network is quantised in part",
             |f| f.tensor("input").number_type = FLOAT32,
         ),
         ("\"conv\" is int16", |f| f.tensor("conv").number_type = 7),
