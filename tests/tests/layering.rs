@@ -250,12 +250,31 @@ unsafe fn d() {}
 }
 
 /// Parts of the host that a part may import; what is not listed imports nothing of the host.
-const MAY_IMPORT: [(&str, &[&str]); 15] = [
+const MAY_IMPORT: [(&str, &[&str]); 16] = [
     ("check", &["features", "head", "photos"]),
     ("photos", &["atomic"]),
     (
         "backbone",
-        &["atomic", "data", "export", "fetch", "quantise"],
+        &[
+            "atomic",
+            "data",
+            "export",
+            "fetch",
+            "quantise",
+            "tensorflow",
+        ],
+    ),
+    (
+        "classify",
+        &[
+            "backbone",
+            "convert",
+            "export",
+            "model_file",
+            "photos",
+            "run",
+            "tensorflow",
+        ],
     ),
     ("drawings", &[]),
     ("fetch", &[]),
@@ -284,6 +303,8 @@ const MAY_IMPORT: [(&str, &[&str]); 15] = [
             "atomic",
             "backbone",
             "check",
+            "classify",
+            "convert",
             "data",
             "device",
             "drawings",
