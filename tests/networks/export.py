@@ -129,8 +129,9 @@ def prepare(network, photos):
         if isinstance(module, (nn.Conv2d, nn.Linear)):
             nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
         if isinstance(module, nn.BatchNorm2d):
-            nn.init.uniform_(module.weight, 0.5, 1.5)
-            nn.init.normal_(module.bias, 0.2, 0.3)
+            # Maps that make use of 0 to 6.
+            nn.init.uniform_(module.weight, 1.0, 2.0)
+            nn.init.uniform_(module.bias, 0.0, 1.0)
     network.train()
     with torch.no_grad():
         network(photos)

@@ -22,6 +22,20 @@ fn run(mut command: Command) {
     assert!(output.status.success(), "{command:?}: {errors}");
 }
 
+fn write(path: &Path, pictures: &[Vec<f32>]) {
+    let bytes = pictures.iter().flatten().flat_map(|n| n.to_le_bytes());
+    std::fs::write(path, bytes.collect::<Vec<u8>>()).unwrap();
+}
+
+/// The numbers of a file, in as many parts of one length.
+fn read(path: &Path, parts: usize) -> Vec<Vec<f32>> {
+    let bytes = std::fs::read(path).unwrap();
+    let (numbers, _) = bytes.as_chunks::<4>();
+    let numbers: Vec<f32> = numbers.iter().map(|n| f32::from_le_bytes(*n)).collect();
+    let len = numbers.len() / parts;
+    numbers.chunks_exact(len).map(<[f32]>::to_vec).collect()
+}
+
 /// ONNX Runtime.
 pub struct Runtime {
     python: PathBuf,
@@ -52,17 +66,33 @@ impl Runtime {
         folder: &Path,
     ) -> Vec<Vec<f32>> {
         let (inputs, output) = (folder.join("inputs.bin"), folder.join("output.bin"));
-        let bytes = pictures.iter().flatten().flat_map(|n| n.to_le_bytes());
-        std::fs::write(&inputs, bytes.collect::<Vec<u8>>()).unwrap();
+        write(&inputs, pictures);
         let mut command = Command::new(&self.python);
         command.arg(script("reference.py")).arg(model).arg(inputs);
         command.arg(tensor).arg(&output);
         run(command);
-        let bytes = std::fs::read(output).unwrap();
-        let (numbers, _) = bytes.as_chunks::<4>();
-        let numbers: Vec<f32> = numbers.iter().map(|n| f32::from_le_bytes(*n)).collect();
-        let len = numbers.len() / pictures.len();
-        numbers.chunks_exact(len).map(<[f32]>::to_vec).collect()
+        read(&output, pictures.len())
+    }
+
+    /// What `model` makes of each of `pictures` in `tensor` after ONNX Runtime has quantised it to int8
+    /// with the pictures of `calibration`; see `tests/networks/quantised.py`.
+    pub fn quantised(
+        &self,
+        model: &Path,
+        calibration: &[Vec<f32>],
+        pictures: &[Vec<f32>],
+        tensor: &str,
+        folder: &Path,
+    ) -> Vec<Vec<f32>> {
+        let [seen, inputs, output] =
+            ["calibration.bin", "inputs.bin", "output.bin"].map(|name| folder.join(name));
+        write(&seen, calibration);
+        write(&inputs, pictures);
+        let mut command = Command::new(&self.python);
+        command.arg(script("quantised.py")).arg(model);
+        command.args([seen, inputs]).arg(tensor).arg(&output);
+        run(command);
+        read(&output, pictures.len())
     }
 
     /// Writes other spellings of the network in `model` into `folder`; see

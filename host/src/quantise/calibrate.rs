@@ -4,13 +4,17 @@ use rayon::prelude::*;
 
 use super::float::QuantiseError;
 use crate::backbone::float::{FloatError, FloatRunner};
-use crate::backbone::network::FloatNetwork;
+use crate::backbone::network::{FloatNetwork, Quantisation};
 
 /// Least and greatest numbers that layers wrote while photos ran through.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Observed {
     /// For each layer and each of its channels, over all photos.
     pub channels: Vec<Vec<(f32, f32)>>,
+    /// For each layer and each of its channels, the mean over all photos.
+    pub means: Vec<Vec<f64>>,
+    /// The same of the network's input.
+    pub input_means: Vec<f64>,
     /// For each layer and each photo, over all channels.
     photos: Vec<Vec<(f32, f32)>>,
 }
@@ -25,20 +29,31 @@ impl Observed {
             return Err(QuantiseError::NoPhotos);
         }
         let runner = FloatRunner::of_every_layer(network)?;
-        let extremes = |photo: &Vec<i8>| -> Result<Vec<Vec<(f32, f32)>>, FloatError> {
+        type Seen = (Vec<Vec<(f32, f32)>>, Vec<Vec<f64>>);
+        let extremes = |photo: &Vec<i8>| -> Result<Seen, FloatError> {
             let layers = runner.run(photo)?;
             let widths = network
                 .layers
                 .iter()
                 .map(|l| usize::from(l.common.output.channels));
+            let layers = layers.iter().zip(widths);
             Ok(layers
-                .iter()
-                .zip(widths)
-                .map(|(values, width)| by_channel(values, width))
-                .collect())
+                .map(|(values, width)| (by_channel(values, width), means(values, width)))
+                .unzip())
         };
         let each: Vec<_> = photos.par_iter().map(extremes).collect::<Result<_, _>>()?;
-        // Merging extremes gives the same in every order, so threads do not matter.
+        let (each, means_of_each): (Vec<_>, Vec<_>) = each.into_iter().unzip();
+        let input_width = network
+            .layers
+            .first()
+            .map_or(0, |l| usize::from(l.common.input.channels));
+        let inputs = photos.iter().map(|photo| {
+            let Quantisation { scale, zero_point } = network.input;
+            let real = |q: &i8| scale * (i32::from(*q) - zero_point) as f32;
+            means(&photo.iter().map(real).collect::<Vec<f32>>(), input_width)
+        });
+        // Merging extremes gives the same in every order, and means are taken in that of the photos, so
+        // threads do not matter.
         let all = |layer: usize| each.iter().map(move |photo| &photo[layer]);
         let layers = 0..network.layers.len();
         Ok(Self {
@@ -54,6 +69,11 @@ impl Observed {
                     all(layer).skip(1).fold(each[0][layer].clone(), merge)
                 })
                 .collect(),
+            means: layers
+                .clone()
+                .map(|layer| mean_of(means_of_each.iter().map(|photo| &photo[layer])))
+                .collect(),
+            input_means: mean_of(inputs.collect::<Vec<_>>().iter()),
             photos: layers
                 .map(|layer| {
                     let whole =
@@ -104,4 +124,30 @@ fn by_channel(values: &[f32], width: usize) -> Vec<(f32, f32)> {
             .for_each(|(e, v)| *e = union(*e, (*v, *v)));
     }
     extremes
+}
+
+/// Mean of each channel of a map, `[pixels, width]`.
+fn means(values: &[f32], width: usize) -> Vec<f64> {
+    let mut sums = vec![0.0; width];
+    for pixel in values.chunks_exact(width.max(1)) {
+        for (sum, value) in sums.iter_mut().zip(pixel) {
+            *sum += f64::from(*value);
+        }
+    }
+    let pixels = (values.len() / width.max(1)).max(1) as f64;
+    sums.iter_mut().for_each(|sum| *sum /= pixels);
+    sums
+}
+
+/// The mean of vectors of one length.
+fn mean_of<'v>(vectors: impl Iterator<Item = &'v Vec<f64>>) -> Vec<f64> {
+    let mut sums: Vec<f64> = Vec::new();
+    let mut count = 0.0;
+    for vector in vectors {
+        sums.resize(vector.len(), 0.0);
+        sums.iter_mut().zip(vector).for_each(|(sum, v)| *sum += v);
+        count += 1.0;
+    }
+    sums.iter_mut().for_each(|sum| *sum /= count);
+    sums
 }

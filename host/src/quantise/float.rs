@@ -9,7 +9,7 @@ use crate::backbone::network::{
 };
 
 /// Greatest bias in steps: a quarter of what int32 holds, so that the products have room.
-const MAX_BIAS: f64 = (1u32 << 29) as f64;
+pub(super) const MAX_BIAS: f64 = (1u32 << 29) as f64;
 
 /// Least weight step, as a share of the output step over the input step. A channel whose weights
 /// are all (nearly) zero gets it; its bias is then still written to 1/256 of an output step.

@@ -8,10 +8,12 @@
 //! | `calibrate.rs` | ranges from photos |
 //! | `photos.rs` | a float network and photos, to int8 |
 //! | `equalise.rs` | channels that differ wildly are made alike first |
+//! | `correct.rs` | what rounding weights does to means is taken back |
 //! | `constant` | channels that are the same for every picture are taken out |
 
 pub mod calibrate;
 pub mod constant;
+pub mod correct;
 pub mod equalise;
 pub mod float;
 pub mod multiplier;

@@ -1,13 +1,14 @@
 //! From a float network and photos to int8.
 
 use super::calibrate::Observed;
+use super::correct::correct_biases;
 use super::equalise::equalise;
 use super::float::{QuantiseError, from_float};
 use crate::backbone::network::{FloatNetwork, IntNetwork};
 
 /// Quantises a network with the ranges that its layers have for `photos`, each `[H, W, C]` in the
-/// network's input quantisation, after channels that differ wildly have been made alike. The same photos
-/// give the same network, in whatever order they come.
+/// network's input quantisation, after channels that differ wildly have been made alike; then corrects
+/// its biases. The same photos in the same order give the same network.
 ///
 /// # Errors
 /// [`QuantiseError`].
@@ -20,5 +21,7 @@ pub fn from_photos(
     if equalise(&mut alike, &observed) > 0 {
         observed = Observed::of(&alike, photos)?;
     }
-    from_float(&alike, &observed.ranges(Observed::SHARE))
+    let mut int = from_float(&alike, &observed.ranges(Observed::SHARE))?;
+    correct_biases(&mut int, &alike, &observed);
+    Ok(int)
 }
