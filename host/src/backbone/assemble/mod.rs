@@ -2,7 +2,7 @@
 //!
 //! Files of three kinds hold float networks: ONNX, TensorFlow's frozen graphs and float TensorFlow
 //! Lite files. Each has a reader of its own that walks its operators in order and asks a
-//! [`Chain`] for what they do; the chain knows which axis of a tensor is which, folds scales and
+//! `Chain` for what they do; the chain knows which axis of a tensor is which, folds scales and
 //! shifts into the layer before them, and refuses what posy's six layers do not say.
 //!
 //! | file | what it holds |
