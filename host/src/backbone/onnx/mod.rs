@@ -2,7 +2,7 @@
 //!
 //! Maps may lie as NCHW or NHWC, batch norms may be folded or not, padding may be explicit, `SAME` or a
 //! node of its own; what the file does is brought down to posy's layers by a
-//! `Chain` (`assemble/`). What comes after the pooled features and is not known to posy
+//! `Chain` of `assemble`. What comes after the pooled features and is not known to posy
 //! is left out, because a new head takes its place.
 //!
 //! | file | what it does |
