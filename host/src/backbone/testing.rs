@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use posy_shared::model::{Op, Padding, Shape};
+use proptest::prelude::prop;
 
 use super::network::{Activation, Common, FloatLayer, FloatNetwork, Quantisation};
 
@@ -22,6 +23,21 @@ pub fn data(test: &str, name: &str) -> Option<PathBuf> {
         path.display()
     );
     None
+}
+
+/// Changes some bytes, and perhaps the length, of `bytes`.
+pub fn mutate(
+    bytes: &mut Vec<u8>,
+    changes: &[(prop::sample::Index, u8)],
+    cut: Option<prop::sample::Index>,
+) {
+    for (place, value) in changes {
+        let place = place.index(bytes.len());
+        bytes[place] = *value;
+    }
+    if let Some(cut) = cut {
+        bytes.truncate(cut.index(bytes.len()));
+    }
 }
 
 /// The numbers of a recorded file of float32.

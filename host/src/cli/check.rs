@@ -134,7 +134,13 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
             }
         },
     )?;
-    let looks = looks(&prepared, &Cache::open(&cache)?)?;
+    let photos = prepared.dataset.photos.iter();
+    let paths: Vec<PathBuf> = photos.map(|photo| photo.path.clone()).collect();
+    // Closed before the report is made, so that another command may have it.
+    let (looks, centres) = {
+        let cache = Cache::open(&cache)?;
+        (looks(&paths, &cache)?, centres(&prepared, &paths, &cache)?)
+    };
     let split = split(&prepared.dataset, &rule, percentages);
     let skipped: Vec<(String, String)> = prepared
         .skipped
@@ -146,7 +152,6 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         let input = first.common.input;
         u32::from(input.width.min(input.height))
     });
-    let centres = centres(&prepared, &Cache::open(&cache)?)?;
     let subject = subject(&prepared, centres.as_ref(), split.buckets());
     let report = check(&subject, &looks, &skipped, side)?;
     if arguments.json {
@@ -180,17 +185,19 @@ fn subject<'a>(
 }
 
 /// Features of the photos' central squares; none where a photo has gone meanwhile.
-fn centres(prepared: &Prepared, cache: &Cache) -> Result<Option<Features>, Failure> {
+fn centres(
+    prepared: &Prepared,
+    paths: &[PathBuf],
+    cache: &Cache,
+) -> Result<Option<Features>, Failure> {
     let input = InputContract {
         crop: Crop::Centre,
         ..prepared.input
     };
     let bytes = prepared.backbone.extractor(input)?;
     let extractor = IntExtractor::new(&bytes)?;
-    let photos = prepared.dataset.photos.iter();
-    let paths: Vec<PathBuf> = photos.map(|photo| photo.path.clone()).collect();
     let bar = Bar::new("centres");
-    let found = extract(&paths, &extractor, Some(cache), &Options::default(), &bar)?;
+    let found = extract(paths, &extractor, Some(cache), &Options::default(), &bar)?;
     let mut values = Vec::new();
     for photo in found.photos {
         match photo {
@@ -204,12 +211,10 @@ fn centres(prepared: &Prepared, cache: &Cache) -> Result<Option<Features>, Failu
     Ok(Some(features))
 }
 
-fn looks(prepared: &Prepared, cache: &Cache) -> Result<Vec<Option<Look>>, Failure> {
-    let photos = prepared.dataset.photos.iter();
-    let paths: Vec<PathBuf> = photos.map(|photo| photo.path.clone()).collect();
+fn looks(paths: &[PathBuf], cache: &Cache) -> Result<Vec<Option<Look>>, Failure> {
     let bar = Bar::new("files");
     let found = extract(
-        &paths,
+        paths,
         &LookExtractor,
         Some(cache),
         &Options::default(),

@@ -35,6 +35,19 @@ pub(crate) enum Arithmetic {
     Divide,
 }
 
+/// Extents of a constant as a file has them, and how many numbers they hold.
+pub(crate) fn extents(dims: impl Iterator<Item = i64>) -> Result<(Vec<usize>, usize), Problem> {
+    let dims: Option<Vec<usize>> = dims.map(|dim| usize::try_from(dim).ok()).collect();
+    let len = dims
+        .as_ref()
+        .and_then(|dims| dims.iter().try_fold(1_usize, |n, dim| n.checked_mul(*dim)));
+    dims.zip(len).ok_or_else(|| Problem::Shape {
+        what: "a constant",
+        found: Vec::new(),
+        wanted: "extents are not negative and fit the memory",
+    })
+}
+
 impl Constant {
     pub(crate) fn real(dims: Vec<usize>, numbers: Vec<f32>) -> Self {
         Constant {

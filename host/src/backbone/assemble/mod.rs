@@ -28,9 +28,10 @@ mod value;
 mod windows;
 
 pub(crate) use chain::{Assembled, Chain};
-pub(crate) use constant::{Arithmetic, Constant};
+pub(crate) use constant::{Arithmetic, Constant, extents};
 pub use order::OrderError;
 pub(crate) use order::{Links, running_order};
 pub use problem::Problem;
+pub(crate) use problem::shown;
 pub(crate) use value::{Axis, Map, Value, from_end};
 pub(crate) use windows::{Pads, Window};

@@ -2,6 +2,14 @@
 
 use posy_shared::model::Shape;
 
+/// Characters of a name that are shown.
+const NAME_LEN: usize = 200;
+
+/// A name of a file as messages show it.
+pub(crate) fn shown(name: &str) -> String {
+    name.chars().take(NAME_LEN).collect()
+}
+
 /// What is wrong with one operator, or with the tensors that it reads.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum Problem {

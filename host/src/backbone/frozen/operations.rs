@@ -9,7 +9,7 @@ use crate::backbone::assemble::{
 impl Walk<'_> {
     pub(super) fn operate(&mut self, step: &Step<'_>) -> Result<Value, Problem> {
         let settings = Settings(step.node);
-        let name = super::tensors::shown(&step.node.name);
+        let name = crate::backbone::assemble::shown(&step.node.name);
         if settings
             .text("data_format")
             .is_some_and(|format| format != "NHWC")

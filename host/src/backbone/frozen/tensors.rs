@@ -1,18 +1,10 @@
 //! Constants of a frozen graph, and settings of its operations.
 
-use crate::backbone::assemble::{Constant, Problem};
+use crate::backbone::assemble::{Constant, Problem, extents, shown};
 use crate::tensorflow::{DT_FLOAT, DT_INT32, NodeDef, TensorProto, Value};
 
 /// Numbers that a constant may have where the file writes a single one for all of them.
 const MOST_REPEATED: usize = 1 << 16;
-
-/// Characters of a name that are shown.
-const NAME_LEN: usize = 200;
-
-/// A name as messages show it.
-pub(super) fn shown(name: &str) -> String {
-    name.chars().take(NAME_LEN).collect()
-}
 
 /// The settings of an operation.
 #[derive(Clone, Copy)]
@@ -84,17 +76,7 @@ pub(super) fn constant(node: &NodeDef) -> Result<Constant, Problem> {
     let tensor = Settings(node).tensor("value");
     let tensor = tensor.ok_or(Problem::Missing("value"))?;
     let dims = tensor.tensor_shape.iter().flat_map(|shape| &shape.dim);
-    let dims: Option<Vec<usize>> = dims.map(|dim| usize::try_from(dim.size).ok()).collect();
-    let len = dims
-        .as_ref()
-        .and_then(|dims| dims.iter().try_fold(1_usize, |n, dim| n.checked_mul(*dim)));
-    let (Some(dims), Some(len)) = (dims, len) else {
-        return Err(Problem::Shape {
-            what: "a constant",
-            found: Vec::new(),
-            wanted: "extents are not negative and fit the memory",
-        });
-    };
+    let (dims, len) = extents(dims.map(|dim| dim.size))?;
     let name = || shown(&node.name);
     match tensor.dtype {
         DT_FLOAT => {

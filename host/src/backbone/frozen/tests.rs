@@ -9,7 +9,7 @@ use super::*;
 use crate::backbone::float::FloatRunner;
 use crate::backbone::network::FloatNetwork;
 use crate::backbone::pixels::Normalisation;
-use crate::backbone::testing::{data, nameless, reals, relative_error, small_float};
+use crate::backbone::testing::{data, mutate, nameless, reals, relative_error, small_float};
 use crate::export::graph_def::graph_def_bytes;
 
 /// The features of a network for inputs in its own numbers, `[H, W, 3]`.
@@ -134,13 +134,7 @@ proptest! {
         cut in prop::option::weighted(0.2, any::<prop::sample::Index>()),
     ) {
         let mut bytes = small();
-        for (place, value) in changes {
-            let place = place.index(bytes.len());
-            bytes[place] = value;
-        }
-        if let Some(cut) = cut {
-            bytes.truncate(cut.index(bytes.len()));
-        }
+        mutate(&mut bytes, &changes, cut);
         // What matters is that it returns.
         let _ = read(&bytes);
     }

@@ -5,9 +5,9 @@ use std::collections::{HashMap, HashSet};
 use posy_shared::model::Shape;
 
 use super::FrozenError;
-use super::tensors::{Settings, shown};
+use super::tensors::Settings;
 use crate::backbone::assemble::{
-    Assembled, Axis, Chain, Links, Map, Problem, Value, running_order,
+    Assembled, Axis, Chain, Links, Map, Problem, Value, running_order, shown,
 };
 use crate::tensorflow::{DT_FLOAT, GraphDef, NodeDef};
 

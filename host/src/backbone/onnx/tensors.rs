@@ -3,10 +3,7 @@
 use tract_onnx::pb::tensor_proto::{DataLocation, DataType};
 use tract_onnx::pb::{AttributeProto, NodeProto, TensorProto};
 
-use crate::backbone::assemble::{Constant, Problem};
-
-/// Characters of a name that are shown.
-const NAME_LEN: usize = 200;
+use crate::backbone::assemble::{Constant, Problem, extents, shown};
 
 /// Numbers of a tensor that the file holds.
 pub(super) fn constant(tensor: &TensorProto) -> Result<Constant, Problem> {
@@ -16,18 +13,7 @@ pub(super) fn constant(tensor: &TensorProto) -> Result<Constant, Problem> {
     {
         return Err(Problem::External(name()));
     }
-    let dims = tensor.dims.iter().map(|dim| usize::try_from(*dim).ok());
-    let dims: Option<Vec<usize>> = dims.collect();
-    let len = dims
-        .as_ref()
-        .and_then(|dims| dims.iter().try_fold(1_usize, |n, dim| n.checked_mul(*dim)));
-    let (Some(dims), Some(len)) = (dims, len) else {
-        return Err(Problem::Shape {
-            what: "a constant",
-            found: Vec::new(),
-            wanted: "extents are not negative and fit the memory",
-        });
-    };
+    let (dims, len) = extents(tensor.dims.iter().copied())?;
     let checked = |found: usize| {
         if found == len {
             Ok(())
@@ -89,11 +75,6 @@ fn numbers<const N: usize, T: Copy>(
     } else {
         Vec::new()
     }
-}
-
-/// A name as messages show it.
-pub(super) fn shown(name: &str) -> String {
-    name.chars().take(NAME_LEN).collect()
 }
 
 /// The settings of a node.

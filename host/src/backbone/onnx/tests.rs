@@ -9,7 +9,7 @@ use super::*;
 use crate::backbone::float::{Outputs, onnx_model};
 use crate::backbone::frozen::tests::agrees_with_tensorflow;
 use crate::backbone::pixels::Normalisation;
-use crate::backbone::testing::{data, nameless, small_float};
+use crate::backbone::testing::{data, mutate, nameless, small_float};
 
 #[test]
 fn files_of_tf2onnx_compute_what_they_compute_in_tensorflow() {
@@ -202,13 +202,7 @@ proptest! {
         cut in prop::option::weighted(0.2, any::<prop::sample::Index>()),
     ) {
         let mut bytes = small().encode_to_vec();
-        for (place, value) in changes {
-            let place = place.index(bytes.len());
-            bytes[place] = value;
-        }
-        if let Some(cut) = cut {
-            bytes.truncate(cut.index(bytes.len()));
-        }
+        mutate(&mut bytes, &changes, cut);
         // What matters is that it returns.
         let _ = read(&bytes);
     }

@@ -7,10 +7,10 @@ use tract_onnx::pb::tensor_proto::DataType;
 use tract_onnx::pb::tensor_shape_proto::dimension;
 use tract_onnx::pb::{GraphProto, NodeProto, TensorProto, ValueInfoProto, type_proto};
 
-use super::tensors::{constant, shown};
+use super::tensors::constant;
 use super::{OnnxError, is_own};
 use crate::backbone::assemble::{
-    Assembled, Axis, Chain, Constant, Links, Map, Problem, Value, running_order,
+    Assembled, Axis, Chain, Constant, Links, Map, Problem, Value, running_order, shown,
 };
 
 /// A graph being read.

@@ -4,6 +4,7 @@ use proptest::prelude::*;
 
 use super::super::fixture::{OperatorSpec, convolution, weights};
 use super::*;
+use crate::backbone::testing::mutate;
 
 #[test]
 fn a_small_file_cannot_ask_for_many_weights() {
@@ -36,21 +37,6 @@ fn a_small_file_cannot_ask_for_many_weights() {
         "{}",
         message(&file)
     );
-}
-
-/// Changes some bytes, and perhaps the length, of `bytes`.
-fn mutate(
-    bytes: &mut Vec<u8>,
-    changes: &[(prop::sample::Index, u8)],
-    cut: Option<prop::sample::Index>,
-) {
-    for (place, value) in changes {
-        let place = place.index(bytes.len());
-        bytes[place] = *value;
-    }
-    if let Some(cut) = cut {
-        bytes.truncate(cut.index(bytes.len()));
-    }
 }
 
 proptest! {
