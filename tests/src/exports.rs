@@ -21,6 +21,7 @@ use posy_shared::preprocess::{Crop, Filter};
 use rayon::prelude::*;
 use serde_json::Value;
 
+use crate::data;
 use crate::scratch::Scratch;
 
 /// Photos of each of the five labels that networks are retrained on: 200 in all.
@@ -112,8 +113,16 @@ pub struct Retrained {
 }
 
 impl Retrained {
+    /// The network in the models' file `name`, retrained; where it or the photos are missing, says
+    /// loudly that `test` is skipped.
+    pub fn of(test: &str, name: &str, float: bool) -> Option<Self> {
+        let flowers = data(test, "flower_photos");
+        let network = data(test, &format!("models/{name}.tflite"));
+        Some(Self::new(&network?, &flowers?, float))
+    }
+
     /// The network in `backbone` retrained on photos of `flowers`; scores are calibrated.
-    pub fn new(backbone: &Path, flowers: &Path, float: bool) -> Self {
+    fn new(backbone: &Path, flowers: &Path, float: bool) -> Self {
         let scratch = Scratch::new();
         let labels = ["daisy", "dandelion", "roses", "sunflowers", "tulips"];
         scratch.copy_photos(flowers, "flowers", &labels, PHOTOS);

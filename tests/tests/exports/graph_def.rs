@@ -2,17 +2,12 @@
 
 use posy::classify::graph;
 use posy::export::{Format, with_float_head};
-use posy_tests::data;
 use posy_tests::exports::{Python, Retrained, apart};
 
 fn hold(test: &str, name: &str) {
-    let (Some(flowers), Some(network)) = (
-        data(test, "flower_photos"),
-        data(test, &format!("models/{name}.tflite")),
-    ) else {
+    let Some(retrained) = Retrained::of(test, name, true) else {
         return;
     };
-    let retrained = Retrained::new(&network, &flowers, true);
     let file = retrained.file(Format::GraphDef, "flowers.pb");
 
     // Read back, it is the same network, number for number.

@@ -4,7 +4,6 @@ use posy::classify::{Classifier, Reading};
 use posy::export::Format;
 use posy::photos::decode::Limits;
 use posy::photos::load::load;
-use posy_tests::data;
 use posy_tests::exports::{Python, Retrained, apart};
 
 const LABELS: usize = 5;
@@ -21,14 +20,12 @@ fn first(numbers: &[f32]) -> usize {
 }
 
 fn float(test: &str, name: &str, count: usize) {
-    let (Some(flowers), Some(network), Some(python)) = (
-        data(test, "flower_photos"),
-        data(test, &format!("models/{name}.tflite")),
-        Python::runtimes(test),
-    ) else {
+    let Some(python) = Python::runtimes(test) else {
         return;
     };
-    let retrained = Retrained::new(&network, &flowers, true);
+    let Some(retrained) = Retrained::of(test, name, true) else {
+        return;
+    };
     let file = retrained.file(Format::Onnx, "flowers.onnx");
     let photos = retrained.photos(count);
     let (inputs, _) = retrained.board(&photos);
@@ -72,14 +69,12 @@ fn float_v2() {
 /// Quantised as a board's model, by a runtime that rounds otherwise: the same label nearly always, and
 /// logits a few steps away, `mean` steps on the average and `steps` at most.
 fn int8(test: &str, name: &str, mean: f32, steps: f32) {
-    let (Some(flowers), Some(network), Some(python)) = (
-        data(test, "flower_photos"),
-        data(test, &format!("models/{name}.tflite")),
-        Python::runtimes(test),
-    ) else {
+    let Some(python) = Python::runtimes(test) else {
         return;
     };
-    let retrained = Retrained::new(&network, &flowers, false);
+    let Some(retrained) = Retrained::of(test, name, false) else {
+        return;
+    };
     let file = retrained.file(Format::OnnxInt8, "flowers.onnx");
     let photos = retrained.photos(200);
     let (inputs, logits) = retrained.board(&photos);

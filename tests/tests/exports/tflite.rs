@@ -7,19 +7,16 @@
 use posy::export::Format;
 use posy_shared::model::Model;
 use posy_shared::softmax::Softmax;
-use posy_tests::data;
 use posy_tests::exports::{Python, Retrained, photo_count};
 
 /// Holds the network in the file `name` to TensorFlow Lite for `usual` photos.
 fn hold(test: &str, name: &str, usual: usize) {
-    let (Some(flowers), Some(network), Some(python)) = (
-        data(test, "flower_photos"),
-        data(test, &format!("models/{name}.tflite")),
-        Python::runtimes(test),
-    ) else {
+    let Some(python) = Python::runtimes(test) else {
         return;
     };
-    let retrained = Retrained::new(&network, &flowers, false);
+    let Some(retrained) = Retrained::of(test, name, false) else {
+        return;
+    };
     let file = retrained.file(Format::Tflite, "flowers.tflite");
     let photos = retrained.photos(photo_count(usual));
     let (inputs, logits) = retrained.board(&photos);
