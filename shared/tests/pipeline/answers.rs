@@ -65,6 +65,7 @@ fn what_is_too_unlikely_is_unknown() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "thousands of labels, of plain code")]
 fn as_many_labels_as_there_may_be() {
     let file = classifier(MAX_LABELS, 0);
     let model = Model::read(&file).unwrap();
