@@ -102,12 +102,29 @@ impl Runtime {
         command.arg(script("variants.py")).arg(model).arg(folder);
         run(command);
     }
+
+    /// Writes the network in `model` to `output`, and its weights into a file beside that.
+    pub fn with_weights_beside(&self, model: &Path, output: &Path) {
+        let mut command = Command::new(&self.python);
+        command.arg(script("beside.py")).arg(model).arg(output);
+        run(command);
+    }
 }
 
 /// Writes MobileNets that PyTorch exports into `folder`; see `tests/networks/export.py`. `photos` is the
 /// file of recorded pictures of 128 pixels. Where PyTorch is missing, says loudly that `test` is
 /// skipped.
 pub fn export(test: &str, folder: &Path, photos: &Path) -> bool {
+    with_pytorch(test, "export.py", &[folder, photos])
+}
+
+/// Writes classifiers of other kinds that PyTorch exports into `folder`; see `tests/networks/others.py`.
+/// Where PyTorch is missing, says loudly that `test` is skipped.
+pub fn export_others(test: &str, folder: &Path) -> bool {
+    with_pytorch(test, "others.py", &[folder])
+}
+
+fn with_pytorch(test: &str, name: &str, arguments: &[&Path]) -> bool {
     // Debian's package is for the system's own Python.
     let pythons = ["/usr/bin/python3", "python3"].map(Path::new);
     let Some(python) = pythons.into_iter().find(|python| has(python, "torch")) else {
@@ -115,7 +132,7 @@ pub fn export(test: &str, folder: &Path, photos: &Path) -> bool {
         return false;
     };
     let mut command = Command::new(python);
-    command.arg(script("export.py")).arg(folder).arg(photos);
+    command.arg(script(name)).args(arguments);
     run(command);
     true
 }

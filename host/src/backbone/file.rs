@@ -105,15 +105,7 @@ pub fn read_file(path: &Path) -> Result<TrainedNetwork, ReadError> {
 /// [`ReadError`] names the file, and what is wrong with it.
 pub fn read_network(path: &Path) -> Result<Network, ReadError> {
     let named = || PathBuf::from(path);
-    let io = |source| ReadError::Io {
-        path: named(),
-        source,
-    };
-    let len = fs::metadata(path).map_err(io)?.len();
-    if len > MAX_LEN {
-        return Err(ReadError::TooLarge { path: named(), len });
-    }
-    let bytes = fs::read(path).map_err(io)?;
+    let bytes = bytes_of(path)?;
     if tflite::is_tflite(&bytes) {
         let read = match tflite::read_float(&bytes) {
             Ok(Some(file)) => Ok(Network::Float(file)),
@@ -126,8 +118,8 @@ pub fn read_network(path: &Path) -> Result<Network, ReadError> {
         });
     }
     if onnx::is_onnx(&bytes) {
-        let read = onnx::read(&bytes).map(Network::Float);
-        return read.map_err(|source| ReadError::Onnx {
+        let read = decode_onnx(path, &bytes).and_then(|file| file.read());
+        return read.map(Network::Float).map_err(|source| ReadError::Onnx {
             path: named(),
             source,
         });
@@ -145,6 +137,40 @@ pub fn read_network(path: &Path) -> Result<Network, ReadError> {
         kind,
         advice,
     })
+}
+
+/// Reads the ONNX model in `path`; none if it is a file of another kind.
+///
+/// # Errors
+/// [`ReadError`].
+pub fn read_onnx(path: &Path) -> Result<Option<onnx::File>, ReadError> {
+    let bytes = bytes_of(path)?;
+    if !onnx::is_onnx(&bytes) {
+        return Ok(None);
+    }
+    let file = decode_onnx(path, &bytes);
+    file.map(Some).map_err(|source| ReadError::Onnx {
+        path: path.into(),
+        source,
+    })
+}
+
+fn decode_onnx(path: &Path, bytes: &[u8]) -> Result<onnx::File, OnnxError> {
+    let folder = path.parent().unwrap_or(Path::new(""));
+    onnx::File::open(bytes, folder, MAX_LEN)
+}
+
+fn bytes_of(path: &Path) -> Result<Vec<u8>, ReadError> {
+    let io = |source| ReadError::Io {
+        path: path.into(),
+        source,
+    };
+    let len = fs::metadata(path).map_err(io)?.len();
+    if len > MAX_LEN {
+        let path = path.into();
+        return Err(ReadError::TooLarge { path, len });
+    }
+    fs::read(path).map_err(io)
 }
 
 /// What a file that holds no network seems to be, and what to do.

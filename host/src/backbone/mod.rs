@@ -1,5 +1,6 @@
 //! Pre-trained networks: reading them, and running them in floating point.
 
+pub mod any;
 pub mod assemble;
 pub mod carried;
 pub mod file;

@@ -2,25 +2,24 @@
 
 use std::fmt;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use posy_shared::model::{InputContract, Shape};
-use posy_shared::preprocess::{PixelMap, Preprocessor, Size, scratch_len};
+use posy_shared::preprocess::PixelMap;
 use prost::Message;
 use tract_onnx::pb::ModelProto;
-use tract_onnx::prelude::*;
 
 use super::ClassifyError;
+use crate::backbone::any::PixelRunner;
 use crate::export::facts::{CROP, RESIZE, from_words};
 use crate::export::onnx::{CHECKSUM, checksum};
 use crate::photos::decode::Rgb;
+use crate::run;
 
 /// An ONNX classifier, ready to run.
 #[derive(Clone)]
 pub struct OnnxModel {
     path: PathBuf,
-    plan: Arc<TypedRunnableModel>,
-    shape: Shape,
+    runner: PixelRunner,
     input: InputContract,
     mean: f32,
     std: f32,
@@ -64,12 +63,9 @@ impl OnnxModel {
         let input = from_words(word(CROP), word(RESIZE)).ok_or_else(|| {
             wrong("its metadata say in unknown words how pictures are resized".into())
         })?;
-        let tract = |error: TractError| wrong(format!("it does not run: {error:#}"));
-        let (plan, shape, classes) = plan(&model).map_err(tract)?;
-        let (Some(shape), Some(classes)) = (shape, classes) else {
-            let reason = "its input is not float32 [1, 3, H, W], or its output not [1, labels]";
-            return Err(wrong(reason.into()));
-        };
+        let runner = PixelRunner::new(&model, "final_result");
+        let runner = runner.map_err(|error| wrong(error.to_string()))?;
+        let classes = runner.outputs();
         if classes != labels.len() {
             let count = labels.len();
             return Err(wrong(format!(
@@ -78,8 +74,7 @@ impl OnnxModel {
         }
         Ok(OnnxModel {
             path: path.into(),
-            plan,
-            shape,
+            runner,
             input,
             mean,
             std,
@@ -94,7 +89,12 @@ impl OnnxModel {
 
     /// The photo's pixels that it sees.
     pub fn shape(&self) -> Shape {
-        self.shape
+        self.runner.shape()
+    }
+
+    /// How a photo becomes its input.
+    pub fn input(&self) -> InputContract {
+        self.input
     }
 
     /// The scores of `photo`, one for each label, 1 in all.
@@ -102,47 +102,12 @@ impl OnnxModel {
     /// # Errors
     /// [`ClassifyError::Picture`], [`ClassifyError::Onnx`].
     pub fn scores(&self, photo: &Rgb) -> Result<Vec<f32>, ClassifyError> {
-        let pixels = self.pixels(photo)?;
-        let scores = self.run(&pixels).map_err(|error| ClassifyError::Onnx {
+        let pixels = run::input_of(photo, self.shape(), self.input, PixelMap::Centred)?;
+        let scores = self.runner.run(&pixels, self.mean, self.std);
+        scores.map_err(|error| ClassifyError::Onnx {
             path: self.path.clone(),
-            reason: format!("it does not run: {error:#}"),
-        })?;
-        Ok(scores)
-    }
-
-    /// Pixels of the photo, less 128, as a board has them.
-    fn pixels(&self, photo: &Rgb) -> Result<Vec<i8>, ClassifyError> {
-        let wrong =
-            |error: posy_shared::preprocess::PreprocessError| ClassifyError::Picture(error.into());
-        let Shape { height, width, .. } = self.shape;
-        let mut scratch = vec![0; scratch_len(width)];
-        let mut preprocessor = Preprocessor::new(
-            photo.size(),
-            self.input.crop,
-            self.input.filter,
-            Size { width, height },
-            PixelMap::Centred,
-            &mut scratch,
-        )
-        .map_err(wrong)?;
-        let mut pixels = Vec::with_capacity(self.shape.len());
-        for row in photo.rows() {
-            let push = preprocessor.push_row(row, |row| pixels.extend_from_slice(row));
-            push.map_err(wrong)?;
-        }
-        preprocessor.finish().map_err(wrong)?;
-        Ok(pixels)
-    }
-
-    fn run(&self, pixels: &[i8]) -> TractResult<Vec<f32>> {
-        let [height, width] = [self.shape.height, self.shape.width].map(usize::from);
-        let real = |pixel: &i8| (f32::from(*pixel) + 128.0 - self.mean) / self.std;
-        let planar = (0..3).flat_map(|channel| pixels.iter().skip(channel).step_by(3).map(real));
-        let planar: Vec<f32> = planar.collect();
-        let input = Tensor::from_shape(&[1, 3, height, width], &planar)?;
-        let outputs = self.plan.run(tvec!(input.into()))?;
-        let view = outputs[0].try_as_plain_ram()?;
-        Ok(view.as_slice::<f32>()?.to_vec())
+            reason: error.to_string(),
+        })
     }
 }
 
@@ -150,43 +115,9 @@ impl fmt::Debug for OnnxModel {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("OnnxModel")
             .field("path", &self.path)
-            .field("shape", &self.shape)
+            .field("runner", &self.runner)
             .finish_non_exhaustive()
     }
-}
-
-type Plan = (Arc<TypedRunnableModel>, Option<Shape>, Option<usize>);
-
-/// The model from `input` to `final_result`; the shape of the former and the length of the latter.
-fn plan(model: &ModelProto) -> TractResult<Plan> {
-    let model = tract_onnx::onnx().model_for_proto_model(model)?;
-    let model = model
-        .with_input_names(["input"])?
-        .with_outputs_by_name(["final_result"])?
-        .into_optimized()?;
-    let extents = |fact: &TypedFact| {
-        let whole = fact.datum_type == f32::datum_type();
-        fact.shape
-            .as_concrete()
-            .filter(|_| whole)
-            .map(<[usize]>::to_vec)
-    };
-    let shape = match extents(model.input_fact(0)?).as_deref() {
-        Some(&[1, 3, height, width]) => {
-            let side = |extent: usize| u16::try_from(extent).ok();
-            side(height).zip(side(width)).map(|(height, width)| Shape {
-                height,
-                width,
-                channels: 3,
-            })
-        }
-        _ => None,
-    };
-    let classes = match extents(model.output_fact(0)?).as_deref() {
-        Some(&[1, classes]) => Some(classes),
-        _ => None,
-    };
-    Ok((model.into_runnable()?, shape, classes))
 }
 
 #[cfg(test)]

@@ -5,25 +5,24 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Args;
-use posy_shared::model::Model;
 use posy_shared::ranking::Ranking;
 use serde_json::json;
 
 use super::Failure;
 use super::output::note;
-use crate::model_file::ModelFile;
+use crate::classify::{Classifier, OnnxModel, Reading};
 use crate::photos::decode::Limits;
 use crate::photos::files::files_below;
 use crate::photos::load::read_bytes;
-use crate::run::{Runner, decode_for};
+use crate::run::{Runner, decode_for, decode_to};
 
 /// Most labels that are ranked; a board prints fewer.
 const MOST: usize = 32;
 
-/// Prints the ranked labels of photos, as a board running the same model would.
+/// Prints the ranked labels of photos; of a .posy file, as a board running it would.
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
-    /// The .posy file that `posy retrain` wrote.
+    /// The file that `posy retrain` wrote: .posy, .tflite or .onnx.
     #[arg(long, visible_alias = "graph", value_name = "FILE")]
     model: PathBuf,
     /// How many labels to print for a photo, likeliest first.
@@ -37,9 +36,42 @@ pub(super) struct Arguments {
     photos: Vec<PathBuf>,
 }
 
+/// What names photos.
+enum Labeller<'a> {
+    /// posy's engine.
+    Engine(Runner<'a>),
+    /// A float model of the laptop's.
+    Float(&'a OnnxModel),
+}
+
+/// What one photo is named.
+enum Answer {
+    /// Logits, as a board has them.
+    Logits(Vec<i8>),
+    /// Scores of the labels, 1 in all.
+    Scores(Vec<f32>),
+}
+
+/// A label, how likely it is, and how that is written: as a board does.
+struct Ranked {
+    label: String,
+    score: f32,
+    shown: String,
+}
+
 pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
-    let file = ModelFile::open(&arguments.model)?;
-    let runner = Runner::new(file.classifier()?);
+    let classifier = Classifier::open(&arguments.model, &Reading::default())?;
+    let labeller = match &classifier {
+        Classifier::Engine(file) => Labeller::Engine(Runner::new(file.classifier()?)),
+        Classifier::Onnx(model) => Labeller::Float(model),
+        Classifier::Frozen(_) => {
+            let path = arguments.model.display();
+            return Err(format!(
+                "{path}: a .pb file has no labels; name photos with posy label-image --graph {path}"
+            )
+            .into());
+        }
+    };
     let mut files = Vec::new();
     let mut failed = 0;
     for path in &arguments.photos {
@@ -61,8 +93,8 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     }
     let name_each = files.len() > 1;
     for path in &files {
-        match logits(&runner, path) {
-            Ok(logits) => print(arguments, runner.model(), path, &logits, name_each)?,
+        match labeller.answer(path) {
+            Ok(answer) => print(arguments, &labeller, path, &answer, name_each)?,
             Err(reason) => {
                 failed += 1;
                 note!("{reason}");
@@ -76,57 +108,98 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// The logits of one photo; an error names it.
-fn logits(runner: &Runner<'_>, path: &Path) -> Result<Vec<i8>, Failure> {
-    let limits = Limits::default();
-    let photo = if path == Path::new("-") {
-        let mut bytes = Vec::new();
-        // One byte more than is allowed, so that a longer stream is seen to be too long.
-        let bound = limits.max_bytes.saturating_add(1);
-        let read = io::stdin().lock().take(bound).read_to_end(&mut bytes);
-        read.map_err(|error| format!("standard input: cannot be read: {error}"))?;
-        let photo = decode_for(runner.model(), &bytes, &limits);
-        photo.map_err(|error| format!("standard input: {error}"))?
-    } else {
-        let bytes = read_bytes(path, &limits)?;
-        let photo = decode_for(runner.model(), &bytes, &limits);
-        photo.map_err(|error| format!("{}: {error}", path.display()))?
-    };
-    let logits = runner.output(&photo);
-    Ok(logits.map_err(|error| format!("{}: {error}", path.display()))?)
+impl Labeller<'_> {
+    /// Names one photo; an error names its file.
+    fn answer(&self, path: &Path) -> Result<Answer, Failure> {
+        let limits = Limits::default();
+        let (shown, bytes) = if path == Path::new("-") {
+            let mut bytes = Vec::new();
+            // One byte more than is allowed, so that a longer stream is seen to be too long.
+            let bound = limits.max_bytes.saturating_add(1);
+            let read = io::stdin().lock().take(bound).read_to_end(&mut bytes);
+            read.map_err(|error| format!("standard input: cannot be read: {error}"))?;
+            ("standard input".to_owned(), bytes)
+        } else {
+            (path.display().to_string(), read_bytes(path, &limits)?)
+        };
+        let named = |error: &dyn std::fmt::Display| format!("{shown}: {error}");
+        Ok(match self {
+            Labeller::Engine(runner) => {
+                let photo = decode_for(runner.model(), &bytes, &limits);
+                let logits = runner.output(&photo.map_err(|error| named(&error))?);
+                Answer::Logits(logits.map_err(|error| named(&error))?)
+            }
+            Labeller::Float(model) => {
+                let photo = decode_to(model.shape(), model.input(), &bytes, &limits);
+                let scores = model.scores(&photo.map_err(|error| named(&error))?);
+                Answer::Scores(scores.map_err(|error| named(&error))?)
+            }
+        })
+    }
+
+    /// Whether an answer is that it is none of the labels, and the likeliest labels with their scores.
+    fn ranked(&self, answer: &Answer, top: usize) -> (bool, Vec<Ranked>) {
+        match (self, answer) {
+            (Labeller::Engine(runner), Answer::Logits(logits)) => {
+                let ranking = Ranking::<MOST>::new(runner.model(), logits);
+                let ranked = ranking.iter().take(top);
+                let ranked = ranked.map(|one| Ranked {
+                    label: one.label.to_owned(),
+                    score: one.score.to_f32(),
+                    shown: one.score.to_string(),
+                });
+                (ranking.is_unknown(), ranked.collect())
+            }
+            (Labeller::Float(model), Answer::Scores(scores)) => {
+                let labels = model.labels().iter().cloned();
+                let ranked = labels.zip(scores).map(|(label, &score)| Ranked {
+                    label,
+                    score,
+                    shown: format!("{score:.5}"),
+                });
+                let mut ranked: Vec<Ranked> = ranked.collect();
+                ranked.sort_by(|a, b| b.score.total_cmp(&a.score));
+                ranked.truncate(top);
+                (false, ranked)
+            }
+            _ => (false, Vec::new()),
+        }
+    }
 }
 
 fn print(
     arguments: &Arguments,
-    model: &Model<'_>,
+    labeller: &Labeller<'_>,
     path: &Path,
-    logits: &[i8],
+    answer: &Answer,
     name_each: bool,
 ) -> Result<(), Failure> {
-    let ranking = Ranking::<MOST>::new(model, logits);
-    let top = ranking.iter().take(arguments.top.into());
+    let (is_unknown, ranked) = labeller.ranked(answer, arguments.top.into());
     let mut out = io::stdout().lock();
     if arguments.json {
-        let labels: Vec<_> = top
-            .map(|ranked| json!({"label": ranked.label, "score": ranked.score.to_f32()}))
+        let labels: Vec<_> = ranked
+            .iter()
+            .map(|one| json!({"label": one.label, "score": one.score}))
             .collect();
-        let line = json!({
+        let mut line = json!({
             "photo": path.to_string_lossy(),
-            "unknown": ranking.is_unknown(),
+            "unknown": is_unknown,
             "labels": labels,
-            "logits": logits,
         });
+        if let Answer::Logits(logits) = answer {
+            line["logits"] = json!(logits);
+        }
         writeln!(out, "{line}")?;
         return Ok(());
     }
     if name_each {
         writeln!(out, "{}:", path.display())?;
     }
-    if ranking.is_unknown() {
+    if is_unknown {
         writeln!(out, "unknown")?;
     }
-    for ranked in top {
-        writeln!(out, "{} (score = {})", ranked.label, ranked.score)?;
+    for Ranked { label, shown, .. } in ranked {
+        writeln!(out, "{label} (score = {shown})")?;
     }
     if name_each {
         writeln!(out)?;

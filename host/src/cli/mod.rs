@@ -24,6 +24,7 @@ mod pixels;
 mod profile;
 mod retrain;
 mod retrain_answers;
+mod retrain_float;
 mod retrain_record;
 mod retrain_results;
 mod retrain_watch;

@@ -32,6 +32,15 @@ pub(super) struct PixelArguments {
         requires = "input_mean"
     )]
     input_std: Option<Vec<f64>>,
+    /// Side in pixels of the picture that an .onnx network reads, where its file leaves that open and no
+    /// board is to run it [default: 224].
+    #[arg(
+        long,
+        alias = "input_size",
+        value_name = "PIXELS",
+        value_parser = clap::value_parser!(u16).range(8..=2048)
+    )]
+    input_size: Option<u16>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -52,6 +61,11 @@ impl PixelArguments {
     /// Whether any of the options was given.
     pub(super) fn given(&self) -> bool {
         self.normalisation != Name::Auto || self.input_mean.is_some()
+    }
+
+    /// Side of the picture where the file leaves it open.
+    pub(super) fn input_size(&self) -> Option<u16> {
+        self.input_size
     }
 
     /// What was asked for; none to go by the file.

@@ -13,6 +13,7 @@ use super::network::network;
 use super::output::{kib, note, print_json};
 use super::pixels::PixelArguments;
 use super::retrain_answers::Answers;
+use super::retrain_float::{self, Job, advised, beyond_boards};
 use super::retrain_record::record;
 use super::retrain_results::{as_json, print};
 use super::retrain_watch::WatchArguments;
@@ -49,7 +50,8 @@ pub(super) struct Arguments {
     architecture: Option<Architecture>,
     /// File of the pre-trained network, in place of an architecture's own: quantised TensorFlow Lite, or
     /// a float MobileNet in ONNX or TensorFlow's frozen graph, which is quantised with 128 of the
-    /// training photos.
+    /// training photos. Any other classifier in ONNX is retrained for the laptop alone, into an .onnx
+    /// file (--output-graph).
     #[arg(long, value_name = "FILE")]
     backbone: Option<PathBuf>,
     #[command(flatten)]
@@ -68,14 +70,14 @@ pub(super) struct Arguments {
         value_name = "FILE",
         default_value = "flowers.posy"
     )]
-    output_graph: PathBuf,
+    pub(super) output_graph: PathBuf,
     /// Write an .onnx file in int8 (QuantizeLinear and DequantizeLinear), with the numbers that a
     /// board has; .posy and .tflite are in int8 anyway.
     #[arg(long)]
     int8: bool,
     /// Where to write the labels, one a line, if they are wanted by themselves; the model has them too.
     #[arg(long, alias = "output_labels", value_name = "FILE")]
-    output_labels: Option<PathBuf>,
+    pub(super) output_labels: Option<PathBuf>,
     /// Folder where what the network sees in each photo is kept, so that the next run is quicker
     /// (the codelab calls these bottlenecks) [default: posy in the user's cache folder].
     #[arg(long, alias = "bottleneck_dir", value_name = "FOLDER")]
@@ -107,7 +109,7 @@ pub(super) struct Arguments {
     #[command(flatten)]
     training: TrainingArguments,
     #[command(flatten)]
-    variants: VariantArguments,
+    pub(super) variants: VariantArguments,
 
     /// Which part of a photo is looked at.
     #[arg(long, value_enum, default_value_t = CropName::Squash)]
@@ -132,10 +134,10 @@ pub(super) struct Arguments {
     no_check: bool,
     /// List the test photos that are named wrongly.
     #[arg(long, alias = "print_misclassified_test_images")]
-    print_misclassified_test_images: bool,
+    pub(super) print_misclassified_test_images: bool,
     /// Print the results as JSON.
     #[arg(long)]
-    json: bool,
+    pub(super) json: bool,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -238,8 +240,6 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         arguments.testing_percentage,
     )
     .map_err(usage)?;
-    let backbone = arguments.backbone(&rule, percentages)?;
-    note!("backbone: {} ({})", backbone.name, backbone.path.display());
     let cache_folder = arguments.bottleneck_dir.clone().unwrap_or_else(cache_dir);
     let settings = Settings {
         image_dir: in_data_dir(&arguments.image_dir),
@@ -248,6 +248,23 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         float: !arguments.no_float,
         strict: arguments.strict,
     };
+    let split_path = arguments.output_graph.with_extension("split.json");
+    if let Some(path) = &arguments.backbone
+        && let Some(network) = beyond_boards(path, format, &arguments.pixels)?
+    {
+        note!("backbone: {}", path.display());
+        note!("photos: {}", settings.image_dir.display());
+        let job = Job {
+            rule: &rule,
+            percentages,
+            trainer: &trainer,
+            tested,
+            earlier: arguments.answers.more(&split_path).earlier,
+        };
+        return retrain_float::run(arguments, network, &settings, &job);
+    }
+    let backbone = arguments.backbone(&rule, percentages).map_err(advised)?;
+    note!("backbone: {} ({})", backbone.name, backbone.path.display());
     note!("photos: {}", settings.image_dir.display());
     let started = Instant::now();
     let mut prepared = prepare(
@@ -270,7 +287,6 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     if !arguments.no_check {
         note_brief(&prepared, &rule, percentages)?;
     }
-    let split_path = arguments.output_graph.with_extension("split.json");
     let more = arguments.answers.more(&split_path);
     let mut watching = arguments
         .watch

@@ -52,6 +52,11 @@ impl VariantArguments {
         }
     }
 
+    /// Whether variants are asked for.
+    pub(super) fn wanted(&self) -> bool {
+        self.recipe().is_some()
+    }
+
     /// The variants that are asked for, if any are.
     fn recipe(&self) -> Option<Recipe> {
         let numbers = [self.random_crop, self.random_scale, self.random_brightness];

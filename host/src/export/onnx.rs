@@ -5,8 +5,10 @@ use tract_onnx::pb::attribute_proto::AttributeType;
 use tract_onnx::pb::{AttributeProto, ModelProto, NodeProto, StringStringEntryProto};
 
 use super::facts::{Facts, in_words};
-use crate::backbone::float::onnx::{Outputs, onnx_model, tensor, vector};
+use crate::backbone::any::{FEATURES, Network};
+use crate::backbone::float::onnx::{Outputs, node, onnx_model, tensor, vector};
 use crate::backbone::network::{FloatNetwork, Quantisation};
+use crate::head::Head;
 
 /// The bytes of an `.onnx` file: `input`, float32 `[1, 3, H, W]`; `logits` and `final_result`,
 /// float32 `[1, labels]`, the latter probabilities. The metadata has the labels, one a line, `mean`
@@ -19,6 +21,38 @@ pub fn onnx_bytes(network: &FloatNetwork, facts: &Facts<'_>) -> Vec<u8> {
     let last = model.graph.as_mut().and_then(|graph| graph.output.pop());
     let written = last.map(|value| value.name).unwrap_or_default();
     answer(&mut model, &written, network.input, facts);
+    model.encode_to_vec()
+}
+
+/// The same of `network`, any that a laptop runs, with `head` behind its features.
+pub fn with_head(network: &Network, head: &Head, facts: &Facts<'_>) -> Vec<u8> {
+    let mut model = network.model.clone();
+    if let Some(graph) = &mut model.graph {
+        graph.output.clear();
+        let (labels, width) = (head.labels(), head.width());
+        // Features by labels, as a product of matrices reads them.
+        let by_feature = (0..width).flat_map(|feature| {
+            let row = head.weights.iter().skip(feature).step_by(width);
+            row.copied()
+        });
+        let weights: Vec<f32> = by_feature.collect();
+        graph
+            .initializer
+            .push(tensor("weights", &[width, labels], &weights));
+        graph
+            .initializer
+            .push(tensor("bias", &[labels], &head.bias));
+        graph
+            .node
+            .push(node("MatMul", &[FEATURES, "weights"], "products"));
+        graph.node.push(node("Add", &["products", "bias"], "sums"));
+    }
+    // Its input is pixels of 0 to 255.
+    let input = Quantisation {
+        scale: 1.0,
+        zero_point: -128,
+    };
+    answer(&mut model, "sums", input, facts);
     model.encode_to_vec()
 }
 
@@ -73,17 +107,6 @@ pub fn checksum(model: &ModelProto) -> String {
     model.metadata_props.retain(|entry| entry.key != CHECKSUM);
     let crc = crc::Crc::<u32>::new(&crc::CRC_32_ISO_HDLC);
     format!("{:08x}", crc.checksum(&model.encode_to_vec()))
-}
-
-/// A node that writes `output`.
-pub(super) fn node(op: &str, inputs: &[&str], output: &str) -> NodeProto {
-    NodeProto {
-        name: format!("{output}_node"),
-        op_type: op.into(),
-        input: inputs.iter().map(|input| (*input).to_owned()).collect(),
-        output: vec![output.into()],
-        ..NodeProto::default()
-    }
 }
 
 /// A node with the attribute `axis`.

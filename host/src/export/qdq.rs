@@ -11,8 +11,8 @@ use tract_onnx::pb::tensor_proto::DataType;
 use tract_onnx::pb::{GraphProto, TensorProto};
 
 use super::facts::Facts;
-use super::onnx::{answer, axis_of, node};
-use crate::backbone::float::onnx::{convolution, kernel, model, tensor, value};
+use super::onnx::{answer, axis_of};
+use crate::backbone::float::onnx::{convolution, kernel, model, node, tensor, value};
 use crate::backbone::network::{Activation, IntLayer, IntNetwork, Quantisation};
 
 /// The bytes of an `.onnx` file of int8 operators. Input, outputs and metadata are those of

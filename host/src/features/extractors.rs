@@ -1,12 +1,15 @@
-//! The two makers of features: the integer engine, and the float reference.
+//! The makers of features: the integer engine, the float reference, and any network that a laptop runs.
 
 use std::error::Error as StdError;
 
-use posy_shared::model::{Model, ReadError};
+use posy_shared::model::{InputContract, Model, ReadError};
+use posy_shared::preprocess::{Crop, Filter, PixelMap};
+use prost::Message;
 use sha2::{Digest, Sha256};
 
 use super::cache::ExtractorKey;
 use super::extract::Extractor;
+use crate::backbone::any::Network;
 use crate::backbone::float::FloatRunner;
 use crate::photos::decode::Limits;
 use crate::run::{self, Runner};
@@ -124,5 +127,51 @@ impl Extractor for FloatExtractor<'_> {
     fn compute(&self, photo: &[u8]) -> Result<Vec<u8>, Box<dyn StdError + Send + Sync>> {
         let photo = run::decode_for(&self.model, photo, &Limits::default())?;
         self.of_input(&run::input(&self.model, &photo)?)
+    }
+}
+
+/// Features by a network that only the laptop runs.
+pub struct AnyExtractor<'n> {
+    network: &'n Network,
+    input: InputContract,
+    key: ExtractorKey,
+}
+
+impl<'n> AnyExtractor<'n> {
+    /// An extractor that prepares pictures as `input` says and runs `network`.
+    pub fn new(network: &'n Network, input: InputContract) -> Self {
+        let crop = match input.crop {
+            Crop::Squash => 0,
+            Crop::Centre => 1,
+        };
+        let filter = match input.filter {
+            Filter::Area => 0,
+            Filter::LegacyBilinear => 1,
+        };
+        // The model does all that happens to pixels.
+        let bytes = network.model.encode_to_vec();
+        AnyExtractor {
+            network,
+            input,
+            key: key("any float", &bytes, &[crop, filter]),
+        }
+    }
+}
+
+impl Extractor for AnyExtractor<'_> {
+    fn key(&self) -> ExtractorKey {
+        self.key
+    }
+
+    fn value_len(&self) -> usize {
+        4 * self.network.width()
+    }
+
+    fn compute(&self, photo: &[u8]) -> Result<Vec<u8>, Box<dyn StdError + Send + Sync>> {
+        let shape = self.network.shape;
+        let photo = run::decode_to(shape, self.input, photo, &Limits::default())?;
+        let pixels = run::input_of(&photo, shape, self.input, PixelMap::Centred)?;
+        let features = self.network.runner().run(&pixels, 0.0, 1.0)?;
+        Ok(features.into_iter().flat_map(f32::to_le_bytes).collect())
     }
 }

@@ -7,6 +7,8 @@ mod adjusted;
 mod calibration;
 mod error;
 mod files;
+mod float_only;
+mod gather;
 mod loss;
 mod prepare;
 mod train;
@@ -15,8 +17,10 @@ pub use adjusted::{Adjusted, Variants, prepare_variants};
 pub use calibration::{Calibration, PHOTOS as CALIBRATION_PHOTOS};
 pub use error::RetrainError;
 pub use files::file;
+pub use float_only::{FloatOnly, FloatOutcome, prepare_float, train_float};
+pub use gather::{Notice, Settings, Skipped};
 pub use loss::{Loss, LossError};
-pub use prepare::{Notice, Prepared, Settings, Skipped, prepare};
+pub use prepare::{Prepared, prepare};
 pub use train::{
     Accuracy, Heads, Misclassified, More, Outcome, Seen, Tested, Trainer, train, train_with,
 };

@@ -14,7 +14,8 @@ use crate::head::metrics::{Confusion, argmax};
 use crate::head::sgd::{self, Batch, StepReport};
 use crate::head::watch::{OnMeasured, Unwatched, Watch};
 use crate::head::{Features, Head, logistic, tune};
-use crate::photos::split::{Bucket, Percentages, Rule, split};
+use crate::photos::Dataset;
+use crate::photos::split::{Bucket, Percentages, Rule, Split, split};
 use crate::photos::split_file::SplitFile;
 use crate::run;
 use crate::verdict::{self, Decision, Judge, Photos, Report};
@@ -220,23 +221,13 @@ pub fn train_with(
     more: &More,
     watch: &mut dyn Watch,
 ) -> Result<Outcome, RetrainError> {
-    let mut split = split(&prepared.dataset, rule, percentages);
-    if let Some(earlier) = &more.earlier {
-        split = earlier.keep(&prepared.dataset, rule, percentages, split);
-    }
-    let photos_in = |bucket| split.photos(bucket).collect::<Vec<usize>>();
-    let (training, validation, testing) = (
-        photos_in(Bucket::Training),
-        photos_in(Bucket::Validation),
-        tested.draw(photos_in(Bucket::Testing)),
-    );
-    for (index, label) in prepared.dataset.labels.iter().enumerate() {
-        let photos = &prepared.dataset.photos;
-        if !training.iter().any(|&photo| photos[photo].label == index) {
-            let label = label.clone();
-            return Err(RetrainError::NoTrainingPhotos { label });
-        }
-    }
+    let (split, [training, validation, testing]) = parts(
+        &prepared.dataset,
+        rule,
+        percentages,
+        tested,
+        more.earlier.as_ref(),
+    )?;
     let labels = prepared.dataset.labels.len();
     let part = |features: &Features| (features.select(&training), features.select(&validation));
 
@@ -381,6 +372,34 @@ pub fn train_with(
     })
 }
 
+/// The split by `rule`, or as in an `earlier` one, and the photos that are trained, chosen and tested on.
+pub(super) fn parts(
+    dataset: &Dataset,
+    rule: &Rule,
+    percentages: Percentages,
+    tested: Tested,
+    earlier: Option<&SplitFile>,
+) -> Result<(Split, [Vec<usize>; 3]), RetrainError> {
+    let mut split = split(dataset, rule, percentages);
+    if let Some(earlier) = earlier {
+        split = earlier.keep(dataset, rule, percentages, split);
+    }
+    let photos_in = |bucket| split.photos(bucket).collect::<Vec<usize>>();
+    let training = photos_in(Bucket::Training);
+    for (index, label) in dataset.labels.iter().enumerate() {
+        if !training
+            .iter()
+            .any(|&photo| dataset.photos[photo].label == index)
+        {
+            let label = label.clone();
+            return Err(RetrainError::NoTrainingPhotos { label });
+        }
+    }
+    let validation = photos_in(Bucket::Validation);
+    let testing = tested.draw(photos_in(Bucket::Testing));
+    Ok((split, [training, validation, testing]))
+}
+
 /// The photos of several parts in the order of the data set.
 fn sorted(parts: &[&[usize]]) -> Vec<usize> {
     let mut photos = parts.concat();
@@ -439,7 +458,8 @@ fn named(model: &Model<'_>, features: &[i8]) -> Result<usize, RetrainError> {
     Ok(argmax(&outputs[..model.logit_len()]))
 }
 
-fn fit(
+/// Trains a head; says the penalty's strength that was chosen, where there was one to choose.
+pub(super) fn fit(
     training: &Features,
     validation: &Features,
     labels: usize,

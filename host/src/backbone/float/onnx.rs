@@ -174,7 +174,7 @@ pub(crate) fn convolution(common: &Common) -> Vec<AttributeProto> {
 }
 
 /// An attribute of whole numbers.
-fn integers(name: &str, values: &[i64]) -> AttributeProto {
+pub(crate) fn integers(name: &str, values: &[i64]) -> AttributeProto {
     AttributeProto {
         name: name.into(),
         r#type: AttributeType::Ints.into(),
@@ -200,12 +200,32 @@ pub(crate) fn value(name: &str, shape: Shape) -> ValueInfoProto {
     described(name, &extents.map(i64::from))
 }
 
+/// A value of which nothing is said.
+pub(crate) fn unshaped(name: &str) -> ValueInfoProto {
+    ValueInfoProto {
+        name: name.into(),
+        ..ValueInfoProto::default()
+    }
+}
+
+/// A node that writes `output`.
+pub(crate) fn node(op: &str, inputs: &[&str], output: &str) -> NodeProto {
+    NodeProto {
+        name: format!("{output}_node"),
+        op_type: op.into(),
+        input: inputs.iter().map(|input| (*input).to_owned()).collect(),
+        output: vec![output.into()],
+        ..NodeProto::default()
+    }
+}
+
 /// A value of float32 `[1, len]`.
 pub(crate) fn vector(name: &str, len: usize) -> ValueInfoProto {
     described(name, &[1, len as i64])
 }
 
-fn described(name: &str, extents: &[i64]) -> ValueInfoProto {
+/// A value of float32 with these extents.
+pub(crate) fn described(name: &str, extents: &[i64]) -> ValueInfoProto {
     let dim = extents.iter().map(|extent| Dimension {
         value: Some(dimension::Value::DimValue(*extent)),
         ..Dimension::default()

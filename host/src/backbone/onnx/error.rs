@@ -1,5 +1,7 @@
 //! Why an `.onnx` file cannot be used.
 
+use std::path::PathBuf;
+
 use crate::backbone::assemble::{OrderError, Problem};
 
 /// What is wrong with an `.onnx` file. Says where, and what would help.
@@ -11,6 +13,27 @@ pub enum OnnxError {
     /// The file has no graph, or no operator set.
     #[error("the file holds no graph; it is damaged or cut short; fetch or export it again")]
     NoGraph,
+    /// Numbers in a file that is not beside the network's.
+    #[error(
+        "the numbers of \"{tensor}\" lie in another file, \"{location}\", and posy opens only what is named in the \
+         same folder; save the network with its weights inside (external_data=False)"
+    )]
+    Elsewhere {
+        /// Name of the tensor.
+        tensor: String,
+        /// Where it says that they are.
+        location: String,
+    },
+    /// The file with the numbers cannot be read.
+    #[error(
+        "its weights are in {path}, which cannot be used: {reason}; put it beside the network, whole, as it was exported"
+    )]
+    Beside {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        reason: String,
+    },
     /// The graph has no layer that posy could run.
     #[error("the network has no layers")]
     Empty,

@@ -7,6 +7,7 @@
 //!
 //! | file | what it does |
 //! |---|---|
+//! | `external.rs` | constants in files beside it |
 //! | `tensors.rs` | constants of the file, and settings of nodes |
 //! | `walk.rs` | node after node |
 //! | `layers.rs` | nodes that become layers |
@@ -14,6 +15,7 @@
 //! | `error.rs` | why a file cannot be used |
 
 mod error;
+mod external;
 mod layers;
 mod shapes;
 mod tensors;
@@ -21,7 +23,9 @@ mod tensors;
 mod tests;
 mod walk;
 
-use prost::Message;
+use std::path::Path;
+
+use prost::{DecodeError, Message};
 use sha2::{Digest, Sha256};
 use tract_onnx::pb::ModelProto;
 
@@ -34,27 +38,73 @@ pub fn is_onnx(bytes: &[u8]) -> bool {
     matches!(bytes, [0x08, 1..=16, ..])
 }
 
-/// Reads a whole `.onnx` file.
+/// What an `.onnx` file holds, its constants in place.
+#[derive(Clone, Debug)]
+pub struct File {
+    /// SHA-256 of the file, and of constants that lie beside it.
+    pub sha256: [u8; 32],
+    /// The model.
+    pub model: ModelProto,
+    /// Bytes in all.
+    len: usize,
+}
+
+impl File {
+    /// Decodes the bytes of a whole `.onnx` file. Constants may lie in files of `folder`, up to `most`
+    /// bytes of them.
+    ///
+    /// # Errors
+    /// [`OnnxError`].
+    pub fn open(bytes: &[u8], folder: &Path, most: u64) -> Result<Self, OnnxError> {
+        let mut file = File::decode(bytes)?;
+        let mut hash = Sha256::new();
+        hash.update(bytes);
+        external::embed(&mut file.model, folder, most, &mut |piece| {
+            hash.update(piece);
+            file.len += piece.len();
+        })?;
+        file.sha256 = hash.finalize().into();
+        Ok(file)
+    }
+
+    fn decode(bytes: &[u8]) -> Result<Self, OnnxError> {
+        let damaged = |error: DecodeError| OnnxError::Damaged(error.to_string());
+        Ok(File {
+            sha256: Sha256::digest(bytes).into(),
+            model: ModelProto::decode(bytes).map_err(damaged)?,
+            len: bytes.len(),
+        })
+    }
+
+    /// The network, if it is of MobileNet's kind.
+    ///
+    /// # Errors
+    /// [`OnnxError`] names the node that posy cannot run, or says how the file is damaged. No bytes
+    /// make it panic.
+    pub fn read(&self) -> Result<FloatFile, OnnxError> {
+        let graph = self.model.graph.as_ref().ok_or(OnnxError::NoGraph)?;
+        let assembled = walk::walk(graph, self.len)?;
+        if assembled.layers.is_empty() {
+            return Err(OnnxError::Empty);
+        }
+        Ok(FloatFile {
+            sha256: self.sha256,
+            layers: assembled.layers,
+            input: assembled.input,
+            maker: match self.model.producer_name.as_str() {
+                "pytorch" => Maker::PyTorch,
+                _ => Maker::TensorFlow,
+            },
+        })
+    }
+}
+
+/// Reads a whole `.onnx` file with its constants inside.
 ///
 /// # Errors
-/// [`OnnxError`] names the node that posy cannot run, or says how the file is damaged. No bytes
-/// make it panic.
+/// As [`File::open`] and [`File::read`].
 pub fn read(bytes: &[u8]) -> Result<FloatFile, OnnxError> {
-    let model = ModelProto::decode(bytes).map_err(|error| OnnxError::Damaged(error.to_string()))?;
-    let graph = model.graph.as_ref().ok_or(OnnxError::NoGraph)?;
-    let assembled = walk::walk(graph, bytes.len())?;
-    if assembled.layers.is_empty() {
-        return Err(OnnxError::Empty);
-    }
-    Ok(FloatFile {
-        sha256: Sha256::digest(bytes).into(),
-        layers: assembled.layers,
-        input: assembled.input,
-        maker: match model.producer_name.as_str() {
-            "pytorch" => Maker::PyTorch,
-            _ => Maker::TensorFlow,
-        },
-    })
+    File::decode(bytes)?.read()
 }
 
 /// Whether a domain is that of ONNX's own operators.

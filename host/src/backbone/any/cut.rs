@@ -1,0 +1,274 @@
+//! The graph of a classifier up to what its last layer reads, with pixels as its input.
+
+use std::collections::HashSet;
+
+use posy_shared::model::Shape;
+use tract_onnx::pb::{GraphProto, ModelProto, NodeProto};
+
+use super::features::find;
+use super::input::Picture;
+use super::names::{prefix, prefixed, reads};
+use super::{AnyError, FEATURES, INPUT, PixelRunner};
+use crate::backbone::assemble::{Links, running_order, shown};
+use crate::backbone::float::onnx::{integers, node, tensor, unshaped, value, vector};
+use crate::backbone::onnx;
+use crate::backbone::pixels::Normalisation;
+
+/// Most features of a picture; AlexNet and VGG have 4,096.
+const MOST_FEATURES: usize = 1 << 15;
+/// The operator set from which on arithmetic stretches its operands.
+const OPERATOR_SET: i64 = 7;
+
+/// A network that a laptop runs up to its features.
+#[derive(Clone, Debug)]
+pub struct Network {
+    /// SHA-256 of its file.
+    pub sha256: [u8; 32],
+    /// Shape of the picture, `[H, W, 3]`.
+    pub shape: Shape,
+    /// From `input`, pixels of 0 to 255 in float32 `[1, 3, H, W]`, to `features`, float32 `[1, D]`.
+    pub model: ModelProto,
+    /// Name in the file of what the features are.
+    pub cut_at: String,
+    runner: PixelRunner,
+}
+
+/// A file, before it is known what a pixel is to it.
+#[derive(Clone, Debug)]
+pub struct Opened {
+    sha256: [u8; 32],
+    model: ModelProto,
+    picture: Picture,
+}
+
+impl Network {
+    /// Number of features, D.
+    pub fn width(&self) -> usize {
+        self.runner.outputs()
+    }
+
+    /// Runs it.
+    pub fn runner(&self) -> &PixelRunner {
+        &self.runner
+    }
+}
+
+impl Opened {
+    /// The model in a file; `side` is for a picture whose size the file leaves open.
+    ///
+    /// # Errors
+    /// [`AnyError`].
+    pub fn new(file: onnx::File, side: Option<u16>) -> Result<Self, AnyError> {
+        let onnx::File { sha256, model, .. } = file;
+        let mut opsets = model.opset_import.iter();
+        let opset = opsets.find(|set| matches!(set.domain.as_str(), "" | "ai.onnx"));
+        let version = opset.map_or(0, |set| set.version);
+        if version < OPERATOR_SET {
+            return Err(AnyError::OperatorSet(version));
+        }
+        let graph = model.graph.as_ref().ok_or(AnyError::Nothing)?;
+        let picture = Picture::of(graph, side)?;
+        Ok(Opened {
+            sha256,
+            model,
+            picture,
+        })
+    }
+
+    /// What the network most probably wants for a pixel: what its first node says, where that is
+    /// arithmetic; else what networks of its maker want.
+    pub fn usual_normalisation(&self) -> Normalisation {
+        match scaling(self.model.graph.as_ref(), &self.picture.name) {
+            Some(normalisation) => normalisation,
+            None if self.model.producer_name == "pytorch" => Normalisation::TORCH,
+            None => Normalisation::TENSORFLOW,
+        }
+    }
+
+    /// The network up to its features, for pixels that mean `normalisation`.
+    ///
+    /// # Errors
+    /// [`AnyError`]; also where tract cannot run it.
+    pub fn cut(self, normalisation: &Normalisation) -> Result<Network, AnyError> {
+        let Opened {
+            sha256,
+            mut model,
+            picture,
+        } = self;
+        let mut graph = model.graph.take().ok_or(AnyError::Nothing)?;
+        let cut_at = find(&graph).ok_or(AnyError::Nothing)?.to_owned();
+        if cut_at == picture.name {
+            return Err(AnyError::Nothing);
+        }
+        keep_what_it_needs(&mut graph, &cut_at)?;
+        prefix(&mut graph);
+        let mut nodes = first_nodes(&mut graph, &picture, normalisation);
+        nodes.append(&mut graph.node);
+        graph.node = nodes;
+        graph.name = "posy".into();
+        graph.input = vec![value(INPUT, picture.shape)];
+        let last = prefixed(&cut_at);
+        graph.output = vec![unshaped(&last)];
+        model.metadata_props.clear();
+        model.training_info.clear();
+        model.graph = Some(graph);
+
+        let extents = PixelRunner::extents(&model, &last)?;
+        let width = match *extents.as_slice() {
+            [1, .., channels] if is_map(&extents) && channels_last(&extents) => channels,
+            [1, channels, ..] if is_map(&extents) => channels,
+            [1, ref rest @ ..] => rest.iter().product(),
+            _ => 0,
+        };
+        if width == 0 || width > MOST_FEATURES {
+            return Err(AnyError::Features {
+                name: shown(&cut_at),
+                shape: extents,
+                most: MOST_FEATURES,
+            });
+        }
+        if let Some(graph) = &mut model.graph {
+            graph.node.extend(last_nodes(&last, &extents));
+            graph.output = vec![vector(FEATURES, width)];
+        }
+        let runner = PixelRunner::new(&model, FEATURES)?;
+        Ok(Network {
+            sha256,
+            shape: picture.shape,
+            model,
+            cut_at,
+            runner,
+        })
+    }
+}
+
+/// Whether a value is a map of more than one pixel.
+fn is_map(extents: &[usize]) -> bool {
+    let area = if channels_last(extents) { 1..3 } else { 2..4 };
+    extents.len() == 4 && extents[area].iter().product::<usize>() > 1
+}
+
+/// Whether a map `[1, a, b, c]` has its channels last: its sides are nearly always equal.
+fn channels_last(extents: &[usize]) -> bool {
+    matches!(*extents, [_, a, b, c] if a == b && b != c)
+}
+
+/// Leaves the nodes and constants that `output` needs, in running order.
+fn keep_what_it_needs(graph: &mut GraphProto, output: &str) -> Result<(), AnyError> {
+    let links = graph.node.iter().map(|node| Links {
+        reads: reads(node),
+        writes: node
+            .output
+            .iter()
+            .map(String::as_str)
+            .filter(|name| !name.is_empty())
+            .collect(),
+    });
+    let order = running_order(&links.collect::<Vec<_>>(), &[output])?;
+    let nodes: Vec<NodeProto> = order
+        .iter()
+        .map(|&index| graph.node[index].clone())
+        .collect();
+    let read: HashSet<&str> = nodes.iter().flat_map(reads).collect();
+    graph
+        .initializer
+        .retain(|tensor| read.contains(tensor.name.as_str()));
+    graph.node = nodes;
+    Ok(())
+}
+
+/// What brings pixels to what the file's first node reads.
+fn first_nodes(
+    graph: &mut GraphProto,
+    picture: &Picture,
+    normalisation: &Normalisation,
+) -> Vec<NodeProto> {
+    let mut nodes = Vec::new();
+    let mut read = INPUT;
+    let of_channels = |name: &str, numbers: [f64; 3]| {
+        tensor(name, &[1, 3, 1, 1], &numbers.map(|number| number as f32))
+    };
+    if normalisation.mean != [0.0; 3] {
+        graph
+            .initializer
+            .push(of_channels("mean", normalisation.mean));
+        nodes.push(node("Sub", &[read, "mean"], "centred"));
+        read = "centred";
+    }
+    if normalisation.std != [1.0; 3] {
+        graph
+            .initializer
+            .push(of_channels("std", normalisation.std));
+        nodes.push(node("Div", &[read, "std"], "normalised"));
+        read = "normalised";
+    }
+    let first = prefixed(&picture.name);
+    nodes.push(match picture.channels_last {
+        true => transpose(read, &first, &[0, 2, 3, 1]),
+        false => node("Identity", &[read], &first),
+    });
+    nodes
+}
+
+/// What makes features of `last`, of these extents: of a map its mean.
+fn last_nodes(last: &str, extents: &[usize]) -> Vec<NodeProto> {
+    let mut nodes = Vec::new();
+    let mut read = last;
+    if is_map(extents) {
+        if channels_last(extents) {
+            nodes.push(transpose(read, "planes", &[0, 3, 1, 2]));
+            read = "planes";
+        }
+        nodes.push(node("GlobalAveragePool", &[read], "averages"));
+        read = "averages";
+    }
+    // Its axis is 1 where none is named.
+    nodes.push(node("Flatten", &[read], FEATURES));
+    nodes
+}
+
+pub(super) fn transpose(from: &str, to: &str, axes: &[i64]) -> NodeProto {
+    NodeProto {
+        attribute: vec![integers("perm", axes)],
+        ..node("Transpose", &[from], to)
+    }
+}
+
+/// What a file says of its pixels by its first node: numbers that are taken from 0 to 255 are large, and
+/// those that divide it too.
+fn scaling(graph: Option<&GraphProto>, input: &str) -> Option<Normalisation> {
+    let graph = graph?;
+    let mut name = input;
+    for node in &graph.node {
+        if node.input.first().map(String::as_str) != Some(name) {
+            continue;
+        }
+        let first_number = || {
+            let constant = node.input.get(1)?;
+            let tensor = graph
+                .initializer
+                .iter()
+                .find(|tensor| tensor.name == *constant)?;
+            let raw = tensor
+                .raw_data
+                .first_chunk::<4>()
+                .map(|bytes| f32::from_le_bytes(*bytes));
+            raw.or(tensor.float_data.first().copied())
+        };
+        let of_255 = match node.op_type.as_str() {
+            "Transpose" | "Identity" | "Cast" => {
+                name = node.output.first()?;
+                continue;
+            }
+            "Sub" | "Add" => first_number()?.abs() > 2.5,
+            "Div" => first_number()?.abs() > 2.5,
+            "Mul" => first_number()?.abs() < 0.1,
+            _ => return None,
+        };
+        return Some(match of_255 {
+            true => Normalisation::RAW,
+            false => Normalisation::UNIT,
+        });
+    }
+    None
+}

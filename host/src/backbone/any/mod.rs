@@ -1,0 +1,29 @@
+//! Any ONNX classifier as a backbone for the laptop: cut before its last layer, and run in floating
+//! point by tract. Boards cannot run it; they run what [`onnx`](super::onnx) reads.
+//!
+//! | file | what it does |
+//! |---|---|
+//! | `input.rs` | the picture that the graph reads |
+//! | `features.rs` | finds what the graph's last layer reads |
+//! | `cut.rs` | the graph up to there, with pixels as its input |
+//! | `names.rs` | names of values, nested graphs included |
+//! | `runner.rs` | runs a model that reads pixels |
+//! | `error.rs` | why a file cannot be used |
+
+mod cut;
+mod error;
+mod features;
+mod input;
+mod names;
+mod runner;
+#[cfg(test)]
+mod tests;
+
+pub use cut::{Network, Opened};
+pub use error::AnyError;
+pub use runner::{PixelRunner, RunError};
+
+/// Name of the input of every model that posy makes: pixels, float32 `[1, 3, H, W]`.
+pub const INPUT: &str = "input";
+/// Name of the features of a [`Network`], float32 `[1, D]`.
+pub const FEATURES: &str = "features";

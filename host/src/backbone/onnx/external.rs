@@ -1,0 +1,90 @@
+//! Constants that lie in files of their own beside an `.onnx` file, as PyTorch's exporter writes them.
+
+use std::fs::File;
+use std::io::{self, Read, Seek, SeekFrom};
+use std::path::{Component, Path, PathBuf};
+
+use tract_onnx::pb::tensor_proto::DataLocation;
+use tract_onnx::pb::{ModelProto, TensorProto};
+
+use super::OnnxError;
+use crate::backbone::assemble::{extents, shown};
+
+/// Puts what lies in files of `folder` into the model itself, no more than `most` bytes in all, and hands
+/// each piece to `seen`, in order. Files elsewhere are not opened.
+pub(super) fn embed(
+    model: &mut ModelProto,
+    folder: &Path,
+    most: u64,
+    seen: &mut dyn FnMut(&[u8]),
+) -> Result<(), OnnxError> {
+    let Some(graph) = &mut model.graph else {
+        return Ok(());
+    };
+    let attributes = graph.node.iter_mut().flat_map(|node| &mut node.attribute);
+    let of_nodes = attributes.filter_map(|attribute| attribute.t.as_mut());
+    let mut left = most;
+    for tensor in graph.initializer.iter_mut().chain(of_nodes) {
+        if tensor.data_location != Some(DataLocation::External as i32) {
+            continue;
+        }
+        let bytes = read(tensor, folder, left)?;
+        left -= bytes.len() as u64;
+        seen(&bytes);
+        tensor.raw_data = bytes;
+        tensor.external_data.clear();
+        tensor.data_location = None;
+    }
+    Ok(())
+}
+
+/// The bytes of a tensor; see ONNX's `docs/ExternalData.md` for the entries.
+fn read(tensor: &TensorProto, folder: &Path, most: u64) -> Result<Vec<u8>, OnnxError> {
+    let entry = |key: &str| {
+        let mut entries = tensor.external_data.iter();
+        let entry = entries.find(|entry| entry.key == key);
+        entry.map(|entry| entry.value.as_str())
+    };
+    let location = entry("location").unwrap_or_default();
+    let elsewhere = || OnnxError::Elsewhere {
+        tensor: shown(&tensor.name),
+        location: shown(location),
+    };
+    let is_here = |part: Component<'_>| matches!(part, Component::Normal(_) | Component::CurDir);
+    if location.is_empty() || !Path::new(location).components().all(is_here) {
+        return Err(elsewhere());
+    }
+    let path = folder.join(location);
+    let number = |key: &str| entry(key).map(|text| text.parse::<u64>().map_err(|_| elsewhere()));
+    let offset = number("offset").transpose()?.unwrap_or(0);
+    let failed = |source: io::Error| OnnxError::Beside {
+        path: PathBuf::from(&path),
+        reason: source.to_string(),
+    };
+    let mut file = File::open(&path).map_err(failed)?;
+    let rest = file
+        .metadata()
+        .map_err(failed)?
+        .len()
+        .saturating_sub(offset);
+    let len = number("length").transpose()?.unwrap_or(rest);
+    if len > rest || len > most {
+        let reason = match len > most {
+            true => "it is larger than any network that posy runs".to_owned(),
+            false => format!(
+                "\"{}\" lies behind its end; it is cut short",
+                shown(&tensor.name)
+            ),
+        };
+        return Err(OnnxError::Beside { path, reason });
+    }
+    // Numbers of up to eight bytes; what a tensor really needs is checked where it is read.
+    let (_, numbers) = extents(tensor.dims.iter().copied()).map_err(|_| elsewhere())?;
+    if len > 8 * numbers as u64 {
+        return Err(elsewhere());
+    }
+    file.seek(SeekFrom::Start(offset)).map_err(failed)?;
+    let mut bytes = Vec::with_capacity(len as usize);
+    file.take(len).read_to_end(&mut bytes).map_err(failed)?;
+    Ok(bytes)
+}

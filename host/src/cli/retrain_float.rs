@@ -1,0 +1,230 @@
+//! `posy retrain` with a network that only the laptop runs: any ONNX classifier, in floating point.
+
+use std::io::{self, Write};
+use std::path::Path;
+use std::process::ExitCode;
+use std::time::Instant;
+
+use serde_json::json;
+
+use super::output::{kib, note, print_json, print_table};
+use super::pixels::PixelArguments;
+use super::retrain::{Arguments, write};
+use super::{Failure, usage};
+use crate::backbone::any::{Network, Opened};
+use crate::backbone::file::{ReadError, read_onnx};
+use crate::backbone::load::BackboneError;
+use crate::backbone::onnx::OnnxError;
+use crate::export::Format;
+use crate::features::progress::Bar;
+use crate::photos::SplitFile;
+use crate::photos::split::{Percentages, Rule};
+use crate::retrain::{
+    FloatOnly, FloatOutcome, Settings, Tested, Trainer, prepare_float, train_float,
+};
+
+/// How the run is divided, trained and measured.
+pub(super) struct Job<'a> {
+    pub(super) rule: &'a Rule,
+    pub(super) percentages: Percentages,
+    pub(super) trainer: &'a Trainer,
+    pub(super) tested: Tested,
+    pub(super) earlier: Option<SplitFile>,
+}
+
+/// The network in `path` where a file of `format` is wanted that needs no board, and no board could run
+/// it; which is said.
+pub(super) fn beyond_boards(
+    path: &Path,
+    format: Format,
+    pixels: &PixelArguments,
+) -> Result<Option<Network>, Failure> {
+    if format != Format::Onnx {
+        return Ok(None);
+    }
+    let Some(file) = read_onnx(path)? else {
+        return Ok(None);
+    };
+    let Err(reason) = file.read() else {
+        return Ok(None);
+    };
+    let named = |error| format!("{}: {error}", path.display());
+    let opened = Opened::new(file, pixels.input_size()).map_err(named)?;
+    let asked = pixels.normalisation()?;
+    let normalisation = asked.unwrap_or_else(|| opened.usual_normalisation());
+    let network = opened.cut(&normalisation).map_err(named)?;
+    note!("for the laptop alone, in floating point; no board runs this network: {reason}");
+    note!(
+        "{} features, from \"{}\"; a pixel is (pixel - mean) / std, mean {:?}, std {:?} (--normalisation, \
+         --input-mean, --input-std)",
+        network.width(),
+        network.cut_at,
+        normalisation.mean,
+        normalisation.std
+    );
+    Ok(Some(network))
+}
+
+/// What to say of a network that is wanted for a board, and is not for one.
+pub(super) fn advised(failure: Failure) -> Failure {
+    match failure.downcast_ref::<BackboneError>() {
+        Some(BackboneError::Read(ReadError::Onnx {
+            source: OnnxError::Node { .. },
+            ..
+        })) => format!(
+            "{failure}; for the laptop alone it can be retrained as it is: give --output-graph a name that \
+             ends in .onnx"
+        )
+        .into(),
+        _ => failure,
+    }
+}
+
+/// Retrains `network` and writes what [`Arguments`] say.
+pub(super) fn run(
+    arguments: &Arguments,
+    network: Network,
+    settings: &Settings,
+    job: &Job<'_>,
+) -> Result<ExitCode, Failure> {
+    if arguments.variants.wanted() {
+        return Err(usage(
+            "variants of photos are for networks that boards run; leave out the options that vary photos",
+        ));
+    }
+    if matches!(job.trainer, Trainer::Adjust(_)) {
+        note!(
+            "warning: no layer of this network is adjusted; its head is trained as --trainer logistic does"
+        );
+    }
+    let started = Instant::now();
+    let bar = Bar::new("features");
+    let prepared = prepare_float(settings, network, &bar, &mut |notice| note!("{notice}"))?;
+    let seconds = started.elapsed().as_secs_f64();
+    let counts = prepared.counts;
+    note!(
+        "features of {} photos: {} computed, {} from the cache, {} files skipped, {seconds:.1} s",
+        prepared.dataset.photos.len(),
+        counts.computed,
+        counts.cached,
+        prepared.skipped.len()
+    );
+    let outcome = train_float(
+        &prepared,
+        job.rule,
+        job.percentages,
+        job.trainer,
+        job.tested,
+        job.earlier.as_ref(),
+    )?;
+    let path = &arguments.output_graph;
+    let bytes = prepared.file(&outcome);
+    write(path, &bytes)?;
+    let split_path = path.with_extension("split.json");
+    outcome.split.write(&split_path)?;
+    if let Some(path) = &arguments.output_labels {
+        let labels = prepared.dataset.labels.iter();
+        let lines: String = labels.flat_map(|label| [label, "\n"]).collect();
+        write(path, lines.as_bytes())?;
+    }
+    let (size, split) = (kib(bytes.len() as u64), split_path.display());
+    note!("wrote {} ({size} KiB) and {split}", path.display());
+    note!("next: posy label --model {} PHOTO...", path.display());
+    match arguments.json {
+        true => print_json(&as_json(arguments, &prepared, &outcome, seconds))?,
+        false => print(arguments, &prepared, &outcome)?,
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn print(
+    arguments: &Arguments,
+    prepared: &FloatOnly,
+    outcome: &FloatOutcome,
+) -> Result<(), Failure> {
+    let percent = |share: Option<f64>| share.map_or("-".into(), |s| format!("{:.1}%", 100.0 * s));
+    let (dataset, confusion) = (&prepared.dataset, &outcome.confusion);
+    let row = |(label, name): (usize, &String)| {
+        let photos = dataset.photos.iter().filter(|photo| photo.label == label);
+        let tested: usize = (0..dataset.labels.len())
+            .map(|a| confusion.count(label, a))
+            .sum();
+        vec![
+            name.clone(),
+            photos.count().to_string(),
+            tested.to_string(),
+            percent(confusion.recall(label)),
+            percent(confusion.precision(label)),
+        ]
+    };
+    let rows: Vec<_> = dataset.labels.iter().enumerate().map(row).collect();
+    print_table(&["label", "photos", "tested", "recall", "precision"], &rows)?;
+    let mut out = io::stdout().lock();
+    writeln!(out)?;
+    if arguments.print_misclassified_test_images {
+        writeln!(out, "=== MISCLASSIFIED TEST IMAGES ===")?;
+        for &(photo, answer) in &outcome.misclassified {
+            let path = dataset.photos[photo].path.display();
+            writeln!(out, "{path}  {}", dataset.labels[answer])?;
+        }
+        writeln!(out)?;
+    }
+    let [training, validation, testing] = outcome.counts;
+    writeln!(
+        out,
+        "{training} photos trained on, {validation} chosen on, {testing} tested on"
+    )?;
+    let share = percent(outcome.accuracy.share());
+    writeln!(out, "Final test accuracy = {share} (N={testing})")?;
+    Ok(())
+}
+
+/// The same for a program, under the names that runs for boards have.
+fn as_json(
+    arguments: &Arguments,
+    prepared: &FloatOnly,
+    outcome: &FloatOutcome,
+    seconds: f64,
+) -> serde_json::Value {
+    let dataset = &prepared.dataset;
+    let [training, validation, testing] = outcome.counts;
+    let labels = 0..dataset.labels.len();
+    let confusion: Vec<Vec<usize>> = labels
+        .clone()
+        .map(|truth| {
+            labels
+                .clone()
+                .map(|answer| outcome.confusion.count(truth, answer))
+                .collect()
+        })
+        .collect();
+    let misclassified: Vec<_> = outcome
+        .misclassified
+        .iter()
+        .map(|&(photo, answer)| {
+            json!({"photo": dataset.photos[photo].relative, "answer": dataset.labels[answer]})
+        })
+        .collect();
+    let skipped: Vec<_> = prepared
+        .skipped
+        .iter()
+        .map(|file| json!({"path": file.path.to_string_lossy(), "reason": file.reason}))
+        .collect();
+    json!({
+        "model": arguments.output_graph.to_string_lossy(),
+        "boards": false,
+        "features": prepared.features.width(),
+        "labels": dataset.labels,
+        "photos": dataset.photos.len(),
+        "computed": prepared.counts.computed,
+        "from_cache": prepared.counts.cached,
+        "feature_seconds": seconds,
+        "skipped": skipped,
+        "split": {"training": training, "validation": validation, "testing": testing},
+        "int8_test_accuracy": null,
+        "float_test_accuracy": outcome.accuracy.share(),
+        "float_validation_accuracy": outcome.validation.share(),
+        "confusion": confusion,
+        "misclassified": misclassified,
+    })
+}

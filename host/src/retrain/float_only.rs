@@ -1,0 +1,156 @@
+//! Retraining of a network that only the laptop runs: floating point from photo to score.
+
+use posy_shared::model::InputContract;
+
+use super::RetrainError;
+use super::gather::{Gathered, Notice, Settings, Skipped, Source};
+use super::train::{Accuracy, Misclassified, Tested, Trainer, fit, parts};
+use crate::backbone::any::Network;
+use crate::export::Facts;
+use crate::export::onnx::with_head;
+use crate::features::extract::Counts;
+use crate::features::extractors::AnyExtractor;
+use crate::features::progress::Progress;
+use crate::head::metrics::{Confusion, argmax};
+use crate::head::watch::Unwatched;
+use crate::head::{Features, Head};
+use crate::photos::Dataset;
+use crate::photos::split::{Percentages, Rule};
+use crate::photos::split_file::SplitFile;
+use crate::verdict::LEAST_PHOTOS;
+use crate::verdict::calibration::temperature;
+
+/// Photos, and what a network that only the laptop runs makes of them.
+#[derive(Debug)]
+pub struct FloatOnly {
+    /// The network, up to its features.
+    pub network: Network,
+    /// How pictures become its input.
+    pub input: InputContract,
+    /// The labels and the photos that have features.
+    pub dataset: Dataset,
+    /// Features of the photos.
+    pub features: Features,
+    /// Files that were left out.
+    pub skipped: Vec<Skipped>,
+    /// Where the features came from.
+    pub counts: Counts,
+}
+
+/// A trained last layer, and how good it is.
+#[derive(Clone, Debug)]
+pub struct FloatOutcome {
+    /// The last layer.
+    pub head: Head,
+    /// What the softmax multiplies logits by, so that scores are calibrated.
+    pub beta: f32,
+    /// Which photo is in which part.
+    pub split: SplitFile,
+    /// Photos that were trained on, chosen on and tested on.
+    pub counts: [usize; 3],
+    /// On the test photos.
+    pub accuracy: Accuracy,
+    /// On the validation photos.
+    pub validation: Accuracy,
+    /// Truth against answer on the test photos.
+    pub confusion: Confusion,
+    /// Test photos that are named wrongly.
+    pub misclassified: Vec<Misclassified>,
+}
+
+/// Finds the photos, and computes or recalls their features.
+///
+/// # Errors
+/// See [`RetrainError`]. What was computed until then is in the cache.
+pub fn prepare_float(
+    settings: &Settings,
+    network: Network,
+    progress: &dyn Progress,
+    notify: &mut dyn FnMut(Notice),
+) -> Result<FloatOnly, RetrainError> {
+    let source = Source::open(settings, notify)?;
+    let extractor = AnyExtractor::new(&network, settings.input);
+    let extraction = source.extract(&extractor, progress)?;
+    let Gathered {
+        dataset,
+        values,
+        skipped,
+        counts,
+        ..
+    } = source.keep(extraction, settings, notify)?;
+    let truth = dataset.photos.iter().map(|photo| photo.label).collect();
+    let numbers = values.iter().flat_map(|bytes| bytes.as_chunks::<4>().0);
+    let numbers = numbers.map(|bytes| f32::from_le_bytes(*bytes)).collect();
+    let features = Features::new(network.width(), numbers, truth)?;
+    Ok(FloatOnly {
+        network,
+        input: settings.input,
+        dataset,
+        features,
+        skipped,
+        counts,
+    })
+}
+
+/// Divides the photos by `rule`, or as in an `earlier` split, trains, and measures on the test photos that
+/// `tested` says. Scores are calibrated on the validation photos, where there are enough.
+///
+/// # Errors
+/// See [`RetrainError`].
+pub fn train_float(
+    prepared: &FloatOnly,
+    rule: &Rule,
+    percentages: Percentages,
+    trainer: &Trainer,
+    tested: Tested,
+    earlier: Option<&SplitFile>,
+) -> Result<FloatOutcome, RetrainError> {
+    let dataset = &prepared.dataset;
+    let (split, [training, validation, testing]) =
+        parts(dataset, rule, percentages, tested, earlier)?;
+    let labels = dataset.labels.len();
+    let [seen, chosen_on, held_out] =
+        [&training, &validation, &testing].map(|photos| prepared.features.select(photos));
+    let (head, _) = fit(&seen, &chosen_on, labels, trainer, &mut Unwatched)?;
+
+    let mut beta = 1.0;
+    if validation.len() >= LEAST_PHOTOS {
+        beta = 1.0 / temperature(&head.logits_of(&chosen_on), chosen_on.labels()) as f32;
+    }
+    let accuracy = |confusion: &Confusion, photos: usize| Accuracy {
+        right: confusion.right(),
+        photos,
+    };
+    let confusion = Confusion::of(&head, &held_out);
+    let answers = held_out
+        .rows()
+        .map(|(row, truth)| (argmax(&head.logits(row)), truth));
+    let misclassified = testing
+        .iter()
+        .zip(answers)
+        .filter(|(_, (answer, truth))| answer != truth);
+    Ok(FloatOutcome {
+        beta,
+        split: SplitFile::new(dataset, rule.clone(), percentages, &split),
+        counts: [training.len(), validation.len(), testing.len()],
+        accuracy: accuracy(&confusion, testing.len()),
+        validation: accuracy(&Confusion::of(&head, &chosen_on), validation.len()),
+        misclassified: misclassified
+            .map(|(photo, (answer, _))| (*photo, answer))
+            .collect(),
+        confusion,
+        head,
+    })
+}
+
+impl FloatOnly {
+    /// The bytes of an `.onnx` file that answers with the labels.
+    pub fn file(&self, outcome: &FloatOutcome) -> Vec<u8> {
+        let facts = Facts {
+            labels: &self.dataset.labels,
+            beta: outcome.beta,
+            input: self.input,
+        };
+        with_head(&self.network, &outcome.head, &facts)
+    }
+}

@@ -1,0 +1,230 @@
+//! Photos and what an extractor makes of them, whatever the network.
+
+use std::fmt;
+use std::path::PathBuf;
+
+use posy_shared::model::InputContract;
+
+use super::RetrainError;
+use crate::features::cache::Cache;
+use crate::features::extract::{self, Counts, Extraction, Extractor, FeatureError};
+use crate::features::progress::Progress;
+use crate::photos::duplicates::{Duplicates, duplicates_across_labels};
+use crate::photos::{Dataset, Photo, ScanOptions, ScanWarning, scan};
+use crate::verdict::UNKNOWN;
+
+/// What is prepared, and how.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The folder whose sub-folders are labels.
+    pub image_dir: PathBuf,
+    /// How pictures become input rows.
+    pub input: InputContract,
+    /// The cache file; none to compute everything anew.
+    pub cache: Option<PathBuf>,
+    /// Whether the float network runs too, to be compared with.
+    pub float: bool,
+    /// Whether a file that cannot be used is an error.
+    pub strict: bool,
+}
+
+/// A file that was left out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Skipped {
+    /// Which one.
+    pub path: PathBuf,
+    /// Why.
+    pub reason: String,
+}
+
+/// Something that a person should hear of.
+#[derive(Clone, Debug)]
+pub enum Notice {
+    /// About folders and labels.
+    Scan(ScanWarning),
+    /// A file was left out.
+    Skipped(Skipped),
+    /// The same photo under two labels.
+    Duplicate(Duplicates),
+    /// The cache had to be begun anew.
+    Cache(String),
+}
+
+impl fmt::Display for Notice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Scan(warning) => write!(f, "warning: {warning}"),
+            Self::Skipped(skipped) => {
+                write!(f, "skipped: {}: {}", skipped.path.display(), skipped.reason)
+            }
+            Self::Duplicate(duplicate) => write!(f, "warning: {duplicate}"),
+            Self::Cache(text) => write!(f, "warning: {text}"),
+        }
+    }
+}
+
+/// A folder of photos, and the cache.
+pub(super) struct Source {
+    dataset: Dataset,
+    paths: Vec<PathBuf>,
+    skipped: Vec<Skipped>,
+    cache: Option<Cache>,
+}
+
+/// Photos that have features.
+pub(super) struct Gathered {
+    /// The labels and the photos that have features.
+    pub(super) dataset: Dataset,
+    /// Their features, as the extractor gives them.
+    pub(super) values: Vec<Vec<u8>>,
+    /// Their places among all photos.
+    pub(super) kept: Vec<usize>,
+    pub(super) skipped: Vec<Skipped>,
+    pub(super) counts: Counts,
+}
+
+impl Source {
+    /// Looks for the photos.
+    pub(super) fn open(
+        settings: &Settings,
+        notify: &mut dyn FnMut(Notice),
+    ) -> Result<Self, RetrainError> {
+        let dataset = scan(&settings.image_dir, &ScanOptions::default())?;
+        for warning in dataset.warnings.iter().cloned() {
+            notify(Notice::Scan(warning));
+        }
+        let mut skipped = Vec::new();
+        for file in &dataset.skipped {
+            let (path, reason) = (file.path.clone(), file.reason.to_string());
+            skip(&mut skipped, Skipped { path, reason }, notify);
+        }
+        let cache = settings.cache.as_deref().map(Cache::open).transpose()?;
+        if let Some(moved) = cache.as_ref().and_then(Cache::moved_aside) {
+            notify(Notice::Cache(moved.to_string()));
+        }
+        let photos = dataset.photos.iter();
+        let paths = photos.map(|photo| photo.path.clone()).collect();
+        Ok(Source {
+            dataset,
+            paths,
+            skipped,
+            cache,
+        })
+    }
+
+    /// Features of all photos.
+    pub(super) fn extract(
+        &self,
+        extractor: &dyn Extractor,
+        progress: &dyn Progress,
+    ) -> Result<Extraction, FeatureError> {
+        let options = extract::Options::default();
+        extract::extract(
+            &self.paths,
+            extractor,
+            self.cache.as_ref(),
+            &options,
+            progress,
+        )
+    }
+
+    /// Leaves out the photos that have no features, and then labels that have no photos.
+    pub(super) fn keep(
+        &self,
+        extraction: Extraction,
+        settings: &Settings,
+        notify: &mut dyn FnMut(Notice),
+    ) -> Result<Gathered, RetrainError> {
+        let mut skipped = self.skipped.clone();
+        let counts = extraction.counts();
+        let mut photos: Vec<Photo> = Vec::new();
+        let mut values = Vec::new();
+        let mut contents = Vec::new();
+        let mut kept = Vec::new();
+        for (index, (photo, extracted)) in self
+            .dataset
+            .photos
+            .iter()
+            .zip(extraction.photos)
+            .enumerate()
+        {
+            match extracted {
+                Ok(extracted) => {
+                    values.push(extracted.values);
+                    contents.push(extracted.content);
+                    photos.push(photo.clone());
+                    kept.push(index);
+                }
+                Err(fault) => {
+                    let reason = fault.to_string();
+                    let path = photo.path.clone();
+                    skip(&mut skipped, Skipped { path, reason }, notify);
+                }
+            }
+        }
+        if settings.strict && !skipped.is_empty() {
+            return Err(RetrainError::Strict {
+                count: skipped.len(),
+                folder: settings.image_dir.clone(),
+            });
+        }
+        for duplicate in duplicates_across_labels(&photos, &contents) {
+            notify(Notice::Duplicate(duplicate));
+        }
+        let mut dataset = self.dataset.clone();
+        dataset.labels = drop_empty_labels(dataset.labels, &mut photos);
+        dataset.photos = photos;
+        unknown_last(&mut dataset);
+        if dataset.labels.len() < 2 {
+            return Err(RetrainError::TooFewLabels {
+                folder: settings.image_dir.clone(),
+            });
+        }
+        Ok(Gathered {
+            dataset,
+            values,
+            kept,
+            skipped,
+            counts,
+        })
+    }
+}
+
+fn skip(skipped: &mut Vec<Skipped>, file: Skipped, notify: &mut dyn FnMut(Notice)) {
+    notify(Notice::Skipped(file.clone()));
+    skipped.push(file);
+}
+
+/// Labels of which a photo is left, and the photos' label numbers among these.
+fn drop_empty_labels(labels: Vec<String>, photos: &mut [Photo]) -> Vec<String> {
+    let mut number = vec![None; labels.len()];
+    for photo in photos.iter() {
+        number[photo.label] = Some(0);
+    }
+    for (new, slot) in number.iter_mut().flatten().enumerate() {
+        *slot = new;
+    }
+    for photo in photos {
+        photo.label = number[photo.label].unwrap_or(0);
+    }
+    let kept = labels.into_iter().zip(number);
+    kept.filter_map(|(label, number)| number.map(|_| label))
+        .collect()
+}
+
+/// Gives the photos of none of the labels the last number. The photos stay in their order.
+fn unknown_last(dataset: &mut Dataset) {
+    let labels = &mut dataset.labels;
+    let Some(from) = labels.iter().position(|label| label == UNKNOWN) else {
+        return;
+    };
+    labels[from..].rotate_left(1);
+    let last = labels.len() - 1;
+    for photo in &mut dataset.photos {
+        photo.label = match photo.label {
+            label if label == from => last,
+            label if label > from => label - 1,
+            label => label,
+        };
+    }
+}
