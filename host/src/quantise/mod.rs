@@ -8,6 +8,8 @@
 //! | `calibrate.rs` | ranges from photos |
 //! | `photos.rs` | a float network and photos, to int8 |
 //! | `equalise.rs` | channels that differ wildly are made alike first |
+//! | `moments.rs` | how what weights read varies together |
+//! | `nearest.rs` | weights rounded together, by that |
 //! | `correct.rs` | what rounding weights does to means is taken back |
 //! | `constant` | channels that are the same for every picture are taken out |
 
@@ -16,7 +18,9 @@ pub mod constant;
 pub mod correct;
 pub mod equalise;
 pub mod float;
+pub mod moments;
 pub mod multiplier;
+pub mod nearest;
 pub mod photos;
 #[cfg(test)]
 pub(crate) mod simulate;

@@ -4,11 +4,13 @@ use super::calibrate::Observed;
 use super::correct::correct_biases;
 use super::equalise::equalise;
 use super::float::{QuantiseError, from_float};
+use super::moments::Moments;
+use super::nearest::round_together;
 use crate::backbone::network::{FloatNetwork, IntNetwork};
 
 /// Quantises a network with the ranges that its layers have for `photos`, each `[H, W, C]` in the
-/// network's input quantisation, after channels that differ wildly have been made alike; then corrects
-/// its biases. The same photos in the same order give the same network.
+/// network's input quantisation, after channels that differ wildly have been made alike; rounds
+/// its weights by what they read, and corrects its biases. The same photos in the same order give the same network.
 ///
 /// # Errors
 /// [`QuantiseError`].
@@ -22,6 +24,7 @@ pub fn from_photos(
         observed = Observed::of(&alike, photos)?;
     }
     let mut int = from_float(&alike, &observed.ranges(Observed::SHARE))?;
+    round_together(&mut int, &alike, &Moments::of(&alike, photos)?);
     correct_biases(&mut int, &alike, &observed);
     Ok(int)
 }
