@@ -169,7 +169,7 @@ fn compare(
 const LEAST: f64 = 0.98;
 /// How far below ONNX Runtime's own int8 network posy's may be, where that is below [`LEAST`] itself, as
 /// it is for most networks with random weights.
-const BELOW_PEER: f64 = 0.005;
+const BELOW_PEER: f64 = 0.002;
 
 /// With what the integer features are compared.
 #[derive(Clone, Copy, PartialEq)]

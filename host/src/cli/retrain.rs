@@ -263,7 +263,9 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         };
         return retrain_float::run(arguments, network, &settings, &job);
     }
-    let backbone = arguments.backbone(&rule, percentages).map_err(advised)?;
+    let backbone = arguments
+        .backbone(&rule, percentages)
+        .map_err(|failure| advised(failure, arguments.backbone.as_deref()))?;
     note!("backbone: {} ({})", backbone.name, backbone.path.display());
     note!("photos: {}", settings.image_dir.display());
     let started = Instant::now();

@@ -48,12 +48,16 @@ pub(super) fn beyond_boards(
     let Err(reason) = file.read() else {
         return Ok(None);
     };
+    let missing = shown(&file.unknown_operators().join(", "));
     let named = |error| format!("{}: {error}", path.display());
     let opened = Opened::new(file, pixels.input_size()).map_err(named)?;
     let asked = pixels.normalisation()?;
     let normalisation = asked.unwrap_or_else(|| opened.usual_normalisation());
     let network = opened.cut(&normalisation).map_err(named)?;
     note!("for the laptop alone, in floating point; no board runs this network: {reason}");
+    if !missing.is_empty() {
+        note!("operators that boards have not: {missing}");
+    }
     note!(
         "{} features, from \"{}\"; a pixel is (pixel - mean) / std, mean {:?}, std {:?} (--normalisation, \
          --input-mean, --input-std)",
@@ -65,19 +69,37 @@ pub(super) fn beyond_boards(
     Ok(Some(network))
 }
 
-/// What to say of a network that is wanted for a board, and is not for one.
-pub(super) fn advised(failure: Failure) -> Failure {
-    match failure.downcast_ref::<BackboneError>() {
-        Some(BackboneError::Read(ReadError::Onnx {
-            source: OnnxError::Node { .. },
-            ..
-        })) => format!(
-            "{failure}; for the laptop alone it can be retrained as it is: give --output-graph a name that \
-             ends in .onnx"
-        )
-        .into(),
-        _ => failure,
-    }
+/// What to say of the network in `path` that is wanted for a board, and is not for one.
+pub(super) fn advised(failure: Failure, path: Option<&Path>) -> Failure {
+    let of_a_node = |source: &OnnxError| matches!(source, OnnxError::Node { .. });
+    let file = match (failure.downcast_ref::<BackboneError>(), path) {
+        (Some(BackboneError::Read(ReadError::Onnx { source, .. })), Some(path))
+            if of_a_node(source) =>
+        {
+            read_onnx(path).ok().flatten()
+        }
+        _ => None,
+    };
+    let Some(file) = file else {
+        return failure;
+    };
+    let missing = match file.unknown_operators().as_slice() {
+        [] => String::new(),
+        names => format!(
+            "; operators that boards have not: {}",
+            shown(&names.join(", "))
+        ),
+    };
+    format!(
+        "{failure}{missing}. For the laptop alone it can be retrained as it is: give --output-graph a name that \
+         ends in .onnx"
+    )
+    .into()
+}
+
+/// Names of a file's own, cut short where there is no end to them.
+fn shown(names: &str) -> String {
+    names.chars().take(400).collect()
 }
 
 /// Retrains `network` and writes what [`Arguments`] say.

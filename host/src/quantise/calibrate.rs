@@ -15,8 +15,6 @@ pub struct Observed {
     pub means: Vec<Vec<f64>>,
     /// The same of the network's input.
     pub input_means: Vec<f64>,
-    /// For each layer and each photo, over all channels.
-    photos: Vec<Vec<(f32, f32)>>,
 }
 
 impl Observed {
@@ -74,37 +72,14 @@ impl Observed {
                 .map(|layer| mean_of(means_of_each.iter().map(|photo| &photo[layer])))
                 .collect(),
             input_means: mean_of(inputs.collect::<Vec<_>>().iter()),
-            photos: layers
-                .map(|layer| {
-                    let whole =
-                        |channels: &Vec<(f32, f32)>| channels.iter().copied().fold(NOTHING, union);
-                    all(layer).map(whole).collect()
-                })
-                .collect(),
         })
     }
 
-    /// A range for each layer that holds all that the layer wrote for `share` of the photos (0 to
-    /// 1), cutting the least and the greatest numbers of the others where they go beyond.
-    ///
-    /// With a share of 1 the range holds everything seen. [`Observed::SHARE`] lets one photo in
-    /// twenty go: odd photos then cannot make the steps coarse for all others. Behind ReLU6 it
-    /// makes no difference, since most photos reach 6; the linear layers of version 2 gain.
-    pub fn ranges(&self, share: f64) -> Vec<(f32, f32)> {
-        let range = |photos: &Vec<(f32, f32)>| {
-            let mut least: Vec<f32> = photos.iter().map(|p| p.0).collect();
-            let mut greatest: Vec<f32> = photos.iter().map(|p| p.1).collect();
-            least.sort_by(|a, b| b.total_cmp(a));
-            greatest.sort_by(f32::total_cmp);
-            let kept = (share.clamp(0.0, 1.0) * photos.len() as f64).ceil() as usize;
-            let last = kept.clamp(1, photos.len()) - 1;
-            (least[last], greatest[last])
-        };
-        self.photos.iter().map(range).collect()
+    /// For each layer the least and the greatest number that it wrote.
+    pub fn ranges(&self) -> Vec<(f32, f32)> {
+        let whole = |channels: &Vec<(f32, f32)>| channels.iter().copied().fold(NOTHING, union);
+        self.channels.iter().map(whole).collect()
     }
-
-    /// Share of photos that ranges hold completely unless something else is asked for.
-    pub const SHARE: f64 = 0.95;
 }
 
 /// The range of no numbers at all.

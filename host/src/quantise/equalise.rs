@@ -27,8 +27,8 @@ use posy_shared::model::Op;
 use super::calibrate::Observed;
 use crate::backbone::network::{Activation, FloatLayer, FloatNetwork};
 
-/// Channels are scaled where that changes them by this factor or more: three of eight bits.
-pub const NEED: f32 = 8.0;
+/// Channels are scaled where that changes them by this factor or more; less is not worth a rounding.
+pub const NEED: f32 = 1.5;
 
 /// No channel is scaled by more; what would need it is as good as constant.
 const MOST: f32 = 4096.0;

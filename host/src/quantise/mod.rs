@@ -5,7 +5,8 @@
 //! | `multiplier.rs` | the integers that kernels need, from real scales |
 //! | `trained.rs` | a trained quantised network in the int8 specification |
 //! | `float.rs` | a float network and ranges, to int8 |
-//! | `calibrate.rs` | ranges from photos |
+//! | `calibrate.rs` | what layers write for photos |
+//! | `ranges.rs` | the range that a layer's steps are laid over |
 //! | `photos.rs` | a float network and photos, to int8 |
 //! | `equalise.rs` | channels that differ wildly are made alike first |
 //! | `moments.rs` | how what weights read varies together |
@@ -22,6 +23,7 @@ pub mod moments;
 pub mod multiplier;
 pub mod nearest;
 pub mod photos;
+pub mod ranges;
 #[cfg(test)]
 pub(crate) mod simulate;
 #[cfg(test)]

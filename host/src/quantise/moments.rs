@@ -1,8 +1,10 @@
-//! How what a layer's weights read varies together, over photos.
+//! What float networks read and write for photos: how what a layer's weights read varies together, and how
+//! often numbers of each size are written.
 
 use posy_shared::model::Op;
 use rayon::prelude::*;
 
+use super::ranges::Histogram;
 use crate::backbone::float::{FloatError, FloatRunner};
 use crate::backbone::network::{Common, FloatNetwork, Quantisation};
 
@@ -38,15 +40,22 @@ impl Moments {
     }
 
     /// Those of every layer of `network` for `photos`, each `[H, W, C]` in the network's input
-    /// quantisation. Threads make no difference.
+    /// quantisation, and the histogram of what it writes, within `ranges`. Threads make no difference.
     ///
     /// # Errors
     /// If a photo does not fit the network.
-    pub fn of(network: &FloatNetwork, photos: &[Vec<i8>]) -> Result<Vec<Self>, FloatError> {
+    pub fn of(
+        network: &FloatNetwork,
+        ranges: &[(f32, f32)],
+        photos: &[Vec<i8>],
+    ) -> Result<Vec<(Self, Histogram)>, FloatError> {
         let runner = FloatRunner::of_every_layer(network)?;
         let commons: Vec<&Common> = network.layers.iter().map(|layer| &layer.common).collect();
-        let mut moments: Vec<Moments> =
-            commons.iter().map(|common| Moments::none(common)).collect();
+        let mut seen: Vec<(Moments, Histogram)> = commons
+            .iter()
+            .zip(ranges)
+            .map(|(common, range)| (Moments::none(common), Histogram::new(*range)))
+            .collect();
         let Quantisation { scale, zero_point } = network.input;
         let real = |q: &i8| scale * (i32::from(*q) - zero_point) as f32;
         for (chunk, some) in photos.chunks(TOGETHER).enumerate() {
@@ -56,17 +65,17 @@ impl Moments {
                 Ok::<Vec<Vec<f32>>, FloatError>(maps)
             };
             let maps: Vec<Vec<Vec<f32>>> = some.par_iter().map(maps).collect::<Result<_, _>>()?;
-            moments
-                .par_iter_mut()
+            seen.par_iter_mut()
                 .enumerate()
-                .for_each(|(layer, moments)| {
+                .for_each(|(layer, (moments, histogram))| {
                     for (place, maps) in maps.iter().enumerate() {
                         // A layer reads what the one before wrote.
                         moments.add(commons[layer], &maps[layer], chunk * TOGETHER + place);
+                        histogram.add(&maps[layer + 1]);
                     }
                 });
         }
-        Ok(moments)
+        Ok(seen)
     }
 
     /// Adds windows of the map `[H, W, C]` that the layer reads; `number` says where the first lies.

@@ -6,9 +6,10 @@ use super::equalise::equalise;
 use super::float::{QuantiseError, from_float};
 use super::moments::Moments;
 use super::nearest::round_together;
+use super::ranges::Histogram;
 use crate::backbone::network::{FloatNetwork, IntNetwork};
 
-/// Quantises a network with the ranges that its layers have for `photos`, each `[H, W, C]` in the
+/// Quantises a network with the ranges that suit what its layers write for `photos`, each `[H, W, C]` in the
 /// network's input quantisation, after channels that differ wildly have been made alike; rounds
 /// its weights by what they read, and corrects its biases. The same photos in the same order give the same network.
 ///
@@ -23,8 +24,11 @@ pub fn from_photos(
     if equalise(&mut alike, &observed) > 0 {
         observed = Observed::of(&alike, photos)?;
     }
-    let mut int = from_float(&alike, &observed.ranges(Observed::SHARE))?;
-    round_together(&mut int, &alike, &Moments::of(&alike, photos)?);
+    let seen = Moments::of(&alike, &observed.ranges(), photos)?;
+    let (moments, histograms): (Vec<_>, Vec<_>) = seen.into_iter().unzip();
+    let ranges: Vec<_> = histograms.iter().map(Histogram::best_range).collect();
+    let mut int = from_float(&alike, &ranges)?;
+    round_together(&mut int, &alike, &moments);
     correct_biases(&mut int, &alike, &observed);
     Ok(int)
 }

@@ -10,6 +10,7 @@ use rand_chacha::ChaCha8Rng;
 use super::calibrate::Observed;
 use super::equalise::{damage, equalise};
 use super::float::{QuantiseError, activation_quantisation, carried_ranges, from_float};
+use super::photos::from_photos;
 use super::simulate::{real, run};
 use super::trained::from_trained;
 use crate::backbone::file::read_file;
@@ -171,26 +172,17 @@ fn a_network_survives_the_way_through_floating_point() {
             );
         }
         let observed = Observed::of(&float, seen).unwrap();
-        let calibrated = |share| from_float(&float, &observed.ranges(share)).unwrap();
+        let calibrated = from_float(&float, &observed.ranges()).unwrap();
+        let whole = from_photos(&float, seen).unwrap();
         let ways = [
             ("as trained", agreement(&float, &direct, &tested)),
             ("ranges of training", agreement(&float, &carried, &tested)),
-            (
-                "calibrated, every photo",
-                agreement(&float, &calibrated(1.0), &tested),
-            ),
-            (
-                "calibrated, as usual",
-                agreement(&float, &calibrated(Observed::SHARE), &tested),
-            ),
-            (
-                "calibrated, 0.9",
-                agreement(&float, &calibrated(0.9), &tested),
-            ),
+            ("calibrated", agreement(&float, &calibrated, &tested)),
+            ("all that is done", agreement(&float, &whole, &tested)),
         ];
         let mut equal = float.clone();
         let scaled = equalise(&mut equal, &observed);
-        let ranges = Observed::of(&equal, seen).unwrap().ranges(Observed::SHARE);
+        let ranges = Observed::of(&equal, seen).unwrap().ranges();
         let equalised = agreement(&float, &from_float(&equal, &ranges).unwrap(), &tested);
         eprintln!("{name}: {ways:?}; {scaled} channels equalised: {equalised}");
         for (way, cosine) in ways {
@@ -228,9 +220,7 @@ fn equalisation_restores_channels_that_were_scaled_apart() {
         assert!(same > 0.999_99, "{same}");
     }
     let quantise = |network: &FloatNetwork| {
-        let ranges = Observed::of(network, &photos)
-            .unwrap()
-            .ranges(Observed::SHARE);
+        let ranges = Observed::of(network, &photos).unwrap().ranges();
         agreement(&original, &from_float(network, &ranges).unwrap(), &tested)
     };
     let (whole, ruined) = (quantise(&original), quantise(&apart));

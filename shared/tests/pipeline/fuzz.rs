@@ -226,8 +226,6 @@ fn read_and_run(raw: &Raw) -> Result<bool, TestCaseError> {
 
 /// Miri is some thousand times slower.
 const CASES: u32 = if cfg!(miri) { 4 } else { 6_000 };
-/// How many of them must be read, and how many refused, for the test to be worth something.
-const LEAST: u32 = if cfg!(miri) { 0 } else { CASES / 6 };
 
 #[test]
 fn whatever_is_read_runs_and_gives_what_it_defines() {
@@ -262,8 +260,10 @@ fn whatever_is_read_runs_and_gives_what_it_defines() {
     });
     result.unwrap_or_else(|error| panic!("{error}"));
     let (read, refused) = (read.get(), refused.get());
+    // A few cases may all be of one kind.
+    let least = if cfg!(miri) { 0 } else { CASES / 6 + 1 };
     assert!(
-        read > LEAST && refused >= LEAST,
+        read >= least && refused >= least && read + refused == CASES,
         "{read} read, {refused} refused"
     );
 }

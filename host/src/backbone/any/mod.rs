@@ -8,11 +8,13 @@
 //! | `cut.rs` | the graph up to there, with pixels as its input |
 //! | `names.rs` | names of values, nested graphs included |
 //! | `runner.rs` | runs a model that reads pixels |
+//! | `guarded.rs` | panics of the library that runs it, as errors |
 //! | `error.rs` | why a file cannot be used |
 
 mod cut;
 mod error;
 mod features;
+mod guarded;
 mod input;
 mod names;
 mod runner;

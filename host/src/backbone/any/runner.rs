@@ -8,6 +8,7 @@ use tract_onnx::pb::ModelProto;
 use tract_onnx::prelude::*;
 
 use super::INPUT;
+use super::guarded::guarded;
 
 /// Why a model does not run.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
@@ -26,6 +27,12 @@ pub enum RunError {
         /// Height times width times channels.
         expected: usize,
     },
+}
+
+impl From<String> for RunError {
+    fn from(panic: String) -> Self {
+        RunError::Tract(panic)
+    }
 }
 
 impl From<TractError> for RunError {
@@ -49,7 +56,7 @@ impl PixelRunner {
     /// # Errors
     /// [`RunError`].
     pub fn new(model: &ModelProto, output: &str) -> Result<Self, RunError> {
-        let model = between(model, output)?.into_optimized()?;
+        let model = guarded(|| between(model, output)?.into_optimized())??;
         let input = extents(model.input_fact(0)?).ok_or(RunError::Shapes)?;
         let &[1, 3, height, width] = input.as_slice() else {
             return Err(RunError::Shapes);
@@ -62,7 +69,7 @@ impl PixelRunner {
             _ => return Err(RunError::Shapes),
         };
         Ok(PixelRunner {
-            plan: model.into_runnable()?,
+            plan: guarded(|| model.into_runnable())??,
             shape: Shape {
                 height,
                 width,
@@ -77,7 +84,7 @@ impl PixelRunner {
     /// # Errors
     /// [`RunError`]; where they are not fixed, or its numbers are not float32.
     pub(super) fn extents(model: &ModelProto, output: &str) -> Result<Vec<usize>, RunError> {
-        let model = between(model, output)?.into_typed()?;
+        let model = guarded(|| between(model, output)?.into_typed())??;
         extents(model.output_fact(0)?).ok_or(RunError::Shapes)
     }
 
@@ -107,7 +114,7 @@ impl PixelRunner {
         let planar = (0..3).flat_map(|channel| pixels.iter().skip(channel).step_by(3).map(real));
         let planar: Vec<f32> = planar.collect();
         let input = Tensor::from_shape(&[1, 3, height, width], &planar)?;
-        let outputs = self.plan.run(tvec!(input.into()))?;
+        let outputs = guarded(|| self.plan.run(tvec!(input.into())))??;
         let output = outputs.first().ok_or(RunError::Shapes)?;
         Ok(output.try_as_plain_ram()?.as_slice::<f32>()?.to_vec())
     }

@@ -99,6 +99,19 @@ impl File {
     }
 }
 
+impl File {
+    /// Names of the operators, each once, that no network for a board may have.
+    pub fn unknown_operators(&self) -> Vec<&str> {
+        let nodes = self.model.graph.iter().flat_map(|graph| &graph.node);
+        let unknown = nodes
+            .filter(|node| !is_own(&node.domain) || !walk::KNOWN.contains(&node.op_type.as_str()));
+        let mut names: Vec<&str> = unknown.map(|node| node.op_type.as_str()).collect();
+        names.sort_unstable();
+        names.dedup();
+        names
+    }
+}
+
 /// Reads a whole `.onnx` file with its constants inside.
 ///
 /// # Errors

@@ -6,6 +6,7 @@ use tract_onnx::pb::tensor_proto::DataLocation;
 use tract_onnx::pb::{GraphProto, NodeProto};
 
 use super::*;
+use crate::backbone::assemble::Problem;
 use crate::backbone::float::{Outputs, onnx_model};
 use crate::backbone::frozen::tests::agrees_with_tensorflow;
 use crate::backbone::pixels::Normalisation;
@@ -217,4 +218,33 @@ fn every_cut_of_a_real_file_is_refused() {
     for cut in (0..original.len()).step_by(50_021) {
         assert!(read(&original[..cut]).is_err(), "{cut}");
     }
+}
+
+/// The list of operators is that of the function that reads them.
+#[test]
+fn operators_that_are_known_are_listed() {
+    let is_unknown = |operator: &str| {
+        let mut model = small();
+        node(model.graph.as_mut().unwrap(), "Conv").op_type = operator.into();
+        let read = read(&model.encode_to_vec());
+        matches!(read, Err(OnnxError::Node { problem, .. }) if *problem == Problem::Operator)
+    };
+    for operator in walk::KNOWN.iter().filter(|known| **known != "Conv") {
+        // What else may be wrong with it is another thing.
+        assert!(!is_unknown(operator), "{operator}");
+    }
+    assert!(is_unknown("MaxPool") && is_unknown("Sigmoid"));
+    let mut model = small();
+    for (node, operator) in model
+        .graph
+        .as_mut()
+        .unwrap()
+        .node
+        .iter_mut()
+        .zip(["MaxPool", "Gelu", "MaxPool"])
+    {
+        node.op_type = operator.into();
+    }
+    let file = File::decode(&model.encode_to_vec()).unwrap();
+    assert_eq!(file.unknown_operators(), ["Gelu", "MaxPool"]);
 }

@@ -56,6 +56,42 @@ impl Step<'_> {
     }
 }
 
+/// The operators that [`Walk::operate`] knows, in some use or other.
+pub(super) const KNOWN: [&str; 32] = [
+    "Add",
+    "AveragePool",
+    "BatchNormalization",
+    "Cast",
+    "Clip",
+    "Concat",
+    "Constant",
+    "ConstantOfShape",
+    "Conv",
+    "Div",
+    "Dropout",
+    "Flatten",
+    "Gather",
+    "Gemm",
+    "GlobalAveragePool",
+    "Identity",
+    "MatMul",
+    "Max",
+    "Min",
+    "Mul",
+    "Pad",
+    "ReduceMean",
+    "Relu",
+    "Relu6",
+    "Reshape",
+    "Shape",
+    "Slice",
+    "Squeeze",
+    "Sub",
+    "Sum",
+    "Transpose",
+    "Unsqueeze",
+];
+
 /// Reads the nodes that the graph's outputs need.
 pub(super) fn walk(graph: &GraphProto, file_len: usize) -> Result<Assembled, OnnxError> {
     let (name, shape, axes) = input(graph)?;
