@@ -71,10 +71,11 @@ pub(super) fn beyond_boards(
 
 /// What to say of the network in `path` that is wanted for a board, and is not for one.
 pub(super) fn advised(failure: Failure, path: Option<&Path>) -> Failure {
-    let of_a_node = |source: &OnnxError| matches!(source, OnnxError::Node { .. });
+    let of_its_graph =
+        |source: &OnnxError| matches!(source, OnnxError::Node { .. } | OnnxError::Input { .. });
     let file = match (failure.downcast_ref::<BackboneError>(), path) {
         (Some(BackboneError::Read(ReadError::Onnx { source, .. })), Some(path))
-            if of_a_node(source) =>
+            if of_its_graph(source) =>
         {
             read_onnx(path).ok().flatten()
         }

@@ -27,7 +27,7 @@ use std::path::Path;
 
 use prost::{DecodeError, Message};
 use sha2::{Digest, Sha256};
-use tract_onnx::pb::ModelProto;
+use tract_onnx::pb::{ModelProto, NodeProto};
 
 pub use error::OnnxError;
 
@@ -100,11 +100,21 @@ impl File {
 }
 
 impl File {
-    /// Names of the operators, each once, that no network for a board may have.
+    /// Names of the operators, each once, that no network for a board may have. The last node does not
+    /// count: a softmax there is replaced with the last layer.
     pub fn unknown_operators(&self) -> Vec<&str> {
-        let nodes = self.model.graph.iter().flat_map(|graph| &graph.node);
-        let unknown = nodes
-            .filter(|node| !is_own(&node.domain) || !walk::KNOWN.contains(&node.op_type.as_str()));
+        let graphs = self.model.graph.iter();
+        let nodes = graphs.flat_map(|graph| {
+            let is_last = |name: &String| graph.output.iter().any(|output| output.name == *name);
+            graph
+                .node
+                .iter()
+                .filter(move |node| !node.output.iter().any(is_last))
+        });
+        let is_known = |node: &&NodeProto| {
+            is_own(&node.domain) && walk::KNOWN.contains(&node.op_type.as_str())
+        };
+        let unknown = nodes.filter(|node| !is_known(node));
         let mut names: Vec<&str> = unknown.map(|node| node.op_type.as_str()).collect();
         names.sort_unstable();
         names.dedup();
