@@ -60,6 +60,9 @@ pub(super) struct Ready {
     pub(super) shape: Shape,
     /// Whether each output is shifted to the right.
     pub(super) to_the_right: bool,
+    /// Pixels that are computed together as if they were one with as many times the channels: more than one
+    /// of a depthwise layer with few channels.
+    pub(super) pixels: usize,
     weights: Lines,
     tables: Lines,
 }
@@ -89,6 +92,11 @@ pub(super) fn blocks<L: Lanes>(kind: Kind, outputs: usize) -> impl Iterator<Item
         first += vectors * L::LANES;
         Some(block)
     })
+}
+
+/// Pixels of so many channels that fill the vectors of a depthwise block together; at least one.
+fn pixels_together<L: Lanes>(channels: usize) -> usize {
+    (MOST_VECTORS * L::LANES / channels.max(1)).max(1)
 }
 
 /// Terms of a sum as they are stored: a multiple of four.
@@ -129,7 +137,8 @@ impl Ready {
             outputs,
         };
         Some(Ready {
-            tables: tables::<L, _>(&shape, zero_point, output, weights)?,
+            tables: tables::<L, _>(&shape, 1, zero_point, output, weights)?,
+            pixels: 1,
             weights: Lines::new(bytes),
             to_the_right: output.channels.shift.iter().all(|shift| *shift < 0),
             shape,
@@ -145,10 +154,15 @@ impl Ready {
         let outputs = output.channels.shift.len();
         let (taps, _) = weights.as_chunks::<9>();
         let taps = |channel: usize| taps.get(channel).copied().unwrap_or_default();
-        let bytes = blocks::<L>(Kind::Depthwise, outputs).flat_map(move |block| {
+        let pixels = pixels_together::<L>(outputs);
+        let bytes = blocks::<L>(Kind::Depthwise, pixels * outputs).flat_map(move |block| {
             (0..3).flat_map(move |column| {
                 L::column_weights(|vector, lane| {
-                    let taps = taps(block.first + output_of(block.vectors, vector, lane));
+                    let channel = block.first + output_of(block.vectors, vector, lane);
+                    let taps = match channel < pixels * outputs {
+                        true => taps(channel % outputs),
+                        false => [0; 9],
+                    };
                     [taps[column], taps[column + 3], taps[column + 6]]
                 })
             })
@@ -159,9 +173,10 @@ impl Ready {
             outputs,
         };
         Some(Ready {
-            tables: tables::<L, _>(&shape, zero_point, output, |channel| {
+            tables: tables::<L, _>(&shape, pixels, zero_point, output, |channel| {
                 taps(channel).into_iter()
             })?,
+            pixels,
             weights: Lines::new(bytes),
             to_the_right: output.channels.shift.iter().all(|shift| *shift < 0),
             shape,
@@ -180,10 +195,11 @@ impl Ready {
     }
 }
 
-/// The tables of all blocks, where no sum over the weights of an output is too large. Activations
-/// are offset and have not lost their zero point, which the bias makes good.
+/// The tables of all blocks for `pixels` pixels side by side, where no sum over the weights of an output is too
+/// large. Activations are offset and have not lost their zero point, which the bias makes good.
 fn tables<L: Lanes, W: Iterator<Item = i8>>(
     shape: &Shape,
+    pixels: usize,
     zero_point: i8,
     output: &OutputStage<'_>,
     weights: impl Fn(usize) -> W,
@@ -205,14 +221,14 @@ fn tables<L: Lanes, W: Iterator<Item = i8>>(
         biases.push(bias.wrapping_sub((L::OFFSET + zero_point).wrapping_mul(sum)));
     }
     let mut numbers: Vec<i32> = Vec::new();
-    for block in blocks::<L>(shape.kind, shape.outputs) {
+    for block in blocks::<L>(shape.kind, pixels * shape.outputs) {
         let lanes = block.vectors * L::LANES;
         let mut table = |number: &dyn Fn(usize) -> i32, of: fn(usize) -> usize| {
             numbers.extend((0..lanes).map(|at| {
                 let (vector, lane) = (of(at) / L::LANES, of(at) % L::LANES);
                 let channel = block.first + output_of(block.vectors, vector, lane);
-                match channel < shape.outputs {
-                    true => number(channel),
+                match channel < pixels * shape.outputs {
+                    true => number(channel % shape.outputs),
                     false => 0,
                 }
             }));
