@@ -39,7 +39,7 @@ pub(super) struct Arguments {
 /// What names photos.
 enum Labeller<'a> {
     /// posy's engine.
-    Engine(Runner<'a>),
+    Engine(Box<Runner<'a>>),
     /// A float model of the laptop's.
     Float(&'a OnnxModel),
 }
@@ -62,7 +62,7 @@ struct Ranked {
 pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     let classifier = Classifier::open(&arguments.model, &Reading::default())?;
     let labeller = match &classifier {
-        Classifier::Engine(file) => Labeller::Engine(Runner::new(file.classifier()?)),
+        Classifier::Engine(file) => Labeller::Engine(Box::new(Runner::new(file.classifier()?))),
         Classifier::Onnx(model) => Labeller::Float(model),
         Classifier::Frozen(_) => {
             let path = arguments.model.display();
