@@ -17,6 +17,7 @@ use std::f64::consts::PI;
 
 use ndarray::{ArrayView2, ArrayViewMut2};
 use rand::seq::SliceRandom;
+use rand::seq::index::sample;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
@@ -46,6 +47,8 @@ pub struct Options {
     pub anchor: f32,
     /// Weight of the head's squared weights.
     pub penalty: f32,
+    /// Pixels of a map that a step looks at, drawn for each step; all where there are no more.
+    pub pixels: usize,
     /// Share of features that are dropped in training, `0..1`.
     pub dropout: f32,
     /// Seed of whatever is drawn.
@@ -56,12 +59,13 @@ impl Default for Options {
     /// What was best over divisions of flower photos; see docs/training.md.
     fn default() -> Self {
         Options {
-            epochs: 20,
+            epochs: 40,
             batch: 64,
-            layer_rate: 3e-3,
+            layer_rate: 6e-3,
             head_rate: 1e-3,
             anchor: 1e-3,
             penalty: 1e-3,
+            pixels: 16,
             dropout: 0.2,
             seed: 0,
         }
@@ -95,13 +99,15 @@ pub struct Maps<'a> {
 }
 
 impl Maps<'_> {
-    /// Writes a variant's real values, `[pixels, I]`.
-    fn read(&self, photo: usize, variant: usize, out: &mut [f32]) {
+    /// Writes a variant's real values under `pixels`, `[pixels, I]`.
+    fn read(&self, photo: usize, variant: usize, pixels: &[usize], out: &mut [f32]) {
         let len = self.pixels * self.channels;
         let Quantisation { scale, zero_point } = self.quantisation;
         let map = &self.values[photo][variant * len..][..len];
-        for (real, &byte) in out.iter_mut().zip(map) {
-            *real = scale * (i32::from(byte as i8) - zero_point) as f32;
+        for (out, pixel) in out.chunks_exact_mut(self.channels).zip(pixels) {
+            for (real, &byte) in out.iter_mut().zip(&map[pixel * self.channels..]) {
+                *real = scale * (i32::from(byte as i8) - zero_point) as f32;
+            }
         }
     }
 }
@@ -142,6 +148,8 @@ impl Pace {
 
 /// A batch on its way.
 struct Batch {
+    /// The pixels of the maps that are looked at.
+    pixels: Vec<usize>,
     /// `[B, pixels, I]`.
     inputs: Vec<f32>,
     /// Outputs, clamped, `[B, pixels, O]`.
@@ -175,10 +183,11 @@ pub fn train(
     let size = options.batch.min(training.len()).max(1);
     let in_epoch = (training.len() / size).max(1);
     let steps = options.epochs * in_epoch;
-    let map_len = maps.pixels * maps.channels;
+    let most = options.pixels.min(maps.pixels);
     let mut batch = Batch {
-        inputs: vec![0.0; size * map_len],
-        outputs: vec![0.0; size * maps.pixels * outputs],
+        pixels: (0..maps.pixels).collect(),
+        inputs: vec![0.0; size * most * maps.channels],
+        outputs: vec![0.0; size * most * outputs],
         features: vec![0.0; size * outputs],
         slopes: vec![0.0; size * outputs],
     };
@@ -192,6 +201,9 @@ pub fn train(
             .iter()
             .map(|&photo| (photo, random.random_range(0..maps.variants)))
             .collect();
+        if most < maps.pixels {
+            batch.pixels = sample(&mut random, maps.pixels, most).into_vec();
+        }
         batch.forward(maps, &photos, &weights.values, &bias.values, layer.clamp);
         for feature in &mut batch.features {
             let kept = random.random::<f32>() >= options.dropout;
@@ -222,7 +234,7 @@ pub fn train(
             });
         }
         // A feature is a mean over pixels.
-        let share = 1.0 / maps.pixels as f32 / (1.0 - options.dropout);
+        let share = 1.0 / most as f32 / (1.0 - options.dropout);
         batch.slopes.iter_mut().for_each(|slope| *slope *= share);
         let pace = pace(options.layer_rate);
         batch.step_layer(maps, (&mut weights, &mut bias), layer, pace, options.anchor);
@@ -250,7 +262,8 @@ impl Batch {
         bias: &[f32],
         (low, high): (f32, f32),
     ) {
-        let (inputs, outputs, pixels) = (maps.channels, bias.len(), maps.pixels);
+        let (inputs, outputs, pixels) = (maps.channels, bias.len(), self.pixels.len());
+        let drawn = &self.pixels;
         self.inputs
             .par_chunks_mut(GROUP * pixels * inputs)
             .zip(self.outputs.par_chunks_mut(GROUP * pixels * outputs))
@@ -258,7 +271,7 @@ impl Batch {
             .zip(photos.par_chunks(GROUP))
             .for_each(|(((x, z), features), photos)| {
                 for (x, &(photo, variant)) in x.chunks_exact_mut(pixels * inputs).zip(photos) {
-                    maps.read(photo, variant, x);
+                    maps.read(photo, variant, drawn, x);
                 }
                 for z in z.chunks_exact_mut(outputs) {
                     z.copy_from_slice(bias);
@@ -353,7 +366,7 @@ impl Batch {
         pace: Pace,
         anchor: f32,
     ) {
-        let (inputs, outputs, pixels) = (maps.channels, original.bias.len(), maps.pixels);
+        let (inputs, outputs, pixels) = (maps.channels, original.bias.len(), self.pixels.len());
         let (low, high) = original.clamp;
         weights
             .values
@@ -421,6 +434,9 @@ impl Options {
         }
         if !above_zero(self.head_rate) {
             return refuse("the head's rate", self.head_rate.to_string(), "above zero");
+        }
+        if self.pixels == 0 {
+            return refuse("the pixels of a step", "0".into(), "above zero");
         }
         if !(0.0..1.0).contains(&self.dropout) {
             return refuse("dropout", self.dropout.to_string(), "at least 0, below 1");

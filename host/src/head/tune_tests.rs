@@ -54,6 +54,7 @@ fn options() -> Options {
         head_rate: 0.02,
         anchor: 0.01,
         penalty: 0.02,
+        pixels: usize::MAX,
         dropout: 0.0,
         seed: 0,
     }
@@ -107,6 +108,27 @@ fn same_bits_whatever_the_number_of_threads() {
         pool.build().unwrap().install(train)
     };
     assert_eq!(with(1), with(3));
+}
+
+/// Of pixels that are all alike it makes no difference which are drawn.
+#[test]
+fn pixels_that_are_drawn_stand_for_all() {
+    let same: Vec<Vec<u8>> = values(1).iter().map(|map| map[..WIDTH].repeat(3)).collect();
+    let train = |values: &[Vec<u8>], pixels| {
+        let options = Options {
+            pixels,
+            ..options()
+        };
+        train(&maps(values, 1), &ALL, &LABELS, &layer(), &head(), &options).unwrap()
+    };
+    let (all, some) = (train(&same, usize::MAX), train(&same, 2));
+    // Batches come in another order, but each has all photos.
+    for (found, expected) in some.0.weights.iter().zip(&all.0.weights) {
+        assert!((found - expected).abs() < 1e-4, "{found} {expected}");
+    }
+    let values = values(1);
+    assert_ne!(train(&values, 2), train(&values, 3));
+    assert_eq!(train(&values, 3), train(&values, usize::MAX));
 }
 
 #[test]

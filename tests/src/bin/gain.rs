@@ -66,6 +66,7 @@ impl Attempt {
                 "head-rate" => options.head_rate = value.parse()?,
                 "anchor" => options.anchor = value.parse()?,
                 "penalty" => options.penalty = value.parse()?,
+                "pixels" => options.pixels = value.parse()?,
                 "dropout" => options.dropout = value.parse()?,
                 _ => return Err(format!("--try {spec}: there is no setting {name}").into()),
             }

@@ -47,7 +47,7 @@ impl Default for Recipe {
     /// What was best over ten divisions of flower photos; see docs/training.md.
     fn default() -> Self {
         Recipe {
-            count: 4,
+            count: 8,
             flip_left_right: true,
             random_crop: 5,
             random_scale: 50,
