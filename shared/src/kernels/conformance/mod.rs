@@ -62,6 +62,30 @@ const MANY_CHANNELS: &[usize] = match cfg!(miri) {
     false => &[47, 48, 63, 64, 65, 80, 96, 128, 129],
 };
 
+/// Pixels and channels of rows so wide that vectors take them in several segments.
+const WIDE: &[[usize; 2]] = match cfg!(miri) {
+    true => &[],
+    false => &[
+        [34, 29],
+        [27, 31],
+        [29, 31],
+        [57, 16],
+        [59, 16],
+        [64, 16],
+        [95, 4],
+        [97, 4],
+        [97, 8],
+        [113, 8],
+        [115, 8],
+        [127, 3],
+        [129, 3],
+        [131, 3],
+        [385, 1],
+        [897, 1],
+        [1024, 1],
+    ],
+};
+
 /// Vectors that a dense layer reads, beyond [`SIZES`].
 const LONG_SIZES: &[usize] = match cfg!(miri) {
     true => &[65],
@@ -89,6 +113,11 @@ pub fn check(kernels: &mut impl Kernels) -> Result<usize, Mismatch> {
                 }
             }
             cases += elementwise(kernels, &mut bench, width, channels)?;
+        }
+    }
+    for &[width, channels] in WIDE {
+        for variety in 0..16 {
+            cases += windows(kernels, &mut bench, width, channels, variety)?;
         }
     }
     for &channels in MANY_CHANNELS {

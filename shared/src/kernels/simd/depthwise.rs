@@ -3,12 +3,12 @@
 //! The three numbers of a channel under a column of the window lie together in a lane; each column
 //! is brought into that order once and serves each window that it lies in.
 //!
-//! Where a pixel has so few channels that several fit into the vectors, these are computed together:
-//! side by side in a row, they are as one pixel with as many times the channels.
+//! Where a pixel has too few channels to fill the vectors, as many pixels as they hold are computed
+//! together: side by side in a row, they are as one pixel with as many times the channels.
 
 use super::lanes::{Job, Lanes, MOST_VECTORS, Place};
-use super::matrix::rescale;
-use super::ready::{Kind, Ready, blocks};
+use super::matrix::{copy_spilling, rescale};
+use super::ready::{Block, Kind, Ready, blocks};
 use crate::kernels::WindowParams;
 
 /// Numbers of the largest vectors of bytes.
@@ -31,13 +31,14 @@ impl<L: Lanes> Job<L> for Depthwise<'_> {
     unsafe fn run(self) {
         // SAFETY: in a job.
         unsafe {
-            if self.ready.pixels > 1 {
-                return together::<L>(self);
-            }
-            match self.params.stride {
-                1 => strided::<L, 1>(self),
-                2 => strided::<L, 2>(self),
-                _ => strided::<L, 3>(self),
+            let few = self.params.input_channels < MOST_VECTORS * L::LANES;
+            match (few, self.params.stride) {
+                (false, 1) => strided::<L, 1>(self),
+                (false, 2) => strided::<L, 2>(self),
+                (false, _) => strided::<L, 3>(self),
+                (true, 1) => together::<L, 1>(self),
+                (true, 2) => together::<L, 2>(self),
+                (true, _) => together::<L, 3>(self),
             }
         }
     }
@@ -49,8 +50,6 @@ struct Columns {
     rows: [*const i8; 3],
     /// From a pixel to the next; zero in a row of padding.
     steps: [usize; 3],
-    /// Channels in the block that there are.
-    count: usize,
     width: usize,
     zero_point: i8,
 }
@@ -62,16 +61,16 @@ impl Columns {
     /// In a job, and the fields are as they say.
     #[inline(always)]
     unsafe fn get<L: Lanes>(&self, x: usize, pad: usize) -> L::Columns {
-        // SAFETY: columns of the map have `count` numbers in each row.
+        // SAFETY: columns of the map have the numbers of a block in each row.
         unsafe {
             let mut bytes = [L::splat_byte(self.zero_point); 3];
             if let Some(x) = x.checked_sub(pad).filter(|x| *x < self.width) {
                 let [top, middle, bottom] = self.rows;
                 let [a, b, c] = self.steps;
                 bytes = [
-                    L::bytes(top.add(x * a), self.count),
-                    L::bytes(middle.add(x * b), self.count),
-                    L::bytes(bottom.add(x * c), self.count),
+                    L::bytes(top.add(x * a), MOST_VECTORS * L::LANES),
+                    L::bytes(middle.add(x * b), MOST_VECTORS * L::LANES),
+                    L::bytes(bottom.add(x * c), MOST_VECTORS * L::LANES),
                 ];
             }
             L::columns(bytes)
@@ -88,7 +87,6 @@ unsafe fn strided<L: Lanes, const S: usize>(job: Depthwise<'_>) {
     let params = &job.params;
     let (channels, pad) = (params.input_channels, params.pad_left);
     let padding = [params.input_zero_point; MOST_BYTES];
-    let column_len = MOST_VECTORS * L::LANES * L::COLUMN_WORDS * 4;
     for block in blocks::<L>(Kind::Depthwise, channels) {
         let columns = Columns {
             rows: job.rows.map(|row| match row {
@@ -96,56 +94,118 @@ unsafe fn strided<L: Lanes, const S: usize>(job: Depthwise<'_>) {
                 None => padding.as_ptr(),
             }),
             steps: job.rows.map(|row| row.map_or(0, |_| channels)),
-            count: (MOST_VECTORS * L::LANES).min(channels - block.first),
             width: params.input_width,
             zero_point: params.input_zero_point,
         };
-        let weights = job.ready.weights(block.first, 3 * 4 * L::COLUMN_WORDS);
-        let tables = job.ready.tables(block.first);
         // SAFETY: in a job. The rows are as long as the parameters say, padding is longer than any
         // vector; the layer was made ready for these lanes; `output` has all its pixels.
         unsafe {
-            let mut window = [
-                columns.get::<L>(0, pad),
-                columns.get::<L>(1, pad),
-                columns.get::<L>(2, pad),
-            ];
-            for x in 0..params.output_width {
-                let mut sums = [L::splat(0); MOST_VECTORS];
-                for (v, sum) in sums.iter_mut().enumerate() {
-                    *sum = L::load(tables.add(v * L::LANES));
-                }
-                for (kx, column) in window.iter().enumerate() {
-                    sums = L::dot_columns(sums, *column, weights.add(kx * column_len));
-                }
-                let scaled = rescale::<L, MOST_VECTORS>(sums, job.ready, block.first);
-                let to = job.output.as_mut_ptr().add(x * channels + block.first);
-                L::write(to, columns.count, scaled, &job.place);
+            let windows = Windows {
+                ready: job.ready,
+                block,
+                place: &job.place,
+                output: job.output.as_mut_ptr().add(block.first),
+                channels,
+            };
+            // Columns stay where they are, and the windows go around them.
+            let mut a = columns.get::<L>(0, pad);
+            let mut b = columns.get::<L>(1, pad);
+            let mut c = columns.get::<L>(2, pad);
+            let mut x = 0;
+            while x < params.output_width {
+                windows.one::<L>(x, [&a, &b, &c]);
                 let next = (x + 1) * params.stride;
-                window = match S {
-                    1 => [window[1], window[2], columns.get::<L>(next + 2, pad)],
-                    2 => [
-                        window[2],
-                        columns.get::<L>(next + 1, pad),
-                        columns.get::<L>(next + 2, pad),
-                    ],
-                    _ => [
-                        columns.get::<L>(next, pad),
-                        columns.get::<L>(next + 1, pad),
-                        columns.get::<L>(next + 2, pad),
-                    ],
-                };
+                match S {
+                    1 => {
+                        if x + 1 == params.output_width {
+                            break;
+                        }
+                        a = columns.get::<L>(next + 2, pad);
+                        windows.one::<L>(x + 1, [&b, &c, &a]);
+                        if x + 2 == params.output_width {
+                            break;
+                        }
+                        b = columns.get::<L>(next + 3, pad);
+                        windows.one::<L>(x + 2, [&c, &a, &b]);
+                        c = columns.get::<L>(next + 4, pad);
+                        x += 3;
+                    }
+                    2 => {
+                        if x + 1 == params.output_width {
+                            break;
+                        }
+                        b = columns.get::<L>(next + 1, pad);
+                        a = columns.get::<L>(next + 2, pad);
+                        windows.one::<L>(x + 1, [&c, &b, &a]);
+                        // Of the window after it, whose first column is in `a`.
+                        b = columns.get::<L>(next + 3, pad);
+                        c = columns.get::<L>(next + 4, pad);
+                        x += 2;
+                    }
+                    _ => {
+                        a = columns.get::<L>(next, pad);
+                        b = columns.get::<L>(next + 1, pad);
+                        c = columns.get::<L>(next + 2, pad);
+                        x += 1;
+                    }
+                }
             }
         }
     }
 }
 
-/// The whole row, as many pixels at a time as the layer was made ready for.
+/// The outputs of a block of channels.
+struct Windows<'a> {
+    ready: &'a Ready,
+    block: Block,
+    place: &'a Place,
+    /// Of the first pixel.
+    output: *mut i8,
+    channels: usize,
+}
+
+impl Windows<'_> {
+    /// The outputs of pixel `x`, over three columns.
+    ///
+    /// # Safety
+    /// In a job; the layer was made ready for these lanes, and the pixel's outputs may be written.
+    #[inline(always)]
+    unsafe fn one<L: Lanes>(&self, x: usize, columns: [&L::Columns; 3]) {
+        let column_len = MOST_VECTORS * L::LANES * L::COLUMN_WORDS * 4;
+        let weights = self.ready.weights(self.block, 3 * 4 * L::COLUMN_WORDS);
+        let tables = self.ready.tables(self.block);
+        // SAFETY: as the caller vouches.
+        unsafe {
+            let mut sums = [L::splat(0); MOST_VECTORS];
+            for (v, sum) in sums.iter_mut().enumerate() {
+                *sum = L::load(tables.add(v * L::LANES));
+            }
+            for (kx, column) in columns.iter().enumerate() {
+                sums = L::dot_columns(sums, **column, weights.add(kx * column_len));
+            }
+            let scaled = match self.ready.to_the_right {
+                true => rescale::<L, MOST_VECTORS, true>(sums, self.ready, self.block),
+                false => rescale::<L, MOST_VECTORS, false>(sums, self.ready, self.block),
+            };
+            let to = self.output.add(x * self.channels);
+            L::write(to, MOST_VECTORS * L::LANES, scaled, self.place);
+        }
+    }
+}
+
+/// Most numbers of a row that are brought into order at once, those behind them included that are read and
+/// not used.
+const LINE: usize = 512;
+
+/// The whole row, as many pixels at a time as the layer was made ready for, for windows `S` apart.
+///
+/// The columns of the padded rows are laid out so that the ones under column `kx` of windows side by side
+/// lie side by side: every `S`th column from the first on, from the second on, and so on.
 ///
 /// # Safety
 /// In a job.
 #[inline(always)]
-unsafe fn together<L: Lanes>(job: Depthwise<'_>) {
+unsafe fn together<L: Lanes, const S: usize>(job: Depthwise<'_>) {
     let Depthwise {
         ready,
         rows,
@@ -153,78 +213,97 @@ unsafe fn together<L: Lanes>(job: Depthwise<'_>) {
         place,
         output,
     } = job;
-    let (channels, zero_point) = (params.input_channels, params.input_zero_point);
+    let channels = params.input_channels;
+    let Some(block) = blocks::<L>(Kind::Depthwise, channels).next() else {
+        return;
+    };
     let column_len = MOST_VECTORS * L::LANES * L::COLUMN_WORDS * 4;
-    let weights = ready.weights(0, 3 * 4 * L::COLUMN_WORDS);
-    let tables = ready.tables(0);
-    let output = &mut output[..params.output_width * channels];
-    for (block, output) in output.chunks_mut(ready.pixels * channels).enumerate() {
-        let left = block * ready.pixels * params.stride;
-        let count = output.len();
-        // SAFETY: in a job. `apart` and a row from `at` on have `count` numbers, no more than the vectors of
-        // a block, for which the layer was made ready; so has `output`.
-        unsafe {
-            let mut sums = [L::splat(0); MOST_VECTORS];
-            for (v, sum) in sums.iter_mut().enumerate() {
-                *sum = L::load(tables.add(v * L::LANES));
+    let weights = ready.weights(block, 3 * 4 * L::COLUMN_WORDS);
+    let lanes = MOST_VECTORS * L::LANES;
+    let numbers = ready.pixels * channels;
+    // Two columns more than windows, and a vector that begins with the last number.
+    let blocks = (LINE - 2 * channels - lanes) / numbers;
+    let mut lines = [[[params.input_zero_point; LINE]; S]; 3];
+    let mut first = 0;
+    while first < params.output_width {
+        let pixels = (params.output_width - first).min(blocks * ready.pixels);
+        for (lines, row) in lines.iter_mut().zip(rows) {
+            if let Some(row) = row {
+                lay_out(row, params, first, pixels, lines);
             }
-            for kx in 0..3 {
-                // Where the numbers lie side by side in the rows.
-                let at = (left + kx)
-                    .checked_sub(params.pad_left)
-                    .map(|x| x * channels);
-                let at = at
-                    .filter(|at| params.stride == 1 && at + count <= params.input_width * channels);
-                let mut bytes = [L::splat_byte(zero_point); 3];
-                for (bytes, row) in bytes.iter_mut().zip(rows) {
-                    let Some(row) = row else { continue };
-                    *bytes = match at {
-                        Some(at) => L::bytes(row[at..][..count].as_ptr(), count),
-                        None => {
-                            let apart = gathered(row, params, left + kx, count / channels);
-                            L::bytes(apart.as_ptr(), count)
-                        }
-                    };
-                }
-                sums = L::dot_columns(sums, L::columns(bytes), weights.add(kx * column_len));
-            }
-            let scaled = rescale::<L, MOST_VECTORS>(sums, ready, 0);
-            L::write(output.as_mut_ptr(), count, scaled, &place);
         }
+        let output = &mut output[first * channels..];
+        for block_at in (0..pixels * channels).step_by(numbers) {
+            // SAFETY: in a job. Each vector begins in one of the `pixels + 2` columns of a line;
+            // `output` has the numbers that are written.
+            unsafe {
+                let mut sums = [L::splat(0); MOST_VECTORS];
+                for (v, sum) in sums.iter_mut().enumerate() {
+                    *sum = L::load(ready.tables(block).add(v * L::LANES));
+                }
+                for kx in 0..3 {
+                    let at = block_at + kx / S * channels;
+                    let mut bytes = [L::splat_byte(0); 3];
+                    for (bytes, lines) in bytes.iter_mut().zip(&lines) {
+                        *bytes = L::bytes(lines[kx % S].as_ptr().add(at), lanes);
+                    }
+                    sums = L::dot_columns(sums, L::columns(bytes), weights.add(kx * column_len));
+                }
+                let scaled = match ready.to_the_right {
+                    true => rescale::<L, MOST_VECTORS, true>(sums, ready, block),
+                    false => rescale::<L, MOST_VECTORS, false>(sums, ready, block),
+                };
+                let output = &mut output[block_at..];
+                // What is too much is written over by the next block.
+                let count = lanes.min(output.len());
+                L::write(output.as_mut_ptr(), count, scaled, &place);
+            }
+        }
+        first += pixels;
     }
 }
 
-/// The numbers of `pixels` pixels that lie a stride apart, from column `first` of the padded row on.
+/// Lays out the columns under `pixels` windows from the one at `first` on.
 #[inline(always)]
-fn gathered(
+fn lay_out<const S: usize>(
     row: &[i8],
     params: &WindowParams<'_, ()>,
     first: usize,
     pixels: usize,
-) -> [i8; 2 * MOST_BYTES] {
+    lines: &mut [[i8; LINE]; S],
+) {
     let channels = params.input_channels;
-    let mut numbers = [params.input_zero_point; 2 * MOST_BYTES];
-    for pixel in 0..pixels {
-        let column = (first + pixel * params.stride).checked_sub(params.pad_left);
-        let Some(column) = column.filter(|column| *column < params.input_width) else {
-            // Behind what the pixel before it may have spilled.
-            numbers[pixel * channels..][..channels].fill(params.input_zero_point);
-            continue;
-        };
-        let (from, to) = (&row[column * channels..], &mut numbers[pixel * channels..]);
-        // Of a length that the compiler knows; what is too much is written over by the next pixel, or
-        // not read.
-        if channels <= 16
-            && let (Some(from), Some(to)) = (from.first_chunk::<16>(), to.first_chunk_mut::<16>())
-        {
-            *to = *from;
-        } else if let (Some(from), Some(to)) =
-            (from.first_chunk::<32>(), to.first_chunk_mut::<32>())
-        {
-            *to = *from;
-        } else {
-            to[..channels].copy_from_slice(&from[..channels]);
+    // One that the compiler knows, but where `S` stands for all that are larger.
+    let stride = if S < 3 { S } else { params.stride };
+    // Columns of the padded row, counted from the first window's, that are within the map.
+    let columns = (pixels - 1) * stride + 3;
+    let left = first * stride;
+    let start = params.pad_left.saturating_sub(left).min(columns);
+    let end = (params.input_width + params.pad_left)
+        .saturating_sub(left)
+        .min(columns)
+        .max(start);
+    let from = (left + start).saturating_sub(params.pad_left) * channels;
+    let row = row.get(from..).unwrap_or_default();
+    if S == 1 {
+        let line = &mut lines[0];
+        line[..start * channels].fill(params.input_zero_point);
+        line[start * channels..end * channels].copy_from_slice(&row[..(end - start) * channels]);
+        line[end * channels..columns * channels].fill(params.input_zero_point);
+        return;
+    }
+    for (phase, line) in lines.iter_mut().enumerate() {
+        let columns = (phase..columns).step_by(stride);
+        for (column, at) in columns.zip((0..).step_by(channels)) {
+            if (start..end).contains(&column) {
+                copy_spilling(
+                    &row[(column - start) * channels..],
+                    &mut line[at..],
+                    channels,
+                );
+            } else {
+                line[at..at + channels].fill(params.input_zero_point);
+            }
         }
     }
-    numbers
 }

@@ -4,7 +4,7 @@
 //! is computed for all of them in registers, so that a vector of weights serves each pixel.
 
 use super::lanes::{Job, Lanes, MOST_VECTORS, Place};
-use super::ready::{Block, Kind, Ready, blocks, stored};
+use super::ready::{Block, Ready, Runs, blocks, stored};
 use crate::kernels::WindowParams;
 
 /// Most pixels that are computed together.
@@ -51,19 +51,19 @@ impl<L: Lanes> Job<L> for Matrix<'_> {
             // What is gathered ends where the groups of it will end.
             let end = pixels * terms * 4 / L::GROUP;
             let start = end - pixels * terms;
-            let gathered = bytes[start..end].chunks_exact_mut(terms);
             let as_it_is = match self.source {
                 Source::Row(row) if terms == shape.terms => {
                     Some(row[x * terms..][..pixels * terms].as_ptr())
                 }
                 Source::Row(row) => {
-                    let row = row[x * shape.terms..].chunks_exact(shape.terms);
-                    for (to, from) in gathered.zip(row) {
-                        to[..from.len()].copy_from_slice(from);
+                    for pixel in 0..pixels {
+                        let from = &row[(x + pixel) * shape.terms..];
+                        copy_spilling(from, &mut bytes[start + pixel * terms..], shape.terms);
                     }
                     None
                 }
                 Source::Windows(rows, ref params) => {
+                    let gathered = bytes[start..end].chunks_exact_mut(terms);
                     for (pixel, to) in gathered.enumerate() {
                         gather(rows, params, x + pixel, to);
                     }
@@ -72,25 +72,38 @@ impl<L: Lanes> Job<L> for Matrix<'_> {
             };
             let words = self.scratch.as_mut_ptr();
             let from = as_it_is.unwrap_or(words.cast::<i8>().wrapping_add(start));
-            let output = &mut self.output[x * shape.outputs..][..pixels * shape.outputs];
+            let output = &mut self.output[x * shape.outputs..];
+            let (ready, place) = (self.ready, &self.place);
+            let activations = Activations {
+                first: words,
+                pixel: 4 * (terms / L::GROUP),
+                run: 0,
+            };
             // SAFETY: called in a job. `from` has `pixels * terms` numbers, the scratch as many
             // activations; where they overlap, they end together. `output` has `pixels` pixels.
             unsafe {
                 L::widen(from, pixels * terms, words);
-                let (ready, place, output) = (self.ready, &self.place, output.as_mut_ptr());
-                match pixels {
-                    1 => part_of_row::<L, 1>(ready, words, place, output),
-                    2 => part_of_row::<L, 2>(ready, words, place, output),
-                    3 => part_of_row::<L, 3>(ready, words, place, output),
-                    4 => part_of_row::<L, 4>(ready, words, place, output),
-                    5 => part_of_row::<L, 5>(ready, words, place, output),
-                    6 => part_of_row::<L, 6>(ready, words, place, output),
-                    7 => part_of_row::<L, 7>(ready, words, place, output),
-                    _ => part_of_row::<L, MOST_PIXELS>(ready, words, place, output),
-                }
+                part_of_row::<L>(pixels, ready, activations, place, output);
             }
             x += pixels;
         }
+    }
+}
+
+/// Copies `len` numbers, and maybe some of those behind them: so a few have a length that the compiler
+/// knows.
+#[inline(always)]
+pub(super) fn copy_spilling(from: &[i8], to: &mut [i8], len: usize) {
+    if len <= 16
+        && let (Some(from), Some(to)) = (from.first_chunk::<16>(), to.first_chunk_mut::<16>())
+    {
+        *to = *from;
+    } else if len <= 32
+        && let (Some(from), Some(to)) = (from.first_chunk::<32>(), to.first_chunk_mut::<32>())
+    {
+        *to = *from;
+    } else {
+        to[..len].copy_from_slice(&from[..len]);
     }
 }
 
@@ -129,26 +142,71 @@ fn gather(rows: [Option<&[i8]>; 3], params: &WindowParams<'_, ()>, x: usize, to:
     }
 }
 
+/// Where the activations of pixels side by side are.
+#[derive(Clone, Copy)]
+pub(super) struct Activations {
+    /// The first group of the first pixel; groups need not be aligned.
+    pub(super) first: *const u32,
+    /// Bytes from a pixel to the next.
+    pub(super) pixel: usize,
+    /// Bytes from a run of a pixel to its next one.
+    pub(super) run: usize,
+}
+
+/// All outputs of `pixels` pixels, at most [`MOST_PIXELS`]. What lies behind them in `output` may be written
+/// over.
+///
+/// # Safety
+/// In a job; there are activations of as many pixels, and so many pixels in `output`.
+#[inline(always)]
+pub(super) unsafe fn part_of_row<L: Lanes>(
+    pixels: usize,
+    ready: &Ready,
+    activations: Activations,
+    place: &Place,
+    output: &mut [i8],
+) {
+    // SAFETY: as the caller vouches.
+    unsafe {
+        match pixels {
+            1 => some_pixels::<L, 1>(ready, activations, place, output),
+            2 => some_pixels::<L, 2>(ready, activations, place, output),
+            3 => some_pixels::<L, 3>(ready, activations, place, output),
+            4 => some_pixels::<L, 4>(ready, activations, place, output),
+            5 => some_pixels::<L, 5>(ready, activations, place, output),
+            6 => some_pixels::<L, 6>(ready, activations, place, output),
+            7 => some_pixels::<L, 7>(ready, activations, place, output),
+            _ => some_pixels::<L, MOST_PIXELS>(ready, activations, place, output),
+        }
+    }
+}
+
 /// All outputs of `P` pixels.
 ///
 /// # Safety
-/// In a job; `words` has `P` pixels of activations, `output` room for `P` pixels.
+/// As [`part_of_row`].
 #[inline(always)]
-unsafe fn part_of_row<L: Lanes, const P: usize>(
+unsafe fn some_pixels<L: Lanes, const P: usize>(
     ready: &Ready,
-    words: *const u32,
+    activations: Activations,
     place: &Place,
-    output: *mut i8,
+    output: &mut [i8],
 ) {
-    for block in blocks::<L>(Kind::Matrix, ready.shape.outputs) {
+    for block in blocks::<L>(ready.shape.kind, ready.shape.outputs) {
         // SAFETY: as the caller vouches.
         unsafe {
             match block.vectors {
-                1 => block_of_outputs::<L, P, 1>(ready, block, words, place, output),
+                1 => block_of_outputs::<L, P, 1>(ready, block, activations, place, output),
                 MOST_VECTORS if L::VECTORS == MOST_VECTORS => {
-                    block_of_outputs::<L, P, MOST_VECTORS>(ready, block, words, place, output);
+                    block_of_outputs::<L, P, MOST_VECTORS>(
+                        ready,
+                        block,
+                        activations,
+                        place,
+                        output,
+                    );
                 }
-                _ => block_of_outputs::<L, P, 2>(ready, block, words, place, output),
+                _ => block_of_outputs::<L, P, 2>(ready, block, activations, place, output),
             }
         }
     }
@@ -162,67 +220,88 @@ unsafe fn part_of_row<L: Lanes, const P: usize>(
 unsafe fn block_of_outputs<L: Lanes, const P: usize, const V: usize>(
     ready: &Ready,
     block: Block,
-    words: *const u32,
+    activations: Activations,
     place: &Place,
-    output: *mut i8,
+    output: &mut [i8],
 ) {
     let outputs = ready.shape.outputs;
-    let terms = stored(ready.shape.terms);
-    let groups = terms / L::GROUP;
-    let weights = ready.weights(block.first, terms);
-    let tables = ready.tables(block.first);
-    // SAFETY: the layer was made ready for these lanes: a block has `groups * V` vectors of weights
-    // and `TABLES * V` of tables. Outputs are written as far as the layer has them.
+    let Runs { count, groups } = Runs::new::<L>(ready.shape.kind, ready.shape.terms);
+    let mut weights = ready.weights(block, count * groups * L::GROUP);
+    let tables = ready.tables(block);
+    // SAFETY: the layer was made ready for these lanes: a block has `count * groups * V` vectors of
+    // weights     // and `TABLES * V` of tables. Outputs are written as far as the layer has them.
     unsafe {
         let mut bias = [L::splat(0); V];
         for (v, bias) in bias.iter_mut().enumerate() {
             *bias = L::load(tables.add(v * L::LANES));
         }
         let mut sums = [bias; P];
-        for group in 0..groups {
-            let mut vectors = [L::weights(weights.add(group * V * L::LANES * L::GROUP)); V];
-            for (v, vector) in vectors.iter_mut().enumerate().skip(1) {
-                *vector = L::weights(weights.add((group * V + v) * L::LANES * L::GROUP));
-            }
-            for (pixel, sums) in sums.iter_mut().enumerate() {
-                let activations = words.add(pixel * groups + group).read();
-                for (sum, &vector) in sums.iter_mut().zip(&vectors) {
-                    *sum = L::dot(*sum, activations, vector);
+        for run in 0..count {
+            let first = activations.first.byte_add(run * activations.run);
+            for group in 0..groups {
+                let mut vectors = [L::weights(weights.add(group * V * L::LANES * L::GROUP)); V];
+                for (v, vector) in vectors.iter_mut().enumerate().skip(1) {
+                    *vector = L::weights(weights.add((group * V + v) * L::LANES * L::GROUP));
+                }
+                for (pixel, sums) in sums.iter_mut().enumerate() {
+                    let group = first.byte_add(pixel * activations.pixel).add(group);
+                    let group = group.read_unaligned();
+                    for (sum, &vector) in sums.iter_mut().zip(&vectors) {
+                        *sum = L::dot(*sum, group, vector);
+                    }
                 }
             }
+            weights = weights.add(groups * V * L::LANES * L::GROUP);
         }
-        let count = (V * L::LANES).min(outputs - block.first);
-        for (pixel, sums) in sums.into_iter().enumerate() {
-            let scaled = rescale::<L, V>(sums, ready, block.first);
-            let to = output.add(pixel * outputs + block.first);
-            L::write(to, count, scaled, place);
+        // A block that is larger than a pixel is its only one: what it has too much lies where the next
+        // pixel will be written, or behind the row.
+        let output = &mut output[block.first..];
+        let whole = (P - 1) * outputs + V * L::LANES <= output.len();
+        if ready.to_the_right && whole {
+            // Without branches, the compiler keeps the sums in registers.
+            for (pixel, sums) in sums.into_iter().enumerate() {
+                let scaled = rescale::<L, V, true>(sums, ready, block);
+                let to = output.as_mut_ptr().add(pixel * outputs);
+                L::write(to, V * L::LANES, scaled, place);
+            }
+        } else {
+            let sums: [[L::Sums; V]; P] = sums;
+            for (pixel, sums) in sums.iter().enumerate() {
+                let scaled = match ready.to_the_right {
+                    true => rescale::<L, V, true>(*sums, ready, block),
+                    false => rescale::<L, V, false>(*sums, ready, block),
+                };
+                let to = &mut output[pixel * outputs..];
+                let count = to.len().min(V * L::LANES);
+                L::write(to.as_mut_ptr(), count, scaled, place);
+            }
         }
     }
 }
 
-/// Rescales sums of the outputs from `first` on.
+/// Rescales the sums of `block`; `RIGHT` is whether all are shifted to the right.
 ///
 /// # Safety
-/// In a job; `first` begins a block of `V` vectors.
+/// In a job; the block has `V` vectors.
 #[inline(always)]
-pub(super) unsafe fn rescale<L: Lanes, const V: usize>(
+pub(super) unsafe fn rescale<L: Lanes, const V: usize, const RIGHT: bool>(
     mut sums: [L::Sums; V],
     ready: &Ready,
-    first: usize,
+    block: Block,
 ) -> [L::Sums; V] {
-    let tables = ready.tables(first);
+    let tables = ready.tables(block);
     // SAFETY: as the caller vouches; the order of tables is that of `TABLES`.
     unsafe {
         for (v, sum) in sums.iter_mut().enumerate() {
             let table = tables.add(v * L::LANES);
             let next = V * L::LANES;
-            if !ready.to_the_right {
+            if !RIGHT {
                 *sum = L::shift_left_each(*sum, L::load(table.add(5 * next)));
             }
             let (mantissa, odd) = (L::load(table.add(next)), L::load(table.add(2 * next)));
             let product = L::high_product(*sum, mantissa, odd);
             let mut negative = L::negative(product);
-            if !ready.to_the_right {
+            if !RIGHT {
                 negative = L::and(negative, L::load(table.add(6 * next)));
             }
             let (right, half) = (L::load(table.add(3 * next)), L::load(table.add(4 * next)));

@@ -23,6 +23,7 @@ mod neon_common;
 mod neon_dotprod;
 mod ready;
 mod variants;
+mod windows;
 #[cfg(target_arch = "x86_64")]
 mod ymm;
 
@@ -40,6 +41,7 @@ use elementwise::{Add, Pool};
 use lanes::{Lanes, Place};
 use matrix::{Matrix, Source};
 use ready::{Kind, Ready, Shape};
+use windows::Windows;
 
 #[cfg(target_arch = "x86_64")]
 pub use avx_vnni::AvxVnni;
@@ -77,6 +79,14 @@ impl<L: Lanes> Simd<L> {
         };
         let ready = self.layers.get(index)?.as_ref()?;
         (ready.shape == shape).then_some(ready)
+    }
+}
+
+/// Which kernel computes a 3 x 3 convolution.
+const fn kind_of_conv3x3(channels: usize, stride: usize) -> Kind {
+    match channels >= 1 && channels <= windows::MOST_CHANNELS && stride <= windows::MOST_STRIDE {
+        true => Kind::Windows,
+        false => Kind::Matrix,
     }
 }
 
@@ -138,15 +148,24 @@ impl<L: Lanes> Kernels for Simd<L> {
             Weighted::Dense(params) => (params.layer, &params.output),
         };
         let ready = match &layer {
-            Weighted::Conv3x3(params) => {
-                Ready::matrix::<L>(params.weights, params.input_zero_point, output)
-            }
-            Weighted::Pointwise(params) => {
-                Ready::matrix::<L>(params.weights, params.input_zero_point, output)
-            }
-            Weighted::Dense(params) => {
-                Ready::matrix::<L>(params.weights, params.input_zero_point, output)
-            }
+            Weighted::Conv3x3(params) => Ready::matrix::<L>(
+                kind_of_conv3x3(params.input_channels, params.stride),
+                params.weights,
+                params.input_zero_point,
+                output,
+            ),
+            Weighted::Pointwise(params) => Ready::matrix::<L>(
+                Kind::Matrix,
+                params.weights,
+                params.input_zero_point,
+                output,
+            ),
+            Weighted::Dense(params) => Ready::matrix::<L>(
+                Kind::Matrix,
+                params.weights,
+                params.input_zero_point,
+                output,
+            ),
             Weighted::Depthwise3x3(params) => {
                 Ready::depthwise::<L>(params.weights, params.input_zero_point, output)
             }
@@ -173,8 +192,18 @@ impl<L: Lanes> Kernels for Simd<L> {
         output: &mut [i8],
     ) {
         let (terms, outputs) = (9 * params.input_channels, params.output_channels);
-        let ready = self.ready(params.layer, Kind::Matrix, terms, outputs);
+        let kind = kind_of_conv3x3(params.input_channels, params.stride);
+        let ready = self.ready(params.layer, kind, terms, outputs);
         match (ready, checked(params, rows, output)) {
+            (Some(ready), Some(windows)) if kind == Kind::Windows => {
+                self.lanes.run(Windows {
+                    ready,
+                    rows,
+                    params: windows,
+                    place: place(&params.output),
+                    output,
+                });
+            }
             (Some(ready), Some(windows))
                 if self.scratch_len(terms, params.output_width) <= scratch.len() =>
             {

@@ -41,6 +41,8 @@ impl Lines {
 pub(super) enum Kind {
     /// Each output a sum over all terms.
     Matrix,
+    /// The same, over three runs of terms: the rows of a window of few channels.
+    Windows,
     /// Each output a sum over the window of its own channel.
     Depthwise,
 }
@@ -67,29 +69,36 @@ pub(super) struct Ready {
     tables: Lines,
 }
 
-/// Outputs that are computed together: the first, and how many vectors of sums they fill.
+/// Outputs that are computed together.
 #[derive(Clone, Copy)]
 pub(super) struct Block {
+    /// The first. The last block ends with the last output where there are outputs enough, and then
+    /// computes some of the block before once more: what is whole is read and written at once.
     pub(super) first: usize,
+    /// Outputs of the blocks before it, where its weights and tables are looked for.
+    pub(super) at: usize,
+    /// How many vectors of sums they fill.
     pub(super) vectors: usize,
 }
 
 /// The blocks of `outputs` outputs: of four vectors for a depthwise layer; else of as many as the
 /// vectors say, and then of no more than it takes: four, two or one.
 pub(super) fn blocks<L: Lanes>(kind: Kind, outputs: usize) -> impl Iterator<Item = Block> {
-    let mut first = 0;
+    let mut at = 0;
     core::iter::from_fn(move || {
-        let rest = outputs.checked_sub(first).filter(|rest| *rest > 0)?;
+        let rest = outputs.checked_sub(at).filter(|rest| *rest > 0)?;
         let vectors = match kind {
             Kind::Depthwise => MOST_VECTORS,
-            Kind::Matrix => match rest.div_ceil(L::LANES) {
+            Kind::Matrix | Kind::Windows => match rest.div_ceil(L::LANES) {
                 1 => 1,
                 3.. if L::VECTORS == MOST_VECTORS => MOST_VECTORS,
                 _ => 2,
             },
         };
-        let block = Block { first, vectors };
-        first += vectors * L::LANES;
+        let lanes = vectors * L::LANES;
+        let first = at.min(outputs.saturating_sub(lanes));
+        let block = Block { first, at, vectors };
+        at += lanes;
         Some(block)
     })
 }
@@ -104,10 +113,33 @@ pub(super) const fn stored(terms: usize) -> usize {
     terms.next_multiple_of(4)
 }
 
+/// Runs of terms that lie side by side, and groups that each of them takes.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Runs {
+    pub(super) count: usize,
+    pub(super) groups: usize,
+}
+
+impl Runs {
+    pub(super) const fn new<L: Lanes>(kind: Kind, terms: usize) -> Self {
+        match kind {
+            Kind::Windows => Runs {
+                count: 3,
+                groups: (terms / 3).div_ceil(L::GROUP),
+            },
+            _ => Runs {
+                count: 1,
+                groups: stored(terms) / L::GROUP,
+            },
+        }
+    }
+}
+
 impl Ready {
     /// A layer with packed weights, each output a sum over `weights.terms()` terms; `None` where a
     /// sum could be too large.
     pub(super) fn matrix<L: Lanes>(
+        kind: Kind,
         weights: Packed<'_>,
         zero_point: i8,
         output: &OutputStage<'_>,
@@ -118,21 +150,26 @@ impl Ready {
             true => weights.at(channel, term),
             false => 0,
         };
-        let groups = stored(terms) / L::GROUP;
-        let bytes = blocks::<L>(Kind::Matrix, outputs).flat_map(move |block| {
-            let vectors = (0..groups)
+        let runs = Runs::new::<L>(kind, terms);
+        let run_terms = terms / runs.count;
+        let bytes = blocks::<L>(kind, outputs).flat_map(move |block| {
+            let vectors = (0..runs.count * runs.groups)
                 .flat_map(move |group| (0..block.vectors).map(move |vector| (group, vector)));
             vectors.flat_map(move |(group, vector)| {
                 (0..L::LANES * L::GROUP).map(move |byte| {
                     let lane = byte / L::GROUP;
                     let channel = block.first + output_of(block.vectors, vector, lane);
-                    at(channel, group * L::GROUP + byte % L::GROUP)
+                    let (run, group) = (group / runs.groups, group % runs.groups);
+                    match group * L::GROUP + byte % L::GROUP {
+                        term if term < run_terms => at(channel, run * run_terms + term),
+                        _ => 0,
+                    }
                 })
             })
         });
         let weights = |channel| (0..terms).map(move |term| at(channel, term));
         let shape = Shape {
-            kind: Kind::Matrix,
+            kind,
             terms,
             outputs,
         };
@@ -183,15 +220,15 @@ impl Ready {
         })
     }
 
-    /// Where the weights of the block at `first` begin: as many bytes on as `each` output has.
-    pub(super) fn weights(&self, first: usize, each: usize) -> *const i8 {
-        self.weights.as_ptr().wrapping_add(first * each)
+    /// Where the weights of the `block` begin: as many bytes on as `each` output has.
+    pub(super) fn weights(&self, block: Block, each: usize) -> *const i8 {
+        self.weights.as_ptr().wrapping_add(block.at * each)
     }
 
-    /// Where the tables of the block at `first` begin.
-    pub(super) fn tables(&self, first: usize) -> *const i32 {
+    /// Where the tables of the `block` begin.
+    pub(super) fn tables(&self, block: Block) -> *const i32 {
         let tables: *const i32 = self.tables.as_ptr().cast();
-        tables.wrapping_add(first * TABLES)
+        tables.wrapping_add(block.at * TABLES)
     }
 }
 

@@ -1,0 +1,93 @@
+//! The 3 x 3 convolution of rows with few channels, such as those of a picture.
+//!
+//! The numbers of a window lie side by side in each of its three rows, and so do those of the next
+//! window, a stride on: nothing need be gathered.
+
+use super::lanes::{Job, Lanes, Place};
+use super::matrix::{Activations, part_of_row};
+use super::ready::Ready;
+use crate::kernels::WindowParams;
+
+/// Most channels of a row.
+pub(super) const MOST_CHANNELS: usize = 4;
+/// Largest stride: of larger ones few windows fit into a line.
+pub(super) const MOST_STRIDE: usize = 2;
+/// Numbers of a row that are brought into order at once.
+const LINE: usize = 384;
+/// Words that they take in pairs, and what a group reads behind the last.
+const WORDS: usize = LINE / 2 + 2;
+
+/// One row of outputs, interleaved.
+pub(super) struct Windows<'a> {
+    pub(super) ready: &'a Ready,
+    /// Interleaved, each as long as the parameters say.
+    pub(super) rows: [Option<&'a [i8]>; 3],
+    /// Of at most [`MOST_CHANNELS`] channels, and strides of at most [`MOST_STRIDE`].
+    pub(super) params: WindowParams<'a, ()>,
+    pub(super) place: Place,
+    /// `[W, O]`.
+    pub(super) output: &'a mut [i8],
+}
+
+impl<L: Lanes> Job<L> for Windows<'_> {
+    // SAFETY: as the trait says, `Lanes::run` alone calls it.
+    #[inline(always)]
+    unsafe fn run(self) {
+        let params = &self.params;
+        let (channels, stride) = (params.input_channels, params.stride);
+        let most = (LINE / channels - 3) / stride + 1;
+        let mut bytes = [params.input_zero_point; LINE];
+        let mut words = [[0_u32; WORDS]; 3];
+        let mut first = 0;
+        while first < params.output_width {
+            let segment = (params.output_width - first).min(most);
+            let numbers = ((segment - 1) * stride + 3) * channels;
+            for (words, row) in words.iter_mut().zip(self.rows) {
+                match row {
+                    Some(row) => lay_out(row, params, first * stride, &mut bytes[..numbers]),
+                    None => bytes.fill(params.input_zero_point),
+                }
+                // SAFETY: in a job. A line has a multiple of four numbers, `words` a pair for each two.
+                unsafe {
+                    L::widen(
+                        bytes.as_ptr(),
+                        numbers.next_multiple_of(4),
+                        words.as_mut_ptr(),
+                    );
+                }
+            }
+            let parts = segment.div_ceil(L::PIXELS);
+            let mut x = 0;
+            for part in 0..parts {
+                let pixels = (segment - x).div_ceil(parts - part);
+                let step = stride * channels * (4 / L::GROUP);
+                let activations = Activations {
+                    first: words.as_ptr().cast::<u32>().wrapping_byte_add(x * step),
+                    pixel: step,
+                    run: 4 * WORDS,
+                };
+                let output = &mut self.output[(first + x) * params.output_channels..];
+                // SAFETY: in a job. The windows' numbers are in `words`, and a group more behind the last.
+                unsafe {
+                    part_of_row::<L>(pixels, self.ready, activations, &self.place, output);
+                }
+                x += pixels;
+            }
+            first += segment;
+        }
+    }
+}
+
+/// Copies columns of the padded row, from the one at `left` on, padding written out.
+#[inline(always)]
+fn lay_out(row: &[i8], params: &WindowParams<'_, ()>, left: usize, to: &mut [i8]) {
+    let channels = params.input_channels;
+    let columns = to.len() / channels;
+    let start = params.pad_left.saturating_sub(left).min(columns);
+    let end = (params.input_width + params.pad_left).saturating_sub(left);
+    let end = end.clamp(start, columns);
+    let from = (left + start).saturating_sub(params.pad_left) * channels;
+    to[..start * channels].fill(params.input_zero_point);
+    to[end * channels..].fill(params.input_zero_point);
+    to[start * channels..end * channels].copy_from_slice(&row[from..][..(end - start) * channels]);
+}
