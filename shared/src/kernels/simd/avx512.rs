@@ -45,6 +45,7 @@ unsafe fn pair(a: __m512i, b: __m512i, zero_point: __m512i) -> __m512i {
 impl Lanes for Avx512Vnni {
     const LANES: usize = 16;
     const GROUP: usize = 4;
+    const GROUP_BEGINS: usize = 1;
     const OFFSET: i32 = 128;
     const VECTORS: usize = 2;
     const PIXELS: usize = 8;

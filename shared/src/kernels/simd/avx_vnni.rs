@@ -23,6 +23,7 @@ unsafe fn call<J: Job<AvxVnni>>(job: J) {
 impl Lanes for AvxVnni {
     const LANES: usize = ymm::LANES;
     const GROUP: usize = 4;
+    const GROUP_BEGINS: usize = 1;
     const OFFSET: i32 = 128;
     const VECTORS: usize = 2;
     // Two vectors of sums each and what they are made of fill the 16 registers.

@@ -44,6 +44,8 @@ pub trait Lanes: Copy + Debug + Send + Sync {
     const LANES: usize;
     /// Terms of a sum that are multiplied at once; four or two, together 32 bits.
     const GROUP: usize;
+    /// A group may begin with a number whose index is a multiple of this.
+    const GROUP_BEGINS: usize;
     /// What activations are more than the numbers that they stand for.
     const OFFSET: i32;
     /// Most vectors of sums of each pixel that are computed together: 2 or [`MOST_VECTORS`].

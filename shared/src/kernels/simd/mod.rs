@@ -83,8 +83,9 @@ impl<L: Lanes> Simd<L> {
 }
 
 /// Which kernel computes a 3 x 3 convolution.
-const fn kind_of_conv3x3(channels: usize, stride: usize) -> Kind {
-    match channels >= 1 && channels <= windows::MOST_CHANNELS && stride <= windows::MOST_STRIDE {
+const fn kind_of_conv3x3<L: Lanes>(channels: usize, stride: usize) -> Kind {
+    let few = channels >= 1 && channels <= windows::MOST_CHANNELS && stride <= windows::MOST_STRIDE;
+    match few && (channels * stride).is_multiple_of(L::GROUP_BEGINS) {
         true => Kind::Windows,
         false => Kind::Matrix,
     }
@@ -149,7 +150,7 @@ impl<L: Lanes> Kernels for Simd<L> {
         };
         let ready = match &layer {
             Weighted::Conv3x3(params) => Ready::matrix::<L>(
-                kind_of_conv3x3(params.input_channels, params.stride),
+                kind_of_conv3x3::<L>(params.input_channels, params.stride),
                 params.weights,
                 params.input_zero_point,
                 output,
@@ -192,7 +193,7 @@ impl<L: Lanes> Kernels for Simd<L> {
         output: &mut [i8],
     ) {
         let (terms, outputs) = (9 * params.input_channels, params.output_channels);
-        let kind = kind_of_conv3x3(params.input_channels, params.stride);
+        let kind = kind_of_conv3x3::<L>(params.input_channels, params.stride);
         let ready = self.ready(params.layer, kind, terms, outputs);
         match (ready, checked(params, rows, output)) {
             (Some(ready), Some(windows)) if kind == Kind::Windows => {

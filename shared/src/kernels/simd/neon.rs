@@ -24,6 +24,8 @@ unsafe fn call<J: Job<Neon>>(job: J) {
 impl Lanes for Neon {
     const LANES: usize = neon_common::LANES;
     const GROUP: usize = 2;
+    // Each pair of bytes is there twice.
+    const GROUP_BEGINS: usize = 2;
     const OFFSET: i32 = 0;
     const VECTORS: usize = 4;
     // Four vectors of sums each and what they are made of fill the 32 registers.

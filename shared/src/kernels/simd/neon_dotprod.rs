@@ -46,6 +46,7 @@ unsafe fn sdot(mut sums: int32x4_t, a: int8x16_t, b: int8x16_t) -> int32x4_t {
 impl Lanes for NeonDotprod {
     const LANES: usize = neon_common::LANES;
     const GROUP: usize = 4;
+    const GROUP_BEGINS: usize = 1;
     const OFFSET: i32 = 0;
     const VECTORS: usize = 4;
     // Four vectors of sums each and what they are made of fill the 32 registers.
