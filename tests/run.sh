@@ -6,7 +6,9 @@
 set -eu
 cd "$(dirname "$0")/.."
 
-step() { printf '\n== %s\n' "$*" >&2; "$@"; }
+# Runs the command it is given, and says when: in seconds from the start.
+began=$(date +%s)
+step() { printf '\n== %s s: %s\n' $(($(date +%s) - began)) "$*" >&2; "$@"; }
 
 # What is left out, a line each: parts of this run side by side, and all of it is said at the end.
 logs=target/run

@@ -58,12 +58,17 @@ pub fn int8_file(path: &Path) -> Vec<i8> {
 
 /// The arrays of an `.npz` file in order of their names, with their shapes; one byte an element.
 pub fn npz_arrays(path: &Path) -> Vec<(String, Vec<u64>, Vec<u8>)> {
-    let mut archive = npyz::npz::NpzArchive::open(path)
-        .unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-    let mut names: Vec<String> = archive.array_names().map(String::from).collect();
+    let file = std::fs::File::open(path);
+    let file = file.unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    let mut archive = zip::ZipArchive::new(file).unwrap();
+    let mut names: Vec<String> = archive
+        .file_names()
+        .map(|name| name.unwrap().into_owned())
+        .collect();
     names.sort();
     let array = |name: String| {
-        let npy = archive.by_name(&name).unwrap().unwrap();
+        let npy = npyz::NpyFile::new(archive.by_name(&name).unwrap()).unwrap();
+        let name = name.trim_end_matches(".npy").to_string();
         let shape = npy.shape().to_vec();
         let bytes = match npy.dtype().descr().as_str() {
             descr if descr.contains("i1") => {
