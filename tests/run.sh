@@ -137,7 +137,7 @@ beside boards
 boards=$!
 # Warnings are errors, and one profile for everything, so that dependencies are built once.
 step cargo clippy --release --workspace --all-targets --all-features --locked -- -D warnings
-RUSTDOCFLAGS="-D warnings" step cargo doc --release --workspace --no-deps --locked
+RUSTDOCFLAGS="-D warnings" step cargo doc --release --workspace --all-features --no-deps --locked
 # Alone, so that no other crate's features hide a missing one.
 step cargo check --release --locked -p posy-shared
 step cargo check --release --locked -p posy-firmware

@@ -354,3 +354,22 @@ fn every_part_of_the_host_has_a_rule() {
         }
     }
 }
+
+/// Cargo builds no tests of these (`test = false`), so one that lay here would never run.
+#[test]
+fn no_tests_lie_where_none_are_built() {
+    let mut unbuilt = sources("tests/src");
+    unbuilt.extend(
+        sources("host/src")
+            .into_iter()
+            .filter(|(path, _)| path.ends_with("main.rs")),
+    );
+    let marks = ["#[test]", "proptest!"];
+    for (path, text) in unbuilt {
+        assert!(
+            !marks.iter().any(|mark| text.contains(mark)),
+            "{}",
+            path.display()
+        );
+    }
+}
