@@ -7,7 +7,7 @@
 //!
 //! For each network (by default the four of the table in `docs/unknown.md`) and the photos in
 //! `flower_photos` of `POSY_DATA`, over stable splits 80/10/10 with seeds 1 to N (by default 3 for
-//! the first table and 10 for the second):
+//! the first table and 30 for the second):
 //!
 //! - each label in turn is taken out of training. At the threshold stored in the model, the share of
 //!   test photos of the other labels that are called unknown, and the share of the photos of the
@@ -235,7 +235,7 @@ fn main() -> Result<(), Failure> {
         println!();
     }
     if tables[1] {
-        let count = seeds.unwrap_or(10);
+        let count = seeds.unwrap_or(30);
         println!(
             "Expected calibration error on test photos in %, before / after; {count} splits\n"
         );
