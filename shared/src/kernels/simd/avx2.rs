@@ -1,11 +1,15 @@
-//! x86-64 with AVX2: pairs of 16-bit products, 16 an instruction.
+//! x86-64 with AVX2: 32 products of bytes an instruction, which are added in 16 bits as far as weights allow.
 
 extern crate std;
 
 use alloc::vec::Vec;
 use core::arch::x86_64::*;
+use core::mem::MaybeUninit;
 
+use super::avx2_turns;
 use super::lanes::{Job, Lanes, Place, column_words};
+use super::matrix::Activations;
+use super::ready::{Block, Ready};
 use super::ymm;
 
 /// Vectors of 256 bits.
@@ -22,16 +26,17 @@ unsafe fn call<J: Job<Avx2>>(job: J) {
 
 impl Lanes for Avx2 {
     const LANES: usize = ymm::LANES;
-    const GROUP: usize = 2;
+    const GROUP: usize = 4;
     const GROUP_BEGINS: usize = 1;
     const OFFSET: i32 = 128;
-    const VECTORS: usize = 2;
-    // Two vectors of sums each and what they are made of fill the 16 registers.
-    const PIXELS: usize = 6;
+    const VECTORS: usize = 4;
+    // A vector of sums each, four of weights, and what they are made of fit into the 16 registers.
+    const PIXELS: usize = 8;
     const COLUMN_WORDS: usize = 2;
+    // 128 times the largest activation, 255, is less than 2^15.
+    const TURN_LIMIT: Option<u16> = Some(128);
 
     type Sums = __m256i;
-    type Weights = __m256i;
     type Bytes = __m256i;
     /// 16-bit pairs: of top and bottom, of middle and zero.
     type Columns = [[__m256i; 2]; 4];
@@ -51,35 +56,26 @@ impl Lanes for Avx2 {
     ymm::shared!();
 
     #[inline(always)]
-    unsafe fn widen(from: *const i8, len: usize, to: *mut u32) {
+    unsafe fn sums<const P: usize, const V: usize>(
+        ready: &Ready,
+        block: Block,
+        activations: Activations,
+        to: &mut MaybeUninit<[[__m256i; V]; P]>,
+    ) {
+        // The layer was made ready with this limit, and `to` is at `P * V` vectors.
         unsafe {
-            let signs = _mm_set1_epi8(ymm::SIGNS);
-            let to: *mut i16 = to.cast();
-            let mut at = 0;
-            while at + 16 <= len {
-                let bytes = _mm_xor_si128(_mm_loadu_si128(from.add(at).cast()), signs);
-                _mm256_storeu_si256(to.add(at).cast(), _mm256_cvtepu8_epi16(bytes));
-                at += 16;
+            let to: *mut __m256i = to.as_mut_ptr().cast();
+            let first = block.at / Self::LANES;
+            for (v, &turns) in ready.turns(first, V).iter().enumerate() {
+                let from = avx2_turns::From {
+                    bias: ready.tables(block).add(v * Self::LANES),
+                    activations: activations.first.cast(),
+                    pixel: activations.pixel,
+                    weights: ready.group_weights(turns, 4 * Self::LANES),
+                    offsets: ready.offsets(turns),
+                };
+                avx2_turns::take::<P, V>(from, turns, to.add(v));
             }
-            while at < len {
-                let bytes = _mm_cvtsi32_si128(from.add(at).cast::<i32>().read_unaligned());
-                let wide = _mm_cvtepu8_epi16(_mm_xor_si128(bytes, signs));
-                _mm_storel_epi64(to.add(at).cast(), wide);
-                at += 4;
-            }
-        }
-    }
-
-    #[inline(always)]
-    unsafe fn weights(from: *const i8) -> __m256i {
-        unsafe { _mm256_cvtepi8_epi16(_mm_loadu_si128(from.cast())) }
-    }
-
-    #[inline(always)]
-    unsafe fn dot(sums: __m256i, group: u32, weights: __m256i) -> __m256i {
-        unsafe {
-            let group = _mm256_set1_epi32(group as i32);
-            _mm256_add_epi32(sums, _mm256_madd_epi16(group, weights))
         }
     }
 

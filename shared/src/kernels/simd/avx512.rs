@@ -4,8 +4,11 @@ extern crate std;
 
 use alloc::vec::Vec;
 use core::arch::x86_64::*;
+use core::mem::MaybeUninit;
 
-use super::lanes::{Job, Lanes, Place, column_words};
+use super::lanes::{InOrder, Job, Lanes, Place, column_words, sums_in_order};
+use super::matrix::Activations;
+use super::ready::{Block, Ready};
 
 /// Vectors of 512 bits, with products of bytes.
 #[derive(Clone, Copy, Debug)]
@@ -50,9 +53,9 @@ impl Lanes for Avx512Vnni {
     const VECTORS: usize = 2;
     const PIXELS: usize = 8;
     const COLUMN_WORDS: usize = 1;
+    const TURN_LIMIT: Option<u16> = None;
 
     type Sums = __m512i;
-    type Weights = __m512i;
     type Bytes = __m512i;
     type Columns = [__m512i; 4];
 
@@ -201,16 +204,6 @@ impl Lanes for Avx512Vnni {
     }
 
     #[inline(always)]
-    unsafe fn weights(from: *const i8) -> __m512i {
-        unsafe { _mm512_loadu_si512(from.cast()) }
-    }
-
-    #[inline(always)]
-    unsafe fn dot(sums: __m512i, group: u32, weights: __m512i) -> __m512i {
-        unsafe { _mm512_dpbusd_epi32(sums, _mm512_set1_epi32(group as i32), weights) }
-    }
-
-    #[inline(always)]
     unsafe fn bytes(from: *const i8, count: usize) -> __m512i {
         unsafe {
             let bytes = _mm512_maskz_loadu_epi8(first(count), from);
@@ -263,5 +256,31 @@ impl Lanes for Avx512Vnni {
             }
             sums
         }
+    }
+
+    #[inline(always)]
+    unsafe fn sums<const P: usize, const V: usize>(
+        ready: &Ready,
+        block: Block,
+        activations: Activations,
+        to: &mut MaybeUninit<[[Self::Sums; V]; P]>,
+    ) {
+        unsafe { sums_in_order::<Self, P, V>(ready, block, activations, to) }
+    }
+}
+
+impl InOrder for Avx512Vnni {
+    type Weights = __m512i;
+
+    // SAFETY of both: as above.
+
+    #[inline(always)]
+    unsafe fn weights(from: *const i8) -> __m512i {
+        unsafe { _mm512_loadu_si512(from.cast()) }
+    }
+
+    #[inline(always)]
+    unsafe fn dot(sums: __m512i, group: u32, weights: __m512i) -> __m512i {
+        unsafe { _mm512_dpbusd_epi32(sums, _mm512_set1_epi32(group as i32), weights) }
     }
 }

@@ -4,8 +4,11 @@ extern crate std;
 
 use alloc::vec::Vec;
 use core::arch::x86_64::*;
+use core::mem::MaybeUninit;
 
-use super::lanes::{Job, Lanes, Place, column_words};
+use super::lanes::{InOrder, Job, Lanes, Place, column_words, sums_in_order};
+use super::matrix::Activations;
+use super::ready::{Block, Ready};
 use super::ymm;
 
 /// Vectors of 256 bits, with products of bytes.
@@ -29,9 +32,9 @@ impl Lanes for AvxVnni {
     // Two vectors of sums each and what they are made of fill the 16 registers.
     const PIXELS: usize = 6;
     const COLUMN_WORDS: usize = 1;
+    const TURN_LIMIT: Option<u16> = None;
 
     type Sums = __m256i;
-    type Weights = __m256i;
     type Bytes = __m256i;
     type Columns = [__m256i; 4];
 
@@ -50,34 +53,6 @@ impl Lanes for AvxVnni {
     // numbers as the trait says.
 
     ymm::shared!();
-
-    #[inline(always)]
-    unsafe fn widen(from: *const i8, len: usize, to: *mut u32) {
-        unsafe {
-            let to: *mut i8 = to.cast();
-            let mut at = 0;
-            while at + 32 <= len {
-                let bytes = ymm::bytes(from.add(at), 32);
-                _mm256_storeu_si256(to.add(at).cast(), bytes);
-                at += 32;
-            }
-            while at < len {
-                let four = from.add(at).cast::<u32>().read_unaligned();
-                to.add(at).cast::<u32>().write_unaligned(four ^ 0x8080_8080);
-                at += 4;
-            }
-        }
-    }
-
-    #[inline(always)]
-    unsafe fn weights(from: *const i8) -> __m256i {
-        unsafe { _mm256_loadu_si256(from.cast()) }
-    }
-
-    #[inline(always)]
-    unsafe fn dot(sums: __m256i, group: u32, weights: __m256i) -> __m256i {
-        unsafe { _mm256_dpbusd_avx_epi32(sums, _mm256_set1_epi32(group as i32), weights) }
-    }
 
     #[inline(always)]
     unsafe fn columns(rows: [__m256i; 3]) -> [__m256i; 4] {
@@ -102,5 +77,31 @@ impl Lanes for AvxVnni {
             }
             sums
         }
+    }
+
+    #[inline(always)]
+    unsafe fn sums<const P: usize, const V: usize>(
+        ready: &Ready,
+        block: Block,
+        activations: Activations,
+        to: &mut MaybeUninit<[[Self::Sums; V]; P]>,
+    ) {
+        unsafe { sums_in_order::<Self, P, V>(ready, block, activations, to) }
+    }
+}
+
+impl InOrder for AvxVnni {
+    type Weights = __m256i;
+
+    // SAFETY of both: as above.
+
+    #[inline(always)]
+    unsafe fn weights(from: *const i8) -> __m256i {
+        unsafe { _mm256_loadu_si256(from.cast()) }
+    }
+
+    #[inline(always)]
+    unsafe fn dot(sums: __m256i, group: u32, weights: __m256i) -> __m256i {
+        unsafe { _mm256_dpbusd_avx_epi32(sums, _mm256_set1_epi32(group as i32), weights) }
     }
 }

@@ -184,8 +184,8 @@ impl Windows<'_> {
                 sums = L::dot_columns(sums, **column, weights.add(kx * column_len));
             }
             let scaled = match self.ready.to_the_right {
-                true => rescale::<L, MOST_VECTORS, true>(sums, self.ready, self.block),
-                false => rescale::<L, MOST_VECTORS, false>(sums, self.ready, self.block),
+                true => rescale::<L, MOST_VECTORS, true>(sums, tables),
+                false => rescale::<L, MOST_VECTORS, false>(sums, tables),
             };
             let to = self.output.add(x * self.channels);
             L::write(to, MOST_VECTORS * L::LANES, scaled, self.place);
@@ -237,9 +237,10 @@ unsafe fn together<L: Lanes, const S: usize>(job: Depthwise<'_>) {
             // SAFETY: in a job. Each vector begins in one of the `pixels + 2` columns of a line;
             // `output` has the numbers that are written.
             unsafe {
+                let tables = ready.tables(block);
                 let mut sums = [L::splat(0); MOST_VECTORS];
                 for (v, sum) in sums.iter_mut().enumerate() {
-                    *sum = L::load(ready.tables(block).add(v * L::LANES));
+                    *sum = L::load(tables.add(v * L::LANES));
                 }
                 for kx in 0..3 {
                     let at = block_at + kx / S * channels;
@@ -250,8 +251,8 @@ unsafe fn together<L: Lanes, const S: usize>(job: Depthwise<'_>) {
                     sums = L::dot_columns(sums, L::columns(bytes), weights.add(kx * column_len));
                 }
                 let scaled = match ready.to_the_right {
-                    true => rescale::<L, MOST_VECTORS, true>(sums, ready, block),
-                    false => rescale::<L, MOST_VECTORS, false>(sums, ready, block),
+                    true => rescale::<L, MOST_VECTORS, true>(sums, tables),
+                    false => rescale::<L, MOST_VECTORS, false>(sums, tables),
                 };
                 let output = &mut output[block_at..];
                 // What is too much is written over by the next block.

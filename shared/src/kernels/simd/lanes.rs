@@ -2,6 +2,10 @@
 
 use alloc::vec::Vec;
 use core::fmt::Debug;
+use core::mem::MaybeUninit;
+
+use super::matrix::Activations;
+use super::ready::{Block, Ready, Runs};
 
 /// Most vectors of sums that a block of outputs has.
 pub(super) const MOST_VECTORS: usize = 4;
@@ -54,11 +58,13 @@ pub trait Lanes: Copy + Debug + Send + Sync {
     const PIXELS: usize;
     /// Words of weights for each lane that [`Lanes::dot_columns`] reads.
     const COLUMN_WORDS: usize;
+    /// Where the products of a turn of groups are first added in 16 bits: what weights of one sign that go into
+    /// the same sum may add up to, over all groups of the turn; see [`turns`](super::turns). `None` where any
+    /// group can be multiplied with any weights, and groups are taken one by one, in their order.
+    const TURN_LIMIT: Option<u16>;
 
     /// Sums.
     type Sums: Copy;
-    /// `LANES` groups of weights.
-    type Weights: Copy;
     /// `4 * LANES` activations.
     type Bytes: Copy;
     /// Three activations for each lane of [`MOST_VECTORS`] vectors: those of a channel under a column
@@ -119,11 +125,15 @@ pub trait Lanes: Copy + Debug + Send + Sync {
     /// Makes `len` numbers, a multiple of four, activations in groups. `to` may end where `from` ends.
     unsafe fn widen(from: *const i8, len: usize, to: *mut u32);
 
-    /// `LANES * GROUP` weights.
-    unsafe fn weights(from: *const i8) -> Self::Weights;
-
-    /// Adds the products of a group of activations with the group of weights of each lane.
-    unsafe fn dot(sums: Self::Sums, group: u32, weights: Self::Weights) -> Self::Sums;
+    /// Writes the sums of a block of `V` vectors for each of `P` pixels, at most
+    /// [`MOST_PIXELS`](super::matrix::MOST_PIXELS): bias and products. The layer was made ready for these lanes,
+    /// `block` is one of its, and there are activations of as many pixels.
+    unsafe fn sums<const P: usize, const V: usize>(
+        ready: &Ready,
+        block: Block,
+        activations: Activations,
+        to: &mut MaybeUninit<[[Self::Sums; V]; P]>,
+    );
 
     /// The first `count` activations at `from`, of at most `4 * LANES`; then anything.
     unsafe fn bytes(from: *const i8, count: usize) -> Self::Bytes;
@@ -144,6 +154,61 @@ pub trait Lanes: Copy + Debug + Send + Sync {
         columns: Self::Columns,
         weights: *const i8,
     ) -> [Self::Sums; MOST_VECTORS];
+}
+
+/// Lanes that multiply any group of activations with any weights, and so take groups one by one.
+pub(super) trait InOrder: Lanes {
+    /// `LANES` groups of weights.
+    type Weights: Copy;
+
+    /// `LANES * GROUP` weights.
+    unsafe fn weights(from: *const i8) -> Self::Weights;
+
+    /// Adds the products of a group of activations with the group of weights of each lane.
+    unsafe fn dot(sums: Self::Sums, group: u32, weights: Self::Weights) -> Self::Sums;
+}
+
+/// [`Lanes::sums`], group by group.
+///
+/// # Safety
+/// As for that.
+#[inline(always)]
+pub(super) unsafe fn sums_in_order<L: InOrder, const P: usize, const V: usize>(
+    ready: &Ready,
+    block: Block,
+    activations: Activations,
+    to: &mut MaybeUninit<[[L::Sums; V]; P]>,
+) {
+    let Runs { count, groups } = Runs::new::<L>(ready.shape.kind, ready.shape.terms);
+    let mut weights = ready.weights(block, count * groups * L::GROUP);
+    let tables = ready.tables(block);
+    // SAFETY: as the caller vouches, a block has `count * groups * V` vectors of weights and `TABLES * V` of
+    // tables.
+    unsafe {
+        let mut bias = [L::splat(0); V];
+        for (v, bias) in bias.iter_mut().enumerate() {
+            *bias = L::load(tables.add(v * L::LANES));
+        }
+        let mut sums = [bias; P];
+        for run in 0..count {
+            let first = activations.first.byte_add(run * activations.run);
+            for group in 0..groups {
+                let mut vectors = [L::weights(weights.add(group * V * L::LANES * L::GROUP)); V];
+                for (v, vector) in vectors.iter_mut().enumerate().skip(1) {
+                    *vector = L::weights(weights.add((group * V + v) * L::LANES * L::GROUP));
+                }
+                for (pixel, sums) in sums.iter_mut().enumerate() {
+                    let group = first.byte_add(pixel * activations.pixel).add(group);
+                    let group = group.read_unaligned();
+                    for (sum, &vector) in sums.iter_mut().zip(&vectors) {
+                        *sum = L::dot(*sum, group, vector);
+                    }
+                }
+            }
+            weights = weights.add(groups * V * L::LANES * L::GROUP);
+        }
+        to.write(sums);
+    }
 }
 
 /// Weights of a column whose lanes each have `word`s of their own: vector by vector, and there word by

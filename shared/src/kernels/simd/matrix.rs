@@ -3,8 +3,10 @@
 //! A few pixels at a time: their activations are laid out in groups, and then each block of outputs
 //! is computed for all of them in registers, so that a vector of weights serves each pixel.
 
+use core::mem::MaybeUninit;
+
 use super::lanes::{Job, Lanes, MOST_VECTORS, Place};
-use super::ready::{Block, Ready, Runs, blocks, stored};
+use super::ready::{Block, Ready, blocks, stored};
 use crate::kernels::WindowParams;
 
 /// Most pixels that are computed together.
@@ -144,7 +146,7 @@ fn gather(rows: [Option<&[i8]>; 3], params: &WindowParams<'_, ()>, x: usize, to:
 
 /// Where the activations of pixels side by side are.
 #[derive(Clone, Copy)]
-pub(super) struct Activations {
+pub struct Activations {
     /// The first group of the first pixel; groups need not be aligned.
     pub(super) first: *const u32,
     /// Bytes from a pixel to the next.
@@ -225,51 +227,28 @@ unsafe fn block_of_outputs<L: Lanes, const P: usize, const V: usize>(
     output: &mut [i8],
 ) {
     let outputs = ready.shape.outputs;
-    let Runs { count, groups } = Runs::new::<L>(ready.shape.kind, ready.shape.terms);
-    let mut weights = ready.weights(block, count * groups * L::GROUP);
-    let tables = ready.tables(block);
-    // SAFETY: the layer was made ready for these lanes: a block has `count * groups * V` vectors of
-    // weights     // and `TABLES * V` of tables. Outputs are written as far as the layer has them.
+    // SAFETY: as the caller vouches. Outputs are written as far as the layer has them.
     unsafe {
-        let mut bias = [L::splat(0); V];
-        for (v, bias) in bias.iter_mut().enumerate() {
-            *bias = L::load(tables.add(v * L::LANES));
-        }
-        let mut sums = [bias; P];
-        for run in 0..count {
-            let first = activations.first.byte_add(run * activations.run);
-            for group in 0..groups {
-                let mut vectors = [L::weights(weights.add(group * V * L::LANES * L::GROUP)); V];
-                for (v, vector) in vectors.iter_mut().enumerate().skip(1) {
-                    *vector = L::weights(weights.add((group * V + v) * L::LANES * L::GROUP));
-                }
-                for (pixel, sums) in sums.iter_mut().enumerate() {
-                    let group = first.byte_add(pixel * activations.pixel).add(group);
-                    let group = group.read_unaligned();
-                    for (sum, &vector) in sums.iter_mut().zip(&vectors) {
-                        *sum = L::dot(*sum, group, vector);
-                    }
-                }
-            }
-            weights = weights.add(groups * V * L::LANES * L::GROUP);
-        }
+        let mut sums = MaybeUninit::uninit();
+        L::sums::<P, V>(ready, block, activations, &mut sums);
+        let sums = sums.assume_init_ref();
+        let tables = ready.tables(block);
         // A block that is larger than a pixel is its only one: what it has too much lies where the next
         // pixel will be written, or behind the row.
         let output = &mut output[block.first..];
         let whole = (P - 1) * outputs + V * L::LANES <= output.len();
         if ready.to_the_right && whole {
             // Without branches, the compiler keeps the sums in registers.
-            for (pixel, sums) in sums.into_iter().enumerate() {
-                let scaled = rescale::<L, V, true>(sums, ready, block);
+            for (pixel, sums) in sums.iter().enumerate() {
+                let scaled = rescale::<L, V, true>(*sums, tables);
                 let to = output.as_mut_ptr().add(pixel * outputs);
                 L::write(to, V * L::LANES, scaled, place);
             }
         } else {
-            let sums: [[L::Sums; V]; P] = sums;
             for (pixel, sums) in sums.iter().enumerate() {
                 let scaled = match ready.to_the_right {
-                    true => rescale::<L, V, true>(*sums, ready, block),
-                    false => rescale::<L, V, false>(*sums, ready, block),
+                    true => rescale::<L, V, true>(*sums, tables),
+                    false => rescale::<L, V, false>(*sums, tables),
                 };
                 let to = &mut output[pixel * outputs..];
                 let count = to.len().min(V * L::LANES);
@@ -279,17 +258,15 @@ unsafe fn block_of_outputs<L: Lanes, const P: usize, const V: usize>(
     }
 }
 
-/// Rescales the sums of `block`; `RIGHT` is whether all are shifted to the right.
+/// Rescales the sums of a block with its tables; `RIGHT` is whether all are shifted to the right.
 ///
 /// # Safety
 /// In a job; the block has `V` vectors.
 #[inline(always)]
 pub(super) unsafe fn rescale<L: Lanes, const V: usize, const RIGHT: bool>(
     mut sums: [L::Sums; V],
-    ready: &Ready,
-    block: Block,
+    tables: *const i32,
 ) -> [L::Sums; V] {
-    let tables = ready.tables(block);
     // SAFETY: as the caller vouches; the order of tables is that of `TABLES`.
     unsafe {
         for (v, sum) in sums.iter_mut().enumerate() {

@@ -8,6 +8,8 @@
 #[cfg(target_arch = "x86_64")]
 mod avx2;
 #[cfg(target_arch = "x86_64")]
+mod avx2_turns;
+#[cfg(target_arch = "x86_64")]
 mod avx512;
 #[cfg(target_arch = "x86_64")]
 mod avx_vnni;
@@ -22,6 +24,7 @@ mod neon_common;
 #[cfg(target_arch = "aarch64")]
 mod neon_dotprod;
 mod ready;
+mod turns;
 mod variants;
 mod windows;
 #[cfg(target_arch = "x86_64")]

@@ -5,9 +5,12 @@ extern crate std;
 
 use alloc::vec::Vec;
 use core::arch::aarch64::*;
+use core::mem::MaybeUninit;
 
-use super::lanes::{Job, Lanes, MOST_VECTORS, Place};
+use super::lanes::{InOrder, Job, Lanes, MOST_VECTORS, Place, sums_in_order};
+use super::matrix::Activations;
 use super::neon_common;
+use super::ready::{Block, Ready};
 
 /// Vectors of 128 bits.
 #[derive(Clone, Copy, Debug)]
@@ -31,9 +34,9 @@ impl Lanes for Neon {
     // Four vectors of sums each and what they are made of fill the 32 registers.
     const PIXELS: usize = 5;
     const COLUMN_WORDS: usize = 1;
+    const TURN_LIMIT: Option<u16> = None;
 
     type Sums = int32x4_t;
-    type Weights = int8x8_t;
     type Bytes = int8x16_t;
     /// As they come: top, middle, bottom, 16 channels each.
     type Columns = [int8x16_t; 3];
@@ -74,20 +77,6 @@ impl Lanes for Neon {
     }
 
     #[inline(always)]
-    unsafe fn weights(from: *const i8) -> int8x8_t {
-        unsafe { vld1_s8(from) }
-    }
-
-    #[inline(always)]
-    unsafe fn dot(sums: int32x4_t, group: u32, weights: int8x8_t) -> int32x4_t {
-        // A product of two bytes has 16 bits.
-        unsafe {
-            let group = vreinterpret_s8_u32(vdup_n_u32(group));
-            vpadalq_s16(sums, vmull_s8(group, weights))
-        }
-    }
-
-    #[inline(always)]
     unsafe fn columns(rows: [int8x16_t; 3]) -> [int8x16_t; 3] {
         rows
     }
@@ -122,6 +111,36 @@ impl Lanes for Neon {
                 d = vaddw_high_s16(d, high);
             }
             [a, b, c, d]
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn sums<const P: usize, const V: usize>(
+        ready: &Ready,
+        block: Block,
+        activations: Activations,
+        to: &mut MaybeUninit<[[Self::Sums; V]; P]>,
+    ) {
+        unsafe { sums_in_order::<Self, P, V>(ready, block, activations, to) }
+    }
+}
+
+impl InOrder for Neon {
+    type Weights = int8x8_t;
+
+    // SAFETY of both: as above.
+
+    #[inline(always)]
+    unsafe fn weights(from: *const i8) -> int8x8_t {
+        unsafe { vld1_s8(from) }
+    }
+
+    #[inline(always)]
+    unsafe fn dot(sums: int32x4_t, group: u32, weights: int8x8_t) -> int32x4_t {
+        // A product of two bytes has 16 bits.
+        unsafe {
+            let group = vreinterpret_s8_u32(vdup_n_u32(group));
+            vpadalq_s16(sums, vmull_s8(group, weights))
         }
     }
 }

@@ -6,9 +6,12 @@ extern crate std;
 use alloc::vec::Vec;
 use core::arch::aarch64::*;
 use core::arch::asm;
+use core::mem::MaybeUninit;
 
-use super::lanes::{Job, Lanes, Place, column_words};
+use super::lanes::{InOrder, Job, Lanes, Place, column_words, sums_in_order};
+use super::matrix::Activations;
 use super::neon_common;
+use super::ready::{Block, Ready};
 
 /// Vectors of 128 bits, with products of bytes.
 #[derive(Clone, Copy, Debug)]
@@ -52,9 +55,9 @@ impl Lanes for NeonDotprod {
     // Four vectors of sums each and what they are made of fill the 32 registers.
     const PIXELS: usize = 6;
     const COLUMN_WORDS: usize = 1;
+    const TURN_LIMIT: Option<u16> = None;
 
     type Sums = int32x4_t;
-    type Weights = int8x16_t;
     type Bytes = int8x16_t;
     type Columns = [int8x16_t; 4];
 
@@ -92,16 +95,6 @@ impl Lanes for NeonDotprod {
     }
 
     #[inline(always)]
-    unsafe fn weights(from: *const i8) -> int8x16_t {
-        unsafe { vld1q_s8(from) }
-    }
-
-    #[inline(always)]
-    unsafe fn dot(sums: int32x4_t, group: u32, weights: int8x16_t) -> int32x4_t {
-        unsafe { sdot(sums, vreinterpretq_s8_u32(vdupq_n_u32(group)), weights) }
-    }
-
-    #[inline(always)]
     unsafe fn columns(rows: [int8x16_t; 3]) -> [int8x16_t; 4] {
         unsafe {
             let [top, middle, bottom] = rows;
@@ -135,5 +128,31 @@ impl Lanes for NeonDotprod {
             }
             sums
         }
+    }
+
+    #[inline(always)]
+    unsafe fn sums<const P: usize, const V: usize>(
+        ready: &Ready,
+        block: Block,
+        activations: Activations,
+        to: &mut MaybeUninit<[[Self::Sums; V]; P]>,
+    ) {
+        unsafe { sums_in_order::<Self, P, V>(ready, block, activations, to) }
+    }
+}
+
+impl InOrder for NeonDotprod {
+    type Weights = int8x16_t;
+
+    // SAFETY of both: as above.
+
+    #[inline(always)]
+    unsafe fn weights(from: *const i8) -> int8x16_t {
+        unsafe { vld1q_s8(from) }
+    }
+
+    #[inline(always)]
+    unsafe fn dot(sums: int32x4_t, group: u32, weights: int8x16_t) -> int32x4_t {
+        unsafe { sdot(sums, vreinterpretq_s8_u32(vdupq_n_u32(group)), weights) }
     }
 }

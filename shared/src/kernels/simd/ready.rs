@@ -4,6 +4,8 @@ use alloc::vec;
 use alloc::vec::Vec;
 
 use super::lanes::{Lanes, MOST_VECTORS, output_of};
+use super::turns::{Group, Schedule, Turns};
+use super::windows;
 use crate::kernels::{OutputStage, Packed};
 
 /// Tables of a block of outputs: bias, mantissa, mantissa of the next lane, bits to the right, half
@@ -58,7 +60,7 @@ pub(super) struct Shape {
 
 /// What vectors read of a layer.
 #[derive(Clone, Debug)]
-pub(super) struct Ready {
+pub struct Ready {
     pub(super) shape: Shape,
     /// Whether each output is shifted to the right.
     pub(super) to_the_right: bool,
@@ -67,11 +69,15 @@ pub(super) struct Ready {
     pub(super) pixels: usize,
     weights: Lines,
     tables: Lines,
+    /// Where groups are multiplied in turns: those of each vector of each block.
+    turns: Vec<Turns>,
+    /// Where the activations of the groups of all turns are, in bytes from a pixel's first.
+    offsets: Vec<u32>,
 }
 
 /// Outputs that are computed together.
 #[derive(Clone, Copy)]
-pub(super) struct Block {
+pub struct Block {
     /// The first. The last block ends with the last output where there are outputs enough, and then
     /// computes some of the block before once more: what is whole is read and written at once.
     pub(super) first: usize,
@@ -152,21 +158,40 @@ impl Ready {
         };
         let runs = Runs::new::<L>(kind, terms);
         let run_terms = terms / runs.count;
-        let bytes = blocks::<L>(kind, outputs).flat_map(move |block| {
-            let vectors = (0..runs.count * runs.groups)
-                .flat_map(move |group| (0..block.vectors).map(move |vector| (group, vector)));
-            vectors.flat_map(move |(group, vector)| {
-                (0..L::LANES * L::GROUP).map(move |byte| {
-                    let lane = byte / L::GROUP;
-                    let channel = block.first + output_of(block.vectors, vector, lane);
-                    let (run, group) = (group / runs.groups, group % runs.groups);
-                    match group * L::GROUP + byte % L::GROUP {
-                        term if term < run_terms => at(channel, run * run_terms + term),
-                        _ => 0,
-                    }
-                })
+        // The weights of a vector for a group of a run of terms.
+        let vector = move |block: Block, vector, run, group| {
+            (0..L::LANES * L::GROUP).map(move |byte| {
+                let lane = byte / L::GROUP;
+                let channel = block.first + output_of(block.vectors, vector, lane);
+                match group * L::GROUP + byte % L::GROUP {
+                    term if term < run_terms => at(channel, run * run_terms + term),
+                    _ => 0,
+                }
             })
-        });
+        };
+        let groups = move || {
+            (0..runs.count).flat_map(move |run| (0..runs.groups).map(move |group| (run, group)))
+        };
+        let mut schedule = Schedule::default();
+        if let Some(limit) = L::TURN_LIMIT {
+            for block in blocks::<L>(kind, outputs) {
+                for v in 0..block.vectors {
+                    let groups = groups().map(|(run, group)| Group {
+                        offset: (run * windows::RUN + group * L::GROUP) as u32,
+                        weights: vector(block, v, run, group).collect(),
+                    });
+                    schedule.push(groups, limit);
+                }
+            }
+        } else {
+            schedule.weights = blocks::<L>(kind, outputs)
+                .flat_map(move |block| {
+                    let vectors =
+                        groups().flat_map(move |group| (0..block.vectors).map(move |v| (group, v)));
+                    vectors.flat_map(move |((run, group), v)| vector(block, v, run, group))
+                })
+                .collect();
+        }
         let weights = |channel| (0..terms).map(move |term| at(channel, term));
         let shape = Shape {
             kind,
@@ -176,7 +201,9 @@ impl Ready {
         Some(Ready {
             tables: tables::<L, _>(&shape, 1, zero_point, output, weights)?,
             pixels: 1,
-            weights: Lines::new(bytes),
+            weights: Lines::new(schedule.weights.into_iter()),
+            turns: schedule.blocks,
+            offsets: schedule.offsets,
             to_the_right: output.channels.shift.iter().all(|shift| *shift < 0),
             shape,
         })
@@ -215,6 +242,8 @@ impl Ready {
             })?,
             pixels,
             weights: Lines::new(bytes),
+            turns: Vec::new(),
+            offsets: Vec::new(),
             to_the_right: output.channels.shift.iter().all(|shift| *shift < 0),
             shape,
         })
@@ -223,6 +252,24 @@ impl Ready {
     /// Where the weights of the `block` begin: as many bytes on as `each` output has.
     pub(super) fn weights(&self, block: Block, each: usize) -> *const i8 {
         self.weights.as_ptr().wrapping_add(block.at * each)
+    }
+
+    /// The turns of `count` vectors from `first` on, counted over all blocks.
+    pub(super) fn turns(&self, first: usize, count: usize) -> &[Turns] {
+        self.turns
+            .get(first..)
+            .and_then(|turns| turns.get(..count))
+            .unwrap_or_default()
+    }
+
+    /// Where the weights of the groups of `turns` begin, of `each` bytes.
+    pub(super) fn group_weights(&self, turns: Turns, each: usize) -> *const i8 {
+        self.weights.as_ptr().wrapping_add(turns.first * each)
+    }
+
+    /// Where the offsets of the groups of `turns` begin.
+    pub(super) fn offsets(&self, turns: Turns) -> *const u32 {
+        self.offsets.as_ptr().wrapping_add(turns.first)
     }
 
     /// Where the tables of the `block` begin.

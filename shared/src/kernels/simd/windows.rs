@@ -16,6 +16,8 @@ pub(super) const MOST_STRIDE: usize = 2;
 const LINE: usize = 384;
 /// Words that they take in pairs, and what a group reads behind the last.
 const WORDS: usize = LINE / 2 + 2;
+/// Bytes from a row of the window to the next.
+pub(super) const RUN: usize = 4 * WORDS;
 
 /// One row of outputs, interleaved.
 pub(super) struct Windows<'a> {
@@ -64,7 +66,7 @@ impl<L: Lanes> Job<L> for Windows<'_> {
                 let activations = Activations {
                     first: words.as_ptr().cast::<u32>().wrapping_byte_add(x * step),
                     pixel: step,
-                    run: 4 * WORDS,
+                    run: RUN,
                 };
                 let output = &mut self.output[(first + x) * params.output_channels..];
                 // SAFETY: in a job. The windows' numbers are in `words`, and a group more behind the last.

@@ -220,6 +220,24 @@ macro_rules! shared {
         unsafe fn splat_byte(number: i8) -> __m256i {
             unsafe { _mm256_set1_epi8(number ^ ymm::SIGNS) }
         }
+
+        #[inline(always)]
+        unsafe fn widen(from: *const i8, len: usize, to: *mut u32) {
+            unsafe {
+                let to: *mut i8 = to.cast();
+                let mut at = 0;
+                while at + 32 <= len {
+                    let bytes = ymm::bytes(from.add(at), 32);
+                    _mm256_storeu_si256(to.add(at).cast(), bytes);
+                    at += 32;
+                }
+                while at < len {
+                    let four = from.add(at).cast::<u32>().read_unaligned();
+                    to.add(at).cast::<u32>().write_unaligned(four ^ 0x8080_8080);
+                    at += 4;
+                }
+            }
+        }
     };
 }
 pub(super) use shared;

@@ -1,0 +1,248 @@
+//! Which groups of terms are multiplied in turn, for vectors that first add products in 16 bits.
+//!
+//! Two products of an activation (0 to 255) and a weight fit into 16 bits only where the weights are
+//! small, and so do the sums of several such pairs; but that can be known before any picture is there.
+//! What weights of one sign, over all pairs that go into the same 16 bits, add up to is at most
+//! [`Lanes::TURN_LIMIT`](super::lanes::Lanes::TURN_LIMIT): then no sum on the way can leave 16 bits,
+//! whatever the activations are. Groups may be added in any order, so each turn is filled with those
+//! that fit together, heavy beside light; a group that is too heavy by itself is taken twice, with half
+//! of its weights each time.
+
+use alloc::vec;
+use alloc::vec::Vec;
+
+/// Groups of a long turn.
+pub(super) const LONG: usize = 4;
+/// Groups of a short one.
+pub(super) const SHORT: usize = 2;
+
+/// A group of terms of a block of outputs: four activations of each pixel, and the weights of all lanes
+/// for them.
+#[derive(Clone, Debug)]
+pub(super) struct Group {
+    /// Where the activations of a pixel are, in bytes from its first.
+    pub(super) offset: u32,
+    /// Four for each lane.
+    pub(super) weights: Vec<i8>,
+}
+
+/// The turns of a block of outputs.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Turns {
+    /// Groups of the blocks before.
+    pub(super) first: usize,
+    /// How many of [`LONG`] groups there are, which are first,
+    pub(super) long: usize,
+    /// and how many of [`SHORT`].
+    pub(super) short: usize,
+}
+
+/// The turns of a layer.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Schedule {
+    /// By block.
+    pub(super) blocks: Vec<Turns>,
+    /// Of the activations of all groups, in bytes.
+    pub(super) offsets: Vec<u32>,
+    /// Of all groups.
+    pub(super) weights: Vec<i8>,
+}
+
+/// What the weights of each pair add up to: those above zero, and those below.
+type Loads = Vec<[u16; 2]>;
+
+fn loads(weights: &[i8]) -> Loads {
+    let (pairs, _) = weights.as_chunks::<2>();
+    let of = |[a, b]: [i8; 2]| {
+        let above = a.max(0).unsigned_abs();
+        let below = a.min(0).unsigned_abs();
+        [
+            u16::from(above) + u16::from(b.max(0).unsigned_abs()),
+            u16::from(below) + u16::from(b.min(0).unsigned_abs()),
+        ]
+    };
+    pairs.iter().map(|pair| of(*pair)).collect()
+}
+
+fn heaviest(loads: &Loads) -> u16 {
+    loads.iter().flatten().copied().max().unwrap_or(0)
+}
+
+/// A turn that is being filled.
+struct Open {
+    groups: Vec<Group>,
+    loads: Loads,
+}
+
+impl Open {
+    fn has_room(&self, loads: &Loads, limit: u16) -> bool {
+        let fits = |(a, b): (&[u16; 2], &[u16; 2])| a[0] + b[0] <= limit && a[1] + b[1] <= limit;
+        self.groups.len() < LONG && self.loads.iter().zip(loads).all(fits)
+    }
+
+    fn take(&mut self, group: Group, loads: &Loads) {
+        self.groups.push(group);
+        for (sum, load) in self.loads.iter_mut().zip(loads) {
+            *sum = [sum[0] + load[0], sum[1] + load[1]];
+        }
+    }
+}
+
+/// Groups in turns: the heaviest first, each into the first turn that has room for it.
+fn fill(groups: impl Iterator<Item = Group>, limit: u16) -> Vec<Vec<Group>> {
+    let mut all = Vec::new();
+    for group in groups {
+        let whole = loads(&group.weights);
+        if heaviest(&whole) <= limit {
+            all.push((whole, group));
+            continue;
+        }
+        let offset = group.offset;
+        let halves = [
+            group.weights.iter().map(|weight| weight >> 1).collect(),
+            group
+                .weights
+                .iter()
+                .map(|weight| weight - (weight >> 1))
+                .collect::<Vec<i8>>(),
+        ];
+        all.extend(halves.map(|weights| (loads(&weights), Group { offset, weights })));
+    }
+    all.sort_by_key(|(loads, _)| core::cmp::Reverse(heaviest(loads)));
+    let mut turns: Vec<Open> = Vec::new();
+    // Turns before it are full.
+    let mut first = 0;
+    for (loads, group) in all {
+        while turns
+            .get(first)
+            .is_some_and(|turn| turn.groups.len() == LONG)
+        {
+            first += 1;
+        }
+        match turns[first..]
+            .iter_mut()
+            .find(|turn| turn.has_room(&loads, limit))
+        {
+            Some(turn) => turn.take(group, &loads),
+            None => turns.push(Open {
+                groups: vec![group],
+                loads,
+            }),
+        }
+    }
+    turns.into_iter().map(|turn| turn.groups).collect()
+}
+
+impl Schedule {
+    /// Adds a block of outputs. Pairs of weights of one sign add up to no more than `limit` in each turn;
+    /// half of that is at least 127.
+    pub(super) fn push(&mut self, groups: impl Iterator<Item = Group>, limit: u16) {
+        let turns = fill(groups, limit);
+        let (short, long): (Vec<_>, Vec<_>) =
+            turns.into_iter().partition(|turn| turn.len() <= SHORT);
+        self.blocks.push(Turns {
+            first: self.offsets.len(),
+            long: long.len(),
+            short: short.len(),
+        });
+        for (turns, len) in [(long, LONG), (short, SHORT)] {
+            for turn in turns {
+                let bytes = turn.first().map_or(0, |group| group.weights.len());
+                for group in &turn {
+                    self.offsets.push(group.offset);
+                    self.weights.extend(&group.weights);
+                }
+                // Groups that are missing weigh nothing.
+                let missing = len - turn.len();
+                self.offsets.resize(self.offsets.len() + missing, 0);
+                self.weights.resize(self.weights.len() + missing * bytes, 0);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LIMIT: u16 = 128;
+
+    /// Groups whose weights are what `weight` says of the group and the byte.
+    fn groups(count: u32, weight: impl Fn(u32, u32) -> i8) -> Vec<Group> {
+        let group = |at| Group {
+            offset: 4 * at,
+            weights: (0..32).map(|byte| weight(at, byte)).collect(),
+        };
+        (0..count).map(group).collect()
+    }
+
+    /// The turns of a block of `groups`, held to what a schedule promises: each activation is multiplied with
+    /// its weight, and no sum of a turn can leave 16 bits.
+    fn turns_of(groups: Vec<Group>) -> Turns {
+        let mut schedule = Schedule::default();
+        schedule.push(groups.iter().cloned(), LIMIT);
+        let [turns] = schedule.blocks[..] else {
+            panic!("one block");
+        };
+        let lens = [LONG].repeat(turns.long).into_iter();
+        let lens: Vec<usize> = lens.chain([SHORT].repeat(turns.short)).collect();
+        assert_eq!(lens.iter().sum::<usize>(), schedule.offsets.len());
+        assert_eq!(32 * schedule.offsets.len(), schedule.weights.len());
+
+        let mut left: Vec<Vec<i32>> = (groups.iter())
+            .map(|group| group.weights.iter().copied().map(i32::from).collect())
+            .collect();
+        let mut steps = schedule.offsets.iter().zip(schedule.weights.chunks(32));
+        for len in lens {
+            let mut sums = [[0_i32; 2]; 16];
+            for (offset, weights) in steps.by_ref().take(len) {
+                for (left, weight) in left[*offset as usize / 4].iter_mut().zip(weights) {
+                    *left -= i32::from(*weight);
+                }
+                for (sums, pair) in sums.iter_mut().zip(weights.chunks(2)) {
+                    for weight in pair {
+                        sums[usize::from(*weight < 0)] += 255 * i32::from(*weight);
+                    }
+                }
+            }
+            for [above, below] in sums {
+                assert!(above <= i16::MAX.into() && below >= i16::MIN.into());
+            }
+        }
+        assert!(left.iter().flatten().all(|left| *left == 0));
+        turns
+    }
+
+    #[test]
+    fn light_groups_fill_long_turns() {
+        let turns = turns_of(groups(64, |group, byte| (group + byte) as i8 % 16));
+        assert_eq!((turns.long, turns.short), (16, 0));
+        let turns = turns_of(groups(6, |_, _| -16));
+        assert_eq!((turns.long, turns.short), (1, 1));
+    }
+
+    #[test]
+    fn heavy_groups_share_turns_with_light_ones() {
+        let heavy_or_light = |group: u32, _| if group % 2 == 0 { 60 } else { 3 };
+        let turns = turns_of(groups(12, heavy_or_light));
+        // Six turns with a heavy group each, and no more.
+        assert_eq!(turns.long + turns.short, 6);
+    }
+
+    #[test]
+    fn groups_of_other_signs_share_a_turn() {
+        let turns = turns_of(groups(2, |group, _| [64, -64][group as usize]));
+        assert_eq!((turns.long, turns.short), (0, 1));
+    }
+
+    #[test]
+    fn a_group_too_heavy_is_taken_in_halves() {
+        for weight in [i8::MIN, -127, 65, 127] {
+            let turns = turns_of(groups(1, |_, _| weight));
+            assert!(turns.short >= 1, "{weight}");
+        }
+        // Of a pair, one alone can be as heavy as can be.
+        let turns = turns_of(groups(1, |_, byte| if byte % 2 == 0 { -128 } else { 127 }));
+        assert_eq!((turns.long, turns.short), (0, 1));
+    }
+}
