@@ -7,9 +7,10 @@ use core::arch::x86_64::*;
 use core::mem::MaybeUninit;
 
 use super::avx2_turns;
-use super::lanes::{Job, Lanes, Place, column_words};
+use super::lanes::{Job, Lanes, Place, column_len, column_words};
 use super::matrix::Activations;
 use super::ready::{Block, Ready};
+use super::turns::Burden;
 use super::ymm;
 
 /// Vectors of 256 bits.
@@ -32,14 +33,14 @@ impl Lanes for Avx2 {
     const VECTORS: usize = 4;
     // A vector of sums each, four of weights, and what they are made of fit into the 16 registers.
     const PIXELS: usize = 8;
-    const COLUMN_WORDS: usize = 2;
+    const COLUMN_WORDS: usize = 1;
     // 128 times the largest activation, 255, is less than 2^15.
     const TURN_LIMIT: Option<u16> = Some(128);
 
     type Sums = __m256i;
     type Bytes = __m256i;
-    /// 16-bit pairs: of top and bottom, of middle and zero.
-    type Columns = [[__m256i; 2]; 4];
+    /// Of each number's lane: top, bottom, middle, zero.
+    type Columns = [__m256i; 4];
 
     fn detect() -> Option<Self> {
         std::arch::is_x86_feature_detected!("avx2").then_some(Avx2(()))
@@ -80,41 +81,61 @@ impl Lanes for Avx2 {
     }
 
     #[inline(always)]
-    unsafe fn columns(rows: [__m256i; 3]) -> [[__m256i; 2]; 4] {
-        unsafe {
-            let even = _mm256_set1_epi16(0xFF);
-            let mut columns = [[even; 2]; 4];
-            for (column, four) in columns.iter_mut().zip(ymm::columns(rows)) {
-                *column = [_mm256_and_si256(four, even), _mm256_srli_epi16::<8>(four)];
-            }
-            columns
-        }
+    unsafe fn columns(rows: [__m256i; 3]) -> [__m256i; 4] {
+        // The middle, whose weights are often the largest, has no neighbour in its pair.
+        let [top, middle, bottom] = rows;
+        unsafe { ymm::columns([top, bottom, middle]) }
     }
 
     fn column_weights(taps: impl Fn(usize, usize) -> [i8; 3]) -> Vec<i8> {
-        column_words::<Self>(taps, |weights, index| {
-            let [top, middle, bottom] = weights.map(|weight| i16::from(weight).to_le_bytes());
-            let pair = match index {
-                0 => [top, bottom],
-                _ => [middle, [0; 2]],
-            };
-            [pair[0][0], pair[0][1], pair[1][0], pair[1][1]].map(|byte| byte as i8)
-        })
+        column_words::<Self>(taps, |[top, middle, bottom], _| [top, bottom, middle, 0])
     }
 
     #[inline(always)]
     unsafe fn dot_columns(
         mut sums: [__m256i; 4],
-        columns: [[__m256i; 2]; 4],
+        columns: [__m256i; 4],
         weights: *const i8,
     ) -> [__m256i; 4] {
         unsafe {
             let weights: *const __m256i = weights.cast();
+            let ones = _mm256_set1_epi16(1);
             for (v, sum) in sums.iter_mut().enumerate() {
-                let [outer, inner] = columns[v];
-                let outer = _mm256_madd_epi16(outer, _mm256_loadu_si256(weights.add(2 * v)));
-                let inner = _mm256_madd_epi16(inner, _mm256_loadu_si256(weights.add(2 * v + 1)));
-                *sum = _mm256_add_epi32(*sum, _mm256_add_epi32(outer, inner));
+                let weights = _mm256_loadu_si256(weights.add(v));
+                let turn = _mm256_maddubs_epi16(columns[v], weights);
+                *sum = _mm256_add_epi32(*sum, _mm256_madd_epi16(turn, ones));
+            }
+            sums
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn dot_window(
+        mut sums: [__m256i; 4],
+        window: [&[__m256i; 4]; 3],
+        weights: *const i8,
+        burden: Burden,
+    ) -> [__m256i; 4] {
+        const LEN: usize = column_len::<Avx2>();
+        unsafe {
+            if burden != Burden::Light {
+                for (kx, column) in window.into_iter().enumerate() {
+                    sums = Self::dot_columns(sums, *column, weights.add(kx * LEN));
+                    if burden == Burden::Heavy {
+                        sums = Self::dot_columns(sums, *column, weights.add((3 + kx) * LEN));
+                    }
+                }
+                return sums;
+            }
+            let ones = _mm256_set1_epi16(1);
+            for (v, sum) in sums.iter_mut().enumerate() {
+                let mut turn = _mm256_setzero_si256();
+                for (kx, column) in window.into_iter().enumerate() {
+                    let weights: *const __m256i = weights.add(kx * LEN).cast();
+                    let weights = _mm256_loadu_si256(weights.add(v));
+                    turn = _mm256_add_epi16(turn, _mm256_maddubs_epi16(column[v], weights));
+                }
+                *sum = _mm256_add_epi32(*sum, _mm256_madd_epi16(turn, ones));
             }
             sums
         }

@@ -9,6 +9,7 @@
 use super::lanes::{Job, Lanes, MOST_VECTORS, Place};
 use super::matrix::{copy_spilling, rescale};
 use super::ready::{Block, Kind, Ready, blocks};
+use super::turns::Burden;
 use crate::kernels::WindowParams;
 
 /// Numbers of the largest vectors of bytes.
@@ -103,6 +104,7 @@ unsafe fn strided<L: Lanes, const S: usize>(job: Depthwise<'_>) {
             let windows = Windows {
                 ready: job.ready,
                 block,
+                weights: job.ready.window_weights::<L>(block),
                 place: &job.place,
                 output: job.output.as_mut_ptr().add(block.first),
                 channels,
@@ -158,6 +160,7 @@ unsafe fn strided<L: Lanes, const S: usize>(job: Depthwise<'_>) {
 struct Windows<'a> {
     ready: &'a Ready,
     block: Block,
+    weights: (Burden, *const i8),
     place: &'a Place,
     /// Of the first pixel.
     output: *mut i8,
@@ -171,8 +174,7 @@ impl Windows<'_> {
     /// In a job; the layer was made ready for these lanes, and the pixel's outputs may be written.
     #[inline(always)]
     unsafe fn one<L: Lanes>(&self, x: usize, columns: [&L::Columns; 3]) {
-        let column_len = MOST_VECTORS * L::LANES * L::COLUMN_WORDS * 4;
-        let weights = self.ready.weights(self.block, 3 * 4 * L::COLUMN_WORDS);
+        let (burden, weights) = self.weights;
         let tables = self.ready.tables(self.block);
         // SAFETY: as the caller vouches.
         unsafe {
@@ -180,9 +182,7 @@ impl Windows<'_> {
             for (v, sum) in sums.iter_mut().enumerate() {
                 *sum = L::load(tables.add(v * L::LANES));
             }
-            for (kx, column) in columns.iter().enumerate() {
-                sums = L::dot_columns(sums, **column, weights.add(kx * column_len));
-            }
+            sums = L::dot_window(sums, columns, weights, burden);
             let scaled = match self.ready.to_the_right {
                 true => rescale::<L, MOST_VECTORS, true>(sums, tables),
                 false => rescale::<L, MOST_VECTORS, false>(sums, tables),
@@ -217,8 +217,7 @@ unsafe fn together<L: Lanes, const S: usize>(job: Depthwise<'_>) {
     let Some(block) = blocks::<L>(Kind::Depthwise, channels).next() else {
         return;
     };
-    let column_len = MOST_VECTORS * L::LANES * L::COLUMN_WORDS * 4;
-    let weights = ready.weights(block, 3 * 4 * L::COLUMN_WORDS);
+    let (burden, weights) = ready.window_weights::<L>(block);
     let lanes = MOST_VECTORS * L::LANES;
     let numbers = ready.pixels * channels;
     // Two columns more than windows, and a vector that begins with the last number.
@@ -242,14 +241,16 @@ unsafe fn together<L: Lanes, const S: usize>(job: Depthwise<'_>) {
                 for (v, sum) in sums.iter_mut().enumerate() {
                     *sum = L::load(tables.add(v * L::LANES));
                 }
-                for kx in 0..3 {
+                let mut window = [L::columns([L::splat_byte(0); 3]); 3];
+                for (kx, column) in window.iter_mut().enumerate() {
                     let at = block_at + kx / S * channels;
                     let mut bytes = [L::splat_byte(0); 3];
                     for (bytes, lines) in bytes.iter_mut().zip(&lines) {
                         *bytes = L::bytes(lines[kx % S].as_ptr().add(at), lanes);
                     }
-                    sums = L::dot_columns(sums, L::columns(bytes), weights.add(kx * column_len));
+                    *column = L::columns(bytes);
                 }
+                sums = L::dot_window(sums, window.each_ref(), weights, burden);
                 let scaled = match ready.to_the_right {
                     true => rescale::<L, MOST_VECTORS, true>(sums, tables),
                     false => rescale::<L, MOST_VECTORS, false>(sums, tables),

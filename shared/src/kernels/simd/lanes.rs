@@ -6,6 +6,7 @@ use core::mem::MaybeUninit;
 
 use super::matrix::Activations;
 use super::ready::{Block, Ready, Runs};
+use super::turns::Burden;
 
 /// Most vectors of sums that a block of outputs has.
 pub(super) const MOST_VECTORS: usize = 4;
@@ -148,12 +149,30 @@ pub trait Lanes: Copy + Debug + Send + Sync {
     /// [`Lanes::dot_columns`] reads them; `taps` has those of a vector's lane, top first.
     fn column_weights(taps: impl Fn(usize, usize) -> [i8; 3]) -> Vec<i8>;
 
-    /// Adds the products of a column with its weights.
+    /// Adds the products of a column with its weights; where there are turns, of a column that is one.
     unsafe fn dot_columns(
         sums: [Self::Sums; MOST_VECTORS],
         columns: Self::Columns,
         weights: *const i8,
     ) -> [Self::Sums; MOST_VECTORS];
+
+    /// Adds the products of a window with the weights of its columns, one after the other, and then those of their
+    /// second halves.
+    #[inline(always)]
+    unsafe fn dot_window(
+        mut sums: [Self::Sums; MOST_VECTORS],
+        window: [&Self::Columns; 3],
+        weights: *const i8,
+        _: Burden,
+    ) -> [Self::Sums; MOST_VECTORS] {
+        for (kx, column) in window.into_iter().enumerate() {
+            // SAFETY: as the caller vouches.
+            unsafe {
+                sums = Self::dot_columns(sums, *column, weights.add(kx * column_len::<Self>()));
+            }
+        }
+        sums
+    }
 }
 
 /// Lanes that multiply any group of activations with any weights, and so take groups one by one.
@@ -209,6 +228,19 @@ pub(super) unsafe fn sums_in_order<L: InOrder, const P: usize, const V: usize>(
         }
         to.write(sums);
     }
+}
+
+/// Sets of weights that each column of a window has: two where it may be taken in halves.
+pub(super) const fn column_sets<L: Lanes>() -> usize {
+    match L::TURN_LIMIT {
+        Some(_) => 2,
+        None => 1,
+    }
+}
+
+/// Bytes of the weights of a column.
+pub(super) const fn column_len<L: Lanes>() -> usize {
+    MOST_VECTORS * L::LANES * L::COLUMN_WORDS * 4
 }
 
 /// Weights of a column whose lanes each have `word`s of their own: vector by vector, and there word by

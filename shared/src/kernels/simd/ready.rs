@@ -3,8 +3,8 @@
 use alloc::vec;
 use alloc::vec::Vec;
 
-use super::lanes::{Lanes, MOST_VECTORS, output_of};
-use super::turns::{Group, Schedule, Turns};
+use super::lanes::{Lanes, MOST_VECTORS, column_len, column_sets, output_of};
+use super::turns::{Burden, Group, Schedule, Turns, halves};
 use super::windows;
 use crate::kernels::{OutputStage, Packed};
 
@@ -73,6 +73,8 @@ pub struct Ready {
     turns: Vec<Turns>,
     /// Where the activations of the groups of all turns are, in bytes from a pixel's first.
     offsets: Vec<u32>,
+    /// Of the windows of each block of a depthwise layer.
+    burdens: Vec<Burden>,
 }
 
 /// Outputs that are computed together.
@@ -204,6 +206,7 @@ impl Ready {
             weights: Lines::new(schedule.weights.into_iter()),
             turns: schedule.blocks,
             offsets: schedule.offsets,
+            burdens: Vec::new(),
             to_the_right: output.channels.shift.iter().all(|shift| *shift < 0),
             shape,
         })
@@ -219,8 +222,9 @@ impl Ready {
         let (taps, _) = weights.as_chunks::<9>();
         let taps = |channel: usize| taps.get(channel).copied().unwrap_or_default();
         let pixels = pixels_together::<L>(outputs);
-        let bytes = blocks::<L>(Kind::Depthwise, pixels * outputs).flat_map(move |block| {
-            (0..3).flat_map(move |column| {
+        let (mut bytes, mut burdens) = (Vec::new(), Vec::new());
+        for block in blocks::<L>(Kind::Depthwise, pixels * outputs) {
+            let columns = [0, 1, 2].map(|column| {
                 L::column_weights(|vector, lane| {
                     let channel = block.first + output_of(block.vectors, vector, lane);
                     let taps = match channel < pixels * outputs {
@@ -229,8 +233,23 @@ impl Ready {
                     };
                     [taps[column], taps[column + 3], taps[column + 6]]
                 })
-            })
-        });
+            });
+            let burden = match L::TURN_LIMIT {
+                Some(limit) => Burden::of(&columns, limit),
+                None => Burden::default(),
+            };
+            let len = bytes.len() + 3 * column_len::<L>() * column_sets::<L>();
+            if burden == Burden::Heavy {
+                let halves = columns.map(|column| halves(&column));
+                for half in 0..2 {
+                    bytes.extend(halves.iter().flat_map(|halves| &halves[half]));
+                }
+            } else {
+                bytes.extend(columns.iter().flatten());
+            }
+            bytes.resize(len, 0);
+            burdens.push(burden);
+        }
         let shape = Shape {
             kind: Kind::Depthwise,
             terms: 9,
@@ -241,9 +260,10 @@ impl Ready {
                 taps(channel).into_iter()
             })?,
             pixels,
-            weights: Lines::new(bytes),
+            weights: Lines::new(bytes.into_iter()),
             turns: Vec::new(),
             offsets: Vec::new(),
+            burdens,
             to_the_right: output.channels.shift.iter().all(|shift| *shift < 0),
             shape,
         })
@@ -270,6 +290,14 @@ impl Ready {
     /// Where the offsets of the groups of `turns` begin.
     pub(super) fn offsets(&self, turns: Turns) -> *const u32 {
         self.offsets.as_ptr().wrapping_add(turns.first)
+    }
+
+    /// The burden of the windows of a `block` of a depthwise layer, and where their weights begin.
+    pub(super) fn window_weights<L: Lanes>(&self, block: Block) -> (Burden, *const i8) {
+        let index = block.at / (MOST_VECTORS * L::LANES);
+        let burden = self.burdens.get(index).copied().unwrap_or_default();
+        let len = 3 * column_len::<L>() * column_sets::<L>();
+        (burden, self.weights.as_ptr().wrapping_add(index * len))
     }
 
     /// Where the tables of the `block` begin.

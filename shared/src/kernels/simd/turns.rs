@@ -98,14 +98,7 @@ fn fill(groups: impl Iterator<Item = Group>, limit: u16) -> Vec<Vec<Group>> {
             continue;
         }
         let offset = group.offset;
-        let halves = [
-            group.weights.iter().map(|weight| weight >> 1).collect(),
-            group
-                .weights
-                .iter()
-                .map(|weight| weight - (weight >> 1))
-                .collect::<Vec<i8>>(),
-        ];
+        let halves = halves(&group.weights);
         all.extend(halves.map(|weights| (loads(&weights), Group { offset, weights })));
     }
     all.sort_by_key(|(loads, _)| core::cmp::Reverse(heaviest(loads)));
@@ -131,6 +124,45 @@ fn fill(groups: impl Iterator<Item = Group>, limit: u16) -> Vec<Vec<Group>> {
         }
     }
     turns.into_iter().map(|turn| turn.groups).collect()
+}
+
+/// How heavy the weights of windows are, three columns of three numbers each.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Burden {
+    /// All columns together are one turn.
+    #[default]
+    Light,
+    /// Each column is a turn.
+    Medium,
+    /// A column is taken twice, with half of its weights each time.
+    Heavy,
+}
+
+impl Burden {
+    /// That of the weights of three `columns`, of any number of windows, in pairs.
+    pub(super) fn of(columns: &[Vec<i8>; 3], limit: u16) -> Self {
+        let [a, b, c] = columns.each_ref().map(|column| loads(column));
+        let most = |loads: &Loads| heaviest(loads) <= limit;
+        let sum = |at: usize, sign: usize| a[at][sign] + b[at][sign] + c[at][sign];
+        if (0..a.len()).all(|at| sum(at, 0) <= limit && sum(at, 1) <= limit) {
+            Burden::Light
+        } else if [&a, &b, &c].into_iter().all(most) {
+            Burden::Medium
+        } else {
+            Burden::Heavy
+        }
+    }
+}
+
+/// Halves of weights, of which no pair is too heavy.
+pub(super) fn halves(weights: &[i8]) -> [Vec<i8>; 2] {
+    [
+        weights.iter().map(|weight| weight >> 1).collect(),
+        weights
+            .iter()
+            .map(|weight| weight - (weight >> 1))
+            .collect(),
+    ]
 }
 
 impl Schedule {
