@@ -7,7 +7,7 @@
 //! together: side by side in a row, they are as one pixel with as many times the channels.
 
 use super::lanes::{Job, Lanes, MOST_VECTORS, Place};
-use super::matrix::{copy_spilling, rescale};
+use super::matrix::{any_shifts, copy_spilling};
 use super::ready::{Block, Kind, Ready, blocks};
 use super::turns::Burden;
 use crate::kernels::WindowParams;
@@ -183,10 +183,7 @@ impl Windows<'_> {
                 *sum = L::load(tables.add(v * L::LANES));
             }
             sums = L::dot_window(sums, columns, weights, burden);
-            let scaled = match self.ready.to_the_right {
-                true => rescale::<L, MOST_VECTORS, true>(sums, tables),
-                false => rescale::<L, MOST_VECTORS, false>(sums, tables),
-            };
+            let scaled = any_shifts::<L, MOST_VECTORS>(sums, self.ready, self.place, tables);
             let to = self.output.add(x * self.channels);
             L::write(to, MOST_VECTORS * L::LANES, scaled, self.place);
         }
@@ -251,10 +248,7 @@ unsafe fn together<L: Lanes, const S: usize>(job: Depthwise<'_>) {
                     *column = L::columns(bytes);
                 }
                 sums = L::dot_window(sums, window.each_ref(), weights, burden);
-                let scaled = match ready.to_the_right {
-                    true => rescale::<L, MOST_VECTORS, true>(sums, tables),
-                    false => rescale::<L, MOST_VECTORS, false>(sums, tables),
-                };
+                let scaled = any_shifts::<L, MOST_VECTORS>(sums, ready, &place, tables);
                 let output = &mut output[block_at..];
                 // What is too much is written over by the next block.
                 let count = lanes.min(output.len());

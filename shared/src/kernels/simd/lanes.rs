@@ -114,6 +114,24 @@ pub trait Lanes: Copy + Debug + Send + Sync {
     /// half of two to the bits, rounded down.
     unsafe fn shift_right_each(sums: Self::Sums, half: Self::Sums, bits: Self::Sums) -> Self::Sums;
 
+    /// Each lane rescaled by the tables at `table`, each of which begins `next` numbers after the one before;
+    /// `TABLES` in `ready.rs` has their order. All are shifted to the right, and negative results may be
+    /// rounded to the wrong side where they lie between two numbers: a clamp at the zero point, as of a
+    /// rectified layer, takes both to the same output.
+    #[inline(always)]
+    unsafe fn rectified(sums: Self::Sums, table: *const i32, next: usize) -> Self::Sums {
+        // SAFETY: as the caller vouches.
+        unsafe {
+            let (mantissa, odd) = (Self::load(table.add(next)), Self::load(table.add(2 * next)));
+            let product = Self::high_product(sums, mantissa, odd);
+            let (right, half) = (
+                Self::load(table.add(3 * next)),
+                Self::load(table.add(4 * next)),
+            );
+            Self::shift_right_each(product, half, right)
+        }
+    }
+
     /// Moves `V` (1, 2 or 4) vectors of sums to the zero point, clamps them, and writes the first
     /// `count` outputs of the block to `to`.
     unsafe fn write<const V: usize>(

@@ -237,19 +237,34 @@ unsafe fn block_of_outputs<L: Lanes, const P: usize, const V: usize>(
         // pixel will be written, or behind the row.
         let output = &mut output[block.first..];
         let whole = (P - 1) * outputs + V * L::LANES <= output.len();
-        if ready.to_the_right && whole {
-            // Without branches, the compiler keeps the sums in registers.
-            for (pixel, sums) in sums.iter().enumerate() {
-                let scaled = rescale::<L, V, true>(*sums, tables);
-                let to = output.as_mut_ptr().add(pixel * outputs);
-                L::write(to, V * L::LANES, scaled, place);
+        // Without branches, the compiler keeps the sums in registers.
+        if whole {
+            match Shifts::of(ready, place) {
+                Shifts::Rectified => {
+                    for (pixel, sums) in sums.iter().enumerate() {
+                        let scaled = rectify::<L, V>(*sums, tables);
+                        let to = output.as_mut_ptr().add(pixel * outputs);
+                        L::write(to, V * L::LANES, scaled, place);
+                    }
+                }
+                Shifts::Right => {
+                    for (pixel, sums) in sums.iter().enumerate() {
+                        let scaled = rescale::<L, V, true>(*sums, tables);
+                        let to = output.as_mut_ptr().add(pixel * outputs);
+                        L::write(to, V * L::LANES, scaled, place);
+                    }
+                }
+                Shifts::Both => {
+                    for (pixel, sums) in sums.iter().enumerate() {
+                        let scaled = rescale::<L, V, false>(*sums, tables);
+                        let to = output.as_mut_ptr().add(pixel * outputs);
+                        L::write(to, V * L::LANES, scaled, place);
+                    }
+                }
             }
         } else {
             for (pixel, sums) in sums.iter().enumerate() {
-                let scaled = match ready.to_the_right {
-                    true => rescale::<L, V, true>(*sums, tables),
-                    false => rescale::<L, V, false>(*sums, tables),
-                };
+                let scaled = any_shifts::<L, V>(*sums, ready, place, tables);
                 let to = &mut output[pixel * outputs..];
                 let count = to.len().min(V * L::LANES);
                 L::write(to.as_mut_ptr(), count, scaled, place);
@@ -258,12 +273,70 @@ unsafe fn block_of_outputs<L: Lanes, const P: usize, const V: usize>(
     }
 }
 
+/// How the sums of a layer are shifted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Shifts {
+    /// To the right, and what lies below the zero point is clamped.
+    Rectified,
+    /// To the right.
+    Right,
+    /// Some maybe to the left.
+    Both,
+}
+
+impl Shifts {
+    const fn of(ready: &Ready, place: &Place) -> Self {
+        match (ready.to_the_right, place.min >= place.zero_point) {
+            (true, true) => Shifts::Rectified,
+            (true, false) => Shifts::Right,
+            (false, _) => Shifts::Both,
+        }
+    }
+}
+
+/// Rescales the sums of a block with its tables, in whichever way they are shifted.
+///
+/// # Safety
+/// In a job; the block has `V` vectors.
+#[inline(always)]
+pub(super) unsafe fn any_shifts<L: Lanes, const V: usize>(
+    sums: [L::Sums; V],
+    ready: &Ready,
+    place: &Place,
+    tables: *const i32,
+) -> [L::Sums; V] {
+    // SAFETY: as the caller vouches.
+    unsafe {
+        match Shifts::of(ready, place) {
+            Shifts::Rectified => rectify::<L, V>(sums, tables),
+            Shifts::Right => rescale::<L, V, true>(sums, tables),
+            Shifts::Both => rescale::<L, V, false>(sums, tables),
+        }
+    }
+}
+
+/// Rescales the sums of a block of a rectified layer with its tables.
+///
+/// # Safety
+/// In a job; the block has `V` vectors.
+#[inline(always)]
+unsafe fn rectify<L: Lanes, const V: usize>(
+    mut sums: [L::Sums; V],
+    tables: *const i32,
+) -> [L::Sums; V] {
+    for (v, sum) in sums.iter_mut().enumerate() {
+        // SAFETY: as the caller vouches.
+        unsafe { *sum = L::rectified(*sum, tables.add(v * L::LANES), V * L::LANES) }
+    }
+    sums
+}
+
 /// Rescales the sums of a block with its tables; `RIGHT` is whether all are shifted to the right.
 ///
 /// # Safety
 /// In a job; the block has `V` vectors.
 #[inline(always)]
-pub(super) unsafe fn rescale<L: Lanes, const V: usize, const RIGHT: bool>(
+unsafe fn rescale<L: Lanes, const V: usize, const RIGHT: bool>(
     mut sums: [L::Sums; V],
     tables: *const i32,
 ) -> [L::Sums; V] {

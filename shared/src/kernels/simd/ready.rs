@@ -9,8 +9,10 @@ use super::windows;
 use crate::kernels::{OutputStage, Packed};
 
 /// Tables of a block of outputs: bias, mantissa, mantissa of the next lane, bits to the right, half
-/// of two to that; bits to the left, and all ones where there are bits to the right.
-pub(super) const TABLES: usize = 7;
+/// of two to that; bits to the left, and all ones where there are bits to the right; then, for
+/// [`Lanes::rectified`], one bit less to the right, and what both roundings add to a product, 64 bits each, of
+/// the even lanes and of the odd ones.
+pub(super) const TABLES: usize = 10;
 /// Sums above this could overflow when they are rounded.
 const MOST_SUM: i64 = 1 << 30;
 
@@ -335,25 +337,35 @@ fn tables<L: Lanes, W: Iterator<Item = i8>>(
     let mut numbers: Vec<i32> = Vec::new();
     for block in blocks::<L>(shape.kind, pixels * shape.outputs) {
         let lanes = block.vectors * L::LANES;
-        let mut table = |number: &dyn Fn(usize) -> i32, of: fn(usize) -> usize| {
+        // Where the number of a lane is not its own, `of` says which lane's it is.
+        let mut table = |number: &dyn Fn(usize, usize) -> i32, of: fn(usize) -> usize| {
             numbers.extend((0..lanes).map(|at| {
                 let (vector, lane) = (of(at) / L::LANES, of(at) % L::LANES);
                 let channel = block.first + output_of(block.vectors, vector, lane);
                 match channel < pixels * shape.outputs {
-                    true => number(channel % shape.outputs),
+                    true => number(channel % shape.outputs, at),
                     false => 0,
                 }
             }));
         };
         let shift = |channel: usize| i32::from(channels.shift[channel]);
         let right = |channel| (-shift(channel)).max(0);
-        table(&|channel| biases[channel], |at| at);
-        table(&|channel| channels.multiplier.at(channel), |at| at);
-        table(&|channel| channels.multiplier.at(channel), |at| at | 1);
-        table(&right, |at| at);
-        table(&|channel| (1_i64 << right(channel) >> 1) as i32, |at| at);
-        table(&|channel| shift(channel).max(0), |at| at);
-        table(&|channel| -i32::from(right(channel) > 0), |at| at);
+        let half = |channel| 1_i64 << right(channel) >> 1;
+        // Half of 2^31 for the high product, and half of two to the bits for the shift behind it.
+        let added = |channel, at| {
+            let both = (half(channel) << 31) + (1 << 30);
+            (both >> (at % 2 * 32)) as i32
+        };
+        table(&|channel, _| biases[channel], |at| at);
+        table(&|channel, _| channels.multiplier.at(channel), |at| at);
+        table(&|channel, _| channels.multiplier.at(channel), |at| at | 1);
+        table(&|channel, _| right(channel), |at| at);
+        table(&|channel, _| half(channel) as i32, |at| at);
+        table(&|channel, _| shift(channel).max(0), |at| at);
+        table(&|channel, _| -i32::from(right(channel) > 0), |at| at);
+        table(&|channel, _| (right(channel) - 1).max(0), |at| at);
+        table(&added, |at| at & !1);
+        table(&added, |at| at | 1);
     }
     let bytes = numbers.into_iter().flat_map(i32::to_le_bytes);
     Some(Lines::new(bytes.map(|byte| byte as i8)))

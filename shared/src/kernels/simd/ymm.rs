@@ -28,6 +28,26 @@ pub(super) unsafe fn high_product(sums: __m256i, mantissa: __m256i, odd: __m256i
     }
 }
 
+/// See [`Lanes::rectified`](super::lanes::Lanes::rectified).
+///
+/// Both roundings are one: the floor of the floor of a number over 2^31, plus a half, over another power of two
+/// is the floor of the number plus both halves over both.
+///
+/// # Safety
+/// The tables are as that says.
+#[inline(always)]
+pub(super) unsafe fn rectified(sums: __m256i, table: *const i32, next: usize) -> __m256i {
+    // SAFETY: the processor has AVX2; as the caller vouches.
+    unsafe {
+        let table = |index: usize| _mm256_loadu_si256(table.add(index * next).cast());
+        let even = _mm256_add_epi64(_mm256_mul_epi32(sums, table(1)), table(8));
+        let sums = _mm256_srli_epi64::<32>(sums);
+        let odd = _mm256_add_epi64(_mm256_mul_epi32(sums, table(2)), table(9));
+        let high = _mm256_blend_epi32::<0xAA>(_mm256_srli_epi64::<32>(even), odd);
+        _mm256_srav_epi32(high, table(7))
+    }
+}
+
 /// Copies `count` bytes, eight at a time as long as there are.
 ///
 /// # Safety
@@ -179,6 +199,11 @@ macro_rules! shared {
         #[inline(always)]
         unsafe fn high_product(sums: __m256i, mantissa: __m256i, odd: __m256i) -> __m256i {
             unsafe { ymm::high_product(sums, mantissa, odd) }
+        }
+
+        #[inline(always)]
+        unsafe fn rectified(sums: __m256i, table: *const i32, next: usize) -> __m256i {
+            unsafe { ymm::rectified(sums, table, next) }
         }
 
         #[inline(always)]
