@@ -28,7 +28,7 @@ fn kernels_conform_on_processors_with_and_without_the_dot_product() {
     };
     let _alone = ALONE.lock();
     for (cpu, _, left_out) in CPUS {
-        let said = tools.unit_tests(cpu, "kernels::simd");
+        let said = tools.unit_tests(cpu, "kernels::simd::tests");
         let said = said.unwrap_or_else(|said| panic!("{cpu:?}: {said}"));
         assert!(said.contains("4 passed"), "{cpu:?}: {said}");
         // The tests themselves leave out what the processor does not have.

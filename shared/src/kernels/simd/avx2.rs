@@ -67,13 +67,13 @@ impl Lanes for Avx2 {
         unsafe {
             let to: *mut __m256i = to.as_mut_ptr().cast();
             let first = block.at / Self::LANES;
-            for (v, &turns) in ready.turns(first, V).iter().enumerate() {
+            for (v, &turns) in ready.schedule.turns(first, V).iter().enumerate() {
                 let from = avx2_turns::From {
                     bias: ready.tables(block).add(v * Self::LANES),
                     activations: activations.first.cast(),
                     pixel: activations.pixel,
-                    weights: ready.group_weights(turns, 4 * Self::LANES),
-                    offsets: ready.offsets(turns),
+                    weights: ready.weights(turns.first * 4 * Self::LANES),
+                    offsets: ready.schedule.offsets(turns),
                 };
                 avx2_turns::take::<P, V>(from, turns, to.add(v));
             }

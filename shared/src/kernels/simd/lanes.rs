@@ -217,7 +217,7 @@ pub(super) unsafe fn sums_in_order<L: InOrder, const P: usize, const V: usize>(
     to: &mut MaybeUninit<[[L::Sums; V]; P]>,
 ) {
     let Runs { count, groups } = Runs::new::<L>(ready.shape.kind, ready.shape.terms);
-    let mut weights = ready.weights(block, count * groups * L::GROUP);
+    let mut weights = ready.weights(block.at * count * groups * L::GROUP);
     let tables = ready.tables(block);
     // SAFETY: as the caller vouches, a block has `count * groups * V` vectors of weights and `TABLES * V` of
     // tables.

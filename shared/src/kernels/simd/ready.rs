@@ -4,7 +4,7 @@ use alloc::vec;
 use alloc::vec::Vec;
 
 use super::lanes::{Lanes, MOST_VECTORS, column_len, column_sets, output_of};
-use super::turns::{Burden, Group, Schedule, Turns, halves};
+use super::turns::{Burden, Group, Schedule, halves};
 use super::windows;
 use crate::kernels::{OutputStage, Packed};
 
@@ -71,10 +71,12 @@ pub struct Ready {
     pub(super) pixels: usize,
     weights: Lines,
     tables: Lines,
-    /// Where groups are multiplied in turns: those of each vector of each block.
-    turns: Vec<Turns>,
-    /// Where the activations of the groups of all turns are, in bytes from a pixel's first.
-    offsets: Vec<u32>,
+    /// Where groups are multiplied in turns.
+    #[cfg_attr(
+        not(target_arch = "x86_64"),
+        allow(dead_code, reason = "of what there is, AVX2 alone takes turns")
+    )]
+    pub(super) schedule: Schedule,
     /// Of the windows of each block of a depthwise layer.
     burdens: Vec<Burden>,
 }
@@ -205,9 +207,8 @@ impl Ready {
         Some(Ready {
             tables: tables::<L, _>(&shape, 1, zero_point, output, weights)?,
             pixels: 1,
-            weights: Lines::new(schedule.weights.into_iter()),
-            turns: schedule.blocks,
-            offsets: schedule.offsets,
+            weights: Lines::new(core::mem::take(&mut schedule.weights).into_iter()),
+            schedule,
             burdens: Vec::new(),
             to_the_right: output.channels.shift.iter().all(|shift| *shift < 0),
             shape,
@@ -263,35 +264,16 @@ impl Ready {
             })?,
             pixels,
             weights: Lines::new(bytes.into_iter()),
-            turns: Vec::new(),
-            offsets: Vec::new(),
+            schedule: Schedule::default(),
             burdens,
             to_the_right: output.channels.shift.iter().all(|shift| *shift < 0),
             shape,
         })
     }
 
-    /// Where the weights of the `block` begin: as many bytes on as `each` output has.
-    pub(super) fn weights(&self, block: Block, each: usize) -> *const i8 {
-        self.weights.as_ptr().wrapping_add(block.at * each)
-    }
-
-    /// The turns of `count` vectors from `first` on, counted over all blocks.
-    pub(super) fn turns(&self, first: usize, count: usize) -> &[Turns] {
-        self.turns
-            .get(first..)
-            .and_then(|turns| turns.get(..count))
-            .unwrap_or_default()
-    }
-
-    /// Where the weights of the groups of `turns` begin, of `each` bytes.
-    pub(super) fn group_weights(&self, turns: Turns, each: usize) -> *const i8 {
-        self.weights.as_ptr().wrapping_add(turns.first * each)
-    }
-
-    /// Where the offsets of the groups of `turns` begin.
-    pub(super) fn offsets(&self, turns: Turns) -> *const u32 {
-        self.offsets.as_ptr().wrapping_add(turns.first)
+    /// Where the weights are that begin with this byte.
+    pub(super) fn weights(&self, byte: usize) -> *const i8 {
+        self.weights.as_ptr().wrapping_add(byte)
     }
 
     /// The burden of the windows of a `block` of a depthwise layer, and where their weights begin.
@@ -299,7 +281,7 @@ impl Ready {
         let index = block.at / (MOST_VECTORS * L::LANES);
         let burden = self.burdens.get(index).copied().unwrap_or_default();
         let len = 3 * column_len::<L>() * column_sets::<L>();
-        (burden, self.weights.as_ptr().wrapping_add(index * len))
+        (burden, self.weights(index * len))
     }
 
     /// Where the tables of the `block` begin.

@@ -8,6 +8,11 @@
 //! that fit together, heavy beside light; a group that is too heavy by itself is taken twice, with half
 //! of its weights each time.
 
+#![cfg_attr(
+    not(target_arch = "x86_64"),
+    allow(dead_code, reason = "of what there is, AVX2 alone takes turns")
+)]
+
 use alloc::vec;
 use alloc::vec::Vec;
 
@@ -26,10 +31,10 @@ pub(super) struct Group {
     pub(super) weights: Vec<i8>,
 }
 
-/// The turns of a block of outputs.
+/// The turns of a vector of a block of outputs.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Turns {
-    /// Groups of the blocks before.
+    /// Groups of the vectors before.
     pub(super) first: usize,
     /// How many of [`LONG`] groups there are, which are first,
     pub(super) long: usize,
@@ -40,10 +45,10 @@ pub(super) struct Turns {
 /// The turns of a layer.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Schedule {
-    /// By block.
-    pub(super) blocks: Vec<Turns>,
-    /// Of the activations of all groups, in bytes.
-    pub(super) offsets: Vec<u32>,
+    /// Of each vector of each block.
+    blocks: Vec<Turns>,
+    /// Where the activations of all groups are, in bytes from a pixel's first.
+    offsets: Vec<u32>,
     /// Of all groups.
     pub(super) weights: Vec<i8>,
 }
@@ -166,7 +171,20 @@ pub(super) fn halves(weights: &[i8]) -> [Vec<i8>; 2] {
 }
 
 impl Schedule {
-    /// Adds a block of outputs. Pairs of weights of one sign add up to no more than `limit` in each turn;
+    /// The turns of `count` vectors from `first` on, counted over all blocks.
+    pub(super) fn turns(&self, first: usize, count: usize) -> &[Turns] {
+        let turns = self.blocks.get(first..);
+        turns
+            .and_then(|turns| turns.get(..count))
+            .unwrap_or_default()
+    }
+
+    /// Where the offsets of the groups of `turns` begin.
+    pub(super) fn offsets(&self, turns: Turns) -> *const u32 {
+        self.offsets.as_ptr().wrapping_add(turns.first)
+    }
+
+    /// Adds a vector of a block of outputs. Pairs of weights of one sign add up to no more than `limit` in each turn;
     /// half of that is at least 127.
     pub(super) fn push(&mut self, groups: impl Iterator<Item = Group>, limit: u16) {
         let turns = fill(groups, limit);
