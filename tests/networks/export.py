@@ -1,10 +1,15 @@
 """Writes MobileNets with random weights as ONNX files, by PyTorch's own exporter.
 
-usage: export.py FOLDER PHOTOS
+usage: export.py FOLDER PHOTOS BEGINNING
 
-PHOTOS holds 40 pictures of 128 x 128 x 3 bytes. Weights are He's initialisation, and the statistics of batch
-norms are those of some of the photos, so that the networks behave as trained ones do when they are
-quantised. What they name is of no interest.
+PHOTOS holds 40 pictures of 128 x 128 x 3 bytes. BEGINNING says what the random weights are:
+
+pytorch      those that PyTorch's layers begin with
+torchvision  those that torchvision's MobileNets begin with
+amplifying   He's initialisation, with batch norms that spread maps over 0 to 6 and have seen some of the
+             photos: small differences grow from layer to layer
+
+What the networks name is of no interest.
 """
 
 import sys
@@ -123,18 +128,26 @@ class Version2(nn.Module):
         return self.classifier(x)
 
 
-def prepare(network, photos):
-    """Random weights, and the statistics of `photos`."""
+def begin(network, photos, beginning):
+    """Gives `network` its random weights, and `amplifying` ones the statistics of `photos`."""
     for module in network.modules():
-        if isinstance(module, (nn.Conv2d, nn.Linear)):
+        if isinstance(module, nn.Conv2d) and beginning == "torchvision":
+            nn.init.kaiming_normal_(module.weight, mode="fan_out")
+            if module.bias is not None:
+                nn.init.zeros_(module.bias)
+        if isinstance(module, nn.Linear) and beginning == "torchvision":
+            nn.init.normal_(module.weight, 0, 0.01)
+            nn.init.zeros_(module.bias)
+        if isinstance(module, (nn.Conv2d, nn.Linear)) and beginning == "amplifying":
             nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
-        if isinstance(module, nn.BatchNorm2d):
+        if isinstance(module, nn.BatchNorm2d) and beginning == "amplifying":
             # Maps that make use of 0 to 6.
             nn.init.uniform_(module.weight, 1.0, 2.0)
             nn.init.uniform_(module.bias, 0.0, 1.0)
-    network.train()
-    with torch.no_grad():
-        network(photos)
+    if beginning == "amplifying":
+        network.train()
+        with torch.no_grad():
+            network(photos)
     network.eval()
 
 
@@ -147,9 +160,12 @@ def pictures(path, side):
     return nn.functional.interpolate(photos, side, mode="bilinear", align_corners=False)
 
 
-def main(folder, photos):
+def main(folder, photos, beginning):
     folder = Path(folder)
+    assert beginning in ["pytorch", "torchvision", "amplifying"], beginning
     unfolded = {"do_constant_folding": False, "training": torch.onnx.TrainingMode.PRESERVE}
+    # PyTorch's layers begin when they are made.
+    torch.manual_seed(1)
     networks = [
         ("v1_0.25_128_set7", Version1(0.25), 128, 7, {"keep_initializers_as_inputs": True}),
         ("v1_0.5_96_relu_set13", Version1(0.5, nn.ReLU), 96, 13, unfolded),
@@ -163,7 +179,7 @@ def main(folder, photos):
         seen = pictures(photos, side)
         if name.split("_")[3:4] == ["nhwc"]:
             seen = seen.permute(0, 2, 3, 1)
-        prepare(network, seen)
+        begin(network, seen, beginning)
         torch.onnx.export(
             network,
             seen[:1].contiguous(),

@@ -112,10 +112,10 @@ impl Runtime {
 }
 
 /// Writes MobileNets that PyTorch exports into `folder`; see `tests/networks/export.py`. `photos` is the
-/// file of recorded pictures of 128 pixels. Where PyTorch is missing, says loudly that `test` is
-/// skipped.
-pub fn export(test: &str, folder: &Path, photos: &Path) -> bool {
-    with_pytorch(test, "export.py", &[folder, photos])
+/// file of recorded pictures of 128 pixels; the script says what may be the `beginning` of their random
+/// weights. Where PyTorch is missing, says loudly that `test` is skipped.
+pub fn export(test: &str, folder: &Path, photos: &Path, beginning: &str) -> bool {
+    with_pytorch(test, "export.py", &[folder, photos, Path::new(beginning)])
 }
 
 /// Writes classifiers of other kinds that PyTorch exports into `folder`; see `tests/networks/others.py`.
