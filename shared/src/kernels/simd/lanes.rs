@@ -194,6 +194,9 @@ pub trait Lanes: Copy + Debug + Send + Sync {
 }
 
 /// Lanes that multiply any group of activations with any weights, and so take groups one by one.
+///
+/// # Safety of the methods
+/// As those of [`Lanes`].
 pub(super) trait InOrder: Lanes {
     /// `LANES` groups of weights.
     type Weights: Copy;
