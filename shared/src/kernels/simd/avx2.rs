@@ -7,7 +7,7 @@ use core::arch::x86_64::*;
 use core::mem::MaybeUninit;
 
 use super::avx2_turns;
-use super::lanes::{Job, Lanes, Place, column_len, column_words};
+use super::lanes::{Job, Lanes, Place, Products, column_len, column_words};
 use super::matrix::Activations;
 use super::ready::{Block, Ready};
 use super::turns::Burden;
@@ -33,7 +33,6 @@ impl Lanes for Avx2 {
     const VECTORS: usize = 4;
     // A vector of sums each, four of weights, and what they are made of fit into the 16 registers.
     const PIXELS: usize = 8;
-    const COLUMN_WORDS: usize = 1;
     // 128 times the largest activation, 255, is less than 2^15.
     const TURN_LIMIT: Option<u16> = Some(128);
 
@@ -57,30 +56,6 @@ impl Lanes for Avx2 {
     ymm::shared!();
 
     #[inline(always)]
-    unsafe fn sums<const P: usize, const V: usize>(
-        ready: &Ready,
-        block: Block,
-        activations: Activations,
-        to: &mut MaybeUninit<[[__m256i; V]; P]>,
-    ) {
-        // The layer was made ready with this limit, and `to` is at `P * V` vectors.
-        unsafe {
-            let to: *mut __m256i = to.as_mut_ptr().cast();
-            let first = block.at / Self::LANES;
-            for (v, &turns) in ready.schedule.turns(first, V).iter().enumerate() {
-                let from = avx2_turns::From {
-                    bias: ready.tables(block).add(v * Self::LANES),
-                    activations: activations.first.cast(),
-                    pixel: activations.pixel,
-                    weights: ready.weights(turns.first * 4 * Self::LANES),
-                    offsets: ready.schedule.offsets(turns),
-                };
-                avx2_turns::take::<P, V>(from, turns, to.add(v));
-            }
-        }
-    }
-
-    #[inline(always)]
     unsafe fn columns(rows: [__m256i; 3]) -> [__m256i; 4] {
         // The middle, whose weights are often the largest, has no neighbour in its pair.
         let [top, middle, bottom] = rows;
@@ -88,7 +63,10 @@ impl Lanes for Avx2 {
     }
 
     fn column_weights(taps: impl Fn(usize, usize) -> [i8; 3]) -> Vec<i8> {
-        column_words::<Self>(taps, |[top, middle, bottom], _| [top, bottom, middle, 0])
+        column_words::<Self>(|vector, lane| {
+            let [top, middle, bottom] = taps(vector, lane);
+            [top, bottom, middle, 0]
+        })
     }
 
     #[inline(always)]
@@ -138,6 +116,33 @@ impl Lanes for Avx2 {
                 *sum = _mm256_add_epi32(*sum, _mm256_madd_epi16(turn, ones));
             }
             sums
+        }
+    }
+}
+
+impl Products for Avx2 {
+    // SAFETY: as above.
+    #[inline(always)]
+    unsafe fn sums<const P: usize, const V: usize>(
+        ready: &Ready,
+        block: Block,
+        activations: Activations,
+        to: &mut MaybeUninit<[[__m256i; V]; P]>,
+    ) {
+        // SAFETY: in a job. The layer was made ready with this limit, and `to` is at `P * V` vectors.
+        unsafe {
+            let to: *mut __m256i = to.as_mut_ptr().cast();
+            let first = block.at / Self::LANES;
+            for (v, &turns) in ready.schedule.turns(first, V).iter().enumerate() {
+                let from = avx2_turns::From {
+                    bias: ready.tables(block).add(v * Self::LANES),
+                    activations: activations.first.cast(),
+                    pixel: activations.pixel,
+                    weights: ready.weights(turns.first * 4 * Self::LANES),
+                    offsets: ready.schedule.offsets(turns),
+                };
+                avx2_turns::take::<P, V>(from, turns, to.add(v));
+            }
         }
     }
 }

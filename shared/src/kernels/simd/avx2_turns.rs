@@ -11,12 +11,10 @@
 use core::arch::asm;
 use core::arch::x86_64::*;
 
+use super::matrix::MOST_PIXELS;
 use super::turns::{LONG, SHORT, Turns};
 
-const _: () = assert!(LONG == 4 && SHORT == 2);
-
-/// Most pixels at once.
-pub(super) const MOST_PIXELS: usize = 8;
+const _: () = assert!(LONG == 4 && SHORT == 2 && MOST_PIXELS == 8);
 
 /// What turns are made of.
 #[derive(Clone, Copy)]
@@ -33,63 +31,70 @@ pub(super) struct From {
     pub(super) offsets: *const u32,
 }
 
-/// The sums of a pixel: adds the products of four groups, whose activations are at `q0` to `q3`.
-macro_rules! long {
-    ($sum:literal, $at:literal) => {
+/// Where the activations of a turn's groups are, and their weights.
+macro_rules! groups {
+    ([$($q:literal $weights:literal $index:literal),+]) => {
+        concat!($(
+            "mov {", $q, ":e}, dword ptr [{offsets} + 4 * ", $index, "]\n",
+            "add {", $q, "}, {first}\n",
+            "vmovdqu ", $weights, ", ymmword ptr [{weights} + 32 * ", $index, "]\n",
+        )+)
+    };
+}
+
+/// The sums of a pixel: adds the products of a turn's groups.
+macro_rules! pixel {
+    (
+        $sum:literal, $at:literal,
+        [$first:literal $by:literal 0, $($q:literal $weights:literal $index:literal),+]
+    ) => {
         concat!(
-            "vpbroadcastd ymm12, dword ptr [{q0}",
-            $at,
-            "]\n",
-            "vpbroadcastd ymm13, dword ptr [{q1}",
-            $at,
-            "]\n",
-            "vpmaddubsw ymm12, ymm12, ymm8\n",
-            "vpmaddubsw ymm13, ymm13, ymm9\n",
-            "vpaddw ymm12, ymm12, ymm13\n",
-            "vpbroadcastd ymm13, dword ptr [{q2}",
-            $at,
-            "]\n",
-            "vpmaddubsw ymm13, ymm13, ymm10\n",
-            "vpaddw ymm12, ymm12, ymm13\n",
-            "vpbroadcastd ymm13, dword ptr [{q3}",
-            $at,
-            "]\n",
-            "vpmaddubsw ymm13, ymm13, ymm11\n",
-            "vpaddw ymm12, ymm12, ymm13\n",
+            "vpbroadcastd ymm12, dword ptr [{", $first, "}", $at, "]\n",
+            "vpmaddubsw ymm12, ymm12, ", $by, "\n",
+            $(
+                "vpbroadcastd ymm13, dword ptr [{", $q, "}", $at, "]\n",
+                "vpmaddubsw ymm13, ymm13, ", $weights, "\n",
+                "vpaddw ymm12, ymm12, ymm13\n",
+            )+
             "vpmaddwd ymm12, ymm12, ymm15\n",
-            "vpaddd ymm",
-            $sum,
-            ", ymm",
-            $sum,
-            ", ymm12\n",
+            "vpaddd ymm", $sum, ", ymm", $sum, ", ymm12\n",
         )
     };
 }
 
-/// The same for two groups.
-macro_rules! short {
-    ($sum:literal, $at:literal) => {
+/// Four pixels on, if there are any.
+macro_rules! four_on {
+    ($groups:tt, []) => { "" };
+    ([$($q:literal $weights:literal $index:literal),+], [$($later:literal)+]) => {
+        concat!($("lea {", $q, "}, [{", $q, "} + 4 * {s}]\n",)+)
+    };
+}
+
+/// `count` turns of so many groups, between two labels.
+macro_rules! turns {
+    (
+        $count:literal, $begin:literal, $end:literal, $len:literal, $groups:tt,
+        [$($sum:literal $at:literal),*],
+        [$($later:literal $then:literal),*]
+    ) => {
         concat!(
-            "vpbroadcastd ymm12, dword ptr [{q0}",
-            $at,
-            "]\n",
-            "vpbroadcastd ymm13, dword ptr [{q1}",
-            $at,
-            "]\n",
-            "vpmaddubsw ymm12, ymm12, ymm8\n",
-            "vpmaddubsw ymm13, ymm13, ymm9\n",
-            "vpaddw ymm12, ymm12, ymm13\n",
-            "vpmaddwd ymm12, ymm12, ymm15\n",
-            "vpaddd ymm",
-            $sum,
-            ", ymm",
-            $sum,
-            ", ymm12\n",
+            "test {", $count, "}, {", $count, "}\n",
+            "jz ", $end, "f\n",
+            $begin, ":\n",
+            groups!($groups),
+            "add {offsets}, 4 * ", $len, "\n",
+            "add {weights}, 32 * ", $len, "\n",
+            $(pixel!($sum, $at, $groups),)*
+            four_on!($groups, [$($later)*]),
+            $(pixel!($later, $then, $groups),)*
+            "dec {", $count, "}\n",
+            "jnz ", $begin, "b\n",
+            $end, ":\n",
         )
     };
 }
 
-/// The loops for some number of pixels: first those whose activations are at so many steps of a pixel from `q0` to
+/// All turns of some number of pixels: first those whose activations are at so many steps of a pixel from `q0` to
 /// `q3`, then, four pixels on, the others.
 macro_rules! pixels {
     (
@@ -104,50 +109,10 @@ macro_rules! pixels {
             "vpsrlw ymm15, ymm15, 15",
             $(concat!("vmovdqu ymm", $sum, ", ymmword ptr [{q0}]"),)*
             $(concat!("vmovdqu ymm", $later, ", ymmword ptr [{q0}]"),)*
-            "test {long}, {long}",
-            "jz 3f",
-            "2:",
-            "mov {q0:e}, dword ptr [{offsets}]",
-            "mov {q1:e}, dword ptr [{offsets} + 4]",
-            "mov {q2:e}, dword ptr [{offsets} + 8]",
-            "mov {q3:e}, dword ptr [{offsets} + 12]",
-            "add {q0}, {first}",
-            "add {q1}, {first}",
-            "add {q2}, {first}",
-            "add {q3}, {first}",
-            "vmovdqu ymm8, ymmword ptr [{weights}]",
-            "vmovdqu ymm9, ymmword ptr [{weights} + 32]",
-            "vmovdqu ymm10, ymmword ptr [{weights} + 64]",
-            "vmovdqu ymm11, ymmword ptr [{weights} + 96]",
-            "add {offsets}, 16",
-            "sub {weights}, -128",
-            $(long!($sum, $at),)*
-            pixels!(@four_on "q0" $($later)*),
-            pixels!(@four_on "q1" $($later)*),
-            pixels!(@four_on "q2" $($later)*),
-            pixels!(@four_on "q3" $($later)*),
-            $(long!($later, $then),)*
-            "dec {long}",
-            "jnz 2b",
-            "3:",
-            "test {short}, {short}",
-            "jz 5f",
-            "4:",
-            "mov {q0:e}, dword ptr [{offsets}]",
-            "mov {q1:e}, dword ptr [{offsets} + 4]",
-            "add {q0}, {first}",
-            "add {q1}, {first}",
-            "vmovdqu ymm8, ymmword ptr [{weights}]",
-            "vmovdqu ymm9, ymmword ptr [{weights} + 32]",
-            "add {offsets}, 8",
-            "add {weights}, 64",
-            $(short!($sum, $at),)*
-            pixels!(@four_on "q0" $($later)*),
-            pixels!(@four_on "q1" $($later)*),
-            $(short!($later, $then),)*
-            "dec {short}",
-            "jnz 4b",
-            "5:",
+            turns!("long", "2", "3", 4, ["q0" "ymm8" 0, "q1" "ymm9" 1, "q2" "ymm10" 2, "q3" "ymm11" 3],
+                [$($sum $at),*], [$($later $then),*]),
+            turns!("short", "4", "5", 2, ["q0" "ymm8" 0, "q1" "ymm9" 1],
+                [$($sum $at),*], [$($later $then),*]),
             $(concat!("vmovdqu ymmword ptr [{to} + 32 * {vectors} * ", $sum, "], ymm", $sum),)*
             $(concat!("vmovdqu ymmword ptr [{to} + 32 * {vectors} * ", $later, "], ymm", $later),)*
             first = in(reg) $from.activations,
@@ -169,8 +134,6 @@ macro_rules! pixels {
             options(nostack),
         )
     };
-    (@four_on $q:literal) => { "" };
-    (@four_on $q:literal $($later:literal)+) => { concat!("lea {", $q, "}, [{", $q, "} + 4 * {s}]") };
 }
 
 /// The sums of `P` pixels, at most [`MOST_PIXELS`]: the bias, and the products of all turns, first the long ones.

@@ -2,13 +2,9 @@
 
 extern crate std;
 
-use alloc::vec::Vec;
 use core::arch::x86_64::*;
-use core::mem::MaybeUninit;
 
-use super::lanes::{InOrder, Job, Lanes, Place, column_words, sums_in_order};
-use super::matrix::Activations;
-use super::ready::{Block, Ready};
+use super::lanes::{InOrder, Job, Lanes, Place};
 
 /// Vectors of 512 bits, with products of bytes.
 #[derive(Clone, Copy, Debug)]
@@ -52,8 +48,6 @@ impl Lanes for Avx512Vnni {
     const OFFSET: i32 = 128;
     const VECTORS: usize = 2;
     const PIXELS: usize = 8;
-    const COLUMN_WORDS: usize = 1;
-    const TURN_LIMIT: Option<u16> = None;
 
     type Sums = __m512i;
     type Bytes = __m512i;
@@ -238,10 +232,6 @@ impl Lanes for Avx512Vnni {
         }
     }
 
-    fn column_weights(taps: impl Fn(usize, usize) -> [i8; 3]) -> Vec<i8> {
-        column_words::<Self>(taps, |[top, middle, bottom], _| [top, middle, bottom, 0])
-    }
-
     #[inline(always)]
     unsafe fn dot_columns(
         mut sums: [__m512i; 4],
@@ -256,16 +246,6 @@ impl Lanes for Avx512Vnni {
             }
             sums
         }
-    }
-
-    #[inline(always)]
-    unsafe fn sums<const P: usize, const V: usize>(
-        ready: &Ready,
-        block: Block,
-        activations: Activations,
-        to: &mut MaybeUninit<[[Self::Sums; V]; P]>,
-    ) {
-        unsafe { sums_in_order::<Self, P, V>(ready, block, activations, to) }
     }
 }
 

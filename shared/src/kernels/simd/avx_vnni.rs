@@ -2,13 +2,9 @@
 
 extern crate std;
 
-use alloc::vec::Vec;
 use core::arch::x86_64::*;
-use core::mem::MaybeUninit;
 
-use super::lanes::{InOrder, Job, Lanes, Place, column_words, sums_in_order};
-use super::matrix::Activations;
-use super::ready::{Block, Ready};
+use super::lanes::{InOrder, Job, Lanes, Place};
 use super::ymm;
 
 /// Vectors of 256 bits, with products of bytes.
@@ -31,8 +27,6 @@ impl Lanes for AvxVnni {
     const VECTORS: usize = 2;
     // Two vectors of sums each and what they are made of fill the 16 registers.
     const PIXELS: usize = 6;
-    const COLUMN_WORDS: usize = 1;
-    const TURN_LIMIT: Option<u16> = None;
 
     type Sums = __m256i;
     type Bytes = __m256i;
@@ -59,10 +53,6 @@ impl Lanes for AvxVnni {
         unsafe { ymm::columns(rows) }
     }
 
-    fn column_weights(taps: impl Fn(usize, usize) -> [i8; 3]) -> Vec<i8> {
-        column_words::<Self>(taps, |[top, middle, bottom], _| [top, middle, bottom, 0])
-    }
-
     #[inline(always)]
     unsafe fn dot_columns(
         mut sums: [__m256i; 4],
@@ -77,16 +67,6 @@ impl Lanes for AvxVnni {
             }
             sums
         }
-    }
-
-    #[inline(always)]
-    unsafe fn sums<const P: usize, const V: usize>(
-        ready: &Ready,
-        block: Block,
-        activations: Activations,
-        to: &mut MaybeUninit<[[Self::Sums; V]; P]>,
-    ) {
-        unsafe { sums_in_order::<Self, P, V>(ready, block, activations, to) }
     }
 }
 

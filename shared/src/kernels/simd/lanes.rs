@@ -57,12 +57,10 @@ pub trait Lanes: Copy + Debug + Send + Sync {
     const VECTORS: usize;
     /// Pixels that are computed together, at most [`MOST_PIXELS`](super::matrix::MOST_PIXELS).
     const PIXELS: usize;
-    /// Words of weights for each lane that [`Lanes::dot_columns`] reads.
-    const COLUMN_WORDS: usize;
     /// Where the products of a turn of groups are first added in 16 bits: what weights of one sign that go into
     /// the same sum may add up to, over all groups of the turn; see [`turns`](super::turns). `None` where any
     /// group can be multiplied with any weights, and groups are taken one by one, in their order.
-    const TURN_LIMIT: Option<u16>;
+    const TURN_LIMIT: Option<u16> = None;
 
     /// Sums.
     type Sums: Copy;
@@ -144,16 +142,6 @@ pub trait Lanes: Copy + Debug + Send + Sync {
     /// Makes `len` numbers, a multiple of four, activations in groups. `to` may end where `from` ends.
     unsafe fn widen(from: *const i8, len: usize, to: *mut u32);
 
-    /// Writes the sums of a block of `V` vectors for each of `P` pixels, at most
-    /// [`MOST_PIXELS`](super::matrix::MOST_PIXELS): bias and products. The layer was made ready for these lanes,
-    /// `block` is one of its, and there are activations of as many pixels.
-    unsafe fn sums<const P: usize, const V: usize>(
-        ready: &Ready,
-        block: Block,
-        activations: Activations,
-        to: &mut MaybeUninit<[[Self::Sums; V]; P]>,
-    );
-
     /// The first `count` activations at `from`, of at most `4 * LANES`; then anything.
     unsafe fn bytes(from: *const i8, count: usize) -> Self::Bytes;
 
@@ -163,9 +151,14 @@ pub trait Lanes: Copy + Debug + Send + Sync {
     /// Three rows of activations as columns, in the order of [`output_of`].
     unsafe fn columns(rows: [Self::Bytes; 3]) -> Self::Columns;
 
-    /// The `4 * COLUMN_WORDS * LANES * MOST_VECTORS` bytes of weights of a column, as
-    /// [`Lanes::dot_columns`] reads them; `taps` has those of a vector's lane, top first.
-    fn column_weights(taps: impl Fn(usize, usize) -> [i8; 3]) -> Vec<i8>;
+    /// The [`column_len`] bytes of weights of a column, as [`Lanes::dot_columns`] reads them; `taps` has those of a
+    /// vector's lane, top first.
+    fn column_weights(taps: impl Fn(usize, usize) -> [i8; 3]) -> Vec<i8> {
+        column_words::<Self>(|vector, lane| {
+            let [top, middle, bottom] = taps(vector, lane);
+            [top, middle, bottom, 0]
+        })
+    }
 
     /// Adds the products of a column with its weights; where there are turns, of a column that is one.
     unsafe fn dot_columns(
@@ -174,8 +167,8 @@ pub trait Lanes: Copy + Debug + Send + Sync {
         weights: *const i8,
     ) -> [Self::Sums; MOST_VECTORS];
 
-    /// Adds the products of a window with the weights of its columns, one after the other, and then those of their
-    /// second halves.
+    /// Adds the products of a window with the weights of its columns; where there are turns, of as many sets of them
+    /// as the burden says.
     #[inline(always)]
     unsafe fn dot_window(
         mut sums: [Self::Sums; MOST_VECTORS],
@@ -193,6 +186,22 @@ pub trait Lanes: Copy + Debug + Send + Sync {
     }
 }
 
+/// How vectors come to the sums of a block.
+///
+/// # Safety of the methods
+/// As those of [`Lanes`].
+pub trait Products: Lanes {
+    /// Writes the sums of a block of `V` vectors for each of `P` pixels, at most
+    /// [`MOST_PIXELS`](super::matrix::MOST_PIXELS): bias and products. The layer was made ready for these lanes,
+    /// `block` is one of its, and there are activations of as many pixels.
+    unsafe fn sums<const P: usize, const V: usize>(
+        ready: &Ready,
+        block: Block,
+        activations: Activations,
+        to: &mut MaybeUninit<[[Self::Sums; V]; P]>,
+    );
+}
+
 /// Lanes that multiply any group of activations with any weights, and so take groups one by one.
 ///
 /// # Safety of the methods
@@ -208,46 +217,45 @@ pub(super) trait InOrder: Lanes {
     unsafe fn dot(sums: Self::Sums, group: u32, weights: Self::Weights) -> Self::Sums;
 }
 
-/// [`Lanes::sums`], group by group.
-///
-/// # Safety
-/// As for that.
-#[inline(always)]
-pub(super) unsafe fn sums_in_order<L: InOrder, const P: usize, const V: usize>(
-    ready: &Ready,
-    block: Block,
-    activations: Activations,
-    to: &mut MaybeUninit<[[L::Sums; V]; P]>,
-) {
-    let Runs { count, groups } = Runs::new::<L>(ready.shape.kind, ready.shape.terms);
-    let mut weights = ready.weights(block.at * count * groups * L::GROUP);
-    let tables = ready.tables(block);
-    // SAFETY: as the caller vouches, a block has `count * groups * V` vectors of weights and `TABLES * V` of
-    // tables.
-    unsafe {
-        let mut bias = [L::splat(0); V];
-        for (v, bias) in bias.iter_mut().enumerate() {
-            *bias = L::load(tables.add(v * L::LANES));
-        }
-        let mut sums = [bias; P];
-        for run in 0..count {
-            let first = activations.first.byte_add(run * activations.run);
-            for group in 0..groups {
-                let mut vectors = [L::weights(weights.add(group * V * L::LANES * L::GROUP)); V];
-                for (v, vector) in vectors.iter_mut().enumerate().skip(1) {
-                    *vector = L::weights(weights.add((group * V + v) * L::LANES * L::GROUP));
-                }
-                for (pixel, sums) in sums.iter_mut().enumerate() {
-                    let group = first.byte_add(pixel * activations.pixel).add(group);
-                    let group = group.read_unaligned();
-                    for (sum, &vector) in sums.iter_mut().zip(&vectors) {
-                        *sum = L::dot(*sum, group, vector);
+impl<L: InOrder> Products for L {
+    // SAFETY: as the caller vouches.
+    #[inline(always)]
+    unsafe fn sums<const P: usize, const V: usize>(
+        ready: &Ready,
+        block: Block,
+        activations: Activations,
+        to: &mut MaybeUninit<[[L::Sums; V]; P]>,
+    ) {
+        let Runs { count, groups } = Runs::new::<L>(ready.shape.kind, ready.shape.terms);
+        let mut weights = ready.weights(block.at * count * groups * L::GROUP);
+        let tables = ready.tables(block);
+        // SAFETY: as the caller vouches, a block has `count * groups * V` vectors of weights and `TABLES * V` of
+        // tables.
+        unsafe {
+            let mut bias = [L::splat(0); V];
+            for (v, bias) in bias.iter_mut().enumerate() {
+                *bias = L::load(tables.add(v * L::LANES));
+            }
+            let mut sums = [bias; P];
+            for run in 0..count {
+                let first = activations.first.byte_add(run * activations.run);
+                for group in 0..groups {
+                    let mut vectors = [L::weights(weights.add(group * V * L::LANES * L::GROUP)); V];
+                    for (v, vector) in vectors.iter_mut().enumerate().skip(1) {
+                        *vector = L::weights(weights.add((group * V + v) * L::LANES * L::GROUP));
+                    }
+                    for (pixel, sums) in sums.iter_mut().enumerate() {
+                        let group = first.byte_add(pixel * activations.pixel).add(group);
+                        let group = group.read_unaligned();
+                        for (sum, &vector) in sums.iter_mut().zip(&vectors) {
+                            *sum = L::dot(*sum, group, vector);
+                        }
                     }
                 }
+                weights = weights.add(groups * V * L::LANES * L::GROUP);
             }
-            weights = weights.add(groups * V * L::LANES * L::GROUP);
+            to.write(sums);
         }
-        to.write(sums);
     }
 }
 
@@ -261,20 +269,14 @@ pub(super) const fn column_sets<L: Lanes>() -> usize {
 
 /// Bytes of the weights of a column.
 pub(super) const fn column_len<L: Lanes>() -> usize {
-    MOST_VECTORS * L::LANES * L::COLUMN_WORDS * 4
+    MOST_VECTORS * L::LANES * 4
 }
 
-/// Weights of a column whose lanes each have `word`s of their own: vector by vector, and there word by
-/// word; for [`Lanes::column_weights`].
-pub(super) fn column_words<L: Lanes>(
-    taps: impl Fn(usize, usize) -> [i8; 3],
-    word: impl Fn([i8; 3], usize) -> [i8; 4],
-) -> Vec<i8> {
-    let mut bytes = Vec::new();
-    for vector in 0..MOST_VECTORS {
-        for index in 0..L::COLUMN_WORDS {
-            bytes.extend((0..L::LANES).flat_map(|lane| word(taps(vector, lane), index)));
-        }
-    }
-    bytes
+/// Weights of a column whose lanes each have a `word` of their own, vector by vector; for
+/// [`Lanes::column_weights`].
+pub(super) fn column_words<L: Lanes>(word: impl Fn(usize, usize) -> [i8; 4]) -> Vec<i8> {
+    let lanes = (0..MOST_VECTORS).flat_map(|vector| (0..L::LANES).map(move |lane| (vector, lane)));
+    lanes
+        .flat_map(|(vector, lane)| word(vector, lane))
+        .collect()
 }

@@ -5,7 +5,7 @@
 
 use core::mem::MaybeUninit;
 
-use super::lanes::{Job, Lanes, MOST_VECTORS, Place};
+use super::lanes::{Job, Lanes, MOST_VECTORS, Place, Products};
 use super::ready::{Block, Ready, blocks, stored};
 use crate::kernels::WindowParams;
 
@@ -38,7 +38,7 @@ pub(super) struct Matrix<'a> {
     pub(super) output: &'a mut [i8],
 }
 
-impl<L: Lanes> Job<L> for Matrix<'_> {
+impl<L: Products> Job<L> for Matrix<'_> {
     // SAFETY: as the trait says, `Lanes::run` alone calls it.
     #[inline(always)]
     unsafe fn run(self) {
@@ -161,7 +161,7 @@ pub struct Activations {
 /// # Safety
 /// In a job; there are activations of as many pixels, and so many pixels in `output`.
 #[inline(always)]
-pub(super) unsafe fn part_of_row<L: Lanes>(
+pub(super) unsafe fn part_of_row<L: Products>(
     pixels: usize,
     ready: &Ready,
     activations: Activations,
@@ -188,7 +188,7 @@ pub(super) unsafe fn part_of_row<L: Lanes>(
 /// # Safety
 /// As [`part_of_row`].
 #[inline(always)]
-unsafe fn some_pixels<L: Lanes, const P: usize>(
+unsafe fn some_pixels<L: Products, const P: usize>(
     ready: &Ready,
     activations: Activations,
     place: &Place,
@@ -219,7 +219,7 @@ unsafe fn some_pixels<L: Lanes, const P: usize>(
 /// # Safety
 /// As [`part_of_row`]; `block` is one of the layer's.
 #[inline(always)]
-unsafe fn block_of_outputs<L: Lanes, const P: usize, const V: usize>(
+unsafe fn block_of_outputs<L: Products, const P: usize, const V: usize>(
     ready: &Ready,
     block: Block,
     activations: Activations,
@@ -237,30 +237,14 @@ unsafe fn block_of_outputs<L: Lanes, const P: usize, const V: usize>(
         // pixel will be written, or behind the row.
         let output = &mut output[block.first..];
         let whole = (P - 1) * outputs + V * L::LANES <= output.len();
-        // Without branches, the compiler keeps the sums in registers.
         if whole {
-            match Shifts::of(ready, place) {
+            let (to, shifts) = (output.as_mut_ptr(), Shifts::of(ready, place));
+            match shifts {
                 Shifts::Rectified => {
-                    for (pixel, sums) in sums.iter().enumerate() {
-                        let scaled = rectify::<L, V>(*sums, tables);
-                        let to = output.as_mut_ptr().add(pixel * outputs);
-                        L::write(to, V * L::LANES, scaled, place);
-                    }
+                    write_whole::<L, P, V, RECTIFIED>(sums, tables, place, to, outputs)
                 }
-                Shifts::Right => {
-                    for (pixel, sums) in sums.iter().enumerate() {
-                        let scaled = rescale::<L, V, true>(*sums, tables);
-                        let to = output.as_mut_ptr().add(pixel * outputs);
-                        L::write(to, V * L::LANES, scaled, place);
-                    }
-                }
-                Shifts::Both => {
-                    for (pixel, sums) in sums.iter().enumerate() {
-                        let scaled = rescale::<L, V, false>(*sums, tables);
-                        let to = output.as_mut_ptr().add(pixel * outputs);
-                        L::write(to, V * L::LANES, scaled, place);
-                    }
-                }
+                Shifts::Right => write_whole::<L, P, V, RIGHT>(sums, tables, place, to, outputs),
+                Shifts::Both => write_whole::<L, P, V, BOTH>(sums, tables, place, to, outputs),
             }
         } else {
             for (pixel, sums) in sums.iter().enumerate() {
@@ -273,8 +257,30 @@ unsafe fn block_of_outputs<L: Lanes, const P: usize, const V: usize>(
     }
 }
 
+/// All outputs of a block for `P` pixels, `outputs` apart. Without branches, the compiler keeps the sums in
+/// registers.
+///
+/// # Safety
+/// In a job; the block has `V` vectors, and all outputs may be written.
+#[inline(always)]
+unsafe fn write_whole<L: Lanes, const P: usize, const V: usize, const SHIFTS: u8>(
+    sums: &[[L::Sums; V]; P],
+    tables: *const i32,
+    place: &Place,
+    to: *mut i8,
+    outputs: usize,
+) {
+    for (pixel, sums) in sums.iter().enumerate() {
+        // SAFETY: as the caller vouches.
+        unsafe {
+            let scaled = rescale::<L, V, SHIFTS>(*sums, tables);
+            L::write(to.add(pixel * outputs), V * L::LANES, scaled, place);
+        }
+    }
+}
+
 /// How the sums of a layer are shifted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy)]
 enum Shifts {
     /// To the right, and what lies below the zero point is clamped.
     Rectified,
@@ -283,6 +289,10 @@ enum Shifts {
     /// Some maybe to the left.
     Both,
 }
+
+const RECTIFIED: u8 = Shifts::Rectified as u8;
+const RIGHT: u8 = Shifts::Right as u8;
+const BOTH: u8 = Shifts::Both as u8;
 
 impl Shifts {
     const fn of(ready: &Ready, place: &Place) -> Self {
@@ -308,35 +318,19 @@ pub(super) unsafe fn any_shifts<L: Lanes, const V: usize>(
     // SAFETY: as the caller vouches.
     unsafe {
         match Shifts::of(ready, place) {
-            Shifts::Rectified => rectify::<L, V>(sums, tables),
-            Shifts::Right => rescale::<L, V, true>(sums, tables),
-            Shifts::Both => rescale::<L, V, false>(sums, tables),
+            Shifts::Rectified => rescale::<L, V, RECTIFIED>(sums, tables),
+            Shifts::Right => rescale::<L, V, RIGHT>(sums, tables),
+            Shifts::Both => rescale::<L, V, BOTH>(sums, tables),
         }
     }
 }
 
-/// Rescales the sums of a block of a rectified layer with its tables.
+/// Rescales the sums of a block with its tables; `SHIFTS` is [`RECTIFIED`], [`RIGHT`] or [`BOTH`].
 ///
 /// # Safety
 /// In a job; the block has `V` vectors.
 #[inline(always)]
-unsafe fn rectify<L: Lanes, const V: usize>(
-    mut sums: [L::Sums; V],
-    tables: *const i32,
-) -> [L::Sums; V] {
-    for (v, sum) in sums.iter_mut().enumerate() {
-        // SAFETY: as the caller vouches.
-        unsafe { *sum = L::rectified(*sum, tables.add(v * L::LANES), V * L::LANES) }
-    }
-    sums
-}
-
-/// Rescales the sums of a block with its tables; `RIGHT` is whether all are shifted to the right.
-///
-/// # Safety
-/// In a job; the block has `V` vectors.
-#[inline(always)]
-unsafe fn rescale<L: Lanes, const V: usize, const RIGHT: bool>(
+unsafe fn rescale<L: Lanes, const V: usize, const SHIFTS: u8>(
     mut sums: [L::Sums; V],
     tables: *const i32,
 ) -> [L::Sums; V] {
@@ -345,13 +339,17 @@ unsafe fn rescale<L: Lanes, const V: usize, const RIGHT: bool>(
         for (v, sum) in sums.iter_mut().enumerate() {
             let table = tables.add(v * L::LANES);
             let next = V * L::LANES;
-            if !RIGHT {
+            if SHIFTS == RECTIFIED {
+                *sum = L::rectified(*sum, table, next);
+                continue;
+            }
+            if SHIFTS == BOTH {
                 *sum = L::shift_left_each(*sum, L::load(table.add(5 * next)));
             }
             let (mantissa, odd) = (L::load(table.add(next)), L::load(table.add(2 * next)));
             let product = L::high_product(*sum, mantissa, odd);
             let mut negative = L::negative(product);
-            if !RIGHT {
+            if SHIFTS == BOTH {
                 negative = L::and(negative, L::load(table.add(6 * next)));
             }
             let (right, half) = (L::load(table.add(3 * next)), L::load(table.add(4 * next)));

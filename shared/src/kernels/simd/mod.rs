@@ -41,7 +41,7 @@ use super::scalar::Scalar;
 
 use depthwise::Depthwise;
 use elementwise::{Add, Pool};
-use lanes::{Lanes, Place};
+use lanes::{Lanes, Place, Products};
 use matrix::{Matrix, Source};
 use ready::{Kind, Ready, Shape};
 use windows::Windows;
@@ -143,7 +143,7 @@ fn checked<'p, W>(
     })
 }
 
-impl<L: Lanes> Kernels for Simd<L> {
+impl<L: Products> Kernels for Simd<L> {
     fn prepare(&mut self, layer: Weighted<'_>) {
         let (index, output) = match &layer {
             Weighted::Conv3x3(params) => (params.layer, &params.output),
@@ -324,7 +324,7 @@ mod tests {
     extern crate std;
 
     /// Holds what the processor has to the reference.
-    fn conforms<L: Lanes>() {
+    fn conforms<L: Products>() {
         let name = core::any::type_name::<L>();
         match Simd::<L>::new() {
             Some(mut kernels) => {
@@ -362,7 +362,7 @@ mod tests {
     }
 
     /// A pointwise layer of 4 terms and 2 outputs with this bias.
-    fn shown<L: Lanes>(kernels: &mut Simd<L>, bias: i32) {
+    fn shown<L: Products>(kernels: &mut Simd<L>, bias: i32) {
         let bias = [bias.to_le_bytes(); 2];
         let multiplier = [(1_i32 << 30).to_le_bytes(); 2];
         kernels.prepare(Weighted::Pointwise(PointwiseParams {
@@ -389,7 +389,7 @@ mod tests {
 
     /// What was shown runs in vectors, and nothing else does: else a variant could pass every test by
     /// leaving all work to the reference.
-    fn runs_what_was_shown<L: Lanes>() {
+    fn runs_what_was_shown<L: Products>() {
         let Some(mut kernels) = Simd::<L>::new() else {
             return;
         };

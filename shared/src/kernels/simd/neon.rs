@@ -5,12 +5,9 @@ extern crate std;
 
 use alloc::vec::Vec;
 use core::arch::aarch64::*;
-use core::mem::MaybeUninit;
 
-use super::lanes::{InOrder, Job, Lanes, MOST_VECTORS, Place, sums_in_order};
-use super::matrix::Activations;
+use super::lanes::{InOrder, Job, Lanes, MOST_VECTORS, Place};
 use super::neon_common;
-use super::ready::{Block, Ready};
 
 /// Vectors of 128 bits.
 #[derive(Clone, Copy, Debug)]
@@ -33,8 +30,6 @@ impl Lanes for Neon {
     const VECTORS: usize = 4;
     // Four vectors of sums each and what they are made of fill the 32 registers.
     const PIXELS: usize = 5;
-    const COLUMN_WORDS: usize = 1;
-    const TURN_LIMIT: Option<u16> = None;
 
     type Sums = int32x4_t;
     type Bytes = int8x16_t;
@@ -112,16 +107,6 @@ impl Lanes for Neon {
             }
             [a, b, c, d]
         }
-    }
-
-    #[inline(always)]
-    unsafe fn sums<const P: usize, const V: usize>(
-        ready: &Ready,
-        block: Block,
-        activations: Activations,
-        to: &mut MaybeUninit<[[Self::Sums; V]; P]>,
-    ) {
-        unsafe { sums_in_order::<Self, P, V>(ready, block, activations, to) }
     }
 }
 

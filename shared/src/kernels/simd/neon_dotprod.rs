@@ -3,15 +3,11 @@
 
 extern crate std;
 
-use alloc::vec::Vec;
 use core::arch::aarch64::*;
 use core::arch::asm;
-use core::mem::MaybeUninit;
 
-use super::lanes::{InOrder, Job, Lanes, Place, column_words, sums_in_order};
-use super::matrix::Activations;
+use super::lanes::{InOrder, Job, Lanes, Place};
 use super::neon_common;
-use super::ready::{Block, Ready};
 
 /// Vectors of 128 bits, with products of bytes.
 #[derive(Clone, Copy, Debug)]
@@ -54,8 +50,6 @@ impl Lanes for NeonDotprod {
     const VECTORS: usize = 4;
     // Four vectors of sums each and what they are made of fill the 32 registers.
     const PIXELS: usize = 6;
-    const COLUMN_WORDS: usize = 1;
-    const TURN_LIMIT: Option<u16> = None;
 
     type Sums = int32x4_t;
     type Bytes = int8x16_t;
@@ -112,10 +106,6 @@ impl Lanes for NeonDotprod {
         }
     }
 
-    fn column_weights(taps: impl Fn(usize, usize) -> [i8; 3]) -> Vec<i8> {
-        column_words::<Self>(taps, |[top, middle, bottom], _| [top, middle, bottom, 0])
-    }
-
     #[inline(always)]
     unsafe fn dot_columns(
         mut sums: [int32x4_t; 4],
@@ -128,16 +118,6 @@ impl Lanes for NeonDotprod {
             }
             sums
         }
-    }
-
-    #[inline(always)]
-    unsafe fn sums<const P: usize, const V: usize>(
-        ready: &Ready,
-        block: Block,
-        activations: Activations,
-        to: &mut MaybeUninit<[[Self::Sums; V]; P]>,
-    ) {
-        unsafe { sums_in_order::<Self, P, V>(ready, block, activations, to) }
     }
 }
 

@@ -26,8 +26,7 @@ struct Line([i8; 64]);
 struct Lines(Vec<Line>);
 
 impl Lines {
-    fn new(bytes: impl Iterator<Item = i8>) -> Self {
-        let bytes: Vec<i8> = bytes.collect();
+    fn new(bytes: &[i8]) -> Self {
         let mut lines = vec![Line([0; 64]); bytes.len().div_ceil(64)];
         for (line, bytes) in lines.iter_mut().zip(bytes.chunks(64)) {
             line.0[..bytes.len()].copy_from_slice(bytes);
@@ -178,25 +177,21 @@ impl Ready {
         let groups = move || {
             (0..runs.count).flat_map(move |run| (0..runs.groups).map(move |group| (run, group)))
         };
-        let mut schedule = Schedule::default();
-        if let Some(limit) = L::TURN_LIMIT {
-            for block in blocks::<L>(kind, outputs) {
-                for v in 0..block.vectors {
-                    let groups = groups().map(|(run, group)| Group {
-                        offset: (run * windows::RUN + group * L::GROUP) as u32,
-                        weights: vector(block, v, run, group).collect(),
-                    });
-                    schedule.push(groups, limit);
-                }
+        let (mut schedule, mut bytes) = (Schedule::default(), Vec::new());
+        for block in blocks::<L>(kind, outputs) {
+            let Some(limit) = L::TURN_LIMIT else {
+                let vectors =
+                    groups().flat_map(move |group| (0..block.vectors).map(move |v| (group, v)));
+                bytes.extend(vectors.flat_map(|((run, group), v)| vector(block, v, run, group)));
+                continue;
+            };
+            for v in 0..block.vectors {
+                let groups = groups().map(|(run, group)| Group {
+                    offset: (run * windows::RUN + group * L::GROUP) as u32,
+                    weights: vector(block, v, run, group).collect(),
+                });
+                schedule.push(groups, limit, &mut bytes);
             }
-        } else {
-            schedule.weights = blocks::<L>(kind, outputs)
-                .flat_map(move |block| {
-                    let vectors =
-                        groups().flat_map(move |group| (0..block.vectors).map(move |v| (group, v)));
-                    vectors.flat_map(move |((run, group), v)| vector(block, v, run, group))
-                })
-                .collect();
         }
         let weights = |channel| (0..terms).map(move |term| at(channel, term));
         let shape = Shape {
@@ -207,7 +202,7 @@ impl Ready {
         Some(Ready {
             tables: tables::<L, _>(&shape, 1, zero_point, output, weights)?,
             pixels: 1,
-            weights: Lines::new(core::mem::take(&mut schedule.weights).into_iter()),
+            weights: Lines::new(&bytes),
             schedule,
             burdens: Vec::new(),
             to_the_right: output.channels.shift.iter().all(|shift| *shift < 0),
@@ -241,7 +236,7 @@ impl Ready {
                 Some(limit) => Burden::of(&columns, limit),
                 None => Burden::default(),
             };
-            let len = bytes.len() + 3 * column_len::<L>() * column_sets::<L>();
+            let len = bytes.len() + Self::windows_len::<L>();
             if burden == Burden::Heavy {
                 let halves = columns.map(|column| halves(&column));
                 for half in 0..2 {
@@ -263,7 +258,7 @@ impl Ready {
                 taps(channel).into_iter()
             })?,
             pixels,
-            weights: Lines::new(bytes.into_iter()),
+            weights: Lines::new(&bytes),
             schedule: Schedule::default(),
             burdens,
             to_the_right: output.channels.shift.iter().all(|shift| *shift < 0),
@@ -276,12 +271,16 @@ impl Ready {
         self.weights.as_ptr().wrapping_add(byte)
     }
 
+    /// Bytes of the weights of a depthwise block.
+    const fn windows_len<L: Lanes>() -> usize {
+        3 * column_len::<L>() * column_sets::<L>()
+    }
+
     /// The burden of the windows of a `block` of a depthwise layer, and where their weights begin.
     pub(super) fn window_weights<L: Lanes>(&self, block: Block) -> (Burden, *const i8) {
         let index = block.at / (MOST_VECTORS * L::LANES);
         let burden = self.burdens.get(index).copied().unwrap_or_default();
-        let len = 3 * column_len::<L>() * column_sets::<L>();
-        (burden, self.weights(index * len))
+        (burden, self.weights(index * Self::windows_len::<L>()))
     }
 
     /// Where the tables of the `block` begin.
@@ -349,6 +348,5 @@ fn tables<L: Lanes, W: Iterator<Item = i8>>(
         table(&added, |at| at & !1);
         table(&added, |at| at | 1);
     }
-    let bytes = numbers.into_iter().flat_map(i32::to_le_bytes);
-    Some(Lines::new(bytes.map(|byte| byte as i8)))
+    Some(Lines::new(bytemuck::cast_slice(&numbers)))
 }

@@ -49,8 +49,6 @@ pub(super) struct Schedule {
     blocks: Vec<Turns>,
     /// Where the activations of all groups are, in bytes from a pixel's first.
     offsets: Vec<u32>,
-    /// Of all groups.
-    pub(super) weights: Vec<i8>,
 }
 
 /// What the weights of each pair add up to: those above zero, and those below.
@@ -184,9 +182,14 @@ impl Schedule {
         self.offsets.as_ptr().wrapping_add(turns.first)
     }
 
-    /// Adds a vector of a block of outputs. Pairs of weights of one sign add up to no more than `limit` in each turn;
-    /// half of that is at least 127.
-    pub(super) fn push(&mut self, groups: impl Iterator<Item = Group>, limit: u16) {
+    /// Adds a vector of a block of outputs, and to `weights` those of its groups, in their order. Pairs of weights of
+    /// one sign add up to no more than `limit`, at least 128, in each turn.
+    pub(super) fn push(
+        &mut self,
+        groups: impl Iterator<Item = Group>,
+        limit: u16,
+        weights: &mut Vec<i8>,
+    ) {
         let turns = fill(groups, limit);
         let (short, long): (Vec<_>, Vec<_>) =
             turns.into_iter().partition(|turn| turn.len() <= SHORT);
@@ -200,12 +203,12 @@ impl Schedule {
                 let bytes = turn.first().map_or(0, |group| group.weights.len());
                 for group in &turn {
                     self.offsets.push(group.offset);
-                    self.weights.extend(&group.weights);
+                    weights.extend(&group.weights);
                 }
                 // Groups that are missing weigh nothing.
                 let missing = len - turn.len();
                 self.offsets.resize(self.offsets.len() + missing, 0);
-                self.weights.resize(self.weights.len() + missing * bytes, 0);
+                weights.resize(weights.len() + missing * bytes, 0);
             }
         }
     }
@@ -230,19 +233,20 @@ mod tests {
     /// its weight, and no sum of a turn can leave 16 bits.
     fn turns_of(groups: Vec<Group>) -> Turns {
         let mut schedule = Schedule::default();
-        schedule.push(groups.iter().cloned(), LIMIT);
+        let mut stored = Vec::new();
+        schedule.push(groups.iter().cloned(), LIMIT, &mut stored);
         let [turns] = schedule.blocks[..] else {
             panic!("one block");
         };
         let lens = [LONG].repeat(turns.long).into_iter();
         let lens: Vec<usize> = lens.chain([SHORT].repeat(turns.short)).collect();
         assert_eq!(lens.iter().sum::<usize>(), schedule.offsets.len());
-        assert_eq!(32 * schedule.offsets.len(), schedule.weights.len());
+        assert_eq!(32 * schedule.offsets.len(), stored.len());
 
         let mut left: Vec<Vec<i32>> = (groups.iter())
             .map(|group| group.weights.iter().copied().map(i32::from).collect())
             .collect();
-        let mut steps = schedule.offsets.iter().zip(schedule.weights.chunks(32));
+        let mut steps = schedule.offsets.iter().zip(stored.chunks(32));
         for len in lens {
             let mut sums = [[0_i32; 2]; 16];
             for (offset, weights) in steps.by_ref().take(len) {

@@ -3,7 +3,7 @@
 //! The numbers of a window lie side by side in each of its three rows, and so do those of the next
 //! window, a stride on: nothing need be gathered.
 
-use super::lanes::{Job, Lanes, Place};
+use super::lanes::{Job, Place, Products};
 use super::matrix::{Activations, part_of_row};
 use super::ready::Ready;
 use crate::kernels::WindowParams;
@@ -31,7 +31,7 @@ pub(super) struct Windows<'a> {
     pub(super) output: &'a mut [i8],
 }
 
-impl<L: Lanes> Job<L> for Windows<'_> {
+impl<L: Products> Job<L> for Windows<'_> {
     // SAFETY: as the trait says, `Lanes::run` alone calls it.
     #[inline(always)]
     unsafe fn run(self) {
