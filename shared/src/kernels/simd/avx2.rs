@@ -18,8 +18,8 @@ use super::ymm;
 pub struct Avx2(());
 
 /// # Safety
-/// The processor has AVX2.
-#[target_feature(enable = "avx2")]
+/// The processor has AVX2 and FMA.
+#[target_feature(enable = "avx2,fma")]
 unsafe fn call<J: Job<Avx2>>(job: J) {
     // SAFETY: this is the call by `Lanes::run`.
     unsafe { job.run() }
@@ -42,15 +42,17 @@ impl Lanes for Avx2 {
     type Columns = [__m256i; 4];
 
     fn detect() -> Option<Self> {
-        std::arch::is_x86_feature_detected!("avx2").then_some(Avx2(()))
+        let found = std::arch::is_x86_feature_detected!("avx2")
+            && std::arch::is_x86_feature_detected!("fma");
+        found.then_some(Avx2(()))
     }
 
     fn run<J: Job<Self>>(self, job: J) {
-        // SAFETY: `self` proves that the processor has the feature.
+        // SAFETY: `self` proves that the processor has the features.
         unsafe { call(job) }
     }
 
-    // SAFETY of all below: run in a job, the processor has the feature; pointers are at as many
+    // SAFETY of all below: run in a job, the processor has the features; pointers are at as many
     // numbers as the trait says.
 
     ymm::shared!();

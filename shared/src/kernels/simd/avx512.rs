@@ -15,7 +15,7 @@ const SIGNS: i8 = i8::MIN;
 
 /// # Safety
 /// The processor has what [`Avx512Vnni::detect`] asks for.
-#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
+#[target_feature(enable = "fma,avx512f,avx512bw,avx512vl,avx512vnni")]
 unsafe fn call<J: Job<Avx512Vnni>>(job: J) {
     // SAFETY: this is the call by `Lanes::run`.
     unsafe { job.run() }
@@ -54,7 +54,8 @@ impl Lanes for Avx512Vnni {
     type Columns = [__m512i; 4];
 
     fn detect() -> Option<Self> {
-        let found = std::arch::is_x86_feature_detected!("avx512f")
+        let found = std::arch::is_x86_feature_detected!("fma")
+            && std::arch::is_x86_feature_detected!("avx512f")
             && std::arch::is_x86_feature_detected!("avx512bw")
             && std::arch::is_x86_feature_detected!("avx512vl")
             && std::arch::is_x86_feature_detected!("avx512vnni");
@@ -134,6 +135,20 @@ impl Lanes for Avx512Vnni {
     #[inline(always)]
     unsafe fn shift_right_each(sums: __m512i, half: __m512i, bits: __m512i) -> __m512i {
         unsafe { _mm512_srav_epi32(_mm512_add_epi32(sums, half), bits) }
+    }
+
+    #[inline(always)]
+    unsafe fn line(sums: __m512i, slope: __m512i, offset: __m512i, signed: bool) -> __m512i {
+        unsafe {
+            let sums = _mm512_cvtepi32_ps(sums);
+            let mut offset = offset;
+            if signed {
+                let sign = _mm512_and_si512(_mm512_castps_si512(sums), _mm512_set1_epi32(i32::MIN));
+                offset = _mm512_or_si512(offset, sign);
+            }
+            let slope = _mm512_castsi512_ps(slope);
+            _mm512_cvtps_epi32(_mm512_fmadd_ps(sums, slope, _mm512_castsi512_ps(offset)))
+        }
     }
 
     #[inline(always)]

@@ -12,8 +12,8 @@ use super::ymm;
 pub struct AvxVnni(());
 
 /// # Safety
-/// The processor has AVX2 and AVX-VNNI.
-#[target_feature(enable = "avx2,avxvnni")]
+/// The processor has AVX2, FMA and AVX-VNNI.
+#[target_feature(enable = "avx2,fma,avxvnni")]
 unsafe fn call<J: Job<AvxVnni>>(job: J) {
     // SAFETY: this is the call by `Lanes::run`.
     unsafe { job.run() }
@@ -34,6 +34,7 @@ impl Lanes for AvxVnni {
 
     fn detect() -> Option<Self> {
         let found = std::arch::is_x86_feature_detected!("avx2")
+            && std::arch::is_x86_feature_detected!("fma")
             && std::arch::is_x86_feature_detected!("avxvnni");
         found.then_some(AvxVnni(()))
     }

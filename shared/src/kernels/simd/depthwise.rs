@@ -6,8 +6,8 @@
 //! Where a pixel has too few channels to fill the vectors, as many pixels as they hold are computed
 //! together: side by side in a row, they are as one pixel with as many times the channels.
 
-use super::lanes::{Job, Lanes, MOST_VECTORS, Place};
-use super::matrix::{any_shifts, copy_spilling};
+use super::lanes::{Job, Lanes, MOST_VECTORS};
+use super::matrix::rescale_any;
 use super::ready::{Block, Kind, Ready, blocks};
 use super::turns::Burden;
 use crate::kernels::WindowParams;
@@ -21,7 +21,6 @@ pub(super) struct Depthwise<'a> {
     /// Interleaved, each as long as the parameters say.
     pub(super) rows: [Option<&'a [i8]>; 3],
     pub(super) params: WindowParams<'a, ()>,
-    pub(super) place: Place,
     /// `[W, C]`.
     pub(super) output: &'a mut [i8],
 }
@@ -105,7 +104,6 @@ unsafe fn strided<L: Lanes, const S: usize>(job: Depthwise<'_>) {
                 ready: job.ready,
                 block,
                 weights: job.ready.window_weights::<L>(block),
-                place: &job.place,
                 output: job.output.as_mut_ptr().add(block.first),
                 channels,
             };
@@ -161,7 +159,6 @@ struct Windows<'a> {
     ready: &'a Ready,
     block: Block,
     weights: (Burden, *const i8),
-    place: &'a Place,
     /// Of the first pixel.
     output: *mut i8,
     channels: usize,
@@ -183,9 +180,9 @@ impl Windows<'_> {
                 *sum = L::load(tables.add(v * L::LANES));
             }
             sums = L::dot_window(sums, columns, weights, burden);
-            let scaled = any_shifts::<L, MOST_VECTORS>(sums, self.ready, self.place, tables);
+            let scaled = rescale_any::<L, MOST_VECTORS>(sums, self.ready, tables);
             let to = self.output.add(x * self.channels);
-            L::write(to, MOST_VECTORS * L::LANES, scaled, self.place);
+            L::write(to, MOST_VECTORS * L::LANES, scaled, &self.ready.place);
         }
     }
 }
@@ -207,7 +204,6 @@ unsafe fn together<L: Lanes, const S: usize>(job: Depthwise<'_>) {
         ready,
         rows,
         ref params,
-        place,
         output,
     } = job;
     let channels = params.input_channels;
@@ -248,11 +244,11 @@ unsafe fn together<L: Lanes, const S: usize>(job: Depthwise<'_>) {
                     *column = L::columns(bytes);
                 }
                 sums = L::dot_window(sums, window.each_ref(), weights, burden);
-                let scaled = any_shifts::<L, MOST_VECTORS>(sums, ready, &place, tables);
+                let scaled = rescale_any::<L, MOST_VECTORS>(sums, ready, tables);
                 let output = &mut output[block_at..];
                 // What is too much is written over by the next block.
                 let count = lanes.min(output.len());
-                L::write(output.as_mut_ptr(), count, scaled, &place);
+                L::write(output.as_mut_ptr(), count, scaled, &ready.place);
             }
         }
         first += pixels;
@@ -289,17 +285,62 @@ fn lay_out<const S: usize>(
         return;
     }
     for (phase, line) in lines.iter_mut().enumerate() {
-        let columns = (phase..columns).step_by(stride);
-        for (column, at) in columns.zip((0..).step_by(channels)) {
-            if (start..end).contains(&column) {
-                copy_spilling(
-                    &row[(column - start) * channels..],
-                    &mut line[at..],
-                    channels,
-                );
-            } else {
-                line[at..at + channels].fill(params.input_zero_point);
-            }
+        // Columns of this line, and the first of them that are within the map and behind it.
+        let of = |columns: usize| (columns + stride - 1).saturating_sub(phase) / stride;
+        let (begin, end, columns) = (of(start), of(end), of(columns));
+        line[..begin * channels].fill(params.input_zero_point);
+        if let Some(row) = row.get((phase + begin * stride - start) * channels..) {
+            let steps = [stride * channels, channels];
+            copy_runs(
+                row,
+                &mut line[begin * channels..],
+                channels,
+                steps,
+                end - begin,
+            );
         }
+        line[end * channels..columns * channels].fill(params.input_zero_point);
     }
+}
+
+/// Copies `count` runs of `len` numbers, each so many numbers from the one before, and maybe some numbers behind a run,
+/// which the next one is written over: so short runs have a length that the compiler knows.
+#[inline(always)]
+fn copy_runs(from: &[i8], to: &mut [i8], len: usize, steps: [usize; 2], count: usize) {
+    let done = match len {
+        0..=16 => spill_runs::<16>(from, to, steps, count),
+        17..=32 => spill_runs::<32>(from, to, steps, count),
+        33..=64 => spill_runs::<64>(from, to, steps, count),
+        _ => 0,
+    };
+    let [from_step, to_step] = steps;
+    for run in done..count {
+        to[run * to_step..][..len].copy_from_slice(&from[run * from_step..][..len]);
+    }
+}
+
+/// Copies the first of `count` runs, `N` numbers each, as long as there are so many on both sides; says how many.
+#[inline(always)]
+fn spill_runs<const N: usize>(
+    from: &[i8],
+    to: &mut [i8],
+    [from_step, to_step]: [usize; 2],
+    count: usize,
+) -> usize {
+    let whole = |numbers: usize, step: usize| match numbers.checked_sub(N) {
+        Some(rest) => rest / step.max(1) + 1,
+        None => 0,
+    };
+    let count = count.min(whole(from.len(), from_step).min(whole(to.len(), to_step)));
+    let (mut from, mut to) = (from.as_ptr(), to.as_mut_ptr());
+    for _ in 0..count {
+        // SAFETY: the last run begins `N` numbers before the end, or more.
+        unsafe {
+            let numbers = from.cast::<[i8; N]>().read_unaligned();
+            to.cast::<[i8; N]>().write_unaligned(numbers);
+        }
+        from = from.wrapping_add(from_step);
+        to = to.wrapping_add(to_step);
+    }
+    count
 }

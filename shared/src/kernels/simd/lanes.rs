@@ -12,7 +12,7 @@ use super::turns::Burden;
 pub(super) const MOST_VECTORS: usize = 4;
 
 /// Numbers of an output stage that all channels share.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 pub struct Place {
     /// The output number that stands for zero.
     pub zero_point: i8,
@@ -112,23 +112,14 @@ pub trait Lanes: Copy + Debug + Send + Sync {
     /// half of two to the bits, rounded down.
     unsafe fn shift_right_each(sums: Self::Sums, half: Self::Sums, bits: Self::Sums) -> Self::Sums;
 
-    /// Each lane rescaled by the tables at `table`, each of which begins `next` numbers after the one before;
-    /// `TABLES` in `ready.rs` has their order. All are shifted to the right, and negative results may be
-    /// rounded to the wrong side where they lie between two numbers: a clamp at the zero point, as of a
-    /// rectified layer, takes both to the same output.
-    #[inline(always)]
-    unsafe fn rectified(sums: Self::Sums, table: *const i32, next: usize) -> Self::Sums {
-        // SAFETY: as the caller vouches.
-        unsafe {
-            let (mantissa, odd) = (Self::load(table.add(next)), Self::load(table.add(2 * next)));
-            let product = Self::high_product(sums, mantissa, odd);
-            let (right, half) = (
-                Self::load(table.add(3 * next)),
-                Self::load(table.add(4 * next)),
-            );
-            Self::shift_right_each(product, half, right)
-        }
-    }
+    /// Each lane times its `slope` plus its `offset`, both floats, the offset with the sign of the lane if `signed`: fused,
+    /// and rounded to the nearest; see [`line`](super::line).
+    unsafe fn line(
+        sums: Self::Sums,
+        slope: Self::Sums,
+        offset: Self::Sums,
+        signed: bool,
+    ) -> Self::Sums;
 
     /// Moves `V` (1, 2 or 4) vectors of sums to the zero point, clamps them, and writes the first
     /// `count` outputs of the block to `to`.

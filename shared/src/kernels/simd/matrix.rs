@@ -5,8 +5,8 @@
 
 use core::mem::MaybeUninit;
 
-use super::lanes::{Job, Lanes, MOST_VECTORS, Place, Products};
-use super::ready::{Block, Ready, blocks, stored};
+use super::lanes::{Job, Lanes, MOST_VECTORS, Products};
+use super::ready::{Block, Ready, Rescaling, blocks, stored};
 use crate::kernels::WindowParams;
 
 /// Most pixels that are computed together.
@@ -33,7 +33,6 @@ pub(super) struct Matrix<'a> {
     pub(super) width: usize,
     /// [`scratch_len`] words.
     pub(super) scratch: &'a mut [u32],
-    pub(super) place: Place,
     /// `[W, O]`.
     pub(super) output: &'a mut [i8],
 }
@@ -49,63 +48,64 @@ impl<L: Products> Job<L> for Matrix<'_> {
         for part in 0..parts {
             // As even as can be: 14 pixels are twice 7 rather than 8 and 6.
             let pixels = (self.width - x).div_ceil(parts - part);
-            let bytes = bytemuck::cast_slice_mut::<u32, i8>(self.scratch);
-            // What is gathered ends where the groups of it will end.
-            let end = pixels * terms * 4 / L::GROUP;
-            let start = end - pixels * terms;
-            let as_it_is = match self.source {
-                Source::Row(row) if terms == shape.terms => {
-                    Some(row[x * terms..][..pixels * terms].as_ptr())
-                }
-                Source::Row(row) => {
-                    for pixel in 0..pixels {
-                        let from = &row[(x + pixel) * shape.terms..];
-                        copy_spilling(from, &mut bytes[start + pixel * terms..], shape.terms);
-                    }
-                    None
-                }
-                Source::Windows(rows, ref params) => {
-                    let gathered = bytes[start..end].chunks_exact_mut(terms);
-                    for (pixel, to) in gathered.enumerate() {
-                        gather(rows, params, x + pixel, to);
-                    }
-                    None
-                }
+            let row = match self.source {
+                Source::Row(row) => Some(&row[x * shape.terms..][..pixels * shape.terms]),
+                Source::Windows(..) => None,
             };
+            let end = pixels * terms * 4 / L::GROUP;
+            if let Source::Windows(rows, ref params) = self.source {
+                // What is gathered ends where the groups of it will end.
+                let bytes = bytemuck::cast_slice_mut::<u32, i8>(self.scratch);
+                let gathered = bytes[end - pixels * terms..end].chunks_exact_mut(terms);
+                for (pixel, to) in gathered.enumerate() {
+                    gather(rows, params, x + pixel, to);
+                }
+            }
             let words = self.scratch.as_mut_ptr();
-            let from = as_it_is.unwrap_or(words.cast::<i8>().wrapping_add(start));
-            let output = &mut self.output[x * shape.outputs..];
-            let (ready, place) = (self.ready, &self.place);
             let activations = Activations {
                 first: words,
                 pixel: 4 * (terms / L::GROUP),
                 run: 0,
             };
-            // SAFETY: called in a job. `from` has `pixels * terms` numbers, the scratch as many
-            // activations; where they overlap, they end together. `output` has `pixels` pixels.
+            // SAFETY: called in a job. The scratch has `pixels * terms` activations, and so many numbers where they
+            // were gathered, which end together. `output` has `pixels` pixels.
             unsafe {
-                L::widen(from, pixels * terms, words);
-                part_of_row::<L>(pixels, ready, activations, place, output);
+                match row {
+                    Some(row) if terms != shape.terms => widen_pixels::<L>(row, shape.terms, words),
+                    Some(row) => L::widen(row.as_ptr(), pixels * terms, words),
+                    None => {
+                        let gathered = words.cast::<i8>().add(end - pixels * terms);
+                        L::widen(gathered, pixels * terms, words);
+                    }
+                }
+                let output = &mut self.output[x * shape.outputs..];
+                part_of_row::<L>(pixels, self.ready, activations, output);
             }
             x += pixels;
         }
     }
 }
 
-/// Copies `len` numbers, and maybe some of those behind them: so a few have a length that the compiler
-/// knows.
+/// Makes pixels of `terms` numbers activations in groups of four, whose last has numbers of the pixel behind it, or any:
+/// they have no weight.
+///
+/// # Safety
+/// In a job; there is room for the groups of all pixels.
 #[inline(always)]
-pub(super) fn copy_spilling(from: &[i8], to: &mut [i8], len: usize) {
-    if len <= 16
-        && let (Some(from), Some(to)) = (from.first_chunk::<16>(), to.first_chunk_mut::<16>())
-    {
-        *to = *from;
-    } else if len <= 32
-        && let (Some(from), Some(to)) = (from.first_chunk::<32>(), to.first_chunk_mut::<32>())
-    {
-        *to = *from;
-    } else {
-        to[..len].copy_from_slice(&from[..len]);
+unsafe fn widen_pixels<L: Lanes>(row: &[i8], terms: usize, mut to: *mut u32) {
+    let stored = stored(terms);
+    let last = row.len() - terms;
+    // SAFETY: but for the last pixel, others lie behind what is read; of the last one all is read that there is.
+    unsafe {
+        for pixel in row[..last].chunks_exact(terms) {
+            L::widen(pixel.as_ptr(), stored, to);
+            to = to.add(stored / L::GROUP);
+        }
+        let (groups, rest) = row[last..].as_chunks::<4>();
+        L::widen(groups.as_flattened().as_ptr(), stored - 4, to);
+        let mut group = [0; 4];
+        group[..rest.len()].copy_from_slice(rest);
+        L::widen(group.as_ptr(), 4, to.add((stored - 4) / L::GROUP));
     }
 }
 
@@ -165,20 +165,19 @@ pub(super) unsafe fn part_of_row<L: Products>(
     pixels: usize,
     ready: &Ready,
     activations: Activations,
-    place: &Place,
     output: &mut [i8],
 ) {
     // SAFETY: as the caller vouches.
     unsafe {
         match pixels {
-            1 => some_pixels::<L, 1>(ready, activations, place, output),
-            2 => some_pixels::<L, 2>(ready, activations, place, output),
-            3 => some_pixels::<L, 3>(ready, activations, place, output),
-            4 => some_pixels::<L, 4>(ready, activations, place, output),
-            5 => some_pixels::<L, 5>(ready, activations, place, output),
-            6 => some_pixels::<L, 6>(ready, activations, place, output),
-            7 => some_pixels::<L, 7>(ready, activations, place, output),
-            _ => some_pixels::<L, MOST_PIXELS>(ready, activations, place, output),
+            1 => some_pixels::<L, 1>(ready, activations, output),
+            2 => some_pixels::<L, 2>(ready, activations, output),
+            3 => some_pixels::<L, 3>(ready, activations, output),
+            4 => some_pixels::<L, 4>(ready, activations, output),
+            5 => some_pixels::<L, 5>(ready, activations, output),
+            6 => some_pixels::<L, 6>(ready, activations, output),
+            7 => some_pixels::<L, 7>(ready, activations, output),
+            _ => some_pixels::<L, MOST_PIXELS>(ready, activations, output),
         }
     }
 }
@@ -191,24 +190,17 @@ pub(super) unsafe fn part_of_row<L: Products>(
 unsafe fn some_pixels<L: Products, const P: usize>(
     ready: &Ready,
     activations: Activations,
-    place: &Place,
     output: &mut [i8],
 ) {
     for block in blocks::<L>(ready.shape.kind, ready.shape.outputs) {
         // SAFETY: as the caller vouches.
         unsafe {
             match block.vectors {
-                1 => block_of_outputs::<L, P, 1>(ready, block, activations, place, output),
+                1 => block_of_outputs::<L, P, 1>(ready, block, activations, output),
                 MOST_VECTORS if L::VECTORS == MOST_VECTORS => {
-                    block_of_outputs::<L, P, MOST_VECTORS>(
-                        ready,
-                        block,
-                        activations,
-                        place,
-                        output,
-                    );
+                    block_of_outputs::<L, P, MOST_VECTORS>(ready, block, activations, output);
                 }
-                _ => block_of_outputs::<L, P, 2>(ready, block, activations, place, output),
+                _ => block_of_outputs::<L, P, 2>(ready, block, activations, output),
             }
         }
     }
@@ -223,7 +215,6 @@ unsafe fn block_of_outputs<L: Products, const P: usize, const V: usize>(
     ready: &Ready,
     block: Block,
     activations: Activations,
-    place: &Place,
     output: &mut [i8],
 ) {
     let outputs = ready.shape.outputs;
@@ -238,20 +229,22 @@ unsafe fn block_of_outputs<L: Products, const P: usize, const V: usize>(
         let output = &mut output[block.first..];
         let whole = (P - 1) * outputs + V * L::LANES <= output.len();
         if whole {
-            let (to, shifts) = (output.as_mut_ptr(), Shifts::of(ready, place));
-            match shifts {
-                Shifts::Rectified => {
-                    write_whole::<L, P, V, RECTIFIED>(sums, tables, place, to, outputs)
+            let to = output.as_mut_ptr();
+            match ready.rescaling {
+                Rescaling::Line => write_whole::<L, P, V, LINE>(sums, ready, tables, to, outputs),
+                Rescaling::SignedLine => {
+                    write_whole::<L, P, V, SIGNED_LINE>(sums, ready, tables, to, outputs)
                 }
-                Shifts::Right => write_whole::<L, P, V, RIGHT>(sums, tables, place, to, outputs),
-                Shifts::Both => write_whole::<L, P, V, BOTH>(sums, tables, place, to, outputs),
+                Rescaling::Integers => {
+                    write_whole::<L, P, V, INTEGERS>(sums, ready, tables, to, outputs)
+                }
             }
         } else {
             for (pixel, sums) in sums.iter().enumerate() {
-                let scaled = any_shifts::<L, V>(*sums, ready, place, tables);
+                let scaled = rescale_any::<L, V>(*sums, ready, tables);
                 let to = &mut output[pixel * outputs..];
                 let count = to.len().min(V * L::LANES);
-                L::write(to.as_mut_ptr(), count, scaled, place);
+                L::write(to.as_mut_ptr(), count, scaled, &ready.place);
             }
         }
     }
@@ -263,97 +256,68 @@ unsafe fn block_of_outputs<L: Products, const P: usize, const V: usize>(
 /// # Safety
 /// In a job; the block has `V` vectors, and all outputs may be written.
 #[inline(always)]
-unsafe fn write_whole<L: Lanes, const P: usize, const V: usize, const SHIFTS: u8>(
+unsafe fn write_whole<L: Lanes, const P: usize, const V: usize, const HOW: u8>(
     sums: &[[L::Sums; V]; P],
+    ready: &Ready,
     tables: *const i32,
-    place: &Place,
     to: *mut i8,
     outputs: usize,
 ) {
+    let place = ready.place;
     for (pixel, sums) in sums.iter().enumerate() {
         // SAFETY: as the caller vouches.
         unsafe {
-            let scaled = rescale::<L, V, SHIFTS>(*sums, tables);
-            L::write(to.add(pixel * outputs), V * L::LANES, scaled, place);
+            let scaled = rescale::<L, V, HOW>(*sums, tables);
+            L::write(to.add(pixel * outputs), V * L::LANES, scaled, &place);
         }
     }
 }
 
-/// How the sums of a layer are shifted.
-#[derive(Clone, Copy)]
-enum Shifts {
-    /// To the right, and what lies below the zero point is clamped.
-    Rectified,
-    /// To the right.
-    Right,
-    /// Some maybe to the left.
-    Both,
-}
+const LINE: u8 = Rescaling::Line as u8;
+const SIGNED_LINE: u8 = Rescaling::SignedLine as u8;
+const INTEGERS: u8 = Rescaling::Integers as u8;
 
-const RECTIFIED: u8 = Shifts::Rectified as u8;
-const RIGHT: u8 = Shifts::Right as u8;
-const BOTH: u8 = Shifts::Both as u8;
-
-impl Shifts {
-    const fn of(ready: &Ready, place: &Place) -> Self {
-        match (ready.to_the_right, place.min >= place.zero_point) {
-            (true, true) => Shifts::Rectified,
-            (true, false) => Shifts::Right,
-            (false, _) => Shifts::Both,
-        }
-    }
-}
-
-/// Rescales the sums of a block with its tables, in whichever way they are shifted.
+/// Rescales the sums of a block with its tables, in the layer's way.
 ///
 /// # Safety
 /// In a job; the block has `V` vectors.
 #[inline(always)]
-pub(super) unsafe fn any_shifts<L: Lanes, const V: usize>(
+pub(super) unsafe fn rescale_any<L: Lanes, const V: usize>(
     sums: [L::Sums; V],
     ready: &Ready,
-    place: &Place,
     tables: *const i32,
 ) -> [L::Sums; V] {
     // SAFETY: as the caller vouches.
     unsafe {
-        match Shifts::of(ready, place) {
-            Shifts::Rectified => rescale::<L, V, RECTIFIED>(sums, tables),
-            Shifts::Right => rescale::<L, V, RIGHT>(sums, tables),
-            Shifts::Both => rescale::<L, V, BOTH>(sums, tables),
+        match ready.rescaling {
+            Rescaling::Line => rescale::<L, V, LINE>(sums, tables),
+            Rescaling::SignedLine => rescale::<L, V, SIGNED_LINE>(sums, tables),
+            Rescaling::Integers => rescale::<L, V, INTEGERS>(sums, tables),
         }
     }
 }
 
-/// Rescales the sums of a block with its tables; `SHIFTS` is [`RECTIFIED`], [`RIGHT`] or [`BOTH`].
+/// Rescales the sums of a block with its tables; `HOW` is a [`Rescaling`].
 ///
 /// # Safety
 /// In a job; the block has `V` vectors.
 #[inline(always)]
-unsafe fn rescale<L: Lanes, const V: usize, const SHIFTS: u8>(
+unsafe fn rescale<L: Lanes, const V: usize, const HOW: u8>(
     mut sums: [L::Sums; V],
     tables: *const i32,
 ) -> [L::Sums; V] {
     // SAFETY: as the caller vouches; the order of tables is that of `TABLES`.
     unsafe {
         for (v, sum) in sums.iter_mut().enumerate() {
-            let table = tables.add(v * L::LANES);
-            let next = V * L::LANES;
-            if SHIFTS == RECTIFIED {
-                *sum = L::rectified(*sum, table, next);
+            let table = |index: usize| L::load(tables.add((index * V + v) * L::LANES));
+            if HOW != INTEGERS {
+                *sum = L::line(*sum, table(1), table(2), HOW == SIGNED_LINE);
                 continue;
             }
-            if SHIFTS == BOTH {
-                *sum = L::shift_left_each(*sum, L::load(table.add(5 * next)));
-            }
-            let (mantissa, odd) = (L::load(table.add(next)), L::load(table.add(2 * next)));
-            let product = L::high_product(*sum, mantissa, odd);
-            let mut negative = L::negative(product);
-            if SHIFTS == BOTH {
-                negative = L::and(negative, L::load(table.add(6 * next)));
-            }
-            let (right, half) = (L::load(table.add(3 * next)), L::load(table.add(4 * next)));
-            *sum = L::shift_right_each(L::add(product, negative), half, right);
+            let shifted = L::shift_left_each(*sum, table(7));
+            let product = L::high_product(shifted, table(3), table(4));
+            let negative = L::and(L::negative(product), table(8));
+            *sum = L::shift_right_each(L::add(product, negative), table(6), table(5));
         }
     }
     sums

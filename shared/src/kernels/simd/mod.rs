@@ -16,6 +16,7 @@ mod avx_vnni;
 mod depthwise;
 mod elementwise;
 mod lanes;
+mod line;
 mod matrix;
 #[cfg(target_arch = "aarch64")]
 mod neon;
@@ -34,14 +35,14 @@ use alloc::vec::Vec;
 
 use super::Kernels;
 use super::params::{
-    AddParams, ConvParams, DenseParams, DepthwiseParams, Layout, OutputStage, PointwiseParams,
-    Weighted, WindowParams,
+    AddParams, ConvParams, DenseParams, DepthwiseParams, Layout, PointwiseParams, Weighted,
+    WindowParams,
 };
 use super::scalar::Scalar;
 
 use depthwise::Depthwise;
 use elementwise::{Add, Pool};
-use lanes::{Lanes, Place, Products};
+use lanes::{Lanes, Products};
 use matrix::{Matrix, Source};
 use ready::{Kind, Ready, Shape};
 use windows::Windows;
@@ -94,15 +95,6 @@ const fn kind_of_conv3x3<L: Lanes>(channels: usize, stride: usize) -> Kind {
     }
 }
 
-/// The numbers that all channels share.
-const fn place(output: &OutputStage<'_>) -> Place {
-    Place {
-        zero_point: output.zero_point,
-        min: output.min,
-        max: output.max,
-    }
-}
-
 /// The parameters without weights, where all rows are interleaved and as long as they say.
 fn checked<'p, W>(
     params: &WindowParams<'p, W>,
@@ -152,26 +144,29 @@ impl<L: Products> Kernels for Simd<L> {
             Weighted::Dense(params) => (params.layer, &params.output),
         };
         let ready = match &layer {
-            Weighted::Conv3x3(params) => Ready::matrix::<L>(
+            Weighted::Conv3x3(params) => Ready::matrix(
+                self.lanes,
                 kind_of_conv3x3::<L>(params.input_channels, params.stride),
                 params.weights,
                 params.input_zero_point,
                 output,
             ),
-            Weighted::Pointwise(params) => Ready::matrix::<L>(
+            Weighted::Pointwise(params) => Ready::matrix(
+                self.lanes,
                 Kind::Matrix,
                 params.weights,
                 params.input_zero_point,
                 output,
             ),
-            Weighted::Dense(params) => Ready::matrix::<L>(
+            Weighted::Dense(params) => Ready::matrix(
+                self.lanes,
                 Kind::Matrix,
                 params.weights,
                 params.input_zero_point,
                 output,
             ),
             Weighted::Depthwise3x3(params) => {
-                Ready::depthwise::<L>(params.weights, params.input_zero_point, output)
+                Ready::depthwise(self.lanes, params.weights, params.input_zero_point, output)
             }
         };
         if self.layers.len() <= index {
@@ -204,7 +199,6 @@ impl<L: Products> Kernels for Simd<L> {
                     ready,
                     rows,
                     params: windows,
-                    place: place(&params.output),
                     output,
                 });
             }
@@ -216,7 +210,6 @@ impl<L: Products> Kernels for Simd<L> {
                     source: Source::Windows(rows, windows),
                     width: params.output_width,
                     scratch,
-                    place: place(&params.output),
                     output,
                 });
             }
@@ -237,7 +230,6 @@ impl<L: Products> Kernels for Simd<L> {
                     ready,
                     rows,
                     params: windows,
-                    place: place(&params.output),
                     output,
                 });
             }
@@ -263,7 +255,6 @@ impl<L: Products> Kernels for Simd<L> {
                 source: Source::Row(input),
                 width: params.width,
                 scratch,
-                place: place(&params.output),
                 output,
             }),
             _ => Scalar.pointwise(params, input, scratch, output),
@@ -284,7 +275,6 @@ impl<L: Products> Kernels for Simd<L> {
                 source: Source::Row(input),
                 width: 1,
                 scratch,
-                place: place(&params.output),
                 output,
             }),
             _ => Scalar.dense(params, input, scratch, output),
@@ -319,7 +309,7 @@ impl<L: Products> Kernels for Simd<L> {
 mod tests {
     use super::*;
     use crate::kernels::conformance::check;
-    use crate::kernels::{I32s, Packed, PerChannel};
+    use crate::kernels::{I32s, OutputStage, Packed, PerChannel};
 
     extern crate std;
 

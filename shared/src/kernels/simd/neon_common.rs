@@ -178,6 +178,25 @@ macro_rules! shared {
         }
 
         #[inline(always)]
+        unsafe fn line(
+            sums: int32x4_t,
+            slope: int32x4_t,
+            offset: int32x4_t,
+            signed: bool,
+        ) -> int32x4_t {
+            unsafe {
+                let sums = vcvtq_f32_s32(sums);
+                let mut offset = offset;
+                if signed {
+                    let sign = vandq_s32(vreinterpretq_s32_f32(sums), vdupq_n_s32(i32::MIN));
+                    offset = vorrq_s32(offset, sign);
+                }
+                let (slope, offset) = (vreinterpretq_f32_s32(slope), vreinterpretq_f32_s32(offset));
+                vcvtnq_s32_f32(vfmaq_f32(offset, sums, slope))
+            }
+        }
+
+        #[inline(always)]
         unsafe fn write<const V: usize>(
             to: *mut i8,
             count: usize,

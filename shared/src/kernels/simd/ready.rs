@@ -3,35 +3,46 @@
 use alloc::vec;
 use alloc::vec::Vec;
 
-use super::lanes::{Lanes, MOST_VECTORS, column_len, column_sets, output_of};
+use super::lanes::{Lanes, MOST_VECTORS, Place, column_len, column_sets, output_of};
+use super::line::{self, Fit, Line, Stairs};
 use super::turns::{Burden, Group, Schedule, halves};
 use super::windows;
-use crate::kernels::{OutputStage, Packed};
+use crate::kernels::{OutputStage, Packed, requant::Multiplier};
 
-/// Tables of a block of outputs: bias, mantissa, mantissa of the next lane, bits to the right, half
-/// of two to that; bits to the left, and all ones where there are bits to the right; then, for
-/// [`Lanes::rectified`], one bit less to the right, and what both roundings add to a product, 64 bits each, of
-/// the even lanes and of the odd ones.
-pub(super) const TABLES: usize = 10;
+/// Tables of a block of outputs: bias; slope and offset of a line, as floats; mantissa, mantissa of the next lane, bits to
+/// the right, half of two to that, bits to the left, and all ones where there are bits to the right.
+pub(super) const TABLES: usize = 9;
 /// Sums above this could overflow when they are rounded.
-const MOST_SUM: i64 = 1 << 30;
+const MOST_SUM: i64 = line::MOST_SUM as i64;
+
+/// How the sums of a layer are rescaled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub(super) enum Rescaling {
+    /// By a line each, which leads to the output numbers; those below the zero point are clamped.
+    Line,
+    /// By a line each, whose offset has the sign of the sum; the zero point is still to be added.
+    SignedLine,
+    /// As the reference does.
+    Integers,
+}
 
 /// Memory that begins with a cache line.
 #[derive(Clone, Copy, Debug)]
 #[repr(C, align(64))]
-struct Line([i8; 64]);
+struct CacheLine([i8; 64]);
 
 /// Bytes from the beginning of a cache line on.
 #[derive(Clone, Debug)]
-struct Lines(Vec<Line>);
+struct CacheLines(Vec<CacheLine>);
 
-impl Lines {
+impl CacheLines {
     fn new(bytes: &[i8]) -> Self {
-        let mut lines = vec![Line([0; 64]); bytes.len().div_ceil(64)];
+        let mut lines = vec![CacheLine([0; 64]); bytes.len().div_ceil(64)];
         for (line, bytes) in lines.iter_mut().zip(bytes.chunks(64)) {
             line.0[..bytes.len()].copy_from_slice(bytes);
         }
-        Lines(lines)
+        CacheLines(lines)
     }
 
     const fn as_ptr(&self) -> *const i8 {
@@ -63,13 +74,14 @@ pub(super) struct Shape {
 #[derive(Clone, Debug)]
 pub struct Ready {
     pub(super) shape: Shape,
-    /// Whether each output is shifted to the right.
-    pub(super) to_the_right: bool,
+    pub(super) rescaling: Rescaling,
+    /// Where rescaled sums are moved to: by no zero point behind a [`Rescaling::Line`], which has done that.
+    pub(super) place: Place,
     /// Pixels that are computed together as if they were one with as many times the channels: more than one
     /// of a depthwise layer with few channels.
     pub(super) pixels: usize,
-    weights: Lines,
-    tables: Lines,
+    weights: CacheLines,
+    tables: CacheLines,
     /// Where groups are multiplied in turns.
     #[cfg_attr(
         not(target_arch = "x86_64"),
@@ -150,6 +162,7 @@ impl Ready {
     /// A layer with packed weights, each output a sum over `weights.terms()` terms; `None` where a
     /// sum could be too large.
     pub(super) fn matrix<L: Lanes>(
+        lanes: L,
         kind: Kind,
         weights: Packed<'_>,
         zero_point: i8,
@@ -199,19 +212,22 @@ impl Ready {
             terms,
             outputs,
         };
+        let (tables, rescaling) = tables(lanes, &shape, 1, zero_point, output, weights)?;
         Some(Ready {
-            tables: tables::<L, _>(&shape, 1, zero_point, output, weights)?,
+            tables,
             pixels: 1,
-            weights: Lines::new(&bytes),
+            weights: CacheLines::new(&bytes),
             schedule,
             burdens: Vec::new(),
-            to_the_right: output.channels.shift.iter().all(|shift| *shift < 0),
+            rescaling,
+            place: place(output, rescaling),
             shape,
         })
     }
 
     /// A depthwise layer, its weights `[C, 3, 3]`; `None` where a sum could be too large.
     pub(super) fn depthwise<L: Lanes>(
+        lanes: L,
         weights: &[i8],
         zero_point: i8,
         output: &OutputStage<'_>,
@@ -253,15 +269,16 @@ impl Ready {
             terms: 9,
             outputs,
         };
+        let weights = |channel| taps(channel).into_iter();
+        let (tables, rescaling) = tables(lanes, &shape, pixels, zero_point, output, weights)?;
         Some(Ready {
-            tables: tables::<L, _>(&shape, pixels, zero_point, output, |channel| {
-                taps(channel).into_iter()
-            })?,
+            tables,
             pixels,
-            weights: Lines::new(&bytes),
+            weights: CacheLines::new(&bytes),
             schedule: Schedule::default(),
             burdens,
-            to_the_right: output.channels.shift.iter().all(|shift| *shift < 0),
+            rescaling,
+            place: place(output, rescaling),
             shape,
         })
     }
@@ -293,16 +310,17 @@ impl Ready {
 /// The tables of all blocks for `pixels` pixels side by side, where no sum over the weights of an output is too
 /// large. Activations are offset and have not lost their zero point, which the bias makes good.
 fn tables<L: Lanes, W: Iterator<Item = i8>>(
+    lanes: L,
     shape: &Shape,
     pixels: usize,
     zero_point: i8,
     output: &OutputStage<'_>,
     weights: impl Fn(usize) -> W,
-) -> Option<Lines> {
+) -> Option<(CacheLines, Rescaling)> {
     let channels = output.channels;
     let zero_point = i32::from(zero_point);
     let largest = i64::from((127 - zero_point).max(128 + zero_point));
-    let mut biases = Vec::new();
+    let (mut biases, mut greatest) = (Vec::new(), Vec::new());
     for channel in 0..shape.outputs {
         let bias = channels.bias.at(channel);
         let (mut sum, mut most) = (0_i32, i64::from(bias).abs());
@@ -313,18 +331,20 @@ fn tables<L: Lanes, W: Iterator<Item = i8>>(
         if channels.shift[channel] < 0 && most >= MOST_SUM {
             return None;
         }
+        greatest.push(most);
         biases.push(bias.wrapping_sub((L::OFFSET + zero_point).wrapping_mul(sum)));
     }
+    let (lines, rescaling) = lines(lanes, output, &greatest);
     let mut numbers: Vec<i32> = Vec::new();
     for block in blocks::<L>(shape.kind, pixels * shape.outputs) {
         let lanes = block.vectors * L::LANES;
         // Where the number of a lane is not its own, `of` says which lane's it is.
-        let mut table = |number: &dyn Fn(usize, usize) -> i32, of: fn(usize) -> usize| {
+        let mut table = |number: &dyn Fn(usize) -> i32, of: fn(usize) -> usize| {
             numbers.extend((0..lanes).map(|at| {
                 let (vector, lane) = (of(at) / L::LANES, of(at) % L::LANES);
                 let channel = block.first + output_of(block.vectors, vector, lane);
                 match channel < pixels * shape.outputs {
-                    true => number(channel % shape.outputs, at),
+                    true => number(channel % shape.outputs),
                     false => 0,
                 }
             }));
@@ -332,21 +352,61 @@ fn tables<L: Lanes, W: Iterator<Item = i8>>(
         let shift = |channel: usize| i32::from(channels.shift[channel]);
         let right = |channel| (-shift(channel)).max(0);
         let half = |channel| 1_i64 << right(channel) >> 1;
-        // Half of 2^31 for the high product, and half of two to the bits for the shift behind it.
-        let added = |channel, at| {
-            let both = (half(channel) << 31) + (1 << 30);
-            (both >> (at % 2 * 32)) as i32
-        };
-        table(&|channel, _| biases[channel], |at| at);
-        table(&|channel, _| channels.multiplier.at(channel), |at| at);
-        table(&|channel, _| channels.multiplier.at(channel), |at| at | 1);
-        table(&|channel, _| right(channel), |at| at);
-        table(&|channel, _| half(channel) as i32, |at| at);
-        table(&|channel, _| shift(channel).max(0), |at| at);
-        table(&|channel, _| -i32::from(right(channel) > 0), |at| at);
-        table(&|channel, _| (right(channel) - 1).max(0), |at| at);
-        table(&added, |at| at & !1);
-        table(&added, |at| at | 1);
+        table(&|channel| biases[channel], |at| at);
+        table(&|channel| lines[channel].slope.to_bits() as i32, |at| at);
+        table(&|channel| lines[channel].offset.to_bits() as i32, |at| at);
+        table(&|channel| channels.multiplier.at(channel), |at| at);
+        table(&|channel| channels.multiplier.at(channel), |at| at | 1);
+        table(&|channel| right(channel), |at| at);
+        table(&|channel| half(channel) as i32, |at| at);
+        table(&|channel| shift(channel).max(0), |at| at);
+        table(&|channel| -i32::from(right(channel) > 0), |at| at);
     }
-    Some(Lines::new(bytemuck::cast_slice(&numbers)))
+    Some((CacheLines::new(bytemuck::cast_slice(&numbers)), rescaling))
+}
+
+/// How sums are placed once they are rescaled.
+const fn place(output: &OutputStage<'_>, rescaling: Rescaling) -> Place {
+    Place {
+        zero_point: match rescaling {
+            Rescaling::Line => 0,
+            Rescaling::SignedLine | Rescaling::Integers => output.zero_point,
+        },
+        min: output.min,
+        max: output.max,
+    }
+}
+
+/// A line for each channel, of which sums are as great as `greatest` says, and whether they will do.
+fn lines<L: Lanes>(lanes: L, output: &OutputStage<'_>, greatest: &[i64]) -> (Vec<Line>, Rescaling) {
+    let channels = output.channels;
+    let zero_point = i32::from(output.zero_point);
+    let (min, max) = (i32::from(output.min), i32::from(output.max));
+    let signed = min < zero_point;
+    let stairs = greatest
+        .iter()
+        .enumerate()
+        .map(|(channel, greatest)| Stairs {
+            scale: Multiplier {
+                mantissa: channels.multiplier.at(channel),
+                shift: channels.shift[channel],
+            },
+            // One that is too great has no line.
+            most: i32::try_from(*greatest).unwrap_or(i32::MAX),
+            zero_point,
+            numbers: min + 1..=max,
+            signed,
+        });
+    let mut lines = Vec::new();
+    lanes.run(Fit {
+        stairs,
+        lines: &mut lines,
+    });
+    let rescaling = match (lines.len() == greatest.len(), signed) {
+        (true, false) => Rescaling::Line,
+        (true, true) => Rescaling::SignedLine,
+        (false, _) => Rescaling::Integers,
+    };
+    lines.resize(greatest.len(), Line::default());
+    (lines, rescaling)
 }

@@ -3,7 +3,7 @@
 //! The numbers of a window lie side by side in each of its three rows, and so do those of the next
 //! window, a stride on: nothing need be gathered.
 
-use super::lanes::{Job, Place, Products};
+use super::lanes::{Job, Products};
 use super::matrix::{Activations, part_of_row};
 use super::ready::Ready;
 use crate::kernels::WindowParams;
@@ -26,7 +26,6 @@ pub(super) struct Windows<'a> {
     pub(super) rows: [Option<&'a [i8]>; 3],
     /// Of at most [`MOST_CHANNELS`] channels, and strides of at most [`MOST_STRIDE`].
     pub(super) params: WindowParams<'a, ()>,
-    pub(super) place: Place,
     /// `[W, O]`.
     pub(super) output: &'a mut [i8],
 }
@@ -71,7 +70,7 @@ impl<L: Products> Job<L> for Windows<'_> {
                 let output = &mut self.output[(first + x) * params.output_channels..];
                 // SAFETY: in a job. The windows' numbers are in `words`, and a group more behind the last.
                 unsafe {
-                    part_of_row::<L>(pixels, self.ready, activations, &self.place, output);
+                    part_of_row::<L>(pixels, self.ready, activations, output);
                 }
                 x += pixels;
             }

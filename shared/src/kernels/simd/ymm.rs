@@ -1,7 +1,7 @@
 //! What the variants with vectors of 256 bits share: everything but products.
 //!
 //! # Safety
-//! The processor that runs any of this has AVX2, and pointers are at as many numbers as
+//! The processor that runs any of this has AVX2 and FMA, and pointers are at as many numbers as
 //! [`Lanes`](super::lanes::Lanes) says.
 
 use core::arch::x86_64::*;
@@ -28,23 +28,17 @@ pub(super) unsafe fn high_product(sums: __m256i, mantissa: __m256i, odd: __m256i
     }
 }
 
-/// See [`Lanes::rectified`](super::lanes::Lanes::rectified).
-///
-/// Both roundings are one: the floor of the floor of a number over 2^31, plus a half, over another power of two
-/// is the floor of the number plus both halves over both.
-///
-/// # Safety
-/// The tables are as that says.
+/// See [`Lanes::line`](super::lanes::Lanes::line).
 #[inline(always)]
-pub(super) unsafe fn rectified(sums: __m256i, table: *const i32, next: usize) -> __m256i {
-    // SAFETY: the processor has AVX2; as the caller vouches.
+pub(super) unsafe fn line(sums: __m256i, slope: __m256i, offset: __m256i, signed: bool) -> __m256i {
+    // SAFETY: the processor has AVX2 and FMA.
     unsafe {
-        let table = |index: usize| _mm256_loadu_si256(table.add(index * next).cast());
-        let even = _mm256_add_epi64(_mm256_mul_epi32(sums, table(1)), table(8));
-        let sums = _mm256_srli_epi64::<32>(sums);
-        let odd = _mm256_add_epi64(_mm256_mul_epi32(sums, table(2)), table(9));
-        let high = _mm256_blend_epi32::<0xAA>(_mm256_srli_epi64::<32>(even), odd);
-        _mm256_srav_epi32(high, table(7))
+        let sums = _mm256_cvtepi32_ps(sums);
+        let mut offset = _mm256_castsi256_ps(offset);
+        if signed {
+            offset = _mm256_or_ps(offset, _mm256_and_ps(sums, _mm256_set1_ps(-0.0)));
+        }
+        _mm256_cvtps_epi32(_mm256_fmadd_ps(sums, _mm256_castsi256_ps(slope), offset))
     }
 }
 
@@ -202,8 +196,8 @@ macro_rules! shared {
         }
 
         #[inline(always)]
-        unsafe fn rectified(sums: __m256i, table: *const i32, next: usize) -> __m256i {
-            unsafe { ymm::rectified(sums, table, next) }
+        unsafe fn line(sums: __m256i, slope: __m256i, offset: __m256i, signed: bool) -> __m256i {
+            unsafe { ymm::line(sums, slope, offset, signed) }
         }
 
         #[inline(always)]
