@@ -96,8 +96,20 @@ impl Lanes for Avx512Vnni {
     }
 
     #[inline(always)]
-    unsafe fn shift_left(sums: __m512i, bits: u32) -> __m512i {
-        unsafe { _mm512_sll_epi32(sums, _mm_cvtsi32_si128(bits as i32)) }
+    unsafe fn raise(from: *const i8) -> [__m512i; 4] {
+        unsafe {
+            let numbers = _mm512_loadu_si512(from.cast());
+            let none = _mm512_setzero_si512();
+            let low = _mm512_unpacklo_epi8(none, numbers);
+            let high = _mm512_unpackhi_epi8(none, numbers);
+            // Each in the upper 8 bits.
+            [
+                _mm512_srai_epi32::<4>(_mm512_unpacklo_epi16(none, low)),
+                _mm512_srai_epi32::<4>(_mm512_unpackhi_epi16(none, low)),
+                _mm512_srai_epi32::<4>(_mm512_unpacklo_epi16(none, high)),
+                _mm512_srai_epi32::<4>(_mm512_unpackhi_epi16(none, high)),
+            ]
+        }
     }
 
     #[inline(always)]

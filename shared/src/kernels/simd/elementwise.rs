@@ -1,10 +1,10 @@
 //! Additions, and the sums of pools.
 
-use super::lanes::{Job, Lanes, Place};
+use super::lanes::{Job, Lanes, MOST_VECTORS, Place};
 use crate::kernels::{AddParams, requant::Multiplier};
 
-/// Numbers of the largest vectors of sums.
-const MOST_LANES: usize = 16;
+/// Numbers of a block of the largest vectors.
+const MOST_NUMBERS: usize = 64;
 
 /// An addition of rows of one length.
 pub(super) struct Add<'a> {
@@ -14,38 +14,118 @@ pub(super) struct Add<'a> {
     pub(super) output: &'a mut [i8],
 }
 
-/// Each lane times the factor, whose shift is to the right.
-///
-/// # Safety
-/// In a job; lanes are below 2^30.
-#[inline(always)]
-unsafe fn scaled<L: Lanes>(sums: L::Sums, factor: Multiplier) -> L::Sums {
-    // SAFETY: as the caller vouches.
-    unsafe {
-        let mantissa = L::splat(factor.mantissa);
-        let product = L::high_product(sums, mantissa, mantissa);
-        match factor.shift {
-            0 => product,
-            shift => {
-                let exponent = i32::from(-shift);
-                let half = L::splat(1 << (exponent - 1));
-                let product = L::add(product, L::negative(product));
-                L::shift_right_each(product, half, L::splat(exponent))
+/// A factor whose shift is to the right, in each lane.
+#[derive(Clone, Copy)]
+struct Factor<L: Lanes> {
+    mantissa: L::Sums,
+    right: L::Sums,
+    half: L::Sums,
+    /// All ones where anything is shifted.
+    shifted: L::Sums,
+}
+
+impl<L: Lanes> Factor<L> {
+    /// # Safety
+    /// In a job.
+    #[inline(always)]
+    unsafe fn new(factor: Multiplier) -> Self {
+        let right = i32::from(-factor.shift);
+        // SAFETY: as the caller vouches.
+        unsafe {
+            Factor {
+                mantissa: L::splat(factor.mantissa),
+                right: L::splat(right),
+                half: L::splat((1_i64 << right >> 1) as i32),
+                shifted: L::splat(-i32::from(right > 0)),
             }
+        }
+    }
+
+    /// Each lane times the factor. A step of all vectors at a time: each waits for the one before.
+    ///
+    /// # Safety
+    /// In a job; lanes are below 2^30.
+    #[inline(always)]
+    unsafe fn times(&self, mut sums: [L::Sums; MOST_VECTORS]) -> [L::Sums; MOST_VECTORS] {
+        // SAFETY: as the caller vouches.
+        unsafe {
+            for sum in &mut sums {
+                *sum = L::high_product(*sum, self.mantissa, self.mantissa);
+            }
+            for sum in &mut sums {
+                *sum = L::add(*sum, L::and(L::negative(*sum), self.shifted));
+            }
+            for sum in &mut sums {
+                *sum = L::shift_right_each(*sum, self.half, self.right);
+            }
+            sums
         }
     }
 }
 
-/// Numbers less their zero point, raised by 20 bits and scaled.
-///
-/// # Safety
-/// In a job; there is a vector of numbers at `from`.
-#[inline(always)]
-unsafe fn raised<L: Lanes>(from: *const i8, zero_point: i8, factor: Multiplier) -> L::Sums {
-    // SAFETY: as the caller vouches.
-    unsafe {
-        let minus = L::splat(-i32::from(zero_point));
-        scaled::<L>(L::shift_left(L::add(L::extend(from), minus), 20), factor)
+/// One of the two that are added.
+#[derive(Clone, Copy)]
+struct Operand<L: Lanes> {
+    /// The zero point, negated and raised.
+    minus: L::Sums,
+    factor: Factor<L>,
+}
+
+impl<L: Lanes> Operand<L> {
+    /// # Safety
+    /// In a job.
+    #[inline(always)]
+    unsafe fn new(zero_point: i8, factor: Multiplier) -> Self {
+        // SAFETY: as the caller vouches.
+        unsafe {
+            Operand {
+                minus: L::splat(-(i32::from(zero_point) << 20)),
+                factor: Factor::new(factor),
+            }
+        }
+    }
+
+    /// Numbers less their zero point, raised by 20 bits and scaled, in the order of
+    /// [`output_of`](super::lanes::output_of).
+    ///
+    /// # Safety
+    /// In a job; there are [`MOST_VECTORS`] vectors of numbers at `from`.
+    #[inline(always)]
+    unsafe fn raised(&self, from: *const i8) -> [L::Sums; MOST_VECTORS] {
+        // SAFETY: as the caller vouches. A number less its zero point has 9 bits, and 29 once raised.
+        unsafe {
+            let mut numbers = L::raise(from);
+            for numbers in &mut numbers {
+                *numbers = L::add(*numbers, self.minus);
+            }
+            self.factor.times(numbers)
+        }
+    }
+}
+
+/// An addition of vectors.
+struct Sum<L: Lanes> {
+    a: Operand<L>,
+    b: Operand<L>,
+    factor: Factor<L>,
+    place: Place,
+}
+
+impl<L: Lanes> Sum<L> {
+    /// Writes the first `count` numbers of a block.
+    ///
+    /// # Safety
+    /// In a job; there is a block of numbers at `a` and at `b`, and room for `count` at `to`.
+    #[inline(always)]
+    unsafe fn block(&self, a: *const i8, b: *const i8, to: *mut i8, count: usize) {
+        // SAFETY: as the caller vouches. A sum of two numbers of 29 bits has 30.
+        unsafe {
+            let mut sums = self.a.raised(a);
+            for (sum, b) in sums.iter_mut().zip(self.b.raised(b)) {
+                *sum = L::add(*sum, b);
+            }
+            L::write(to, count, self.factor.times(sums), &self.place);
+        }
     }
 }
 
@@ -54,29 +134,32 @@ impl<L: Lanes> Job<L> for Add<'_> {
     #[inline(always)]
     unsafe fn run(self) {
         let params = self.params;
-        let place = Place {
-            zero_point: params.zero_point,
-            min: params.min,
-            max: params.max,
-        };
-        let pairs = self.a.chunks(L::LANES).zip(self.b.chunks(L::LANES));
-        for (out, (a, b)) in self.output.chunks_mut(L::LANES).zip(pairs) {
-            let mut numbers = [[0_i8; MOST_LANES]; 2];
-            let [mut from_a, mut from_b] = [a.as_ptr(), b.as_ptr()];
-            if a.len() < L::LANES {
-                numbers[0][..a.len()].copy_from_slice(a);
-                numbers[1][..b.len()].copy_from_slice(b);
-                [from_a, from_b] = [numbers[0].as_ptr(), numbers[1].as_ptr()];
+        let len = MOST_VECTORS * L::LANES;
+        // SAFETY: in a job; pointers are at a whole block, and all of `to` is written.
+        unsafe {
+            let sum = Sum::<L> {
+                a: Operand::new(params.a_zero_point, params.a),
+                b: Operand::new(params.b_zero_point, params.b),
+                factor: Factor::new(params.output),
+                place: Place {
+                    zero_point: params.zero_point,
+                    min: params.min,
+                    max: params.max,
+                },
+            };
+            let (a, b) = (self.a.chunks_exact(len), self.b.chunks_exact(len));
+            let (rest_a, rest_b) = (a.remainder(), b.remainder());
+            let mut to = self.output.chunks_exact_mut(len);
+            for (to, (a, b)) in to.by_ref().zip(a.zip(b)) {
+                sum.block(a.as_ptr(), b.as_ptr(), to.as_mut_ptr(), len);
             }
-            // SAFETY: in a job; both pointers are at a whole vector, and all of `out` is written. An
-            // operand less its zero point has 9 bits, and 29 once raised; a sum of two has 30.
-            unsafe {
-                let sum = L::add(
-                    raised::<L>(from_a, params.a_zero_point, params.a),
-                    raised::<L>(from_b, params.b_zero_point, params.b),
-                );
-                let sum = scaled::<L>(sum, params.output);
-                L::write(out.as_mut_ptr(), out.len(), [sum], &place);
+            let rest = to.into_remainder();
+            if !rest.is_empty() {
+                let mut numbers = [[0_i8; MOST_NUMBERS]; 2];
+                numbers[0][..rest_a.len()].copy_from_slice(rest_a);
+                numbers[1][..rest_b.len()].copy_from_slice(rest_b);
+                let [a, b] = numbers.each_ref().map(|numbers| numbers.as_ptr());
+                sum.block(a, b, rest.as_mut_ptr(), rest.len());
             }
         }
     }

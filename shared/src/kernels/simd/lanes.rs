@@ -91,8 +91,8 @@ pub trait Lanes: Copy + Debug + Send + Sync {
     /// Lane by lane, wrapping.
     unsafe fn add(a: Self::Sums, b: Self::Sums) -> Self::Sums;
 
-    /// Each lane times 2^`bits`.
-    unsafe fn shift_left(sums: Self::Sums, bits: u32) -> Self::Sums;
+    /// [`MOST_VECTORS`] vectors of the numbers from `from` on, times 2^20, in the order of [`output_of`].
+    unsafe fn raise(from: *const i8) -> [Self::Sums; MOST_VECTORS];
 
     /// [`doubling_high_product`](crate::kernels::requant::doubling_high_product) of each lane by a
     /// mantissa of at least zero; `odd` has in each even lane the mantissa of the lane after it.

@@ -145,8 +145,15 @@ macro_rules! shared {
         }
 
         #[inline(always)]
-        unsafe fn shift_left(sums: int32x4_t, bits: u32) -> int32x4_t {
-            unsafe { vshlq_s32(sums, vdupq_n_s32(bits as i32)) }
+        unsafe fn raise(from: *const i8) -> [int32x4_t; 4] {
+            unsafe {
+                [
+                    vshlq_n_s32::<20>(neon_common::extend(from)),
+                    vshlq_n_s32::<20>(neon_common::extend(from.add(4))),
+                    vshlq_n_s32::<20>(neon_common::extend(from.add(8))),
+                    vshlq_n_s32::<20>(neon_common::extend(from.add(12))),
+                ]
+            }
         }
 
         #[inline(always)]

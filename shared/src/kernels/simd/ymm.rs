@@ -104,6 +104,25 @@ pub(super) unsafe fn columns(rows: [__m256i; 3]) -> [__m256i; 4] {
     }
 }
 
+/// See [`Lanes::raise`](super::lanes::Lanes::raise).
+#[inline(always)]
+pub(super) unsafe fn raise(from: *const i8) -> [__m256i; 4] {
+    // SAFETY: the processor has AVX2; as the caller vouches.
+    unsafe {
+        let numbers = _mm256_loadu_si256(from.cast());
+        let none = _mm256_setzero_si256();
+        let low = _mm256_unpacklo_epi8(none, numbers);
+        let high = _mm256_unpackhi_epi8(none, numbers);
+        // Each in the upper 8 bits.
+        [
+            _mm256_srai_epi32::<4>(_mm256_unpacklo_epi16(none, low)),
+            _mm256_srai_epi32::<4>(_mm256_unpackhi_epi16(none, low)),
+            _mm256_srai_epi32::<4>(_mm256_unpacklo_epi16(none, high)),
+            _mm256_srai_epi32::<4>(_mm256_unpackhi_epi16(none, high)),
+        ]
+    }
+}
+
 /// Two vectors of sums as 16-bit numbers, moved to the zero point. Packing saturates, and so does the
 /// sum: no clamp tells that from what would have been.
 #[inline(always)]
@@ -186,8 +205,8 @@ macro_rules! shared {
         }
 
         #[inline(always)]
-        unsafe fn shift_left(sums: __m256i, bits: u32) -> __m256i {
-            unsafe { _mm256_sll_epi32(sums, _mm_cvtsi32_si128(bits as i32)) }
+        unsafe fn raise(from: *const i8) -> [__m256i; 4] {
+            unsafe { ymm::raise(from) }
         }
 
         #[inline(always)]
