@@ -16,6 +16,7 @@ enum Source {
 }
 
 impl Source {
+    #[inline]
     fn range(&self) -> Range<usize> {
         match self {
             Source::Arena(range) => range.clone(),
@@ -23,6 +24,7 @@ impl Source {
         }
     }
 
+    #[inline]
     fn pick<'a>(&self, arena: &'a [i8], pushed: &'a [i8]) -> Option<&'a [i8]> {
         match self {
             Source::Nothing => None,
@@ -33,6 +35,7 @@ impl Source {
 }
 
 impl<'r, K: Kernels> Engine<'r, '_, K> {
+    #[inline]
     fn layer(&self, index: usize) -> &'r Layer {
         &self.model.layers()[index]
     }
@@ -44,6 +47,7 @@ impl<'r, K: Kernels> Engine<'r, '_, K> {
     }
 
     /// The output row that layer `index` can write now.
+    #[inline]
     pub(super) fn writable(&self, index: usize) -> Option<usize> {
         let Progress {
             received, written, ..
@@ -55,6 +59,7 @@ impl<'r, K: Kernels> Engine<'r, '_, K> {
     }
 
     /// Where input row `y` of layer `index` arrives.
+    #[inline]
     fn arrival(&self, index: usize, y: usize) -> Source {
         if index == 0 {
             return Source::Pushed;
@@ -64,6 +69,7 @@ impl<'r, K: Kernels> Engine<'r, '_, K> {
     }
 
     /// Where a 3 x 3 layer keeps input row `y`.
+    #[inline]
     fn kept(&self, index: usize, y: usize) -> Range<usize> {
         let len = self.layer(index).input.row_len();
         let start = self.model.plan().slots[index].state as usize + (y % 2) * len;
@@ -79,6 +85,7 @@ impl<'r, K: Kernels> Engine<'r, '_, K> {
     }
 
     /// Notes that a row has arrived at layer `index`, and saves it where an addition wants it.
+    #[inline]
     pub(super) fn receive(&mut self, index: usize, pushed: &[i8]) -> Result<(), EngineError> {
         let y = usize::from(self.progress[index].received);
         self.progress[index].received += 1;
@@ -141,6 +148,7 @@ impl<'r, K: Kernels> Engine<'r, '_, K> {
     }
 
     /// The bytes of output row `y` of layer `index`.
+    #[inline]
     fn output(&self, index: usize, y: usize) -> Range<usize> {
         let start = self.model.plan().slots[index].output.row(y);
         start..start + self.layer(index).output.row_len()

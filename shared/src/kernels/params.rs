@@ -29,6 +29,7 @@ pub struct I32s<'a>(&'a [[u8; 4]]);
 
 impl<'a> I32s<'a> {
     /// Views bytes as a table; trailing bytes that make no whole entry are left out.
+    #[inline]
     pub fn new(bytes: &'a [u8]) -> Self {
         I32s(bytes.as_chunks().0)
     }
@@ -54,6 +55,7 @@ impl<'a> I32s<'a> {
     }
 
     /// Entry `index`; the index is below [`I32s::len`].
+    #[inline]
     pub fn at(self, index: usize) -> i32 {
         i32::from_le_bytes(self.0[index])
     }

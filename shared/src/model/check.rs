@@ -120,6 +120,7 @@ fn check_shapes(layer: &Layer) -> Result<(), LayerFault> {
 }
 
 /// The bytes `offset..offset + len` of the block.
+#[inline]
 pub(crate) fn region(block: &[u8], offset: u32, len: usize) -> Option<&[u8]> {
     let start = usize::try_from(offset).ok()?;
     block.get(start..start.checked_add(len)?)

@@ -111,6 +111,7 @@ pub struct Layer {
 
 impl Layer {
     /// Products that are summed for one output number.
+    #[inline]
     pub const fn terms(&self) -> usize {
         let inputs = self.input.channels as usize;
         match self.op {
@@ -128,6 +129,7 @@ impl Layer {
 
     /// Bytes of the weights as they lie in the block: [packed](Packed) but for those of a depthwise
     /// layer; `usize::MAX` where a `usize` of 32 bits cannot count them, which no block holds.
+    #[inline]
     pub const fn weight_len(&self) -> usize {
         match self.op {
             Op::Depthwise3x3 | Op::Add | Op::GlobalAveragePool => self.weight_count(),
@@ -139,6 +141,7 @@ impl Layer {
 
     /// Bytes of tables: bias and multiplier (i32) and shift (i8) per output channel; three
     /// multipliers and shifts (i32) for an addition.
+    #[inline]
     pub const fn table_len(&self) -> usize {
         match self.op {
             Op::Add => 6 * 4,

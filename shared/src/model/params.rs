@@ -10,18 +10,22 @@ use crate::kernels::{
 
 impl<'a> Model<'a> {
     /// Part of the weight block; empty rather than out of bounds.
+    #[inline]
     fn part(&self, offset: u32, len: usize) -> &'a [u8] {
         region(self.block, offset, len).unwrap_or(&[])
     }
 
+    #[inline]
     fn weights(&self, layer: &Layer) -> &'a [i8] {
         bytemuck::cast_slice(self.part(layer.weights, layer.weight_len()))
     }
 
+    #[inline]
     fn packed(&self, layer: &Layer) -> Packed<'a> {
         Packed::new(self.weights(layer), layer.terms())
     }
 
+    #[inline]
     fn output_stage(&self, index: usize) -> OutputStage<'a> {
         let layer = &self.layers[index];
         let channels = usize::from(layer.output.channels);
@@ -43,6 +47,7 @@ impl<'a> Model<'a> {
 
     /// Order of the rows that layer `index` writes; `depthwise` is that of the rows which the plan
     /// gives to depthwise layers alone.
+    #[inline]
     pub(crate) fn output_layout(&self, index: usize, depthwise: Layout) -> Layout {
         match self.plan.slots[index].layout {
             Layout::Planar => depthwise,
@@ -51,6 +56,7 @@ impl<'a> Model<'a> {
     }
 
     /// Order of the rows that layer `index` reads.
+    #[inline]
     fn input_layout(&self, index: usize, depthwise: Layout) -> Layout {
         match index {
             0 => Layout::Interleaved,
@@ -60,6 +66,7 @@ impl<'a> Model<'a> {
 
     /// What kernels that read depthwise rows in the order `depthwise` are shown of layer `index`
     /// before it runs; nothing where it has no weights.
+    #[inline]
     pub(crate) fn weighted(&self, index: usize, depthwise: Layout) -> Option<Weighted<'a>> {
         match self.layers[index].op {
             Op::Conv3x3 => Some(Weighted::Conv3x3(self.conv_params(index, depthwise))),
@@ -74,15 +81,18 @@ impl<'a> Model<'a> {
     }
 
     /// What the kernel of a 3 x 3 convolution is told.
+    #[inline]
     pub(crate) fn conv_params(&self, index: usize, depthwise: Layout) -> ConvParams<'a> {
         self.window_params(index, depthwise, self.packed(&self.layers[index]))
     }
 
     /// What the kernel of a 3 x 3 depthwise convolution is told.
+    #[inline]
     pub(crate) fn depthwise_params(&self, index: usize, depthwise: Layout) -> DepthwiseParams<'a> {
         self.window_params(index, depthwise, self.weights(&self.layers[index]))
     }
 
+    #[inline]
     fn window_params<W>(&self, index: usize, depthwise: Layout, weights: W) -> WindowParams<'a, W> {
         let layer = &self.layers[index];
         WindowParams {
@@ -102,6 +112,7 @@ impl<'a> Model<'a> {
     }
 
     /// What the kernel of a 1 x 1 layer is told.
+    #[inline]
     pub(crate) fn pointwise_params(&self, index: usize, depthwise: Layout) -> PointwiseParams<'a> {
         let layer = &self.layers[index];
         PointwiseParams {
@@ -117,6 +128,7 @@ impl<'a> Model<'a> {
     }
 
     /// What the kernel of a fully connected layer is told.
+    #[inline]
     pub(crate) fn dense_params(&self, index: usize) -> DenseParams<'a> {
         let layer = &self.layers[index];
         DenseParams {
@@ -128,6 +140,7 @@ impl<'a> Model<'a> {
     }
 
     /// What the kernel of an addition is told.
+    #[inline]
     pub(crate) fn add_params(&self, index: usize) -> AddParams {
         let layer = &self.layers[index];
         let tables = I32s::new(self.part(layer.tables, layer.table_len()));

@@ -374,16 +374,19 @@ impl<'a> Model<'a> {
     }
 
     /// The layers in running order.
+    #[inline]
     pub fn layers(&self) -> &[Layer] {
         &self.layers
     }
 
     /// Where everything lies in memory.
+    #[inline]
     pub const fn plan(&self) -> &Plan {
         &self.plan
     }
 
     /// Shape of the picture that the first layer reads.
+    #[inline]
     pub fn input_shape(&self) -> Shape {
         self.layers.first().map_or(
             Shape {

@@ -269,6 +269,7 @@ fn read_ahead(segment: &[Layer]) -> u64 {
 }
 
 /// The newest input row that output row `y` of `layer` needs.
+#[inline]
 pub(crate) fn newest_row(y: usize, layer: &Layer) -> usize {
     let bottom = usize::from(layer.input.height).saturating_sub(1);
     match layer.op {

@@ -3,6 +3,8 @@
 //! The numbers of a window lie side by side in each of its three rows, and so do those of the next
 //! window, a stride on: nothing need be gathered.
 
+use core::mem::MaybeUninit;
+
 use super::lanes::{Job, Products};
 use super::matrix::{Activations, part_of_row};
 use super::ready::Ready;
@@ -12,10 +14,12 @@ use crate::kernels::WindowParams;
 pub(super) const MOST_CHANNELS: usize = 4;
 /// Largest stride: of larger ones few windows fit into a line.
 pub(super) const MOST_STRIDE: usize = 2;
-/// Numbers of a row that are brought into order at once.
-const LINE: usize = 384;
-/// Words that they take in pairs, and what a group reads behind the last.
-const WORDS: usize = LINE / 2 + 2;
+/// Numbers of a row that are brought into order at once: those of a picture 224 pixels wide, padding included.
+const LINE: usize = 680;
+/// Words that a group reads behind the last.
+const BEHIND: usize = 2;
+/// Words that the numbers take in pairs, and those behind them.
+const WORDS: usize = LINE / 2 + BEHIND;
 /// Bytes from a row of the window to the next.
 pub(super) const RUN: usize = 4 * WORDS;
 
@@ -38,7 +42,8 @@ impl<L: Products> Job<L> for Windows<'_> {
         let (channels, stride) = (params.input_channels, params.stride);
         let most = (LINE / channels - 3) / stride + 1;
         let mut bytes = [params.input_zero_point; LINE];
-        let mut words = [[0_u32; WORDS]; 3];
+        // Written as far as they are read: filling all of them would take as long as a few pixels.
+        let mut words = [[MaybeUninit::<u32>::uninit(); WORDS]; 3];
         let mut first = 0;
         while first < params.output_width {
             let segment = (params.output_width - first).min(most);
@@ -46,16 +51,14 @@ impl<L: Products> Job<L> for Windows<'_> {
             for (words, row) in words.iter_mut().zip(self.rows) {
                 match row {
                     Some(row) => lay_out(row, params, first * stride, &mut bytes[..numbers]),
-                    None => bytes.fill(params.input_zero_point),
+                    None => bytes[..numbers].fill(params.input_zero_point),
                 }
+                let stored = numbers.next_multiple_of(4);
                 // SAFETY: in a job. A line has a multiple of four numbers, `words` a pair for each two.
                 unsafe {
-                    L::widen(
-                        bytes.as_ptr(),
-                        numbers.next_multiple_of(4),
-                        words.as_mut_ptr(),
-                    );
+                    L::widen(bytes.as_ptr(), stored, words.as_mut_ptr().cast());
                 }
+                words[stored / L::GROUP..][..BEHIND].fill(MaybeUninit::new(0));
             }
             let parts = segment.div_ceil(L::PIXELS);
             let mut x = 0;
@@ -68,7 +71,7 @@ impl<L: Products> Job<L> for Windows<'_> {
                     run: RUN,
                 };
                 let output = &mut self.output[(first + x) * params.output_channels..];
-                // SAFETY: in a job. The windows' numbers are in `words`, and a group more behind the last.
+                // SAFETY: in a job. The windows' numbers are in `words`, and what is read behind the last.
                 unsafe {
                     part_of_row::<L>(pixels, self.ready, activations, output);
                 }
