@@ -327,20 +327,16 @@ fn spill_runs<const N: usize>(
     [from_step, to_step]: [usize; 2],
     count: usize,
 ) -> usize {
-    let whole = |numbers: usize, step: usize| match numbers.checked_sub(N) {
-        Some(rest) => rest / step.max(1) + 1,
-        None => 0,
-    };
-    let count = count.min(whole(from.len(), from_step).min(whole(to.len(), to_step)));
-    let (mut from, mut to) = (from.as_ptr(), to.as_mut_ptr());
-    for _ in 0..count {
-        // SAFETY: the last run begins `N` numbers before the end, or more.
+    let (mut from_at, mut to_at, mut run) = (0, 0, 0);
+    while run < count && from_at + N <= from.len() && to_at + N <= to.len() {
+        // SAFETY: there are `N` numbers at both, in memory apart.
         unsafe {
-            let numbers = from.cast::<[i8; N]>().read_unaligned();
-            to.cast::<[i8; N]>().write_unaligned(numbers);
+            let (from, to) = (from.as_ptr().add(from_at), to.as_mut_ptr().add(to_at));
+            to.copy_from_nonoverlapping(from, N);
         }
-        from = from.wrapping_add(from_step);
-        to = to.wrapping_add(to_step);
+        from_at += from_step;
+        to_at += to_step;
+        run += 1;
     }
-    count
+    run
 }
