@@ -6,12 +6,12 @@ use alloc::vec::Vec;
 use core::arch::x86_64::*;
 use core::mem::MaybeUninit;
 
-use super::avx2_turns;
 use super::lanes::{Job, Lanes, Place, Products, column_len, column_words};
 use super::matrix::Activations;
 use super::ready::{Block, Ready};
 use super::turns::Burden;
 use super::ymm;
+use super::{avx2_few, avx2_turns};
 
 /// Vectors of 256 bits.
 #[derive(Clone, Copy, Debug)]
@@ -35,6 +35,7 @@ impl Lanes for Avx2 {
     const PIXELS: usize = 8;
     // 128 times the largest activation, 255, is less than 2^15.
     const TURN_LIMIT: Option<u16> = Some(128);
+    const FEW_TERMS: usize = 16;
 
     type Sums = __m256i;
     type Bytes = __m256i;
@@ -125,6 +126,12 @@ impl Lanes for Avx2 {
 impl Products for Avx2 {
     // SAFETY: as above.
     #[inline(always)]
+    unsafe fn few(ready: &Ready, activations: Activations, pixels: usize, output: &mut [i8]) {
+        unsafe { avx2_few::row(ready, activations, pixels, output) }
+    }
+
+    // SAFETY: as above.
+    #[inline(always)]
     unsafe fn sums<const P: usize, const V: usize>(
         ready: &Ready,
         block: Block,
@@ -135,12 +142,13 @@ impl Products for Avx2 {
         unsafe {
             let to: *mut __m256i = to.as_mut_ptr().cast();
             let first = block.at / Self::LANES;
-            for (v, &turns) in ready.schedule.turns(first, V).iter().enumerate() {
+            for v in 0..V {
+                let turns = ready.schedule.turns(first + v);
                 let from = avx2_turns::From {
                     bias: ready.tables(block).add(v * Self::LANES),
                     activations: activations.first.cast(),
                     pixel: activations.pixel,
-                    weights: ready.weights(turns.first * 4 * Self::LANES),
+                    weights: ready.weights(turns.weights),
                     offsets: ready.schedule.offsets(turns),
                 };
                 avx2_turns::take::<P, V>(from, turns, to.add(v));

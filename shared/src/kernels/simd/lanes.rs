@@ -61,6 +61,8 @@ pub trait Lanes: Copy + Debug + Send + Sync {
     /// the same sum may add up to, over all groups of the turn; see [`turns`](super::turns). `None` where any
     /// group can be multiplied with any weights, and groups are taken one by one, in their order.
     const TURN_LIMIT: Option<u16> = None;
+    /// Up to so many terms, a multiple of four, [`Products::few`] may compute a row at once.
+    const FEW_TERMS: usize = 0;
 
     /// Sums.
     type Sums: Copy;
@@ -191,6 +193,9 @@ pub trait Products: Lanes {
         activations: Activations,
         to: &mut MaybeUninit<[[Self::Sums; V]; P]>,
     );
+
+    /// All outputs of a row, where the layer was made ready for few terms.
+    unsafe fn few(_: &Ready, _: Activations, _pixels: usize, _output: &mut [i8]) {}
 }
 
 /// Lanes that multiply any group of activations with any weights, and so take groups one by one.

@@ -14,7 +14,11 @@ pub(super) const MOST_PIXELS: usize = 8;
 
 /// Words of scratch for sums over `terms` terms, in rows of `width` pixels.
 pub(super) fn scratch_len<L: Lanes>(terms: usize, width: usize) -> usize {
-    (stored(terms) / L::GROUP).saturating_mul(width.min(L::PIXELS))
+    let together = match stored(terms) <= L::FEW_TERMS {
+        true => width,
+        false => width.min(L::PIXELS),
+    };
+    (stored(terms) / L::GROUP).saturating_mul(together)
 }
 
 /// Where activations come from.
@@ -43,7 +47,10 @@ impl<L: Products> Job<L> for Matrix<'_> {
     unsafe fn run(self) {
         let shape = &self.ready.shape;
         let terms = stored(shape.terms);
-        let parts = self.width.div_ceil(L::PIXELS);
+        let parts = match self.ready.few {
+            true => self.width.min(1),
+            false => self.width.div_ceil(L::PIXELS),
+        };
         let mut x = 0;
         for part in 0..parts {
             // As even as can be: 14 pixels are twice 7 rather than 8 and 6.
@@ -79,7 +86,10 @@ impl<L: Products> Job<L> for Matrix<'_> {
                     }
                 }
                 let output = &mut self.output[x * shape.outputs..];
-                part_of_row::<L>(pixels, self.ready, activations, output);
+                match self.ready.few {
+                    true => L::few(self.ready, activations, pixels, output),
+                    false => part_of_row::<L>(pixels, self.ready, activations, output),
+                }
             }
             x += pixels;
         }
@@ -94,18 +104,23 @@ impl<L: Products> Job<L> for Matrix<'_> {
 #[inline(always)]
 unsafe fn widen_pixels<L: Lanes>(row: &[i8], terms: usize, mut to: *mut u32) {
     let stored = stored(terms);
-    let last = row.len() - terms;
-    // SAFETY: but for the last pixel, others lie behind what is read; of the last one all is read that there is.
+    let mut rest = row;
+    // SAFETY: as many numbers are read as there are.
     unsafe {
-        for pixel in row[..last].chunks_exact(terms) {
-            L::widen(pixel.as_ptr(), stored, to);
+        while rest.len() >= stored {
+            L::widen(rest.as_ptr(), stored, to);
+            to = to.add(stored / L::GROUP);
+            rest = &rest[terms..];
+        }
+        // The last pixel, or more of them if they have less than four numbers.
+        for pixel in rest.chunks_exact(terms) {
+            let (groups, rest) = pixel.as_chunks::<4>();
+            L::widen(groups.as_flattened().as_ptr(), stored - 4, to);
+            let mut group = [0; 4];
+            group[..rest.len()].copy_from_slice(rest);
+            L::widen(group.as_ptr(), 4, to.add((stored - 4) / L::GROUP));
             to = to.add(stored / L::GROUP);
         }
-        let (groups, rest) = row[last..].as_chunks::<4>();
-        L::widen(groups.as_flattened().as_ptr(), stored - 4, to);
-        let mut group = [0; 4];
-        group[..rest.len()].copy_from_slice(rest);
-        L::widen(group.as_ptr(), 4, to.add((stored - 4) / L::GROUP));
     }
 }
 
@@ -273,8 +288,8 @@ unsafe fn write_whole<L: Lanes, const P: usize, const V: usize, const HOW: u8>(
     }
 }
 
-const LINE: u8 = Rescaling::Line as u8;
-const SIGNED_LINE: u8 = Rescaling::SignedLine as u8;
+pub(super) const LINE: u8 = Rescaling::Line as u8;
+pub(super) const SIGNED_LINE: u8 = Rescaling::SignedLine as u8;
 const INTEGERS: u8 = Rescaling::Integers as u8;
 
 /// Rescales the sums of a block with its tables, in the layer's way.
@@ -302,7 +317,7 @@ pub(super) unsafe fn rescale_any<L: Lanes, const V: usize>(
 /// # Safety
 /// In a job; the block has `V` vectors.
 #[inline(always)]
-unsafe fn rescale<L: Lanes, const V: usize, const HOW: u8>(
+pub(super) unsafe fn rescale<L: Lanes, const V: usize, const HOW: u8>(
     mut sums: [L::Sums; V],
     tables: *const i32,
 ) -> [L::Sums; V] {

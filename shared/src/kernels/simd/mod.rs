@@ -8,6 +8,8 @@
 #[cfg(target_arch = "x86_64")]
 mod avx2;
 #[cfg(target_arch = "x86_64")]
+mod avx2_few;
+#[cfg(target_arch = "x86_64")]
 mod avx2_turns;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
@@ -25,6 +27,7 @@ mod neon_common;
 #[cfg(target_arch = "aarch64")]
 mod neon_dotprod;
 mod ready;
+mod shares;
 mod turns;
 mod variants;
 mod windows;

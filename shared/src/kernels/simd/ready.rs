@@ -2,9 +2,11 @@
 
 use alloc::vec;
 use alloc::vec::Vec;
+use core::ops::Range;
 
-use super::lanes::{Lanes, MOST_VECTORS, Place, column_len, column_sets, output_of};
+use super::lanes::{Lanes, MOST_VECTORS, Place, Products, column_len, column_sets, output_of};
 use super::line::{self, Fit, Line, Stairs};
+use super::shares::share;
 use super::turns::{Burden, Group, Schedule, halves};
 use super::windows;
 use crate::kernels::{OutputStage, Packed, requant::Multiplier};
@@ -80,6 +82,8 @@ pub struct Ready {
     /// Pixels that are computed together as if they were one with as many times the channels: more than one
     /// of a depthwise layer with few channels.
     pub(super) pixels: usize,
+    /// Whether [`Products::few`](super::lanes::Products::few) computes it.
+    pub(super) few: bool,
     weights: CacheLines,
     tables: CacheLines,
     /// Where groups are multiplied in turns.
@@ -161,7 +165,7 @@ impl Runs {
 impl Ready {
     /// A layer with packed weights, each output a sum over `weights.terms()` terms; `None` where a
     /// sum could be too large.
-    pub(super) fn matrix<L: Lanes>(
+    pub(super) fn matrix<L: Products>(
         lanes: L,
         kind: Kind,
         weights: Packed<'_>,
@@ -190,22 +194,6 @@ impl Ready {
         let groups = move || {
             (0..runs.count).flat_map(move |run| (0..runs.groups).map(move |group| (run, group)))
         };
-        let (mut schedule, mut bytes) = (Schedule::default(), Vec::new());
-        for block in blocks::<L>(kind, outputs) {
-            let Some(limit) = L::TURN_LIMIT else {
-                let vectors =
-                    groups().flat_map(move |group| (0..block.vectors).map(move |v| (group, v)));
-                bytes.extend(vectors.flat_map(|((run, group), v)| vector(block, v, run, group)));
-                continue;
-            };
-            for v in 0..block.vectors {
-                let groups = groups().map(|(run, group)| Group {
-                    offset: (run * windows::RUN + group * L::GROUP) as u32,
-                    weights: vector(block, v, run, group).collect(),
-                });
-                schedule.push(groups, limit, &mut bytes);
-            }
-        }
         let weights = |channel| (0..terms).map(move |term| at(channel, term));
         let shape = Shape {
             kind,
@@ -213,9 +201,43 @@ impl Ready {
             outputs,
         };
         let (tables, rescaling) = tables(lanes, &shape, 1, zero_point, output, weights)?;
+        let group = move |block, vectors: Range<usize>, (run, group)| Group {
+            offset: (run * windows::RUN + group * L::GROUP) as u32,
+            weights: vectors.flat_map(|v| vector(block, v, run, group)).collect(),
+        };
+        let (mut schedule, mut bytes) = (Schedule::default(), Vec::new());
+        let mut few = false;
+        if let Some(limit) = L::TURN_LIMIT {
+            // Vectors take turns together where that is few of them.
+            if kind == Kind::Matrix && terms <= L::FEW_TERMS && rescaling != Rescaling::Integers {
+                let shares: Option<Vec<_>> = blocks::<L>(kind, outputs)
+                    .map(|block| {
+                        let groups = groups().map(|at| group(block, 0..block.vectors, at));
+                        share(&groups.collect::<Vec<_>>(), limit)
+                    })
+                    .collect();
+                few = shares.is_some();
+                for turns in shares.into_iter().flatten() {
+                    schedule.push_turns(turns, &mut bytes);
+                }
+            }
+            if !few {
+                for block in blocks::<L>(kind, outputs) {
+                    for v in 0..block.vectors {
+                        let groups = groups().map(|at| group(block, v..v + 1, at));
+                        schedule.push(groups, limit, &mut bytes);
+                    }
+                }
+            }
+        } else {
+            for block in blocks::<L>(kind, outputs) {
+                bytes.extend(groups().flat_map(|at| group(block, 0..block.vectors, at).weights));
+            }
+        }
         Some(Ready {
             tables,
             pixels: 1,
+            few,
             weights: CacheLines::new(&bytes),
             schedule,
             burdens: Vec::new(),
@@ -275,6 +297,7 @@ impl Ready {
             tables,
             pixels,
             weights: CacheLines::new(&bytes),
+            few: false,
             schedule: Schedule::default(),
             burdens,
             rescaling,

@@ -27,15 +27,17 @@ pub(super) const SHORT: usize = 2;
 pub(super) struct Group {
     /// Where the activations of a pixel are, in bytes from its first.
     pub(super) offset: u32,
-    /// Four for each lane.
+    /// Four for each lane, vector by vector.
     pub(super) weights: Vec<i8>,
 }
 
-/// The turns of a vector of a block of outputs.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Turns {
-    /// Groups of the vectors before.
+/// The turns of a vector of a block of outputs; or of all its vectors, where they take them together.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Turns {
+    /// Groups of those before.
     pub(super) first: usize,
+    /// Bytes of their weights.
+    pub(super) weights: usize,
     /// How many of [`LONG`] groups there are, which are first,
     pub(super) long: usize,
     /// and how many of [`SHORT`].
@@ -45,7 +47,7 @@ pub(super) struct Turns {
 /// The turns of a layer.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Schedule {
-    /// Of each vector of each block.
+    /// Of each vector of each block, or of each block.
     blocks: Vec<Turns>,
     /// Where the activations of all groups are, in bytes from a pixel's first.
     offsets: Vec<u32>,
@@ -169,12 +171,9 @@ pub(super) fn halves(weights: &[i8]) -> [Vec<i8>; 2] {
 }
 
 impl Schedule {
-    /// The turns of `count` vectors from `first` on, counted over all blocks.
-    pub(super) fn turns(&self, first: usize, count: usize) -> &[Turns] {
-        let turns = self.blocks.get(first..);
-        turns
-            .and_then(|turns| turns.get(..count))
-            .unwrap_or_default()
+    /// The turns of the vector `index`, or of the block, counted over all.
+    pub(super) fn turns(&self, index: usize) -> Turns {
+        self.blocks.get(index).copied().unwrap_or_default()
     }
 
     /// Where the offsets of the groups of `turns` begin.
@@ -182,7 +181,7 @@ impl Schedule {
         self.offsets.as_ptr().wrapping_add(turns.first)
     }
 
-    /// Adds a vector of a block of outputs, and to `weights` those of its groups, in their order. Pairs of weights of
+    /// Adds a vector of a block of outputs, or a block, and to `weights` those of its groups, in their order. Pairs of weights of
     /// one sign add up to no more than `limit`, at least 128, in each turn.
     pub(super) fn push(
         &mut self,
@@ -190,11 +189,16 @@ impl Schedule {
         limit: u16,
         weights: &mut Vec<i8>,
     ) {
-        let turns = fill(groups, limit);
+        self.push_turns(fill(groups, limit), weights);
+    }
+
+    /// Adds these turns of a vector or a block.
+    pub(super) fn push_turns(&mut self, turns: Vec<Vec<Group>>, weights: &mut Vec<i8>) {
         let (short, long): (Vec<_>, Vec<_>) =
             turns.into_iter().partition(|turn| turn.len() <= SHORT);
         self.blocks.push(Turns {
             first: self.offsets.len(),
+            weights: weights.len(),
             long: long.len(),
             short: short.len(),
         });
