@@ -104,14 +104,17 @@ impl<L: Products> Job<L> for Matrix<'_> {
 #[inline(always)]
 unsafe fn widen_pixels<L: Lanes>(row: &[i8], terms: usize, mut to: *mut u32) {
     let stored = stored(terms);
-    let mut rest = row;
     // SAFETY: as many numbers are read as there are.
     unsafe {
-        while rest.len() >= stored {
-            L::widen(rest.as_ptr(), stored, to);
-            to = to.add(stored / L::GROUP);
-            rest = &rest[terms..];
-        }
+        // Usual lengths are ones that the compiler knows.
+        let done = match stored {
+            8 => widen_first::<L>(row, terms, 8, to),
+            16 => widen_first::<L>(row, terms, 16, to),
+            32 => widen_first::<L>(row, terms, 32, to),
+            _ => widen_first::<L>(row, terms, stored, to),
+        };
+        let rest = &row[done * terms..];
+        to = to.add(done * (stored / L::GROUP));
         // The last pixel, or more of them if they have less than four numbers.
         for pixel in rest.chunks_exact(terms) {
             let (groups, rest) = pixel.as_chunks::<4>();
@@ -122,6 +125,31 @@ unsafe fn widen_pixels<L: Lanes>(row: &[i8], terms: usize, mut to: *mut u32) {
             to = to.add(stored / L::GROUP);
         }
     }
+}
+
+/// Those of the pixels behind which there are as many numbers as are stored; says how many.
+///
+/// # Safety
+/// As [`widen_pixels`].
+#[inline(always)]
+unsafe fn widen_first<L: Lanes>(
+    row: &[i8],
+    terms: usize,
+    stored: usize,
+    mut to: *mut u32,
+) -> usize {
+    let count = match row.len().checked_sub(stored) {
+        Some(rest) => rest / terms + 1,
+        None => 0,
+    };
+    let mut from = row.as_ptr();
+    for _ in 0..count {
+        // SAFETY: the last of them begins `stored` numbers before the end, or more.
+        unsafe { L::widen(from, stored, to) };
+        from = from.wrapping_add(terms);
+        to = to.wrapping_add(stored / L::GROUP);
+    }
+    count
 }
 
 /// Copies the window of output column `x` to `to`, row by row, padding written out.

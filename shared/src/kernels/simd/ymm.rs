@@ -269,10 +269,22 @@ macro_rules! shared {
                     _mm256_storeu_si256(to.add(at).cast(), bytes);
                     at += 32;
                 }
-                while at < len {
+                // No loop, of which the compiler would make another one of vectors.
+                if (len - at) & 16 != 0 {
+                    let bytes = _mm_loadu_si128(from.add(at).cast());
+                    let bytes = _mm_xor_si128(bytes, _mm_set1_epi8(ymm::SIGNS));
+                    _mm_storeu_si128(to.add(at).cast(), bytes);
+                    at += 16;
+                }
+                if (len - at) & 8 != 0 {
+                    let eight = from.add(at).cast::<u64>().read_unaligned();
+                    let eight = eight ^ 0x8080_8080_8080_8080;
+                    to.add(at).cast::<u64>().write_unaligned(eight);
+                    at += 8;
+                }
+                if (len - at) & 4 != 0 {
                     let four = from.add(at).cast::<u32>().read_unaligned();
                     to.add(at).cast::<u32>().write_unaligned(four ^ 0x8080_8080);
-                    at += 4;
                 }
             }
         }
