@@ -73,7 +73,7 @@ macro_rules! four_on {
 /// `count` turns of so many groups, between two labels.
 macro_rules! turns {
     (
-        $count:literal, $begin:literal, $end:literal, $len:literal, $groups:tt,
+        $count:literal, $begin:literal, $end:literal, $len:literal, $groups:tt, [$($ahead:literal),*],
         [$($sum:literal $at:literal),*],
         [$($later:literal $then:literal),*]
     ) => {
@@ -84,6 +84,7 @@ macro_rules! turns {
             groups!($groups),
             "add {offsets}, 4 * ", $len, "\n",
             "add {weights}, 32 * ", $len, "\n",
+            $("prefetcht0 byte ptr [{weights} + ", $ahead, "]\n",)*
             $(pixel!($sum, $at, $groups),)*
             four_on!($groups, [$($later)*]),
             $(pixel!($later, $then, $groups),)*
@@ -98,7 +99,7 @@ macro_rules! turns {
 /// `q3`, then, four pixels on, the others.
 macro_rules! pixels {
     (
-        $from:ident, $turns:ident, $to:ident,
+        $from:ident, $turns:ident, $to:ident, $ahead:tt,
         [$($name:ident $times:literal),*],
         [$($sum:literal $at:literal),*],
         [$($later:literal $then:literal),*]
@@ -109,9 +110,9 @@ macro_rules! pixels {
             "vpsrlw ymm15, ymm15, 15",
             $(concat!("vmovdqu ymm", $sum, ", ymmword ptr [{q0}]"),)*
             $(concat!("vmovdqu ymm", $later, ", ymmword ptr [{q0}]"),)*
-            turns!("long", "2", "3", 4, ["q0" "ymm8" 0, "q1" "ymm9" 1, "q2" "ymm10" 2, "q3" "ymm11" 3],
+            turns!("long", "2", "3", 4, ["q0" "ymm8" 0, "q1" "ymm9" 1, "q2" "ymm10" 2, "q3" "ymm11" 3], $ahead,
                 [$($sum $at),*], [$($later $then),*]),
-            turns!("short", "4", "5", 2, ["q0" "ymm8" 0, "q1" "ymm9" 1],
+            turns!("short", "4", "5", 2, ["q0" "ymm8" 0, "q1" "ymm9" 1], [],
                 [$($sum $at),*], [$($later $then),*]),
             $(concat!("vmovdqu ymmword ptr [{to} + 32 * {vectors} * ", $sum, "], ymm", $sum),)*
             $(concat!("vmovdqu ymmword ptr [{to} + 32 * {vectors} * ", $later, "], ymm", $later),)*
@@ -154,19 +155,20 @@ pub(super) unsafe fn take<const P: usize, const V: usize>(
     // SAFETY: reads and writes are as the caller vouches; all registers that change are named.
     unsafe {
         match P {
-            1 => pixels!(from, turns, to, [], [0 ""], []),
-            2 => pixels!(from, turns, to, [s 1], [0 "", 1 " + {s}"], []),
-            3 => pixels!(from, turns, to, [s 1], [0 "", 1 " + {s}", 2 " + 2 * {s}"], []),
-            4 => pixels!(from, turns, to, [s 1, s3 3],
+            // Each weight is read once: those of the turns to come are fetched.
+            1 => pixels!(from, turns, to, [1024, 1088], [], [0 ""], []),
+            2 => pixels!(from, turns, to, [], [s 1], [0 "", 1 " + {s}"], []),
+            3 => pixels!(from, turns, to, [], [s 1], [0 "", 1 " + {s}", 2 " + 2 * {s}"], []),
+            4 => pixels!(from, turns, to, [], [s 1, s3 3],
                 [0 "", 1 " + {s}", 2 " + 2 * {s}", 3 " + {s3}"], []),
-            5 => pixels!(from, turns, to, [s 1, s3 3],
+            5 => pixels!(from, turns, to, [], [s 1, s3 3],
                 [0 "", 1 " + {s}", 2 " + 2 * {s}", 3 " + {s3}"], [4 ""]),
-            6 => pixels!(from, turns, to, [s 1, s3 3],
+            6 => pixels!(from, turns, to, [], [s 1, s3 3],
                 [0 "", 1 " + {s}", 2 " + 2 * {s}", 3 " + {s3}"], [4 "", 5 " + {s}"]),
-            7 => pixels!(from, turns, to, [s 1, s3 3],
+            7 => pixels!(from, turns, to, [], [s 1, s3 3],
                 [0 "", 1 " + {s}", 2 " + 2 * {s}", 3 " + {s3}"],
                 [4 "", 5 " + {s}", 6 " + 2 * {s}"]),
-            _ => pixels!(from, turns, to, [s 1, s3 3],
+            _ => pixels!(from, turns, to, [], [s 1, s3 3],
                 [0 "", 1 " + {s}", 2 " + 2 * {s}", 3 " + {s3}"],
                 [4 "", 5 " + {s}", 6 " + 2 * {s}", 7 " + {s3}"]),
         }

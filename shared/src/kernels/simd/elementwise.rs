@@ -69,6 +69,8 @@ struct Operand<L: Lanes> {
     /// The zero point, negated and raised.
     minus: L::Sums,
     factor: Factor<L>,
+    /// Whether the factor is a half, as that of the operand with the larger scale is; what is raised is even.
+    halved: bool,
 }
 
 impl<L: Lanes> Operand<L> {
@@ -81,6 +83,7 @@ impl<L: Lanes> Operand<L> {
             Operand {
                 minus: L::splat(-(i32::from(zero_point) << 20)),
                 factor: Factor::new(factor),
+                halved: factor.mantissa == 1 << 30 && factor.shift == 0,
             }
         }
     }
@@ -97,6 +100,12 @@ impl<L: Lanes> Operand<L> {
             let mut numbers = L::raise(from);
             for numbers in &mut numbers {
                 *numbers = L::add(*numbers, self.minus);
+            }
+            if self.halved {
+                for numbers in &mut numbers {
+                    *numbers = L::shift_right_each(*numbers, L::splat(0), L::splat(1));
+                }
+                return numbers;
             }
             self.factor.times(numbers)
         }
