@@ -80,8 +80,7 @@ impl Row<'_> {
                 (0, _) => self.pixels::<V, HOW, 0, 3>(output),
                 (1, 0) => self.pixels::<V, HOW, 1, 0>(output),
                 (1, 1) => self.pixels::<V, HOW, 1, 1>(output),
-                (1, _) => self.pixels::<V, HOW, 1, 2>(output),
-                _ => self.pixels::<V, HOW, 2, 0>(output),
+                _ => self.pixels::<V, HOW, 1, 2>(output),
             }
         }
     }

@@ -68,13 +68,20 @@ pub struct Simd<L> {
     lanes: L,
     /// By index of the layer.
     layers: Vec<Option<Ready>>,
+    /// How layers were made ready, all of them.
+    #[cfg(test)]
+    ways: alloc::collections::BTreeSet<ready::Way>,
 }
 
 impl<L: Lanes> Simd<L> {
     /// The kernels, where this processor has the vectors.
     pub fn new() -> Option<Self> {
-        let layers = Vec::new();
-        L::detect().map(|lanes| Simd { lanes, layers })
+        L::detect().map(|lanes| Simd {
+            lanes,
+            layers: Vec::new(),
+            #[cfg(test)]
+            ways: Default::default(),
+        })
     }
 
     /// What was made ready of layer `index`, if it has this shape.
@@ -175,6 +182,8 @@ impl<L: Products> Kernels for Simd<L> {
         if self.layers.len() <= index {
             self.layers.resize(index + 1, None);
         }
+        #[cfg(test)]
+        self.ways.extend(ready.iter().flat_map(Ready::ways));
         self.layers[index] = ready;
     }
 
@@ -324,8 +333,30 @@ mod tests {
                 if let Err(mismatch) = check(&mut kernels) {
                     panic!("{name}: {mismatch}");
                 }
+                reaches_every_way::<L>(&kernels);
             }
             None => std::eprintln!("SKIPPED: this processor has no {name}"),
+        }
+    }
+
+    /// The cases must come to every way of rescaling in each kernel, and to every number of turns of few terms.
+    fn reaches_every_way<L: Products>(kernels: &Simd<L>) {
+        use ready::Rescaling::{Integers, Line, SignedLine};
+        let reached = |kind, rescaling, few| {
+            let way = (kind, rescaling, few);
+            assert!(kernels.ways.contains(&way), "no case comes to {way:?}");
+        };
+        for kind in [Kind::Matrix, Kind::Windows, Kind::Depthwise] {
+            for rescaling in [Line, SignedLine, Integers] {
+                reached(kind, rescaling, None);
+            }
+        }
+        if L::FEW_TERMS > 0 {
+            for rescaling in [Line, SignedLine] {
+                for turns in [(0, 1), (0, 2), (0, 3), (1, 0), (1, 1), (1, 2)] {
+                    reached(Kind::Matrix, rescaling, Some(turns));
+                }
+            }
         }
     }
 

@@ -18,7 +18,7 @@ pub(super) const TABLES: usize = 9;
 const MOST_SUM: i64 = line::MOST_SUM as i64;
 
 /// How the sums of a layer are rescaled.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[repr(u8)]
 pub(super) enum Rescaling {
     /// By a line each, which leads to the output numbers; those below the zero point are clamped.
@@ -53,7 +53,7 @@ impl CacheLines {
 }
 
 /// Which kernel a layer was made ready for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Kind {
     /// Each output a sum over all terms.
     Matrix,
@@ -432,4 +432,23 @@ fn lines<L: Lanes>(lanes: L, output: &OutputStage<'_>, greatest: &[i64]) -> (Vec
     };
     lines.resize(greatest.len(), Line::default());
     (lines, rescaling)
+}
+
+/// What a layer was made ready for: which kernel, how it rescales, and the long and short turns of a block if they are few.
+#[cfg(test)]
+pub(super) type Way = (Kind, Rescaling, Option<(usize, usize)>);
+
+#[cfg(test)]
+impl Ready {
+    /// The way of the layer, or those of its blocks.
+    pub(super) fn ways(&self) -> Vec<Way> {
+        let way = |turns| (self.shape.kind, self.rescaling, turns);
+        if !self.few {
+            return vec![way(None)];
+        }
+        let blocks = self.schedule.all().iter();
+        blocks
+            .map(|turns| way(Some((turns.long, turns.short))))
+            .collect()
+    }
 }

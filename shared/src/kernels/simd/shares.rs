@@ -18,7 +18,7 @@ use super::turns::{Group, LONG};
 const BOTH: &[usize] = &[0, 1];
 const OF_TWO: [&[&[usize]]; 3] = [&[BOTH], &[BOTH; 2], &[BOTH; 3]];
 const ALL: &[usize] = &[0, 1, 2, 3];
-const OF_FOUR: [&[&[usize]]; 17] = [
+const OF_FOUR: [&[&[usize]]; 16] = [
     &[ALL],
     &[&[0, 1], &[2, 3]],
     &[&[0, 2], &[1, 3]],
@@ -33,7 +33,6 @@ const OF_FOUR: [&[&[usize]]; 17] = [
     &[&[0, 1], &[2, 3], &[2, 3]],
     &[&[0, 2], &[1, 3], &[0, 2]],
     &[&[0, 2], &[1, 3], &[1, 3]],
-    &[ALL, ALL],
     &[&[0, 1], &[2, 3], ALL],
     &[&[0, 2], &[1, 3], ALL],
 ];

@@ -176,6 +176,11 @@ impl Schedule {
         self.blocks.get(index).copied().unwrap_or_default()
     }
 
+    #[cfg(test)]
+    pub(super) fn all(&self) -> &[Turns] {
+        &self.blocks
+    }
+
     /// Where the offsets of the groups of `turns` begin.
     pub(super) fn offsets(&self, turns: Turns) -> *const u32 {
         self.offsets.as_ptr().wrapping_add(turns.first)
