@@ -127,6 +127,7 @@ impl Products for Avx2 {
     // SAFETY: as above.
     #[inline(always)]
     unsafe fn few(ready: &Ready, activations: Activations, pixels: usize, output: &mut [i8]) {
+        // SAFETY: as the caller vouches.
         unsafe { avx2_few::row(ready, activations, pixels, output) }
     }
 
