@@ -55,36 +55,36 @@ impl<L: Products> Job<L> for Matrix<'_> {
         for part in 0..parts {
             // As even as can be: 14 pixels are twice 7 rather than 8 and 6.
             let pixels = (self.width - x).div_ceil(parts - part);
-            let row = match self.source {
-                Source::Row(row) => Some(&row[x * shape.terms..][..pixels * shape.terms]),
-                Source::Windows(..) => None,
-            };
-            let end = pixels * terms * 4 / L::GROUP;
-            if let Source::Windows(rows, ref params) = self.source {
-                // What is gathered ends where the groups of it will end.
-                let bytes = bytemuck::cast_slice_mut::<u32, i8>(self.scratch);
-                let gathered = bytes[end - pixels * terms..end].chunks_exact_mut(terms);
-                for (pixel, to) in gathered.enumerate() {
-                    gather(rows, params, x + pixel, to);
-                }
-            }
-            let words = self.scratch.as_mut_ptr();
-            let activations = Activations {
-                first: words,
-                pixel: 4 * (terms / L::GROUP),
-                run: 0,
-            };
             // SAFETY: called in a job. The scratch has `pixels * terms` activations, and so many numbers where they
-            // were gathered, which end together. `output` has `pixels` pixels.
+            // are gathered, which end together. `output` has `pixels` pixels.
             unsafe {
-                match row {
-                    Some(row) if terms != shape.terms => widen_pixels::<L>(row, shape.terms, words),
-                    Some(row) => L::widen(row.as_ptr(), pixels * terms, words),
-                    None => {
-                        let gathered = words.cast::<i8>().add(end - pixels * terms);
-                        L::widen(gathered, pixels * terms, words);
+                match self.source {
+                    Source::Row(row) => {
+                        let row = &row[x * shape.terms..][..pixels * shape.terms];
+                        let words = self.scratch.as_mut_ptr();
+                        match terms == shape.terms {
+                            true => L::widen(row.as_ptr(), row.len(), words),
+                            false => widen_pixels::<L>(row, shape.terms, words),
+                        }
+                    }
+                    Source::Windows(rows, ref params) => {
+                        // What is gathered ends where the groups of it will end.
+                        let end = pixels * terms * 4 / L::GROUP;
+                        let start = end - pixels * terms;
+                        let bytes = bytemuck::cast_slice_mut::<u32, i8>(self.scratch);
+                        let gathered = bytes[start..end].chunks_exact_mut(terms);
+                        for (pixel, to) in gathered.enumerate() {
+                            gather(rows, params, x + pixel, to);
+                        }
+                        let words = self.scratch.as_mut_ptr();
+                        L::widen(words.cast::<i8>().add(start), pixels * terms, words);
                     }
                 }
+                let activations = Activations {
+                    first: self.scratch.as_ptr(),
+                    pixel: 4 * (terms / L::GROUP),
+                    run: 0,
+                };
                 let output = &mut self.output[x * shape.outputs..];
                 match self.ready.few {
                     true => L::few(self.ready, activations, pixels, output),
