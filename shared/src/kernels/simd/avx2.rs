@@ -39,7 +39,7 @@ impl Lanes for Avx2 {
 
     type Sums = __m256i;
     type Bytes = __m256i;
-    /// Of each number's lane: top, bottom, middle, zero.
+    /// Of each number's lane: top, middle, bottom, and the middle once more.
     type Columns = [__m256i; 4];
 
     fn detect() -> Option<Self> {
@@ -59,16 +59,18 @@ impl Lanes for Avx2 {
     ymm::shared!();
 
     #[inline(always)]
-    unsafe fn columns(rows: [__m256i; 3]) -> [__m256i; 4] {
-        // The middle, whose weights are often the largest, has no neighbour in its pair.
-        let [top, middle, bottom] = rows;
-        unsafe { ymm::columns([top, bottom, middle]) }
+    unsafe fn columns([top, middle, bottom]: [__m256i; 3]) -> [__m256i; 4] {
+        unsafe { ymm::columns([top, middle, bottom, middle]) }
     }
 
     fn column_weights(taps: impl Fn(usize, usize) -> [i8; 3]) -> Vec<i8> {
         column_words::<Self>(|vector, lane| {
+            // The middle's weight, often the largest, is shared out so that both pairs weigh the same.
             let [top, middle, bottom] = taps(vector, lane);
-            [top, bottom, middle, 0]
+            let sign = i16::from(middle.signum());
+            let [a, b, c] = [top, bottom, middle].map(|tap| (i16::from(tap) * sign).max(0));
+            let first = sign * ((c + b - a) / 2).clamp(0, c);
+            [top, first as i8, bottom, (i16::from(middle) - first) as i8]
         })
     }
 

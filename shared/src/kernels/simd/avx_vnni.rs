@@ -50,8 +50,9 @@ impl Lanes for AvxVnni {
     ymm::shared!();
 
     #[inline(always)]
-    unsafe fn columns(rows: [__m256i; 3]) -> [__m256i; 4] {
-        unsafe { ymm::columns(rows) }
+    unsafe fn columns([top, middle, bottom]: [__m256i; 3]) -> [__m256i; 4] {
+        // Of what comes fourth there are no weights.
+        unsafe { ymm::columns([top, middle, bottom, middle]) }
     }
 
     #[inline(always)]

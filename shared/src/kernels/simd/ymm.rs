@@ -79,22 +79,13 @@ pub(super) unsafe fn bytes(from: *const i8, count: usize) -> __m256i {
     }
 }
 
-/// Three activations of a channel and a zero side by side; see
-/// [`Lanes::columns`](super::lanes::Lanes::columns).
+/// Four activations of a channel side by side; see [`Lanes::columns`](super::lanes::Lanes::columns).
 #[inline(always)]
-pub(super) unsafe fn columns(rows: [__m256i; 3]) -> [__m256i; 4] {
+pub(super) unsafe fn columns([a, b, c, d]: [__m256i; 4]) -> [__m256i; 4] {
     // SAFETY: the processor has AVX2.
     unsafe {
-        let [top, middle, bottom] = rows;
-        let none = _mm256_setzero_si256();
-        let low = [
-            _mm256_unpacklo_epi8(top, middle),
-            _mm256_unpacklo_epi8(bottom, none),
-        ];
-        let high = [
-            _mm256_unpackhi_epi8(top, middle),
-            _mm256_unpackhi_epi8(bottom, none),
-        ];
+        let low = [_mm256_unpacklo_epi8(a, b), _mm256_unpacklo_epi8(c, d)];
+        let high = [_mm256_unpackhi_epi8(a, b), _mm256_unpackhi_epi8(c, d)];
         [
             _mm256_unpacklo_epi16(low[0], low[1]),
             _mm256_unpackhi_epi16(low[0], low[1]),
