@@ -318,7 +318,7 @@ unsafe fn write_whole<L: Lanes, const P: usize, const V: usize, const HOW: u8>(
 
 pub(super) const LINE: u8 = Rescaling::Line as u8;
 pub(super) const SIGNED_LINE: u8 = Rescaling::SignedLine as u8;
-const INTEGERS: u8 = Rescaling::Integers as u8;
+pub(super) const INTEGERS: u8 = Rescaling::Integers as u8;
 
 /// Rescales the sums of a block with its tables, in the layer's way.
 ///
