@@ -428,7 +428,13 @@ fn lay_out<const S: usize>(
         if begin < end {
             let row = &row[(phase + begin * stride - start) * channels..];
             let to = &mut line[begin * channels..];
-            copy_runs(row, to, channels, [stride * channels, channels], end - begin);
+            copy_runs(
+                row,
+                to,
+                channels,
+                [stride * channels, channels],
+                end - begin,
+            );
         }
         line[end * channels..][..(columns - end) * channels + behind].fill(padding);
     }
@@ -437,13 +443,7 @@ fn lay_out<const S: usize>(
 /// Copies `count` runs of `len` numbers, each so many numbers from the one before, and maybe some numbers behind a run,
 /// which the next one is written over: so short runs have a length that the compiler knows.
 #[inline(always)]
-fn copy_runs(
-    from: &[i8],
-    to: &mut [MaybeUninit<i8>],
-    len: usize,
-    steps: [usize; 2],
-    count: usize,
-) {
+fn copy_runs(from: &[i8], to: &mut [MaybeUninit<i8>], len: usize, steps: [usize; 2], count: usize) {
     let [from_step, to_step] = steps;
     let (done, count, len) = match len {
         // They lie side by side in both.
