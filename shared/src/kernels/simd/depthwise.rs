@@ -455,7 +455,9 @@ fn copy_runs(from: &[i8], to: &mut [MaybeUninit<i8>], len: usize, steps: [usize;
     };
     for run in done..count {
         let from = &from[run * from_step..][..len];
-        to[run * to_step..][..len].write_copy_of_slice(from);
+        for (to, from) in to[run * to_step..][..len].iter_mut().zip(from) {
+            to.write(*from);
+        }
     }
 }
 
