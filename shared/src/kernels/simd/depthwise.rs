@@ -3,14 +3,12 @@
 //! The three numbers of a channel under a column of the window lie together in a lane; each column
 //! is brought into that order once and serves each window that it lies in.
 //!
-//! Where a pixel has too few channels to fill the vectors, as many pixels as they hold are computed
-//! together: side by side in a row, they are as one pixel with as many times the channels.
-
-use core::mem::MaybeUninit;
+//! Pixels with too few channels to fill the vectors are in [`together`](super::together).
 
 use super::lanes::{Job, Lanes, MOST_VECTORS, Place};
 use super::matrix::{INTEGERS, LINE, SIGNED_LINE, rescale};
-use super::ready::{Kind, Ready, Rescaling, blocks};
+use super::ready::{Block, Kind, Ready, Rescaling, blocks};
+use super::together::together;
 use super::turns::Burden;
 use crate::kernels::WindowParams;
 
@@ -46,7 +44,101 @@ impl<L: Lanes> Job<L> for Depthwise<'_> {
     }
 }
 
+/// What the outputs of a block are made with.
+pub(super) struct Outputs {
+    rescaling: Rescaling,
+    burden: Burden,
+    weights: *const i8,
+    tables: *const i32,
+    place: Place,
+}
+
+/// Outputs of a block along a row.
+pub(super) trait Pixels<L: Lanes> {
+    /// Computes them all, with [`Outputs::write`].
+    ///
+    /// # Safety
+    /// In a job; `outputs` are those of the block, as `HOW` and `BURDEN` say.
+    unsafe fn all<const HOW: u8, const BURDEN: u8>(self, outputs: &Outputs);
+}
+
+const LIGHT: u8 = Burden::Light as u8;
+const MEDIUM: u8 = Burden::Medium as u8;
+const HEAVY: u8 = Burden::Heavy as u8;
+
+impl Outputs {
+    pub(super) fn new<L: Lanes>(ready: &Ready, block: Block) -> Self {
+        let (burden, weights) = ready.window_weights::<L>(block);
+        Outputs {
+            rescaling: ready.rescaling,
+            burden,
+            weights,
+            tables: ready.tables(block),
+            place: ready.place,
+        }
+    }
+
+    /// All `pixels`; the compiler makes a loop of its own for each way of rescaling and each burden.
+    ///
+    /// # Safety
+    /// In a job; these are the outputs of the block.
+    #[inline(always)]
+    pub(super) unsafe fn of<L: Lanes, P: Pixels<L>>(&self, pixels: P) {
+        // SAFETY: as the caller vouches.
+        unsafe {
+            match self.rescaling {
+                Rescaling::Line => self.any_burden::<L, P, LINE>(pixels),
+                Rescaling::SignedLine => self.any_burden::<L, P, SIGNED_LINE>(pixels),
+                Rescaling::Integers => self.any_burden::<L, P, INTEGERS>(pixels),
+            }
+        }
+    }
+
+    /// # Safety
+    /// As [`Outputs::of`].
+    #[inline(always)]
+    unsafe fn any_burden<L: Lanes, P: Pixels<L>, const HOW: u8>(&self, pixels: P) {
+        // SAFETY: as the caller vouches.
+        unsafe {
+            match self.burden {
+                Burden::Light => pixels.all::<HOW, LIGHT>(self),
+                Burden::Medium => pixels.all::<HOW, MEDIUM>(self),
+                Burden::Heavy => pixels.all::<HOW, HEAVY>(self),
+            }
+        }
+    }
+
+    /// Writes the first `count` outputs over three columns.
+    ///
+    /// # Safety
+    /// In a job; as `HOW` and `BURDEN` say, and `count` outputs may be written.
+    #[inline(always)]
+    pub(super) unsafe fn write<L: Lanes, const HOW: u8, const BURDEN: u8>(
+        &self,
+        columns: [&L::Columns; 3],
+        to: *mut i8,
+        count: usize,
+    ) {
+        let burden = match BURDEN {
+            LIGHT => Burden::Light,
+            MEDIUM => Burden::Medium,
+            _ => Burden::Heavy,
+        };
+        // SAFETY: as the caller vouches.
+        unsafe {
+            let mut sums = [L::splat(0); MOST_VECTORS];
+            for (v, sum) in sums.iter_mut().enumerate() {
+                *sum = L::load(self.tables.add(v * L::LANES));
+            }
+            sums = L::dot_window(sums, columns, self.weights, burden);
+            let scaled = rescale::<L, MOST_VECTORS, HOW>(sums, self.tables);
+            L::write(to, count, scaled, &self.place);
+        }
+    }
+}
+
 /// The columns of a block of channels, from left to right.
+#[derive(Clone, Copy)]
 struct Columns {
     /// The next number of each row; of a row of padding, numbers enough for one pixel.
     rows: [*const i8; 3],
@@ -103,68 +195,32 @@ unsafe fn strided<L: Lanes, const S: usize>(job: Depthwise<'_>) {
         // SAFETY: in a job. The rows are as long as the parameters say, padding is longer than any
         // vector; the layer was made ready for these lanes; `output` has all its pixels.
         unsafe {
-            let (burden, weights) = job.ready.window_weights::<L>(block);
-            let windows = Windows {
-                burden,
-                weights,
-                tables: job.ready.tables(block),
-                place: job.ready.place,
+            Outputs::new::<L>(job.ready, block).of::<L, _>(Row::<S> {
+                columns,
+                width: params.output_width,
+                stride: params.stride,
                 output: job.output.as_mut_ptr().add(block.first),
                 channels,
-            };
-            match job.ready.rescaling {
-                Rescaling::Line => windows.any_burden::<L, S, LINE>(columns, params),
-                Rescaling::SignedLine => windows.any_burden::<L, S, SIGNED_LINE>(columns, params),
-                Rescaling::Integers => windows.any_burden::<L, S, INTEGERS>(columns, params),
-            }
+            });
         }
     }
 }
 
-/// The outputs of a block of channels.
-struct Windows {
-    burden: Burden,
-    weights: *const i8,
-    tables: *const i32,
-    place: Place,
+/// The pixels of a row, `S` columns apart, or `stride` of them where `S` is 3.
+struct Row<const S: usize> {
+    columns: Columns,
+    width: usize,
+    stride: usize,
     /// Of the first pixel.
     output: *mut i8,
     channels: usize,
 }
 
-impl Windows {
-    /// All pixels of a row, by the burden of its windows.
-    ///
-    /// # Safety
-    /// As [`Windows::row`].
+impl<L: Lanes, const S: usize> Pixels<L> for Row<S> {
+    // SAFETY: as the trait says; all outputs may be written.
     #[inline(always)]
-    unsafe fn any_burden<L: Lanes, const S: usize, const HOW: u8>(
-        &self,
-        columns: Columns,
-        params: &WindowParams<'_, ()>,
-    ) {
-        let (width, stride) = (params.output_width, params.stride);
-        // SAFETY: as the caller vouches.
-        unsafe {
-            match self.burden {
-                Burden::Light => self.row::<L, S, HOW, LIGHT>(columns, width, stride),
-                Burden::Medium => self.row::<L, S, HOW, MEDIUM>(columns, width, stride),
-                Burden::Heavy => self.row::<L, S, HOW, HEAVY>(columns, width, stride),
-            }
-        }
-    }
-
-    /// All `width` pixels of a row, `S` columns apart, or `stride` of them where `S` is 3.
-    ///
-    /// # Safety
-    /// In a job; the layer was made ready for these lanes, and all outputs may be written.
-    #[inline(always)]
-    unsafe fn row<L: Lanes, const S: usize, const HOW: u8, const BURDEN: u8>(
-        &self,
-        mut columns: Columns,
-        width: usize,
-        stride: usize,
-    ) {
+    unsafe fn all<const HOW: u8, const BURDEN: u8>(self, outputs: &Outputs) {
+        let (mut columns, width, stride) = (self.columns, self.width, self.stride);
         // SAFETY: as the caller vouches.
         unsafe {
             // Columns stay where they are, and the windows go around them.
@@ -173,19 +229,19 @@ impl Windows {
             let mut c = columns.next::<L>();
             let mut x = 0;
             while x < width {
-                self.one::<L, HOW, BURDEN>(x, [&a, &b, &c]);
+                self.one::<L, HOW, BURDEN>(outputs, x, [&a, &b, &c]);
                 match S {
                     1 => {
                         if x + 1 == width {
                             break;
                         }
                         a = columns.next::<L>();
-                        self.one::<L, HOW, BURDEN>(x + 1, [&b, &c, &a]);
+                        self.one::<L, HOW, BURDEN>(outputs, x + 1, [&b, &c, &a]);
                         if x + 2 == width {
                             break;
                         }
                         b = columns.next::<L>();
-                        self.one::<L, HOW, BURDEN>(x + 2, [&c, &a, &b]);
+                        self.one::<L, HOW, BURDEN>(outputs, x + 2, [&c, &a, &b]);
                         c = columns.next::<L>();
                         x += 3;
                     }
@@ -195,7 +251,7 @@ impl Windows {
                         }
                         b = columns.next::<L>();
                         a = columns.next::<L>();
-                        self.one::<L, HOW, BURDEN>(x + 1, [&c, &b, &a]);
+                        self.one::<L, HOW, BURDEN>(outputs, x + 1, [&c, &b, &a]);
                         // Of the window after it, whose first column is in `a`.
                         b = columns.next::<L>();
                         c = columns.next::<L>();
@@ -214,273 +270,22 @@ impl Windows {
             }
         }
     }
+}
 
+impl<const S: usize> Row<S> {
     /// The outputs of pixel `x`, over three columns.
     ///
     /// # Safety
-    /// In a job; the layer was made ready for these lanes, and the pixel's outputs may be written.
+    /// As [`Pixels::all`].
     #[inline(always)]
     unsafe fn one<L: Lanes, const HOW: u8, const BURDEN: u8>(
         &self,
+        outputs: &Outputs,
         x: usize,
         columns: [&L::Columns; 3],
     ) {
+        let to = self.output.wrapping_add(x * self.channels);
         // SAFETY: as the caller vouches.
-        unsafe {
-            let scaled = outputs::<L, HOW, BURDEN>(columns, self.weights, self.tables);
-            let to = self.output.add(x * self.channels);
-            L::write(to, MOST_VECTORS * L::LANES, scaled, &self.place);
-        }
+        unsafe { outputs.write::<L, HOW, BURDEN>(columns, to, MOST_VECTORS * L::LANES) }
     }
-}
-
-const LIGHT: u8 = Burden::Light as u8;
-const MEDIUM: u8 = Burden::Medium as u8;
-const HEAVY: u8 = Burden::Heavy as u8;
-
-/// The rescaled sums of a block over three columns; the weights have a `BURDEN`, and sums are rescaled as `HOW` says.
-///
-/// # Safety
-/// In a job; weights and tables are those of a block.
-#[inline(always)]
-unsafe fn outputs<L: Lanes, const HOW: u8, const BURDEN: u8>(
-    columns: [&L::Columns; 3],
-    weights: *const i8,
-    tables: *const i32,
-) -> [L::Sums; MOST_VECTORS] {
-    let burden = match BURDEN {
-        LIGHT => Burden::Light,
-        MEDIUM => Burden::Medium,
-        _ => Burden::Heavy,
-    };
-    // SAFETY: as the caller vouches.
-    unsafe {
-        let mut sums = [L::splat(0); MOST_VECTORS];
-        for (v, sum) in sums.iter_mut().enumerate() {
-            *sum = L::load(tables.add(v * L::LANES));
-        }
-        sums = L::dot_window(sums, columns, weights, burden);
-        rescale::<L, MOST_VECTORS, HOW>(sums, tables)
-    }
-}
-
-/// Most numbers of a row that are brought into order at once, those behind them included that are read and
-/// not used.
-const LONGEST: usize = 512;
-
-/// The columns of the padded rows, those under column `kx` of windows side by side next to each other: every `S`th
-/// column from the first on, from the second on, and so on.
-type Lines<const S: usize> = [[[MaybeUninit<i8>; LONGEST]; S]; 3];
-
-/// The whole row, as many pixels at a time as the layer was made ready for, for windows `S` apart.
-///
-/// # Safety
-/// In a job.
-#[inline(always)]
-unsafe fn together<L: Lanes, const S: usize>(job: Depthwise<'_>) {
-    let Depthwise {
-        ready,
-        rows,
-        ref params,
-        output,
-    } = job;
-    let channels = params.input_channels;
-    let Some(block) = blocks::<L>(Kind::Depthwise, channels).next() else {
-        return;
-    };
-    let (burden, weights) = ready.window_weights::<L>(block);
-    let lanes = MOST_VECTORS * L::LANES;
-    let numbers = ready.pixels * channels;
-    // Two columns more than windows, and a vector that begins with the last number.
-    let blocks = (LONGEST - 2 * channels - lanes) / numbers;
-    let mut lines = [[[MaybeUninit::uninit(); LONGEST]; S]; 3];
-    let mut first = 0;
-    while first < params.output_width {
-        let pixels = (params.output_width - first).min(blocks * ready.pixels);
-        for (lines, row) in lines.iter_mut().zip(rows) {
-            lay_out(row.unwrap_or_default(), params, first, pixels, lines, lanes);
-        }
-        let segment = Segment {
-            lines: &lines,
-            channels,
-            numbers,
-            weights,
-            tables: ready.tables(block),
-            place: ready.place,
-        };
-        let output = &mut output[first * channels..][..pixels * channels];
-        // SAFETY: in a job. Each vector begins in one of the `pixels + 2` columns of a line, behind which there are
-        // as many numbers.
-        unsafe {
-            match ready.rescaling {
-                Rescaling::Line => segment.any_burden::<L, LINE>(burden, output),
-                Rescaling::SignedLine => segment.any_burden::<L, SIGNED_LINE>(burden, output),
-                Rescaling::Integers => segment.any_burden::<L, INTEGERS>(burden, output),
-            }
-        }
-        first += pixels;
-    }
-}
-
-/// Pixels of a row, some at a time.
-struct Segment<'a, const S: usize> {
-    lines: &'a Lines<S>,
-    channels: usize,
-    /// Outputs that are computed together.
-    numbers: usize,
-    weights: *const i8,
-    tables: *const i32,
-    place: Place,
-}
-
-impl<const S: usize> Segment<'_, S> {
-    /// # Safety
-    /// As [`Segment::run`].
-    #[inline(always)]
-    unsafe fn any_burden<L: Lanes, const HOW: u8>(&self, burden: Burden, output: &mut [i8]) {
-        // SAFETY: as the caller vouches.
-        unsafe {
-            match burden {
-                Burden::Light => self.run::<L, HOW, LIGHT>(output),
-                Burden::Medium => self.run::<L, HOW, MEDIUM>(output),
-                Burden::Heavy => self.run::<L, HOW, HEAVY>(output),
-            }
-        }
-    }
-
-    /// All of `output`.
-    ///
-    /// # Safety
-    /// In a job; weights and tables are those of a block; lines have the columns, and vectors enough behind them.
-    #[inline(always)]
-    unsafe fn run<L: Lanes, const HOW: u8, const BURDEN: u8>(&self, output: &mut [i8]) {
-        // Where two pixels are computed together, the last columns under them are the first under the next two.
-        let again = S == 1 && self.numbers == 2 * self.channels;
-        // SAFETY: as the caller vouches; `output` has the numbers that are written.
-        unsafe {
-            let mut first = self.column::<L>(0, 0);
-            for at in (0..output.len()).step_by(self.numbers) {
-                if !again {
-                    first = self.column::<L>(at, 0);
-                }
-                let (middle, last) = (self.column::<L>(at, 1), self.column::<L>(at, 2));
-                let window = [&first, &middle, &last];
-                let scaled = outputs::<L, HOW, BURDEN>(window, self.weights, self.tables);
-                let output = &mut output[at..];
-                // What is too much is written over by the next block.
-                let count = output.len().min(MOST_VECTORS * L::LANES);
-                L::write(output.as_mut_ptr(), count, scaled, &self.place);
-                first = last;
-            }
-        }
-    }
-
-    /// Column `kx` of the windows whose outputs begin with number `at`.
-    ///
-    /// # Safety
-    /// As [`Segment::run`].
-    #[inline(always)]
-    unsafe fn column<L: Lanes>(&self, at: usize, kx: usize) -> L::Columns {
-        let at = at + kx / S * self.channels;
-        let lanes = MOST_VECTORS * L::LANES;
-        // SAFETY: as the caller vouches.
-        unsafe {
-            let mut bytes = [L::splat_byte(0); 3];
-            for (bytes, lines) in bytes.iter_mut().zip(self.lines) {
-                *bytes = L::bytes(lines[kx % S].as_ptr().cast::<i8>().add(at), lanes);
-            }
-            L::columns(bytes)
-        }
-    }
-}
-
-/// Lays out the columns under `pixels` windows from the one at `first` on, and `behind` numbers behind them; of a row
-/// that is empty, padding.
-#[inline(always)]
-fn lay_out<const S: usize>(
-    row: &[i8],
-    params: &WindowParams<'_, ()>,
-    first: usize,
-    pixels: usize,
-    lines: &mut [[MaybeUninit<i8>; LONGEST]; S],
-    behind: usize,
-) {
-    let channels = params.input_channels;
-    let padding = MaybeUninit::new(params.input_zero_point);
-    // One that the compiler knows, but where `S` stands for all that are larger.
-    let stride = if S < 3 { S } else { params.stride };
-    // Columns of the padded row, counted from the first window's, that are within the map.
-    let columns = (pixels - 1) * stride + 3;
-    let left = first * stride;
-    let start = params.pad_left.saturating_sub(left).min(columns);
-    let end = (params.input_width + params.pad_left)
-        .saturating_sub(left)
-        .min(columns)
-        .max(start);
-    let end = if row.is_empty() { start } else { end };
-    let from = (left + start).saturating_sub(params.pad_left) * channels;
-    let row = row.get(from..).unwrap_or_default();
-    for (phase, line) in lines.iter_mut().enumerate() {
-        // Columns of this line, and the first of them that are within the map and behind it.
-        let of = |columns: usize| (columns + stride - 1).saturating_sub(phase) / stride;
-        let (begin, end, columns) = (of(start), of(end), of(columns));
-        line[..begin * channels].fill(padding);
-        if begin < end {
-            let row = &row[(phase + begin * stride - start) * channels..];
-            let to = &mut line[begin * channels..];
-            copy_runs(
-                row,
-                to,
-                channels,
-                [stride * channels, channels],
-                end - begin,
-            );
-        }
-        line[end * channels..][..(columns - end) * channels + behind].fill(padding);
-    }
-}
-
-/// Copies `count` runs of `len` numbers, each so many numbers from the one before, and maybe some numbers behind a run,
-/// which the next one is written over: so short runs have a length that the compiler knows.
-#[inline(always)]
-fn copy_runs(from: &[i8], to: &mut [MaybeUninit<i8>], len: usize, steps: [usize; 2], count: usize) {
-    let [from_step, to_step] = steps;
-    let (done, count, len) = match len {
-        // They lie side by side in both.
-        _ if from_step == to_step => (0, 1, count * len),
-        0..=16 => (spill_runs::<16>(from, to, steps, count), count, len),
-        17..=32 => (spill_runs::<32>(from, to, steps, count), count, len),
-        33..=64 => (spill_runs::<64>(from, to, steps, count), count, len),
-        _ => (0, count, len),
-    };
-    for run in done..count {
-        let from = &from[run * from_step..][..len];
-        for (to, from) in to[run * to_step..][..len].iter_mut().zip(from) {
-            to.write(*from);
-        }
-    }
-}
-
-/// Copies the first of `count` runs, `N` numbers each, as long as there are so many on both sides; says how many.
-#[inline(always)]
-fn spill_runs<const N: usize>(
-    from: &[i8],
-    to: &mut [MaybeUninit<i8>],
-    [from_step, to_step]: [usize; 2],
-    count: usize,
-) -> usize {
-    let there = |len: usize, step: usize| match len.checked_sub(N) {
-        Some(rest) => rest / step + 1,
-        None => 0,
-    };
-    let whole = count
-        .min(there(from.len(), from_step))
-        .min(there(to.len(), to_step));
-    let (mut from, mut to): (*const i8, *mut i8) = (from.as_ptr(), to.as_mut_ptr().cast());
-    for _ in 0..whole {
-        // SAFETY: there are `N` numbers at both, in memory apart.
-        unsafe { to.copy_from_nonoverlapping(from, N) };
-        (from, to) = (from.wrapping_add(from_step), to.wrapping_add(to_step));
-    }
-    whole
 }

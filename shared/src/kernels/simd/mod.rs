@@ -26,8 +26,10 @@ mod neon;
 mod neon_common;
 #[cfg(target_arch = "aarch64")]
 mod neon_dotprod;
+mod padded;
 mod ready;
 mod shares;
+mod together;
 mod turns;
 mod variants;
 mod windows;
@@ -339,22 +341,32 @@ mod tests {
         }
     }
 
-    /// The cases must come to every way of rescaling in each kernel, and to every number of turns of few terms.
+    /// The cases must come to every way of rescaling in each kernel, to every number of turns of few terms and to every
+    /// burden of windows.
     fn reaches_every_way<L: Products>(kernels: &Simd<L>) {
+        use ready::Loop;
         use ready::Rescaling::{Integers, Line, SignedLine};
-        let reached = |kind, rescaling, few| {
-            let way = (kind, rescaling, few);
+        use turns::Burden;
+        let reached = |kind, rescaling, of| {
+            let way = (kind, rescaling, of);
             assert!(kernels.ways.contains(&way), "no case comes to {way:?}");
         };
-        for kind in [Kind::Matrix, Kind::Windows, Kind::Depthwise] {
-            for rescaling in [Line, SignedLine, Integers] {
-                reached(kind, rescaling, None);
+        // Where there are no turns, all windows are one way.
+        let burdens = match L::TURN_LIMIT {
+            Some(_) => &[Burden::Light, Burden::Medium, Burden::Heavy][..],
+            None => &[Burden::Light],
+        };
+        for rescaling in [Line, SignedLine, Integers] {
+            reached(Kind::Matrix, rescaling, Loop::Any);
+            reached(Kind::Windows, rescaling, Loop::Any);
+            for burden in burdens {
+                reached(Kind::Depthwise, rescaling, Loop::Burden(*burden));
             }
         }
         if L::FEW_TERMS > 0 {
             for rescaling in [Line, SignedLine] {
                 for turns in [(0, 1), (0, 2), (0, 3), (1, 0), (1, 1), (1, 2)] {
-                    reached(Kind::Matrix, rescaling, Some(turns));
+                    reached(Kind::Matrix, rescaling, Loop::Few(turns.0, turns.1));
                 }
             }
         }

@@ -434,21 +434,35 @@ fn lines<L: Lanes>(lanes: L, output: &OutputStage<'_>, greatest: &[i64]) -> (Vec
     (lines, rescaling)
 }
 
-/// What a layer was made ready for: which kernel, how it rescales, and the long and short turns of a block if they are few.
+/// What a layer was made ready for: which kernel, how it rescales, and what else the kernel has a loop of its own for.
 #[cfg(test)]
-pub(super) type Way = (Kind, Rescaling, Option<(usize, usize)>);
+pub(super) type Way = (Kind, Rescaling, Loop);
+
+/// What a block has a loop of its own for.
+#[cfg(test)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Loop {
+    Any,
+    /// Long and short turns that all vectors take together.
+    Few(usize, usize),
+    /// The windows of a depthwise layer.
+    Burden(Burden),
+}
 
 #[cfg(test)]
 impl Ready {
     /// The way of the layer, or those of its blocks.
     pub(super) fn ways(&self) -> Vec<Way> {
-        let way = |turns| (self.shape.kind, self.rescaling, turns);
-        if !self.few {
-            return vec![way(None)];
-        }
+        let way = |of| (self.shape.kind, self.rescaling, of);
         let blocks = self.schedule.all().iter();
-        blocks
-            .map(|turns| way(Some((turns.long, turns.short))))
-            .collect()
+        let few = blocks.filter(|_| self.few);
+        let few = few.map(|turns| way(Loop::Few(turns.long, turns.short)));
+        let burdens = self.burdens.iter();
+        let burdens = burdens.map(|burden| way(Loop::Burden(*burden)));
+        let mut ways: Vec<Way> = few.chain(burdens).collect();
+        if ways.is_empty() {
+            ways.push(way(Loop::Any));
+        }
+        ways
     }
 }

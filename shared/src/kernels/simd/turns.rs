@@ -132,7 +132,7 @@ fn fill(groups: impl Iterator<Item = Group>, limit: u16) -> Vec<Vec<Group>> {
 }
 
 /// How heavy the weights of windows are, three columns of three numbers each.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Burden {
     /// All columns together are one turn.
     #[default]

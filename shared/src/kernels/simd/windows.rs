@@ -7,6 +7,7 @@ use core::mem::MaybeUninit;
 
 use super::lanes::{Job, Products};
 use super::matrix::{Activations, part_of_row};
+use super::padded::{Inside, inside};
 use super::ready::Ready;
 use crate::kernels::WindowParams;
 
@@ -86,11 +87,7 @@ impl<L: Products> Job<L> for Windows<'_> {
 #[inline(always)]
 fn lay_out(row: &[i8], params: &WindowParams<'_, ()>, left: usize, to: &mut [i8]) {
     let channels = params.input_channels;
-    let columns = to.len() / channels;
-    let start = params.pad_left.saturating_sub(left).min(columns);
-    let end = (params.input_width + params.pad_left).saturating_sub(left);
-    let end = end.clamp(start, columns);
-    let from = (left + start).saturating_sub(params.pad_left) * channels;
+    let Inside { start, end, from } = inside(params, left, to.len() / channels);
     to[..start * channels].fill(params.input_zero_point);
     to[end * channels..].fill(params.input_zero_point);
     to[start * channels..end * channels].copy_from_slice(&row[from..][..(end - start) * channels]);
