@@ -163,12 +163,18 @@ impl Columns {
             return unsafe { L::columns([L::splat_byte(self.zero_point); 3]) };
         }
         self.inside -= 1;
-        let rows = self.rows;
-        for (row, step) in self.rows.iter_mut().zip(self.steps) {
-            *row = row.wrapping_add(step);
-        }
         // SAFETY: columns of the map have the numbers of a block in each row.
-        unsafe { L::columns(rows.map(|row| L::bytes(row, MOST_VECTORS * L::LANES))) }
+        unsafe {
+            // No closure: it would be compiled without the vectors of the job.
+            let mut bytes = [L::splat_byte(0); 3];
+            for (bytes, row) in bytes.iter_mut().zip(self.rows) {
+                *bytes = L::bytes(row, MOST_VECTORS * L::LANES);
+            }
+            for (row, step) in self.rows.iter_mut().zip(self.steps) {
+                *row = row.wrapping_add(step);
+            }
+            L::columns(bytes)
+        }
     }
 }
 
