@@ -22,7 +22,7 @@ pub mod tensorboard;
 
 use std::path::{Path, PathBuf};
 
-use posy_shared::engine::{Observer, Prepared};
+use posy_shared::engine::{Engine, Observer, Prepared, arena_len};
 use posy_shared::kernels::{Kernels, Layout, scalar::Scalar};
 use posy_shared::model::Model;
 
@@ -114,9 +114,15 @@ impl Observer for Maps<'_> {
     }
 }
 
-/// Runs `model` on `input`, `[H, W, C]`, by the plain reference.
+/// Runs `model` on `input`, `[H, W, C]`, by the plain reference and as a board does: in exactly the bytes
+/// of its plan.
 pub fn run(model: &Model<'_>, input: &[i8], observer: &mut impl Observer) -> Vec<i8> {
-    run_prepared(&Prepared::new(model.clone(), Scalar), input, observer)
+    let mut arena = vec![0; arena_len(model, &Scalar)];
+    run_engine(
+        Engine::new(model, &mut arena, Scalar).unwrap(),
+        input,
+        observer,
+    )
 }
 
 /// Runs a model on `input`, `[H, W, C]`, in exactly the bytes that it and its kernels ask for.
@@ -126,8 +132,15 @@ pub fn run_prepared<K: Kernels>(
     observer: &mut impl Observer,
 ) -> Vec<i8> {
     let mut arena = vec![0; prepared.arena_len()];
-    let mut engine = prepared.engine(&mut arena).unwrap();
-    for row in input.chunks_exact(prepared.model().input_shape().row_len()) {
+    run_engine(prepared.engine(&mut arena).unwrap(), input, observer)
+}
+
+fn run_engine<K: Kernels>(
+    mut engine: Engine<'_, '_, K>,
+    input: &[i8],
+    observer: &mut impl Observer,
+) -> Vec<i8> {
+    for row in input.chunks_exact(engine.model().input_shape().row_len()) {
         engine.push_row_observed(row, observer).unwrap();
     }
     engine.finish_observed(observer).unwrap().to_vec()

@@ -59,13 +59,12 @@ fn every_layer_of_the_real_networks_is_equal() {
     networks.push(("classifier".into(), small_classifier(3)));
     for (name, file) in networks {
         let model = Model::read(&file).unwrap();
-        let reference = Prepared::new(model.clone(), Scalar);
         let inputs = [run::input(&model, &photo).unwrap(), noise(&model)];
         let mut expected = Vec::new();
         let mut arguments = vec![scratch.write("model.posy", &file)];
         for (index, input) in inputs.iter().enumerate() {
             let mut maps = Maps::new(&model);
-            run_prepared(&reference, input, &mut maps);
+            run(&model, input, &mut maps);
             for (layer, map) in maps.maps.iter().enumerate() {
                 let bytes: Vec<u8> = map.iter().map(|number| *number as u8).collect();
                 expected.push(format!("{index} {layer} {:08x}", crc.checksum(&bytes)));

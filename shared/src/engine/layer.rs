@@ -4,7 +4,7 @@ use core::ops::Range;
 
 use super::{Engine, EngineError, Observer, Progress};
 use crate::kernels::Kernels;
-use crate::model::{Layer, Op};
+use crate::model::{Layer, Model, Op};
 use crate::plan::newest_row;
 
 /// Where a kernel reads a row: in the arena, or the row that the caller pushed.
@@ -34,15 +34,54 @@ impl Source {
     }
 }
 
+/// The input rows under the window of output row `y` of a 3 x 3 layer, top first; none is padding.
+#[inline]
+pub(super) fn rows_under(layer: &Layer, y: usize) -> [Option<usize>; 3] {
+    let top = y * usize::from(layer.stride);
+    core::array::from_fn(|tap| {
+        (top + tap)
+            .checked_sub(layer.padding.top.into())
+            .filter(|&row| row < usize::from(layer.input.height))
+    })
+}
+
+/// Runs layer `index`, an addition, a fully connected layer or a 1 x 1 convolution, on pixels side by
+/// side: its input, and what an addition adds.
+#[inline]
+pub(super) fn each_pixel(
+    model: &Model<'_>,
+    kernels: &impl Kernels,
+    index: usize,
+    pixels: usize,
+    [input, other]: [&[i8]; 2],
+    scratch: &mut [u32],
+    output: &mut [i8],
+) {
+    match model.layers()[index].op {
+        Op::Add => kernels.add(&model.add_params(index), input, other, output),
+        Op::Dense => {
+            kernels.dense(&model.dense_params(index), input, scratch, output);
+            if index + 1 == model.layers().len() {
+                model.complete(input, output);
+            }
+        }
+        _ => {
+            let mut params = model.pointwise_params(index, kernels.depthwise_layout());
+            params.width = pixels;
+            kernels.pointwise(&params, input, scratch, output);
+        }
+    }
+}
+
 impl<'r, K: Kernels> Engine<'r, '_, K> {
     #[inline]
-    fn layer(&self, index: usize) -> &'r Layer {
+    pub(super) fn layer(&self, index: usize) -> &'r Layer {
         &self.model.layers()[index]
     }
 
     /// Where the pool at `index` keeps its sums.
-    fn sums(&self, index: usize) -> Range<usize> {
-        let start = self.model.plan().slots[index].state as usize;
+    pub(super) fn sums(&self, index: usize) -> Range<usize> {
+        let start = self.plan.slots[index].state as usize;
         start..start + 4 * usize::from(self.layer(index).output.channels)
     }
 
@@ -64,7 +103,7 @@ impl<'r, K: Kernels> Engine<'r, '_, K> {
         if index == 0 {
             return Source::Pushed;
         }
-        let start = self.model.plan().slots[index - 1].output.row(y);
+        let start = self.plan.slots[index - 1].output.row(y);
         Source::Arena(start..start + self.layer(index).input.row_len())
     }
 
@@ -72,13 +111,13 @@ impl<'r, K: Kernels> Engine<'r, '_, K> {
     #[inline]
     fn kept(&self, index: usize, y: usize) -> Range<usize> {
         let len = self.layer(index).input.row_len();
-        let start = self.model.plan().slots[index].state as usize + (y % 2) * len;
+        let start = self.plan.slots[index].state as usize + (y % 2) * len;
         start..start + len
     }
 
     /// Where the addition at `index` keeps row `y` of its other operand.
     fn delayed(&self, index: usize, y: usize) -> Range<usize> {
-        let slot = &self.model.plan().slots[index];
+        let slot = &self.plan.slots[index];
         let len = self.layer(index).output.row_len();
         let start = slot.state as usize + (y % usize::from(slot.delay.max(1))) * len;
         start..start + len
@@ -91,7 +130,7 @@ impl<'r, K: Kernels> Engine<'r, '_, K> {
         self.progress[index].received += 1;
         self.progress[index].fresh = true;
         let previous = index.checked_sub(1);
-        let saved_by = previous.and_then(|layer| self.model.plan().slots[layer].saved_by);
+        let saved_by = previous.and_then(|layer| self.plan.slots[layer].saved_by);
         match saved_by {
             Some(add) => {
                 let to = self.delayed(add.into(), y);
@@ -150,7 +189,7 @@ impl<'r, K: Kernels> Engine<'r, '_, K> {
     /// The bytes of output row `y` of layer `index`.
     #[inline]
     fn output(&self, index: usize, y: usize) -> Range<usize> {
-        let start = self.model.plan().slots[index].output.row(y);
+        let start = self.plan.slots[index].output.row(y);
         start..start + self.layer(index).output.row_len()
     }
 
@@ -203,24 +242,17 @@ impl<'r, K: Kernels> Engine<'r, '_, K> {
                     .map_err(|_| EngineError::Plan)?;
                 let row = from.pick(arena, pushed).ok_or(EngineError::Plan)?;
                 let scratch = &mut *self.scratch;
-                let depthwise = self.kernels.depthwise_layout();
-                match layer.op {
-                    Op::Pointwise => {
-                        let params = self.model.pointwise_params(index, depthwise);
-                        self.kernels.pointwise(&params, row, scratch, output);
-                    }
-                    Op::Dense => {
-                        let params = self.model.dense_params(index);
-                        self.kernels.dense(&params, row, scratch, output);
-                        if index + 1 == self.model.layers().len() {
-                            self.model.complete(row, output);
-                        }
-                    }
-                    _ => {
-                        let params = self.model.add_params(index);
-                        self.kernels.add(&params, row, other, output);
-                    }
-                }
+                let pixels = layer.output.width.into();
+                let inputs = [row, other];
+                each_pixel(
+                    self.model,
+                    &self.kernels,
+                    index,
+                    pixels,
+                    inputs,
+                    scratch,
+                    output,
+                );
                 Ok(())
             }
         }
@@ -236,15 +268,10 @@ impl<'r, K: Kernels> Engine<'r, '_, K> {
         let layer = self.layer(index);
         let Progress { fresh, .. } = self.progress[index];
         let newest = self.progress[index].newest();
-        let sources: [Source; 3] = core::array::from_fn(|tap| {
-            let row = (y * usize::from(layer.stride) + tap)
-                .checked_sub(layer.padding.top.into())
-                .filter(|&row| row < usize::from(layer.input.height));
-            match row {
-                None => Source::Nothing,
-                Some(row) if row == newest && fresh => self.arrival(index, row),
-                Some(row) => Source::Arena(self.kept(index, row)),
-            }
+        let sources = rows_under(layer, y).map(|row| match row {
+            None => Source::Nothing,
+            Some(row) if row == newest && fresh => self.arrival(index, row),
+            Some(row) => Source::Arena(self.kept(index, row)),
         });
         let [top, middle, bottom, output] = self
             .arena

@@ -4,6 +4,10 @@
 
 mod layer;
 #[cfg(feature = "alloc")]
+mod maps;
+#[cfg(feature = "alloc")]
+mod prepared;
+#[cfg(feature = "alloc")]
 mod tail;
 
 use core::fmt;
@@ -12,7 +16,11 @@ use heapless::Vec;
 
 use crate::kernels::scalar::Scalar;
 use crate::kernels::{Kernels, Layout};
-use crate::model::{GoldenRows, MAX_LAYERS, Model, Op};
+use crate::model::{GoldenRows, Layer, MAX_LAYERS, Model, Op};
+use crate::plan::Plan;
+
+#[cfg(feature = "alloc")]
+pub use prepared::Prepared;
 
 /// Why a picture could not be run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -99,22 +107,43 @@ impl Progress {
 }
 
 /// Words of scratch that `kernels` want for the layers of `model`.
-fn scratch_len(model: &Model<'_>, kernels: &impl Kernels) -> usize {
+fn scratch_len(model: &Model<'_>, plan: &Plan, kernels: &impl Kernels) -> usize {
     let layers = model.layers().iter();
     let packed = layers.filter(|layer| layer.op != Op::Depthwise3x3);
     packed
-        .map(|layer| kernels.scratch_len(layer.terms(), layer.output.width.into()))
+        .map(|layer| kernels.scratch_len(layer.terms(), pixels_together(layer, plan)))
         .max()
         .unwrap_or(0)
+}
+
+/// Most pixels of `layer` that a kernel is given together.
+fn pixels_together(layer: &Layer, plan: &Plan) -> usize {
+    let width = usize::from(layer.output.width);
+    match plan.apart {
+        true => width * rows_together(layer),
+        false => width,
+    }
+}
+
+/// Rows of `layer`, on a whole map, that are given to its kernel together: tens of pixels, whose
+/// activations do not fill the first-level cache.
+fn rows_together(layer: &Layer) -> usize {
+    const PIXELS: u16 = 64;
+    let rows = PIXELS / layer.output.width.clamp(1, PIXELS);
+    rows.min(layer.output.height).max(1).into()
 }
 
 /// Bytes that `model` needs to run with `kernels`: those of its plan, and scratch for the kernels
 /// behind them, with what it takes to align it to words wherever the memory begins.
 pub fn arena_len(model: &Model<'_>, kernels: &impl Kernels) -> usize {
-    let maps = model.plan().arena_len;
-    match scratch_len(model, kernels) {
-        0 => maps,
-        words => maps
+    planned_len(model, model.plan(), kernels)
+}
+
+fn planned_len(model: &Model<'_>, plan: &Plan, kernels: &impl Kernels) -> usize {
+    match scratch_len(model, plan, kernels) {
+        0 => plan.arena_len,
+        words => plan
+            .arena_len
             .saturating_add(words.saturating_mul(4))
             .saturating_add(3),
     }
@@ -130,44 +159,11 @@ fn prepare(model: &Model<'_>, kernels: &mut impl Kernels) {
     }
 }
 
-/// A model with kernels that have been shown its weights, for any number of engines, on several
-/// threads at once: where there are many pictures, showing the weights for each is waste.
-#[derive(Clone, Debug)]
-pub struct Prepared<'m, K> {
-    model: Model<'m>,
-    kernels: K,
-}
-
-impl<'m, K: Kernels> Prepared<'m, K> {
-    /// Shows `kernels` the weights of `model`.
-    pub fn new(model: Model<'m>, mut kernels: K) -> Self {
-        prepare(&model, &mut kernels);
-        Prepared { model, kernels }
-    }
-
-    /// The model.
-    pub const fn model(&self) -> &Model<'m> {
-        &self.model
-    }
-
-    /// Bytes that an engine needs; see [`arena_len`].
-    pub fn arena_len(&self) -> usize {
-        arena_len(&self.model, &self.kernels)
-    }
-
-    /// An engine in `arena`, of which it uses the first [`Prepared::arena_len`] bytes.
-    ///
-    /// # Errors
-    /// [`EngineError::Arena`] where the memory is too small.
-    pub fn engine<'r>(&'r self, arena: &'r mut [i8]) -> Result<Engine<'r, 'm, &'r K>, EngineError> {
-        Engine::assemble(&self.model, arena, &self.kernels)
-    }
-}
-
 /// A model, the memory that it runs in, and the state of the current picture.
 #[derive(Debug)]
 pub struct Engine<'r, 'm, K> {
     model: &'r Model<'m>,
+    plan: &'r Plan,
     arena: &'r mut [i8],
     scratch: &'r mut [u32],
     kernels: K,
@@ -187,24 +183,27 @@ impl<'r, 'm, K: Kernels> Engine<'r, 'm, K> {
         mut kernels: K,
     ) -> Result<Self, EngineError> {
         prepare(model, &mut kernels);
-        Self::assemble(model, arena, kernels)
+        Self::assemble(model, model.plan(), arena, kernels)
     }
 
-    /// An engine whose kernels have been shown the weights.
+    /// An engine whose kernels have been shown the weights, by a plan of the model's layers.
     fn assemble(
         model: &'r Model<'m>,
+        plan: &'r Plan,
         arena: &'r mut [i8],
         kernels: K,
     ) -> Result<Self, EngineError> {
-        let (needed, given) = (arena_len(model, &kernels), arena.len());
+        let (needed, given) = (planned_len(model, plan, &kernels), arena.len());
         let too_small = EngineError::Arena { needed, given };
-        let maps_len = model.plan().arena_len;
-        let (arena, rest) = arena.split_at_mut_checked(maps_len).ok_or(too_small)?;
+        let (arena, rest) = arena
+            .split_at_mut_checked(plan.arena_len)
+            .ok_or(too_small)?;
         let (_, scratch, _) = bytemuck::pod_align_to_mut::<i8, u32>(rest);
-        let scratch_len = scratch_len(model, &kernels);
+        let scratch_len = scratch_len(model, plan, &kernels);
         let scratch = scratch.get_mut(..scratch_len).ok_or(too_small)?;
         let mut engine = Engine {
             model,
+            plan,
             arena,
             scratch,
             kernels,
@@ -261,7 +260,7 @@ impl<'r, 'm, K: Kernels> Engine<'r, 'm, K> {
             return Err(EngineError::TooManyRows);
         }
         self.finished = false;
-        let end = usize::from(self.model.plan().cuts[0]);
+        let end = usize::from(self.plan.cuts[0]);
         self.run_row(0, end, row, observer)
     }
 
@@ -284,9 +283,14 @@ impl<'r, 'm, K: Kernels> Engine<'r, 'm, K> {
         if found < expected {
             return Err(EngineError::MissingRows { expected, found });
         }
-        let model = self.model;
-        for pair in model.plan().cuts.windows(2) {
+        let (model, plan) = (self.model, self.plan);
+        for pair in plan.cuts.windows(2) {
             let (first, end) = (usize::from(pair[0]), usize::from(pair[1]));
+            #[cfg(feature = "alloc")]
+            if plan.apart {
+                self.run_map(first, observer)?;
+                continue;
+            }
             for _ in 0..model.layers()[first].input.height {
                 self.run_row(first, end, &[], observer)?;
             }
@@ -298,7 +302,7 @@ impl<'r, 'm, K: Kernels> Engine<'r, 'm, K> {
 
     /// What [`Engine::finish`] gave last; none once another picture has begun.
     pub fn last_output(&self) -> Option<&[i8]> {
-        let last = self.model.plan().slots.last().filter(|_| self.finished)?;
+        let last = self.plan.slots.last().filter(|_| self.finished)?;
         let start = last.output.offset as usize;
         self.arena.get(start..start + self.model.output_len())
     }

@@ -33,7 +33,7 @@ impl<K: Kernels> Prepared<'_, K> {
         }
         let depthwise = self.kernels.depthwise_layout();
         let params = self.model.pointwise_params(layers.len() - 2, depthwise);
-        let mut scratch = vec![0; scratch_len(&self.model, &self.kernels)];
+        let mut scratch = vec![0; scratch_len(&self.model, &self.plan, &self.kernels)];
         let mut row = vec![0; pointwise.output.row_len()];
         let mut sums = vec![0; 4 * usize::from(pool.input.channels)];
         for input in map.chunks_exact(pointwise.input.row_len()) {

@@ -14,6 +14,7 @@
 //! arena of a segment:  [ output map .. input map | kept rows, per layer | scratch 0 | scratch 1 ]
 //! ```
 
+mod apart;
 mod search;
 
 use heapless::Vec;
@@ -21,6 +22,7 @@ use heapless::Vec;
 use crate::kernels::Layout;
 use crate::model::{Layer, MAX_LAYERS, Op};
 
+pub use apart::apart;
 pub use search::{search, streaming};
 
 /// Rows that a 3 x 3 layer keeps besides the newest.
@@ -66,6 +68,8 @@ pub struct Plan {
     pub slots: Vec<Slot, MAX_LAYERS>,
     /// One past the last layer of each segment, rising; the last is the number of layers.
     pub cuts: Vec<u8, MAX_LAYERS>,
+    /// Whether each segment but the first is one layer, whose maps do not touch each other.
+    pub apart: bool,
 }
 
 /// Why layers cannot be planned.
@@ -109,6 +113,7 @@ impl Plan {
             arena_len: 0,
             slots: Vec::new(),
             cuts: Vec::from_slice(cuts).map_err(|_| PlanError::Cuts)?,
+            apart: false,
         };
         fill_slots(layers, &mut plan.slots)?;
         if cuts.last().map(|&end| usize::from(end)) != Some(layers.len())

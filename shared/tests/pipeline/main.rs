@@ -12,17 +12,30 @@ mod raw;
 
 use definition::reference;
 use networks::{Seeded, random_network, spec};
-use posy_shared::engine::{Engine, EngineError};
+use posy_shared::engine::{Engine, EngineError, Prepared};
+use posy_shared::kernels::Kernels;
 use posy_shared::kernels::scalar::Scalar;
 use posy_shared::model::{Layer, Model, write};
 use posy_shared::plan::{Plan, search, streaming};
 
+/// Runs a network as a board does, in the smallest arena.
 fn run(model: &Model<'_>, input: &[i8]) -> Vec<i8> {
     let mut arena = vec![0x55; model.plan().arena_len];
-    let mut engine = Engine::new(model, &mut arena, Scalar).unwrap();
+    answer(Engine::new(model, &mut arena, Scalar).unwrap(), input)
+}
+
+/// Runs a network as a laptop does, map by map.
+fn run_apart(model: &Model<'_>, input: &[i8]) -> Vec<i8> {
+    let prepared = Prepared::new(model.clone(), Scalar);
+    let mut arena = vec![0x55; prepared.arena_len()];
+    answer(prepared.engine(&mut arena).unwrap(), input)
+}
+
+fn answer(mut engine: Engine<'_, '_, impl Kernels>, input: &[i8]) -> Vec<i8> {
+    let row_len = engine.model().input_shape().row_len();
     // Twice, so that what one picture leaves behind is seen in the next.
     let mut answers = (0..2).map(|_| {
-        for row in input.chunks_exact(model.input_shape().row_len()) {
+        for row in input.chunks_exact(row_len) {
             engine.push_row(row).unwrap();
         }
         engine.finish().unwrap().to_vec()
@@ -48,12 +61,9 @@ fn random_networks_give_what_their_definition_gives() {
         let file = write(&spec(layers)).unwrap();
         let model = Model::read(&file).unwrap();
         segments += model.plan().cuts.len();
-        assert_eq!(
-            run(&model, &input),
-            expected,
-            "seed {seed}: {:?}",
-            model.layers()
-        );
+        for answer in [run(&model, &input), run_apart(&model, &input)] {
+            assert_eq!(answer, expected, "seed {seed}: {:?}", model.layers());
+        }
     }
     assert!(
         cfg!(miri) || segments > 2 * NETWORKS as usize,

@@ -1,0 +1,50 @@
+//! A model made ready for many pictures, where there is memory enough.
+
+use super::{Engine, EngineError, planned_len, prepare};
+use crate::kernels::Kernels;
+use crate::model::Model;
+use crate::plan::{Plan, apart};
+
+/// A model with kernels that have been shown its weights, for any number of engines, on several
+/// threads at once: where there are many pictures, showing the weights for each is waste.
+///
+/// Its engines give the same bytes as one of [`Engine::new`], but not in as little memory: they run
+/// by a plan of [`apart`].
+#[derive(Clone, Debug)]
+pub struct Prepared<'m, K> {
+    pub(super) model: Model<'m>,
+    pub(super) kernels: K,
+    pub(super) plan: Plan,
+}
+
+impl<'m, K: Kernels> Prepared<'m, K> {
+    /// Shows `kernels` the weights of `model`.
+    pub fn new(model: Model<'m>, mut kernels: K) -> Self {
+        prepare(&model, &mut kernels);
+        // Where maps are too large to lie apart, the smallest arena still holds them.
+        let plan = apart(model.layers()).unwrap_or_else(|_| model.plan().clone());
+        Prepared {
+            model,
+            kernels,
+            plan,
+        }
+    }
+
+    /// The model.
+    pub const fn model(&self) -> &Model<'m> {
+        &self.model
+    }
+
+    /// Bytes that an engine needs.
+    pub fn arena_len(&self) -> usize {
+        planned_len(&self.model, &self.plan, &self.kernels)
+    }
+
+    /// An engine in `arena`, of which it uses the first [`Prepared::arena_len`] bytes.
+    ///
+    /// # Errors
+    /// [`EngineError::Arena`] where the memory is too small.
+    pub fn engine<'r>(&'r self, arena: &'r mut [i8]) -> Result<Engine<'r, 'm, &'r K>, EngineError> {
+        Engine::assemble(&self.model, &self.plan, arena, &self.kernels)
+    }
+}
