@@ -29,8 +29,7 @@ impl<'m> Runner<'m> {
         self.0.model()
     }
 
-    /// The model's output for `photo`: logits, or features. In the memory that the model's plan
-    /// says and no more than scratch for the kernels.
+    /// The model's output for `photo`: logits, or features; the bytes that a board has.
     ///
     /// # Errors
     /// Where the photo is empty.

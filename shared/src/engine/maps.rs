@@ -3,9 +3,22 @@
 use core::ops::Range;
 
 use super::layer::{each_pixel, rows_under};
-use super::{Engine, EngineError, Observer, rows_together};
+use super::{Engine, EngineError, Observer};
 use crate::kernels::{Kernels, Layout};
-use crate::model::Op;
+use crate::model::{Layer, Op};
+
+/// Rows of `layer` that are given to its kernel together: tens of pixels, whose activations do not
+/// fill the first-level cache.
+fn rows_together(layer: &Layer) -> usize {
+    const PIXELS: u16 = 64;
+    let rows = PIXELS / layer.output.width.clamp(1, PIXELS);
+    rows.min(layer.output.height).max(1).into()
+}
+
+/// Most pixels of `layer` that are given to its kernel together.
+pub(super) fn pixels_together(layer: &Layer) -> usize {
+    usize::from(layer.output.width) * rows_together(layer)
+}
 
 impl<K: Kernels> Engine<'_, '_, K> {
     /// Where the whole output of layer `index` lies.

@@ -106,43 +106,37 @@ impl Progress {
     }
 }
 
-/// Words of scratch that `kernels` want for the layers of `model`.
-fn scratch_len(model: &Model<'_>, plan: &Plan, kernels: &impl Kernels) -> usize {
+/// Words of scratch that `kernels` want for the layers of `model`, when they are given as many pixels
+/// together as `pixels` says.
+fn scratch_len(
+    model: &Model<'_>,
+    kernels: &impl Kernels,
+    pixels: impl Fn(&Layer) -> usize,
+) -> usize {
     let layers = model.layers().iter();
     let packed = layers.filter(|layer| layer.op != Op::Depthwise3x3);
     packed
-        .map(|layer| kernels.scratch_len(layer.terms(), pixels_together(layer, plan)))
+        .map(|layer| kernels.scratch_len(layer.terms(), pixels(layer)))
         .max()
         .unwrap_or(0)
 }
 
-/// Most pixels of `layer` that a kernel is given together.
-fn pixels_together(layer: &Layer, plan: &Plan) -> usize {
-    let width = usize::from(layer.output.width);
-    match plan.apart {
-        true => width * rows_together(layer),
-        false => width,
-    }
-}
-
-/// Rows of `layer`, on a whole map, that are given to its kernel together: tens of pixels, whose
-/// activations do not fill the first-level cache.
-fn rows_together(layer: &Layer) -> usize {
-    const PIXELS: u16 = 64;
-    let rows = PIXELS / layer.output.width.clamp(1, PIXELS);
-    rows.min(layer.output.height).max(1).into()
+/// Words of scratch where kernels are given a row at a time.
+fn scratch_of_rows(model: &Model<'_>, kernels: &impl Kernels) -> usize {
+    scratch_len(model, kernels, |layer| layer.output.width.into())
 }
 
 /// Bytes that `model` needs to run with `kernels`: those of its plan, and scratch for the kernels
 /// behind them, with what it takes to align it to words wherever the memory begins.
 pub fn arena_len(model: &Model<'_>, kernels: &impl Kernels) -> usize {
-    planned_len(model, model.plan(), kernels)
+    with_scratch(model.plan(), scratch_of_rows(model, kernels))
 }
 
-fn planned_len(model: &Model<'_>, plan: &Plan, kernels: &impl Kernels) -> usize {
-    match scratch_len(model, plan, kernels) {
+/// Bytes of the arena of `plan` and so many words of scratch.
+fn with_scratch(plan: &Plan, words: usize) -> usize {
+    match words {
         0 => plan.arena_len,
-        words => plan
+        _ => plan
             .arena_len
             .saturating_add(words.saturating_mul(4))
             .saturating_add(3),
@@ -183,24 +177,26 @@ impl<'r, 'm, K: Kernels> Engine<'r, 'm, K> {
         mut kernels: K,
     ) -> Result<Self, EngineError> {
         prepare(model, &mut kernels);
-        Self::assemble(model, model.plan(), arena, kernels)
+        let words = scratch_of_rows(model, &kernels);
+        Self::assemble(model, model.plan(), words, arena, kernels)
     }
 
-    /// An engine whose kernels have been shown the weights, by a plan of the model's layers.
+    /// An engine whose kernels have been shown the weights, by a plan of the model's layers and with
+    /// so many words of scratch.
     fn assemble(
         model: &'r Model<'m>,
         plan: &'r Plan,
+        words: usize,
         arena: &'r mut [i8],
         kernels: K,
     ) -> Result<Self, EngineError> {
-        let (needed, given) = (planned_len(model, plan, &kernels), arena.len());
+        let (needed, given) = (with_scratch(plan, words), arena.len());
         let too_small = EngineError::Arena { needed, given };
         let (arena, rest) = arena
             .split_at_mut_checked(plan.arena_len)
             .ok_or(too_small)?;
         let (_, scratch, _) = bytemuck::pod_align_to_mut::<i8, u32>(rest);
-        let scratch_len = scratch_len(model, plan, &kernels);
-        let scratch = scratch.get_mut(..scratch_len).ok_or(too_small)?;
+        let scratch = scratch.get_mut(..words).ok_or(too_small)?;
         let mut engine = Engine {
             model,
             plan,

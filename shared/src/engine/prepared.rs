@@ -1,6 +1,7 @@
 //! A model made ready for many pictures, where there is memory enough.
 
-use super::{Engine, EngineError, planned_len, prepare};
+use super::maps::pixels_together;
+use super::{Engine, EngineError, prepare, scratch_len, with_scratch};
 use crate::kernels::Kernels;
 use crate::model::Model;
 use crate::plan::{Plan, apart};
@@ -14,7 +15,9 @@ use crate::plan::{Plan, apart};
 pub struct Prepared<'m, K> {
     pub(super) model: Model<'m>,
     pub(super) kernels: K,
-    pub(super) plan: Plan,
+    plan: Plan,
+    /// Words of scratch for the kernels.
+    pub(super) scratch_len: usize,
 }
 
 impl<'m, K: Kernels> Prepared<'m, K> {
@@ -23,10 +26,12 @@ impl<'m, K: Kernels> Prepared<'m, K> {
         prepare(&model, &mut kernels);
         // Where maps are too large to lie apart, the smallest arena still holds them.
         let plan = apart(model.layers()).unwrap_or_else(|_| model.plan().clone());
+        let scratch_len = scratch_len(&model, &kernels, pixels_together);
         Prepared {
             model,
             kernels,
             plan,
+            scratch_len,
         }
     }
 
@@ -37,7 +42,7 @@ impl<'m, K: Kernels> Prepared<'m, K> {
 
     /// Bytes that an engine needs.
     pub fn arena_len(&self) -> usize {
-        planned_len(&self.model, &self.plan, &self.kernels)
+        with_scratch(&self.plan, self.scratch_len)
     }
 
     /// An engine in `arena`, of which it uses the first [`Prepared::arena_len`] bytes.
@@ -45,6 +50,12 @@ impl<'m, K: Kernels> Prepared<'m, K> {
     /// # Errors
     /// [`EngineError::Arena`] where the memory is too small.
     pub fn engine<'r>(&'r self, arena: &'r mut [i8]) -> Result<Engine<'r, 'm, &'r K>, EngineError> {
-        Engine::assemble(&self.model, &self.plan, arena, &self.kernels)
+        Engine::assemble(
+            &self.model,
+            &self.plan,
+            self.scratch_len,
+            arena,
+            &self.kernels,
+        )
     }
 }

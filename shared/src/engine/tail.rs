@@ -7,7 +7,7 @@ extern crate alloc;
 use alloc::vec;
 use alloc::vec::Vec;
 
-use super::{EngineError, Prepared, scratch_len};
+use super::{EngineError, Prepared};
 use crate::kernels::Kernels;
 use crate::model::Op;
 
@@ -33,7 +33,7 @@ impl<K: Kernels> Prepared<'_, K> {
         }
         let depthwise = self.kernels.depthwise_layout();
         let params = self.model.pointwise_params(layers.len() - 2, depthwise);
-        let mut scratch = vec![0; scratch_len(&self.model, &self.plan, &self.kernels)];
+        let mut scratch = vec![0; self.scratch_len];
         let mut row = vec![0; pointwise.output.row_len()];
         let mut sums = vec![0; 4 * usize::from(pool.input.channels)];
         for input in map.chunks_exact(pointwise.input.row_len()) {
