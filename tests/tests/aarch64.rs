@@ -7,12 +7,10 @@ use std::sync::Mutex;
 use crc::{CRC_32_ISO_HDLC, Crc};
 use posy::photos::decode::decode;
 use posy::run;
-use posy_shared::engine::Prepared;
-use posy_shared::kernels::scalar::Scalar;
 use posy_shared::model::Model;
 use posy_tests::aarch64::{self, Cpu, Tools};
 use posy_tests::scratch::Scratch;
-use posy_tests::{Maps, data, extractors, noise, run_prepared, small_classifier};
+use posy_tests::{Maps, data, extractors, noise, small_classifier};
 
 /// One test at a time: they build in one folder, and say nothing while they wait for it.
 static ALONE: Mutex<()> = Mutex::new(());
@@ -64,7 +62,7 @@ fn every_layer_of_the_real_networks_is_equal() {
         let mut arguments = vec![scratch.write("model.posy", &file)];
         for (index, input) in inputs.iter().enumerate() {
             let mut maps = Maps::new(&model);
-            run(&model, input, &mut maps);
+            posy_tests::run(&model, input, &mut maps);
             for (layer, map) in maps.maps.iter().enumerate() {
                 let bytes: Vec<u8> = map.iter().map(|number| *number as u8).collect();
                 expected.push(format!("{index} {layer} {:08x}", crc.checksum(&bytes)));

@@ -3,7 +3,6 @@
 use posy::photos::decode::decode;
 use posy::run;
 use posy_shared::engine::Prepared;
-use posy_shared::kernels::scalar::Scalar;
 use posy_shared::model::Model;
 use posy_tests::{Maps, data, extractors, noise, run_prepared};
 
@@ -23,7 +22,7 @@ fn every_row_of_the_real_networks_is_equal() {
         let inputs = [run::input(&model, &photo).unwrap(), noise(&model)];
         let expected = inputs.each_ref().map(|input| {
             let mut maps = Maps::new(&model);
-            run(&model, input, &mut maps);
+            posy_tests::run(&model, input, &mut maps);
             maps.maps
         });
         for run::Variant {
