@@ -8,7 +8,8 @@
 //! already consumed. Nothing is computed twice.
 //!
 //! Early maps are large and are never whole; late maps are small, and there a segment is as short
-//! as one layer. [`search`] chooses the cuts.
+//! as one layer. [`search`] chooses the cuts. Where there is memory enough, [`apart`] lays all maps
+//! beside each other instead, and layers run on whole maps.
 //!
 //! ```text
 //! arena of a segment:  [ output map .. input map | kept rows, per layer | scratch 0 | scratch 1 ]

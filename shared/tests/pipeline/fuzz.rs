@@ -14,6 +14,7 @@ use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 use crate::definition::reference;
 use crate::networks::{Seeded, random_network, spec};
 use crate::raw::Raw;
+use crate::{answer, run_apart};
 
 /// One field overwritten.
 #[derive(Clone, Copy, Debug)]
@@ -213,13 +214,10 @@ fn read_and_run(raw: &Raw) -> Result<bool, TestCaseError> {
         .map(|_| seeded.number())
         .collect();
     let mut arena = vec![0x55; raw.arena_len as usize];
-    let mut engine = Engine::new(&model, &mut arena, Scalar).unwrap();
-    for row in input.chunks_exact(model.input_shape().row_len()) {
-        engine.push_row(row).unwrap();
-    }
-    let output = engine.finish().unwrap();
-    prop_assert_eq!(output, reference(&raw.specs(), &input));
-    let ranking = Ranking::<3>::new(&model, output);
+    let output = answer(Engine::new(&model, &mut arena, Scalar).unwrap(), &input);
+    prop_assert_eq!(&output, &reference(&raw.specs(), &input));
+    prop_assert_eq!(&output, &run_apart(&model, &input));
+    let ranking = Ranking::<3>::new(&model, &output);
     prop_assert!(ranking.iter().count() <= 3);
     Ok(true)
 }

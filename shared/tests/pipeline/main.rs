@@ -16,7 +16,7 @@ use posy_shared::engine::{Engine, EngineError, Prepared};
 use posy_shared::kernels::Kernels;
 use posy_shared::kernels::scalar::Scalar;
 use posy_shared::model::{Layer, Model, write};
-use posy_shared::plan::{Plan, search, streaming};
+use posy_shared::plan::{Plan, apart, search, streaming};
 
 /// Runs a network as a board does, in the smallest arena.
 fn run(model: &Model<'_>, input: &[i8]) -> Vec<i8> {
@@ -26,6 +26,8 @@ fn run(model: &Model<'_>, input: &[i8]) -> Vec<i8> {
 
 /// Runs a network as a laptop does, map by map.
 fn run_apart(model: &Model<'_>, input: &[i8]) -> Vec<i8> {
+    // Else it would run by rows after all.
+    apart(model.layers()).unwrap();
     let prepared = Prepared::new(model.clone(), Scalar);
     let mut arena = vec![0x55; prepared.arena_len()];
     answer(prepared.engine(&mut arena).unwrap(), input)
