@@ -1,5 +1,6 @@
 //! `posy retrain`: from a folder of photos to a model.
 
+use std::io;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Instant;
@@ -240,6 +241,13 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         arguments.testing_percentage,
     )
     .map_err(usage)?;
+    let results = [
+        Some(&arguments.output_graph),
+        arguments.output_labels.as_ref(),
+    ];
+    for path in results.into_iter().flatten() {
+        atomic::could_write(path).map_err(|error| not_written(path, &error))?;
+    }
     let cache_folder = arguments.bottleneck_dir.clone().unwrap_or_else(cache_dir);
     let settings = Settings {
         image_dir: in_data_dir(&arguments.image_dir),
@@ -359,8 +367,10 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
 
 /// Writes a file, and names it where that fails.
 pub(super) fn write(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
-    atomic::write(path, bytes).map_err(|error| {
-        let path = path.display();
-        format!("{path}: cannot be written: {error}; give another place for it").into()
-    })
+    atomic::write(path, bytes).map_err(|error| not_written(path, &error))
+}
+
+fn not_written(path: &Path, error: &io::Error) -> Failure {
+    let path = path.display();
+    format!("{path}: cannot be written: {error}; give another place for it").into()
 }

@@ -46,6 +46,31 @@ fn options_out_of_range_are_named() {
     assert!(scratch.names(".").is_empty());
 }
 
+/// Before photos are looked for, let alone trained on.
+#[test]
+fn results_that_could_not_be_written_are_named() {
+    let scratch = Scratch::new();
+    scratch.write("file", "");
+    scratch.write("folder/file", "");
+    let cases = [
+        ("--output-graph=file/new/out.posy", "file is not a folder"),
+        ("--output-labels=file/labels.txt", "file is not a folder"),
+        (
+            "--output-labels=folder",
+            "folder: cannot be written: it is a folder",
+        ),
+    ];
+    for (option, text) in cases {
+        scratch
+            .posy(["retrain", option])
+            .fails(1, &["error: ", text]);
+    }
+    // What could be written is not left behind.
+    let options = ["retrain", "--output-graph=new/out.posy", "--image-dir=none"];
+    scratch.posy(options).fails(1, &["none"]);
+    assert_eq!(scratch.names("."), ["file", "folder"]);
+}
+
 #[test]
 fn other_commands_too() {
     let cases: [(&[&str], &str); 10] = [
