@@ -45,6 +45,13 @@ pub(super) fn rows_under(layer: &Layer, y: usize) -> [Option<usize>; 3] {
     })
 }
 
+/// Turns the sums of the pool `layer` over its whole input into its output.
+pub(super) fn finish_pool(kernels: &impl Kernels, layer: &Layer, sums: &[i8], output: &mut [i8]) {
+    let pixels = i32::from(layer.input.height) * i32::from(layer.input.width);
+    let clamp = (layer.output_min, layer.output_max);
+    kernels.pool_finish(sums, pixels, clamp, output);
+}
+
 /// Runs layer `index`, an addition, a fully connected layer or a 1 x 1 convolution, on pixels side by
 /// side: its input, and what an addition adds.
 #[inline]
@@ -221,13 +228,11 @@ impl<'r, K: Kernels> Engine<'r, '_, K> {
             Op::Conv3x3 | Op::Depthwise3x3 => self.write_window(index, y, output, pushed),
             Op::GlobalAveragePool => {
                 self.pool(index, self.progress[index].newest(), pushed)?;
-                let pixels = i32::from(layer.input.height) * i32::from(layer.input.width);
                 let [sums, output] = self
                     .arena
                     .get_disjoint_mut([self.sums(index), output])
                     .map_err(|_| EngineError::Plan)?;
-                let clamp = (layer.output_min, layer.output_max);
-                self.kernels.pool_finish(sums, pixels, clamp, output);
+                finish_pool(&self.kernels, layer, sums, output);
                 Ok(())
             }
             Op::Pointwise | Op::Dense | Op::Add => {

@@ -2,7 +2,7 @@
 
 use core::ops::Range;
 
-use super::layer::{each_pixel, rows_under};
+use super::layer::{each_pixel, finish_pool, rows_under};
 use super::{Engine, EngineError, Observer};
 use crate::kernels::{Kernels, Layout};
 use crate::model::{Layer, Op};
@@ -65,9 +65,7 @@ impl<K: Kernels> Engine<'_, '_, K> {
             Op::GlobalAveragePool => {
                 other.fill(0);
                 kernels.pool_row(input, other);
-                let pixels = i32::from(layer.input.height) * i32::from(layer.input.width);
-                let clamp = (layer.output_min, layer.output_max);
-                kernels.pool_finish(other, pixels, clamp, output);
+                finish_pool(kernels, layer, other, output);
             }
             Op::Pointwise => {
                 let planar = model.output_layout(index, depthwise) == Layout::Planar;

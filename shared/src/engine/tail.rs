@@ -7,6 +7,7 @@ extern crate alloc;
 use alloc::vec;
 use alloc::vec::Vec;
 
+use super::layer::finish_pool;
 use super::{EngineError, Prepared};
 use crate::kernels::Kernels;
 use crate::model::Op;
@@ -41,11 +42,8 @@ impl<K: Kernels> Prepared<'_, K> {
                 .pointwise(&params, input, &mut scratch, &mut row);
             self.kernels.pool_row(&row, &mut sums);
         }
-        let pixels = i32::from(pool.input.height) * i32::from(pool.input.width);
-        let clamp = (pool.output_min, pool.output_max);
         let mut features = vec![0; pool.output.len()];
-        self.kernels
-            .pool_finish(&sums, pixels, clamp, &mut features);
+        finish_pool(&self.kernels, pool, &sums, &mut features);
         Ok(features)
     }
 }
