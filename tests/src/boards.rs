@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::{Mutex, PoisonError};
 
 /// A cargo that builds for ARM.
 pub struct Toolchain {
@@ -67,8 +68,11 @@ impl Toolchain {
         })
     }
 
-    /// Builds a board's program; the path of its ELF file, which the next build may overwrite.
-    pub fn build(&self, board: Crate) -> PathBuf {
+    /// Builds a board's program; the bytes of its ELF file. One build at a time: programs of one board
+    /// with different features have one name.
+    pub fn build(&self, board: Crate) -> Vec<u8> {
+        static BUILDING: Mutex<()> = Mutex::new(());
+        let _building = BUILDING.lock().unwrap_or_else(PoisonError::into_inner);
         // Beside the other output of the workspace: boards share what they have in common.
         let output = folder().join("../target/boards");
         let mut command = Command::new("cargo");
@@ -83,7 +87,8 @@ impl Toolchain {
         if let Err(error) = answer(free_of_cargo(&mut command)) {
             panic!("{command:?}: {error}");
         }
-        let built = output.join(board.target).join("release");
-        built.join(format!("posy-{}", board.name))
+        let program = format!("{}/release/posy-{}", board.target, board.name);
+        let program = output.join(program);
+        std::fs::read(&program).unwrap_or_else(|error| panic!("{}: {error}", program.display()))
     }
 }

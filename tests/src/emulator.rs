@@ -87,8 +87,8 @@ impl Tools {
             features,
         });
         let program = folder.join(machine.name);
-        std::fs::copy(&built, &program)
-            .unwrap_or_else(|error| panic!("{}: {error}", built.display()));
+        std::fs::write(&program, built)
+            .unwrap_or_else(|error| panic!("{}: {error}", program.display()));
         program
     }
 }

@@ -22,6 +22,7 @@ use rayon::prelude::*;
 use serde_json::Value;
 
 use crate::data;
+use crate::draw::in_full_runs;
 use crate::scratch::Scratch;
 
 /// Photos of each of the five labels that networks are retrained on: 200 in all.
@@ -43,8 +44,11 @@ impl Python {
         Self::find(test, "runtimes", "LiteRT and ONNX Runtime")
     }
 
-    /// Python with TensorFlow; where it is missing, says loudly that `test` is skipped.
+    /// Python with TensorFlow, for full runs; where it is missing, says loudly that `test` is skipped.
     pub fn tensorflow(test: &str) -> Option<Self> {
+        if !in_full_runs(test) {
+            return None;
+        }
         Self::find(test, "tensorflow", "TensorFlow")
     }
 

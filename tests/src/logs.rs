@@ -1,6 +1,6 @@
 //! Structured logs of boards, decoded by defmt's own decoder.
 //!
-//! `defmt-print` is a program apart, in `target/tools`, where `tests/run.sh` puts it: its library as a
+//! `defmt-print` is a program apart, in `target/tools`, where `tests/run.sh --all` puts it: its library as a
 //! dependency would change how every crate of the workspace reads JSON.
 
 use std::path::{Path, PathBuf};
@@ -9,21 +9,28 @@ use std::time::Duration;
 
 use assert_cmd::Command as Timed;
 
+use crate::draw::in_full_runs;
+
 /// The decoder's program.
 pub struct Decoder {
     program: PathBuf,
 }
 
 impl Decoder {
-    /// The decoder of this workspace. Where it is missing, says loudly that `test` is skipped.
+    /// The decoder of this workspace, for full runs. Where it is missing, says loudly that `test` is skipped.
     pub fn find(test: &str) -> Option<Decoder> {
+        if !in_full_runs(test) {
+            return None;
+        }
         let tools = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/tools");
         let program = tools.join("bin/defmt-print");
         let mut version = Command::new(&program);
         match version.arg("--version").stdout(Stdio::null()).status() {
             Ok(status) if status.success() => Some(Decoder { program }),
             outcome => {
-                eprintln!("SKIPPED: {test}: no defmt-print ({outcome:?}); tests/run.sh gets it");
+                eprintln!(
+                    "SKIPPED: {test}: no defmt-print ({outcome:?}); tests/run.sh --all gets it"
+                );
                 None
             }
         }

@@ -3,6 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use crate::draw::in_full_runs;
+
 fn script(name: &str) -> PathBuf {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("networks");
     folder.join(name)
@@ -125,10 +127,13 @@ pub fn export_others(test: &str, folder: &Path) -> bool {
 }
 
 fn with_pytorch(test: &str, name: &str, arguments: &[&Path]) -> bool {
+    if !in_full_runs(test) {
+        return false;
+    }
     // Debian's package is for the system's own Python.
     let pythons = ["/usr/bin/python3", "python3"].map(Path::new);
     let Some(python) = pythons.into_iter().find(|python| has(python, "torch")) else {
-        eprintln!("SKIPPED: {test}: no PyTorch; tests/run.sh installs it on Debian");
+        eprintln!("SKIPPED: {test}: no PyTorch; tests/run.sh --all installs it on Debian");
         return false;
     };
     let mut command = Command::new(python);

@@ -103,13 +103,11 @@ impl Pico {
         static PICO: OnceLock<Result<Pico, String>> = OnceLock::new();
         let found = PICO.get_or_init(|| {
             ready()?;
-            let program = Toolchain::find()?.build(Crate {
+            let elf = Toolchain::find()?.build(Crate {
                 name: "rp-pico",
                 target: "thumbv6m-none-eabi",
                 features: "",
             });
-            let elf = std::fs::read(&program);
-            let elf = elf.map_err(|error| format!("{}: {error}", program.display()))?;
             Ok(Pico { elf })
         });
         if let Err(reason) = found {

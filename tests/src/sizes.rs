@@ -79,9 +79,7 @@ pub fn programs() -> Vec<Crate> {
 
 /// Builds a board's program and measures it.
 pub fn measure(toolchain: &Toolchain, board: Crate) -> Sizes {
-    let program = toolchain.build(board);
-    let elf = std::fs::read(&program);
-    Sizes::of(&elf.unwrap_or_else(|error| panic!("{}: {error}", program.display())))
+    Sizes::of(&toolchain.build(board))
 }
 
 /// The rows of the table of sizes in `boards/README.md`: names, and numbers as [`Sizes::numbers`]

@@ -1,13 +1,14 @@
 //! The same answer on the board: emulated Cortex-M4, M7 and M33 against the laptop, on camera
 //! frames of real photos.
 //!
-//! `POSY_EMULATED_PHOTOS` is the number of photos for each network and board, 50 by default.
+//! Five photos, drawn, for each network and board; 50 under `tests/run.sh --all`.
 
 use std::path::Path;
 use std::sync::Mutex;
 use std::time::Instant;
 
 use posy_tests::answers::{Answer, answers, classified, labelled, retrain};
+use posy_tests::draw::draw;
 use posy_tests::emulator::{ARMV6M, MACHINES, Machine, Run, Tools, check_kernels, emulate};
 use posy_tests::frames::{HEIGHT, WIDTH, frame, photos, save};
 use posy_tests::logs::Decoder;
@@ -23,11 +24,6 @@ const ARCHITECTURES: [&str; 3] = [
 /// One test at a time: they build the same files, and two emulators keep a small machine busy.
 static ALONE: Mutex<()> = Mutex::new(());
 
-fn photo_count() -> usize {
-    let count = std::env::var("POSY_EMULATED_PHOTOS").unwrap_or_else(|_| "50".into());
-    count.parse().expect("POSY_EMULATED_PHOTOS is a number")
-}
-
 #[test]
 fn every_board_answers_as_the_laptop() {
     let test = "every_board_answers_as_the_laptop";
@@ -38,7 +34,7 @@ fn every_board_answers_as_the_laptop() {
     let scratch = Scratch::new();
     let programs = MACHINES.map(|machine| tools.build(machine, scratch.path()));
 
-    let photos = photos(&flowers, photo_count());
+    let photos = draw(test, photos(&flowers, 50), 5);
     let frames: Vec<Vec<u8>> = photos.iter().map(|photo| frame(photo)).collect();
     scratch.write("frames.rgb565", frames.concat());
     std::fs::create_dir(scratch.join("frames")).unwrap();
