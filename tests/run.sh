@@ -1,20 +1,96 @@
 #!/bin/sh
-# Every check and every test, as continuous integration runs them. Needs a Rust toolchain with
-# rustfmt and clippy. Real photos and networks are found by POSY_DATA (default: ../shared beside
-# this project); tests that need them say SKIPPED where they are missing. The ARM targets and the
-# emulator are fetched where they are missing; where that fails, boards are left out, loudly.
+# Checks and tests, as continuous integration runs them.
+#
+#   tests/run.sh         every check and every test; of the slow matrices a seeded draw
+#   tests/run.sh --all   the same with every matrix whole
+#   tests/run.sh quick   while working: format, lints, unit tests and the command line; no boards, no
+#                        other tools, nothing is installed
+#
+# Needs a Rust toolchain with rustfmt and clippy, and a C compiler. Real photos and networks are found by
+# POSY_DATA (default: ../shared beside this project). The ARM targets, emulators and the tools that posy
+# is held to are fetched where they are missing. What is left out, because something is missing, is said
+# loudly where it happens, and counted at the end.
+#
+# POSY_TESTS_SEED   the draw: the same number draws the same cases (default: the commit's)
 set -eu
 cd "$(dirname "$0")/.."
 
+case "$*" in
+"") extent=default ;;
+--all) extent=all ;;
+quick) extent=quick ;;
+*) echo "usage: $0 [quick|--all]" >&2 && exit 2 ;;
+esac
+if [ $extent = all ]; then export POSY_TESTS_ALL=1; fi
+if [ -z "${POSY_TESTS_SEED:-}" ]; then
+    commit=$(git rev-parse --short=7 HEAD 2>/dev/null || echo 0)
+    POSY_TESTS_SEED=$(printf '%d' "0x$commit")
+fi
+export POSY_TESTS_SEED
+
 # Runs the command it is given, and says when: in seconds from the start.
 began=$(date +%s)
-step() { printf '\n== %s s: %s\n' $(($(date +%s) - began)) "$*" >&2; "$@"; }
+seconds() { echo $(($(date +%s) - began)); }
+step() { printf '\n== %s s: %s\n' "$(seconds)" "$*" >&2; "$@"; }
 
 # What is left out, a line each: parts of this run side by side, and all of it is said at the end.
 logs=target/run
 mkdir -p $logs
+rm -f $logs/*
 : >$logs/skipped
 skip() { echo "$*" >>$logs/skipped; }
+
+# Runs $1 beside what follows; `finished` waits for it.
+beside() { "$1" >"$logs/$1" 2>&1 & }
+
+# Waits for $1, the process $2, and prints what it printed.
+finished() {
+    code=0
+    wait "$2" || code=$?
+    cat "$logs/$1" >&2
+    return $code
+}
+
+# Runs a command of cargo's that runs tests, keeps all that they say in the log $1, and prints one line a
+# test; everything where one fails.
+tests() {
+    log=$logs/$1
+    shift
+    printf '\n== %s s: %s\n' "$(seconds)" "$*" >&2
+    # Tests that pass say what they left out, which the harness would keep to itself.
+    if "$@" -- --show-output >"$log" 2>&1; then
+        grep -E '^ +Running|^test |^running|^SKIPPED' "$log"
+    else
+        cat "$log"
+        return 1
+    fi
+}
+
+lints() {
+    step cargo fmt --all --check
+    for manifest in boards/*/Cargo.toml; do
+        cargo fmt --check --manifest-path "$manifest"
+    done
+    # Warnings are errors, and one profile for everything, so that dependencies are built once.
+    step cargo clippy --release --workspace --all-targets --all-features --locked -- -D warnings
+}
+
+summary() {
+    grep -h '^SKIPPED' $logs/*.tests | sed 's/^SKIPPED: //' >>$logs/skipped || true
+    sort -u $logs/skipped | while read -r what; do
+        printf 'SKIPPED: %s\n' "$what" >&2
+    done
+    printf '\n%s s; %s left out; seed %s\n' \
+        "$(seconds)" "$(sort -u $logs/skipped | wc -l)" "$POSY_TESTS_SEED" >&2
+}
+
+if [ $extent = quick ]; then
+    lints
+    tests units.tests cargo test --release --locked -p posy-shared -p posy-firmware -p posy --lib --tests
+    tests system.tests cargo test --release --locked -p posy-tests --test system cli::
+    summary
+    exit
+fi
 
 # Checks and builds the board crate $1 for the target $2 with further options, and prints what it
 # takes of flash (text, data) and RAM (data, bss).
@@ -34,11 +110,14 @@ board() {
     fi
 }
 
+# Waits for the ARM toolchain that `packages` gets, then checks and builds every board.
 boards() {
-    if ! arm=$(step boards/arm-toolchain.sh); then
-        skip "no board was built or emulated: see what boards/arm-toolchain.sh says above"
-        return
-    fi
+    until [ -e $logs/arm ]; do
+        kill -0 "$packages" || return
+        sleep 1
+    done
+    arm=$(cat $logs/arm)
+    if [ "$arm" = none ]; then return; fi
     for target in thumbv6m-none-eabi thumbv7em-none-eabihf thumbv8m.main-none-eabihf; do
         # shellcheck disable=SC2086
         step cargo $arm clippy --release --locked -p posy-firmware --all-features \
@@ -60,8 +139,34 @@ boards() {
 # Debian's packages $1, or a failure.
 debian() {
     # shellcheck disable=SC2086
-    [ "$(id -u)" = 0 ] && step apt-get update -qq &&
-        step apt-get install -y -qq --no-install-recommends $1 >&2
+    [ "$(id -u)" = 0 ] && step apt-get install -y -qq --no-install-recommends $1 >&2
+}
+
+# Toolchains and Debian's packages, one after another, since apt runs alone. A test whose tool is missing
+# is left out, which is said.
+packages() {
+    if step boards/arm-toolchain.sh >$logs/arm.new; then
+        mv $logs/arm.new $logs/arm
+    else
+        skip "no board was built or emulated: see what boards/arm-toolchain.sh says above"
+        echo none >$logs/arm
+    fi
+    # What builds and runs programs for 64-bit ARM laptops, for the tests of their kernels.
+    step tests/aarch64-tools.sh >/dev/null ||
+        skip "the kernels for aarch64 were not run: see what tests/aarch64-tools.sh says above"
+
+    # A real browser opens the report; ffmpeg makes videos and cuts them up.
+    wanted=""
+    if ! { command -v chromium || command -v chromium-browser || command -v google-chrome; } >/dev/null; then
+        wanted="chromium fonts-dejavu-core"
+    fi
+    if ! command -v ffmpeg >/dev/null; then wanted="$wanted ffmpeg"; fi
+    if [ $extent = all ] && ! { /usr/bin/python3 -c "import torch" || python3 -c "import torch"; } 2>/dev/null; then
+        wanted="$wanted python3-torch"
+    fi
+    if [ -n "$wanted" ]; then
+        debian "$wanted" || skip "tests that need them were left out: could not install $wanted"
+    fi
 }
 
 # Makes the virtual environment $1 with the other arguments, packages from PyPI.
@@ -74,86 +179,56 @@ environment() {
     fi
 }
 
-# What tests hold posy to. A test whose tool is missing is left out, which is said.
-tools() {
-    # What builds and runs programs for 64-bit ARM laptops, for the tests of their kernels.
-    step tests/aarch64-tools.sh >/dev/null ||
-        skip "the kernels for aarch64 were not run: see what tests/aarch64-tools.sh says above"
-
-    # Decodes the structured logs of boards in tests. The first line of its --version names that.
-    decoder=1.2.0
-    if [ "$(target/tools/bin/defmt-print --version 2>/dev/null | head -n 1)" != "defmt-print $decoder" ]; then
-        step cargo install --quiet --locked --version "$decoder" defmt-print --root target/tools ||
-            skip "boards' structured logs were not decoded: defmt-print could not be installed"
-    fi
-
-    # A real browser opens the report.
-    if ! { command -v chromium || command -v chromium-browser || command -v google-chrome; } >/dev/null; then
-        debian "chromium fonts-dejavu-core" ||
-            skip "the report was not opened in a browser: the package chromium could not be installed"
-    fi
-
-    # Makes videos, and cuts them up.
-    if ! command -v ffmpeg >/dev/null; then
-        debian ffmpeg || skip "no video was cut up: the package ffmpeg could not be installed"
-    fi
-
+# The programs that posy's files are held to, from PyPI.
+environments() {
+    # The interpreters of files that posy writes for other tools.
+    environment runtimes ai-edge-litert==2.3.0 onnxruntime==1.32.0 numpy==2.4.6 flatbuffers==25.12.19 ||
+        skip "exported files were not run in LiteRT and ONNX Runtime: they could not be installed from PyPI"
+    # ONNX Runtime computes what float networks should.
+    environment onnx onnx==1.23.2 onnxruntime==1.32.0 ||
+        skip "float networks were not held to ONNX Runtime: it could not be installed from PyPI"
     # The real TensorBoard reads event files back.
     environment tensorboard tensorboard==2.21.0 ||
         skip "event files were not read back: TensorBoard could not be installed from PyPI"
-
-    # The real interpreters of files that posy writes for other tools. TensorFlow is 270 MB and takes
-    # a minute or two to install.
-    environment runtimes ai-edge-litert==2.3.0 onnxruntime==1.32.0 numpy==2.4.6 flatbuffers==25.12.19 ||
-        skip "exported files were not run in LiteRT and ONNX Runtime: they could not be installed from PyPI"
-    environment tensorflow tensorflow-cpu==2.21.0 ||
-        skip "exported files were not run in TensorFlow: it could not be installed from PyPI"
-
-    # ONNX Runtime computes what float networks should; PyTorch, Debian's package, exports some.
-    environment onnx onnx==1.23.2 onnxruntime==1.32.0 ||
-        skip "float networks were not held to ONNX Runtime: it could not be installed from PyPI"
-    if ! { /usr/bin/python3 -c "import torch" || python3 -c "import torch"; } 2>/dev/null; then
-        debian python3-torch ||
-            skip "no network of PyTorch's exporter was read: the package python3-torch could not be installed"
+    # TensorFlow is 270 MB and takes a minute or two to install; decoding logs compiles a hundred crates.
+    if [ $extent = all ]; then
+        environment tensorflow tensorflow-cpu==2.21.0 ||
+            skip "exported files were not run in TensorFlow: it could not be installed from PyPI"
+        decoder=1.2.0
+        # The first line of its --version names that.
+        if [ "$(target/tools/bin/defmt-print --version 2>/dev/null | head -n 1)" != "defmt-print $decoder" ]; then
+            step cargo install --quiet --locked --version "$decoder" defmt-print --root target/tools ||
+                skip "boards' structured logs were not decoded: defmt-print could not be installed"
+        fi
     fi
 }
 
-# Runs $1 beside what follows; `finished` waits for it.
-beside() { "$1" >"$logs/$1" 2>&1 & }
-
-# Waits for $1, the process $2, and prints what it printed.
-finished() {
-    code=0
-    wait "$2" || code=$?
-    cat "$logs/$1" >&2
-    return $code
+# What runs on boards, the kernels left out, in an interpreter that finds undefined behaviour.
+miri() {
+    step tests/miri.sh || {
+        [ $? -eq 3 ] || return 1
+        skip "nothing was run in Miri: see what tests/miri.sh says above"
+    }
 }
 
-step cargo fmt --all --check
-for manifest in boards/*/Cargo.toml; do
-    step cargo fmt --check --manifest-path "$manifest"
-done
-beside boards
-boards=$!
-# Warnings are errors, and one profile for everything, so that dependencies are built once.
-step cargo clippy --release --workspace --all-targets --all-features --locked -- -D warnings
+# Packages come over the network while compilers keep the processor busy.
+beside packages
+packages=$!
+beside environments
+environments=$!
+lints
 RUSTDOCFLAGS="-D warnings" step cargo doc --release --workspace --all-features --no-deps --locked
 # Alone, so that no other crate's features hide a missing one.
 step cargo check --release --locked -p posy-shared
 step cargo check --release --locked -p posy-firmware
-finished boards $boards
-
-beside tools
-tools=$!
+beside boards
+boards=$!
 step cargo test --release --workspace --locked --no-run
-finished tools $tools
-
-step cargo test --release --workspace --locked
-# What runs on boards, the kernels left out, in an interpreter that finds undefined behaviour.
-step tests/miri.sh || {
-    [ $? -eq 3 ] || exit 1
-    skip "nothing was run in Miri: see what tests/miri.sh says above"
-}
-while read -r what; do
-    printf '\nSKIPPED: %s\n' "$what" >&2
-done <$logs/skipped
+finished packages $packages
+finished environments $environments
+finished boards $boards
+beside miri
+miri=$!
+tests all.tests cargo test --release --workspace --locked
+finished miri $miri
+summary
