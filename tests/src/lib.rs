@@ -14,6 +14,7 @@ pub mod logs;
 pub mod networks;
 pub mod onnx;
 pub mod pico;
+pub mod plain;
 pub mod planted;
 pub mod scratch;
 pub mod server;

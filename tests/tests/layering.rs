@@ -279,7 +279,7 @@ const MAY_IMPORT: [(&str, &[&str]); 16] = [
     ("drawings", &[]),
     ("fetch", &[]),
     ("quantise", &["backbone"]),
-    ("head", &["backbone"]),
+    ("head", &["backbone", "quantise"]),
     ("features", &["backbone", "photos", "run"]),
     ("export", &["backbone", "head", "quantise", "tensorflow"]),
     ("verdict", &["backbone", "export", "head", "run"]),

@@ -25,6 +25,7 @@ mod profile;
 mod retrain;
 mod retrain_answers;
 mod retrain_float;
+mod retrain_loss;
 mod retrain_record;
 mod retrain_results;
 mod retrain_watch;

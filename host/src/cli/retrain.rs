@@ -15,6 +15,7 @@ use super::output::{kib, note, print_json};
 use super::pixels::PixelArguments;
 use super::retrain_answers::Answers;
 use super::retrain_float::{self, Job, advised, beyond_boards};
+use super::retrain_loss;
 use super::retrain_record::record;
 use super::retrain_results::{as_json, print};
 use super::retrain_watch::WatchArguments;
@@ -43,18 +44,18 @@ pub(super) struct Arguments {
         value_name = "FOLDER",
         default_value = "flower_photos"
     )]
-    image_dir: PathBuf,
+    pub(super) image_dir: PathBuf,
     /// Pre-trained network to start from, e.g. mobilenet_0.25_128 (small) or mobilenet_1.0_224
     /// (accurate); the first number is its width, the second the pixels that it looks at
     /// [default: mobilenet_0.50_224].
     #[arg(long, value_name = "NAME")]
-    architecture: Option<Architecture>,
+    pub(super) architecture: Option<Architecture>,
     /// File of the pre-trained network, in place of an architecture's own: quantised TensorFlow Lite, or
     /// a float MobileNet in ONNX or TensorFlow's frozen graph, which is quantised with 128 of the
     /// training photos. Any other classifier in ONNX is retrained for the laptop alone, into an .onnx
     /// file (--output-graph).
     #[arg(long, value_name = "FILE")]
-    backbone: Option<PathBuf>,
+    pub(super) backbone: Option<PathBuf>,
     #[command(flatten)]
     pixels: PixelArguments,
     /// Folder with files of pre-trained networks; one that is neither there nor in the usual places
@@ -126,7 +127,7 @@ pub(super) struct Arguments {
     #[arg(long, alias = "no_float")]
     no_float: bool,
     #[command(flatten)]
-    answers: Answers,
+    pub(super) answers: Answers,
     /// Treat a file that cannot be used as an error.
     #[arg(long)]
     strict: bool,
@@ -311,7 +312,6 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         &more,
         watch,
     )?;
-    arguments.answers.check(&outcome)?;
 
     let bytes = file(&prepared, &outcome, format)?;
     write(&arguments.output_graph, &bytes)?;
@@ -362,6 +362,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
             arguments.print_misclassified_test_images,
         )?;
     }
+    retrain_loss::settle(arguments, format, &prepared, &outcome)?;
     Ok(ExitCode::SUCCESS)
 }
 

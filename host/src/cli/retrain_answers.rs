@@ -6,7 +6,6 @@ use std::path::Path;
 use clap::{Args, ValueEnum};
 use serde_json::json;
 
-use super::Failure;
 use super::output::note;
 use crate::photos::SplitFile;
 use crate::retrain::{More, Outcome};
@@ -27,16 +26,17 @@ pub(super) struct Answers {
         value_parser = percentage
     )]
     unknown_percentage: f64,
-    /// Most points of accuracy that int8 may lose to float on validation and test photos together;
-    /// beyond that no model is written. Not looked at with --no-float.
+    /// Fail, with exit code 1, where int8 loses more points of accuracy than this to float, on
+    /// validation and test photos together; all files are written even so [default: more than 2 points are
+    /// a warning].
     #[arg(
         long,
         alias = "max_drop",
         value_name = "POINTS",
-        default_value_t = 2.0,
+        conflicts_with = "no_float",
         value_parser = points
     )]
-    max_drop: f64,
+    pub(super) max_drop: Option<f64>,
     /// Divide all photos anew, though an earlier run left its split beside the model.
     #[arg(long, alias = "new_split")]
     new_split: bool,
@@ -99,14 +99,6 @@ impl Answers {
         let read = SplitFile::read(path);
         read.inspect_err(|error| note!("warning: {error}; photos are divided anew"))
             .ok()
-    }
-
-    /// Checks that the integer network does not lose too much.
-    pub(super) fn check(&self, outcome: &Outcome) -> Result<(), Failure> {
-        match &outcome.loss {
-            Some(loss) => Ok(loss.check(self.max_drop)?),
-            None => Ok(()),
-        }
     }
 }
 

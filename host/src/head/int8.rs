@@ -4,14 +4,9 @@
 //! one scale for each label; bias int32 in steps of input scale x weight scale; logits int8,
 //! asymmetric.
 
+use super::rounding::round_by;
 use super::{Features, Head, HeadError};
 use crate::backbone::network::Quantisation;
-
-/// Greatest weight in int8; -128 is not used.
-const WEIGHT_MAX: f64 = 127.0;
-/// Greatest bias in int32 steps. As much again is left for the sum of products, of which a
-/// board's network cannot use a tenth: 4,096 features x 255 x 127 is below 2^27.
-const BIAS_MAX: f64 = (1 << 30) as f64;
 
 /// The last layer in int8.
 #[derive(Clone, Debug, PartialEq)]
@@ -26,20 +21,25 @@ pub struct IntHead {
     pub output: Quantisation,
 }
 
-/// Quantises `head`, whose input is int8 features of quantisation `input`.
+/// Quantises `head`, whose input is int8 features of quantisation `input`, so that its logits for the
+/// photos `training` stay as they are.
 ///
-/// The quantisation of the logits comes from the logits that the int8 weights give for the
-/// photos `seen` (training and validation photos; their true labels are not used): it is the
+/// The quantisation of the logits comes from the logits that the int8 weights give for these photos and
+/// those of `others` (validation photos; their true labels are not used): it is the
 /// finest that none of these saturates, since what is lost here is ranking: labels closer than
 /// half a step become equal. No margin is added. An unseen photo whose logits go beyond is one of
 /// which the network is surer than of any seen, and clamping its highest or lowest logit takes
 /// away confidence, not rank.
+///
+/// # Errors
+/// [`HeadError::Width`].
 pub fn quantise(
     head: &Head,
     input: Quantisation,
-    seen: &[&Features],
+    training: &Features,
+    others: &Features,
 ) -> Result<IntHead, HeadError> {
-    for features in seen {
+    for features in [training, others] {
         if features.width() != head.width() {
             return Err(HeadError::Width {
                 expected: head.width(),
@@ -47,55 +47,20 @@ pub fn quantise(
             });
         }
     }
-    let step = f64::from(input.scale);
-    let mut weights = Vec::with_capacity(head.weights.len());
-    let mut weight_scales = Vec::with_capacity(head.labels());
-    let mut bias = Vec::with_capacity(head.labels());
-    for (row, &real_bias) in head
-        .weights
-        .chunks_exact(head.width().max(1))
-        .zip(&head.bias)
-    {
-        let scale = weight_scale(row, real_bias, step);
-        let real_scale = f64::from(scale);
-        weights.extend(row.iter().map(|&weight| {
-            let steps = (f64::from(weight) / real_scale).round_ties_even();
-            steps.clamp(-WEIGHT_MAX, WEIGHT_MAX) as i8
-        }));
-        let steps = (f64::from(real_bias) / (step * real_scale)).round_ties_even();
-        bias.push(steps.clamp(-BIAS_MAX, BIAS_MAX) as i32);
-        weight_scales.push(scale);
-    }
+    let rounded = round_by(training, &head.weights, &head.bias, input.scale);
     let mut quantised = IntHead {
-        weights,
-        weight_scales,
-        bias,
+        weights: rounded.weights,
+        weight_scales: rounded.scales,
+        bias: rounded.bias,
         output: Quantisation {
             scale: 1.0,
             zero_point: 0,
         },
     };
     let real = quantised.as_real(input);
-    quantised.output = finest(
-        seen.iter()
-            .flat_map(|features| features.rows())
-            .flat_map(|(row, _)| real.logits(row)),
-    );
+    let seen = training.rows().chain(others.rows());
+    quantised.output = finest(seen.flat_map(|(row, _)| real.logits(row)));
     Ok(quantised)
-}
-
-/// The least scale at which a label's weights fit int8 and its bias `BIAS_MAX`, as f32.
-fn weight_scale(weights: &[f32], bias: f32, input_scale: f64) -> f32 {
-    let greatest = weights
-        .iter()
-        .fold(0.0f64, |top, &weight| top.max(f64::from(weight).abs()));
-    let scale = (greatest / WEIGHT_MAX).max(f64::from(bias).abs() / (input_scale * BIAS_MAX));
-    // A label without weights or bias: any scale will do.
-    if scale > 0.0 {
-        (scale as f32).max(f32::MIN_POSITIVE)
-    } else {
-        1.0
-    }
 }
 
 /// The finest int8 quantisation that holds zero and all of `values`.
@@ -143,7 +108,11 @@ impl IntHead {
 
 #[cfg(test)]
 mod tests {
+    use rand::{Rng, SeedableRng};
+    use rand_chacha::ChaCha8Rng;
+
     use super::*;
+    use crate::head::logistic::{self, Strength};
     use crate::head::metrics::argmax;
 
     const INPUT: Quantisation = Quantisation {
@@ -170,6 +139,10 @@ mod tests {
             .collect()
     }
 
+    fn none(features: &Features) -> Features {
+        features.select(&[])
+    }
+
     /// 64 photos of 32 int8 features, and a head of 3 labels whose weights differ in size.
     fn example() -> (Vec<i8>, Features, Head) {
         let values: Vec<i8> = (0..64 * 32)
@@ -189,7 +162,7 @@ mod tests {
     #[test]
     fn int8_logits_are_near_the_real_ones() {
         let (values, features, head) = example();
-        let quantised = quantise(&head, INPUT, &[&features]).unwrap();
+        let quantised = quantise(&head, INPUT, &features, &none(&features)).unwrap();
         let mut greatest = 0.0f32;
         for (photo, (row, _)) in features.rows().enumerate() {
             let real = head.logits(row);
@@ -200,8 +173,8 @@ mod tests {
                 greatest = greatest.max((value - real).abs());
             }
         }
-        // Half a step of the output and the rounding of 32 weights, each half a step times a
-        // feature of at most 4.4.
+        // Half a step of the output and the rounding of 32 weights, were each rounded alone: half a step
+        // times a feature of at most 4.4.
         let bound = 0.5 * quantised.output.scale + 32.0 * 0.5 * quantised.weight_scales[0] * 4.4;
         assert!(greatest < bound, "{greatest} {bound}");
         assert!(greatest < 2.0 * quantised.output.scale, "{greatest}");
@@ -210,16 +183,99 @@ mod tests {
     #[test]
     fn weights_fill_int8_label_by_label() {
         let (_, features, head) = example();
-        let quantised = quantise(&head, INPUT, &[&features]).unwrap();
+        let quantised = quantise(&head, INPUT, &features, &none(&features)).unwrap();
         for row in quantised.weights.chunks_exact(32) {
-            assert_eq!(row.iter().map(|w| w.unsigned_abs()).max(), Some(127));
+            assert!(row.iter().any(|w| w.unsigned_abs() >= 120), "{row:?}");
+        }
+    }
+
+    /// Photos with a plain background: features that hardly differ from their means, by which
+    /// `labels` labels are told apart; each feature follows a few causes.
+    fn plain_backgrounds(labels: usize, of_each: usize, seed: u64) -> (Vec<i8>, Features) {
+        const WIDTH: usize = 256;
+        const CAUSES: usize = 40;
+        let mut random = ChaCha8Rng::seed_from_u64(7);
+        let mut some = |count: usize| -> Vec<f32> {
+            (0..count).map(|_| random.random_range(-1.0..1.0)).collect()
+        };
+        let (means, mixing) = (some(WIDTH), some(WIDTH * CAUSES));
+        let of_labels = some(labels * CAUSES);
+        let mut random = ChaCha8Rng::seed_from_u64(seed);
+        let mut values = Vec::new();
+        let truths: Vec<usize> = (0..labels * of_each).map(|photo| photo % labels).collect();
+        for &label in &truths {
+            let causes = of_labels[label * CAUSES..][..CAUSES].iter();
+            let causes: Vec<f32> = causes
+                .map(|cause| 0.5 * cause + random.random_range(-1.0..1.0))
+                .collect();
+            for (mean, mix) in means.iter().zip(mixing.chunks_exact(CAUSES)) {
+                let sum: f32 = mix
+                    .iter()
+                    .zip(&causes)
+                    .map(|(mix, cause)| mix * cause)
+                    .sum();
+                let noise: f32 = random.random_range(-1.0..1.0);
+                values.push((-40.0 + 60.0 * mean + sum + noise).round() as i8);
+            }
+        }
+        let features = Features::from_int8(WIDTH, &values, truths, INPUT).unwrap();
+        (values, features)
+    }
+
+    /// Each weight rounded alone, and nothing made good.
+    fn rounded_alone(head: &Head, photos: &Features) -> IntHead {
+        let mut rounded = quantise(head, INPUT, photos, photos).unwrap();
+        let rows = rounded.weights.chunks_exact_mut(head.width());
+        for (label, (rounded_row, row)) in rows
+            .zip(head.weights.chunks_exact(head.width()))
+            .enumerate()
+        {
+            let scale = row.iter().fold(0.0f32, |top, w| top.max(w.abs())) / 127.0;
+            for (to, from) in rounded_row.iter_mut().zip(row) {
+                *to = (from / scale).round() as i8;
+            }
+            rounded.weight_scales[label] = scale;
+            rounded.bias[label] = (head.bias[label] / (scale * INPUT.scale)).round() as i32;
+        }
+        let real = rounded.as_real(INPUT);
+        rounded.output = finest(photos.rows().flat_map(|(row, _)| real.logits(row)));
+        rounded
+    }
+
+    #[test]
+    fn little_is_lost_where_features_vary_little() {
+        for (labels, of_each) in [(5, 40), (12, 20)] {
+            let (_, training) = plain_backgrounds(labels, of_each, 1);
+            let (values, tested) = plain_backgrounds(labels, 1000 / labels, 2);
+            let strength = Strength::Fixed(1.0);
+            let head = logistic::train(&training, &none(&training), labels, strength)
+                .unwrap()
+                .head;
+            let quantised = quantise(&head, INPUT, &training, &none(&training)).unwrap();
+            let alone = rounded_alone(&head, &training);
+            let (mut real, mut ours, mut theirs) = (0, 0, 0);
+            for (photo, (row, truth)) in tested.rows().enumerate() {
+                let values = &values[photo * row.len()..][..row.len()];
+                real += usize::from(argmax(&head.logits(row)) == truth);
+                ours += usize::from(argmax(&run(&quantised, values)) == truth);
+                theirs += usize::from(argmax(&run(&alone, values)) == truth);
+            }
+            let count = tested.len();
+            eprintln!(
+                "{labels} labels: {real} of {count}, int8 {ours}, each weight alone {theirs}"
+            );
+            assert!(ours + count / 100 >= real, "{ours} against {real}");
+            assert!(
+                theirs + count / 50 < real,
+                "{theirs}: too easy to show anything"
+            );
         }
     }
 
     #[test]
     fn the_output_range_is_just_what_was_seen() {
         let (values, features, head) = example();
-        let quantised = quantise(&head, INPUT, &[&features]).unwrap();
+        let quantised = quantise(&head, INPUT, &features, &none(&features)).unwrap();
         let all: Vec<i8> = values
             .chunks_exact(32)
             .flat_map(|row| run(&quantised, row))
@@ -235,7 +291,7 @@ mod tests {
             weights: vec![1e-12, -1e-12, 0.0, 0.0],
             bias: vec![5.0, -5.0],
         };
-        let quantised = quantise(&head, INPUT, &[&features]).unwrap();
+        let quantised = quantise(&head, INPUT, &features, &none(&features)).unwrap();
         assert!(quantised.bias.iter().all(|b| b.unsigned_abs() <= 1 << 30));
         assert_eq!(argmax(&run(&quantised, &[1, 2])), 0);
     }
@@ -247,9 +303,9 @@ mod tests {
             weights: vec![0.0; 4],
             bias: vec![0.0; 2],
         };
-        let quantised = quantise(&zeros, INPUT, &[&features]).unwrap();
+        let quantised = quantise(&zeros, INPUT, &features, &none(&features)).unwrap();
         assert_eq!(run(&quantised, &[5, 6]), [0, 0]);
         let narrow = Features::new(1, vec![0.0], vec![0]).unwrap();
-        assert!(quantise(&zeros, INPUT, &[&narrow]).is_err());
+        assert!(quantise(&zeros, INPUT, &narrow, &narrow).is_err());
     }
 }

@@ -11,6 +11,8 @@ pub mod logistic;
 pub mod metrics;
 mod objective;
 mod precondition;
+pub mod rounding;
+mod scatter;
 pub mod sgd;
 mod solve;
 pub mod tune;

@@ -40,7 +40,9 @@ fn round_layer(ours: &mut IntLayer, theirs: &FloatLayer, moments: &Moments) {
         let channels = channels
             .zip(theirs.weights.par_chunks_exact(n))
             .zip(&ours.weight_scales);
-        channels.for_each(|((rounded, real), scale)| plane.round(rounded, real, *scale));
+        channels.for_each(|((rounded, real), scale)| {
+            plane.round(rounded, real, *scale);
+        });
         return;
     }
     let channels = ours
@@ -55,18 +57,22 @@ fn round_layer(ours: &mut IntLayer, theirs: &FloatLayer, moments: &Moments) {
 }
 
 /// The triangular matrix of the nearest planes.
-struct Planes {
+#[derive(Debug)]
+pub struct Planes {
     /// Weights in the order in which they are rounded, which is from those that matter most to those that
     /// matter least: the last can do little harm.
     order: Vec<usize>,
     /// `[n, n]`: in row `i` what an error of the weight at place `i` asks of each weight that comes
     /// after it in this order.
     asks: Vec<f32>,
+    /// What the square of a weight's error, in this order, costs where those after it make the best of it.
+    costs: Vec<f64>,
 }
 
 impl Planes {
-    /// None where nothing was read, or nothing that has a size.
-    fn of(sums: &[f32], n: usize) -> Option<Self> {
+    /// Those of the moments `sums`, `[n, n]`, of which the part on and above the diagonal is read. None
+    /// where nothing was read, or nothing that has a size.
+    pub fn of(sums: &[f32], n: usize) -> Option<Self> {
         let at = |a: usize, b: usize| f64::from(sums[a.min(b) * n + a.max(b)]);
         let mean = (0..n).map(|i| at(i, i)).sum::<f64>() / n as f64;
         if !mean.is_normal() {
@@ -92,12 +98,15 @@ impl Planes {
                 asks[(n - 1 - j) * n + (n - 1 - i)] = share as f32;
             }
         }
-        Some(Planes { order, asks })
+        let costs = (0..n).rev().map(|i| lower[i * n + i].powi(2)).collect();
+        Some(Planes { order, asks, costs })
     }
 
-    /// Rounds the weights `real` of one channel to steps of `scale`.
-    fn round(&self, rounded: &mut [i8], real: &[f32], scale: f32) {
+    /// Rounds the weights `real` of one channel to steps of `scale`. Returns the square error of the channel's
+    /// sums, over all that the moments were taken of.
+    pub fn round(&self, rounded: &mut [i8], real: &[f32], scale: f32) -> f64 {
         let n = self.order.len();
+        let mut cost = 0.0;
         let mut wanted: Vec<f32> = self
             .order
             .iter()
@@ -107,6 +116,7 @@ impl Planes {
             let (done, rest) = wanted.split_at_mut(place + 1);
             let nearest = done[place].round_ties_even().clamp(-127.0, 127.0);
             rounded[weight] = nearest as i8;
+            cost += self.costs[place] * f64::from(done[place] - nearest).powi(2);
             // In steps: how far the weight itself, not what was asked of it, is from what it became.
             let error = real[weight] / scale - nearest;
             let asks = &self.asks[place * n + place + 1..][..rest.len()];
@@ -114,6 +124,7 @@ impl Planes {
                 *wanted += error * ask;
             }
         }
+        cost * f64::from(scale).powi(2)
     }
 }
 

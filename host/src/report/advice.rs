@@ -145,9 +145,12 @@ fn lost_in_int8(judgement: &Judgement) -> Option<String> {
         return None;
     }
     let float = judgement.float_accuracy()?;
+    let remedy = match judgement.adjusted {
+        false => "teach the network's last layer too, in the numbers of a board (--trainer adjust)",
+        true => "for a laptop or a phone write it in floating point (--output-graph NAME.onnx)",
+    };
     Some(format!(
-        "int8 loses {} that float gets right and wins {won} ({} against {}): the network does not \
-         take well to int8; try another one (--architecture)",
+        "int8 loses {} that float gets right and wins {won} ({} against {}): {remedy}",
         photos(lost),
         judgement.accuracy().percent(),
         float.percent()
@@ -346,10 +349,11 @@ mod tests {
             answer.float_answer = Some(answer.truth);
         }
         let lines = advice(&judged, &|_| String::new());
+        let said = lines
+            .iter()
+            .find(|line| line.starts_with("int8 loses 6 photos"));
         assert!(
-            lines
-                .iter()
-                .any(|line| line.starts_with("int8 loses 6 photos")),
+            said.is_some_and(|line| line.contains("--trainer adjust")),
             "{lines:?}"
         );
         for answer in judged.answers.iter_mut().take(3) {

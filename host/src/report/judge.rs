@@ -114,6 +114,8 @@ pub struct Judgement {
     pub mixups: Vec<Mixup>,
     /// Test photos by their score, lowest first.
     pub bins: Vec<Bin>,
+    /// Whether the network's last layer was adjusted too.
+    pub adjusted: bool,
 }
 
 impl Judgement {
@@ -151,6 +153,7 @@ impl Judgement {
             validation: Confusion::from_pairs(count, chosen_on),
             confusion,
             answers,
+            adjusted: outcome.adjusted.is_some(),
         })
     }
 
@@ -372,6 +375,7 @@ pub(super) mod tests {
             validation: Confusion::from_pairs(labels.len(), []),
             confusion,
             answers,
+            adjusted: false,
         }
     }
 

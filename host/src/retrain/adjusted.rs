@@ -9,6 +9,7 @@ use crate::features::cache::Cache;
 use crate::features::extract::{self, Counts};
 use crate::features::maps::MapExtractor;
 use crate::features::progress::Progress;
+use crate::head::rounding::round_by;
 use crate::head::tune::{self, Layer, Maps};
 use crate::head::{Features, Head, logistic};
 use crate::photos::augment::Recipe;
@@ -66,6 +67,11 @@ pub fn prepare_variants(
         recipe,
         counts,
     })
+}
+
+/// Whether the network ends in a layer that can be adjusted.
+pub fn can_adjust(prepared: &Prepared) -> bool {
+    last(prepared).is_ok()
 }
 
 /// The last pointwise layer, and the quantisation of what it reads.
@@ -131,7 +137,8 @@ pub fn adjust(
     let (real, head) = tune::train(&maps, training, labels, &real, &begun.head, options)?;
     let mut network = prepared.backbone.int.clone();
     let index = network.layers.len() - 2;
-    requantise(&mut network.layers[index], &real, input);
+    let read = read_by_layer(&maps, training)?;
+    requantise(&mut network.layers[index], &real, input, &read);
     let int8 = features(prepared, &network, &variants.values, shape)?;
     let flat = int8.concat();
     let width = flat.len() / labels.len().max(1);
@@ -164,26 +171,51 @@ fn real_layer(layer: &IntLayer, input: Quantisation) -> Layer {
     }
 }
 
-/// Writes real weights into the layer, with a scale for each channel: its greatest weight is 127.
-fn requantise(layer: &mut IntLayer, real: &Layer, input: Quantisation) {
+/// Pixels that the layer's weights are rounded by.
+const ROUNDED_BY: usize = 4096;
+
+/// What the layer reads for the photos `training`: so many pixels of their maps, spread evenly.
+fn read_by_layer(maps: &Maps<'_>, training: &[usize]) -> Result<Features, RetrainError> {
+    let all = training.len() * maps.pixels;
+    let step = all.div_ceil(ROUNDED_BY).max(1);
+    // Steps of a whole map would see one place of it alone.
+    let step = match step > 1 && step.is_multiple_of(maps.pixels) {
+        true => step + 1,
+        false => step,
+    };
+    let pixels = (0..all).step_by(step).flat_map(|place| {
+        let photo = training[place / maps.pixels];
+        let first = place % maps.pixels * maps.channels;
+        &maps.values[photo][first..][..maps.channels]
+    });
+    let values: Vec<i8> = pixels.map(|&byte| byte as i8).collect();
+    let labels = vec![0; values.len() / maps.channels.max(1)];
+    Ok(Features::from_int8(
+        maps.channels,
+        &values,
+        labels,
+        maps.quantisation,
+    )?)
+}
+
+/// Writes real weights into the layer, with a scale for each channel, so that it stays as it is for what it
+/// has `read`.
+fn requantise(layer: &mut IntLayer, real: &Layer, input: Quantisation, read: &Features) {
     let channel = usize::from(layer.common.input.channels);
-    let rows = real.weights.chunks_exact(channel).zip(&real.bias);
-    let stored = layer.weights.chunks_exact_mut(channel);
-    let tables = layer.weight_scales.iter_mut().zip(&mut layer.bias);
-    for ((to, (scale, bias)), (from, real_bias)) in stored.zip(tables).zip(rows) {
-        let greatest = from.iter().fold(0.0f32, |top, w| top.max(w.abs()));
+    let rounded = round_by(read, &real.weights, &real.bias, input.scale);
+    layer.weights = rounded.weights;
+    for (output, weights) in layer.weights.chunks_exact(channel).enumerate() {
         // A channel that is only a bias keeps the step that it had.
-        if greatest > 0.0 {
-            *scale = greatest / 127.0;
+        if weights.iter().all(|&weight| weight == 0) {
+            let step = f64::from(input.scale) * f64::from(layer.weight_scales[output]);
+            let limit = f64::from(1 << 30);
+            layer.bias[output] = (f64::from(real.bias[output]) / step)
+                .round_ties_even()
+                .clamp(-limit, limit) as i32;
+            continue;
         }
-        for (to, from) in to.iter_mut().zip(from) {
-            *to = (from / *scale).round_ties_even().clamp(-127.0, 127.0) as i8;
-        }
-        let step = f64::from(input.scale) * f64::from(*scale);
-        let limit = f64::from(1 << 29);
-        *bias = (f64::from(*real_bias) / step)
-            .round_ties_even()
-            .clamp(-limit, limit) as i32;
+        layer.weight_scales[output] = rounded.scales[output];
+        layer.bias[output] = rounded.bias[output];
     }
 }
 

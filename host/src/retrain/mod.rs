@@ -13,13 +13,13 @@ mod loss;
 mod prepare;
 mod train;
 
-pub use adjusted::{Adjusted, Variants, prepare_variants};
+pub use adjusted::{Adjusted, Variants, can_adjust, prepare_variants};
 pub use calibration::{Calibration, PHOTOS as CALIBRATION_PHOTOS};
 pub use error::RetrainError;
 pub use files::file;
 pub use float_only::{FloatOnly, FloatOutcome, prepare_float, train_float};
 pub use gather::{Notice, Settings, Skipped};
-pub use loss::{Loss, LossError};
+pub use loss::{Loss, LossError, WORTH_SAYING};
 pub use prepare::{Prepared, prepare};
 pub use train::{
     Accuracy, Heads, Misclassified, More, Outcome, Seen, Tested, Trainer, train, train_with,

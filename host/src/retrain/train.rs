@@ -278,11 +278,7 @@ pub fn train_with(
         (None, None) => fit(&seen, &chosen_on, labels, trainer, watch)?,
     };
     let real_head = head;
-    let head = int8::quantise(
-        &real_head,
-        prepared.backbone.features(),
-        &[&seen, &chosen_on],
-    )?;
+    let head = int8::quantise(&real_head, prepared.backbone.features(), &seen, &chosen_on)?;
 
     let pool = sorted(&[&training, &validation]);
     let decision = decide(prepared, &network, &pool, trainer, c, more.verdict)?;

@@ -20,6 +20,7 @@ mod frames;
 #[cfg(unix)]
 mod interrupted;
 mod label;
+mod loss;
 #[cfg(target_os = "linux")]
 mod monitor;
 mod profile;
