@@ -3,6 +3,7 @@
 //! Data goes to standard output, everything else to standard error. Exit codes: 0 for success, 1
 //! for an error, 2 for arguments that make no sense.
 
+mod cache;
 mod check;
 mod compare;
 mod convert;
@@ -69,6 +70,7 @@ enum Command {
     Flash(flash::Arguments),
     Monitor(monitor::Arguments),
     Profile(profile::Arguments),
+    Cache(cache::Arguments),
 }
 
 /// An error that has been put into words for a person.
@@ -118,6 +120,7 @@ fn carry_out(command: Command) -> Result<ExitCode, Failure> {
         Command::Flash(arguments) => flash::run(&arguments),
         Command::Monitor(arguments) => monitor::run(&arguments),
         Command::Profile(arguments) => profile::run(&arguments),
+        Command::Cache(arguments) => cache::run(&arguments),
     }
 }
 

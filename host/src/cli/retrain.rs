@@ -9,6 +9,7 @@ use clap::{Args, ValueEnum};
 use posy_shared::model::InputContract;
 use posy_shared::preprocess::{Crop, Filter};
 
+use super::cache;
 use super::check::note_brief;
 use super::network::network;
 use super::output::{kib, note, print_json};
@@ -24,7 +25,7 @@ use super::{Failure, usage};
 use crate::atomic;
 use crate::backbone::load::Backbone;
 use crate::backbone::zoo::Architecture;
-use crate::data::{cache_dir, in_data_dir};
+use crate::data::in_data_dir;
 use crate::export::Format;
 use crate::features::progress::Bar;
 use crate::photos::split::{Percentages, Rule};
@@ -248,11 +249,10 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     for path in results.into_iter().flatten() {
         atomic::could_write(path).map_err(|error| not_written(path, &error))?;
     }
-    let cache_folder = arguments.bottleneck_dir.clone().unwrap_or_else(cache_dir);
     let settings = Settings {
         image_dir: in_data_dir(&arguments.image_dir),
         input: arguments.input(),
-        cache: Some(cache_folder.join("features.redb")),
+        cache: Some(cache::open(arguments.bottleneck_dir.as_deref())?),
         float: !arguments.no_float,
         strict: arguments.strict,
     };

@@ -6,6 +6,7 @@ use clap::Args;
 
 use super::Failure;
 use super::output::note;
+use crate::features::cache::Cache;
 use crate::head::sgd::StepReport;
 use crate::head::watch::{All, OnMeasured, Watch};
 use crate::report::curves::CurveWatch;
@@ -76,7 +77,7 @@ impl Watching {
         prepared: &Prepared,
         outcome: &Outcome,
         model: &Path,
-        cache: Option<&Path>,
+        cache: Option<&Cache>,
     ) -> Result<Judgement, Failure> {
         let judgement = Judgement::of(prepared, outcome)?;
         if let Some(summaries) = self.summaries {
