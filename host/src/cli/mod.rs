@@ -25,6 +25,7 @@ mod pixels;
 mod profile;
 mod retrain;
 mod retrain_answers;
+mod retrain_files;
 mod retrain_float;
 mod retrain_record;
 mod retrain_results;

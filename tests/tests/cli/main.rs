@@ -24,5 +24,6 @@ mod label;
 mod monitor;
 mod profile;
 mod real_photos;
+mod results;
 mod retrain_py;
 mod streams;
