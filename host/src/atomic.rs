@@ -1,12 +1,44 @@
-//! Writing files whole or not at all.
+//! Writing files whole or not at all, and clearing what killed processes left of that.
+//!
+//! What is being written lies beside its place under a name of its own (`.posy-XXXXXX.tmp`), locked
+//! as long as its process lives. So a later process knows by the lock, whatever became of the process
+//! numbers, that such a file is of no more use, and removes it.
 
+use std::collections::HashSet;
+use std::fs::{self, File};
 use std::io::{self, ErrorKind, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+
+use tempfile::{Builder, NamedTempFile, TempDir};
+
+const PREFIX: &str = ".posy-";
+const SUFFIX: &str = ".tmp";
+/// Bytes that are written on trial.
+const TRIAL: [u8; 4096] = [0; 4096];
 
 fn folder_of(path: &Path) -> &Path {
     match path.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder,
         _ => Path::new("."),
+    }
+}
+
+/// The file that a name stands for: where it is a link to one, that.
+fn place_of(path: &Path) -> PathBuf {
+    let linked = path.is_symlink().then(|| path.canonicalize().ok());
+    linked.flatten().unwrap_or_else(|| path.to_owned())
+}
+
+/// Why nothing can be written at `path`, if what lies there is the reason.
+fn in_the_way(path: &Path) -> io::Result<()> {
+    match fs::metadata(path) {
+        Ok(there) if there.is_dir() => {
+            Err(io::Error::new(ErrorKind::IsADirectory, "it is a folder"))
+        }
+        // A device or a pipe must not be replaced by a file.
+        Ok(there) if !there.is_file() => Err(io::Error::other("it is not a file")),
+        _ => Ok(()),
     }
 }
 
@@ -16,17 +48,19 @@ fn folder_of(path: &Path) -> &Path {
 /// # Errors
 /// Why it could not.
 pub fn could_write(path: &Path) -> io::Result<()> {
-    if path.is_dir() {
-        return Err(io::Error::new(ErrorKind::IsADirectory, "it is a folder"));
-    }
+    in_the_way(path)?;
+    let place = place_of(path);
     // Folders that are missing would be made in this one.
-    let mut there = folder_of(path).ancestors().filter(|folder| folder.exists());
+    let mut there = folder_of(&place)
+        .ancestors()
+        .filter(|folder| folder.exists());
     let folder = there.next().unwrap_or(Path::new("."));
     if !folder.is_dir() {
         let what = format!("{} is not a folder", folder.display());
         return Err(io::Error::new(ErrorKind::NotADirectory, what));
     }
-    tempfile::tempfile_in(folder).map(drop)
+    clear_once(folder);
+    tempfile::tempfile_in(folder)?.write_all(&TRIAL)
 }
 
 /// Writes `bytes` so that the name `path` never stands for a part of them: beside it first, then
@@ -35,18 +69,242 @@ pub fn could_write(path: &Path) -> io::Result<()> {
 /// # Errors
 /// What the system says; the path then names what it named before.
 pub fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let folder = folder_of(path);
-    std::fs::create_dir_all(folder)?;
-    let mut builder = tempfile::Builder::new();
+    Staged::new(path, bytes)?.place()
+}
+
+/// A file that is written, and has not got its name yet. Dropped, it leaves nothing.
+#[derive(Debug)]
+pub struct Staged {
+    file: NamedTempFile,
+    place: PathBuf,
+}
+
+impl Staged {
+    /// Writes `bytes` beside `path`. Folders that are missing are made.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn new(path: &Path, bytes: &[u8]) -> io::Result<Self> {
+        in_the_way(path)?;
+        let place = place_of(path);
+        let folder = folder_of(&place);
+        fs::create_dir_all(folder)?;
+        clear_once(folder);
+        let mut file = locked_in(folder)?;
+        file.write_all(bytes)?;
+        file.as_file().sync_all()?;
+        Ok(Staged { file, place })
+    }
+
+    /// Gives the file its name, in place of what has it.
+    ///
+    /// # Errors
+    /// What the system says; the name then stands for what it stood for.
+    pub fn place(self) -> io::Result<()> {
+        in_the_way(&self.place)?;
+        self.file.persist(&self.place)?;
+        Ok(())
+    }
+}
+
+fn builder() -> Builder<'static, 'static> {
+    let mut builder = Builder::new();
+    builder.prefix(PREFIX).suffix(SUFFIX);
+    builder
+}
+
+/// A new file in `folder`, locked.
+fn locked_in(folder: &Path) -> io::Result<NamedTempFile> {
+    let mut builder = builder();
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt;
         // As any new file; the process's mask is applied to it.
-        builder.permissions(std::fs::Permissions::from_mode(0o666));
+        builder.permissions(fs::Permissions::from_mode(0o666));
     }
-    let mut file = builder.tempfile_in(folder)?;
-    file.write_all(bytes)?;
-    file.as_file().sync_all()?;
-    file.persist(path)?;
-    Ok(())
+    loop {
+        let file = builder.tempfile_in(folder)?;
+        // On a file system without locks nothing can be told dead, and nothing is cleared.
+        let locked = file.as_file().lock();
+        // Between making and locking, another process may have taken it for dead.
+        if locked.is_err() || still_names(file.path(), file.as_file()) {
+            return Ok(file);
+        }
+    }
+}
+
+/// Whether `path` names the open `file`, and not another or nothing.
+pub fn still_names(path: &Path, file: &File) -> bool {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::MetadataExt;
+        let identity = |metadata: fs::Metadata| (metadata.dev(), metadata.ino());
+        let [named, open] = [fs::symlink_metadata(path), file.metadata()].map(|m| m.map(identity));
+        matches!((named, open), (Ok(named), Ok(open)) if named == open)
+    }
+    // Elsewhere an open file keeps its name.
+    #[cfg(not(unix))]
+    {
+        let _ = file;
+        path.exists()
+    }
+}
+
+/// A folder beside others that goes with all that is in it, unless it is taken out.
+#[derive(Debug)]
+pub struct Room {
+    folder: TempDir,
+    _lock: Option<File>,
+}
+
+impl Room {
+    /// Makes one in `folder`, and clears those that killed processes left there.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn new(folder: &Path) -> io::Result<Self> {
+        clear_once(folder);
+        loop {
+            let room = builder().tempdir_in(folder)?;
+            let lock = lock_of_folder(room.path());
+            let is_mine = match &lock {
+                Some(lock) if lock.lock().is_ok() => still_names(room.path(), lock),
+                _ => true,
+            };
+            if is_mine {
+                return Ok(Room {
+                    folder: room,
+                    _lock: lock,
+                });
+            }
+        }
+    }
+
+    /// Its path.
+    pub fn path(&self) -> &Path {
+        self.folder.path()
+    }
+}
+
+/// What is locked while a [`Room`] is in use: the folder itself, where a system opens folders.
+fn lock_of_folder(folder: &Path) -> Option<File> {
+    match cfg!(unix) {
+        true => File::open(folder).ok(),
+        false => None,
+    }
+}
+
+/// Clears a folder, the first time that this process asks for it.
+fn clear_once(folder: &Path) {
+    static CLEARED: Mutex<Option<HashSet<PathBuf>>> = Mutex::new(None);
+    let Ok(folder) = folder.canonicalize() else {
+        return;
+    };
+    let mut cleared = CLEARED.lock().unwrap_or_else(PoisonError::into_inner);
+    if cleared.get_or_insert_default().insert(folder.clone()) {
+        drop(cleared);
+        clear(&folder);
+    }
+}
+
+/// Removes what killed processes left in `folder`. What cannot be removed stays.
+fn clear(folder: &Path) {
+    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+        let name = entry.file_name();
+        let name = name.to_string_lossy();
+        if !name.starts_with(PREFIX) || !name.ends_with(SUFFIX) {
+            continue;
+        }
+        let (path, kind) = (entry.path(), entry.file_type());
+        // A link is nothing that is made here.
+        let is = |test: fn(&fs::FileType) -> bool| kind.as_ref().is_ok_and(test);
+        let lock = if is(fs::FileType::is_file) {
+            File::open(&path).ok()
+        } else if is(fs::FileType::is_dir) {
+            lock_of_folder(&path)
+        } else {
+            None
+        };
+        let Some(lock) = lock else { continue };
+        if lock.try_lock().is_ok() && still_names(&path, &lock) {
+            let _ = match is(fs::FileType::is_dir) {
+                true => fs::remove_dir_all(&path),
+                false => fs::remove_file(&path),
+            };
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(folder: &Path) -> Vec<String> {
+        let entries = fs::read_dir(folder).unwrap();
+        let names = entries.map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned());
+        let mut names: Vec<String> = names.collect();
+        names.sort();
+        names
+    }
+
+    #[test]
+    fn dead_leftovers_go_and_all_else_stays() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        fs::write(at(".posy-dead01.tmp"), "half").unwrap();
+        fs::create_dir(at(".posy-dead02.tmp")).unwrap();
+        fs::write(at(".posy-dead02.tmp/file"), "half").unwrap();
+        fs::write(at(".posy-of.mine"), "mine").unwrap();
+        fs::write(at(".tmpA1b2C3"), "another program's").unwrap();
+        fs::write(at("photo.tmp"), "mine").unwrap();
+        let living = locked_in(folder.path()).unwrap();
+        let room = builder().tempdir_in(folder.path()).unwrap();
+        let lock = lock_of_folder(room.path());
+        if let Some(lock) = &lock {
+            lock.lock().unwrap();
+        }
+        clear(folder.path());
+        let mut expected = [".posy-of.mine", ".tmpA1b2C3", "photo.tmp"]
+            .map(String::from)
+            .to_vec();
+        for path in [living.path(), room.path()] {
+            let name = path.file_name().unwrap().to_string_lossy();
+            expected.push(name.into_owned());
+        }
+        if lock.is_none() {
+            expected.push(".posy-dead02.tmp".into());
+        }
+        expected.sort();
+        assert_eq!(names(folder.path()), expected);
+    }
+
+    #[test]
+    fn what_is_staged_has_its_name_when_it_is_placed() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("new/model.posy");
+        let staged = Staged::new(&path, b"one").unwrap();
+        assert!(!path.exists());
+        staged.place().unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"one");
+        drop(Staged::new(&path, b"two").unwrap());
+        assert_eq!(fs::read(&path).unwrap(), b"one");
+        assert_eq!(names(path.parent().unwrap()), ["model.posy"]);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn links_are_followed_and_only_files_are_replaced() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        fs::create_dir(at("far")).unwrap();
+        fs::write(at("far/model.posy"), "old").unwrap();
+        std::os::unix::fs::symlink("far/model.posy", at("model.posy")).unwrap();
+        write(&at("model.posy"), b"new").unwrap();
+        assert!(at("model.posy").is_symlink());
+        assert_eq!(fs::read(at("far/model.posy")).unwrap(), b"new");
+        for path in [Path::new("/dev/null"), &at("far")] {
+            assert!(could_write(path).is_err(), "{}", path.display());
+            assert!(Staged::new(path, b"x").is_err(), "{}", path.display());
+        }
+    }
 }

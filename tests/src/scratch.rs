@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use assert_cmd::Command as Timed;
+use posy::backbone::carried;
+use posy::drawings::{Flower, draw};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -80,18 +82,62 @@ impl Scratch {
         }
     }
 
+    /// Draws `count` pictures of each of the five kinds of flowers into the folder `folder`, one
+    /// sub-folder a kind, and beside it the network `network.tflite` that posy carries.
+    pub fn draw_photos(&self, folder: &str, count: u64) {
+        self.write("network.tflite", carried::BYTES);
+        for flower in Flower::ALL {
+            let label = self.join(folder).join(flower.label());
+            std::fs::create_dir_all(&label).expect("a folder in a temporary folder");
+            for number in 0..count {
+                let path = label.join(format!("{number:03}.png"));
+                draw(flower, 0, number).save(path).expect("a picture");
+            }
+        }
+    }
+
+    /// The command that retrains that network on such pictures, with the cache in the folder `cache`.
+    pub fn retrain_drawings(&self, folder: &str, more: &[&str]) -> Command {
+        let mut command = self.command(["retrain", "--no-float", "--backbone=network.tflite"]);
+        command.args(["--image-dir", folder, "--bottleneck-dir=cache"]);
+        command.args(more);
+        command
+    }
+
+    /// Runs a shell script in this folder as the root of namespaces of its own, where it can mount
+    /// things; `$POSY` is the command. Where the system has no such namespaces, says loudly that `test`
+    /// is skipped.
+    pub fn in_namespace(&self, test: &str, script: &str) -> Option<Outcome> {
+        let unshare = ["--user", "--map-root-user", "--mount"];
+        let can = Command::new("unshare").args(unshare).arg("true").output();
+        if !can.is_ok_and(|output| output.status.success()) {
+            eprintln!("SKIPPED: {test}: unshare --user --mount does not work here");
+            return None;
+        }
+        let mut command = Command::new("unshare");
+        command.args(unshare).args(["sh", "-ec", script]);
+        self.surround(&mut command);
+        command.env("POSY", posy_path());
+        Some(Outcome::of(command))
+    }
+
     /// The command in this folder, with `arguments`.
     pub fn command<A: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = A>) -> Command {
         let mut command = Command::new(posy_path());
+        command.args(arguments);
+        self.surround(&mut command);
         command
-            .args(arguments)
+    }
+
+    /// Gives a command its folder and environment.
+    fn surround(&self, command: &mut Command) {
+        command
             .current_dir(self.path())
             .env("POSY_DATA", data_root())
             .env("XDG_CACHE_HOME", self.join("user-cache"))
             // Nobody listens there: no test asks the network.
             .env("POSY_MIRROR", "http://127.0.0.1:9")
             .stdin(Stdio::null());
-        command
     }
 
     /// Runs the command with `arguments`.

@@ -161,6 +161,10 @@ impl Extractor for LookExtractor {
         Sha256::digest(VERSION).into()
     }
 
+    fn kind(&self) -> &'static str {
+        "looks"
+    }
+
     fn value_len(&self) -> usize {
         HEADER + PIXELS
     }

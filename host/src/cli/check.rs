@@ -9,6 +9,7 @@ use posy_shared::model::InputContract;
 use posy_shared::preprocess::{Crop, Filter};
 use serde_json::json;
 
+use super::cache;
 use super::network::network;
 use super::output::{note, print_json};
 use super::pixels::PixelArguments;
@@ -16,14 +17,14 @@ use super::{Failure, usage};
 use crate::backbone::zoo::Architecture;
 use crate::check::look::{Look, LookExtractor};
 use crate::check::{Report, Severity, Subject, brief, check};
-use crate::data::{cache_dir, in_data_dir};
+use crate::data::in_data_dir;
 use crate::features::cache::Cache;
 use crate::features::extract::{Options, extract};
 use crate::features::extractors::IntExtractor;
 use crate::features::progress::Bar;
 use crate::head::Features;
 use crate::photos::split::{Bucket, Percentages, Rule, split};
-use crate::retrain::{Calibration, Notice, Prepared, Settings, prepare};
+use crate::retrain::{Calibration, Prepared, Settings, prepare};
 
 /// Findings of a kind that are printed unless all are asked for.
 const LINES: usize = 30;
@@ -113,8 +114,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
             percentages,
         },
     )?;
-    let cache_folder = arguments.bottleneck_dir.clone().unwrap_or_else(cache_dir);
-    let cache = cache_folder.join("features.redb");
+    let cache = cache::open(arguments.bottleneck_dir.as_deref())?;
     let settings = Settings {
         image_dir,
         input,
@@ -127,20 +127,13 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         &settings,
         backbone,
         &|what| Box::new(Bar::new(what)),
-        // The rest is in the report.
-        &mut |notice| {
-            if let Notice::Cache(_) = notice {
-                note!("{notice}");
-            }
-        },
+        // They are in the report.
+        &mut |_| {},
     )?;
     let photos = prepared.dataset.photos.iter();
     let paths: Vec<PathBuf> = photos.map(|photo| photo.path.clone()).collect();
-    // Closed before the report is made, so that another command may have it.
-    let (looks, centres) = {
-        let cache = Cache::open(&cache)?;
-        (looks(&paths, &cache)?, centres(&prepared, &paths, &cache)?)
-    };
+    let looks = looks(&paths, &cache);
+    let centres = centres(&prepared, &paths, &cache)?;
     let split = split(&prepared.dataset, &rule, percentages);
     let skipped: Vec<(String, String)> = prepared
         .skipped
@@ -197,7 +190,7 @@ fn centres(
     let bytes = prepared.backbone.extractor(input)?;
     let extractor = IntExtractor::new(&bytes)?;
     let bar = Bar::new("centres");
-    let found = extract(paths, &extractor, Some(cache), &Options::default(), &bar)?;
+    let found = extract(paths, &extractor, Some(cache), &Options::default(), &bar);
     let mut values = Vec::new();
     for photo in found.photos {
         match photo {
@@ -211,7 +204,7 @@ fn centres(
     Ok(Some(features))
 }
 
-fn looks(paths: &[PathBuf], cache: &Cache) -> Result<Vec<Option<Look>>, Failure> {
+fn looks(paths: &[PathBuf], cache: &Cache) -> Vec<Option<Look>> {
     let bar = Bar::new("files");
     let found = extract(
         paths,
@@ -219,11 +212,11 @@ fn looks(paths: &[PathBuf], cache: &Cache) -> Result<Vec<Option<Look>>, Failure>
         Some(cache),
         &Options::default(),
         &bar,
-    )?;
+    );
     let looks = found.photos.into_iter();
-    Ok(looks
+    looks
         .map(|look| Look::from_bytes(&look.ok()?.values))
-        .collect())
+        .collect()
 }
 
 fn print(report: &Report, most: usize) -> Result<(), Failure> {

@@ -1,13 +1,15 @@
 //! `posy demo`: the whole road, from pictures to an answer, on drawings that it makes itself.
 
 use std::ffi::OsString;
-use std::io::Cursor;
+use std::fs;
+use std::io::{Cursor, ErrorKind};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Args;
 use image::RgbImage;
 use image::codecs::jpeg::JpegEncoder;
+use posy_shared::ranking::Ranking;
 use rayon::prelude::*;
 
 use super::demo_board::ask_board;
@@ -16,6 +18,9 @@ use super::retrain::write;
 use super::{Failure, run_line, usage};
 use crate::backbone::carried;
 use crate::drawings::{Flower, draw};
+use crate::model_file::ModelFile;
+use crate::photos::decode::Limits;
+use crate::run::{Runner, decode_for};
 
 /// Drawings of each kind that are trained on.
 const EACH: u64 = 100;
@@ -23,6 +28,22 @@ const EACH: u64 = 100;
 const UNSEEN: u64 = 1000;
 /// Which are labelled at the end.
 const ASKED: [Flower; 3] = [Flower::Daisy, Flower::Rose, Flower::Tulip];
+
+/// Folder for everything that is made, unless another is named.
+const FOLDER: &str = "posy-demo";
+/// File by which a folder is known to be a demo's, and its text.
+const MARK: &str = "posy-demo.txt";
+const MARK_TEXT: &str =
+    "posy demo made what lies here. The next one that is run here overwrites it.\n";
+/// Folders and files that a demo makes, besides its network and the mark.
+const FOLDERS: [&str; 3] = ["drawings", "unseen", "cache"];
+const FILES: [&str; 5] = [
+    "flowers.posy",
+    "flowers.split.json",
+    "flowers.run.json",
+    "flowers.report.html",
+    "frame.rgb565",
+];
 
 /// Shows the whole road in a minute, without photos and without a network: draws flowers, retrains
 /// on the drawings, labels new ones, and asks an emulated board where there is one.
@@ -36,29 +57,52 @@ pub(super) struct Arguments {
     /// Another number gives other drawings; the same number always the same.
     #[arg(long, value_name = "NUMBER", default_value_t = 0)]
     seed: u64,
-    /// New folder for everything that is made [default: a temporary one, removed at the end].
-    #[arg(long, value_name = "FOLDER")]
-    out: Option<PathBuf>,
+    /// Folder for everything that is made: a new one, or that of an earlier demo, which is overwritten.
+    #[arg(long, value_name = "FOLDER", default_value = FOLDER)]
+    out: PathBuf,
 }
 
 pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
-    let Some(folder) = &arguments.out else {
-        let folder = tempfile::Builder::new().prefix("posy-demo-").tempdir();
-        let folder = folder.map_err(|error| {
-            format!("a temporary folder cannot be made: {error}; name a folder with --out")
-        })?;
-        let done = show(folder.path(), arguments.seed)?;
-        note!("to keep what was made, give a folder: posy demo --out FOLDER");
-        return Ok(done);
-    };
+    let folder = &arguments.out;
+    make_room(folder)?;
+    write(&folder.join(MARK), MARK_TEXT.as_bytes())?;
+    let done = show(folder, arguments.seed)?;
+    note!();
+    note!(
+        "all of it stays in {}; open {} in a browser to see what was learnt and what was not",
+        folder.display(),
+        folder.join("flowers.report.html").display()
+    );
+    Ok(done)
+}
+
+/// Removes what an earlier demo made in `folder`, and nothing else.
+fn make_room(folder: &Path) -> Result<(), Failure> {
     let shown = folder.display();
-    match std::fs::read_dir(folder).map(|mut entries| entries.next().is_none()) {
-        Ok(true) => {}
-        Ok(false) => return Err(usage(format!("{shown}: is not empty; name a new folder"))),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+    match fs::read_dir(folder).map(|mut entries| entries.next().is_none()) {
+        Ok(true) => return Ok(()),
+        Ok(false) => {}
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
         Err(error) => return Err(format!("{shown}: cannot be read: {error}").into()),
     }
-    show(folder, arguments.seed)
+    if !folder.join(MARK).is_file() {
+        return Err(usage(format!(
+            "{shown}: is not empty, and not of an earlier demo; name a new folder with --out"
+        )));
+    }
+    let files = FILES.map(|name| folder.join(name));
+    let removed = FOLDERS.map(|name| folder.join(name));
+    let removed = removed.iter().map(|path| (path, fs::remove_dir_all(path)));
+    let removed = removed.chain(files.iter().map(|path| (path, fs::remove_file(path))));
+    for (path, result) in removed {
+        match result {
+            Err(error) if error.kind() != ErrorKind::NotFound => {
+                return Err(format!("{}: cannot be removed: {error}", path.display()).into());
+            }
+            _ => {}
+        }
+    }
+    Ok(())
 }
 
 /// All steps, in `folder`.
@@ -83,7 +127,7 @@ fn show(folder: &Path, seed: u64) -> Result<ExitCode, Failure> {
 
     let model = folder.join("flowers.posy");
     let cache = folder.join("cache");
-    step(&[
+    let trained = step(&[
         Path::new("retrain"),
         // It looks for wrong labels, and finds drawings that are alike by chance.
         Path::new("--no-check"),
@@ -98,23 +142,53 @@ fn show(folder: &Path, seed: u64) -> Result<ExitCode, Failure> {
         Path::new("--output-graph"),
         &model,
     ])?;
+    if trained != ExitCode::SUCCESS {
+        return Ok(trained);
+    }
 
     let mut asked = Vec::new();
     for flower in ASKED {
         let drawing = draw(flower, seed, UNSEEN);
         let path = folder.join(format!("unseen/{}.jpg", flower.label()));
-        write(&path, &jpeg(&drawing)?)?;
-        asked.push((path, drawing));
+        let bytes = jpeg(&drawing)?;
+        write(&path, &bytes)?;
+        asked.push((path, flower, bytes, drawing));
     }
     note!();
-    note!("three drawings that nothing was trained on, each called what it is:");
-    let paths = asked.iter().map(|(path, _)| path.as_path());
+    note!("three drawings that nothing was trained on:");
+    let paths = asked.iter().map(|(path, ..)| path.as_path());
     let words = [Path::new("label"), Path::new("--model"), &model];
     let done = step(&words.into_iter().chain(paths).collect::<Vec<_>>())?;
+    let drawings = asked
+        .iter()
+        .map(|(_, flower, bytes, _)| (*flower, &**bytes));
+    judge(&model, drawings)?;
 
     note!();
-    ask_board(folder, &model, &asked[0].1)?;
+    ask_board(folder, &model, &asked[0].3)?;
     Ok(done)
+}
+
+/// Says which of the drawings are called what they are.
+fn judge<'a>(
+    model: &Path,
+    drawings: impl Iterator<Item = (Flower, &'a [u8])>,
+) -> Result<(), Failure> {
+    let file = ModelFile::open(model)?;
+    let runner = Runner::new(file.classifier()?);
+    let limits = Limits::default();
+    for (flower, bytes) in drawings {
+        let photo = decode_for(runner.model(), bytes, &limits)?;
+        let logits = runner.output(&photo)?;
+        let ranking = Ranking::<1>::new(runner.model(), &logits);
+        let truth = flower.label();
+        match ranking.top() {
+            Some(top) if top.label == truth => note!("{truth}.jpg: called {truth}, which is right"),
+            Some(top) => note!("{truth}.jpg: called {}, which is wrong", top.label),
+            None => note!("{truth}.jpg: called unknown, which is wrong"),
+        }
+    }
+    Ok(())
 }
 
 /// Shows a command, and runs it.

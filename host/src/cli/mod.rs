@@ -3,6 +3,7 @@
 //! Data goes to standard output, everything else to standard error. Exit codes: 0 for success, 1
 //! for an error, 2 for arguments that make no sense.
 
+mod cache;
 mod check;
 mod compare;
 mod convert;
@@ -24,6 +25,7 @@ mod pixels;
 mod profile;
 mod retrain;
 mod retrain_answers;
+mod retrain_files;
 mod retrain_float;
 mod retrain_loss;
 mod retrain_record;
@@ -70,6 +72,7 @@ enum Command {
     Flash(flash::Arguments),
     Monitor(monitor::Arguments),
     Profile(profile::Arguments),
+    Cache(cache::Arguments),
 }
 
 /// An error that has been put into words for a person.
@@ -119,6 +122,7 @@ fn carry_out(command: Command) -> Result<ExitCode, Failure> {
         Command::Flash(arguments) => flash::run(&arguments),
         Command::Monitor(arguments) => monitor::run(&arguments),
         Command::Profile(arguments) => profile::run(&arguments),
+        Command::Cache(arguments) => cache::run(&arguments),
     }
 }
 

@@ -9,11 +9,13 @@ use clap::{Args, ValueEnum};
 use posy_shared::model::InputContract;
 use posy_shared::preprocess::{Crop, Filter};
 
+use super::cache;
 use super::check::note_brief;
 use super::network::network;
 use super::output::{kib, note, print_json};
 use super::pixels::PixelArguments;
 use super::retrain_answers::Answers;
+use super::retrain_files::{Destinations, Results, model_name};
 use super::retrain_float::{self, Job, advised, beyond_boards};
 use super::retrain_loss;
 use super::retrain_record::record;
@@ -25,12 +27,13 @@ use super::{Failure, usage};
 use crate::atomic;
 use crate::backbone::load::Backbone;
 use crate::backbone::zoo::Architecture;
-use crate::data::{cache_dir, in_data_dir};
+use crate::data::in_data_dir;
 use crate::export::Format;
 use crate::features::progress::Bar;
 use crate::photos::split::{Percentages, Rule};
 use crate::record::Record;
 use crate::report::events::Hparam;
+use crate::report::judge::Judgement;
 use crate::retrain::{Calibration, Settings, file, prepare, train_with};
 
 /// Retrains the last layer of a MobileNet on folders of photos and writes a .posy file.
@@ -64,22 +67,25 @@ pub(super) struct Arguments {
     #[arg(long, alias = "model_dir", value_name = "FOLDER")]
     model_dir: Option<PathBuf>,
     /// Where to write the model; the ending says what: .posy for boards, .tflite (int8), .onnx or .pb
-    /// (float) for other tools.
+    /// (float) for other tools [default: named after the photos: dogs.posy for dogs or dogs_photos,
+    /// flowers.posy for flower_photos].
     #[arg(
         long,
         visible_alias = "output",
         alias = "output_graph",
-        value_name = "FILE",
-        default_value = "flowers.posy"
+        value_name = "FILE"
     )]
-    pub(super) output_graph: PathBuf,
+    pub(super) output_graph: Option<PathBuf>,
+    /// Overwrite a model though it was made of other photos.
+    #[arg(long)]
+    force: bool,
     /// Write an .onnx file in int8 (QuantizeLinear and DequantizeLinear), with the numbers that a
     /// board has; .posy and .tflite are in int8 anyway.
     #[arg(long)]
     int8: bool,
     /// Where to write the labels, one a line, if they are wanted by themselves; the model has them too.
     #[arg(long, alias = "output_labels", value_name = "FILE")]
-    pub(super) output_labels: Option<PathBuf>,
+    output_labels: Option<PathBuf>,
     /// Folder where what the network sees in each photo is kept, so that the next run is quicker
     /// (the codelab calls these bottlenecks) [default: posy in the user's cache folder].
     #[arg(long, alias = "bottleneck_dir", value_name = "FOLDER")]
@@ -226,7 +232,10 @@ impl Arguments {
 }
 
 pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
-    let format = Format::of(&arguments.output_graph, arguments.int8).map_err(usage)?;
+    let image_dir = in_data_dir(&arguments.image_dir);
+    let asked = arguments.output_graph.as_deref();
+    let model = model_name(asked, &image_dir, arguments.force)?;
+    let format = Format::of(&model, arguments.int8).map_err(usage)?;
     let trainer = arguments.training.trainer(&arguments.variants)?;
     let tested = arguments.training.tested().map_err(usage)?;
     let rule = match arguments.split {
@@ -242,22 +251,20 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         arguments.testing_percentage,
     )
     .map_err(usage)?;
-    let results = [
-        Some(&arguments.output_graph),
-        arguments.output_labels.as_ref(),
-    ];
-    for path in results.into_iter().flatten() {
-        atomic::could_write(path).map_err(|error| not_written(path, &error))?;
-    }
-    let cache_folder = arguments.bottleneck_dir.clone().unwrap_or_else(cache_dir);
+    let watch = &arguments.watch;
+    let destinations = Destinations::new(&model, arguments.output_labels.as_deref());
+    let of_boards = destinations
+        .clone()
+        .and_of_boards(watch.report_path(&model), watch.summaries_dir.as_deref());
+    destinations.check()?;
     let settings = Settings {
-        image_dir: in_data_dir(&arguments.image_dir),
+        image_dir,
         input: arguments.input(),
-        cache: Some(cache_folder.join("features.redb")),
+        cache: Some(cache::open(arguments.bottleneck_dir.as_deref())?),
         float: !arguments.no_float,
         strict: arguments.strict,
     };
-    let split_path = arguments.output_graph.with_extension("split.json");
+    let split_path = &destinations.split.path;
     if let Some(path) = &arguments.backbone
         && let Some(network) = beyond_boards(path, format, &arguments.pixels)?
     {
@@ -268,10 +275,12 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
             percentages,
             trainer: &trainer,
             tested,
-            earlier: arguments.answers.more(&split_path).earlier,
+            earlier: arguments.answers.more(split_path).earlier,
         };
-        return retrain_float::run(arguments, network, &settings, &job);
+        return retrain_float::run(arguments, network, &settings, &job, &destinations);
     }
+    let destinations = of_boards;
+    destinations.check()?;
     let backbone = arguments
         .backbone(&rule, percentages)
         .map_err(|failure| advised(failure, arguments.backbone.as_deref()))?;
@@ -298,11 +307,9 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     if !arguments.no_check {
         note_brief(&prepared, &rule, percentages)?;
     }
-    let more = arguments.answers.more(&split_path);
-    let mut watching = arguments
-        .watch
-        .begin(&prepared, &arguments.hparams(&prepared.backbone.name))?;
-    let watch = &mut watching.all();
+    let more = arguments.answers.more(&destinations.split.path);
+    let mut watching = watch.begin(&prepared, &arguments.hparams(&prepared.backbone.name))?;
+    let watchers = &mut watching.all();
     let outcome = train_with(
         &prepared,
         &rule,
@@ -310,60 +317,80 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         &trainer,
         tested,
         &more,
-        watch,
+        watchers,
     )?;
 
-    let bytes = file(&prepared, &outcome, format)?;
-    write(&arguments.output_graph, &bytes)?;
-    outcome.split.write(&split_path)?;
-    let model_name = arguments.output_graph.to_string_lossy();
-    let record_path = Record::path_beside(&arguments.output_graph);
-    record(&prepared, &outcome, &model_name)?.write(&record_path)?;
-    if let Some(path) = &arguments.output_labels {
+    // Figures first: whatever cannot be written, they are not lost. A reader that leaves early keeps
+    // nothing from being written.
+    let judgement = Judgement::of(&prepared, &outcome)?;
+    let printed = if arguments.json {
+        let mut json = as_json(&prepared, &outcome, &judgement, &model);
+        json["feature_seconds"] = feature_seconds.into();
+        print_json(&json)
+    } else {
+        let misclassified = arguments.print_misclassified_test_images;
+        print(&prepared, &outcome, &judgement, misclassified)
+    };
+    let bytes = file(&prepared, &outcome, format);
+    let size = bytes.as_ref().map_or(0, Vec::len);
+    let mut results = Results::default();
+    results.add(&destinations.model, bytes);
+    results.add(&destinations.split, outcome.split.to_bytes());
+    if let Some(destination) = &destinations.record {
+        let record = record(&prepared, &outcome, &model.to_string_lossy());
+        let bytes = record.and_then(|record| Ok(record.to_bytes()?));
+        results.add(destination, bytes);
+    }
+    if let Some(destination) = &destinations.labels {
         // A board has a verdict of its own; other files have a number for what is none of the labels.
         let count = match format {
             Format::Posy => prepared.known_labels(),
             _ => prepared.dataset.labels.len(),
         };
-        let lines: String = prepared.dataset.labels[..count]
-            .iter()
-            .flat_map(|label| [label, "\n"])
-            .collect();
-        write(path, lines.as_bytes())?;
+        let labels = &prepared.dataset.labels[..count];
+        results.add(destination, Ok::<_, Failure>(lines_of(labels)));
     }
-    note!(
-        "wrote {} ({} KiB), {} and {}",
-        arguments.output_graph.display(),
-        kib(bytes.len() as u64),
-        split_path.display(),
-        record_path.display()
+    watching.finish(
+        &prepared,
+        &outcome,
+        &judgement,
+        &destinations,
+        settings.cache.as_deref(),
+        &mut results,
     );
-    let cache = settings.cache.as_deref();
-    let judgement = watching.finish(&prepared, &outcome, &arguments.output_graph, cache)?;
-    match format {
-        Format::Posy => note!(
-            "next: posy label --model {} PHOTO...",
-            arguments.output_graph.display()
-        ),
-        _ => note!(
-            "next: posy label-image --graph {} --image PHOTO",
-            arguments.output_graph.display()
-        ),
+    let whole = results.place();
+    if whole {
+        note!(
+            "wrote {} ({} KiB), {} and {}",
+            model.display(),
+            kib(size as u64),
+            destinations.split.path.display(),
+            Record::path_beside(&model).display()
+        );
+        if let Some(report) = &destinations.report {
+            let report = report.path.display();
+            note!("report: {report} (open it in a browser)");
+        }
+        match format {
+            Format::Posy => note!("next: posy label --model {} PHOTO...", model.display()),
+            _ => note!(
+                "next: posy label-image --graph {} --image PHOTO",
+                model.display()
+            ),
+        }
     }
-    if arguments.json {
-        let mut json = as_json(&prepared, &outcome, &judgement, &arguments.output_graph);
-        json["feature_seconds"] = feature_seconds.into();
-        print_json(&json)?;
-    } else {
-        print(
-            &prepared,
-            &outcome,
-            &judgement,
-            arguments.print_misclassified_test_images,
-        )?;
-    }
+    printed?;
     retrain_loss::settle(arguments, format, &prepared, &outcome)?;
-    Ok(ExitCode::SUCCESS)
+    Ok(match whole {
+        true => ExitCode::SUCCESS,
+        false => ExitCode::FAILURE,
+    })
+}
+
+/// A file of labels, one a line.
+pub(super) fn lines_of(labels: &[String]) -> Vec<u8> {
+    let lines: String = labels.iter().flat_map(|label| [label, "\n"]).collect();
+    lines.into_bytes()
 }
 
 /// Writes a file, and names it where that fails.

@@ -9,7 +9,8 @@ use serde_json::json;
 
 use super::output::{kib, note, print_json, print_table};
 use super::pixels::PixelArguments;
-use super::retrain::{Arguments, write};
+use super::retrain::{Arguments, lines_of};
+use super::retrain_files::{Destinations, Results};
 use super::{Failure, usage};
 use crate::backbone::any::{Network, Opened};
 use crate::backbone::file::{ReadError, read_onnx};
@@ -103,12 +104,13 @@ fn shown(names: &str) -> String {
     names.chars().take(400).collect()
 }
 
-/// Retrains `network` and writes what [`Arguments`] say.
+/// Retrains `network` and writes the files that `destinations` has.
 pub(super) fn run(
     arguments: &Arguments,
     network: Network,
     settings: &Settings,
     job: &Job<'_>,
+    destinations: &Destinations,
 ) -> Result<ExitCode, Failure> {
     if arguments.variants.wanted() {
         return Err(usage(
@@ -140,24 +142,32 @@ pub(super) fn run(
         job.tested,
         job.earlier.as_ref(),
     )?;
-    let path = &arguments.output_graph;
+    // As in runs for boards: figures first.
+    let path = &destinations.model.path;
+    let printed = match arguments.json {
+        true => print_json(&as_json(path, &prepared, &outcome, seconds)),
+        false => print(arguments, &prepared, &outcome),
+    };
     let bytes = prepared.file(&outcome);
-    write(path, &bytes)?;
-    let split_path = path.with_extension("split.json");
-    outcome.split.write(&split_path)?;
-    if let Some(path) = &arguments.output_labels {
-        let labels = prepared.dataset.labels.iter();
-        let lines: String = labels.flat_map(|label| [label, "\n"]).collect();
-        write(path, lines.as_bytes())?;
+    let size = kib(bytes.len() as u64);
+    let mut results = Results::default();
+    results.add(&destinations.model, Ok::<_, Failure>(bytes));
+    results.add(&destinations.split, outcome.split.to_bytes());
+    if let Some(destination) = &destinations.labels {
+        let labels = lines_of(&prepared.dataset.labels);
+        results.add(destination, Ok::<_, Failure>(labels));
     }
-    let (size, split) = (kib(bytes.len() as u64), split_path.display());
-    note!("wrote {} ({size} KiB) and {split}", path.display());
-    note!("next: posy label --model {} PHOTO...", path.display());
-    match arguments.json {
-        true => print_json(&as_json(arguments, &prepared, &outcome, seconds))?,
-        false => print(arguments, &prepared, &outcome)?,
+    let whole = results.place();
+    if whole {
+        let (path, split) = (path.display(), destinations.split.path.display());
+        note!("wrote {path} ({size} KiB) and {split}");
+        note!("next: posy label --model {path} PHOTO...");
     }
-    Ok(ExitCode::SUCCESS)
+    printed?;
+    Ok(match whole {
+        true => ExitCode::SUCCESS,
+        false => ExitCode::FAILURE,
+    })
 }
 
 fn print(
@@ -204,7 +214,7 @@ fn print(
 
 /// The same for a program, under the names that runs for boards have.
 fn as_json(
-    arguments: &Arguments,
+    path: &Path,
     prepared: &FloatOnly,
     outcome: &FloatOutcome,
     seconds: f64,
@@ -234,7 +244,7 @@ fn as_json(
         .map(|file| json!({"path": file.path.to_string_lossy(), "reason": file.reason}))
         .collect();
     json!({
-        "model": arguments.output_graph.to_string_lossy(),
+        "model": path.to_string_lossy(),
         "boards": false,
         "features": prepared.features.width(),
         "labels": dataset.labels,

@@ -60,8 +60,9 @@ fn line(arguments: &Arguments) -> Vec<String> {
     if let Some(path) = &arguments.backbone {
         say("--backbone", path.display().to_string());
     }
-    let output = arguments.output_graph.display().to_string();
-    say("--output-graph", output);
+    if let Some(output) = &arguments.output_graph {
+        say("--output-graph", output.display().to_string());
+    }
     words
 }
 

@@ -6,6 +6,8 @@ use clap::Args;
 
 use super::Failure;
 use super::output::note;
+use super::retrain_files::{Destinations, Results};
+use crate::features::cache::Cache;
 use crate::head::sgd::StepReport;
 use crate::head::watch::{All, OnMeasured, Watch};
 use crate::report::curves::CurveWatch;
@@ -19,7 +21,7 @@ use crate::retrain::{Outcome, Prepared};
 pub(super) struct WatchArguments {
     /// Folder for TensorBoard's event files, in `train`, `validation` and `test` below it.
     #[arg(long, alias = "summaries_dir", value_name = "FOLDER")]
-    summaries_dir: Option<PathBuf>,
+    pub(super) summaries_dir: Option<PathBuf>,
     /// Where to write the report, a page for a browser [default: beside the model].
     #[arg(long, value_name = "FILE", conflicts_with = "no_report")]
     report: Option<PathBuf>,
@@ -33,10 +35,16 @@ pub(super) struct Watching {
     print: OnMeasured<fn(&StepReport)>,
     curves: CurveWatch,
     summaries: Option<Summaries>,
-    report: Option<Option<PathBuf>>,
+    report: bool,
 }
 
 impl WatchArguments {
+    /// Where the report of the model goes, if one is wanted.
+    pub(super) fn report_path(&self, model: &Path) -> Option<PathBuf> {
+        let path = || model.with_extension("report.html");
+        (!self.no_report).then(|| self.report.clone().unwrap_or_else(path))
+    }
+
     /// Begins to watch.
     pub(super) fn begin(
         &self,
@@ -51,7 +59,7 @@ impl WatchArguments {
             print: OnMeasured(|step| note!("{step}")),
             curves: CurveWatch::default(),
             summaries: summaries.transpose()?,
-            report: (!self.no_report).then(|| self.report.clone()),
+            report: !self.no_report,
         })
     }
 }
@@ -60,7 +68,7 @@ impl Watching {
     /// Those who hear of training.
     pub(super) fn all(&mut self) -> All<'_> {
         let mut all: Vec<&mut dyn Watch> = vec![&mut self.print];
-        if self.report.is_some() {
+        if self.report {
             all.push(&mut self.curves);
         }
         if let Some(summaries) = &mut self.summaries {
@@ -69,39 +77,41 @@ impl Watching {
         All(all)
     }
 
-    /// Judges the model, which is written to `model`, and writes what is left to write. Small
-    /// pictures for the report come by way of `cache`.
+    /// Adds the report to `results`, and ends the event files. Small pictures for the report come by
+    /// way of `cache`.
     pub(super) fn finish(
         self,
         prepared: &Prepared,
         outcome: &Outcome,
-        model: &Path,
-        cache: Option<&Path>,
-    ) -> Result<Judgement, Failure> {
-        let judgement = Judgement::of(prepared, outcome)?;
-        if let Some(summaries) = self.summaries {
-            summaries.finish(&Ending {
-                labels: &prepared.dataset.labels,
-                testing: &judgement.confusion,
-                validation: &judgement.validation,
-                cross_entropy: judgement.cross_entropy(),
-            })?;
-        }
-        if let Some(path) = self.report {
-            let path = path.unwrap_or_else(|| model.with_extension("report.html"));
+        judgement: &Judgement,
+        destinations: &Destinations,
+        cache: Option<&Cache>,
+        results: &mut Results,
+    ) {
+        if let Some(destination) = &destinations.report {
             let curves = self.curves.finish();
-            let name = model.file_name().unwrap_or_default().to_string_lossy();
+            let model = destinations.model.path.file_name();
+            let name = model.unwrap_or_default().to_string_lossy();
             let report = Report {
                 prepared,
                 outcome,
-                judgement: &judgement,
+                judgement,
                 curves: &curves,
                 model: &name,
                 cache,
             };
-            super::retrain::write(&path, report.html()?.as_bytes())?;
-            note!("report: {} (open it in a browser)", path.display());
+            results.add(destination, report.html().map(String::into_bytes));
         }
-        Ok(judgement)
+        if let Some(summaries) = self.summaries {
+            let ended = summaries.finish(&Ending {
+                labels: &prepared.dataset.labels,
+                testing: &judgement.confusion,
+                validation: &judgement.validation,
+                cross_entropy: judgement.cross_entropy(),
+            });
+            if let Err(error) = ended {
+                results.fail(&error.to_string(), None);
+            }
+        }
     }
 }

@@ -1,28 +1,28 @@
-//! The feature cache: one embedded database file.
+//! The feature cache: a folder of append-only files, for any number of processes at once.
 //!
-//! Two tables. *Features*: extractor key (32 bytes) + SHA-256 of the photo's bytes -> feature
-//! bytes. *Files*: path -> size, times, inode and SHA-256 of the file when it was last read, so
-//! that an unchanged photo need not be read again.
+//! Below the folder `features` lies one folder a *set*: the records of one extractor, named by its
+//! kind and the beginning of its key, and `files`. An extractor's records are photos' features by
+//! SHA-256 of the photo's bytes. Those of `files` are SHA-256 of a file's content, by path, size,
+//! times and inode, so that an unchanged photo need not be read again. Nothing that is stored ever
+//! changes, so it matters to no one in which order processes write.
 //!
-//! Every write is one durable transaction: a run that is killed leaves what it had written. When
-//! the file is opened, every page's checksum is checked, so what is read afterwards is what was
-//! written; only its length is checked again. A file that fails, or that another version or
-//! another program made, is moved aside and a new one begun: a cache can always be computed
-//! again.
+//! A cache is a convenience, and no run ends for it: what cannot be read is computed, what cannot be
+//! written is not kept, and either is said once. A run that is killed leaves what it had written, and
+//! a damaged file is moved aside and its features are computed anew. The whole has a limit in bytes,
+//! above which what was not used for longest goes.
 
-use std::ffi::OsString;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
-use std::fs;
-use std::io;
+use std::fs::{self, File};
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use redb::{
-    Builder, Database, DatabaseError, ReadOnlyTable, ReadableDatabase, StorageError,
-    TableDefinition,
-};
-use thiserror::Error;
+use sha2::{Digest, Sha256};
 
+use super::segment::{Appender, Id, Index, record_bytes};
 use super::stamp::Stamp;
+use super::usage;
 
 /// SHA-256 of a photo's bytes.
 pub type ContentHash = [u8; 32];
@@ -30,87 +30,25 @@ pub type ContentHash = [u8; 32];
 /// [`Extractor::key`](super::extract::Extractor::key).
 pub type ExtractorKey = [u8; 32];
 
-/// Raised when tables change their meaning; a file of another number is moved aside.
-const FORMAT: u64 = 1;
-const META: TableDefinition<&str, u64> = TableDefinition::new("posy-feature-cache");
-const FORMAT_KEY: &str = "format";
-const FEATURES: TableDefinition<&[u8; 64], &[u8]> = TableDefinition::new("features");
-const FILES: TableDefinition<&[u8], &[u8; 64]> = TableDefinition::new("files");
+/// Most bytes of a cache, unless another limit is given.
+pub const DEFAULT_LIMIT: u64 = 1_000_000_000;
 
-/// Bytes of the file that are kept in memory, at most.
-const MEMORY_BYTES: usize = 64 << 20;
+/// Folder of the sets in the folder that a person names.
+const FOLDER: &str = "features";
+/// Files of caches of earlier versions, in the folder that a person names, and what they begin with.
+const EARLIER: [&str; 2] = ["features.redb", "maps.redb"];
+const EARLIER_MAGIC: &[u8; 9] = b"redb\x1a\x0a\xa9\x0d\x0a";
 
-/// Why the cache could not be used.
-#[derive(Debug, Error)]
-pub enum CacheError {
-    /// Another process has the file open.
-    #[error(
-        "feature cache {path} is in use by another run of posy: wait until that has ended, \
-         or give this run a cache file of its own"
-    )]
-    Locked {
-        /// The cache file.
-        path: PathBuf,
-    },
-    /// The file, or its folder, cannot be opened or made.
-    #[error("cannot open feature cache {path}: {source}; give another place for it")]
-    Open {
-        /// The cache file.
-        path: PathBuf,
-        /// What the system said.
-        source: io::Error,
-    },
-    /// A damaged file is in the way and could not be renamed.
-    #[error("feature cache {path} is not usable and cannot be moved aside: {source}; remove it")]
-    MoveAside {
-        /// The cache file.
-        path: PathBuf,
-        /// What the system said.
-        source: io::Error,
-    },
-    /// Reading or writing failed while in use.
-    #[error(
-        "feature cache {path} cannot be used: {source}; see that there is space on the disk, \
-         or give another place for it"
-    )]
-    Storage {
-        /// The cache file.
-        path: PathBuf,
-        /// What the database said.
-        source: Box<redb::Error>,
-    },
-}
+/// Key of the set `files`: their format.
+const FILES_KEY: [u8; 32] = *b"path and stamp to content hash 1";
+const FILES: &str = "files";
 
-/// A cache file that could not be used and was moved aside; to be shown as a warning.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct MovedAside {
-    /// Where the cache was expected, and is now begun anew.
-    pub path: PathBuf,
-    /// Where the old file lies now.
-    pub aside: PathBuf,
-    /// What was wrong with it.
-    pub reason: String,
-}
-
-impl fmt::Display for MovedAside {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "feature cache {} was not usable ({}): moved to {}, which can be deleted; features \
-             are computed anew",
-            self.path.display(),
-            self.reason,
-            self.aside.display()
-        )
-    }
-}
-
-/// An open cache. While it is open, no other process can open the same file.
-#[derive(Debug)]
-pub struct Cache {
-    database: Database,
-    path: PathBuf,
-    moved_aside: Option<MovedAside>,
+/// One way of computing features.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Set<'a> {
+    /// A word or two for people, good as a file name.
+    pub(super) kind: &'a str,
+    pub(super) key: &'a ExtractorKey,
 }
 
 /// One photo's features, to be stored.
@@ -122,235 +60,249 @@ pub(super) struct Entry {
     pub(super) file: Option<(PathBuf, Stamp)>,
 }
 
+/// An open cache. Threads share it, and processes their folder.
+pub struct Cache {
+    folder: PathBuf,
+    limit: u64,
+    warn: Box<dyn Fn(&str) + Send + Sync>,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    appenders: HashMap<PathBuf, Appender>,
+    /// Folders of the sets that this process reads or writes, which it does not clear.
+    used: HashSet<PathBuf>,
+    /// Bytes in the folder when it was last looked at, and what was written since.
+    bytes: u64,
+    /// Whether nothing is written any more.
+    stopped: bool,
+    said: HashSet<String>,
+}
+
+impl fmt::Debug for Cache {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Cache")
+            .field("folder", &self.folder)
+            .field("limit", &self.limit)
+            .finish_non_exhaustive()
+    }
+}
+
 impl Cache {
-    /// Opens the cache at `path`, making the file and its folders if they are missing.
-    pub fn open(path: &Path) -> Result<Self, CacheError> {
-        if let Some(folder) = path.parent() {
-            fs::create_dir_all(folder).map_err(|source| CacheError::Open {
-                path: path.into(),
-                source,
-            })?;
-        }
-        let reason = match Self::try_open(path) {
-            Ok(database) => return Ok(Self::new(database, path, None)),
-            Err(Refusal::Fatal(error)) => return Err(error),
-            Err(Refusal::Unusable(reason)) => reason,
+    /// Opens the cache in `folder`, which is made when something is stored, and clears what is above
+    /// `limit` bytes. `warn` is told what a person should hear of.
+    pub fn open(folder: &Path, limit: u64, warn: impl Fn(&str) + Send + Sync + 'static) -> Self {
+        let cache = Cache {
+            folder: folder.join(FOLDER),
+            limit,
+            warn: Box::new(warn),
+            state: Mutex::default(),
         };
-        let aside = move_aside(path).map_err(|source| CacheError::MoveAside {
-            path: path.into(),
-            source,
-        })?;
-        let moved_aside = MovedAside {
-            path: path.into(),
-            aside,
-            reason,
+        for name in EARLIER {
+            let path = folder.join(name);
+            if is_earlier(&path) && fs::remove_file(&path).is_ok() {
+                cache.say(format!(
+                    "{} is the cache of an earlier version: it is removed, and features are computed \
+                     anew",
+                    path.display()
+                ));
+            }
+        }
+        let mut state = cache.state();
+        cache.clear_to_limit(&mut state, 0);
+        state.stopped |= limit == 0;
+        drop(state);
+        cache
+    }
+
+    /// The folder in which sets lie.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// The folder of sets in the folder that a person names.
+    pub fn folder_in(folder: &Path) -> PathBuf {
+        folder.join(FOLDER)
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        // A thread that panicked left whole records.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn say(&self, text: String) {
+        if self.state().said.insert(text.clone()) {
+            (self.warn)(&text);
+        }
+    }
+
+    /// Gives up writing.
+    fn stop(&self, state: &mut State, path: &Path, error: &io::Error) {
+        if !std::mem::replace(&mut state.stopped, true) {
+            (self.warn)(&format!(
+                "{}: the feature cache cannot be written ({error}): going on without, so the next \
+                 run computes features anew; --bottleneck-dir names another folder for it",
+                path.display()
+            ));
+        }
+    }
+
+    fn folder_of(&self, set: Set<'_>) -> PathBuf {
+        let mut name = set.kind.to_owned();
+        if set.kind != FILES {
+            name.push('-');
+            for byte in &set.key[..8] {
+                name.push_str(&format!("{byte:02x}"));
+            }
+        }
+        self.folder.join(name)
+    }
+
+    /// What the cache holds at this moment; later writes do not show in it.
+    pub(super) fn reader(&self, set: Set<'_>) -> Reader<'_> {
+        let index = |set: Set<'_>| {
+            let folder = self.folder_of(set);
+            self.state().used.insert(folder.clone());
+            Index::read(&folder, set.key, &mut |path| self.set_aside(path))
         };
-        match Self::try_open(path) {
-            Ok(database) => Ok(Self::new(database, path, Some(moved_aside))),
-            Err(Refusal::Fatal(error)) => Err(error),
-            Err(Refusal::Unusable(reason)) => Err(CacheError::Open {
-                path: path.into(),
-                source: io::Error::other(reason),
-            }),
+        Reader {
+            cache: self,
+            features: index(set),
+            files: index(FILES_SET),
         }
     }
 
-    fn new(database: Database, path: &Path, moved_aside: Option<MovedAside>) -> Self {
-        Self {
-            database,
-            path: path.into(),
-            moved_aside,
+    /// Moves a damaged file out of the way, unless it is being written.
+    fn set_aside(&self, path: &Path) {
+        let free = File::open(path).is_ok_and(|file| file.try_lock().is_ok());
+        if free {
+            let aside = path.with_extension(usage::DAMAGED);
+            let moved = match fs::rename(path, &aside) {
+                Ok(()) => format!("; it is now {}", aside.display()),
+                Err(_) => String::new(),
+            };
+            self.say(format!(
+                "{}: a damaged file of the feature cache{moved}: what it held is computed anew; `posy \
+                 cache clear` empties the cache, --bottleneck-dir names another folder for it",
+                path.display()
+            ));
         }
     }
 
-    fn try_open(path: &Path) -> Result<Database, Refusal> {
-        let database = Builder::new()
-            .set_cache_size(MEMORY_BYTES)
-            .set_check_integrity_on_open(true)
-            .create(path)
-            .map_err(|error| Refusal::of_open(path, error))?;
-        match check_format(&database) {
-            Ok(None) => Ok(database),
-            Ok(Some(reason)) => Err(Refusal::Unusable(reason)),
-            Err(redb::Error::Io(source)) => Err(Refusal::Fatal(CacheError::Open {
-                path: path.into(),
-                source,
-            })),
-            Err(error) => Err(Refusal::Unusable(error.to_string())),
-        }
-    }
-
-    /// The file that had to be moved aside when this cache was opened.
-    pub fn moved_aside(&self) -> Option<&MovedAside> {
-        self.moved_aside.as_ref()
-    }
-
-    /// Where the cache lies.
-    pub fn path(&self) -> &Path {
-        &self.path
-    }
-
-    /// A view of what the cache holds at this moment; later writes do not show in it.
-    pub(super) fn reader(&self) -> Result<Reader, CacheError> {
-        self.try_reader().map_err(|error| self.failed(error))
-    }
-
-    fn try_reader(&self) -> Result<Reader, redb::Error> {
-        let transaction = self.database.begin_read()?;
-        Ok(Reader {
-            features: transaction.open_table(FEATURES)?,
-            files: transaction.open_table(FILES)?,
-        })
-    }
-
-    /// Stores entries, all or none, durably.
-    pub(super) fn write(&self, key: &ExtractorKey, entries: &[Entry]) -> Result<(), CacheError> {
-        self.try_write(key, entries)
-            .map_err(|error| self.failed(error))
-    }
-
-    fn try_write(&self, key: &ExtractorKey, entries: &[Entry]) -> Result<(), redb::Error> {
-        let transaction = self.database.begin_write()?;
-        {
-            let mut features = transaction.open_table(FEATURES)?;
-            let mut files = transaction.open_table(FILES)?;
-            for entry in entries {
-                if let Some(values) = &entry.features {
-                    features.insert(&features_key(key, &entry.content), values.as_slice())?;
-                }
-                if let Some((path, stamp)) = &entry.file {
-                    let value = join(&stamp.to_bytes(), &entry.content);
-                    files.insert(path.as_os_str().as_encoded_bytes(), &value)?;
+    /// Stores entries, those of a set all or none.
+    pub(super) fn write(&self, set: Set<'_>, entries: &[Entry]) {
+        let features: Vec<(&Id, &[u8])> = entries
+            .iter()
+            .filter_map(|entry| Some((&entry.content, entry.features.as_deref()?)))
+            .collect();
+        let ids: Vec<(Id, &ContentHash)> = entries
+            .iter()
+            .filter_map(|entry| Some((file_id(entry.file.as_ref()?), &entry.content)))
+            .collect();
+        let files: Vec<(&Id, &[u8])> = ids
+            .iter()
+            .map(|(id, content)| (id, content.as_slice()))
+            .collect();
+        let state = &mut self.state();
+        for (set, records) in [(set, &features), (FILES_SET, &files)] {
+            if !records.is_empty() && self.has_room(state, records) {
+                let folder = self.folder_of(set);
+                if let Err((path, error)) = self.append(state, &folder, set.key, records) {
+                    self.stop(state, &path, &error);
                 }
             }
         }
-        transaction.commit()?;
-        Ok(())
     }
 
-    fn failed(&self, error: redb::Error) -> CacheError {
-        CacheError::Storage {
-            path: self.path.clone(),
-            source: Box::new(error),
+    /// Whether these records may be written, and the limit is kept.
+    fn has_room(&self, state: &mut State, records: &[(&Id, &[u8])]) -> bool {
+        let bytes = record_bytes(records.iter().map(|record| record.1));
+        if !state.stopped && state.bytes.saturating_add(bytes) > self.limit {
+            self.clear_to_limit(state, bytes);
+            if state.bytes.saturating_add(bytes) > self.limit {
+                state.stopped = true;
+                (self.warn)(&format!(
+                    "{}: the feature cache has reached its limit of {}: what else is computed is not \
+                     kept; {LIMIT_VARIABLE} raises it",
+                    self.folder.display(),
+                    usage::megabytes(self.limit)
+                ));
+            }
         }
+        state.bytes = state.bytes.saturating_add(bytes);
+        !state.stopped
+    }
+
+    fn clear_to_limit(&self, state: &mut State, more: u64) {
+        let limit = self.limit.saturating_sub(more);
+        state.bytes = usage::clear_to(&self.folder, limit, &state.used);
+    }
+
+    fn append(
+        &self,
+        state: &mut State,
+        folder: &Path,
+        key: &[u8; 32],
+        records: &[(&Id, &[u8])],
+    ) -> Result<(), (PathBuf, io::Error)> {
+        state.used.insert(folder.to_owned());
+        let usable = state.appenders.get(folder);
+        if usable.is_none_or(Appender::is_full) {
+            let opened = Appender::open(folder, key).map_err(|error| (folder.to_owned(), error))?;
+            state.appenders.insert(folder.to_owned(), opened);
+        }
+        let Some(appender) = state.appenders.get_mut(folder) else {
+            return Ok(());
+        };
+        let written = appender.append(records.iter().copied());
+        written.map_err(|error| (appender.path().to_owned(), error))
     }
 }
+
+/// The variable that sets the limit, for messages; it is read where commands are.
+pub const LIMIT_VARIABLE: &str = "POSY_CACHE_LIMIT";
+
+const FILES_SET: Set<'static> = Set {
+    kind: FILES,
+    key: &FILES_KEY,
+};
 
 /// What the cache held when it was asked for. What cannot be read counts as not there.
-pub(super) struct Reader {
-    features: ReadOnlyTable<&'static [u8; 64], &'static [u8]>,
-    files: ReadOnlyTable<&'static [u8], &'static [u8; 64]>,
+pub(super) struct Reader<'c> {
+    cache: &'c Cache,
+    features: Index,
+    files: Index,
 }
 
-impl Reader {
+impl Reader<'_> {
     /// Features of a photo, if there are any and they are `len` bytes.
-    pub(super) fn features(
-        &self,
-        key: &ExtractorKey,
-        content: &ContentHash,
-        len: usize,
-    ) -> Option<Vec<u8>> {
-        let found = self
-            .features
-            .get_owned(&features_key(key, content))
-            .ok()??;
-        let values = found.value();
-        (values.len() == len).then(|| values.to_vec())
+    pub(super) fn features(&self, content: &ContentHash, len: usize) -> Option<Vec<u8>> {
+        let damaged = &mut |path: &Path| self.cache.set_aside(path);
+        self.features.value(content, len, damaged)
     }
 
     /// SHA-256 of the file at `path`, if it was read before and its stamp has not changed.
     pub(super) fn content(&self, path: &Path, stamp: &Stamp) -> Option<ContentHash> {
-        let found = self
-            .files
-            .get_owned(path.as_os_str().as_encoded_bytes())
-            .ok()??;
-        let (known, content) = found.value().split_at(Stamp::LEN);
-        if known == stamp.to_bytes() {
-            content.try_into().ok()
-        } else {
-            None
-        }
+        let damaged = &mut |path: &Path| self.cache.set_aside(path);
+        let id = file_id(&(path.to_owned(), *stamp));
+        let content = self.files.value(&id, size_of::<ContentHash>(), damaged)?;
+        content.try_into().ok()
     }
 }
 
-fn features_key(key: &ExtractorKey, content: &ContentHash) -> [u8; 64] {
-    join(key, content)
+fn file_id((path, stamp): &(PathBuf, Stamp)) -> Id {
+    let mut hash = Sha256::new();
+    hash.update(stamp.to_bytes());
+    hash.update(path.as_os_str().as_encoded_bytes());
+    hash.finalize().into()
 }
 
-fn join(first: &[u8; 32], second: &[u8; 32]) -> [u8; 64] {
-    let mut both = [0; 64];
-    both[..32].copy_from_slice(first);
-    both[32..].copy_from_slice(second);
-    both
-}
-
-/// Why a file was not opened.
-enum Refusal {
-    /// It is no good; another can take its place.
-    Unusable(String),
-    /// Nothing to be done here.
-    Fatal(CacheError),
-}
-
-impl Refusal {
-    fn of_open(path: &Path, error: DatabaseError) -> Self {
-        let path = path.to_path_buf();
-        match error {
-            DatabaseError::DatabaseAlreadyOpen | DatabaseError::LockProtocolMismatch => {
-                Self::Fatal(CacheError::Locked { path })
-            }
-            DatabaseError::Storage(StorageError::Io(source)) => match source.kind() {
-                io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof => {
-                    Self::Unusable(source.to_string())
-                }
-                _ => Self::Fatal(CacheError::Open { path, source }),
-            },
-            damaged => Self::Unusable(damaged.to_string()),
-        }
-    }
-}
-
-/// Says what is wrong with the tables, if anything is; makes them in a new database.
-fn check_format(database: &Database) -> Result<Option<String>, redb::Error> {
-    let reading = database.begin_read()?;
-    if reading.list_tables()?.next().is_none() {
-        let transaction = database.begin_write()?;
-        transaction.open_table(META)?.insert(FORMAT_KEY, FORMAT)?;
-        transaction.open_table(FEATURES)?;
-        transaction.open_table(FILES)?;
-        transaction.commit()?;
-        return Ok(None);
-    }
-    let Ok(meta) = reading.open_table(META) else {
-        return Ok(Some("another program's database".into()));
-    };
-    match meta.get_owned(FORMAT_KEY)?.map(|format| format.value()) {
-        Some(FORMAT) => {
-            reading.open_table(FEATURES)?;
-            reading.open_table(FILES)?;
-            Ok(None)
-        }
-        Some(other) => Ok(Some(format!("format {other}, where {FORMAT} is expected"))),
-        None => Ok(Some("no format number".into())),
-    }
-}
-
-/// Renames a file to the first free of `<name>.unusable`, `<name>.unusable-2`, ...
-fn move_aside(path: &Path) -> io::Result<PathBuf> {
-    let mut number = 1;
-    loop {
-        let mut name = OsString::from(path);
-        match number {
-            1 => name.push(".unusable"),
-            _ => name.push(format!(".unusable-{number}")),
-        }
-        let aside = PathBuf::from(name);
-        if !aside.try_exists()? {
-            fs::rename(path, &aside)?;
-            return Ok(aside);
-        }
-        number += 1;
-    }
+/// Whether a cache of an earlier version lies at `path`.
+fn is_earlier(path: &Path) -> bool {
+    let mut start = [0; EARLIER_MAGIC.len()];
+    let read = File::open(path).and_then(|mut file| file.read_exact(&mut start));
+    read.is_ok() && start == *EARLIER_MAGIC
 }
 
 #[cfg(test)]

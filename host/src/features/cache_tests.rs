@@ -1,11 +1,15 @@
-use std::fs;
-use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
 
 use tempfile::TempDir;
 
 use super::*;
 
 const KEY: ExtractorKey = [7; 32];
+const SET: Set<'static> = Set {
+    kind: "int8",
+    key: &KEY,
+};
 
 fn entry(number: u8, len: usize) -> Entry {
     Entry {
@@ -15,163 +19,306 @@ fn entry(number: u8, len: usize) -> Entry {
     }
 }
 
-fn found(cache: &Cache, number: u8, len: usize) -> bool {
-    let reader = cache.reader().unwrap();
-    reader.features(&KEY, &[number; 32], len) == Some(vec![number; len])
+fn entries(numbers: std::ops::Range<u8>, len: usize) -> Vec<Entry> {
+    numbers.map(|number| entry(number, len)).collect()
 }
 
-/// A closed cache file with 200 entries, and its bytes.
+/// A cache, and what it warns of.
+struct Heard {
+    cache: Cache,
+    warnings: Arc<Mutex<Vec<String>>>,
+}
+
+impl Heard {
+    fn open(folder: &Path) -> Self {
+        Self::within(folder, u64::MAX)
+    }
+
+    fn within(folder: &Path, limit: u64) -> Self {
+        let warnings = Arc::<Mutex<Vec<String>>>::default();
+        let heard = warnings.clone();
+        let cache = Cache::open(folder, limit, move |text| {
+            heard.lock().unwrap().push(text.to_owned());
+        });
+        Heard { cache, warnings }
+    }
+
+    fn warnings(&self) -> Vec<String> {
+        self.warnings.lock().unwrap().clone()
+    }
+
+    /// The numbers of the entries that are there, of 0 to 199.
+    fn found(&self, len: usize) -> Vec<u8> {
+        let reader = self.cache.reader(SET);
+        let of = |number: u8| reader.features(&[number; 32], len);
+        let right = |number: u8, values: Vec<u8>| assert_eq!(values, vec![number; len]);
+        (0..200)
+            .filter(|&number| of(number).map(|values| right(number, values)).is_some())
+            .collect()
+    }
+}
+
+/// The folder of the set in the cache below `folder`.
+fn set_folder(folder: &Path) -> PathBuf {
+    folder.join("features/int8-0707070707070707")
+}
+
+fn names(folder: &Path) -> Vec<String> {
+    let entries = fs::read_dir(folder).into_iter().flatten();
+    let mut names: Vec<String> = entries
+        .map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned())
+        .collect();
+    names.sort();
+    names
+}
+
+/// A closed cache with 200 entries; its one file, and the file's bytes.
 fn filled(folder: &TempDir) -> (PathBuf, Vec<u8>) {
-    let path = folder.path().join("features.redb");
-    let cache = Cache::open(&path).unwrap();
-    let entries: Vec<Entry> = (0..200).map(|number| entry(number, 256)).collect();
-    cache.write(&KEY, &entries).unwrap();
-    drop(cache);
+    let heard = Heard::open(folder.path());
+    heard.cache.write(SET, &entries(0..200, 256));
+    assert_eq!(heard.warnings(), [""; 0]);
+    let path = set_folder(folder.path()).join("0.seg");
     let bytes = fs::read(&path).unwrap();
     (path, bytes)
+}
+
+fn all() -> Vec<u8> {
+    (0..200).collect()
 }
 
 #[test]
 fn entries_outlast_closing() {
     let folder = TempDir::new().unwrap();
-    let (path, _) = filled(&folder);
-    let cache = Cache::open(&path).unwrap();
-    assert_eq!(cache.moved_aside(), None);
-    assert!((0..200).all(|number| found(&cache, number, 256)));
-    assert!(!found(&cache, 200, 256));
-    let reader = cache.reader().unwrap();
-    assert_eq!(reader.features(&[8; 32], &[1; 32], 256), None);
+    filled(&folder);
+    let heard = Heard::open(folder.path());
+    assert_eq!(heard.found(256), all());
+    // Of another length, they are not trusted.
+    assert_eq!(heard.found(255), [0; 0]);
+    let other = Set {
+        kind: "int8",
+        key: &[8; 32],
+    };
+    assert_eq!(heard.cache.reader(other).features(&[1; 32], 256), None);
+    assert_eq!(heard.warnings(), [""; 0]);
 }
 
 #[test]
-fn an_entry_of_another_length_is_not_trusted() {
+fn nothing_is_made_before_something_is_stored() {
     let folder = TempDir::new().unwrap();
-    let (path, _) = filled(&folder);
-    assert!(!found(&Cache::open(&path).unwrap(), 3, 255));
+    let heard = Heard::open(&folder.path().join("deep/down"));
+    assert_eq!(heard.found(4), [0; 0]);
+    assert_eq!(names(folder.path()), [""; 0]);
+    heard.cache.write(SET, &[entry(1, 4)]);
+    assert_eq!(heard.found(4), [1]);
 }
 
-/// The file as a killed process leaves it: everything committed is there.
+/// Several at once, as processes are: each sees what all wrote, and a later one has it all.
 #[test]
-fn a_file_that_was_never_closed_holds_what_was_written() {
+fn writers_side_by_side_lose_nothing() {
     let folder = TempDir::new().unwrap();
-    let path = folder.path().join("features.redb");
-    let copy = folder.path().join("copy.redb");
-    let cache = Cache::open(&path).unwrap();
-    for number in 0..20 {
-        cache.write(&KEY, &[entry(number, 64)]).unwrap();
-        fs::copy(&path, &copy).unwrap();
-        let reopened = Cache::open(&copy).unwrap();
-        assert_eq!(reopened.moved_aside(), None);
-        assert!((0..=number).all(|number| found(&reopened, number, 64)));
+    let open: Vec<Heard> = (0..4).map(|_| Heard::open(folder.path())).collect();
+    std::thread::scope(|scope| {
+        for (turn, heard) in open.iter().enumerate() {
+            scope.spawn(move || {
+                for number in (turn as u8 * 50)..(turn as u8 + 1) * 50 {
+                    heard.cache.write(SET, &[entry(number, 64)]);
+                }
+            });
+        }
+    });
+    assert_eq!(names(&set_folder(folder.path())).len(), 4);
+    for heard in &open {
+        assert_eq!(heard.found(64), all());
+        assert_eq!(heard.warnings(), [""; 0]);
     }
+    drop(open);
+    // Files are gone on with.
+    let later = Heard::open(folder.path());
+    later.cache.write(SET, &[entry(200, 64)]);
+    assert_eq!(later.found(64), all());
+    assert_eq!(names(&set_folder(folder.path())).len(), 4);
 }
 
+/// A writer that is killed leaves a beginning of what it was writing, of any length.
 #[test]
-fn a_cache_in_use_is_named() {
-    let folder = TempDir::new().unwrap();
-    let path = folder.path().join("features.redb");
-    let _first = Cache::open(&path).unwrap();
-    let error = Cache::open(&path).unwrap_err();
-    assert!(matches!(error, CacheError::Locked { .. }));
-    assert!(error.to_string().contains("features.redb"), "{error}");
-}
-
-fn assert_rebuilt(path: &Path, what: &str) {
-    let cache = Cache::open(path).unwrap_or_else(|error| panic!("{what}: {error}"));
-    let moved = cache.moved_aside().unwrap_or_else(|| panic!("{what}"));
-    assert!(!fs::read(&moved.aside).unwrap().is_empty());
-    assert!(moved.to_string().contains("features.redb"));
-    cache.write(&KEY, &[entry(1, 8)]).unwrap();
-    assert!(found(&cache, 1, 8));
-}
-
-#[test]
-fn foreign_files_are_moved_aside() {
-    let folder = TempDir::new().unwrap();
-    let path = folder.path().join("features.redb");
-    for content in [
-        b"label,score\n".to_vec(),
-        vec![0xff; 100_000],
-        vec![0; 5000],
-    ] {
-        fs::write(&path, &content).unwrap();
-        assert_rebuilt(&path, &format!("{} bytes", content.len()));
-        let kept = fs::read_dir(folder.path())
-            .unwrap()
-            .any(|file| fs::read(file.unwrap().path()).unwrap() == content);
-        assert!(kept, "the file that was moved aside is as it was");
-    }
-    let names: Vec<_> = fs::read_dir(folder.path()).unwrap().collect();
-    assert_eq!(names.len(), 4, "cache and three files moved aside");
-}
-
-#[test]
-fn an_empty_file_becomes_a_cache() {
-    let folder = TempDir::new().unwrap();
-    let path = folder.path().join("deep/down/features.redb");
-    fs::create_dir_all(path.parent().unwrap()).unwrap();
-    fs::write(&path, b"").unwrap();
-    assert_eq!(Cache::open(&path).unwrap().moved_aside(), None);
-}
-
-#[test]
-fn other_databases_and_formats_are_moved_aside() {
-    let folder = TempDir::new().unwrap();
-    let path = folder.path().join("features.redb");
-    let other: TableDefinition<u64, u64> = TableDefinition::new("other");
-    let database = Database::create(&path).unwrap();
-    let transaction = database.begin_write().unwrap();
-    transaction.open_table(other).unwrap().insert(1, 2).unwrap();
-    transaction.commit().unwrap();
-    drop(database);
-    assert_rebuilt(&path, "another program's");
-
-    let database = Database::open(&path).unwrap();
-    let transaction = database.begin_write().unwrap();
-    let newer = FORMAT + 1;
-    transaction
-        .open_table(META)
-        .unwrap()
-        .insert(FORMAT_KEY, newer)
-        .unwrap();
-    transaction.commit().unwrap();
-    drop(database);
-    assert_rebuilt(&path, "newer format");
-}
-
-#[test]
-fn truncated_files_are_moved_aside_or_read_right() {
+fn an_unfinished_end_is_passed_over_and_cut_off() {
     let folder = TempDir::new().unwrap();
     let (path, bytes) = filled(&folder);
-    for len in (1..bytes.len()).step_by(bytes.len() / 40 + 1) {
-        fs::write(&path, &bytes[..len]).unwrap();
-        Cache::open(&path).unwrap_or_else(|error| panic!("{len} bytes: {error}"));
+    let record = 44 + 256;
+    for missing in [
+        1,
+        44,
+        200,
+        256,
+        257,
+        299,
+        300,
+        301,
+        bytes.len() - 45,
+        bytes.len(),
+    ] {
+        let len = bytes.len() - missing;
+        let mut torn = bytes[..len].to_vec();
+        if missing == 256 {
+            // Zeros where power failed before anything was written.
+            torn.truncate(len - 44);
+            torn.extend([0; 120]);
+        }
+        fs::write(&path, &torn).unwrap();
+        let heard = Heard::open(folder.path());
+        let whole = len.saturating_sub(44) / record;
+        assert_eq!(heard.found(256).len(), whole, "{missing}");
+        heard.cache.write(SET, &entries(0..200, 256));
+        assert_eq!(heard.found(256), all(), "{missing}");
+        assert_eq!(heard.warnings(), [""; 0], "{missing}");
+        drop(heard);
+        assert_eq!(names(&set_folder(folder.path())), ["0.seg"], "{missing}");
     }
 }
 
-/// One flipped bit anywhere: never a panic or an error, and never a wrong value.
+/// One flipped bit anywhere: never a panic, never a wrong value; said once, and the file moved aside.
 #[test]
 fn flipped_bits_are_found_out() {
     let folder = TempDir::new().unwrap();
     let (path, bytes) = filled(&folder);
-    let mut moved = 0;
+    let aside = path.with_extension("damaged");
+    let (mut moved, mut cut) = (0, 0);
     for case in 0..300usize {
         let mut damaged = bytes.clone();
-        // Half of the cases lie in the first page, where the roots are.
-        let span = if case % 2 == 0 { 512 } else { bytes.len() };
+        // Half of the cases lie in the header and the first record's head.
+        let span = if case % 2 == 0 { 88 } else { bytes.len() };
         let bit = case * 7_919 % (span * 8);
         damaged[bit / 8] ^= 1 << (bit % 8);
         fs::write(&path, &damaged).unwrap();
-        let cache = Cache::open(&path).unwrap_or_else(|error| panic!("bit {bit}: {error}"));
-        let reader = cache.reader().unwrap();
-        for number in 0..200u8 {
-            let values = reader.features(&KEY, &[number; 32], 256);
-            assert!(
-                values.is_none_or(|values| values == [number; 256]),
-                "bit {bit} changed entry {number}"
-            );
-        }
-        moved += usize::from(cache.moved_aside().is_some());
+        let heard = Heard::open(folder.path());
+        let found = heard.found(256);
+        assert!(found.len() < 200, "bit {bit}");
+        let warnings = heard.warnings();
+        assert_eq!(warnings.len(), 1, "bit {bit}: {warnings:?}");
+        assert!(warnings[0].contains("damaged file"), "{warnings:?}");
+        assert!(warnings[0].contains("--bottleneck-dir"), "{warnings:?}");
+        cut += usize::from(found.len() == 199);
+        moved += usize::from(aside.exists() && !path.exists());
+        heard.cache.write(SET, &entries(0..200, 256));
+        assert_eq!(heard.found(256), all(), "bit {bit}");
     }
-    assert!(moved > 0);
+    assert_eq!(moved, 300);
+    assert!(cut > 100, "{cut}");
+}
+
+#[test]
+fn files_of_others_do_not_matter() {
+    let folder = TempDir::new().unwrap();
+    let at = set_folder(folder.path());
+    fs::create_dir_all(&at).unwrap();
+    fs::write(at.join("0.seg"), b"label,score\n".repeat(50)).unwrap();
+    fs::write(at.join("notes.txt"), "mine").unwrap();
+    let heard = Heard::open(folder.path());
+    assert_eq!(heard.found(8), [0; 0]);
+    assert_eq!(heard.warnings().len(), 1);
+    heard.cache.write(SET, &[entry(1, 8)]);
+    assert_eq!(heard.found(8), [1]);
+    assert_eq!(names(&at), ["0.damaged", "0.seg", "notes.txt"]);
+    usage::clear_to(&folder.path().join("features"), 0, &HashSet::new());
+    assert!(names(&at).contains(&"notes.txt".to_owned()));
+}
+
+/// A folder that cannot be made, and what holds for a full disk too: the run goes on, told once.
+#[test]
+fn what_cannot_be_written_is_said_once() {
+    let folder = TempDir::new().unwrap();
+    let taken = folder.path().join("taken");
+    fs::write(&taken, "a file").unwrap();
+    let heard = Heard::open(&taken);
+    for number in 0..3 {
+        heard.cache.write(SET, &[entry(number, 8)]);
+        assert_eq!(heard.found(8), [0; 0]);
+    }
+    let warnings = heard.warnings();
+    assert_eq!(warnings.len(), 1, "{warnings:?}");
+    for text in ["taken", "going on without", "--bottleneck-dir"] {
+        assert!(warnings[0].contains(text), "{warnings:?}");
+    }
+}
+
+#[test]
+fn caches_of_earlier_versions_go_and_are_named() {
+    let folder = TempDir::new().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    fs::write(
+        at("features.redb"),
+        [&EARLIER_MAGIC[..], &[0; 100]].concat(),
+    )
+    .unwrap();
+    fs::write(at("maps.redb"), "not one").unwrap();
+    let warnings = Heard::open(folder.path()).warnings();
+    assert_eq!(warnings.len(), 1, "{warnings:?}");
+    assert!(warnings[0].contains("features.redb"), "{warnings:?}");
+    assert_eq!(names(folder.path()), ["maps.redb"]);
+}
+
+/// The set of the extractor with this key has a file last used so many days ago.
+fn aged(folder: &Path, key: &ExtractorKey, days: u64) {
+    let heard = Heard::open(folder);
+    heard
+        .cache
+        .write(Set { kind: "int8", key }, &entries(0..100, 956));
+    let path = heard
+        .cache
+        .folder_of(Set { kind: "int8", key })
+        .join("0.seg");
+    let time = SystemTime::now() - Duration::from_secs(days * 86_400);
+    let file = fs::OpenOptions::new().write(true).open(path).unwrap();
+    file.set_modified(time).unwrap();
+}
+
+#[test]
+fn what_was_not_used_for_longest_goes_first() {
+    let folder = TempDir::new().unwrap();
+    for (key, days) in [([1; 32], 3), ([2; 32], 9), ([3; 32], 1)] {
+        aged(folder.path(), &key, days);
+    }
+    let features = folder.path().join("features");
+    let sets = usage::sets(&features);
+    assert_eq!(sets.len(), 3);
+    assert!(
+        sets.iter()
+            .all(|set| set.bytes == 100_044 && set.files == 1)
+    );
+    // At the start.
+    drop(Heard::within(folder.path(), 260_000));
+    let left = ["int8-0101010101010101", "int8-0303030303030303"];
+    assert_eq!(names(&features), left);
+    // While writing. What a process uses, it does not clear.
+    let heard = Heard::within(folder.path(), 260_000);
+    let used = Set {
+        kind: "int8",
+        key: &[1; 32],
+    };
+    heard.cache.reader(used);
+    heard.cache.write(SET, &entries(0..100, 956));
+    assert_eq!(names(&features), [left[0], "int8-0707070707070707"]);
+    assert_eq!(heard.warnings(), [""; 0]);
+    // Full of what is in use: said once, and what is there stays.
+    for _ in 0..2 {
+        heard.cache.write(SET, &entries(100..200, 956));
+    }
+    let warnings = heard.warnings();
+    assert_eq!(warnings.len(), 1, "{warnings:?}");
+    assert!(warnings[0].contains("limit of 0.3 MB"), "{warnings:?}");
+    assert!(warnings[0].contains(LIMIT_VARIABLE), "{warnings:?}");
+    assert_eq!(heard.found(956), (0..100).collect::<Vec<u8>>());
+
+    // A file that is being written stays.
+    let cleared = usage::clear(&features).unwrap();
+    assert_eq!((cleared.bytes, cleared.in_use), (100_044, 1));
+    drop(heard);
+    let cleared = usage::clear(&features).unwrap();
+    assert_eq!((cleared.bytes, cleared.in_use), (100_044, 0));
+    assert!(!features.exists());
+    // A limit of nothing keeps nothing, and says nothing.
+    let heard = Heard::within(folder.path(), 0);
+    heard.cache.write(SET, &[entry(1, 8)]);
+    assert_eq!(heard.warnings(), [""; 0]);
+    assert!(!features.exists());
 }

@@ -2,8 +2,8 @@
 //!
 //! For each photo: look at its metadata, and if the cache knows the file by them, take its
 //! features from there unread. Else read it and hash it; if its content is in the cache, take
-//! them from there; else compute them. What was computed goes to one writer, which commits it
-//! to the cache every half second, so that a run that is killed loses no more than that.
+//! them from there; else compute them. What was computed goes to one writer, which stores it
+//! in the cache every half second, so that a run that is killed loses no more than that.
 
 use std::error::Error as StdError;
 use std::fs::{self, File};
@@ -17,20 +17,23 @@ use rayon::prelude::*;
 use sha2::{Digest, Sha256};
 use thiserror::Error;
 
-use super::cache::{Cache, CacheError, ContentHash, Entry, ExtractorKey, Reader};
+use super::cache::{Cache, ContentHash, Entry, ExtractorKey, Reader, Set};
 use super::progress::Progress;
 use super::stamp::Stamp;
 
-/// Longest that computed features wait to be committed.
-const COMMIT_INTERVAL: Duration = Duration::from_millis(500);
-/// Most entries in one commit, and in the queue before it.
-const COMMIT_ENTRIES: usize = 256;
+/// Longest that computed features wait to be stored.
+const STORE_INTERVAL: Duration = Duration::from_millis(500);
+/// Most entries that are stored at once, and in the queue before that.
+const STORE_ENTRIES: usize = 256;
 
 /// Makes features of a photo. One value serves all threads at once.
 pub trait Extractor: Sync {
     /// Differs whenever [`Extractor::compute`] may give different bytes for the same photo: a
     /// hash over backbone, preprocessing and kind of numbers (int8 or f32).
     fn key(&self) -> ExtractorKey;
+
+    /// A word or two for people who look into the cache, good as a file name.
+    fn kind(&self) -> &'static str;
 
     /// Bytes of one photo's features.
     fn value_len(&self) -> usize;
@@ -96,14 +99,6 @@ pub enum PhotoFault {
     },
 }
 
-/// Why extraction ended without a result.
-#[derive(Debug, Error)]
-pub enum FeatureError {
-    /// The cache failed.
-    #[error(transparent)]
-    Cache(#[from] CacheError),
-}
-
 /// Where features came from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Source {
@@ -157,87 +152,72 @@ impl Extraction {
     }
 }
 
-/// Features of `photos`, on rayon's threads. Faults of single photos are part of the result.
-/// No more photos are in memory at once than there are threads.
+/// Features of `photos`, on rayon's threads. Faults of single photos are part of the result; what
+/// goes wrong with the cache is its own to tell. No more photos are in memory at once than there are
+/// threads.
 pub fn extract(
     photos: &[PathBuf],
     extractor: &dyn Extractor,
     cache: Option<&Cache>,
     options: &Options,
     progress: &dyn Progress,
-) -> Result<Extraction, FeatureError> {
+) -> Extraction {
+    let key = extractor.key();
+    let set = Set {
+        kind: extractor.kind(),
+        key: &key,
+    };
     let mut job = Job {
         extractor,
-        key: extractor.key(),
-        reader: cache.map(Cache::reader).transpose()?,
+        reader: cache.map(|cache| cache.reader(set)),
         writer: None,
         options,
         progress,
     };
     progress.begin(photos.len());
-    let outcome = match cache {
-        None => Ok(job.run(photos)),
+    let photos = match cache {
+        None => job.run(photos),
         Some(cache) => thread::scope(|scope| {
-            let (sender, receiver) = sync_channel(COMMIT_ENTRIES);
-            let key = job.key;
-            let writing = scope.spawn(move || write_as_it_goes(cache, &key, &receiver));
+            let (sender, receiver) = sync_channel(STORE_ENTRIES);
+            scope.spawn(move || write_as_it_goes(cache, set, &receiver));
             job.writer = Some(sender);
-            let outcome = job.run(photos);
-            // Closes the queue, so that the writer commits what is left and ends.
+            let outcomes = job.run(photos);
+            // Closes the queue, so that the writer stores what is left and ends.
             job.writer = None;
-            match writing.join() {
-                Ok(written) => written.map(|()| outcome),
-                Err(panic) => std::panic::resume_unwind(panic),
-            }
+            outcomes
         }),
     };
     progress.end();
-    // Work is abandoned only when the writer is gone, and then `outcome` is the writer's error.
-    Ok(Extraction {
-        photos: outcome?.unwrap_or_default(),
-    })
+    Extraction { photos }
 }
 
 /// What every thread needs.
 struct Job<'a> {
     extractor: &'a dyn Extractor,
-    key: ExtractorKey,
-    reader: Option<Reader>,
+    reader: Option<Reader<'a>>,
     writer: Option<SyncSender<Entry>>,
     options: &'a Options,
     progress: &'a dyn Progress,
 }
 
-/// The writer has ended, so there is no use in going on.
-struct Abandoned;
-
-type Outcomes = Vec<Result<Extracted, PhotoFault>>;
-
 impl Job<'_> {
-    fn run(&self, photos: &[PathBuf]) -> Result<Outcomes, Abandoned> {
+    fn run(&self, photos: &[PathBuf]) -> Vec<Result<Extracted, PhotoFault>> {
         photos
             .par_iter()
             .with_max_len(8)
             .map(|path| {
-                let outcome = match self.one(path) {
-                    Ok((extracted, entry)) => {
-                        self.store(entry)?;
-                        Ok(extracted)
+                let outcome = self.one(path).map(|(extracted, entry)| {
+                    if let (Some(entry), Some(writer)) = (entry, &self.writer) {
+                        // It ends after this; if it panics, so does the scope that it is in.
+                        let _ = writer.send(entry);
                     }
-                    Err(fault) => Err(fault),
-                };
+                    extracted
+                });
                 self.progress
                     .photo(outcome.as_ref().ok().map(|extracted| extracted.source));
-                Ok(outcome)
+                outcome
             })
             .collect()
-    }
-
-    fn store(&self, entry: Option<Entry>) -> Result<(), Abandoned> {
-        match (entry, &self.writer) {
-            (Some(entry), Some(writer)) => writer.send(entry).map_err(|_| Abandoned),
-            _ => Ok(()),
-        }
     }
 
     /// Features of one photo, and what the cache should be told.
@@ -313,7 +293,7 @@ impl Job<'_> {
     fn cached(&self, content: &ContentHash) -> Option<Vec<u8>> {
         self.reader
             .as_ref()?
-            .features(&self.key, content, self.extractor.value_len())
+            .features(content, self.extractor.value_len())
     }
 
     /// The file's bytes, of which no more than the limit are ever held, even if it grows.
@@ -334,25 +314,20 @@ impl Job<'_> {
     }
 }
 
-/// Commits what arrives, each entry within [`COMMIT_INTERVAL`], until the queue is closed.
-fn write_as_it_goes(
-    cache: &Cache,
-    key: &ExtractorKey,
-    queue: &Receiver<Entry>,
-) -> Result<(), CacheError> {
+/// Stores what arrives, each entry within [`STORE_INTERVAL`], until the queue is closed.
+fn write_as_it_goes(cache: &Cache, set: Set<'_>, queue: &Receiver<Entry>) {
     while let Ok(first) = queue.recv() {
-        let deadline = Instant::now() + COMMIT_INTERVAL;
+        let deadline = Instant::now() + STORE_INTERVAL;
         let mut batch = vec![first];
-        while batch.len() < COMMIT_ENTRIES {
+        while batch.len() < STORE_ENTRIES {
             let left = deadline.saturating_duration_since(Instant::now());
             match queue.recv_timeout(left) {
                 Ok(entry) => batch.push(entry),
                 Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => break,
             }
         }
-        cache.write(key, &batch)?;
+        cache.write(set, &batch);
     }
-    Ok(())
 }
 
 #[cfg(test)]

@@ -29,6 +29,10 @@ impl Extractor for Fake {
         [self.kind; 32]
     }
 
+    fn kind(&self) -> &'static str {
+        "fake"
+    }
+
     fn value_len(&self) -> usize {
         4
     }
@@ -45,6 +49,10 @@ impl Extractor for Fake {
     }
 }
 
+fn open(folder: &Path) -> Cache {
+    Cache::open(folder, u64::MAX, |text| panic!("{text}"))
+}
+
 /// Photos in a folder, and a cache beside them.
 struct Bench {
     folder: TempDir,
@@ -54,7 +62,7 @@ struct Bench {
 impl Bench {
     fn new() -> Self {
         let folder = TempDir::new().unwrap();
-        let cache = Cache::open(&folder.path().join("cache.redb")).unwrap();
+        let cache = open(folder.path());
         Self { folder, cache }
     }
 
@@ -72,7 +80,7 @@ impl Bench {
 
     fn extract(&self, photos: &[PathBuf], extractor: &Fake) -> Extraction {
         let options = Options::default();
-        extract(photos, extractor, Some(&self.cache), &options, &Silent).unwrap()
+        extract(photos, extractor, Some(&self.cache), &options, &Silent)
     }
 }
 
@@ -157,14 +165,19 @@ fn unchanged_files_are_not_read_unless_asked_for() {
         features: Some(b"told".to_vec()),
         file: Some((photos[0].clone(), stamp)),
     };
-    bench.cache.write(&fake.key(), &[other]).unwrap();
+    let key = fake.key();
+    let set = Set {
+        kind: "fake",
+        key: &key,
+    };
+    bench.cache.write(set, &[other]);
     let trusting = bench.extract(&photos, &fake);
     assert_eq!(trusting.photos[0].as_ref().unwrap().values, b"told");
     let options = Options {
         trust_metadata: false,
         ..Options::default()
     };
-    let reading = extract(&photos, &fake, Some(&bench.cache), &options, &Silent).unwrap();
+    let reading = extract(&photos, &fake, Some(&bench.cache), &options, &Silent);
     assert_eq!(reading.photos[0].as_ref().unwrap().values, b"\x01000");
 }
 
@@ -175,12 +188,17 @@ fn files_just_written_are_not_remembered_by_metadata() {
     let photos = bench.photos(1);
     bench.extract(&photos, &Fake::new(1));
     let stamp = Stamp::of(&fs::metadata(&photos[0]).unwrap()).unwrap();
-    let reader = bench.cache.reader().unwrap();
+    let key = [1; 32];
+    let set = Set {
+        kind: "fake",
+        key: &key,
+    };
+    let reader = bench.cache.reader(set);
     assert_eq!(reader.content(&photos[0], &stamp), None);
     if stamp.is_settled(SystemTime::now() + Duration::from_secs(3)) {
         thread::sleep(Duration::from_millis(2100));
         bench.extract(&photos, &Fake::new(1));
-        let reader = bench.cache.reader().unwrap();
+        let reader = bench.cache.reader(set);
         assert!(reader.content(&photos[0], &stamp).is_some());
     }
 }
@@ -203,7 +221,7 @@ fn faults_are_of_single_photos_in_their_places() {
         ..Options::default()
     };
     for _ in 0..2 {
-        let found = extract(&photos, &fake, Some(&bench.cache), &options, &Silent).unwrap();
+        let found = extract(&photos, &fake, Some(&bench.cache), &options, &Silent);
         assert_eq!(found.counts().failed, 5);
         assert!(found.photos[0].is_ok() && found.photos[6].is_ok());
         let fault = |i: usize| found.photos[i].as_ref().unwrap_err();
@@ -226,7 +244,7 @@ fn works_without_a_cache_and_without_photos() {
     let fake = Fake::new(1);
     let options = Options::default();
     for _ in 0..2 {
-        let found = extract(&photos, &fake, None, &options, &Silent).unwrap();
+        let found = extract(&photos, &fake, None, &options, &Silent);
         assert_eq!(found.counts(), counts(3, 0, 0));
     }
     assert_eq!(bench.extract(&[], &fake).counts(), counts(0, 0, 0));
@@ -234,7 +252,7 @@ fn works_without_a_cache_and_without_photos() {
 
 /// What was computed well before a kill is in the file, though the run never ended.
 #[test]
-fn features_are_committed_while_others_are_still_computed() {
+fn features_are_stored_while_others_are_still_computed() {
     struct Slow {
         fake: Fake,
         bench: Bench,
@@ -244,18 +262,25 @@ fn features_are_committed_while_others_are_still_computed() {
         fn key(&self) -> ExtractorKey {
             self.fake.key()
         }
+        fn kind(&self) -> &'static str {
+            self.fake.kind()
+        }
         fn value_len(&self) -> usize {
             4
         }
         fn compute(&self, photo: &[u8]) -> Result<Vec<u8>, Box<dyn StdError + Send + Sync>> {
             if photo.starts_with(b"last") {
-                thread::sleep(COMMIT_INTERVAL * 3);
-                let copy = self.bench.folder.path().join("copy.redb");
-                fs::copy(self.bench.cache.path(), &copy)?;
-                let reader = Cache::open(&copy)?.reader()?;
+                thread::sleep(STORE_INTERVAL * 3);
+                // Another process.
+                let cache = open(self.bench.folder.path());
+                let key = self.key();
+                let reader = cache.reader(Set {
+                    kind: self.kind(),
+                    key: &key,
+                });
                 let known = (0..20)
                     .map(|i| Sha256::digest(format!("{i:03} photo").as_bytes()))
-                    .filter(|hash| reader.features(&self.key(), &(*hash).into(), 4).is_some());
+                    .filter(|hash| reader.features(&(*hash).into(), 4).is_some());
                 self.seen.store(known.count(), Ordering::Relaxed);
             }
             self.fake.compute(photo)
@@ -272,6 +297,6 @@ fn features_are_committed_while_others_are_still_computed() {
     let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build();
     let options = Options::default();
     pool.unwrap()
-        .install(|| extract(&photos, &slow, Some(&slow.bench.cache), &options, &Silent).unwrap());
+        .install(|| extract(&photos, &slow, Some(&slow.bench.cache), &options, &Silent));
     assert_eq!(slow.seen.load(Ordering::Relaxed), 20);
 }

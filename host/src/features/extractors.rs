@@ -73,6 +73,10 @@ impl Extractor for IntExtractor<'_> {
         self.key
     }
 
+    fn kind(&self) -> &'static str {
+        "int8"
+    }
+
     fn value_len(&self) -> usize {
         self.runner.model().output_len()
     }
@@ -120,6 +124,10 @@ impl Extractor for FloatExtractor<'_> {
         self.key
     }
 
+    fn kind(&self) -> &'static str {
+        "float"
+    }
+
     fn value_len(&self) -> usize {
         4 * self.model.output_len()
     }
@@ -161,6 +169,10 @@ impl<'n> AnyExtractor<'n> {
 impl Extractor for AnyExtractor<'_> {
     fn key(&self) -> ExtractorKey {
         self.key
+    }
+
+    fn kind(&self) -> &'static str {
+        "float"
     }
 
     fn value_len(&self) -> usize {

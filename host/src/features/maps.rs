@@ -43,6 +43,10 @@ impl Extractor for MapExtractor<'_> {
         self.key
     }
 
+    fn kind(&self) -> &'static str {
+        "maps"
+    }
+
     fn value_len(&self) -> usize {
         (1 + usize::from(self.recipe.count)) * self.runner.model().output_len()
     }

@@ -11,4 +11,6 @@ pub mod extractors;
 pub mod maps;
 pub mod pair;
 pub mod progress;
+mod segment;
 mod stamp;
+pub mod usage;

@@ -56,6 +56,10 @@ impl Extractor for Integer<'_, '_, '_> {
         self.0.int.key()
     }
 
+    fn kind(&self) -> &'static str {
+        self.0.int.kind()
+    }
+
     fn value_len(&self) -> usize {
         self.0.int.value_len()
     }
@@ -76,6 +80,10 @@ struct Float<'p, 'a, 'm>(&'p Pair<'a, 'm>);
 impl Extractor for Float<'_, '_, '_> {
     fn key(&self) -> ExtractorKey {
         self.0.real.key()
+    }
+
+    fn kind(&self) -> &'static str {
+        self.0.real.kind()
     }
 
     fn value_len(&self) -> usize {

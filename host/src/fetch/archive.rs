@@ -11,6 +11,8 @@ use std::path::{Component, Path, PathBuf};
 use flate2::read::GzDecoder;
 use tar::{Archive, Entry, EntryType};
 
+use crate::atomic::Room;
+
 /// The most that is taken out of an archive.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
@@ -120,10 +122,7 @@ fn unpack_beside(archive: &Path, top: &str, target: &Path, limits: &Limits) -> R
     };
     fs::create_dir_all(beside).map_err(writing(beside))?;
     // Removed with all that is in it when an error leaves this function.
-    let room = tempfile::Builder::new()
-        .prefix(".unpacking-")
-        .tempdir_in(beside)
-        .map_err(writing(beside))?;
+    let room = Room::new(beside).map_err(writing(beside))?;
     each_file(archive, limits, |path, entry| {
         let path = room.path().join(path);
         if let Some(folder) = path.parent() {

@@ -97,9 +97,17 @@ impl SplitFile {
     }
 
     fn try_write(&self, path: &Path) -> io::Result<()> {
+        crate::atomic::write(path, &self.to_bytes()?)
+    }
+
+    /// The bytes of the file.
+    ///
+    /// # Errors
+    /// Where there is no memory for them.
+    pub fn to_bytes(&self) -> Result<Vec<u8>, serde_json::Error> {
         let mut json = serde_json::to_vec_pretty(self)?;
         json.push(b'\n');
-        crate::atomic::write(path, &json)
+        Ok(json)
     }
 
     /// Reads what [`SplitFile::write`] wrote.

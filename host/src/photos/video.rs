@@ -15,7 +15,7 @@ use image::RgbImage;
 use image::imageops::{FilterType, resize};
 use sha2::{Digest, Sha256};
 
-use crate::atomic;
+use crate::atomic::{self, Room};
 
 /// Why no photos came of a video.
 #[derive(Debug, thiserror::Error)]
@@ -132,8 +132,8 @@ pub fn cut(video: &Path, folder: &Path, cutting: &Cutting) -> Result<Cut, VideoE
         let path = path.to_owned();
         move |source| VideoError::Write { path, source }
     };
-    let work = tempfile::Builder::new().prefix("posy-frames-").tempdir();
-    let work = work.map_err(write(&std::env::temp_dir()))?;
+    let temporary = std::env::temp_dir();
+    let work = Room::new(&temporary).map_err(write(&temporary))?;
     let complaints = run_ffmpeg(video, work.path(), cutting)?;
     let mut cut = Cut {
         photos: Vec::new(),

@@ -151,16 +151,23 @@ pub enum RecordError {
 }
 
 impl Record {
+    /// The bytes of the file.
+    ///
+    /// # Errors
+    /// Where there is no memory for them.
+    pub fn to_bytes(&self) -> Result<Vec<u8>, serde_json::Error> {
+        let mut json = serde_json::to_vec_pretty(self)?;
+        json.push(b'\n');
+        Ok(json)
+    }
+
     /// Writes the file whole or not at all.
     ///
     /// # Errors
     /// [`RecordError::Write`].
     pub fn write(&self, path: &Path) -> Result<(), RecordError> {
-        let written = serde_json::to_vec_pretty(self).map_err(std::io::Error::from);
-        let written = written.and_then(|mut json| {
-            json.push(b'\n');
-            crate::atomic::write(path, &json)
-        });
+        let written = self.to_bytes().map_err(std::io::Error::from);
+        let written = written.and_then(|json| crate::atomic::write(path, &json));
         written.map_err(|source| RecordError::Write {
             path: path.to_owned(),
             source,

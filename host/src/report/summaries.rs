@@ -38,7 +38,7 @@ pub struct Ending<'a> {
 }
 
 impl Summaries {
-    /// Begins event files below `folder`, in place of those of an earlier run there.
+    /// Begins event files below `folder`, which can be watched while training goes on.
     ///
     /// # Errors
     /// Where they cannot be written.
@@ -65,7 +65,7 @@ impl Summaries {
         })
     }
 
-    /// Writes how it ended.
+    /// Writes how it ended, in place of an earlier run in the same folder.
     ///
     /// # Errors
     /// Where something could not be written, now or earlier.
@@ -90,8 +90,16 @@ impl Summaries {
             self.test.summary(step, vec![image(ending.testing)])?;
         }
         self.run.session_end()?;
-        for mut file in [self.run, self.train, self.validation, self.test] {
+        for file in [
+            &mut self.run,
+            &mut self.train,
+            &mut self.validation,
+            &mut self.test,
+        ] {
             file.flush()?;
+        }
+        for file in [self.run, self.train, self.validation, self.test] {
+            file.finish()?;
         }
         Ok(())
     }

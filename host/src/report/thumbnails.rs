@@ -1,7 +1,7 @@
 //! Small pictures of photos, from the cache where they were made before.
 
 use std::error::Error as StdError;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -10,7 +10,7 @@ use image::{RgbImage, imageops};
 use sha2::{Digest, Sha256};
 
 use crate::features::cache::{Cache, ExtractorKey};
-use crate::features::extract::{self, Extractor, FeatureError};
+use crate::features::extract::{self, Extractor};
 use crate::features::progress::Silent;
 use crate::photos::decode::decode;
 
@@ -27,6 +27,10 @@ struct Thumbnails;
 impl Extractor for Thumbnails {
     fn key(&self) -> ExtractorKey {
         Sha256::digest(format!("thumbnail 1, {SIDE} pixels, {QUALITIES:?}")).into()
+    }
+
+    fn kind(&self) -> &'static str {
+        "thumbnails"
     }
 
     fn value_len(&self) -> usize {
@@ -55,23 +59,16 @@ impl Extractor for Thumbnails {
 }
 
 /// A `data:` address of a small JPEG of each photo; `None` for one that cannot be read.
-///
-/// # Errors
-/// Where the cache fails.
-pub(super) fn thumbnails(
-    photos: &[PathBuf],
-    cache: Option<&Path>,
-) -> Result<Vec<Option<String>>, FeatureError> {
-    let cache = cache.map(Cache::open).transpose()?;
+pub(super) fn thumbnails(photos: &[PathBuf], cache: Option<&Cache>) -> Vec<Option<String>> {
     let options = extract::Options::default();
-    let found = extract::extract(photos, &Thumbnails, cache.as_ref(), &options, &Silent)?;
+    let found = extract::extract(photos, &Thumbnails, cache, &options, &Silent);
     let address = |bytes: &[u8]| {
         let (length, jpeg) = bytes.split_first_chunk::<2>()?;
         let jpeg = jpeg.get(..usize::from(u16::from_le_bytes(*length)))?;
         Some(format!("data:image/jpeg;base64,{}", STANDARD.encode(jpeg)))
     };
     let photos = found.photos.into_iter();
-    Ok(photos.map(|photo| address(&photo.ok()?.values)).collect())
+    photos.map(|photo| address(&photo.ok()?.values)).collect()
 }
 
 #[cfg(test)]

@@ -5,7 +5,6 @@ use rayon::prelude::*;
 
 use super::{Prepared, RetrainError, Settings};
 use crate::backbone::network::{IntLayer, IntNetwork, Quantisation};
-use crate::features::cache::Cache;
 use crate::features::extract::{self, Counts};
 use crate::features::maps::MapExtractor;
 use crate::features::progress::Progress;
@@ -39,12 +38,6 @@ pub fn prepare_variants(
     progress: &dyn Progress,
 ) -> Result<Variants, RetrainError> {
     last(prepared)?;
-    // Maps are large: they have a file of their own, so that features alone stay quick to open.
-    let path = settings
-        .cache
-        .as_ref()
-        .map(|path| path.with_file_name("maps.redb"));
-    let cache = path.as_deref().map(Cache::open).transpose()?;
     let photos = prepared.dataset.photos.iter();
     let paths: Vec<_> = photos.map(|photo| photo.path.clone()).collect();
     let mut backbone = prepared.backbone.clone();
@@ -53,7 +46,13 @@ pub fn prepare_variants(
     let bytes = backbone.extractor(prepared.input)?;
     let extractor = MapExtractor::new(&bytes, recipe)?;
     let options = extract::Options::default();
-    let found = extract::extract(&paths, &extractor, cache.as_ref(), &options, progress)?;
+    let found = extract::extract(
+        &paths,
+        &extractor,
+        settings.cache.as_deref(),
+        &options,
+        progress,
+    );
     let counts = found.counts();
     let values = found.photos.into_iter().zip(&paths).map(|(found, path)| {
         let found = found.map_err(|fault| RetrainError::Variants {

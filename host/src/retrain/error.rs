@@ -8,8 +8,6 @@ use posy_shared::model::ReadError;
 use crate::backbone::float::FloatError;
 use crate::backbone::load::BackboneError;
 use crate::export::ExportError;
-use crate::features::cache::CacheError;
-use crate::features::extract::FeatureError;
 use crate::head::HeadError;
 use crate::photos::ScanError;
 
@@ -25,12 +23,6 @@ pub enum RetrainError {
     /// The float network does not run.
     #[error("the float network does not run: {0}")]
     Float(#[from] FloatError),
-    /// The cache cannot be used.
-    #[error(transparent)]
-    Cache(#[from] CacheError),
-    /// Features could not be computed.
-    #[error(transparent)]
-    Features(#[from] FeatureError),
     /// The head could not be trained.
     #[error(transparent)]
     Head(#[from] HeadError),

@@ -70,7 +70,7 @@ pub fn prepare_float(
 ) -> Result<FloatOnly, RetrainError> {
     let source = Source::open(settings, notify)?;
     let extractor = AnyExtractor::new(&network, settings.input);
-    let extraction = source.extract(&extractor, progress)?;
+    let extraction = source.extract(&extractor, progress);
     let Gathered {
         dataset,
         values,

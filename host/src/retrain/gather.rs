@@ -2,12 +2,13 @@
 
 use std::fmt;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use posy_shared::model::InputContract;
 
 use super::RetrainError;
 use crate::features::cache::Cache;
-use crate::features::extract::{self, Counts, Extraction, Extractor, FeatureError};
+use crate::features::extract::{self, Counts, Extraction, Extractor};
 use crate::features::progress::Progress;
 use crate::photos::duplicates::{Duplicates, duplicates_across_labels};
 use crate::photos::{Dataset, Photo, ScanOptions, ScanWarning, scan};
@@ -20,8 +21,8 @@ pub struct Settings {
     pub image_dir: PathBuf,
     /// How pictures become input rows.
     pub input: InputContract,
-    /// The cache file; none to compute everything anew.
-    pub cache: Option<PathBuf>,
+    /// The cache; none to compute everything anew.
+    pub cache: Option<Arc<Cache>>,
     /// Whether the float network runs too, to be compared with.
     pub float: bool,
     /// Whether a file that cannot be used is an error.
@@ -46,8 +47,6 @@ pub enum Notice {
     Skipped(Skipped),
     /// The same photo under two labels.
     Duplicate(Duplicates),
-    /// The cache had to be begun anew.
-    Cache(String),
 }
 
 impl fmt::Display for Notice {
@@ -58,7 +57,6 @@ impl fmt::Display for Notice {
                 write!(f, "skipped: {}: {}", skipped.path.display(), skipped.reason)
             }
             Self::Duplicate(duplicate) => write!(f, "warning: {duplicate}"),
-            Self::Cache(text) => write!(f, "warning: {text}"),
         }
     }
 }
@@ -68,7 +66,7 @@ pub(super) struct Source {
     dataset: Dataset,
     paths: Vec<PathBuf>,
     skipped: Vec<Skipped>,
-    cache: Option<Cache>,
+    cache: Option<Arc<Cache>>,
 }
 
 /// Photos that have features.
@@ -98,31 +96,23 @@ impl Source {
             let (path, reason) = (file.path.clone(), file.reason.to_string());
             skip(&mut skipped, Skipped { path, reason }, notify);
         }
-        let cache = settings.cache.as_deref().map(Cache::open).transpose()?;
-        if let Some(moved) = cache.as_ref().and_then(Cache::moved_aside) {
-            notify(Notice::Cache(moved.to_string()));
-        }
         let photos = dataset.photos.iter();
         let paths = photos.map(|photo| photo.path.clone()).collect();
         Ok(Source {
             dataset,
             paths,
             skipped,
-            cache,
+            cache: settings.cache.clone(),
         })
     }
 
     /// Features of all photos.
-    pub(super) fn extract(
-        &self,
-        extractor: &dyn Extractor,
-        progress: &dyn Progress,
-    ) -> Result<Extraction, FeatureError> {
+    pub(super) fn extract(&self, extractor: &dyn Extractor, progress: &dyn Progress) -> Extraction {
         let options = extract::Options::default();
         extract::extract(
             &self.paths,
             extractor,
-            self.cache.as_ref(),
+            self.cache.as_deref(),
             &options,
             progress,
         )

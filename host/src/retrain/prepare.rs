@@ -61,8 +61,8 @@ pub fn prepare(
         .as_ref()
         .map(|float| Pair::new(&int_extractor, float));
     let int = match &pair {
-        Some(pair) => source.extract(&pair.integer(), &*progress("features"))?,
-        None => source.extract(&int_extractor, &*progress("features"))?,
+        Some(pair) => source.extract(&pair.integer(), &*progress("features")),
+        None => source.extract(&int_extractor, &*progress("features")),
     };
     let Gathered {
         dataset,
@@ -82,7 +82,7 @@ pub fn prepare(
     let int8_features = Features::from_int8(width, &flat, truth.clone(), backbone.features())?;
     let float_features = match &pair {
         Some(pair) => {
-            let float = source.extract(&pair.float(), &*progress("float reference"))?;
+            let float = source.extract(&pair.float(), &*progress("float reference"));
             Some(float_features(float, &kept, width, truth)?)
         }
         None => None,

@@ -10,9 +10,11 @@
 //! standard errors. Features are cached as `posy retrain` caches them.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use posy::backbone::load::Backbone;
 use posy::data::{cache_dir, data_dir};
+use posy::features::cache::{Cache, DEFAULT_LIMIT};
 use posy::features::progress::Bar;
 use posy::head::logistic::Strength;
 use posy::photos::split::{Percentages, Rule};
@@ -74,7 +76,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
                 filter,
                 table: None,
             },
-            cache: Some(cache_dir().join("features.redb")),
+            cache: Some(Arc::new(Cache::open(&cache_dir(), DEFAULT_LIMIT, |text| {
+                eprintln!("{text}");
+            }))),
             float: true,
             strict: true,
         };

@@ -92,9 +92,10 @@ fn main() -> Result<(), Failure> {
             let mut run = 0;
             serve(|_| {
                 run += 1;
-                let cache = Cache::open(&folder.path().join(format!("{run}.redb")))?;
+                let folder = folder.path().join(run.to_string());
+                let cache = Cache::open(&folder, u64::MAX, |text| eprintln!("{text}"));
                 let options = Options::default();
-                let made = extract(&paths, &extractor, Some(&cache), &options, &Silent)?;
+                let made = extract(&paths, &extractor, Some(&cache), &options, &Silent);
                 Ok(made.counts().computed)
             })
         }

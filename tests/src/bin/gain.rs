@@ -15,10 +15,12 @@
 
 use std::error::Error;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Instant;
 
 use posy::backbone::load::Backbone;
 use posy::data::{cache_dir, data_dir};
+use posy::features::cache::{Cache, DEFAULT_LIMIT};
 use posy::features::progress::Bar;
 use posy::head::logistic::Strength;
 use posy::head::{sgd, tune};
@@ -158,7 +160,9 @@ fn main() -> Result<(), Box<dyn Error>> {
                 filter: Filter::Area,
                 table: None,
             },
-            cache: Some(cache_dir().join("features.redb")),
+            cache: Some(Arc::new(Cache::open(&cache_dir(), DEFAULT_LIMIT, |text| {
+                eprintln!("{text}");
+            }))),
             float: false,
             strict: true,
         };

@@ -18,9 +18,11 @@
 //!   off; and the mean over splits of each split's own.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use posy::backbone::load::Backbone;
 use posy::data::{cache_dir, data_dir};
+use posy::features::cache::{Cache, DEFAULT_LIMIT};
 use posy::features::progress::Bar;
 use posy::head::Features;
 use posy::head::logistic::Strength;
@@ -210,7 +212,9 @@ fn main() -> Result<(), Failure> {
                 filter: Filter::Area,
                 table: None,
             },
-            cache: Some(cache_dir().join("features.redb")),
+            cache: Some(Arc::new(Cache::open(&cache_dir(), DEFAULT_LIMIT, |text| {
+                eprintln!("{text}");
+            }))),
             float: false,
             strict: true,
         };

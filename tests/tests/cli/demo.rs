@@ -85,33 +85,63 @@ fn the_whole_road_with_nothing_at_hand() {
     for (truth, answer) in named {
         assert_eq!(truth, answer, "{first}");
     }
+    assert_says_what_is_right(&first);
 
     // The same again, byte for byte; and other drawings by another seed.
     let second = run("two", &[]);
     assert_eq!(second.stdout.replace("two/", "one/"), first.stdout);
     let [one, two] = ["one", "two"].map(|folder| files(&scratch.join(folder)));
-    assert_eq!(one.len(), 500 + 3 + 3, "{:?}", one.keys());
+    // Drawings, unseen ones, and the network, the model, its split and the folder's mark.
+    assert_eq!(one.len(), 500 + 3 + 4, "{:?}", one.keys());
     assert!(one == two, "files differ");
     run("other", &["--seed=1"]);
     let other = files(&scratch.join("other"));
     for (name, bytes) in &one {
         let same = other.get(name) == Some(bytes);
         // The network is the same, and so is the split, which goes by names.
-        let fixed = name.ends_with(".tflite") || name == "flowers.split.json";
+        let fixed =
+            name.ends_with(".tflite") || name == "flowers.split.json" || name == "posy-demo.txt";
         assert_eq!(same, fixed, "{name}");
     }
-    let occupied = Outcome::of(bare(&scratch, &["demo", "--out=one"]));
-    occupied.fails(2, &["one: is not empty"]);
 }
 
+/// Every one of the three drawings is said to be right or wrong, and is what is said of it.
+fn assert_says_what_is_right(outcome: &Outcome) -> usize {
+    let mut wrong = 0;
+    for (truth, answer) in named(outcome) {
+        let right = truth == answer;
+        wrong += usize::from(!right);
+        let verdict = if right { "right" } else { "wrong" };
+        let line = format!("{truth}.jpg: called {answer}, which is {verdict}");
+        assert!(
+            outcome.stderr.lines().any(|said| said == line),
+            "{line}: {outcome}"
+        );
+    }
+    wrong
+}
+
+/// What it makes stays, with the report that it asks to open, until the next demo; what others made stays
+/// for good.
 #[test]
-fn a_temporary_folder_does_not_stay() {
+fn a_folder_is_overwritten_only_if_a_demo_made_it() {
     let scratch = Scratch::new();
-    std::fs::create_dir(scratch.join("temporary")).unwrap();
-    let mut command = bare(&scratch, &["demo"]);
-    command.env("TMPDIR", scratch.join("temporary"));
-    Outcome::of(command).succeeds().says(&["--out FOLDER"]);
-    assert_eq!(scratch.names("temporary"), [""; 0]);
+    // Of these drawings it gets some wrong, and says so.
+    let first = Outcome::of(bare(&scratch, &["demo", "--seed=4"])).succeeds();
+    assert!(assert_says_what_is_right(&first) > 0, "{first}");
+    let report = "posy-demo/flowers.report.html";
+    let first = first.says(&[report, "stays in posy-demo"]);
+    assert!(!first.stderr.contains("called what it is"), "{first}");
+    assert!(scratch.join(report).is_file());
+    scratch.write("posy-demo/mine.txt", "mine");
+    let second = Outcome::of(bare(&scratch, &["demo"])).succeeds();
+    assert_says_what_is_right(&second);
+    assert_eq!(scratch.read("posy-demo/mine.txt"), b"mine");
+
+    scratch.write("posy-demo-2/mine.txt", "mine");
+    let occupied = Outcome::of(bare(&scratch, &["demo", "--out=posy-demo-2"]));
+    occupied.fails(2, &["posy-demo-2: is not empty", "--out"]);
+    assert_eq!(scratch.names("posy-demo-2"), ["mine.txt"]);
 }
 
 #[test]

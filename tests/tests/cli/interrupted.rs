@@ -1,11 +1,12 @@
-//! Killed in the middle of the features, again and again: nothing that was stored is lost, and the
-//! model is that of an uninterrupted run.
+//! Killed in the middle of the features, again and again, and at any moment: nothing that was stored is
+//! lost, what the next run writes is that of an uninterrupted one, and nothing else is left lying about.
 
 use std::error::Error as StdError;
+use std::io::{BufRead, BufReader};
 use std::os::unix::process::ExitStatusExt;
 use std::path::PathBuf;
 use std::process::Stdio;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use posy::backbone::load::Backbone;
 use posy::features::cache::{Cache, ExtractorKey};
@@ -21,6 +22,8 @@ use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 const KILLS: usize = 10;
+/// Kills where all tests are wanted.
+const ALL_KILLS: usize = 50;
 const SIGKILL: i32 = 9;
 
 /// Finds what is in the cache: an extractor that computes nothing.
@@ -29,6 +32,10 @@ struct Lookup<'m>(IntExtractor<'m>);
 impl Extractor for Lookup<'_> {
     fn key(&self) -> ExtractorKey {
         self.0.key()
+    }
+
+    fn kind(&self) -> &'static str {
+        self.0.kind()
     }
 
     fn value_len(&self) -> usize {
@@ -40,13 +47,9 @@ impl Extractor for Lookup<'_> {
     }
 }
 
-/// Photos whose features are in the cache, which had `before` of them. Whoever is killed while the
-/// cache is made for the first time leaves a file that is none yet, with nothing to lose.
-fn stored(scratch: &Scratch, extractor: &Lookup<'_>, photos: &[PathBuf], before: usize) -> usize {
-    let cache = Cache::open(&scratch.join("cache/features.redb")).unwrap();
-    if before > 0 {
-        assert_eq!(cache.moved_aside(), None, "the cache was damaged");
-    }
+/// Photos whose features are in the cache.
+fn stored(scratch: &Scratch, extractor: &Lookup<'_>, photos: &[PathBuf]) -> usize {
+    let cache = Cache::open(&scratch.join("cache"), u64::MAX, |text| panic!("{text}"));
     let found = extract(
         photos,
         extractor,
@@ -54,7 +57,7 @@ fn stored(scratch: &Scratch, extractor: &Lookup<'_>, photos: &[PathBuf], before:
         &Options::default(),
         &Silent,
     );
-    found.unwrap().counts().cached
+    found.counts().cached
 }
 
 #[test]
@@ -89,7 +92,7 @@ fn ten_kills_change_nothing() {
     let backbone = Backbone::read(&network, "mobilenet_v1_0.25_128").unwrap();
     let bytes = backbone.extractor(input).unwrap();
     let extractor = Lookup(IntExtractor::new(&bytes).unwrap());
-    assert_eq!(stored(&whole, &extractor, &paths, photos), photos);
+    assert_eq!(stored(&whole, &extractor, &paths), photos);
 
     let mut killed = Scratch::new();
     let mut random = ChaCha8Rng::seed_from_u64(2);
@@ -120,10 +123,7 @@ fn ten_kills_change_nothing() {
             before = 0;
             continue;
         }
-        let count = match killed.join("cache").exists() {
-            true => stored(&killed, &extractor, &paths, before),
-            false => 0,
-        };
+        let count = stored(&killed, &extractor, &paths);
         assert!(count >= before, "{count} photos stored, {before} before");
         before = count;
         counts.push(count);
@@ -151,4 +151,121 @@ fn ten_kills_change_nothing() {
             "flowers.split.json"
         ]
     );
+}
+
+/// The options of the runs that are killed: short, and with everything that is written.
+const OPTIONS: [&str; 5] = [
+    "--trainer=sgd",
+    "--how-many-training-steps=60",
+    "--summaries-dir=logs",
+    "--output-labels=labels.txt",
+    "--no-check",
+];
+
+const RESULTS: [&str; 6] = [
+    "flowers.posy",
+    "flowers.split.json",
+    "flowers.run.json",
+    "flowers.report.html",
+    "labels.txt",
+    "logs",
+];
+
+/// Names in the folder that are there though a run has ended well and left nothing else.
+fn left_over(scratch: &Scratch) -> Vec<String> {
+    let given = ["cache", "flowers", "network.tflite"];
+    let known = |name: &String| RESULTS.contains(&name.as_str()) || given.contains(&name.as_str());
+    let mut left = scratch.names(".");
+    left.retain(|name| !known(name));
+    for part in ["", "train", "validation", "test"] {
+        let folder = format!("logs/{part}");
+        let names = scratch.names(&folder);
+        let events = names.iter().filter(|name| name.contains("tfevents"));
+        if events.count() != 1 || names.len() > 4 {
+            left.push(format!("{folder}: {names:?}"));
+        }
+    }
+    for set in scratch.names("cache/features") {
+        let names = scratch.names(format!("cache/features/{set}"));
+        if names.iter().any(|name| !name.ends_with(".seg")) {
+            left.push(format!("{set}: {names:?}"));
+        }
+    }
+    left
+}
+
+/// Reads the child's standard output until the accuracy is there, which is printed right before results
+/// are written.
+fn wait_for_figures(child: &mut std::process::Child) {
+    let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let mut lines = lines.map_while(Result::ok);
+    lines.any(|line| line.starts_with("Final test accuracy"));
+    // Whoever goes on writing must not be told that nobody reads.
+    std::thread::spawn(move || lines.count());
+}
+
+/// Half of the kills at any moment of a run, half while results are written; half with nothing there
+/// before, half over the results of an earlier run.
+#[test]
+fn kills_at_any_moment_leave_nothing_behind() {
+    let all = std::env::var_os("POSY_TESTS_ALL").is_some();
+    let kills = if all { ALL_KILLS } else { KILLS };
+    let whole = Scratch::new();
+    whole.draw_photos("flowers", 12);
+    let run = |scratch: &Scratch| Outcome::of(scratch.retrain_drawings("flowers", &OPTIONS));
+    run(&whole).succeeds();
+    let started = Instant::now();
+    run(&whole).succeeds();
+    let seconds = started.elapsed().as_secs_f64();
+
+    let (mut killed, mut temporary, mut partial) = (0, 0, 0);
+    let mut random = ChaCha8Rng::seed_from_u64(6);
+    for turn in 0..kills {
+        let scratch = Scratch::new();
+        scratch.draw_photos("flowers", 12);
+        if turn % 4 >= 2 {
+            run(&scratch).succeeds();
+        }
+        let mut command = scratch.retrain_drawings("flowers", &OPTIONS);
+        command.stdout(Stdio::piped()).stderr(Stdio::null());
+        let mut child = command.spawn().unwrap();
+        let latest = match turn % 2 {
+            0 => seconds,
+            _ => {
+                wait_for_figures(&mut child);
+                0.05
+            }
+        };
+        std::thread::sleep(Duration::from_secs_f64(random.random_range(0.0..latest)));
+        child.kill().unwrap();
+        let status = child.wait().unwrap();
+        let was_killed = status.signal() == Some(SIGKILL);
+        assert!(was_killed || status.success(), "{status}");
+        killed += usize::from(was_killed);
+        let names = scratch.names(".");
+        temporary += usize::from(names.iter().any(|name| name.ends_with(".tmp")));
+        let there = RESULTS.iter().filter(|name| scratch.join(name).exists());
+        partial += usize::from((1..RESULTS.len()).contains(&there.count()));
+
+        let outcome = run(&scratch).succeeds();
+        assert!(
+            !outcome.stderr.contains("warning: "),
+            "turn {turn}: {outcome}"
+        );
+        for name in &RESULTS[..3] {
+            assert!(
+                scratch.read(name) == whole.read(name),
+                "turn {turn}: {name} differs"
+            );
+        }
+        assert_eq!(scratch.read("labels.txt"), whole.read("labels.txt"));
+        assert_eq!(left_over(&scratch), [""; 0], "turn {turn}");
+        let again = scratch.retrain_drawings("flowers", &["--json"]);
+        assert_eq!(Outcome::of(again).succeeds().json()["computed"], 0);
+    }
+    eprintln!(
+        "{killed} of {kills} runs of {seconds:.2} s killed in time; {temporary} left unfinished files, {partial} \
+         only some of the results"
+    );
+    assert!(2 * killed > kills, "{killed}");
 }

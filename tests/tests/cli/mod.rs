@@ -25,5 +25,6 @@ mod loss;
 mod monitor;
 mod profile;
 mod real_photos;
+mod results;
 mod retrain_py;
 mod streams;

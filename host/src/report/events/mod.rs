@@ -111,11 +111,15 @@ impl Tagged {
     }
 }
 
-/// An event file that is being written.
+/// An event file that is being written, and can be read meanwhile. It goes again if it is dropped
+/// before [`EventFile::finish`].
 #[derive(Debug)]
 pub struct EventFile {
     path: PathBuf,
     file: BufWriter<File>,
+    /// Files of an earlier run in the same place.
+    earlier: Vec<PathBuf>,
+    finished: bool,
 }
 
 fn now() -> f64 {
@@ -132,7 +136,7 @@ fn masked_crc(bytes: &[u8]) -> u32 {
 
 impl EventFile {
     /// Begins a file in `folder`, which is made where it is missing. Event files that this program
-    /// left there are of an earlier run in the same place, and go.
+    /// left there are of an earlier run in the same place, and go when this one is finished.
     ///
     /// # Errors
     /// What the system says.
@@ -142,19 +146,20 @@ impl EventFile {
             move |source| EventError { path, source }
         };
         fs::create_dir_all(folder).map_err(failed(folder))?;
+        let mut earlier = Vec::new();
         for entry in fs::read_dir(folder).map_err(failed(folder))?.flatten() {
             let name = entry.file_name();
             let name = name.to_string_lossy();
             if name.contains(INFIX) && name.ends_with(SUFFIX) {
-                fs::remove_file(entry.path()).map_err(failed(&entry.path()))?;
+                earlier.push(entry.path());
             }
         }
-        let name = format!("events.out.{INFIX}.{:010.0}{SUFFIX}", now().floor());
-        let path = folder.join(name);
-        let file = File::create(&path).map_err(failed(&path))?;
+        let (path, file) = new_file(folder)?;
         let mut events = EventFile {
             path,
             file: BufWriter::new(file),
+            earlier,
+            finished: false,
         };
         events.event(0, What::FileVersion("brain.Event:2".to_owned()))?;
         Ok(events)
@@ -222,6 +227,27 @@ impl EventFile {
         })
     }
 
+    /// Keeps the file, and removes those of an earlier run.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn finish(mut self) -> Result<(), EventError> {
+        self.flush()?;
+        self.finished = true;
+        for path in std::mem::take(&mut self.earlier) {
+            match fs::remove_file(&path) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                    return Err(EventError {
+                        path,
+                        source: error,
+                    });
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
     fn event(&mut self, step: usize, what: What) -> Result<(), EventError> {
         let event = proto::Event {
             wall_time: now(),
@@ -244,6 +270,34 @@ impl EventFile {
     }
 }
 
+impl Drop for EventFile {
+    fn drop(&mut self) {
+        if !self.finished {
+            // A run that fails has enough to say.
+            let _ = fs::remove_file(&self.path);
+        }
+    }
+}
+
+/// A file whose name says when it was begun, which no other file in `folder` has.
+fn new_file(folder: &Path) -> Result<(PathBuf, File), EventError> {
+    let seconds = now().floor();
+    for number in 0u32.. {
+        let path = folder.join(format!(
+            "events.out.{INFIX}.{seconds:010.0}.{number}{SUFFIX}"
+        ));
+        match File::create_new(&path) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            Ok(file) => return Ok((path, file)),
+            Err(source) => return Err(EventError { path, source }),
+        }
+    }
+    Err(EventError {
+        path: folder.to_owned(),
+        source: io::ErrorKind::AlreadyExists.into(),
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -260,11 +314,19 @@ mod tests {
         for name in ["events.out.tfevents.1.posy", "events.out.tfevents.2.host"] {
             fs::write(folder.path().join(name), "x").unwrap();
         }
-        EventFile::create(folder.path()).unwrap().flush().unwrap();
-        let names: Vec<String> = fs::read_dir(folder.path())
-            .unwrap()
-            .map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned())
-            .collect();
+        let names = || -> Vec<String> {
+            fs::read_dir(folder.path())
+                .unwrap()
+                .map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned())
+                .collect()
+        };
+        // One that fails changes nothing.
+        let file = EventFile::create(folder.path()).unwrap();
+        assert_eq!(names().len(), 3);
+        drop(file);
+        assert!(names().contains(&"events.out.tfevents.1.posy".to_owned()));
+        EventFile::create(folder.path()).unwrap().finish().unwrap();
+        let names = names();
         assert_eq!(names.len(), 2, "{names:?}");
         assert!(names.contains(&"events.out.tfevents.2.host".to_owned()));
         assert!(!names.contains(&"events.out.tfevents.1.posy".to_owned()));

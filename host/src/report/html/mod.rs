@@ -6,8 +6,6 @@
 mod chart;
 mod pictures;
 
-use std::path::Path;
-
 use askama::Template;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -19,7 +17,7 @@ use super::curves::{Curves, Point};
 use super::judge::Judgement;
 use super::share::{Share, percent};
 use crate::device::{BOARDS, Footprint, fits, speed};
-use crate::features::extract::FeatureError;
+use crate::features::cache::Cache;
 use crate::photos::Rule;
 use crate::retrain::{Outcome, Prepared};
 use chart::{Axes, Series};
@@ -36,9 +34,6 @@ pub enum ReportError {
     /// The model does not read.
     #[error("no report can be made: {0}")]
     Model(#[from] ReadError),
-    /// The cache of small pictures failed.
-    #[error("no report can be made: {0}")]
-    Cache(#[from] FeatureError),
     /// The page could not be put together.
     #[error("no report can be made: {0}")]
     Page(#[from] askama::Error),
@@ -58,7 +53,7 @@ pub struct Report<'a> {
     /// Name of the model's file.
     pub model: &'a str,
     /// The cache for small pictures, if there is one.
-    pub cache: Option<&'a Path>,
+    pub cache: Option<&'a Cache>,
 }
 
 struct Figure {
@@ -190,7 +185,7 @@ impl Report<'_> {
         let photos = &prepared.dataset.photos;
         let name = |photo: usize| photos[photo].relative.clone();
         let isolated = isolated(judgement);
-        let pictures = pictures::gather(self, &isolated)?;
+        let pictures = pictures::gather(self, &isolated);
         let style_hash = STANDARD.encode(Sha256::digest(STYLE));
         let mut test_names: Vec<String> = outcome.tested.iter().map(|&p| name(p)).collect();
         test_names.sort();

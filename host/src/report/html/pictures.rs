@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use super::Report;
-use crate::features::extract::FeatureError;
 use crate::report::judge::{Answer, Judgement, LabelFigures};
 use crate::report::share::percent;
 use crate::report::thumbnails::thumbnails;
@@ -65,7 +64,7 @@ fn in_its_folder(relative: &str) -> &str {
 
 /// Picks the photos that get a picture, and makes them. Mistakes come first; of right answers
 /// those that were least sure. `judgement` is the report's, its labels as sentences want them.
-pub(super) fn gather(report: &Report<'_>, judgement: &Judgement) -> Result<Pictures, FeatureError> {
+pub(super) fn gather(report: &Report<'_>, judgement: &Judgement) -> Pictures {
     let mut cells: BTreeMap<(usize, usize), Vec<&Answer>> = BTreeMap::new();
     for answer in &judgement.answers {
         let cell = cells.entry((answer.truth, answer.answer)).or_default();
@@ -99,7 +98,7 @@ pub(super) fn gather(report: &Report<'_>, judgement: &Judgement) -> Result<Pictu
     }
     let photos = &report.prepared.dataset.photos;
     let paths: Vec<PathBuf> = picked.keys().map(|&p| photos[p].path.clone()).collect();
-    let made = thumbnails(&paths, report.cache)?;
+    let made = thumbnails(&paths, report.cache);
     for (slot, address) in picked.values_mut().zip(made) {
         *slot = Some(address.unwrap_or_default());
     }
@@ -146,8 +145,8 @@ pub(super) fn gather(report: &Report<'_>, judgement: &Judgement) -> Result<Pictu
             unnamed,
         }
     };
-    Ok(Pictures {
+    Pictures {
         popups: cells.iter().map(popup).collect(),
         worst: worst.iter().filter_map(|answer| picture(answer)).collect(),
-    })
+    }
 }
