@@ -22,9 +22,11 @@
 use std::error::Error;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use posy::backbone::load::Backbone;
 use posy::data::{cache_dir, data_dir};
+use posy::features::cache::{Cache, DEFAULT_LIMIT};
 use posy::features::progress::Bar;
 use posy::head::logistic::Strength;
 use posy::head::metrics::argmax;
@@ -144,7 +146,9 @@ fn compare(path: &Path, folder: &Path, trainer: &Trainer, seeds: u64) -> Result<
             filter: Filter::Area,
             table: None,
         },
-        cache: Some(cache_dir().join("features.redb")),
+        cache: Some(Arc::new(Cache::open(&cache_dir(), DEFAULT_LIMIT, |text| {
+            eprintln!("{text}");
+        }))),
         float: false,
         strict: true,
     };

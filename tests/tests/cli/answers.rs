@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use posy::photos::SplitFile;
 use posy_tests::data;
-use posy_tests::scratch::{ARCHITECTURE, Scratch};
+use posy_tests::scratch::Scratch;
 use serde_json::Value;
 
 /// How often `posy label` calls the photos of a folder unknown, and how many photos it has.
