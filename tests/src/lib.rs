@@ -14,6 +14,7 @@ pub mod networks;
 pub mod onnx;
 pub mod pico;
 pub mod planted;
+pub mod scale;
 pub mod scratch;
 pub mod server;
 pub mod sizes;

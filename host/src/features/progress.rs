@@ -48,6 +48,11 @@ impl Bar {
         Self::with_template(what, "{msg} {wide_bar} {percent}%, {eta} left")
     }
 
+    /// Prints something without drawing over it.
+    pub fn aside(&self, print: impl FnOnce()) {
+        self.bar.suspend(print);
+    }
+
     fn with_template(what: &'static str, template: &str) -> Self {
         // This target draws nothing unless stderr is a terminal.
         let target = ProgressDrawTarget::stderr();

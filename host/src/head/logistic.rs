@@ -12,7 +12,7 @@ use super::metrics::{accuracy, cross_entropy};
 use super::objective::Objective;
 use super::precondition::{Curvature, Preconditioner};
 use super::solve::minimise;
-use super::watch::{Step, Unwatched, Watch};
+use super::watch::{PARTS, Step, Unwatched, Watch};
 use super::{Features, Head, HeadError};
 
 /// Strengths that are tried, strongest penalty first: half decades.
@@ -38,6 +38,14 @@ const TOLERANCE: f64 = 1e-6;
 const SEARCH_TOLERANCE: f64 = 1e-3;
 /// Steps after which the walk ends; far beyond what any strength of the grid was seen to need.
 const MAX_STEPS: u64 = 2000;
+/// The same three of a problem so large that its sums are in f32, which tell no smaller gradient
+/// from none.
+const LARGE_TOLERANCE: f64 = 1e-3;
+const LARGE_SEARCH_TOLERANCE: f64 = 3e-3;
+const LARGE_MAX_STEPS: u64 = 100;
+/// Strengths in a row that a large problem is no better for, after which none weaker is tried: those
+/// take the most steps.
+const WORSE: usize = 2;
 
 /// What the strength of the penalty is chosen by, on the validation photos.
 ///
@@ -63,6 +71,17 @@ pub enum Strength {
     Chosen(Criterion),
     /// This C, above zero.
     Fixed(f64),
+}
+
+impl Strength {
+    /// Solutions that are computed, at most; each counts for [`PARTS`] on a
+    /// [meter](super::watch::Meter).
+    pub const fn solutions(self) -> usize {
+        match self {
+            Self::Chosen(_) => GRID.len() + 1,
+            Self::Fixed(_) => 1,
+        }
+    }
 }
 
 impl Default for Strength {
@@ -137,6 +156,12 @@ pub fn train_watched(
     let mut steps = 0;
     let mut number = 0;
     let follows = watch.follows();
+    let meter = watch.meter();
+    let large = objective.is_large();
+    let (tolerance, search_tolerance, max_steps) = match large {
+        true => (LARGE_TOLERANCE, LARGE_SEARCH_TOLERANCE, LARGE_MAX_STEPS),
+        false => (TOLERANCE, SEARCH_TOLERANCE, MAX_STEPS),
+    };
     let mut each = |watch: &mut dyn Watch, parameters: &[f64]| {
         watch.stepped(&Step {
             number,
@@ -155,19 +180,28 @@ pub fn train_watched(
                 must: "above zero",
             });
         }
-        Strength::Chosen(_) if validation.is_empty() => DEFAULT_C,
+        Strength::Chosen(_) if validation.is_empty() => {
+            meter.advance(PARTS * GRID.len());
+            DEFAULT_C
+        }
         Strength::Chosen(criterion) => {
             validation.check_against(training, labels)?;
             let mut best: Option<(Candidate, Vec<f64>)> = None;
-            for c in GRID {
+            let mut worse = 0;
+            for (tried, c) in GRID.into_iter().enumerate() {
+                if large && worse == WORSE {
+                    meter.advance(PARTS * (GRID.len() - tried));
+                    break;
+                }
                 let variables = factor(&parameters, c);
                 let found = minimise(
                     &objective,
                     &photos,
                     c,
                     parameters,
-                    (SEARCH_TOLERANCE, MAX_STEPS),
+                    (search_tolerance, max_steps),
                     variables.as_ref(),
+                    &*meter,
                     follows.then_some(&mut |parameters| each(watch, parameters)),
                 )?;
                 parameters = found.parameters;
@@ -180,6 +214,9 @@ pub fn train_watched(
                     .is_none_or(|(best, _)| criterion.prefers(&candidate, best))
                 {
                     best = Some((candidate, parameters.clone()));
+                    worse = 0;
+                } else {
+                    worse += 1;
                 }
             }
             match best {
@@ -197,8 +234,9 @@ pub fn train_watched(
         &photos,
         c,
         parameters,
-        (TOLERANCE, MAX_STEPS),
+        (tolerance, max_steps),
         variables.as_ref(),
+        &*meter,
         follows.then_some(&mut |parameters| each(watch, parameters)),
     )?;
     Ok(Trained {

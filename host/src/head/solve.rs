@@ -11,6 +11,7 @@ use argmin::solver::quasinewton::LBFGS;
 use super::HeadError;
 use super::objective::Objective;
 use super::precondition::Preconditioner;
+use super::watch::{Approach, Meter, PARTS};
 
 /// Past steps that L-BFGS remembers; scikit-learn keeps as many.
 const MEMORY: usize = 10;
@@ -33,7 +34,7 @@ type Each<'a> = &'a mut dyn FnMut(&[f64]);
 /// Minimises over the training photos `photos`, with strength `c`, in the variables of
 /// `preconditioner` if there is one. Walks from `start` until the gradient's norm is below
 /// `tolerance`, or no further step lowers the loss in f64, or `max_steps` have been taken. `each` is
-/// given the parameters after every step, when all are taken.
+/// given the parameters after every step, when all are taken. The walk counts for [`PARTS`] on `meter`.
 pub(super) fn minimise(
     objective: &Objective<'_>,
     photos: &[usize],
@@ -41,6 +42,7 @@ pub(super) fn minimise(
     start: Vec<f64>,
     (tolerance, max_steps): (f64, u64),
     preconditioner: Option<&Preconditioner>,
+    meter: &dyn Meter,
     each: Option<Each<'_>>,
 ) -> Result<Solution, HeadError> {
     let failed = |error: Error| HeadError::Solver(error.to_string());
@@ -50,6 +52,7 @@ pub(super) fn minimise(
         c,
         preconditioner,
         last: RefCell::new(None),
+        approach: RefCell::new(Approach::new(meter, PARTS)),
     };
     let stretch = preconditioner.map_or(1.0, |preconditioner| preconditioner.stretch);
     let solver = LBFGS::new(MoreThuenteLineSearch::new(), MEMORY)
@@ -114,6 +117,7 @@ struct Problem<'a> {
     c: f64,
     preconditioner: Option<&'a Preconditioner>,
     last: RefCell<Option<Evaluation>>,
+    approach: RefCell<Approach<'a>>,
 }
 
 struct Evaluation {
@@ -128,6 +132,7 @@ impl Problem<'_> {
         if let Some(evaluation) = last.as_ref().filter(|last| last.parameters == parameters) {
             return read(evaluation);
         }
+        self.approach.borrow_mut().step();
         let evaluate = |at: &[f64]| self.objective.evaluate(at, self.photos, self.c);
         let (loss, gradient) = match self.preconditioner {
             Some(preconditioner) => {

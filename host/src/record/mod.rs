@@ -4,6 +4,7 @@
 //! ([`compare`]).
 
 mod compare;
+mod lines;
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -156,7 +157,7 @@ impl Record {
     /// # Errors
     /// [`RecordError::Write`].
     pub fn write(&self, path: &Path) -> Result<(), RecordError> {
-        let written = serde_json::to_vec_pretty(self).map_err(std::io::Error::from);
+        let written = lines::to_vec(self).map_err(std::io::Error::from);
         let written = written.and_then(|mut json| {
             json.push(b'\n');
             crate::atomic::write(path, &json)
