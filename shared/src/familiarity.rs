@@ -55,7 +55,10 @@ impl Familiarity<'_> {
         let (Some(a), Some(b), Some(c), Some(d)) =
             (rows.next(), rows.next(), rows.next(), rows.next())
         else {
-            return some.chunks_exact(width).map(|row| self.product(features, row)).max();
+            return some
+                .chunks_exact(width)
+                .map(|row| self.product(features, row))
+                .max();
         };
         let mut sums = [0_i32; TOGETHER];
         let rows = a.iter().zip(b).zip(c.iter().zip(d));

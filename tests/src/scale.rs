@@ -141,7 +141,10 @@ impl fmt::Display for Taken {
 /// shown.
 pub fn measure(mut command: Command) -> Taken {
     let begun = Instant::now();
-    let mut child = command.stdout(Stdio::null()).spawn().expect("the command starts");
+    let mut child = command
+        .stdout(Stdio::null())
+        .spawn()
+        .expect("the command starts");
     let status = format!("/proc/{}/status", child.id());
     let mut peak_bytes = None;
     let ended = loop {

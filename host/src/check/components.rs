@@ -42,7 +42,11 @@ impl Components {
             let (first, later) = (a.min(b), a.max(b));
             let place = &self.0[later as usize];
             let relaxed = Ordering::Relaxed;
-            if a == b || place.compare_exchange(later, first, relaxed, relaxed).is_ok() {
+            if a == b
+                || place
+                    .compare_exchange(later, first, relaxed, relaxed)
+                    .is_ok()
+            {
                 return;
             }
         }

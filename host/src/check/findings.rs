@@ -229,7 +229,8 @@ impl Finding {
         if self.paths.len() <= NAMED {
             return self.paths.iter().collect();
         }
-        let begins = |&place: &usize| place == 0 || self.labels.get(place) != self.labels.get(place - 1);
+        let begins =
+            |&place: &usize| place == 0 || self.labels.get(place) != self.labels.get(place - 1);
         let (firsts, others): (Vec<usize>, Vec<usize>) =
             (0..self.paths.len()).partition(|place| begins(place));
         let mut named: Vec<usize> = firsts.into_iter().chain(others).take(NAMED).collect();
@@ -288,6 +289,9 @@ mod tests {
             "0.jpg = 1.jpg = 2.jpg = 5998.jpg and 5996 more: turned"
         );
         let collision = Finding::new(Kind::NameCollision, vec![], "");
-        assert_eq!(collision.with_labels(labels(&[("a", 6)])).to_string(), "a = a = a = a = a = a");
+        assert_eq!(
+            collision.with_labels(labels(&[("a", 6)])).to_string(),
+            "a = a = a = a = a = a"
+        );
     }
 }

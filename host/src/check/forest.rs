@@ -137,7 +137,9 @@ mod tests {
     #[test]
     fn sketches_keep_distances() {
         let mut random = ChaCha8Rng::seed_from_u64(4);
-        let rows: Vec<f32> = (0..40 * 300).map(|_| random.random_range(-1.0..1.0)).collect();
+        let rows: Vec<f32> = (0..40 * 300)
+            .map(|_| random.random_range(-1.0..1.0))
+            .collect();
         let sketches = Points::sketch(&rows, 300, &[0.5; 40]);
         let distance = |a: &[f32], b: &[f32]| {
             let squares = a.iter().zip(b).map(|(a, b)| (a - b).powi(2));

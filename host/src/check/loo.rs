@@ -163,7 +163,9 @@ fn left_out(lower: &[f32], diagonal: &[f32], members: &[Vec<usize>]) -> Vec<[f32
     let count = diagonal.len();
     let mut targets = vec![[0f32; TOGETHER]; count];
     for (label, members) in members.iter().enumerate() {
-        members.iter().for_each(|&photo| targets[photo][label] = 1.0);
+        members
+            .iter()
+            .for_each(|&photo| targets[photo][label] = 1.0);
     }
     let mut means = [0f32; TOGETHER];
     for (mean, members) in means.iter_mut().zip(members) {

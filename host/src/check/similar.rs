@@ -131,7 +131,12 @@ fn frequencies(picture: &[f32]) -> Vec<f32> {
     // By row and frequency, then by both frequencies.
     let rows: Vec<Vec<f32>> = waves
         .iter()
-        .map(|wave| picture.chunks_exact(SIDE).map(|row| dot(row, wave)).collect())
+        .map(|wave| {
+            picture
+                .chunks_exact(SIDE)
+                .map(|row| dot(row, wave))
+                .collect()
+        })
         .collect();
     let strength = |u: usize, v: usize| dot(&rows[u], waves[v]).abs();
     let mut found = Vec::with_capacity(FREQUENCIES * FREQUENCIES - 1);
@@ -246,7 +251,10 @@ fn join_same(
 ) {
     for (place, &one) in bucket.iter().enumerate() {
         let others = bucket[place + 1..].iter().copied();
-        same(one, &mut others.filter(|&other| !components.joined(one, other)));
+        same(
+            one,
+            &mut others.filter(|&other| !components.joined(one, other)),
+        );
     }
 }
 
@@ -279,11 +287,7 @@ pub(super) const fn steps(photos: usize, looked_at: bool) -> usize {
 
 /// Groups of photos that show the same picture, in the order of their first photos. `looks[i]` and row
 /// `i` of `features` are of one photo; a photo without a look is in no group.
-pub fn groups(
-    looks: &[Option<Look>],
-    features: &Features,
-    progress: &dyn Progress,
-) -> Vec<Group> {
+pub fn groups(looks: &[Option<Look>], features: &Features, progress: &dyn Progress) -> Vec<Group> {
     let looks = &looks[..looks.len().min(features.len())];
     let photos = Photos::new(features);
     let pictures = Pictures::new(looks);
@@ -348,7 +352,9 @@ pub fn groups_by_features(features: &Features, progress: &dyn Progress) -> Vec<G
     let spaces = [(&photos.sketches(), &*all)];
     let found = grouped(features.len(), &spaces, progress, &components, &join);
     let found = found.into_iter();
-    found.map(|members| described_by(&photos, members, false)).collect()
+    found
+        .map(|members| described_by(&photos, members, false))
+        .collect()
 }
 
 fn described_by(photos: &Photos<'_>, members: Vec<usize>, turned: bool) -> Group {

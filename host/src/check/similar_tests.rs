@@ -123,7 +123,8 @@ fn frequencies_bring_no_two_pictures_farther_apart() {
             let noise: u8 = random.random_range(1..60);
             let wave = |y: usize, x: usize| usize::from(a) * y + usize::from(b) * x * y / 9;
             let mut picture = picture(|y, x| (wave(y, x) / 40) as u8 ^ (c / 4));
-            let mut add = |value: &mut u8| *value = value.wrapping_add(random.random_range(0..noise));
+            let mut add =
+                |value: &mut u8| *value = value.wrapping_add(random.random_range(0..noise));
             picture.iter_mut().for_each(&mut add);
             look(picture).unwrap()
         })
@@ -156,7 +157,9 @@ fn groups_are_those_of_the_exact_search() {
         .map(|_| (0..WIDTH).map(|_| random.random::<f32>().powi(3)).collect())
         .collect();
     let mut near = |row: &[f32], noise: f32| -> Vec<f32> {
-        let near = row.iter().map(|x| x + noise * (random.random::<f32>() - 0.5));
+        let near = row
+            .iter()
+            .map(|x| x + noise * (random.random::<f32>() - 0.5));
         near.map(|x| x.max(0.0)).collect()
     };
     for photo in 0..2500 {
@@ -251,14 +254,25 @@ fn groups_of_flowers_are_those_of_the_exact_search() {
             (features, LookExtractor.compute(&bytes).unwrap())
         })
         .collect();
-    let looks: Vec<Option<Look>> = seen.iter().map(|(_, look)| Look::from_bytes(look)).collect();
-    let values: Vec<i8> = seen.iter().flat_map(|(row, _)| row).map(|&x| x as i8).collect();
+    let looks: Vec<Option<Look>> = seen
+        .iter()
+        .map(|(_, look)| Look::from_bytes(look))
+        .collect();
+    let values: Vec<i8> = seen
+        .iter()
+        .flat_map(|(row, _)| row)
+        .map(|&x| x as i8)
+        .collect();
     let width = seen[0].0.len();
     let features = Features::from_int8(width, &values, vec![0; seen.len()], backbone.features());
     let features = features.unwrap();
 
     let expected = exact_groups(&looks, &features);
-    assert!(expected.len() * 10 > copies * 9, "{} {copies}", expected.len());
+    assert!(
+        expected.len() * 10 > copies * 9,
+        "{} {copies}",
+        expected.len()
+    );
     assert_eq!(members(groups(&looks, &features, &Silent)), expected);
     let photos = Photos::new(&features);
     let expected = exact(seen.len(), |one, other| {

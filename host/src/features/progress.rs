@@ -40,7 +40,10 @@ pub struct Bar {
 impl Bar {
     /// A bar that says what is being done, in a word or two: `features`.
     pub fn new(what: &'static str) -> Self {
-        Self::with_template(what, "{msg} {wide_bar} {pos}/{len} photos, {rate}, {eta} left")
+        Self::with_template(
+            what,
+            "{msg} {wide_bar} {pos}/{len} photos, {rate}, {eta} left",
+        )
     }
 
     /// A bar of steps that mean nothing by themselves.

@@ -383,6 +383,48 @@ mod tests {
         assert_eq!(with(1), with(3));
     }
 
+    /// Photos around a point for each label; ten minutes were not enough for a thousand labels where sums
+    /// are in f64.
+    #[test]
+    fn a_thousand_labels_are_learnt() {
+        use rand::{Rng, SeedableRng};
+        let (labels, each, width) = match std::env::var_os("POSY_TESTS_ALL") {
+            Some(_) => (1000, 24, 512),
+            None => {
+                return eprintln!(
+                    "SKIPPED: a_thousand_labels_are_learnt: POSY_TESTS_ALL is not set"
+                );
+            }
+        };
+        let mut random = rand_chacha::ChaCha8Rng::seed_from_u64(1);
+        let centres: Vec<f32> = (0..labels * width).map(|_| random.random()).collect();
+        let mut photos = |each: usize| {
+            let truth: Vec<usize> = (0..labels * each).map(|photo| photo % labels).collect();
+            let values = truth
+                .iter()
+                .flat_map(|label| &centres[label * width..][..width]);
+            let values = values.map(|x| (x + 3.0 * (random.random::<f32>() - 0.5)).max(0.0));
+            let values = values.collect();
+            Features::new(width, values, truth).unwrap()
+        };
+        let (training, validation) = (photos(each), photos(3));
+        assert!(Objective::standardised(&training, labels).is_large());
+        let begun = std::time::Instant::now();
+        let trained = train(&training, &validation, labels, Strength::default()).unwrap();
+        let accuracy = accuracy(&trained.head.logits_of(&validation), validation.labels());
+        eprintln!(
+            "{:.1} s, {} steps, {accuracy:?}, {:?}, gradient {:e}",
+            begun.elapsed().as_secs_f64(),
+            trained.steps,
+            trained.candidates,
+            trained.gradient_norm
+        );
+        assert!(accuracy > Some(0.9));
+        assert!(trained.gradient_norm < 2.0 * LARGE_TOLERANCE);
+        // Weaker penalties than those that helped no more were not tried.
+        assert!(trained.candidates.len() < GRID.len());
+    }
+
     #[test]
     fn without_validation_photos_the_default_strength_is_used() {
         let features = synthetic();

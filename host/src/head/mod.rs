@@ -201,7 +201,9 @@ impl Features {
         }
         self.check_labels(labels)?;
         let mut has_photos = vec![false; labels];
-        self.labels.iter().for_each(|&label| has_photos[label] = true);
+        self.labels
+            .iter()
+            .for_each(|&label| has_photos[label] = true);
         match has_photos.iter().position(|has| !has) {
             Some(label) => Err(HeadError::LabelWithoutPhotos { label }),
             None => Ok(()),

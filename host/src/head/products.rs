@@ -41,7 +41,11 @@ pub(super) fn sums(
     (loss, gradient)
 }
 
-fn sums_of_part(objective: &Objective<'_>, parameters: &[f32], photos: &[usize]) -> (f64, Vec<f32>) {
+fn sums_of_part(
+    objective: &Objective<'_>,
+    parameters: &[f32],
+    photos: &[usize],
+) -> (f64, Vec<f32>) {
     let (labels, width) = (objective.labels(), objective.padded_width());
     let (weights, biases) = parameters.split_at(labels * width);
     let mut slopes = vec![0f32; parameters.len()];
@@ -91,7 +95,11 @@ fn multiply(
 ) {
     if let (Ok(one), Ok(other), Ok(mut sum)) = (one, other, sum) {
         let one = if one_turned { one.reversed_axes() } else { one };
-        let other = if other_turned { other.reversed_axes() } else { other };
+        let other = if other_turned {
+            other.reversed_axes()
+        } else {
+            other
+        };
         general_mat_mul(1.0, &one, &other, 1.0, &mut sum);
     }
 }
@@ -136,12 +144,17 @@ mod tests {
         let count = batch.len() as f64;
         let with = |threads| {
             let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
-            pool.unwrap().install(|| sums(&objective, &parameters, &batch))
+            pool.unwrap()
+                .install(|| sums(&objective, &parameters, &batch))
         };
         let (found_loss, found) = with(1);
         assert!((found_loss / count / loss - 1.0).abs() < 1e-5);
         let norm = |values: &[f64]| values.iter().map(|x| x * x).sum::<f64>().sqrt();
-        let apart: Vec<f64> = found.iter().zip(&gradient).map(|(a, b)| a / count - b).collect();
+        let apart: Vec<f64> = found
+            .iter()
+            .zip(&gradient)
+            .map(|(a, b)| a / count - b)
+            .collect();
         assert!(norm(&apart) < 1e-5 * norm(&gradient), "{}", norm(&apart));
         assert_eq!(with(3), (found_loss, found));
     }

@@ -14,7 +14,7 @@ use rand_chacha::ChaCha8Rng;
 
 use super::metrics::{accuracy, cross_entropy};
 use super::objective::Objective;
-use super::watch::{Approach, OnMeasured, Step, Watch, PARTS};
+use super::watch::{Approach, OnMeasured, PARTS, Step, Watch};
 use super::{Features, Head, HeadError};
 
 /// Standard deviation of the first weights, as in `retrain.py`.

@@ -46,7 +46,9 @@ pub(super) fn minimise(
     each: Option<Each<'_>>,
 ) -> Result<Solution, HeadError> {
     let failed = |error: Error| HeadError::Solver(error.to_string());
+    let best = RefCell::new(None);
     let problem = Problem {
+        best: &best,
         objective,
         photos,
         c,
@@ -70,7 +72,14 @@ pub(super) fn minimise(
     if each.is_some() {
         executor = executor.add_observer(trail.clone(), ObserverMode::Always);
     }
-    let mut result = executor.run().map_err(failed)?;
+    let (found, steps) = match executor.run() {
+        Ok(mut result) => (result.state.take_best_param(), result.state.get_iter()),
+        // Where sums are in f32, a line search may find that nothing is left to gain.
+        Err(error) => match best.take() {
+            Some((_, found)) => (Some(found), 0),
+            None => return Err(failed(error)),
+        },
+    };
     if let Some(each) = each {
         for step in trail.0.take() {
             match preconditioner {
@@ -79,8 +88,7 @@ pub(super) fn minimise(
             }
         }
     }
-    let steps = result.state.get_iter();
-    let parameters = match (result.state.take_best_param(), preconditioner) {
+    let parameters = match (found, preconditioner) {
         (Some(found), Some(preconditioner)) => preconditioner.parameters(&found),
         (Some(found), None) => found,
         (None, _) => start,
@@ -112,6 +120,8 @@ impl<S: State<Param = Vec<f64>>> Observe<S> for Trail {
 /// The objective as argmin asks for it: loss and gradient by two calls. One pass over the
 /// features gives both, so the last one is kept.
 struct Problem<'a> {
+    /// The least loss so far and its variables.
+    best: &'a RefCell<Option<(f64, Vec<f64>)>>,
     objective: &'a Objective<'a>,
     photos: &'a [usize],
     c: f64,
@@ -141,6 +151,10 @@ impl Problem<'_> {
             }
             None => evaluate(parameters),
         };
+        let mut best = self.best.borrow_mut();
+        if loss.is_finite() && best.as_ref().is_none_or(|(least, _)| loss < *least) {
+            *best = Some((loss, parameters.to_vec()));
+        }
         read(last.insert(Evaluation {
             parameters: parameters.to_vec(),
             loss,

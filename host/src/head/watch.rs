@@ -166,7 +166,10 @@ impl Watch for All<'_> {
     /// Of the first.
     fn meter(&self) -> Arc<dyn Meter> {
         let first = self.0.first();
-        first.map_or_else(|| Arc::new(Unmetered) as Arc<dyn Meter>, |watch| watch.meter())
+        first.map_or_else(
+            || Arc::new(Unmetered) as Arc<dyn Meter>,
+            |watch| watch.meter(),
+        )
     }
 
     fn follows(&self) -> bool {

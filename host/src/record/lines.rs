@@ -99,7 +99,10 @@ mod tests {
         });
         let text = String::from_utf8(to_vec(&value).unwrap()).unwrap();
         assert_eq!(serde_json::from_str::<Value>(&text).unwrap(), value);
-        assert!(text.contains("\n      \"scores\": [0.5, 0.25, 0]\n    },"), "{text}");
+        assert!(
+            text.contains("\n      \"scores\": [0.5, 0.25, 0]\n    },"),
+            "{text}"
+        );
         assert!(text.contains("\n    \"a\",\n    \"b\"\n  ]"), "{text}");
         // Nothing else changes.
         let flat = json!({"a": [1, {"b": true}], "c": {}});

@@ -308,7 +308,9 @@ pub fn confused_part(confusion: &Confusion, most: usize) -> Vec<usize> {
 }
 
 fn mixups(confusion: &Confusion) -> Vec<Mixup> {
-    let wrong = confusion.pairs().filter(|(truth, answer, _)| truth != answer);
+    let wrong = confusion
+        .pairs()
+        .filter(|(truth, answer, _)| truth != answer);
     let mut found: Vec<Mixup> = wrong
         .map(|(truth, answer, photos)| Mixup {
             truth,

@@ -246,7 +246,9 @@ pub fn train_with(
             let tested = features.select(&testing);
             let logits = head.logits_of(&tested);
             let answers = logits.chunks_exact(labels).map(argmax);
-            let right = answers.zip(tested.labels()).filter(|(said, label)| said == *label);
+            let right = answers
+                .zip(tested.labels())
+                .filter(|(said, label)| said == *label);
             let accuracy = Accuracy {
                 right: right.count(),
                 photos: testing.len(),
@@ -295,7 +297,14 @@ pub fn train_with(
     )?;
 
     let pool = sorted(&[&training, &validation]);
-    let decision = decide(prepared, &network, &pool, (trainer, c), more.verdict, &meter)?;
+    let decision = decide(
+        prepared,
+        &network,
+        &pool,
+        (trainer, c),
+        more.verdict,
+        &meter,
+    )?;
     meter.end();
     let answering = decision.answering(head.output);
 
@@ -338,7 +347,9 @@ pub fn train_with(
             });
             let right: Vec<(bool, bool)> = right.collect::<Result<_, RetrainError>>()?;
             let mut loss = Loss::default();
-            right.into_iter().for_each(|(float, int)| loss.count(float, int));
+            right
+                .into_iter()
+                .for_each(|(float, int)| loss.count(float, int));
             Ok::<_, RetrainError>(loss)
         })
         .transpose()?;
@@ -401,8 +412,16 @@ fn parts_of_all(prepared: &Prepared, trainer: &Trainer, options: &verdict::Optio
         Trainer::Sgd(_) => (PARTS, PARTS, PARTS),
         Trainer::Adjust(_) => (chosen, chosen + tune::ADJUSTING, PARTS + tune::ADJUSTING),
     };
-    let float = if prepared.float_features.is_some() { float } else { 0 };
-    let held_out = if options.decides() { verdict::FOLDS * again } else { 0 };
+    let float = if prepared.float_features.is_some() {
+        float
+    } else {
+        0
+    };
+    let held_out = if options.decides() {
+        verdict::FOLDS * again
+    } else {
+        0
+    };
     float + own + held_out
 }
 

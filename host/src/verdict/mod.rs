@@ -163,7 +163,8 @@ fn reliability(held_out: &HeldOut, labels: usize, temperature: f64) -> Reliabili
     });
     let said: Vec<(f64, bool)> = said.collect();
     let mut found = Reliability::default();
-    said.into_iter().for_each(|(score, right)| found.count(score, right));
+    said.into_iter()
+        .for_each(|(score, right)| found.count(score, right));
     found
 }
 

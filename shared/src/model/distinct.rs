@@ -94,7 +94,10 @@ mod tests {
     use crate::model::MAX_LABELS;
 
     fn lines(labels: &[usize]) -> String {
-        labels.iter().map(|label| format!("label {label}\n")).collect()
+        labels
+            .iter()
+            .map(|label| format!("label {label}\n"))
+            .collect()
     }
 
     /// Numbers below `count`, each once, in no order.

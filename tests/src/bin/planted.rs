@@ -98,11 +98,19 @@ fn scale(arguments: &[String]) -> Result<(), Box<dyn std::error::Error>> {
     println!("{set:?}, {architecture}: {} pictures", set.count());
     let run = |more: &[&str]| {
         let mut command = scratch.command(["retrain", "--image-dir", "photos", "--architecture"]);
-        command.args([architecture, "--bottleneck-dir", "cache"]).args(more);
+        command
+            .args([architecture, "--bottleneck-dir", "cache"])
+            .args(more);
         measure(command)
     };
     println!("first run, with the float network: {}", run(&[]));
-    println!("from the cache, without float network and check: {}", run(&["--no-float", "--no-check"]));
-    println!("from the cache, without float network: {}", run(&["--no-float"]));
+    println!(
+        "from the cache, without float network and check: {}",
+        run(&["--no-float", "--no-check"])
+    );
+    println!(
+        "from the cache, without float network: {}",
+        run(&["--no-float"])
+    );
     Ok(())
 }

@@ -67,7 +67,9 @@ fn in_its_folder(relative: &str) -> &str {
 /// those that were least sure. `judgement` is the report's, its labels as sentences want them.
 pub(super) fn gather(report: &Report<'_>, judgement: &Judgement) -> Result<Pictures, FeatureError> {
     let mut cells: BTreeMap<(usize, usize), Vec<&Answer>> = BTreeMap::new();
-    let shown: BTreeSet<usize> = confused_part(&judgement.confusion, MATRIX).into_iter().collect();
+    let shown: BTreeSet<usize> = confused_part(&judgement.confusion, MATRIX)
+        .into_iter()
+        .collect();
     for answer in &judgement.answers {
         // What no cell shows, nothing opens.
         if !shown.contains(&answer.truth) || !shown.contains(&answer.answer) {
