@@ -172,7 +172,8 @@ impl<'a> Photos<'a> {
 
     fn cosine(&self, one: usize, other: usize) -> f32 {
         let product = dot(self.features.row(one), self.features.row(other));
-        product * self.scales[one] * self.scales[other]
+        // The same bits whichever is named first.
+        product * (self.scales[one] * self.scales[other])
     }
 
     fn sketches(&self) -> Points {

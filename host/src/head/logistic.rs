@@ -201,8 +201,10 @@ pub fn train_watched(
                     parameters,
                     (search_tolerance, max_steps),
                     variables.as_ref(),
-                    &*meter,
-                    follows.then_some(&mut |parameters| each(watch, parameters)),
+                    (
+                        &*meter,
+                        follows.then_some(&mut |parameters| each(watch, parameters)),
+                    ),
                 )?;
                 parameters = found.parameters;
                 steps += found.steps;
@@ -236,8 +238,10 @@ pub fn train_watched(
         parameters,
         (tolerance, max_steps),
         variables.as_ref(),
-        &*meter,
-        follows.then_some(&mut |parameters| each(watch, parameters)),
+        (
+            &*meter,
+            follows.then_some(&mut |parameters| each(watch, parameters)),
+        ),
     )?;
     Ok(Trained {
         head: objective.head(&found.parameters),

@@ -42,8 +42,7 @@ pub(super) fn minimise(
     start: Vec<f64>,
     (tolerance, max_steps): (f64, u64),
     preconditioner: Option<&Preconditioner>,
-    meter: &dyn Meter,
-    each: Option<Each<'_>>,
+    (meter, each): (&dyn Meter, Option<Each<'_>>),
 ) -> Result<Solution, HeadError> {
     let failed = |error: Error| HeadError::Solver(error.to_string());
     let best = RefCell::new(None);

@@ -9,7 +9,7 @@ use crate::head::{Features, Head};
 /// Most heads of a solver that are kept; when there are more, every other one is dropped.
 const KEPT: usize = 96;
 /// The same where labels are many, as far as more than [`FEWEST`] would take more products than this.
-const PRODUCTS: usize = 1 << 36;
+const PRODUCTS: u64 = 1 << 34;
 const FEWEST: usize = 12;
 /// Photos of each part that curves are measured on, at most.
 const PHOTOS: usize = 4096;
@@ -129,8 +129,8 @@ impl Watch for CurveWatch {
         self.last = Some((step.number, step.head.clone()));
         let photos = self.photos.iter().flatten();
         let products = photos.map(|photos| photos.products(step.head.labels()));
-        let kept = PRODUCTS / products.sum::<usize>().max(1);
-        if self.heads.len() > kept.clamp(FEWEST, KEPT) {
+        let kept = PRODUCTS / products.sum::<u64>().max(1);
+        if self.heads.len() > (kept as usize).clamp(FEWEST, KEPT) {
             self.stride *= 2;
             let stride = self.stride;
             self.heads

@@ -36,8 +36,8 @@ impl Photos {
     }
 
     /// Products that one measurement of a head takes.
-    pub(super) fn products(&self, labels: usize) -> usize {
-        self.0.values().len().saturating_mul(labels)
+    pub(super) fn products(&self, labels: usize) -> u64 {
+        self.0.values().len() as u64 * labels as u64
     }
 
     /// Measures `head` on the photos `batch`, or on all; none where there are none.
