@@ -269,7 +269,7 @@ fn groups_of_flowers_are_those_of_the_exact_search() {
 
     let expected = exact_groups(&looks, &features);
     assert!(
-        expected.len() * 10 > copies * 9,
+        expected.len() * 10 > copies * 8,
         "{} {copies}",
         expected.len()
     );
