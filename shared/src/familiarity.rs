@@ -20,6 +20,9 @@ const SCALE_BITS: u32 = 8;
 /// Bits by which the cosine is shifted to the right.
 const COSINE_BITS: u32 = 16;
 
+/// Prototypes that each scaled feature is multiplied with before the next is scaled.
+const TOGETHER: usize = 4;
+
 /// Tables of the comparison, borrowed from a model. D features, M prototypes.
 #[derive(Clone, Copy, Debug)]
 pub struct Familiarity<'a> {
@@ -46,6 +49,32 @@ impl Familiarity<'_> {
         })
     }
 
+    /// The greatest product of scaled features with one of some prototypes.
+    fn greatest_product(&self, features: &[i8], some: &[i8], width: usize) -> Option<i32> {
+        let mut rows = some.chunks_exact(width);
+        let (Some(a), Some(b), Some(c), Some(d)) =
+            (rows.next(), rows.next(), rows.next(), rows.next())
+        else {
+            return some
+                .chunks_exact(width)
+                .map(|row| self.product(features, row))
+                .max();
+        };
+        let mut sums = [0_i32; TOGETHER];
+        let rows = a.iter().zip(b).zip(c.iter().zip(d));
+        for (u, ((a, b), (c, d))) in self.scaled(features).zip(rows) {
+            for (sum, p) in sums.iter_mut().zip([a, b, c, d]) {
+                *sum = sum.wrapping_add(u * i32::from(*p));
+            }
+        }
+        sums.into_iter().max()
+    }
+
+    fn product(&self, features: &[i8], prototype: &[i8]) -> i32 {
+        let products = self.scaled(features).zip(prototype);
+        products.fold(0, |sum, (u, &p)| sum.wrapping_add(u * i32::from(p)))
+    }
+
     /// The familiarity of `features`, `[D]`: -128 at a right angle to every prototype or beyond,
     /// greater the nearer one is.
     pub fn of(&self, features: &[i8]) -> i8 {
@@ -53,13 +82,11 @@ impl Familiarity<'_> {
             .scaled(features)
             .map(|u| u64::from((u * u).unsigned_abs()));
         let length = squares.sum::<u64>().isqrt().max(1) as i64;
+        let width = self.centre.len().max(1);
         let greatest = self
             .prototypes
-            .chunks_exact(self.centre.len().max(1))
-            .map(|prototype| {
-                let products = self.scaled(features).zip(prototype);
-                products.fold(0_i32, |sum, (u, &p)| sum.wrapping_add(u * i32::from(p)))
-            })
+            .chunks(TOGETHER * width)
+            .filter_map(|some| self.greatest_product(features, some, width))
             .max()
             .unwrap_or(0);
         let cosine = i64::from(greatest) * i64::from(self.multiplier) / length;
@@ -105,6 +132,24 @@ mod tests {
             ..PLAIN
         };
         assert_eq!(weighed.of(&[60, -5, 50]), -67);
+    }
+
+    /// However many prototypes there are, and wherever the nearest stands among them.
+    #[test]
+    fn the_nearest_of_many_prototypes_counts() {
+        for count in 1..11 {
+            for nearest in 0..count {
+                let mut prototypes = [0_i8; 33];
+                for (index, row) in prototypes.chunks_exact_mut(3).enumerate() {
+                    row[usize::from(index != nearest)] = 100;
+                }
+                let many = Familiarity {
+                    prototypes: &prototypes[..3 * count],
+                    ..PLAIN
+                };
+                assert_eq!(many.of(&[60, -5, 0]), 126, "{count} {nearest}");
+            }
+        }
     }
 
     #[test]

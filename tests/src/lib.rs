@@ -16,6 +16,7 @@ pub mod onnx;
 pub mod pico;
 pub mod plain;
 pub mod planted;
+pub mod scale;
 pub mod scratch;
 pub mod server;
 pub mod sizes;

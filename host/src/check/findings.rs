@@ -44,7 +44,7 @@ pub enum Kind {
     NameCollision,
     /// Photos outside the label folders.
     Loose,
-    /// One picture twice under one label and in one part of the split.
+    /// One picture more than once under one label and in one part of the split.
     Duplicate,
     /// A label with few test photos.
     FewTested,
@@ -86,7 +86,7 @@ impl Kind {
             Kind::Unreadable => ("file(s) cannot be used", "mend or remove them"),
             Kind::DuplicateAcrossLabels => (
                 "picture(s) stand under two labels",
-                "keep the copy under the right label and remove the other",
+                "keep the copies under the right label and remove the others",
             ),
             Kind::Mislabelled => (
                 "photo(s) look like another label's, most suspect first",
@@ -94,7 +94,7 @@ impl Kind {
             ),
             Kind::DuplicateAcrossSplit => (
                 "picture(s) are in two parts of the split, so that accuracy looks better than it is",
-                "remove one of the two, or name both alike up to `_nohash_`, which keeps them \
+                "keep one photo of each, or name all alike up to `_nohash_`, which keeps them \
                  together: plant7_nohash_1.jpg, plant7_nohash_2.jpg",
             ),
             Kind::Blank => ("picture(s) show nothing", "remove them"),
@@ -126,7 +126,7 @@ impl Kind {
                 "move each into the folder of its label",
             ),
             Kind::Duplicate => (
-                "picture(s) are there twice under one label",
+                "picture(s) are there more than once under one label",
                 "one is enough",
             ),
             Kind::FewTested => (
@@ -154,14 +154,15 @@ pub struct Finding {
     pub kind: Kind,
     /// How much it matters.
     pub severity: Severity,
-    /// The files that it is about.
+    /// The files that it is about; of a picture that is there more than once all of them.
     pub paths: Vec<String>,
-    /// The labels that it is about: of a mislabelled photo its own, and that which it looks like.
+    /// The labels that it is about: of a mislabelled photo its own, and that which it looks like; of a
+    /// picture that is there more than once that of each file.
     pub labels: Vec<String>,
     /// More about it; may be empty.
     pub detail: String,
-    /// Of a mislabelled photo by how much the other label's score exceeds its own's; of a pair the
-    /// cosine of its features.
+    /// Of a mislabelled photo by how much the other label's score exceeds its own's; of a
+    /// picture that is there more than once the least cosine of its first photo's features and another's.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub measure: Option<f32>,
 }
@@ -193,18 +194,48 @@ impl Finding {
     }
 }
 
+/// Files that a line names; of more the first of each label, then others.
+const NAMED: usize = 4;
+
 /// The finding in a line: its files, or else its labels, and more about it.
 impl std::fmt::Display for Finding {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let names = match self.paths.is_empty() {
-            false => &self.paths,
-            true => &self.labels,
+        let (names, all) = match self.paths.is_empty() {
+            false => (self.named(), self.paths.len()),
+            true => (self.labels.iter().collect(), self.labels.len()),
         };
-        f.write_str(&names.join(" = "))?;
+        let mut names = names.into_iter();
+        if let Some(first) = names.next() {
+            write!(f, "{first}")?;
+        }
+        let mut left = all.saturating_sub(1);
+        for name in names {
+            write!(f, " = {name}")?;
+            left -= 1;
+        }
+        if left > 0 {
+            write!(f, " and {left} more")?;
+        }
         match self.detail.is_empty() {
             true => Ok(()),
             false => write!(f, ": {}", self.detail),
         }
+    }
+}
+
+impl Finding {
+    /// The files that a line names.
+    fn named(&self) -> Vec<&String> {
+        if self.paths.len() <= NAMED {
+            return self.paths.iter().collect();
+        }
+        let begins =
+            |&place: &usize| place == 0 || self.labels.get(place) != self.labels.get(place - 1);
+        let (firsts, others): (Vec<usize>, Vec<usize>) =
+            (0..self.paths.len()).partition(|place| begins(place));
+        let mut named: Vec<usize> = firsts.into_iter().chain(others).take(NAMED).collect();
+        named.sort_unstable();
+        named.into_iter().map(|place| &self.paths[place]).collect()
     }
 }
 
@@ -233,5 +264,34 @@ impl Report {
     /// The findings of one kind after the other.
     pub fn groups(&self) -> impl Iterator<Item = &[Finding]> {
         self.findings.chunk_by(|one, other| one.kind == other.kind)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_names_few_files_and_every_label() {
+        let names = |count: usize| (0..count).map(|number| format!("{number}.jpg")).collect();
+        let labels = |of: &[(&str, usize)]| -> Vec<String> {
+            let labels = of.iter();
+            let repeated = labels.flat_map(|&(label, count)| std::iter::repeat_n(label, count));
+            repeated.map(str::to_owned).collect()
+        };
+        let line = |count, of: &[(&str, usize)]| {
+            let finding = Finding::new(Kind::DuplicateAcrossLabels, names(count), "turned");
+            finding.with_labels(labels(of)).to_string()
+        };
+        assert_eq!(line(2, &[("a", 1), ("b", 1)]), "0.jpg = 1.jpg: turned");
+        assert_eq!(
+            line(6000, &[("a", 5998), ("b", 2)]),
+            "0.jpg = 1.jpg = 2.jpg = 5998.jpg and 5996 more: turned"
+        );
+        let collision = Finding::new(Kind::NameCollision, vec![], "");
+        assert_eq!(
+            collision.with_labels(labels(&[("a", 6)])).to_string(),
+            "a = a = a = a = a = a"
+        );
     }
 }

@@ -20,6 +20,8 @@ const STEEPNESS: f32 = 3.0;
 const PENALTY: f32 = 0.5;
 /// Columns that are factored at once.
 const BLOCK: usize = 64;
+/// Labels that are solved for at once.
+const TOGETHER: usize = 8;
 
 /// In eight sums, which processors with vectors do at once.
 pub(super) fn dot(a: &[f32], b: &[f32]) -> f32 {
@@ -140,25 +142,42 @@ fn scores(matrix: &[f32], truth: &[usize], labels: usize) -> Vec<f32> {
         .into_par_iter()
         .map(|photo| inverse_diagonal(&lower, count, photo))
         .collect();
-    let columns: Vec<Vec<f32>> = (0..labels)
-        .into_par_iter()
-        .map(|label| {
-            let target = |photo: usize| f32::from(u8::from(truth[photo] == label));
-            let mean = (0..count).map(target).sum::<f32>() / count.max(1) as f32;
-            let solution = solve(
-                &lower,
-                (0..count).map(|photo| target(photo) - mean).collect(),
-            );
-            let photos = solution.iter().zip(&diagonal).enumerate();
-            photos
-                .map(|(photo, (value, diagonal))| target(photo) - value / diagonal)
-                .collect()
-        })
+    let mut members = vec![Vec::new(); labels];
+    for (photo, &label) in truth.iter().enumerate() {
+        members[label].push(photo);
+    }
+    let columns: Vec<Vec<[f32; TOGETHER]>> = members
+        .par_chunks(TOGETHER)
+        .map(|members| left_out(&lower, &diagonal, members))
         .collect();
-    let photos = 0..count;
-    photos
-        .flat_map(|photo| columns.iter().map(move |column| column[photo]))
-        .collect()
+    let mut scores = Vec::with_capacity(count * labels);
+    for photo in 0..count {
+        let row = columns.iter().flat_map(|column| column[photo]);
+        scores.extend(row.take(labels));
+    }
+    scores
+}
+
+/// Scores of a few labels, of which `members` are the photos.
+fn left_out(lower: &[f32], diagonal: &[f32], members: &[Vec<usize>]) -> Vec<[f32; TOGETHER]> {
+    let count = diagonal.len();
+    let mut targets = vec![[0f32; TOGETHER]; count];
+    for (label, members) in members.iter().enumerate() {
+        members
+            .iter()
+            .for_each(|&photo| targets[photo][label] = 1.0);
+    }
+    let mut means = [0f32; TOGETHER];
+    for (mean, members) in means.iter_mut().zip(members) {
+        *mean = members.len() as f32 / count.max(1) as f32;
+    }
+    let less_mean = |target: &[f32; TOGETHER]| std::array::from_fn(|at| target[at] - means[at]);
+    let mut solution: Vec<[f32; TOGETHER]> = targets.iter().map(less_mean).collect();
+    solve(lower, &mut solution);
+    for ((value, target), diagonal) in solution.iter_mut().zip(&targets).zip(diagonal) {
+        *value = std::array::from_fn(|at| target[at] - value[at] / diagonal);
+    }
+    solution
 }
 
 /// Element (i, i) of `(L L^T)^-1`: the squared length of column i of `L^-1`.
@@ -173,23 +192,33 @@ fn inverse_diagonal(lower: &[f32], count: usize, index: usize) -> f32 {
     dot(&column, &column)
 }
 
-/// Solves `L L^T x = right`.
-fn solve(lower: &[f32], right: Vec<f32>) -> Vec<f32> {
-    let count = right.len();
-    let mut x = right;
+/// Solves `L L^T X = X`, in place, for as many right sides as a processor has at once: the factor is
+/// read from memory, which takes longer than the products.
+fn solve(lower: &[f32], x: &mut [[f32; TOGETHER]]) {
+    let count = x.len();
     for row in 0..count {
-        let line = &lower[row * count..];
-        x[row] = (x[row] - dot(&line[..row], &x[..row])) / line[row];
-    }
-    for row in (0..count).rev() {
-        let line = &lower[row * count..];
-        x[row] /= line[row];
-        let value = x[row];
-        for (other, factor) in x[..row].iter_mut().zip(line) {
-            *other -= factor * value;
+        let line = &lower[row * count..][..=row];
+        let (known, rest) = x.split_at_mut(row);
+        let mut sums = [0f32; TOGETHER];
+        for (factor, values) in line.iter().zip(known.iter()) {
+            for (sum, value) in sums.iter_mut().zip(values) {
+                *sum += factor * value;
+            }
+        }
+        for (value, sum) in rest[0].iter_mut().zip(sums) {
+            *value = (*value - sum) / line[row];
         }
     }
-    x
+    for row in (0..count).rev() {
+        let line = &lower[row * count..][..=row];
+        let (others, rest) = x.split_at_mut(row);
+        rest[0].iter_mut().for_each(|value| *value /= line[row]);
+        for (other, factor) in others.iter_mut().zip(line) {
+            for (other, value) in other.iter_mut().zip(rest[0]) {
+                *other -= factor * value;
+            }
+        }
+    }
 }
 
 #[cfg(test)]

@@ -4,7 +4,9 @@
 //! features alone, which training has at hand. Both give a [`Report`]. What a report says of photos it
 //! says by path.
 
+mod components;
 mod findings;
+mod forest;
 mod loo;
 pub mod look;
 mod names;
@@ -13,11 +15,12 @@ mod suspects;
 
 pub use findings::{Finding, Kind, Report, Severity};
 pub use names::{Collision, Sameness, collisions};
-pub use similar::{Pair, pairs, pairs_by_features};
+pub use similar::{Group, groups, groups_by_features};
 pub use suspects::{Suspect, suspects};
 
 use look::Look;
 
+use crate::features::progress::Progress;
 use crate::head::{Features, HeadError};
 use crate::photos::facts::{claimed_format, claims_other_picture};
 use crate::photos::split::Bucket;
@@ -81,7 +84,9 @@ pub fn check(
     looks: &[Option<Look>],
     skipped: &[(String, String)],
     side: u32,
+    progress: &dyn Progress,
 ) -> Result<Report, HeadError> {
+    progress.begin(similar::steps(looks.len(), true) + suspects::steps(looks.len()));
     let mut findings: Vec<Finding> = skipped
         .iter()
         .map(|(path, reason)| Finding::new(Kind::Unreadable, vec![path.clone()], reason))
@@ -93,10 +98,11 @@ pub fn check(
             of_photo(&subject.dataset.photos[photo], look, side, &mut findings);
         }
     }
-    let pairs = pairs(looks, subject.features);
-    findings.extend(pairs.iter().map(|pair| of_pair(subject, pair)));
+    let groups = groups(looks, subject.features, progress);
+    findings.extend(groups.iter().map(|group| of_group(subject, group)));
     let blank = |photo: usize| looks[photo].as_ref().is_some_and(Look::is_blank);
-    let judged = of_suspects(subject, &pairs, blank, &mut findings)?;
+    let judged = of_suspects(subject, &groups, blank, progress, &mut findings)?;
+    progress.end();
     Ok(subject.report(judged, findings))
 }
 
@@ -104,12 +110,15 @@ pub fn check(
 ///
 /// # Errors
 /// Where features are damaged.
-pub fn brief(subject: &Subject<'_>) -> Result<Report, HeadError> {
+pub fn brief(subject: &Subject<'_>, progress: &dyn Progress) -> Result<Report, HeadError> {
+    let photos = subject.features.len();
+    progress.begin(similar::steps(photos, false) + suspects::steps(photos));
     let mut findings = Vec::new();
     of_names(subject, &mut findings);
-    let pairs = pairs_by_features(subject.features);
-    findings.extend(pairs.iter().map(|pair| of_pair(subject, pair)));
-    let judged = of_suspects(subject, &pairs, |_| false, &mut findings)?;
+    let groups = groups_by_features(subject.features, progress);
+    findings.extend(groups.iter().map(|group| of_group(subject, group)));
+    let judged = of_suspects(subject, &groups, |_| false, progress, &mut findings)?;
+    progress.end();
     Ok(subject.report(judged, findings))
 }
 
@@ -134,6 +143,11 @@ fn of_labels(subject: &Subject<'_>, findings: &mut Vec<Finding>) {
     }
     let few = crate::photos::ScanOptions::default().few_photos;
     let counts = dataset.counts();
+    let mut tested = vec![0; counts.len()];
+    for (photo, bucket) in dataset.photos.iter().zip(subject.buckets) {
+        tested[photo.label] += usize::from(*bucket == Bucket::Testing);
+    }
+    let any_tested = tested.iter().any(|&photos| photos > 0);
     let most = (0..counts.len()).max_by_key(|&label| counts[label]);
     for (index, label) in dataset.labels.iter().enumerate() {
         let count = counts[index];
@@ -145,11 +159,8 @@ fn of_labels(subject: &Subject<'_>, findings: &mut Vec<Finding>) {
             let detail = format!("{count} photos, where {name:?} has {most}");
             findings.push(about(Kind::Imbalance, label, detail));
         }
-        let photos = dataset.photos.iter().zip(subject.buckets);
-        let tested = photos
-            .filter(|(photo, bucket)| photo.label == index && **bucket == Bucket::Testing)
-            .count();
-        if tested < FEW_TESTED && subject.buckets.contains(&Bucket::Testing) {
+        let tested = tested[index];
+        if tested < FEW_TESTED && any_tested {
             findings.push(about(
                 Kind::FewTested,
                 label,
@@ -181,18 +192,22 @@ fn of_names(subject: &Subject<'_>, findings: &mut Vec<Finding>) {
 fn of_colour(subject: &Subject<'_>, looks: &[Option<Look>], findings: &mut Vec<Finding>) {
     let seen = |photo: usize| looks[photo].as_ref().filter(|look| !look.is_blank());
     let is_grey = |photo: usize| seen(photo).is_some_and(|look| look.colourless);
-    let photos = 0..looks.len();
-    let grey: Vec<usize> = photos.clone().filter(|&photo| is_grey(photo)).collect();
+    let grey: Vec<usize> = (0..looks.len()).filter(|&photo| is_grey(photo)).collect();
     if grey.is_empty() || 2 * grey.len() > looks.len() {
         return;
     }
+    let photos = subject.dataset.counts();
+    let mut grey_photos = vec![0; photos.len()];
+    for &photo in &grey {
+        grey_photos[subject.photo_label(photo)] += 1;
+    }
     for (index, label) in subject.dataset.labels.iter().enumerate() {
-        let share = |inside: bool| {
-            let chosen = |photo: &usize| (subject.photo_label(*photo) == index) == inside;
-            let all = photos.clone().filter(chosen).count().max(1);
-            grey.iter().filter(|photo| chosen(photo)).count() as f64 / all as f64
-        };
-        let (own, others) = (share(true), share(false));
+        let share = |grey: usize, all: usize| grey as f64 / all.max(1) as f64;
+        let (own_grey, own) = (grey_photos[index], photos[index]);
+        let (own, others) = (
+            share(own_grey, own),
+            share(grey.len() - own_grey, looks.len() - own),
+        );
         if own >= 0.5 && others <= 0.1 {
             let percent = |share: f64| (share * 100.0).round();
             let detail = format!(
@@ -254,51 +269,66 @@ fn of_photo(photo: &Photo, look: &Look, side: u32, findings: &mut Vec<Finding>) 
     add(long > STRETCHED * short, Kind::Stretched, size);
 }
 
-fn of_pair(subject: &Subject<'_>, pair: &Pair) -> Finding {
-    let [first, second] = pair.photos;
-    let labels = [first, second].map(|photo| subject.label(photo).to_owned());
-    let buckets = [first, second].map(|photo| subject.buckets.get(photo).copied());
-    let kind = if labels[0] != labels[1] {
+fn of_group(subject: &Subject<'_>, group: &Group) -> Finding {
+    let photos = group.photos.iter();
+    let labels: Vec<String> = photos
+        .clone()
+        .map(|&photo| subject.label(photo).to_owned())
+        .collect();
+    let in_part = |part: Bucket| {
+        let parts = photos.clone().map(|&photo| subject.buckets.get(photo));
+        parts.filter(|found| *found == Some(&part)).count()
+    };
+    let parts = [
+        ("training", in_part(Bucket::Training)),
+        ("validation", in_part(Bucket::Validation)),
+        ("testing", in_part(Bucket::Testing)),
+    ];
+    let parts: Vec<(&str, usize)> = parts.into_iter().filter(|(_, count)| *count > 0).collect();
+    let kind = if labels.iter().any(|label| *label != labels[0]) {
         Kind::DuplicateAcrossLabels
-    } else if buckets[0] != buckets[1] {
+    } else if parts.len() > 1 {
         Kind::DuplicateAcrossSplit
     } else {
         Kind::Duplicate
     };
     let mut details = Vec::new();
-    if pair.turned {
+    if group.photos.len() > 2 {
+        details.push(format!("{} photos", group.photos.len()));
+    }
+    if group.turned {
         details.push("turned or mirrored".to_owned());
     }
-    if let (Kind::DuplicateAcrossSplit, [Some(first), Some(second)]) = (kind, buckets) {
-        let name = |bucket| match bucket {
-            Bucket::Training => "training",
-            Bucket::Validation => "validation",
-            Bucket::Testing => "testing",
-        };
-        details.push(format!("{} and {}", name(first), name(second)));
+    if kind == Kind::DuplicateAcrossSplit {
+        let named = parts.iter().map(|(name, count)| match count {
+            1 => (*name).to_owned(),
+            count => format!("{count} in {name}"),
+        });
+        details.push(named.collect::<Vec<_>>().join(" and "));
     }
-    let paths = [first, second].map(|photo| subject.path(photo)).to_vec();
+    let paths = photos.map(|&photo| subject.path(photo)).collect();
     Finding::new(kind, paths, details.join(", "))
-        .with_labels(labels.to_vec())
-        .with_measure(pair.cosine)
+        .with_labels(labels)
+        .with_measure(group.cosine)
 }
 
 /// Whether wrong labels could be looked for. Pictures under two labels are told of already, and would
 /// only confuse the judges.
 fn of_suspects(
     subject: &Subject<'_>,
-    pairs: &[Pair],
+    groups: &[Group],
     leave_out: impl Fn(usize) -> bool,
+    progress: &dyn Progress,
     findings: &mut Vec<Finding>,
 ) -> Result<bool, HeadError> {
     let mut judged: Vec<bool> = (0..subject.features.len())
         .map(|photo| !leave_out(photo))
         .collect();
-    for pair in pairs {
-        let [first, second] = pair.photos;
-        if subject.photo_label(first) != subject.photo_label(second) {
-            judged[first] = false;
-            judged[second] = false;
+    for group in groups {
+        let label = |photo: usize| subject.photo_label(photo);
+        let first = label(group.photos[0]);
+        if group.photos.iter().any(|&photo| label(photo) != first) {
+            group.photos.iter().for_each(|&photo| judged[photo] = false);
         }
     }
     let photos: Vec<usize> = (0..judged.len()).filter(|&photo| judged[photo]).collect();
@@ -306,7 +336,7 @@ fn of_suspects(
         .into_iter()
         .chain(subject.centres)
         .collect();
-    let Some(suspects) = suspects(&views, &photos)? else {
+    let Some(suspects) = suspects(&views, &photos, progress)? else {
         return Ok(false);
     };
     findings.extend(suspects.iter().map(|suspect| {

@@ -4,7 +4,7 @@
 //! alone, a file system that does not tell capitals from small letters, a person who sees two
 //! spellings of one character.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use unicode_normalization::UnicodeNormalization;
 use unicode_normalization::char::is_combining_mark;
@@ -60,14 +60,23 @@ pub fn collisions(names: &[String]) -> Vec<Collision> {
         (Sameness::Ascii, stripped),
     ];
     let mut found: Vec<Collision> = Vec::new();
+    // Of each name the collisions that it is in, by their place.
+    let mut known: BTreeMap<String, Vec<usize>> = BTreeMap::new();
     for (sameness, view) in views {
         let mut groups: BTreeMap<String, Vec<String>> = BTreeMap::new();
         for name in names {
             groups.entry(view(name)).or_default().push(name.clone());
         }
         for (becomes, names) in groups {
-            let known = |other: &Collision| names.iter().all(|name| other.names.contains(name));
-            if names.len() > 1 && !found.iter().any(known) {
+            let first = names.first().and_then(|name| known.get(name));
+            let is_known = first.into_iter().flatten().any(|&place| {
+                let other: BTreeSet<&String> = found[place].names.iter().collect();
+                names.iter().all(|name| other.contains(name))
+            });
+            if names.len() > 1 && !is_known {
+                for name in &names {
+                    known.entry(name.clone()).or_default().push(found.len());
+                }
                 found.push(Collision {
                     sameness,
                     becomes,

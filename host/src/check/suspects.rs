@@ -10,6 +10,7 @@ use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 
 use super::loo::left_out_scores;
+use crate::features::progress::Progress;
 use crate::head::{Features, HeadError};
 
 /// Photos that a label needs for its photos to be judged, and to judge others.
@@ -19,6 +20,14 @@ const SUSPECT: f32 = 0.25;
 /// Most photos that are judged among each other: the work grows with the cube of their number. More are
 /// dealt out to groups.
 const MOST: usize = 2048;
+
+/// Steps of progress that a photo counts for.
+const PART: usize = 8;
+
+/// Steps of progress that [`suspects`] takes for so many photos, at most.
+pub(super) const fn steps(photos: usize) -> usize {
+    PART * photos
+}
 
 /// A photo that looks as if it had another label's.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -46,7 +55,11 @@ impl Suspect {
 ///
 /// # Errors
 /// Where features are damaged.
-pub fn suspects(views: &[&Features], photos: &[usize]) -> Result<Option<Vec<Suspect>>, HeadError> {
+pub fn suspects(
+    views: &[&Features],
+    photos: &[usize],
+    progress: &dyn Progress,
+) -> Result<Option<Vec<Suspect>>, HeadError> {
     let Some(features) = views.first() else {
         return Ok(None);
     };
@@ -54,26 +67,29 @@ pub fn suspects(views: &[&Features], photos: &[usize]) -> Result<Option<Vec<Susp
     let end = photos.iter().map(|&photo| label(photo) + 1).max();
     let mut counts = vec![0; end.unwrap_or(0)];
     photos.iter().for_each(|&photo| counts[label(photo)] += 1);
-    let labels: Vec<usize> = (0..counts.len())
-        .filter(|&label| counts[label] >= FEWEST)
-        .collect();
-    if labels.len() < 2 {
+    if counts.iter().filter(|&&count| count >= FEWEST).count() < 2 {
         return Ok(None);
     }
-    let place = |photo: usize| labels.iter().position(|&other| other == label(photo));
     let photos: Vec<(usize, usize)> = photos
         .iter()
-        .filter_map(|&photo| Some((photo, place(photo)?)))
+        .map(|&photo| (photo, label(photo)))
+        .filter(|&(_, label)| counts[label] >= FEWEST)
         .collect();
     let mut found = Vec::new();
     for group in groups(&photos) {
-        let (members, places): (Vec<usize>, Vec<usize>) = group.into_iter().unzip();
+        let (members, own): (Vec<usize>, Vec<usize>) = group.into_iter().unzip();
+        // Of many labels a group may have few.
+        let mut labels = own.clone();
+        labels.dedup();
+        let place = |label: usize| labels.partition_point(|&other| other < label);
+        let places: Vec<usize> = own.into_iter().map(place).collect();
         let selected = views.iter().map(|view| {
             let values = view.select(&members).values().to_vec();
             Features::new(view.width(), values, places.clone())
         });
         let selected: Vec<Features> = selected.collect::<Result<_, _>>()?;
         let scores = left_out_scores(&selected, labels.len());
+        progress.advance(PART * members.len());
         let rows = members
             .iter()
             .zip(places)
@@ -111,6 +127,7 @@ fn groups(photos: &[(usize, usize)]) -> Vec<Vec<(usize, usize)>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::features::progress::Silent;
 
     /// Photos around three corners of a triangle; 7 and 50 lie in a corner that is not their label's.
     fn corners(each: usize) -> Features {
@@ -135,7 +152,7 @@ mod tests {
         for each in [40, 800] {
             let features = corners(each);
             let all: Vec<usize> = (0..features.len()).collect();
-            let found = suspects(&[&features], &all).unwrap().unwrap();
+            let found = suspects(&[&features], &all, &Silent).unwrap().unwrap();
             let mut pairs: Vec<_> = found.iter().map(|s| (s.photo, s.looks_like)).collect();
             pairs.sort_unstable();
             // With 800 a label, 50 is a photo of label 0 as 7 is.
@@ -145,7 +162,7 @@ mod tests {
         // One label that is large enough judges nobody.
         let features = corners(40);
         let first: Vec<usize> = (0..49).collect();
-        assert_eq!(suspects(&[&features], &first).unwrap(), None);
+        assert_eq!(suspects(&[&features], &first, &Silent).unwrap(), None);
     }
 
     #[test]

@@ -146,7 +146,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         u32::from(input.width.min(input.height))
     });
     let subject = subject(&prepared, centres.as_ref(), split.buckets());
-    let report = check(&subject, &looks, &skipped, side)?;
+    let report = check(&subject, &looks, &skipped, side, &Bar::of_steps("check"))?;
     if arguments.json {
         let mut json = serde_json::to_value(&report)?;
         json["folder"] = settings.image_dir.to_string_lossy().into();
@@ -268,7 +268,8 @@ pub(super) fn note_brief(
     percentages: Percentages,
 ) -> Result<(), Failure> {
     let split = split(&prepared.dataset, rule, percentages);
-    let report = brief(&subject(prepared, None, split.buckets()))?;
+    let subject = subject(prepared, None, split.buckets());
+    let report = brief(&subject, &Bar::of_steps("check"))?;
     let mut told = 0;
     for group in report.groups() {
         if group[0].kind.severity() < Severity::Note {

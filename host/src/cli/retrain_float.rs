@@ -11,6 +11,8 @@ use super::output::{kib, note, print_json, print_table};
 use super::pixels::PixelArguments;
 use super::retrain::{Arguments, lines_of};
 use super::retrain_files::{Destinations, Results};
+use super::retrain_results::confusion_json;
+use super::retrain_watch::training_bar;
 use super::{Failure, usage};
 use crate::backbone::any::{Network, Opened};
 use crate::backbone::file::{ReadError, read_onnx};
@@ -141,6 +143,7 @@ pub(super) fn run(
         job.trainer,
         job.tested,
         job.earlier.as_ref(),
+        &training_bar(),
     )?;
     // As in runs for boards: figures first.
     let path = &destinations.model.path;
@@ -177,15 +180,12 @@ fn print(
 ) -> Result<(), Failure> {
     let percent = |share: Option<f64>| share.map_or("-".into(), |s| format!("{:.1}%", 100.0 * s));
     let (dataset, confusion) = (&prepared.dataset, &outcome.confusion);
+    let photos = dataset.counts();
     let row = |(label, name): (usize, &String)| {
-        let photos = dataset.photos.iter().filter(|photo| photo.label == label);
-        let tested: usize = (0..dataset.labels.len())
-            .map(|a| confusion.count(label, a))
-            .sum();
         vec![
             name.clone(),
-            photos.count().to_string(),
-            tested.to_string(),
+            photos[label].to_string(),
+            confusion.photos_of(label).to_string(),
             percent(confusion.recall(label)),
             percent(confusion.precision(label)),
         ]
@@ -221,16 +221,7 @@ fn as_json(
 ) -> serde_json::Value {
     let dataset = &prepared.dataset;
     let [training, validation, testing] = outcome.counts;
-    let labels = 0..dataset.labels.len();
-    let confusion: Vec<Vec<usize>> = labels
-        .clone()
-        .map(|truth| {
-            labels
-                .clone()
-                .map(|answer| outcome.confusion.count(truth, answer))
-                .collect()
-        })
-        .collect();
+    let confusion = confusion_json(&outcome.confusion);
     let misclassified: Vec<_> = outcome
         .misclassified
         .iter()

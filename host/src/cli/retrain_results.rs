@@ -8,6 +8,7 @@ use serde_json::json;
 use super::Failure;
 use super::output::print_table;
 use super::retrain_answers::answers_as_json;
+use crate::head::metrics::Confusion;
 use crate::report::advice::advice;
 use crate::report::judge::Judgement;
 use crate::report::share::Share;
@@ -15,6 +16,16 @@ use crate::retrain::{Outcome, Prepared};
 
 /// Pairs of labels that are printed as often taken for each other.
 const MIXUPS: usize = 3;
+
+/// Labels of a confusion matrix that is given whole; of more, pairs that are mixed up tell as much.
+const MATRIX: usize = 50;
+
+/// The confusion matrix, row by row; none of too many labels.
+pub(super) fn confusion_json(confusion: &Confusion) -> Option<Vec<Vec<usize>>> {
+    let count = confusion.labels();
+    let row = |truth| (0..count).map(move |answer| confusion.count(truth, answer));
+    (count <= MATRIX).then(|| (0..count).map(|truth| row(truth).collect()).collect())
+}
 
 /// What to try next, photos by their path in the data set.
 fn advice_of(prepared: &Prepared, judgement: &Judgement) -> Vec<String> {
@@ -109,14 +120,7 @@ pub(super) fn as_json(
     path: &Path,
 ) -> serde_json::Value {
     let [training, validation, testing] = outcome.counts;
-    let count = prepared.dataset.labels.len();
-    let confusion: Vec<Vec<usize>> = (0..count)
-        .map(|truth| {
-            (0..count)
-                .map(|answer| outcome.confusion.count(truth, answer))
-                .collect()
-        })
-        .collect();
+    let confusion = confusion_json(&outcome.confusion);
     let misclassified: Vec<_> = outcome
         .misclassified
         .iter()
@@ -145,8 +149,9 @@ pub(super) fn as_json(
             })
         })
         .collect();
-    let mixups = judgement.mixups.iter().take(MIXUPS);
-    let most_confused: Vec<_> = mixups
+    let mixups: Vec<_> = judgement
+        .mixups
+        .iter()
         .map(|mixup| {
             json!({
                 "label": judgement.labels[mixup.truth].label,
@@ -156,6 +161,7 @@ pub(super) fn as_json(
             })
         })
         .collect();
+    let most_confused = &mixups[..mixups.len().min(MIXUPS)];
     json!({
         "model": path.to_string_lossy(),
         "model_bytes": outcome.model.len(),
@@ -175,6 +181,7 @@ pub(super) fn as_json(
         "answers": answers_as_json(outcome),
         "by_label": by_label,
         "most_confused": most_confused,
+        "mixups": mixups,
         "expected_calibration_error": judgement.calibration_error(),
         "advice": advice_of(prepared, judgement),
     })

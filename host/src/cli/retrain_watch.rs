@@ -1,6 +1,7 @@
 //! What `posy retrain` leaves for whoever watches and judges: event files and a page.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use clap::Args;
 
@@ -8,8 +9,9 @@ use super::Failure;
 use super::output::note;
 use super::retrain_files::{Destinations, Results};
 use crate::features::cache::Cache;
+use crate::features::progress::{Bar, Progress};
 use crate::head::sgd::StepReport;
-use crate::head::watch::{All, OnMeasured, Watch};
+use crate::head::watch::{All, Meter, Watch};
 use crate::report::curves::CurveWatch;
 use crate::report::events::Hparam;
 use crate::report::html::Report;
@@ -30,9 +32,43 @@ pub(super) struct WatchArguments {
     no_report: bool,
 }
 
+/// The bar of all trainings of a run, and who says how gradient descent goes.
+struct Training(Arc<TrainingBar>);
+
+struct TrainingBar(Bar);
+
+impl Meter for TrainingBar {
+    fn begin(&self, parts: usize) {
+        self.0.begin(parts);
+    }
+
+    fn advance(&self, parts: usize) {
+        self.0.advance(parts);
+    }
+
+    fn end(&self) {
+        self.0.end();
+    }
+}
+
+/// The bar of all trainings of a run.
+pub(super) fn training_bar() -> Arc<dyn Meter> {
+    Arc::new(TrainingBar(Bar::of_steps("training")))
+}
+
+impl Watch for Training {
+    fn measured(&mut self, report: &StepReport) {
+        self.0.0.aside(|| note!("{report}"));
+    }
+
+    fn meter(&self) -> Arc<dyn Meter> {
+        Arc::clone(&self.0) as Arc<dyn Meter>
+    }
+}
+
 /// Everyone who watches a run.
 pub(super) struct Watching {
-    print: OnMeasured<fn(&StepReport)>,
+    training: Training,
     curves: CurveWatch,
     summaries: Option<Summaries>,
     report: bool,
@@ -56,7 +92,7 @@ impl WatchArguments {
         let summaries = summaries
             .map(|folder| Summaries::create(folder, hparams, &prepared.backbone.int, labels));
         Ok(Watching {
-            print: OnMeasured(|step| note!("{step}")),
+            training: Training(Arc::new(TrainingBar(Bar::of_steps("training")))),
             curves: CurveWatch::default(),
             summaries: summaries.transpose()?,
             report: !self.no_report,
@@ -67,7 +103,7 @@ impl WatchArguments {
 impl Watching {
     /// Those who hear of training.
     pub(super) fn all(&mut self) -> All<'_> {
-        let mut all: Vec<&mut dyn Watch> = vec![&mut self.print];
+        let mut all: Vec<&mut dyn Watch> = vec![&mut self.training];
         if self.report {
             all.push(&mut self.curves);
         }

@@ -8,10 +8,14 @@ use super::extract::Source;
 
 /// Is told what happens, from all threads.
 pub trait Progress: Sync {
-    /// Work on this many photos begins.
-    fn begin(&self, photos: usize);
+    /// Work on this many photos, or of this many steps, begins.
+    fn begin(&self, count: usize);
     /// One photo is done; `None` if it was left out for a fault.
     fn photo(&self, source: Option<Source>);
+    /// So many of the steps are done, where work is counted in other things than photos.
+    fn advance(&self, steps: usize) {
+        let _ = steps;
+    }
     /// All photos are done.
     fn end(&self);
 }
@@ -36,10 +40,26 @@ pub struct Bar {
 impl Bar {
     /// A bar that says what is being done, in a word or two: `features`.
     pub fn new(what: &'static str) -> Self {
+        Self::with_template(
+            what,
+            "{msg} {wide_bar} {pos}/{len} photos, {rate}, {eta} left",
+        )
+    }
+
+    /// A bar of steps that mean nothing by themselves.
+    pub fn of_steps(what: &'static str) -> Self {
+        Self::with_template(what, "{msg} {wide_bar} {percent}%, {eta} left")
+    }
+
+    /// Prints something without drawing over it.
+    pub fn aside(&self, print: impl FnOnce()) {
+        self.bar.suspend(print);
+    }
+
+    fn with_template(what: &'static str, template: &str) -> Self {
         // This target draws nothing unless stderr is a terminal.
         let target = ProgressDrawTarget::stderr();
         let bar = ProgressBar::with_draw_target(Some(0), target).with_message(what);
-        let template = "{msg} {wide_bar} {pos}/{len} photos, {rate}, {eta} left";
         if let Ok(style) = ProgressStyle::with_template(template) {
             let rate = |state: &ProgressState, out: &mut dyn Write| {
                 // A bar has nowhere to report that it could not be drawn.
@@ -52,13 +72,17 @@ impl Bar {
 }
 
 impl Progress for Bar {
-    fn begin(&self, photos: usize) {
-        self.bar.set_length(photos as u64);
+    fn begin(&self, count: usize) {
+        self.bar.set_length(count as u64);
         self.bar.reset();
     }
 
     fn photo(&self, _: Option<Source>) {
-        self.bar.inc(1);
+        self.advance(1);
+    }
+
+    fn advance(&self, steps: usize) {
+        self.bar.inc(steps as u64);
     }
 
     fn end(&self) {

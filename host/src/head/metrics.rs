@@ -1,5 +1,9 @@
 //! How good a head is: accuracy, cross entropy, confusion, precision and recall.
 
+use std::collections::BTreeMap;
+
+use rayon::prelude::*;
+
 use super::{Features, Head};
 
 /// Share of photos whose highest logit is their label's, `0..=1`; `None` without photos.
@@ -22,12 +26,14 @@ pub fn cross_entropy(logits: &[f32], labels: &[usize]) -> Option<f64> {
         return None;
     }
     let count = logits.len() / labels.len();
-    let sum: f64 = logits
-        .chunks_exact(count.max(1))
+    let losses: Vec<f64> = logits
+        .par_chunks_exact(count.max(1))
         .zip(labels)
+        .with_min_len(64)
         .map(|(row, &label)| log_sum_exp(row) - f64::from(row[label]))
-        .sum();
-    Some(sum / labels.len() as f64)
+        .collect();
+    // Added in order, whatever the number of threads.
+    Some(losses.iter().sum::<f64>() / labels.len() as f64)
 }
 
 fn log_sum_exp(row: &[f32]) -> f64 {
@@ -52,55 +58,80 @@ fn predictions(logits: &[f32], photos: usize) -> impl Iterator<Item = usize> {
     logits.chunks_exact(count).map(argmax)
 }
 
-/// What was said of the photos of each label.
+/// What was said of the photos of each label. Of many labels most pairs have no photos, and take no
+/// room.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Confusion {
-    labels: usize,
-    /// Row-major `[K, K]`: truth by prediction.
-    counts: Vec<usize>,
+    /// Photos by truth and prediction.
+    counts: BTreeMap<(usize, usize), usize>,
+    /// Photos of each label, `[K]`.
+    of: Vec<usize>,
+    /// Photos taken for each label, `[K]`.
+    taken: Vec<usize>,
 }
 
 impl Confusion {
     /// Counts predictions among `labels` labels (K). `pairs` are (truth, prediction), each
     /// below K; pairs that are not are left out.
     pub fn from_pairs(labels: usize, pairs: impl IntoIterator<Item = (usize, usize)>) -> Self {
-        let mut counts = vec![0; labels * labels];
+        let mut confusion = Self {
+            counts: BTreeMap::new(),
+            of: vec![0; labels],
+            taken: vec![0; labels],
+        };
         for (truth, predicted) in pairs {
             if truth < labels && predicted < labels {
-                counts[truth * labels + predicted] += 1;
+                *confusion.counts.entry((truth, predicted)).or_default() += 1;
+                confusion.of[truth] += 1;
+                confusion.taken[predicted] += 1;
             }
         }
-        Self { labels, counts }
+        confusion
     }
 
     /// What `head` says of `features`.
     pub fn of(head: &Head, features: &Features) -> Self {
-        Self::from_pairs(
-            head.labels(),
-            features
-                .rows()
-                .map(|(row, label)| (label, argmax(&head.logits(row)))),
-        )
+        let logits = head.logits_of(features);
+        let said = predictions(&logits, features.len());
+        let truth = features.labels().iter().copied();
+        Self::from_pairs(head.labels(), truth.zip(said))
     }
 
     /// Number of labels, K.
     pub fn labels(&self) -> usize {
-        self.labels
+        self.of.len()
     }
 
-    /// Photos of label `truth` that were taken for `predicted`; both must be below K.
+    /// Photos of label `truth` that were taken for `predicted`.
     pub fn count(&self, truth: usize, predicted: usize) -> usize {
-        self.counts[truth * self.labels + predicted]
+        self.counts.get(&(truth, predicted)).copied().unwrap_or(0)
+    }
+
+    /// Truth, prediction and number of photos of each pair that has some, in order.
+    pub fn pairs(&self) -> impl Iterator<Item = (usize, usize, usize)> {
+        let counts = self.counts.iter();
+        counts.map(|(&(truth, predicted), &photos)| (truth, predicted, photos))
+    }
+
+    /// Photos of label `truth`, which must be below K.
+    pub fn photos_of(&self, truth: usize) -> usize {
+        self.of[truth]
+    }
+
+    /// Photos that were taken for `predicted`, which must be below K.
+    pub fn taken_for(&self, predicted: usize) -> usize {
+        self.taken[predicted]
     }
 
     /// Photos counted.
     pub fn total(&self) -> usize {
-        self.counts.iter().sum()
+        self.of.iter().sum()
     }
 
     /// Photos given their own label.
     pub fn right(&self) -> usize {
-        (0..self.labels).map(|label| self.count(label, label)).sum()
+        let labels = 0..self.labels();
+        labels.map(|label| self.count(label, label)).sum()
     }
 
     /// Share of photos given their own label, `0..=1`; `None` without photos.
@@ -110,14 +141,12 @@ impl Confusion {
 
     /// Of the photos taken for `label`, the share that are of it; `None` if there were none.
     pub fn precision(&self, label: usize) -> Option<f64> {
-        let taken = (0..self.labels).map(|truth| self.count(truth, label)).sum();
-        ratio(self.count(label, label), taken)
+        ratio(self.count(label, label), self.taken_for(label))
     }
 
     /// Of the photos of `label`, the share that were taken for it; `None` if there were none.
     pub fn recall(&self, label: usize) -> Option<f64> {
-        let own = (0..self.labels).map(|said| self.count(label, said)).sum();
-        ratio(self.count(label, label), own)
+        ratio(self.count(label, label), self.photos_of(label))
     }
 }
 

@@ -13,11 +13,13 @@ mod objective;
 mod precondition;
 pub mod rounding;
 mod scatter;
+mod products;
 pub mod sgd;
 mod solve;
 pub mod tune;
 pub mod watch;
 
+use rayon::prelude::*;
 use thiserror::Error;
 
 use crate::backbone::network::Quantisation;
@@ -200,7 +202,11 @@ impl Features {
             return Err(HeadError::TooFewLabels { labels });
         }
         self.check_labels(labels)?;
-        match (0..labels).find(|label| !self.labels.contains(label)) {
+        let mut has_photos = vec![false; labels];
+        self.labels
+            .iter()
+            .for_each(|&label| has_photos[label] = true);
+        match has_photos.iter().position(|has| !has) {
             Some(label) => Err(HeadError::LabelWithoutPhotos { label }),
             None => Ok(()),
         }
@@ -253,27 +259,50 @@ impl Head {
     /// One score for each label, `[K]`, of the features `[D]` of one photo. Sums are in f64, in
     /// order.
     pub fn logits(&self, features: &[f32]) -> Vec<f32> {
-        self.weights
-            .chunks_exact(self.width().max(1))
-            .zip(&self.bias)
-            .map(|(weights, &bias)| {
-                let sum: f64 = weights
-                    .iter()
-                    .zip(features)
-                    .map(|(&w, &x)| f64::from(w) * f64::from(x))
-                    .sum();
-                (sum + f64::from(bias)) as f32
-            })
-            .collect()
+        let mut logits = Vec::with_capacity(self.labels());
+        let width = self.width().max(1);
+        let rows = self.weights.chunks(TOGETHER * width);
+        for (rows, biases) in rows.zip(self.bias.chunks(TOGETHER)) {
+            let sums = match <[f32; TOGETHER]>::try_from(biases) {
+                Ok(_) => sums_of_some(rows, features),
+                Err(_) => std::array::from_fn(|row| {
+                    let row = rows.chunks_exact(width).nth(row).unwrap_or_default();
+                    let products = row.iter().zip(features);
+                    products.map(|(&w, &x)| f64::from(w) * f64::from(x)).sum()
+                }),
+            };
+            let sums = sums.iter().zip(biases);
+            logits.extend(sums.map(|(sum, &bias)| (sum + f64::from(bias)) as f32));
+        }
+        logits
     }
 
     /// The logits of every photo, row-major `[N, K]`.
     pub fn logits_of(&self, features: &Features) -> Vec<f32> {
-        features
-            .rows()
-            .flat_map(|(row, _)| self.logits(row))
-            .collect()
+        let labels = self.labels().max(1);
+        let mut logits = vec![0.0; features.len() * self.labels()];
+        logits
+            .par_chunks_mut(labels)
+            .zip(features.values.par_chunks(features.width))
+            .for_each(|(logits, row)| logits.copy_from_slice(&self.logits(row)));
+        logits
     }
+}
+
+/// Labels whose sums are made side by side: one by itself waits for each of its additions.
+const TOGETHER: usize = 8;
+
+/// Sums of products of `features` with each of the rows, each in order.
+fn sums_of_some(rows: &[f32], features: &[f32]) -> [f64; TOGETHER] {
+    let width = rows.len() / TOGETHER;
+    let rows: [&[f32]; TOGETHER] = std::array::from_fn(|row| &rows[row * width..][..width]);
+    let mut sums = [0f64; TOGETHER];
+    for (at, &x) in features.iter().enumerate().take(width) {
+        for (sum, row) in sums.iter_mut().zip(rows) {
+            *sum += f64::from(row[at]) * f64::from(x);
+        }
+    }
+    sums
 }
 
 /// Probabilities from logits: `exp(z_k) / sum_j exp(z_j)`, computed less the greatest logit so
@@ -332,6 +361,26 @@ mod tests {
         };
         assert_eq!(head.logits(&[3.0, 4.0]), [11.25, -5.0]);
         assert_eq!(head.width(), 2);
+    }
+
+    #[test]
+    fn logits_of_many_labels_are_those_of_each() {
+        let number = |at: usize| ((at * 37 % 101) as f32).sin();
+        let head = Head {
+            weights: (0..19 * 5).map(number).collect(),
+            bias: (100..119).map(number).collect(),
+        };
+        let features = Features::new(5, (7..37).map(number).collect(), vec![0; 6]).unwrap();
+        let rows = features.rows();
+        let expected = rows.flat_map(|(row, _)| {
+            let weights = head.weights.chunks_exact(5).zip(&head.bias);
+            weights.map(move |(weights, &bias)| {
+                let products = weights.iter().zip(row);
+                let sum: f64 = products.map(|(&w, &x)| f64::from(w) * f64::from(x)).sum();
+                (sum + f64::from(bias)) as f32
+            })
+        });
+        assert_eq!(head.logits_of(&features), expected.collect::<Vec<f32>>());
     }
 
     #[test]

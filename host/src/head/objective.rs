@@ -15,10 +15,18 @@
 
 use rayon::prelude::*;
 
+use super::products;
 use super::{Features, Head};
 
 /// Photos in one unit of parallel work.
 const CHUNK: usize = 64;
+/// Units whose gradients are in memory at once.
+const WAVE: usize = 32;
+/// Products of photos, labels and features from which on they are [multiplied as
+/// matrices](super::products), in f32.
+const LARGE: usize = 1 << 31;
+/// Photos that [`Objective::spread`] looks at, at most.
+const SPREAD_PHOTOS: usize = 4096;
 /// Photos that share each load of a weight.
 const ROWS: usize = 4;
 /// Independent partial sums of a dot product, so that they can be computed side by side.
@@ -35,6 +43,12 @@ pub(super) struct Objective<'a> {
     mean: Vec<f64>,
     /// 1 / standard deviation; 0 where a feature never changes.
     inverse_deviation: Vec<f64>,
+    large: bool,
+}
+
+fn is_large(features: &Features, labels: usize) -> bool {
+    let products = features.values().len().checked_mul(labels);
+    products.is_none_or(|products| products >= LARGE)
 }
 
 impl<'a> Objective<'a> {
@@ -45,6 +59,7 @@ impl<'a> Objective<'a> {
             labels,
             mean: vec![0.0; features.width()],
             inverse_deviation: vec![1.0; features.width()],
+            large: is_large(features, labels),
         }
     }
 
@@ -80,7 +95,14 @@ impl<'a> Objective<'a> {
             labels,
             mean,
             inverse_deviation,
+            large: is_large(features, labels),
         }
+    }
+
+    /// Whether there are so many photos, labels and features that sums are in f32, and a solution
+    /// is not worth reaching more exactly.
+    pub(super) const fn is_large(&self) -> bool {
+        self.large
     }
 
     /// Number of features, D.
@@ -99,7 +121,12 @@ impl<'a> Objective<'a> {
     /// About the mean of `p (1 - p)` over photos and labels, as if all photos were given the
     /// probability of their own label that the mean cross entropy says, and the rest evenly.
     pub(super) fn spread(&self, parameters: &[f64], batch: &[usize]) -> f64 {
-        let (loss, _) = self.evaluate(parameters, batch, f64::INFINITY);
+        let step = match self.large {
+            true => batch.len().div_ceil(SPREAD_PHOTOS).max(1),
+            false => 1,
+        };
+        let some: Vec<usize> = batch.iter().copied().step_by(step).collect();
+        let (loss, _) = self.evaluate(parameters, &some, f64::INFINITY);
         let (own, labels) = ((-loss).exp(), self.labels as f64);
         let others = (1.0 - own) * (1.0 - own) / (labels - 1.0).max(1.0);
         ((1.0 - own * own - others) / labels).max(1e-4)
@@ -119,18 +146,10 @@ impl<'a> Objective<'a> {
     /// strength `c` (smaller is stronger; infinite is none).
     pub(super) fn evaluate(&self, parameters: &[f64], batch: &[usize], c: f64) -> (f64, Vec<f64>) {
         let weights = self.labels * self.padded_width();
-        let parts: Vec<(f64, Vec<f64>)> = batch
-            .par_chunks(CHUNK)
-            .map(|photos| self.evaluate_chunk(parameters, photos))
-            .collect();
-        let mut loss = 0.0;
-        let mut gradient = vec![0.0; self.parameters()];
-        for (part_loss, part_gradient) in parts {
-            loss += part_loss;
-            for (sum, part) in gradient.iter_mut().zip(part_gradient) {
-                *sum += part;
-            }
-        }
+        let (loss, mut gradient) = match self.large {
+            true => products::sums(self, parameters, batch),
+            false => self.sums(parameters, batch),
+        };
         let count = batch.len() as f64;
         let strength = 1.0 / (c * count);
         gradient.iter_mut().for_each(|sum| *sum /= count);
@@ -140,6 +159,35 @@ impl<'a> Objective<'a> {
             squares += weight * weight;
         }
         (loss / count + 0.5 * strength * squares, gradient)
+    }
+
+    /// Sums of loss and gradient over the photos `batch`, without regularisation.
+    fn sums(&self, parameters: &[f64], batch: &[usize]) -> (f64, Vec<f64>) {
+        let mut loss = 0.0;
+        let mut gradient = vec![0.0; self.parameters()];
+        for batch in batch.chunks(WAVE * CHUNK) {
+            let parts: Vec<(f64, Vec<f64>)> = batch
+                .par_chunks(CHUNK)
+                .map(|photos| self.evaluate_chunk(parameters, photos))
+                .collect();
+            for (part_loss, part_gradient) in parts {
+                loss += part_loss;
+                for (sum, part) in gradient.iter_mut().zip(part_gradient) {
+                    *sum += part;
+                }
+            }
+        }
+        (loss, gradient)
+    }
+
+    /// Label of a photo.
+    pub(super) fn label(&self, photo: usize) -> usize {
+        self.features.labels()[photo]
+    }
+
+    /// Number of labels, K.
+    pub(super) const fn labels(&self) -> usize {
+        self.labels
     }
 
     /// Sums of loss and gradient over the photos of one chunk, without regularisation.

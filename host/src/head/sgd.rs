@@ -14,7 +14,7 @@ use rand_chacha::ChaCha8Rng;
 
 use super::metrics::{accuracy, cross_entropy};
 use super::objective::Objective;
-use super::watch::{OnMeasured, Step, Watch};
+use super::watch::{Approach, OnMeasured, PARTS, Step, Watch};
 use super::{Features, Head, HeadError};
 
 /// Standard deviation of the first weights, as in `retrain.py`.
@@ -196,7 +196,10 @@ pub fn train_watched(
     let mut parameters = objective.parameters_from(&first);
     let training_photos = Drawer::new(training, labels);
     let validation_photos = Drawer::new(validation, labels);
+    let meter = watch.meter();
+    let mut approach = Approach::new(&*meter, PARTS);
     for step in 0..options.how_many_training_steps {
+        approach.reach(PARTS, (step, options.how_many_training_steps));
         let batch = training_photos.draw(options.train_batch, &mut rng);
         let (loss, gradient) = objective.evaluate(&parameters, &batch, f64::INFINITY);
         for (parameter, slope) in parameters.iter_mut().zip(gradient) {

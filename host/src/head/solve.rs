@@ -11,6 +11,7 @@ use argmin::solver::quasinewton::LBFGS;
 use super::HeadError;
 use super::objective::Objective;
 use super::precondition::Preconditioner;
+use super::watch::{Approach, Meter, PARTS};
 
 /// Past steps that L-BFGS remembers; scikit-learn keeps as many.
 const MEMORY: usize = 10;
@@ -33,7 +34,7 @@ type Each<'a> = &'a mut dyn FnMut(&[f64]);
 /// Minimises over the training photos `photos`, with strength `c`, in the variables of
 /// `preconditioner` if there is one. Walks from `start` until the gradient's norm is below
 /// `tolerance`, or no further step lowers the loss in f64, or `max_steps` have been taken. `each` is
-/// given the parameters after every step, when all are taken.
+/// given the parameters after every step, when all are taken. The walk counts for [`PARTS`] on `meter`.
 pub(super) fn minimise(
     objective: &Objective<'_>,
     photos: &[usize],
@@ -41,15 +42,18 @@ pub(super) fn minimise(
     start: Vec<f64>,
     (tolerance, max_steps): (f64, u64),
     preconditioner: Option<&Preconditioner>,
-    each: Option<Each<'_>>,
+    (meter, each): (&dyn Meter, Option<Each<'_>>),
 ) -> Result<Solution, HeadError> {
     let failed = |error: Error| HeadError::Solver(error.to_string());
+    let best = RefCell::new(None);
     let problem = Problem {
+        best: &best,
         objective,
         photos,
         c,
         preconditioner,
         last: RefCell::new(None),
+        approach: RefCell::new(Approach::new(meter, PARTS)),
     };
     let stretch = preconditioner.map_or(1.0, |preconditioner| preconditioner.stretch);
     let solver = LBFGS::new(MoreThuenteLineSearch::new(), MEMORY)
@@ -67,7 +71,14 @@ pub(super) fn minimise(
     if each.is_some() {
         executor = executor.add_observer(trail.clone(), ObserverMode::Always);
     }
-    let mut result = executor.run().map_err(failed)?;
+    let (found, steps) = match executor.run() {
+        Ok(mut result) => (result.state.take_best_param(), result.state.get_iter()),
+        // Where sums are in f32, a line search may find that nothing is left to gain.
+        Err(error) => match best.take() {
+            Some((_, found)) => (Some(found), 0),
+            None => return Err(failed(error)),
+        },
+    };
     if let Some(each) = each {
         for step in trail.0.take() {
             match preconditioner {
@@ -76,8 +87,7 @@ pub(super) fn minimise(
             }
         }
     }
-    let steps = result.state.get_iter();
-    let parameters = match (result.state.take_best_param(), preconditioner) {
+    let parameters = match (found, preconditioner) {
         (Some(found), Some(preconditioner)) => preconditioner.parameters(&found),
         (Some(found), None) => found,
         (None, _) => start,
@@ -109,11 +119,14 @@ impl<S: State<Param = Vec<f64>>> Observe<S> for Trail {
 /// The objective as argmin asks for it: loss and gradient by two calls. One pass over the
 /// features gives both, so the last one is kept.
 struct Problem<'a> {
+    /// The least loss so far and its variables.
+    best: &'a RefCell<Option<(f64, Vec<f64>)>>,
     objective: &'a Objective<'a>,
     photos: &'a [usize],
     c: f64,
     preconditioner: Option<&'a Preconditioner>,
     last: RefCell<Option<Evaluation>>,
+    approach: RefCell<Approach<'a>>,
 }
 
 struct Evaluation {
@@ -128,6 +141,7 @@ impl Problem<'_> {
         if let Some(evaluation) = last.as_ref().filter(|last| last.parameters == parameters) {
             return read(evaluation);
         }
+        self.approach.borrow_mut().step();
         let evaluate = |at: &[f64]| self.objective.evaluate(at, self.photos, self.c);
         let (loss, gradient) = match self.preconditioner {
             Some(preconditioner) => {
@@ -136,6 +150,10 @@ impl Problem<'_> {
             }
             None => evaluate(parameters),
         };
+        let mut best = self.best.borrow_mut();
+        if loss.is_finite() && best.as_ref().is_none_or(|(least, _)| loss < *least) {
+            *best = Some((loss, parameters.to_vec()));
+        }
         read(last.insert(Evaluation {
             parameters: parameters.to_vec(),
             loss,

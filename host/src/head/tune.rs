@@ -22,6 +22,7 @@ use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
 
+use super::watch::{Approach, Meter, PARTS, Unmetered};
 use super::{Head, HeadError, softmax};
 use crate::backbone::network::Quantisation;
 
@@ -173,7 +174,27 @@ pub fn train(
     head: &Head,
     options: &Options,
 ) -> Result<(Layer, Head), HeadError> {
+    train_metered(maps, training, labels, layer, head, options, &Unmetered)
+}
+
+/// Parts that [`train_metered`] counts for on its meter: it takes some ten times as long as a head alone.
+pub const ADJUSTING: usize = 10 * PARTS;
+
+/// The same for a `meter` that is told how far it has come.
+///
+/// # Errors
+/// As [`train`].
+pub fn train_metered(
+    maps: &Maps<'_>,
+    training: &[usize],
+    labels: &[usize],
+    layer: &Layer,
+    head: &Head,
+    options: &Options,
+    meter: &dyn Meter,
+) -> Result<(Layer, Head), HeadError> {
     options.check()?;
+    let mut approach = Approach::new(meter, ADJUSTING);
     let (count, outputs) = (head.labels(), layer.bias.len());
     let mut random = ChaCha8Rng::seed_from_u64(options.seed);
     let mut weights = Adam::new(layer.weights.clone());
@@ -193,6 +214,7 @@ pub fn train(
     };
     let mut order = training.to_vec();
     for step in 0..steps {
+        approach.reach(ADJUSTING, (step, steps));
         let place = step % in_epoch;
         if place == 0 {
             order.shuffle(&mut random);

@@ -286,10 +286,11 @@ fn fill_empty_buckets(groups: &mut [Group], percentages: Percentages) {
             continue;
         }
         let distance = |p: f64| if p < from { from - p } else { p - below };
-        let can_go = |group: &Group| {
-            let same = |other: &&Group| other.bucket == group.bucket;
-            groups.len() < 3 || groups.iter().filter(same).count() > 1
-        };
+        let several = [Bucket::Training, Bucket::Validation, Bucket::Testing].map(|bucket| {
+            let same = groups.iter().filter(|group| group.bucket == bucket);
+            (bucket, same.count() > 1)
+        });
+        let can_go = |group: &Group| groups.len() < 3 || several.contains(&(group.bucket, true));
         let nearest = (0..groups.len())
             .filter(|&index| can_go(&groups[index]))
             .min_by(|&a, &b| {

@@ -4,6 +4,7 @@
 //! ([`compare`]).
 
 mod compare;
+mod lines;
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -156,7 +157,7 @@ impl Record {
     /// # Errors
     /// Where there is no memory for them.
     pub fn to_bytes(&self) -> Result<Vec<u8>, serde_json::Error> {
-        let mut json = serde_json::to_vec_pretty(self)?;
+        let mut json = lines::to_vec(self)?;
         json.push(b'\n');
         Ok(json)
     }

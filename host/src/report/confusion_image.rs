@@ -11,6 +11,7 @@ use embedded_graphics::primitives::{PrimitiveStyle, Rectangle};
 use embedded_graphics::text::{Alignment, Text};
 use image::{ImageFormat, RgbImage};
 
+use super::judge::confused_part;
 use crate::head::metrics::Confusion;
 
 const FONT: MonoFont<'static> = FONT_6X10;
@@ -19,6 +20,8 @@ const CELL: u32 = 34;
 const SMALL_CELL: u32 = 10;
 /// More labels than this have small cells, without counts.
 const MANY: usize = 40;
+/// Labels that are drawn at most: of more, those that are most confused.
+const MOST: usize = 200;
 /// Letters of a label that are shown.
 const LETTERS: usize = 16;
 
@@ -66,13 +69,13 @@ fn caption(index: usize, label: &str) -> String {
 /// of the row: width, height, and a PNG file. Rows are named where the font has the letters, and
 /// numbered; columns are numbered.
 pub(super) fn draw(labels: &[String], confusion: &Confusion) -> (u32, u32, Vec<u8>) {
-    let count = labels.len().min(confusion.labels());
+    let shown = confused_part(confusion, MOST);
+    let count = shown.len();
     let cell = if count > MANY { SMALL_CELL } else { CELL };
     let letter = FONT.character_size.width;
-    let captions: Vec<String> = labels
+    let captions: Vec<String> = shown
         .iter()
-        .enumerate()
-        .map(|(index, label)| caption(index, label))
+        .map(|&index| caption(index, labels.get(index).map_or("", String::as_str)))
         .collect();
     let longest = captions.iter().map(|caption| caption.chars().count());
     let left = letter * longest.max().unwrap_or(0) as u32 + 8;
@@ -85,22 +88,20 @@ pub(super) fn draw(labels: &[String], confusion: &Confusion) -> (u32, u32, Vec<u
     let black = MonoTextStyle::new(&FONT, Rgb888::BLACK);
     let white = MonoTextStyle::new(&FONT, Rgb888::WHITE);
     let middle = |start: u32, index: usize| (start + cell * index as u32 + cell / 2) as i32;
-    for (truth, caption) in captions.iter().enumerate().take(count) {
-        let of_row: usize = (0..count)
-            .map(|answer| confusion.count(truth, answer))
-            .sum();
+    for (truth, caption) in captions.iter().enumerate() {
+        let of_row = confusion.photos_of(shown[truth]);
         let baseline = middle(top, truth) + 3;
         let place = Point::new(left as i32 - 4, baseline);
         let text = Text::with_alignment(caption, place, black, Alignment::Right);
         let _ = text.draw(&mut canvas);
         if cell == CELL || truth % 10 == 9 {
-            let number = (truth + 1).to_string();
+            let number = (shown[truth] + 1).to_string();
             let place = Point::new(middle(left, truth), top as i32 - 6);
             let _ =
                 Text::with_alignment(&number, place, black, Alignment::Center).draw(&mut canvas);
         }
         for answer in 0..count {
-            let photos = confusion.count(truth, answer);
+            let photos = confusion.count(shown[truth], shown[answer]);
             let share = photos as f64 / of_row.max(1) as f64;
             // From white to a dark blue.
             let tone = |dark: f64| (255.0 - (255.0 - dark) * share) as u8;
@@ -160,5 +161,9 @@ mod tests {
         let many: Vec<String> = (0..200).map(|i| format!("label {i}")).collect();
         let (width, _, png) = draw(&many, &Confusion::from_pairs(200, [(3, 4)]));
         assert!(width > 2000 && !png.is_empty());
+        // Of more labels no larger picture.
+        let many: Vec<String> = (0..4000).map(|i| format!("label {i}")).collect();
+        let (more, height, _) = draw(&many, &Confusion::from_pairs(4000, [(3, 3999)]));
+        assert!(more < width + 100 && height < 2100);
     }
 }

@@ -8,6 +8,11 @@ use crate::head::{Features, Head};
 
 /// Most heads of a solver that are kept; when there are more, every other one is dropped.
 const KEPT: usize = 96;
+/// The same where labels are many, as far as more than [`FEWEST`] would take more products than this.
+const PRODUCTS: u64 = 1 << 34;
+const FEWEST: usize = 12;
+/// Photos of each part that curves are measured on, at most.
+const PHOTOS: usize = 4096;
 
 /// Accuracy and cross entropy on some photos.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -85,7 +90,7 @@ impl Watch for CurveWatch {
     fn begins(&mut self, training: &Features, validation: &Features) {
         // What counts is the last training that begins.
         *self = CurveWatch {
-            photos: Some([Photos::new(training), Photos::new(validation)]),
+            photos: Some([training, validation].map(|photos| Photos::some(photos, PHOTOS))),
             stride: 1,
             ..Self::default()
         };
@@ -122,7 +127,10 @@ impl Watch for CurveWatch {
             self.heads.push((step.number, step.head.clone()));
         }
         self.last = Some((step.number, step.head.clone()));
-        if self.heads.len() > KEPT {
+        let photos = self.photos.iter().flatten();
+        let products = photos.map(|photos| photos.products(step.head.labels()));
+        let kept = PRODUCTS / products.sum::<u64>().max(1);
+        if self.heads.len() > (kept as usize).clamp(FEWEST, KEPT) {
             self.stride *= 2;
             let stride = self.stride;
             self.heads

@@ -1,9 +1,12 @@
 //! What the test photos say of a model.
 
+use std::collections::BTreeSet;
+
 use posy_shared::engine::EngineError;
 use posy_shared::model::{Model, ReadError};
 use posy_shared::ranking::{Ranking, Score};
 use posy_shared::softmax::Softmax;
+use rayon::prelude::*;
 
 use super::share::Share;
 use crate::head::metrics::{Confusion, argmax};
@@ -133,19 +136,22 @@ impl Judgement {
             let truth = prepared.dataset.photos[photo].label;
             answer(&model, &int8[photo], photo, truth, float)
         };
-        let mut answers = Vec::with_capacity(outcome.tested.len());
-        for (index, &photo) in outcome.tested.iter().enumerate() {
+        let tested = outcome.tested.par_iter().enumerate().with_min_len(16);
+        let answers = tested.map(|(index, &photo)| {
             let float = floats.and_then(|answers| answers.get(index)).copied();
-            answers.push(answer(photo, float)?);
-        }
+            answer(photo, float)
+        });
+        let answers: Vec<Answer> = answers.collect::<Result<_, EngineError>>()?;
         let pairs = answers.iter().map(|answer| (answer.truth, answer.answer));
         let confusion = Confusion::from_pairs(count, pairs);
-        let mut chosen_on = Vec::new();
-        let photos = prepared.dataset.photos.iter().enumerate();
-        for (photo, _) in photos.filter(|(_, p)| is_in(outcome, prepared, p, Bucket::Validation)) {
-            let found = answer(photo, None)?;
-            chosen_on.push((found.truth, found.answer));
-        }
+        let photos = prepared.dataset.photos.par_iter().enumerate();
+        let chosen_on = photos
+            .filter(|(_, photo)| is_in(outcome, prepared, photo, Bucket::Validation))
+            .map(|(photo, _)| {
+                let found = answer(photo, None)?;
+                Ok((found.truth, found.answer))
+            });
+        let chosen_on: Vec<(usize, usize)> = chosen_on.collect::<Result<_, EngineError>>()?;
         Ok(Judgement {
             labels: labels(prepared, outcome, &answers, &confusion),
             mixups: mixups(&confusion),
@@ -261,6 +267,11 @@ fn labels(
     answers: &[Answer],
     confusion: &Confusion,
 ) -> Vec<LabelFigures> {
+    let mut floats_right = vec![0; prepared.dataset.labels.len()];
+    for answer in answers {
+        floats_right[answer.truth] += usize::from(answer.float_answer == Some(answer.truth));
+    }
+    let has_floats = answers.iter().all(|answer| answer.float_answer.is_some());
     let names = prepared.dataset.labels.iter().enumerate();
     names
         .map(|(index, label)| {
@@ -268,45 +279,49 @@ fn labels(
             let split = parts.map_or([0; 3], |parts| {
                 [&parts.training, &parts.validation, &parts.testing].map(Vec::len)
             });
-            let own = answers.iter().filter(|answer| answer.truth == index);
-            let given = answers.iter().filter(|answer| answer.answer == index);
             let right = confusion.count(index, index);
-            let floats: Option<Vec<usize>> = own.clone().map(|a| a.float_answer).collect();
+            let own = confusion.photos_of(index);
             LabelFigures {
                 label: label.clone(),
                 split,
-                recall: Share::new(right, own.count()),
-                precision: Share::new(right, given.count()),
-                float_recall: floats
-                    .filter(|_| outcome.float_answers.is_some())
-                    .map(|floats| {
-                        let right = floats.iter().filter(|&&float| float == index).count();
-                        Share::new(right, floats.len())
-                    }),
+                recall: Share::new(right, own),
+                precision: Share::new(right, confusion.taken_for(index)),
+                float_recall: (has_floats && outcome.float_answers.is_some())
+                    .then(|| Share::new(floats_right[index], own)),
             }
         })
         .collect()
 }
 
-fn mixups(confusion: &Confusion) -> Vec<Mixup> {
-    let count = confusion.labels();
-    let mut found = Vec::new();
-    for truth in 0..count {
-        let of = (0..count)
-            .map(|answer| confusion.count(truth, answer))
-            .sum();
-        for answer in (0..count).filter(|&answer| answer != truth) {
-            let photos = confusion.count(truth, answer);
-            if photos > 0 {
-                found.push(Mixup {
-                    truth,
-                    answer,
-                    photos,
-                    of,
-                });
-            }
+/// The labels, rising, of the part of a confusion matrix that tells most: all where there are no more than
+/// `most`; else those of the pairs that most photos are mixed up in, as many as there is room for.
+pub fn confused_part(confusion: &Confusion, most: usize) -> Vec<usize> {
+    if confusion.labels() <= most {
+        return (0..confusion.labels()).collect();
+    }
+    let mut shown = BTreeSet::new();
+    for mixup in mixups(confusion) {
+        let both = [mixup.truth, mixup.answer];
+        let new = both.iter().filter(|&label| !shown.contains(label)).count();
+        if shown.len() + new <= most {
+            shown.extend(both);
         }
     }
+    shown.into_iter().collect()
+}
+
+fn mixups(confusion: &Confusion) -> Vec<Mixup> {
+    let wrong = confusion
+        .pairs()
+        .filter(|(truth, answer, _)| truth != answer);
+    let mut found: Vec<Mixup> = wrong
+        .map(|(truth, answer, photos)| Mixup {
+            truth,
+            answer,
+            photos,
+            of: confusion.photos_of(truth),
+        })
+        .collect();
     // Of equal numbers the greater share of the label first.
     found.sort_by(|a, b| b.photos.cmp(&a.photos).then(a.of.cmp(&b.of)));
     found
@@ -417,6 +432,17 @@ pub(super) mod tests {
             .map(|m| (m.truth, m.answer, m.photos, m.of))
             .collect();
         assert_eq!(pairs, [(2, 0, 3, 3), (0, 1, 2, 3), (1, 2, 1, 1)]);
+    }
+
+    #[test]
+    fn of_many_labels_the_confused_part_is_shown() {
+        let right = (0..90).map(|label| (label, label));
+        let wrong = [(7, 80), (7, 80), (80, 7), (3, 4), (3, 4), (60, 61)];
+        let confusion = Confusion::from_pairs(90, right.chain(wrong));
+        assert_eq!(confused_part(&confusion, 90).len(), 90);
+        assert_eq!(confused_part(&confusion, 50), [3, 4, 7, 60, 61, 80]);
+        assert_eq!(confused_part(&confusion, 5), [3, 4, 7, 80]);
+        assert_eq!(confused_part(&confusion, 1), [0usize; 0]);
     }
 
     #[test]

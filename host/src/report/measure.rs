@@ -1,15 +1,16 @@
 //! Measuring many heads on the same photos.
 
-use ndarray::{Array2, Axis};
+use ndarray::Array2;
+use rayon::prelude::*;
 
 use crate::head::metrics::{accuracy, cross_entropy};
 use crate::head::{Features, Head};
 
-/// Features `[N, D]` and labels `[N]`, kept as fast multiplication likes them.
-pub(super) struct Photos {
-    values: Array2<f64>,
-    labels: Vec<usize>,
-}
+/// Photos that are multiplied at once.
+const ROWS: usize = 256;
+
+/// Features `[N, D]` and labels `[N]`.
+pub(super) struct Photos(Features);
 
 /// What a head makes of photos.
 pub(super) struct Measured {
@@ -24,41 +25,45 @@ pub(super) struct Measured {
 impl Photos {
     /// Takes a copy of `features`.
     pub(super) fn new(features: &Features) -> Self {
-        let shape = (features.len(), features.width());
-        let values = features.values().iter().map(|&value| f64::from(value));
-        Photos {
-            // The shape is that of `Features`, so there are as many values.
-            values: Array2::from_shape_vec(shape, values.collect()).unwrap_or_default(),
-            labels: features.labels().to_vec(),
-        }
+        Photos(features.clone())
+    }
+
+    /// The same of some, evenly spread, where there are more than `most`.
+    pub(super) fn some(features: &Features, most: usize) -> Self {
+        let step = features.len().div_ceil(most).max(1);
+        let photos: Vec<usize> = (0..features.len()).step_by(step).collect();
+        Photos(features.select(&photos))
+    }
+
+    /// Products that one measurement of a head takes.
+    pub(super) fn products(&self, labels: usize) -> u64 {
+        self.0.values().len() as u64 * labels as u64
     }
 
     /// Measures `head` on the photos `batch`, or on all; none where there are none.
     pub(super) fn measure(&self, head: &Head, batch: Option<&[usize]>) -> Option<Measured> {
-        let width = self.values.ncols();
-        if head.width() != width || width == 0 {
+        let width = self.0.width();
+        if head.width() != width {
             return None;
         }
         let weights = head.weights.iter().map(|&weight| f64::from(weight));
         let weights = Array2::from_shape_vec((head.labels(), width), weights.collect()).ok()?;
-        let (products, labels) = match batch {
-            None => (self.values.dot(&weights.t()), self.labels.clone()),
-            Some(batch) => (
-                self.values.select(Axis(0), batch).dot(&weights.t()),
-                batch.iter().map(|&photo| self.labels[photo]).collect(),
-            ),
-        };
-        let rows = products.rows().into_iter();
-        let logits: Vec<f32> = rows
-            .flat_map(|row| {
-                let sums = row.iter().zip(&head.bias);
-                let sums = sums.map(|(&sum, &bias)| (sum + f64::from(bias)) as f32);
-                sums.collect::<Vec<f32>>()
-            })
-            .collect();
+        let selected = batch.map(|batch| self.0.select(batch));
+        let features = selected.as_ref().unwrap_or(&self.0);
+        let rows = features.values().par_chunks(ROWS * width);
+        let logits = rows.map(|rows| {
+            let values = rows.iter().map(|&value| f64::from(value)).collect();
+            let rows = Array2::from_shape_vec((rows.len() / width, width), values).ok()?;
+            let products = rows.dot(&weights.t());
+            let sums = products.iter().zip(head.bias.iter().cycle());
+            let logits = sums.map(|(&sum, &bias)| (sum + f64::from(bias)) as f32);
+            Some(logits.collect::<Vec<f32>>())
+        });
+        let logits: Vec<f32> = logits.collect::<Option<Vec<_>>>()?.concat();
+        let labels = features.labels();
         Some(Measured {
-            accuracy: accuracy(&logits, &labels)?,
-            cross_entropy: cross_entropy(&logits, &labels)?,
+            accuracy: accuracy(&logits, labels)?,
+            cross_entropy: cross_entropy(&logits, labels)?,
             logits,
         })
     }

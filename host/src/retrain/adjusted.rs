@@ -1,5 +1,7 @@
 //! The last pointwise layer, adjusted to the photos: as the board computes it.
 
+use std::sync::Arc;
+
 use posy_shared::model::{Model, Op, Shape};
 use rayon::prelude::*;
 
@@ -10,6 +12,7 @@ use crate::features::maps::MapExtractor;
 use crate::features::progress::Progress;
 use crate::head::rounding::round_by;
 use crate::head::tune::{self, Layer, Maps};
+use crate::head::watch::{Meter, Metered};
 use crate::head::{Features, Head, logistic};
 use crate::photos::augment::Recipe;
 use crate::quantise::multiplier::activation_range;
@@ -101,7 +104,8 @@ pub struct Adjusted {
 }
 
 /// Adjusts the layer and the head to the photos `training`; the head begins as a logistic regression
-/// with the penalty that `strength` says, chosen on `validation` where it is searched for.
+/// with the penalty that `strength` says, chosen on `validation` where it is searched for. It counts on
+/// `meter` for the head's solutions and [`tune::ADJUSTING`].
 ///
 /// # Errors
 /// See [`RetrainError`].
@@ -111,6 +115,7 @@ pub fn adjust(
     validation: &[usize],
     strength: logistic::Strength,
     options: &tune::Options,
+    meter: &Arc<dyn Meter>,
 ) -> Result<Adjusted, RetrainError> {
     let Some(variants) = &prepared.variants else {
         return Err(RetrainError::NothingToAdjust);
@@ -118,11 +123,12 @@ pub fn adjust(
     let labels = prepared.int8_features.labels();
     let (layer, input) = last(prepared)?;
     let part = |photos| prepared.int8_features.select(photos);
-    let begun = logistic::train(
+    let begun = logistic::train_watched(
         &part(training),
         &part(validation),
         prepared.dataset.labels.len(),
         strength,
+        &mut Metered(Arc::clone(meter)),
     )?;
     let shape = layer.common.input;
     let maps = Maps {
@@ -133,7 +139,10 @@ pub fn adjust(
         quantisation: input,
     };
     let real = real_layer(layer, input);
-    let (real, head) = tune::train(&maps, training, labels, &real, &begun.head, options)?;
+    let (real, head) = {
+        let (begun, meter) = (&begun.head, &**meter);
+        tune::train_metered(&maps, training, labels, &real, begun, options, meter)?
+    };
     let mut network = prepared.backbone.int.clone();
     let index = network.layers.len() - 2;
     let read = read_by_layer(&maps, training)?;

@@ -1,5 +1,7 @@
 //! Retraining of a network that only the laptop runs: floating point from photo to score.
 
+use std::sync::Arc;
+
 use posy_shared::model::InputContract;
 
 use super::RetrainError;
@@ -12,7 +14,7 @@ use crate::features::extract::Counts;
 use crate::features::extractors::AnyExtractor;
 use crate::features::progress::Progress;
 use crate::head::metrics::{Confusion, argmax};
-use crate::head::watch::Unwatched;
+use crate::head::watch::{Meter, Metered, PARTS};
 use crate::head::{Features, Head};
 use crate::photos::Dataset;
 use crate::photos::split::{Percentages, Rule};
@@ -104,6 +106,7 @@ pub fn train_float(
     trainer: &Trainer,
     tested: Tested,
     earlier: Option<&SplitFile>,
+    meter: &Arc<dyn Meter>,
 ) -> Result<FloatOutcome, RetrainError> {
     let dataset = &prepared.dataset;
     let (split, [training, validation, testing]) =
@@ -111,7 +114,13 @@ pub fn train_float(
     let labels = dataset.labels.len();
     let [seen, chosen_on, held_out] =
         [&training, &validation, &testing].map(|photos| prepared.features.select(photos));
-    let (head, _) = fit(&seen, &chosen_on, labels, trainer, &mut Unwatched)?;
+    meter.begin(match trainer {
+        Trainer::Logistic(strength) => PARTS * strength.solutions(),
+        _ => PARTS,
+    });
+    let watch = &mut Metered(Arc::clone(meter));
+    let (head, _) = fit(&seen, &chosen_on, labels, trainer, watch)?;
+    meter.end();
 
     let mut beta = 1.0;
     if validation.len() >= LEAST_PHOTOS {
@@ -122,9 +131,9 @@ pub fn train_float(
         photos,
     };
     let confusion = Confusion::of(&head, &held_out);
-    let answers = held_out
-        .rows()
-        .map(|(row, truth)| (argmax(&head.logits(row)), truth));
+    let logits = head.logits_of(&held_out);
+    let answers = logits.chunks_exact(labels).map(argmax);
+    let answers = answers.zip(held_out.labels().iter().copied());
     let misclassified = testing
         .iter()
         .zip(answers)

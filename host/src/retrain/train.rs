@@ -1,9 +1,12 @@
 //! What depends on the split: the head, its int8 form, the model, the accuracies.
 
+use std::sync::Arc;
+
 use posy_shared::model::{Model, Provenance, SplitFacts};
 use rand::SeedableRng;
 use rand::seq::index::sample;
 use rand_chacha::ChaCha8Rng;
+use rayon::prelude::*;
 
 use super::{Adjusted, Loss, Prepared, RetrainError, adjusted};
 use crate::backbone::network::IntNetwork;
@@ -12,7 +15,7 @@ use crate::head::int8::{self, IntHead};
 use crate::head::logistic::Strength;
 use crate::head::metrics::{Confusion, argmax};
 use crate::head::sgd::{self, Batch, StepReport};
-use crate::head::watch::{OnMeasured, Unwatched, Watch};
+use crate::head::watch::{Meter, Metered, OnMeasured, PARTS, Watch};
 use crate::head::{Features, Head, logistic, tune};
 use crate::photos::Dataset;
 use crate::photos::split::{Bucket, Percentages, Rule, Split, split};
@@ -230,19 +233,27 @@ pub fn train_with(
     )?;
     let labels = prepared.dataset.labels.len();
     let part = |features: &Features| (features.select(&training), features.select(&validation));
+    let meter = watch.meter();
+    meter.begin(parts_of_all(prepared, trainer, &more.verdict));
 
     let mut float_logits = None;
     let float = match &prepared.float_features {
         None => None,
         Some(features) => {
             let (seen, chosen_on) = part(features);
-            let (head, _) = fit(&seen, &chosen_on, labels, trainer, &mut Unwatched)?;
-            let confusion = Confusion::of(&head, &features.select(&testing));
-            float_logits = Some(head.logits_of(&features.select(&testing)));
+            let watch = &mut Metered(Arc::clone(&meter));
+            let (head, _) = fit(&seen, &chosen_on, labels, trainer, watch)?;
+            let tested = features.select(&testing);
+            let logits = head.logits_of(&tested);
+            let answers = logits.chunks_exact(labels).map(argmax);
+            let right = answers
+                .zip(tested.labels())
+                .filter(|(said, label)| said == *label);
             let accuracy = Accuracy {
-                right: confusion.right(),
+                right: right.count(),
                 photos: testing.len(),
             };
+            float_logits = Some(logits);
             Some((accuracy, head))
         }
     };
@@ -263,6 +274,7 @@ pub fn train_with(
                 &validation,
                 strength,
                 options,
+                &meter,
             )?)
         }
         _ => None,
@@ -281,7 +293,15 @@ pub fn train_with(
     let head = int8::quantise(&real_head, prepared.backbone.features(), &seen, &chosen_on)?;
 
     let pool = sorted(&[&training, &validation]);
-    let decision = decide(prepared, &network, &pool, trainer, c, more.verdict)?;
+    let decision = decide(
+        prepared,
+        &network,
+        &pool,
+        (trainer, c),
+        more.verdict,
+        &meter,
+    )?;
+    meter.end();
     let answering = decision.answering(head.output);
 
     let counts = [training.len(), validation.len(), testing.len()];
@@ -314,13 +334,18 @@ pub fn train_with(
         .as_ref()
         .zip(prepared.float_features.as_ref())
         .map(|(float, features)| {
-            let mut loss = Loss::default();
-            for photo in validation.iter().chain(&testing).copied() {
+            let photos: Vec<usize> = validation.iter().chain(&testing).copied().collect();
+            let right = photos.par_iter().map(|&photo| {
                 let truth = prepared.dataset.photos[photo].label;
                 let answer = named(&model, &network.int8[photo])?;
                 let by_float = argmax(&float.logits(features.row(photo)));
-                loss.count(by_float == truth, answer == truth);
-            }
+                Ok((by_float == truth, answer == truth))
+            });
+            let right: Vec<(bool, bool)> = right.collect::<Result<_, RetrainError>>()?;
+            let mut loss = Loss::default();
+            right
+                .into_iter()
+                .for_each(|(float, int)| loss.count(float, int));
             Ok::<_, RetrainError>(loss)
         })
         .transpose()?;
@@ -329,10 +354,13 @@ pub fn train_with(
         &model,
         decision,
         plain,
-        testing.iter().map(|&photo| {
-            let label = prepared.dataset.photos[photo].label;
-            (network.int8[photo].as_slice(), label)
-        }),
+        &testing
+            .iter()
+            .map(|&photo| {
+                let label = prepared.dataset.photos[photo].label;
+                (network.int8[photo].as_slice(), label)
+            })
+            .collect::<Vec<_>>(),
     )?;
     let heading = Heading {
         provenance,
@@ -368,6 +396,31 @@ pub fn train_with(
     })
 }
 
+/// Parts of a meter that all trainings count for: that of the float head, that of the integer
+/// network's, and those of the heads that photos are judged by which they have not seen.
+fn parts_of_all(prepared: &Prepared, trainer: &Trainer, options: &verdict::Options) -> usize {
+    let chosen = PARTS * Strength::default().solutions();
+    let (float, own, again) = match trainer {
+        Trainer::Logistic(strength) => {
+            let own = PARTS * strength.solutions();
+            (own, own, PARTS)
+        }
+        Trainer::Sgd(_) => (PARTS, PARTS, PARTS),
+        Trainer::Adjust(_) => (chosen, chosen + tune::ADJUSTING, PARTS + tune::ADJUSTING),
+    };
+    let float = if prepared.float_features.is_some() {
+        float
+    } else {
+        0
+    };
+    let held_out = if options.decides() {
+        verdict::FOLDS * again
+    } else {
+        0
+    };
+    float + own + held_out
+}
+
 /// The split by `rule`, or as in an `earlier` one, and the photos that are trained, chosen and tested on.
 pub(super) fn parts(
     dataset: &Dataset,
@@ -382,14 +435,13 @@ pub(super) fn parts(
     }
     let photos_in = |bucket| split.photos(bucket).collect::<Vec<usize>>();
     let training = photos_in(Bucket::Training);
-    for (index, label) in dataset.labels.iter().enumerate() {
-        if !training
-            .iter()
-            .any(|&photo| dataset.photos[photo].label == index)
-        {
-            let label = label.clone();
-            return Err(RetrainError::NoTrainingPhotos { label });
-        }
+    let mut has_photos = vec![false; dataset.labels.len()];
+    for &photo in &training {
+        has_photos[dataset.photos[photo].label] = true;
+    }
+    if let Some(index) = has_photos.iter().position(|has| !has) {
+        let label = dataset.labels[index].clone();
+        return Err(RetrainError::NoTrainingPhotos { label });
     }
     let validation = photos_in(Bucket::Validation);
     let testing = tested.draw(photos_in(Bucket::Testing));
@@ -410,9 +462,9 @@ fn decide(
     prepared: &Prepared,
     network: &Seen<'_>,
     pool: &[usize],
-    trainer: &Trainer,
-    c: Option<f64>,
+    (trainer, c): (&Trainer, Option<f64>),
     options: verdict::Options,
+    meter: &Arc<dyn Meter>,
 ) -> Result<Decision, RetrainError> {
     let labels = prepared.dataset.labels.len();
     let rows = |all: &[Vec<i8>]| pool.iter().map(|&photo| all[photo].clone()).collect();
@@ -430,7 +482,7 @@ fn decide(
     verdict::decide(&photos, options, &|others| {
         if let Trainer::Adjust(options) = &trainer {
             let others: Vec<usize> = others.iter().map(|&index| pool[index]).collect();
-            let adjusted = adjusted::adjust(prepared, &others, &[], strength, options)?;
+            let adjusted = adjusted::adjust(prepared, &others, &[], strength, options, meter)?;
             return Ok(Judge {
                 rows: Some(rows(&adjusted.int8)),
                 features: Some(adjusted.features.select(pool)),
@@ -439,7 +491,8 @@ fn decide(
         }
         let training = photos.features.select(others);
         let nothing = training.select(&[]);
-        let (head, _) = fit(&training, &nothing, labels, &trainer, &mut Unwatched)?;
+        let watch = &mut Metered(Arc::clone(meter));
+        let (head, _) = fit(&training, &nothing, labels, &trainer, watch)?;
         Ok(Judge {
             head,
             rows: None,
@@ -470,7 +523,7 @@ pub(super) fn fit(
         // Of the float network, which keeps its layers.
         Trainer::Adjust(_) => {
             let strength = logistic::Strength::default();
-            let trained = logistic::train(training, validation, labels, strength)?;
+            let trained = logistic::train_watched(training, validation, labels, strength, watch)?;
             (trained.head, Some(trained.c))
         }
         Trainer::Sgd(options) => {
@@ -500,16 +553,16 @@ fn measure(
     int8: &[Vec<i8>],
     photos: &[usize],
 ) -> Result<(Accuracy, Confusion, Vec<Misclassified>), RetrainError> {
-    let mut pairs = Vec::with_capacity(photos.len());
-    let mut wrong = Vec::new();
-    for &photo in photos {
+    let said = photos.par_iter().map(|&photo| {
         let truth = prepared.dataset.photos[photo].label;
-        let answer = named(model, &int8[photo])?;
-        pairs.push((truth, answer));
-        if answer != truth {
-            wrong.push((photo, answer));
-        }
-    }
+        Ok((truth, named(model, &int8[photo])?))
+    });
+    let pairs: Vec<(usize, usize)> = said.collect::<Result<_, RetrainError>>()?;
+    let said = photos.iter().zip(&pairs);
+    let wrong = said
+        .filter(|(_, (truth, answer))| truth != answer)
+        .map(|(&photo, &(_, answer))| (photo, answer))
+        .collect();
     let confusion = Confusion::from_pairs(prepared.dataset.labels.len(), pairs);
     let accuracy = Accuracy {
         right: confusion.right(),

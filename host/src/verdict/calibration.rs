@@ -4,6 +4,8 @@
 //! are divided by one number, the temperature, that makes the held-out photos' own labels likeliest.
 //! It changes no ranking.
 
+use rayon::prelude::*;
+
 use crate::head::metrics::cross_entropy;
 
 /// Bins of equal width that scores are sorted into, as in the paper.
@@ -19,7 +21,8 @@ pub fn temperature(logits: &[f32], labels: &[usize]) -> f64 {
     let at = |log: f64| {
         let scale = (-log).exp();
         let scaled: Vec<f32> = logits
-            .iter()
+            .par_iter()
+            .with_min_len(1 << 14)
             .map(|&z| (f64::from(z) * scale) as f32)
             .collect();
         cross_entropy(&scaled, labels).unwrap_or(0.0)

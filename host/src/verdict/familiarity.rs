@@ -1,6 +1,7 @@
 //! Makes the tables by which a board tells how like the training photos a picture is.
 
 use posy_shared::familiarity::{Familiarity, MAX_FEATURES};
+use rayon::prelude::*;
 
 use super::clusters::{centres, normalise};
 
@@ -52,18 +53,16 @@ impl Tables {
             .iter()
             .map(|(row, _)| direction(row, &centre, &scale))
             .collect();
-        let mut found: Vec<Vec<f32>> = Vec::new();
-        for label in 0..known {
-            let own: Vec<&[f32]> = directions
-                .iter()
-                .zip(&used)
-                .filter(|(_, (_, of))| *of == label)
-                .map(|(direction, _)| direction.as_slice())
-                .collect();
-            let most = (MOST / known.max(1)).clamp(1, MOST_OF_A_LABEL);
-            let count = (own.len() / PHOTOS_EACH).clamp(1, most);
-            found.extend(centres(&own, count));
+        let mut of_labels: Vec<Vec<&[f32]>> = vec![Vec::new(); known];
+        for (direction, (_, label)) in directions.iter().zip(&used) {
+            of_labels[*label].push(direction);
         }
+        let most = (MOST / known.max(1)).clamp(1, MOST_OF_A_LABEL);
+        let of_label = |own: &Vec<&[f32]>| {
+            let count = (own.len() / PHOTOS_EACH).clamp(1, most);
+            centres(own, count)
+        };
+        let found: Vec<Vec<f32>> = of_labels.par_iter().flat_map_iter(of_label).collect();
         let greatest = found
             .iter()
             .flatten()

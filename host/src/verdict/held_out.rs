@@ -11,6 +11,9 @@ pub const FOLDS: usize = 5;
 /// Photos of labels that a threshold can be chosen by; of fewer, 5% are less than two.
 pub const LEAST_PHOTOS: usize = 40;
 
+/// Weights of a head from which on the parts are judged one after another.
+const ONE_BY_ONE: usize = 1 << 17;
+
 /// Photos with features in both forms, in the order of the data set.
 #[derive(Clone, Debug)]
 pub struct Photos {
@@ -64,9 +67,10 @@ fn folds(labels: &[usize], count: usize) -> Vec<usize> {
 /// Whether every label has a photo for each part and there are enough in all.
 pub fn enough(photos: &Photos) -> bool {
     let labels = photos.features.labels();
-    let of = |label| labels.iter().filter(|&&other| other == label).count();
-    let named = labels.iter().filter(|&&label| label < photos.known).count();
-    named >= LEAST_PHOTOS && (0..photos.labels).all(|label| of(label) >= FOLDS)
+    let mut counts = vec![0; photos.labels];
+    labels.iter().for_each(|&label| counts[label] += 1);
+    let named: usize = counts.iter().take(photos.known).sum();
+    named >= LEAST_PHOTOS && counts.iter().all(|&count| count >= FOLDS)
 }
 
 /// Judges each part of the photos by a head and tables fitted to the others; `fit` trains a judge on
@@ -94,7 +98,7 @@ pub fn cross_validate<E: Send>(
             Tables::fit(&seen, &labels, photos.known)
         });
         let tables = tables.flatten();
-        let said = own.into_iter().map(|photo| {
+        let said = own.into_par_iter().with_min_len(16).map(|photo| {
             let logits = judge.head.logits(features.row(photo));
             let familiarity = tables
                 .as_ref()
@@ -103,7 +107,11 @@ pub fn cross_validate<E: Send>(
         });
         Ok(said.collect::<Vec<_>>())
     };
-    let parts: Result<Vec<_>, E> = (0..FOLDS).into_par_iter().map(judge).collect();
+    // Of few labels a head does not keep all threads busy; of many, five at once take too much memory.
+    let parts: Result<Vec<_>, E> = match photos.labels * photos.features.width() < ONE_BY_ONE {
+        true => (0..FOLDS).into_par_iter().map(judge).collect(),
+        false => (0..FOLDS).map(judge).collect(),
+    };
     let mut said: Vec<_> = parts?.into_iter().flatten().collect();
     said.sort_by_key(|(photo, ..)| *photo);
     Ok(HeldOut {

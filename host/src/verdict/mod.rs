@@ -13,10 +13,11 @@ mod report;
 
 pub use calibration::Reliability;
 pub use familiarity::Tables;
-pub use held_out::{HeldOut, Judge, LEAST_PHOTOS, Photos, cross_validate};
+pub use held_out::{FOLDS, HeldOut, Judge, LEAST_PHOTOS, Photos, cross_validate};
 pub use report::{Report, Tested, report};
 
 use posy_shared::model::{Acceptance, AcceptanceSpec};
+use rayon::prelude::*;
 
 use crate::backbone::network::Quantisation;
 use crate::export::Answering;
@@ -55,6 +56,13 @@ impl Default for Options {
             rejected: 0.05,
             calibrate: true,
         }
+    }
+}
+
+impl Options {
+    /// Whether anything is decided on held-out photos.
+    pub fn decides(&self) -> bool {
+        self.rejection != Rejection::Off || self.calibrate
     }
 }
 
@@ -115,7 +123,7 @@ pub fn decide<E: Send>(
         known: (0, 0),
         unknown_logit: photos.known < photos.labels,
     };
-    if options.rejection == Rejection::Off && !options.calibrate {
+    if !options.decides() {
         return Ok(decision);
     }
     if !held_out::enough(photos) {
@@ -146,12 +154,17 @@ fn scores(logits: &[f32], temperature: f64) -> Vec<f32> {
 }
 
 fn reliability(held_out: &HeldOut, labels: usize, temperature: f64) -> Reliability {
-    let mut found = Reliability::default();
-    for (logits, &label) in held_out.logits.chunks_exact(labels).zip(&held_out.labels) {
+    let photos = held_out.logits.par_chunks_exact(labels);
+    let photos = photos.zip(&held_out.labels).with_min_len(64);
+    let said = photos.map(|(logits, &label)| {
         let scores = scores(logits, temperature);
         let best = crate::head::metrics::argmax(&scores);
-        found.count(f64::from(scores[best]), best == label);
-    }
+        (f64::from(scores[best]), best == label)
+    });
+    let said: Vec<(f64, bool)> = said.collect();
+    let mut found = Reliability::default();
+    said.into_iter()
+        .for_each(|(score, right)| found.count(score, right));
     found
 }
 
@@ -168,9 +181,10 @@ fn choose(decision: &mut Decision, photos: &Photos, held_out: &HeldOut, options:
     let familiarity = held_out.familiarity.as_deref().unwrap_or(&[]);
     let said: Vec<Said> = held_out
         .logits
-        .chunks_exact(photos.labels)
+        .par_chunks_exact(photos.labels)
         .zip(&held_out.labels)
         .enumerate()
+        .with_min_len(64)
         .filter(|(_, (_, label))| **label < photos.known)
         .map(|(photo, (logits, _))| {
             let (named, other) = logits.split_at(photos.known);

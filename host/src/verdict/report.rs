@@ -4,6 +4,7 @@ use posy_shared::engine::EngineError;
 use posy_shared::model::Model;
 use posy_shared::ranking::Ranking;
 use posy_shared::softmax::{Beta, Softmax};
+use rayon::prelude::*;
 
 use super::{Decision, Reliability, Threshold};
 use crate::head::metrics::argmax;
@@ -38,24 +39,26 @@ pub struct Report {
 ///
 /// # Errors
 /// Where the features are not the model's.
-pub fn report<'a>(
+pub fn report(
     model: &Model<'_>,
     decision: Decision,
     plain: Beta,
-    photos: impl Iterator<Item = (&'a [i8], usize)>,
+    photos: &[(&[i8], usize)],
 ) -> Result<Report, EngineError> {
     let known = model.label_len();
     let mut tested = Tested::default();
-    for (features, label) in photos {
+    let said = photos.par_iter().with_min_len(16).map(|(features, _)| {
         let outputs = run::head(model, features)?;
         let unknown = Ranking::<1>::new(model, &outputs).is_unknown();
         let logits = &outputs[..model.logit_len()];
         let best = argmax(logits);
-        for (beta, reliability) in [plain, model.verdict().beta]
-            .into_iter()
-            .zip(&mut tested.reliability)
-        {
-            let score = f64::from(Softmax::new(beta, logits).fine(logits[best])) / 65536.0;
+        let scores = [plain, model.verdict().beta]
+            .map(|beta| f64::from(Softmax::new(beta, logits).fine(logits[best])) / 65536.0);
+        Ok((unknown, best, scores))
+    });
+    let said: Vec<(bool, usize, [f64; 2])> = said.collect::<Result<_, EngineError>>()?;
+    for ((unknown, best, scores), &(_, label)) in said.into_iter().zip(photos) {
+        for (score, reliability) in scores.into_iter().zip(&mut tested.reliability) {
             reliability.count(score, best == label);
         }
         if label < known {

@@ -4,6 +4,7 @@
 //! is described for another implementer in `FORMAT.md` beside this module.
 
 mod check;
+mod distinct;
 mod header;
 mod layer;
 mod params;

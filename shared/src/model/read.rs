@@ -6,6 +6,7 @@ use heapless::Vec;
 use serde::Deserialize;
 
 use super::check::{LayerFault, check_layer, region};
+use super::distinct::distinct;
 use super::header::{Acceptance, Golden, InputContract, MAX_LABELS, Provenance, Verdict};
 use super::layer::{Layer, MAX_LAYERS, Op, Shape};
 use crate::familiarity::{Familiarity, MAX_FEATURES};
@@ -355,13 +356,7 @@ impl<'a> Model<'a> {
         let clean = self
             .labels()
             .all(|label| !label.is_empty() && !label.chars().any(char::is_control));
-        // Quadratic, but labels are few and a board reads its model once.
-        let distinct = || {
-            self.labels()
-                .enumerate()
-                .all(|(index, label)| self.labels().take(index).all(|earlier| earlier != label))
-        };
-        if ended && one_each && count <= MAX_LABELS && clean && distinct() {
+        if ended && one_each && count <= MAX_LABELS && clean && distinct(self.labels) {
             Ok(())
         } else {
             Err(ReadError::Labels)

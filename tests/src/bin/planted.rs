@@ -7,16 +7,31 @@
 //! For each architecture (by default the command's own) and each of the seeds 1 to N (by default 5):
 //! photos under a wrong label that are among the first 30 suspects, of 20; altered copies under
 //! another label that are found, of 10; pairs that are named and are none; odd files not named.
+//!
+//! And what it takes for many photos or labels:
+//!
+//! ```text
+//! cargo run --release -p posy-tests --bin planted -- scale frames|different|labels [COUNT] [ARCHITECTURE]
+//! ```
+//!
+//! `frames` are those of a camera that does not move (by default 6,000), `different` are pictures that are
+//! all different (30,000), `labels` are labels of 30 pictures each (1,000): small pictures, made by rule. Time
+//! and memory are those of `posy retrain` as it is, then from its cache without float network, without its
+//! check and with it.
 
 use std::path::Path;
 
-use posy_tests::scratch::Scratch;
+use posy_tests::scale::{Set, measure};
+use posy_tests::scratch::{ARCHITECTURE, Scratch};
 use posy_tests::{data, planted};
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut seeds = 5;
     let mut architectures = Vec::new();
-    let mut arguments = std::env::args().skip(1);
+    let mut arguments = std::env::args().skip(1).peekable();
+    if arguments.next_if_eq("scale").is_some() {
+        return scale(&arguments.collect::<Vec<_>>());
+    }
     while let Some(argument) = arguments.next() {
         match argument.as_str() {
             "--seeds" => seeds = arguments.next().ok_or("--seeds wants a number")?.parse()?,
@@ -61,5 +76,41 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             mean(total.1)
         );
     }
+    Ok(())
+}
+
+/// Prints what `retrain` takes for a large set.
+fn scale(arguments: &[String]) -> Result<(), Box<dyn std::error::Error>> {
+    let count = |usual: usize| match arguments.get(1) {
+        Some(count) => count.parse(),
+        None => Ok(usual),
+    };
+    let set = match arguments.first().map(String::as_str) {
+        Some("frames") => Set::Frames(count(6000)?),
+        Some("different") => Set::Different(count(30_000)?),
+        Some("labels") => Set::Labels(count(1000)?, 30),
+        _ => return Err("scale wants frames, different or labels".into()),
+    };
+    let architecture = arguments.get(2).map_or(ARCHITECTURE, String::as_str);
+    data("planted", "models").ok_or("there are no networks")?;
+    let scratch = Scratch::new();
+    set.make(&scratch.join("photos"));
+    println!("{set:?}, {architecture}: {} pictures", set.count());
+    let run = |more: &[&str]| {
+        let mut command = scratch.command(["retrain", "--image-dir", "photos", "--architecture"]);
+        command
+            .args([architecture, "--bottleneck-dir", "cache"])
+            .args(more);
+        measure(command)
+    };
+    println!("first run, with the float network: {}", run(&[]));
+    println!(
+        "from the cache, without float network and check: {}",
+        run(&["--no-float", "--no-check"])
+    );
+    println!(
+        "from the cache, without float network: {}",
+        run(&["--no-float"])
+    );
     Ok(())
 }

@@ -14,7 +14,7 @@ use sha2::{Digest, Sha256};
 
 use super::advice::advice;
 use super::curves::{Curves, Point};
-use super::judge::Judgement;
+use super::judge::{Judgement, confused_part};
 use super::share::{Share, percent};
 use crate::device::{BOARDS, Footprint, fits, speed};
 use crate::features::cache::Cache;
@@ -27,6 +27,8 @@ use pictures::{Picture, Popup};
 const STYLE: &str = include_str!("../../../templates/report.css");
 /// Most names of test photos, and of files that were left out, that are listed.
 const LISTED: usize = 2000;
+/// Most labels of the confusion matrix; of more the part that is most confused is shown.
+const MATRIX: usize = 50;
 
 /// Why there is no report.
 #[derive(Debug, thiserror::Error)]
@@ -302,10 +304,12 @@ impl Report<'_> {
         let confusion = &self.judgement.confusion;
         let labels = &self.judgement.labels;
         let sentences = isolated(self.judgement).labels;
+        let shown = confused_part(confusion, MATRIX);
         let row = |truth: usize| {
             let of_row = labels[truth].recall.whole.max(1);
-            (0..labels.len())
-                .map(|answer| {
+            shown
+                .iter()
+                .map(|&answer| {
                     let count = confusion.count(truth, answer);
                     // From 1, of the fewest, to 5, of the whole row.
                     let heat = (5 * count).div_ceil(of_row).clamp(1, 5);
@@ -319,9 +323,9 @@ impl Report<'_> {
                 })
                 .collect()
         };
-        let rows = labels.iter().enumerate();
-        rows.map(|(truth, label)| MatrixRow {
-            label: label.label.clone(),
+        let rows = shown.iter();
+        rows.map(|&truth| MatrixRow {
+            label: labels[truth].label.clone(),
             cells: row(truth),
         })
         .collect()

@@ -1,10 +1,10 @@
 //! The photos behind the cells of the confusion matrix, as many as keep the page small.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
-use super::Report;
-use crate::report::judge::{Answer, Judgement, LabelFigures};
+use super::{MATRIX, Report};
+use crate::report::judge::{Answer, Judgement, LabelFigures, confused_part};
 use crate::report::share::percent;
 use crate::report::thumbnails::thumbnails;
 
@@ -66,7 +66,14 @@ fn in_its_folder(relative: &str) -> &str {
 /// those that were least sure. `judgement` is the report's, its labels as sentences want them.
 pub(super) fn gather(report: &Report<'_>, judgement: &Judgement) -> Pictures {
     let mut cells: BTreeMap<(usize, usize), Vec<&Answer>> = BTreeMap::new();
+    let shown: BTreeSet<usize> = confused_part(&judgement.confusion, MATRIX)
+        .into_iter()
+        .collect();
     for answer in &judgement.answers {
+        // What no cell shows, nothing opens.
+        if !shown.contains(&answer.truth) || !shown.contains(&answer.answer) {
+            continue;
+        }
         let cell = cells.entry((answer.truth, answer.answer)).or_default();
         cell.push(answer);
     }
