@@ -22,6 +22,7 @@ use crate::features::extract::{Options, extract};
 use crate::features::extractors::IntExtractor;
 use crate::features::progress::Bar;
 use crate::head::Features;
+use crate::photos::Layout;
 use crate::photos::split::{Bucket, Percentages, Rule, split};
 use crate::retrain::{Calibration, Notice, Prepared, Settings, prepare};
 
@@ -117,6 +118,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     let cache = cache_folder.join("features.redb");
     let settings = Settings {
         image_dir,
+        layout: Layout::of(&rule),
         input,
         cache: Some(cache.clone()),
         float: false,
@@ -286,8 +288,12 @@ pub(super) fn note_brief(
     }
     if told > 0 {
         let folder = prepared.dataset.root.display();
+        let folders = match rule {
+            Rule::Folders => " --split folders",
+            Rule::Stable { .. } | Rule::Codelab { .. } => "",
+        };
         note!(
-            "check: `posy check {folder}` names all and looks closer; --no-check leaves this out"
+            "check: `posy check {folder}{folders}` names all and looks closer; --no-check leaves this out"
         );
     }
     Ok(())

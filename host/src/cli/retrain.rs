@@ -27,6 +27,7 @@ use crate::backbone::zoo::Architecture;
 use crate::data::{cache_dir, in_data_dir};
 use crate::export::Format;
 use crate::features::progress::Bar;
+use crate::photos::Layout;
 use crate::photos::split::{Percentages, Rule};
 use crate::record::Record;
 use crate::report::events::Hparam;
@@ -147,6 +148,9 @@ enum SplitRule {
     Stable,
     /// Exactly as retrain.py does, by the path as typed.
     Codelab,
+    /// As somebody has divided them: folders train, valid and test in the folder of photos, the labels'
+    /// folders in each.
+    Folders,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -235,6 +239,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         SplitRule::Codelab => Rule::Codelab {
             image_dir: arguments.image_dir.to_string_lossy().into_owned(),
         },
+        SplitRule::Folders => Rule::Folders,
     };
     let percentages = Percentages::new(
         arguments.validation_percentage,
@@ -251,6 +256,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     let cache_folder = arguments.bottleneck_dir.clone().unwrap_or_else(cache_dir);
     let settings = Settings {
         image_dir: in_data_dir(&arguments.image_dir),
+        layout: Layout::of(&rule),
         input: arguments.input(),
         cache: Some(cache_folder.join("features.redb")),
         float: !arguments.no_float,

@@ -6,7 +6,7 @@ use super::gather::{Gathered, Notice, Settings, Skipped, Source};
 use super::{RetrainError, Variants};
 use crate::backbone::float::FloatRunner;
 use crate::backbone::load::Backbone;
-use crate::features::extract::{Counts, Extraction};
+use crate::features::extract::{Counts, Extraction, PhotoFault};
 use crate::features::extractors::{FloatExtractor, IntExtractor};
 use crate::features::pair::Pair;
 use crate::features::progress::Progress;
@@ -60,14 +60,20 @@ pub fn prepare(
     let pair = float_extractor
         .as_ref()
         .map(|float| Pair::new(&int_extractor, float));
-    let int = match &pair {
+    let mut int = match &pair {
         Some(pair) => source.extract(&pair.integer(), &*progress("features"))?,
         None => source.extract(&int_extractor, &*progress("features"))?,
+    };
+    let float = match &pair {
+        Some(pair) => {
+            let float = source.extract(&pair.float(), &*progress("float reference"))?;
+            Some(of_both(&mut int, float))
+        }
+        None => None,
     };
     let Gathered {
         dataset,
         values,
-        kept,
         skipped,
         counts,
     } = source.keep(int, settings, notify)?;
@@ -80,13 +86,9 @@ pub fn prepare(
     let flat: Vec<i8> = int8.concat();
     let width = flat.len() / truth.len().max(1);
     let int8_features = Features::from_int8(width, &flat, truth.clone(), backbone.features())?;
-    let float_features = match &pair {
-        Some(pair) => {
-            let float = source.extract(&pair.float(), &*progress("float reference"))?;
-            Some(float_features(float, &kept, width, truth)?)
-        }
-        None => None,
-    };
+    let float_features = float
+        .map(|values| Features::new(width, values, truth))
+        .transpose()?;
     Ok(Prepared {
         backbone,
         input: settings.input,
@@ -108,22 +110,69 @@ impl Prepared {
     }
 }
 
-/// The float features of the photos that have integer ones.
-fn float_features(
-    float: Extraction,
-    kept: &[usize],
-    width: usize,
-    truth: Vec<usize>,
-) -> Result<Features, RetrainError> {
+/// The float features of the photos that have both kinds, one after the other. A photo that went away or
+/// changed between the two passes loses its integer ones too, for a reason of its own.
+fn of_both(int: &mut Extraction, float: Extraction) -> Vec<f32> {
     let mut values = Vec::new();
-    let mut photos: Vec<_> = float.photos.into_iter().map(Some).collect();
-    for &index in kept {
-        // A photo that was read a moment ago is read again; if it is gone now, so is its row, and
-        // the shape check below fails.
-        if let Some(Ok(extracted)) = photos[index].take() {
-            let (numbers, _) = extracted.values.as_chunks::<4>();
-            values.extend(numbers.iter().map(|&bytes| f32::from_le_bytes(bytes)));
+    for (int, float) in int.photos.iter_mut().zip(float.photos) {
+        let Ok(seen) = int else {
+            continue;
+        };
+        match float {
+            Ok(float) if float.content == seen.content => {
+                let (numbers, _) = float.values.as_chunks::<4>();
+                values.extend(numbers.iter().map(|&bytes| f32::from_le_bytes(bytes)));
+            }
+            Ok(_) => *int = Err(PhotoFault::Changed),
+            Err(fault) => *int = Err(fault),
         }
     }
-    Ok(Features::new(width, values, truth)?)
+    values
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::features::extract::{Extracted, Source};
+
+    fn extracted(content: u8, values: &[f32]) -> Extracted {
+        Extracted {
+            content: [content; 32],
+            values: values.iter().flat_map(|value| value.to_le_bytes()).collect(),
+            source: Source::Computed,
+        }
+    }
+
+    #[test]
+    fn a_photo_that_goes_or_changes_between_the_passes_is_dropped_from_both() {
+        let gone = || PhotoFault::Unreadable(std::io::ErrorKind::NotFound.into());
+        let mut int = Extraction {
+            photos: vec![
+                Ok(extracted(1, &[0.0])),
+                Ok(extracted(2, &[0.0])),
+                Err(PhotoFault::NotAFile),
+                Ok(extracted(4, &[0.0])),
+                Ok(extracted(5, &[0.0])),
+            ],
+        };
+        let float = Extraction {
+            photos: vec![
+                Ok(extracted(1, &[1.0, 2.0])),
+                Err(gone()),
+                Ok(extracted(3, &[9.0, 9.0])),
+                Ok(extracted(0, &[9.0, 9.0])),
+                Ok(extracted(5, &[5.0, 6.0])),
+            ],
+        };
+        assert_eq!(of_both(&mut int, float), [1.0, 2.0, 5.0, 6.0]);
+        let said: Vec<String> = int
+            .photos
+            .iter()
+            .map(|photo| photo.as_ref().map_or_else(ToString::to_string, |_| String::new()))
+            .collect();
+        assert!(said[1].contains("cannot be read"), "{said:?}");
+        assert_eq!(said[2], "is not a file");
+        assert!(said[3].contains("changed while posy ran"), "{said:?}");
+        assert_eq!([&said[0], &said[4]], ["", ""]);
+    }
 }
