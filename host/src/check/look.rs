@@ -132,8 +132,7 @@ fn is_colourless(rgb: &Rgb) -> bool {
 fn shrink(rgb: &Rgb) -> [u8; PIXELS] {
     let (width, height) = (usize::from(rgb.width), usize::from(rgb.height));
     let pixels = rgb.data.as_chunks::<3>().0;
-    let luma =
-        |&[r, g, b]: &[u8; 3]| 299 * u64::from(r) + 587 * u64::from(g) + 114 * u64::from(b);
+    let luma = |&[r, g, b]: &[u8; 3]| 299 * u64::from(r) + 587 * u64::from(g) + 114 * u64::from(b);
     let span = |index: usize, len: usize| {
         let from = index * len / SIDE;
         from..((index + 1) * len / SIDE).max(from + 1)

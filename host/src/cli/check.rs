@@ -12,6 +12,7 @@ use serde_json::json;
 use super::network::network;
 use super::output::{note, print_json};
 use super::pixels::PixelArguments;
+use super::retrain::SplitRule;
 use super::{Failure, usage};
 use crate::backbone::zoo::Architecture;
 use crate::check::look::{Look, LookExtractor};
@@ -73,7 +74,10 @@ pub(super) struct Arguments {
         default_value_t = 10
     )]
     validation_percentage: u8,
-    /// The number that the photos will be divided by, in the split by retrain's rule "stable".
+    /// Rule by which photos are divided; see posy retrain.
+    #[arg(long, value_enum, default_value_t = SplitRule::Stable)]
+    split: SplitRule,
+    /// Another number gives another division.
     #[arg(long, alias = "split_seed", value_name = "NUMBER", default_value_t = 0)]
     split_seed: u64,
     /// Let warnings count as errors.
@@ -99,9 +103,9 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         filter: Filter::Area,
         table: None,
     };
-    let rule = Rule::Stable {
-        seed: arguments.split_seed,
-    };
+    let rule = arguments
+        .split
+        .rule(arguments.split_seed, &arguments.image_dir);
     let backbone = network(
         arguments.architecture.as_ref(),
         arguments.backbone.as_deref(),

@@ -143,7 +143,7 @@ pub(super) struct Arguments {
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
-enum SplitRule {
+pub(super) enum SplitRule {
     /// By each photo's path within the data set, every label in every part.
     Stable,
     /// Exactly as retrain.py does, by the path as typed.
@@ -151,6 +151,19 @@ enum SplitRule {
     /// As somebody has divided them: folders train, valid and test in the folder of photos, the labels'
     /// folders in each.
     Folders,
+}
+
+impl SplitRule {
+    /// The rule, with its seed or the folder as typed.
+    pub(super) fn rule(self, seed: u64, image_dir: &Path) -> Rule {
+        match self {
+            SplitRule::Stable => Rule::Stable { seed },
+            SplitRule::Codelab => Rule::Codelab {
+                image_dir: image_dir.to_string_lossy().into_owned(),
+            },
+            SplitRule::Folders => Rule::Folders,
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -232,15 +245,9 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     let format = Format::of(&arguments.output_graph, arguments.int8).map_err(usage)?;
     let trainer = arguments.training.trainer(&arguments.variants)?;
     let tested = arguments.training.tested().map_err(usage)?;
-    let rule = match arguments.split {
-        SplitRule::Stable => Rule::Stable {
-            seed: arguments.split_seed,
-        },
-        SplitRule::Codelab => Rule::Codelab {
-            image_dir: arguments.image_dir.to_string_lossy().into_owned(),
-        },
-        SplitRule::Folders => Rule::Folders,
-    };
+    let rule = arguments
+        .split
+        .rule(arguments.split_seed, &arguments.image_dir);
     let percentages = Percentages::new(
         arguments.validation_percentage,
         arguments.testing_percentage,

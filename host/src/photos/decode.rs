@@ -223,6 +223,9 @@ pub(super) fn survive<T>(work: impl FnOnce() -> T) -> Option<T> {
 fn read_format(bytes: &[u8], format: Format, limits: &Limits) -> Result<Decoded, DecodeError> {
     let explain = |error| explain(format, error);
     let picture = without_side_data(bytes, format);
+    if picture.cut_short {
+        return Err(DecodeError::Truncated(format));
+    }
     let source = Cursor::new(&*picture.bytes);
     // The decoders' own memory beside the pixels that they give, bytes a pixel at most.
     match format {

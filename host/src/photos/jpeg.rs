@@ -164,8 +164,7 @@ impl<'a> Jpeg<'a> {
         let is_finest = |c: &Component| c.sampling == (across, down);
         (self.frame.progressive || self.first_scan >= self.channels())
             && components.clone().next().is_some_and(is_finest)
-            && components
-                .all(|c| c.sampling.0.is_power_of_two() && c.sampling.1.is_power_of_two())
+            && components.all(|c| c.sampling.0.is_power_of_two() && c.sampling.1.is_power_of_two())
     }
 }
 
@@ -333,20 +332,33 @@ impl<'a> Walk<'a> {
 
 fn frame(body: &[u8], progressive: bool) -> Result<Frame, Fault> {
     let (header, rest) = body.split_first_chunk::<6>().ok_or(Fault::Truncated)?;
-    let &[precision, height_high, height_low, width_high, width_low, count] = header;
+    let &[
+        precision,
+        height_high,
+        height_low,
+        width_high,
+        width_low,
+        count,
+    ] = header;
     if precision != 8 {
         return refused(format!(
             "it has {precision} bits a channel, of which 8 are read"
         ));
     }
     if ![1, 3, 4].contains(&count) {
-        return refused(format!("it has {count} channels, of which 1, 3 or 4 are read"));
+        return refused(format!(
+            "it has {count} channels, of which 1, 3 or 4 are read"
+        ));
     }
     let components = rest.get(..3 * usize::from(count)).ok_or(Fault::Truncated)?;
-    let components = components.as_chunks().0.iter().map(|&[id, sampling, _]| Component {
-        id,
-        sampling: (sampling >> 4, sampling & 15),
-    });
+    let components = components
+        .as_chunks()
+        .0
+        .iter()
+        .map(|&[id, sampling, _]| Component {
+            id,
+            sampling: (sampling >> 4, sampling & 15),
+        });
     let frame = Frame {
         progressive,
         width: u16::from_be_bytes([width_high, width_low]),
@@ -354,7 +366,11 @@ fn frame(body: &[u8], progressive: bool) -> Result<Frame, Fault> {
         components: components.collect(),
     };
     let valid = |sampling| (1..=4).contains(&sampling);
-    if !frame.components.iter().all(|c| valid(c.sampling.0) && valid(c.sampling.1)) {
+    if !frame
+        .components
+        .iter()
+        .all(|c| valid(c.sampling.0) && valid(c.sampling.1))
+    {
         return refused("its channels are sampled in a way that JPEG does not have");
     }
     Ok(frame)

@@ -113,6 +113,8 @@ fn unusual(picture: &[u8]) -> Result<Vec<u8>, DecodeError> {
     match decoder.info().map(|info| info.pixel_format) {
         Some(PixelFormat::RGB24) => Ok(pixels),
         Some(PixelFormat::L8) => Ok(to_rgb(pixels, image::ColorType::L8).unwrap_or_default()),
-        _ => Err(undecodable("its inks are arranged in a way that is not read")),
+        _ => Err(undecodable(
+            "its inks are arranged in a way that is not read",
+        )),
     }
 }

@@ -67,7 +67,10 @@ fn markers_that_mean_nothing_are_refused_by_name() {
             _ => "damaged",
         };
         let text = fault(&file(0xc0, &[0x11], &scan));
-        assert!(text.contains(expected), "{code:02x}: {text} lacks {expected}");
+        assert!(
+            text.contains(expected),
+            "{code:02x}: {text} lacks {expected}"
+        );
     }
 }
 
@@ -81,7 +84,10 @@ fn restart_markers_are_counted() {
     // Four blocks: at an interval of one there are three markers, of three there is one.
     let three = b"a\xff\xd0b\xff\xd1c\xff\xd2d";
     assert_eq!(fault(&with_interval(1, three)), "fine");
-    assert_eq!(fault(&with_interval(1, b"a\xff\xd0b\xff\xd1c")), "truncated");
+    assert_eq!(
+        fault(&with_interval(1, b"a\xff\xd0b\xff\xd1c")),
+        "truncated"
+    );
     assert_eq!(fault(&with_interval(3, b"a\xff\xd0b")), "fine");
     assert_eq!(fault(&with_interval(3, b"a")), "truncated");
     assert!(fault(&with_interval(1, b"a\xff\xd1b")).contains("out of turn"));

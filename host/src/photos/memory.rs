@@ -113,7 +113,10 @@ mod tests {
                     for step in 0..50 {
                         let bytes = 1 + (index * 7 + step * 13) % 60;
                         let mut share = BUDGET.take(bytes);
-                        most.fetch_max(now.fetch_add(bytes, Ordering::SeqCst) + bytes, Ordering::SeqCst);
+                        most.fetch_max(
+                            now.fetch_add(bytes, Ordering::SeqCst) + bytes,
+                            Ordering::SeqCst,
+                        );
                         thread::yield_now();
                         now.fetch_sub(bytes - 1, Ordering::SeqCst);
                         share.shrink(1);

@@ -104,6 +104,9 @@ mod tests {
             assert_eq!(got, expected, "{:?}", image.color());
         }
         assert_eq!(to_rgb(vec![0; 12], ColorType::Rgb32F), None);
-        assert_eq!((on_white(10, 255), on_white(10, 0), eight(65_535)), (10, 255, 255));
+        assert_eq!(
+            (on_white(10, 255), on_white(10, 0), eight(65_535)),
+            (10, 255, 255)
+        );
     }
 }

@@ -285,7 +285,9 @@ impl Found {
         if self.layout == Layout::Labels
             && let Some((folders, nested)) = self.parts_for_labels()
         {
-            let training = folders.iter().find(|f| part_of(f) == Some(Bucket::Training));
+            let training = folders
+                .iter()
+                .find(|f| part_of(f) == Some(Bucket::Training));
             let training = root.join(training.map_or("train", String::as_str));
             return Err(match nested {
                 true => ScanError::Parts {

@@ -124,7 +124,10 @@ impl fmt::Display for ScanWarning {
                 example.display()
             ),
             ScanWarning::NoPart { folder } => {
-                write!(f, "folder {folder:?} is none of train, valid and test: left out")
+                write!(
+                    f,
+                    "folder {folder:?} is none of train, valid and test: left out"
+                )
             }
             ScanWarning::NoTestPart => f.write_str(
                 "there is no folder test, so nothing says how good the model is on photos that it \

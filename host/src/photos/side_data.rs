@@ -18,6 +18,8 @@ pub(super) struct Picture<'a> {
     pub(super) exif: Option<&'a [u8]>,
     /// Whether there are more frames than one.
     pub(super) animated: bool,
+    /// Whether the file is shorter than it says itself.
+    pub(super) cut_short: bool,
     /// Width and height of the first frame, where they need not be the picture's.
     pub(super) frame: Option<(u16, u16)>,
 }
@@ -28,6 +30,7 @@ impl<'a> Picture<'a> {
             bytes: Cow::Borrowed(bytes),
             exif: None,
             animated: false,
+            cut_short: false,
             frame: None,
         }
     }
@@ -85,6 +88,10 @@ fn webp(bytes: &[u8]) -> Picture<'_> {
     /// The flag of animation in the first byte of the extended header.
     const ANIMATION: u8 = 2;
     let mut picture = Picture::plain(bytes);
+    let said = bytes.get(4..).and_then(|rest| rest.first_chunk());
+    let said = said.map_or(0, |length| u32::from_le_bytes(*length) as usize);
+    // The last byte may be the one that fills up to an even length.
+    picture.cut_short = bytes.len().saturating_add(1) < said.saturating_add(8);
     let mut rest = bytes.get(HEADER..).unwrap_or_default();
     while let Some((head, body)) = rest.split_first_chunk::<8>() {
         let &[name @ .., a, b, c, d] = head;

@@ -132,13 +132,91 @@ fn of_both(int: &mut Extraction, float: Extraction) -> Vec<f32> {
 
 #[cfg(test)]
 mod tests {
+    use posy_shared::preprocess::{Crop, Filter};
+
     use super::*;
+    use crate::backbone::carried::last_resort;
     use crate::features::extract::{Extracted, Source};
+    use crate::features::progress::Silent;
+
+    /// Between the passes one photo goes away and another becomes a third; the run goes on without
+    /// them and names them.
+    #[test]
+    fn photos_that_go_or_change_between_the_passes_are_named_and_left_out() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = |name: &str| dir.path().join(name);
+        let picture = |value: u8| {
+            let image = image::RgbImage::from_fn(40, 30, |x, y| {
+                image::Rgb([value, (x * 6) as u8, (y * 8) as u8])
+            });
+            let mut bytes = std::io::Cursor::new(Vec::new());
+            image.write_to(&mut bytes, image::ImageFormat::Png).unwrap();
+            bytes.into_inner()
+        };
+        for (index, label) in ["a", "b"].into_iter().enumerate() {
+            std::fs::create_dir(path(label)).unwrap();
+            for photo in 0..4 {
+                let bytes = picture((100 * index + 20 * photo) as u8);
+                std::fs::write(path(&format!("{label}/{photo}.png")), bytes).unwrap();
+            }
+        }
+        let settings = Settings {
+            image_dir: dir.path().to_owned(),
+            layout: Default::default(),
+            input: InputContract {
+                crop: Crop::Squash,
+                filter: Filter::Area,
+                table: None,
+            },
+            cache: None,
+            float: true,
+            strict: false,
+        };
+        let progress = |what: &'static str| {
+            if what == "float reference" {
+                std::fs::remove_file(path("a/1.png")).unwrap();
+                std::fs::write(path("b/2.png"), picture(255)).unwrap();
+            }
+            Box::new(Silent) as Box<dyn Progress>
+        };
+        let backbone = last_resort().unwrap().unwrap();
+        let mut said = Vec::new();
+        let prepared = prepare(&settings, backbone, &progress, &mut |notice| {
+            said.push(notice.to_string());
+        });
+        let prepared = prepared.unwrap();
+        let kept: Vec<&str> = prepared
+            .dataset
+            .photos
+            .iter()
+            .map(|p| &*p.relative)
+            .collect();
+        let expected = [
+            "a/0.png", "a/2.png", "a/3.png", "b/0.png", "b/1.png", "b/3.png",
+        ];
+        assert_eq!(kept, expected);
+        assert_eq!(prepared.int8.len(), 6);
+        assert_eq!(
+            prepared.float_features.unwrap().labels(),
+            [0, 0, 0, 1, 1, 1]
+        );
+        let lines = said.iter().filter(|line| line.starts_with("skipped: "));
+        let lines: Vec<&String> = lines.collect();
+        assert_eq!(lines.len(), 2, "{said:?}");
+        assert!(lines[0].contains("a/1.png: cannot be read"), "{said:?}");
+        assert!(
+            lines[1].contains("b/2.png: was changed while posy ran"),
+            "{said:?}"
+        );
+    }
 
     fn extracted(content: u8, values: &[f32]) -> Extracted {
         Extracted {
             content: [content; 32],
-            values: values.iter().flat_map(|value| value.to_le_bytes()).collect(),
+            values: values
+                .iter()
+                .flat_map(|value| value.to_le_bytes())
+                .collect(),
             source: Source::Computed,
         }
     }
@@ -168,7 +246,11 @@ mod tests {
         let said: Vec<String> = int
             .photos
             .iter()
-            .map(|photo| photo.as_ref().map_or_else(ToString::to_string, |_| String::new()))
+            .map(|photo| {
+                photo
+                    .as_ref()
+                    .map_or_else(ToString::to_string, |_| String::new())
+            })
             .collect();
         assert!(said[1].contains("cannot be read"), "{said:?}");
         assert_eq!(said[2], "is not a file");

@@ -21,7 +21,10 @@ mod frames;
 mod interrupted;
 mod label;
 #[cfg(target_os = "linux")]
+mod memory;
+#[cfg(target_os = "linux")]
 mod monitor;
+mod parts;
 mod profile;
 mod real_photos;
 mod retrain_py;
