@@ -9,8 +9,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 /// Bytes for decoders and decoded photos: 16 threads go through photos of 12 megapixels without
-/// waiting.
-const TOTAL: u64 = 1 << 30;
+/// waiting, and through the largest, of 512 MiB each, two at a time.
+const TOTAL: u64 = 5 << 28;
 
 /// The memory of this process.
 pub(super) static PHOTOS: Budget = Budget::new(TOTAL);
