@@ -7,7 +7,7 @@ use posy_shared::model::{InputContract, Model, Shape};
 use posy_shared::picture::{Picture, PictureError};
 use posy_shared::preprocess::{Filter, PixelMap, Preprocessor, Size, scratch_len};
 
-use crate::photos::decode::{DecodeError, Limits, Rgb, decode_to_average, decode_within};
+use crate::photos::decode::{DecodeError, Decoded, Limits, Rgb, decode_to_average, decode_within};
 
 /// The fastest kernels that this processor can run.
 pub fn kernels() -> AnyKernels {
@@ -73,7 +73,11 @@ impl<'m> Runner<'m> {
 ///
 /// # Errors
 /// [`DecodeError`].
-pub fn decode_for(model: &Model<'_>, bytes: &[u8], limits: &Limits) -> Result<Rgb, DecodeError> {
+pub fn decode_for(
+    model: &Model<'_>,
+    bytes: &[u8],
+    limits: &Limits,
+) -> Result<Decoded, DecodeError> {
     decode_to(model.input_shape(), *model.input_contract(), bytes, limits)
 }
 
@@ -86,7 +90,7 @@ pub fn decode_to(
     contract: InputContract,
     bytes: &[u8],
     limits: &Limits,
-) -> Result<Rgb, DecodeError> {
+) -> Result<Decoded, DecodeError> {
     let (width, height) = (shape.width, shape.height);
     match contract.filter {
         Filter::Area => decode_to_average(bytes, limits, Size { width, height }),

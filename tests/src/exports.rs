@@ -131,6 +131,7 @@ impl Retrained {
         let labels = ["daisy", "dandelion", "roses", "sunflowers", "tulips"];
         scratch.copy_photos(flowers, "flowers", &labels, PHOTOS);
         let settings = Settings {
+            layout: Default::default(),
             image_dir: scratch.join("flowers"),
             input: INPUT,
             cache: None,

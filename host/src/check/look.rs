@@ -17,7 +17,7 @@ pub const SIDE: usize = 32;
 pub const PIXELS: usize = SIDE * SIDE;
 
 /// Raised when what is below may give other bytes for the same photo.
-const VERSION: &str = "look 1";
+const VERSION: &str = "look 2";
 /// Bytes before the picture.
 const HEADER: usize = 12;
 /// Deviation of brightness below which there is nothing to see, levels of 255.
@@ -131,13 +131,8 @@ fn is_colourless(rgb: &Rgb) -> bool {
 /// smaller than that repeats its pixels.
 fn shrink(rgb: &Rgb) -> [u8; PIXELS] {
     let (width, height) = (usize::from(rgb.width), usize::from(rgb.height));
-    let luma: Vec<u32> = rgb
-        .data
-        .as_chunks::<3>()
-        .0
-        .iter()
-        .map(|&[r, g, b]| 299 * u32::from(r) + 587 * u32::from(g) + 114 * u32::from(b))
-        .collect();
+    let pixels = rgb.data.as_chunks::<3>().0;
+    let luma = |&[r, g, b]: &[u8; 3]| 299 * u64::from(r) + 587 * u64::from(g) + 114 * u64::from(b);
     let span = |index: usize, len: usize| {
         let from = index * len / SIDE;
         from..((index + 1) * len / SIDE).max(from + 1)
@@ -146,8 +141,8 @@ fn shrink(rgb: &Rgb) -> [u8; PIXELS] {
         let (rows, columns) = (span(at / SIDE, height), span(at % SIDE, width));
         let count = (rows.len() * columns.len()) as u64;
         let sum: u64 = rows
-            .flat_map(|row| &luma[row * width..][columns.clone()])
-            .map(|&value| u64::from(value))
+            .flat_map(|row| &pixels[row * width..][columns.clone()])
+            .map(luma)
             .sum();
         ((sum / count.max(1) + 500) / 1000) as u8
     })

@@ -139,6 +139,15 @@ fn of_labels(subject: &Subject<'_>, findings: &mut Vec<Finding>) {
                 vec![example.display().to_string()],
                 format!("the first of {count}"),
             ),
+            ScanWarning::NoPart { folder } => {
+                let detail = "the folder is none of train, valid and test, and left out";
+                about(Kind::EmptyLabel, folder, detail.into())
+            }
+            ScanWarning::NoTestPart => {
+                let detail = "no test photo: there is no folder test".to_owned();
+                Finding::new(Kind::FewTested, Vec::new(), detail)
+                    .with_labels(dataset.labels.clone())
+            }
         });
     }
     let few = crate::photos::ScanOptions::default().few_photos;

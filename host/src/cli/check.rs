@@ -13,6 +13,7 @@ use super::cache;
 use super::network::network;
 use super::output::{note, print_json};
 use super::pixels::PixelArguments;
+use super::retrain::SplitRule;
 use super::{Failure, usage};
 use crate::backbone::zoo::Architecture;
 use crate::check::look::{Look, LookExtractor};
@@ -23,6 +24,7 @@ use crate::features::extract::{Options, extract};
 use crate::features::extractors::IntExtractor;
 use crate::features::progress::Bar;
 use crate::head::Features;
+use crate::photos::Layout;
 use crate::photos::split::{Bucket, Percentages, Rule, split};
 use crate::retrain::{Calibration, Prepared, Settings, prepare};
 
@@ -73,7 +75,10 @@ pub(super) struct Arguments {
         default_value_t = 10
     )]
     validation_percentage: u8,
-    /// The number that the photos will be divided by, in the split by retrain's rule "stable".
+    /// Rule by which photos are divided; see posy retrain.
+    #[arg(long, value_enum, default_value_t = SplitRule::Stable)]
+    split: SplitRule,
+    /// Another number gives another division.
     #[arg(long, alias = "split_seed", value_name = "NUMBER", default_value_t = 0)]
     split_seed: u64,
     /// Let warnings count as errors.
@@ -99,9 +104,9 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         filter: Filter::Area,
         table: None,
     };
-    let rule = Rule::Stable {
-        seed: arguments.split_seed,
-    };
+    let rule = arguments
+        .split
+        .rule(arguments.split_seed, &arguments.image_dir);
     let backbone = network(
         arguments.architecture.as_ref(),
         arguments.backbone.as_deref(),
@@ -117,6 +122,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     let cache = cache::open(arguments.bottleneck_dir.as_deref())?;
     let settings = Settings {
         image_dir,
+        layout: Layout::of(&rule),
         input,
         cache: Some(cache.clone()),
         float: false,
@@ -280,8 +286,12 @@ pub(super) fn note_brief(
     }
     if told > 0 {
         let folder = prepared.dataset.root.display();
+        let folders = match rule {
+            Rule::Folders => " --split folders",
+            Rule::Stable { .. } | Rule::Codelab { .. } => "",
+        };
         note!(
-            "check: `posy check {folder}` names all and looks closer; --no-check leaves this out"
+            "check: `posy check {folder}{folders}` names all and looks closer; --no-check leaves this out"
         );
     }
     Ok(())

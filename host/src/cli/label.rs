@@ -76,17 +76,16 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     let mut failed = 0;
     for path in &arguments.photos {
         if path.is_dir() {
-            match files_below(path) {
-                Ok(found) if found.is_empty() => {
-                    failed += 1;
-                    note!("{}: there are no files in this folder", path.display());
-                }
-                Ok(found) => files.extend(found),
-                Err(error) => {
-                    failed += 1;
-                    note!("{error}");
-                }
+            let found = files_below(path);
+            for skipped in &found.skipped {
+                note!("{skipped}");
             }
+            failed += found.skipped.len();
+            if found.files.is_empty() && found.skipped.is_empty() {
+                failed += 1;
+                note!("{}: there are no files in this folder", path.display());
+            }
+            files.extend(found.files);
         } else {
             files.push(path.clone());
         }
@@ -102,7 +101,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         }
     }
     if failed > 0 {
-        note!("{failed} of the photos could not be labelled");
+        note!("{failed} of the files and folders could not be labelled");
         return Ok(ExitCode::FAILURE);
     }
     Ok(ExitCode::SUCCESS)
@@ -126,13 +125,15 @@ impl Labeller<'_> {
         Ok(match self {
             Labeller::Engine(runner) => {
                 let photo = decode_for(runner.model(), &bytes, &limits);
-                let logits = runner.output(&photo.map_err(|error| named(&error))?);
-                Answer::Logits(logits.map_err(|error| named(&error))?)
+                let photo = photo.map_err(|error| named(&error))?;
+                let logits = runner.output(&photo).map_err(|error| named(&error))?;
+                Answer::Logits(logits)
             }
             Labeller::Float(model) => {
                 let photo = decode_to(model.shape(), model.input(), &bytes, &limits);
-                let scores = model.scores(&photo.map_err(|error| named(&error))?);
-                Answer::Scores(scores.map_err(|error| named(&error))?)
+                let photo = photo.map_err(|error| named(&error))?;
+                let scores = model.scores(&photo).map_err(|error| named(&error))?;
+                Answer::Scores(scores)
             }
         })
     }

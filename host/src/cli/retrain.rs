@@ -30,6 +30,7 @@ use crate::backbone::zoo::Architecture;
 use crate::data::in_data_dir;
 use crate::export::Format;
 use crate::features::progress::Bar;
+use crate::photos::Layout;
 use crate::photos::split::{Percentages, Rule};
 use crate::record::Record;
 use crate::report::events::Hparam;
@@ -149,11 +150,27 @@ pub(super) struct Arguments {
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
-enum SplitRule {
+pub(super) enum SplitRule {
     /// By each photo's path within the data set, every label in every part.
     Stable,
     /// Exactly as retrain.py does, by the path as typed.
     Codelab,
+    /// As somebody has divided them: folders train, valid and test in the folder of photos, the labels'
+    /// folders in each.
+    Folders,
+}
+
+impl SplitRule {
+    /// The rule, with its seed or the folder as typed.
+    pub(super) fn rule(self, seed: u64, image_dir: &Path) -> Rule {
+        match self {
+            SplitRule::Stable => Rule::Stable { seed },
+            SplitRule::Codelab => Rule::Codelab {
+                image_dir: image_dir.to_string_lossy().into_owned(),
+            },
+            SplitRule::Folders => Rule::Folders,
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -238,14 +255,9 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     let format = Format::of(&model, arguments.int8).map_err(usage)?;
     let trainer = arguments.training.trainer(&arguments.variants)?;
     let tested = arguments.training.tested().map_err(usage)?;
-    let rule = match arguments.split {
-        SplitRule::Stable => Rule::Stable {
-            seed: arguments.split_seed,
-        },
-        SplitRule::Codelab => Rule::Codelab {
-            image_dir: arguments.image_dir.to_string_lossy().into_owned(),
-        },
-    };
+    let rule = arguments
+        .split
+        .rule(arguments.split_seed, &arguments.image_dir);
     let percentages = Percentages::new(
         arguments.validation_percentage,
         arguments.testing_percentage,
@@ -259,6 +271,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     destinations.check()?;
     let settings = Settings {
         image_dir,
+        layout: Layout::of(&rule),
         input: arguments.input(),
         cache: Some(cache::open(arguments.bottleneck_dir.as_deref())?),
         float: !arguments.no_float,

@@ -86,6 +86,9 @@ pub enum PhotoFault {
         /// Largest that is read.
         limit: u64,
     },
+    /// Another file has taken its place since it was read.
+    #[error("was changed while posy ran; run posy again to have it in")]
+    Changed,
     /// The extractor made nothing of it.
     #[error("{0}")]
     Extractor(Box<dyn StdError + Send + Sync>),

@@ -16,7 +16,7 @@ use crate::run::{self, Runner};
 
 /// Changes whenever decoding or resizing may give other pixels for the same photo, so that
 /// features of before are not taken for features of now.
-const PIXELS_VERSION: &str = "pixels 2";
+const PIXELS_VERSION: &str = "pixels 3";
 
 /// Features by the integer engine: what a board computes.
 pub struct IntExtractor<'m> {
@@ -133,8 +133,11 @@ impl Extractor for FloatExtractor<'_> {
     }
 
     fn compute(&self, photo: &[u8]) -> Result<Vec<u8>, Box<dyn StdError + Send + Sync>> {
-        let photo = run::decode_for(&self.model, photo, &Limits::default())?;
-        self.of_input(&run::input(&self.model, &photo)?)
+        let input = {
+            let photo = run::decode_for(&self.model, photo, &Limits::default())?;
+            run::input(&self.model, &photo)?
+        };
+        self.of_input(&input)
     }
 }
 
@@ -181,8 +184,10 @@ impl Extractor for AnyExtractor<'_> {
 
     fn compute(&self, photo: &[u8]) -> Result<Vec<u8>, Box<dyn StdError + Send + Sync>> {
         let shape = self.network.shape;
-        let photo = run::decode_to(shape, self.input, photo, &Limits::default())?;
-        let pixels = run::input_of(&photo, shape, self.input, PixelMap::Centred)?;
+        let pixels = {
+            let photo = run::decode_to(shape, self.input, photo, &Limits::default())?;
+            run::input_of(&photo, shape, self.input, PixelMap::Centred)?
+        };
         let features = self.network.runner().run(&pixels, 0.0, 1.0)?;
         Ok(features.into_iter().flat_map(f32::to_le_bytes).collect())
     }

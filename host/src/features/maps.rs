@@ -12,7 +12,7 @@ use crate::photos::decode::decode;
 use crate::run::Runner;
 
 /// Changes whenever decoding, resizing or the variants may give other pixels.
-const PIXELS_VERSION: &str = "maps 1";
+const PIXELS_VERSION: &str = "maps 2";
 
 /// What the integer engine gives for a photo and for each variant of it, one after the other.
 pub struct MapExtractor<'m> {
@@ -56,7 +56,7 @@ impl Extractor for MapExtractor<'_> {
         let photo = decode(photo)?;
         let mut maps = Vec::with_capacity(self.value_len());
         let variants = self.recipe.variants(&photo, &content);
-        for picture in std::iter::once(&photo).chain(&variants) {
+        for picture in std::iter::once(&*photo).chain(&variants) {
             let map = self.runner.output(picture)?;
             maps.extend(map.into_iter().map(|value| value as u8));
         }

@@ -7,22 +7,27 @@
 //! - what is transparent is laid on white;
 //! - of an animation the first frame counts, on its whole canvas;
 //! - colour profiles and gamma are not applied: a network is trained and used on plain bytes;
-//! - a photo that ends early is an error, never half grey;
-//! - extents are checked before memory for pixels is taken.
+//! - a photo that ends early or is damaged is an error, never half grey;
+//! - extents are checked before memory for pixels is taken, and all threads together take no more
+//!   than a bound (see `memory`);
+//! - profiles, texts and whatever else lies beside the picture is taken away before a decoder sees
+//!   the file (see `side_data`), but for the orientation.
 
 use std::io::Cursor;
+use std::ops::Deref;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use image::codecs::{
-    bmp::BmpDecoder, gif::GifDecoder, jpeg::JpegDecoder, png::PngDecoder, webp::WebPDecoder,
-};
-use image::{DynamicImage, ImageDecoder, ImageError};
+use image::codecs::{bmp::BmpDecoder, gif::GifDecoder, png::PngDecoder, webp::WebPDecoder};
+use image::metadata::Orientation;
+use image::{DynamicImage, ImageDecoder, ImageError, RgbImage};
 use posy_shared::preprocess::Size;
 use thiserror::Error;
 
-use super::jpeg;
-use super::reduced::decode_reduced;
+use super::memory::{PHOTOS, Share};
+use super::rgb::to_rgb;
+use super::side_data::{Picture, without_side_data};
 use super::sniff::{Format, NotAPhoto, sniff};
+use super::{exif, jpeg_pixels};
 
 /// A decoded photo, upright.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -106,7 +111,8 @@ pub enum DecodeError {
     Truncated(Format),
     /// The data contradicts its format, or uses a part of it that is not read.
     #[error(
-        "the {format} cannot be decoded ({reason}); open and save it in an image editor, or take it out"
+        "the {format} cannot be decoded ({reason}); copy or fetch it again, or save it anew as JPEG or PNG \
+         in an image editor"
     )]
     Undecodable {
         /// What its first bytes say.
@@ -116,11 +122,53 @@ pub enum DecodeError {
     },
 }
 
+/// A decoded photo with its share of the memory for photos (see [`memory`](super::memory)): another thread may be
+/// waiting for that, so it is held no longer than it is needed.
+#[derive(Debug)]
+pub struct Decoded {
+    photo: Rgb,
+    share: Share,
+}
+
+impl Deref for Decoded {
+    type Target = Rgb;
+
+    fn deref(&self) -> &Rgb {
+        &self.photo
+    }
+}
+
+impl PartialEq for Decoded {
+    fn eq(&self, other: &Self) -> bool {
+        self.photo == other.photo
+    }
+}
+
+impl Decoded {
+    /// Turns `pixels`, RGB as stored, upright; none where they are not as many as `size` says.
+    pub(super) fn upright(
+        (width, height): (u32, u32),
+        pixels: Vec<u8>,
+        orientation: Orientation,
+        mut share: Share,
+    ) -> Option<Self> {
+        let mut image = DynamicImage::from(RgbImage::from_raw(width, height, pixels)?);
+        image.apply_orientation(orientation);
+        let photo = Rgb {
+            width: u16::try_from(image.width()).ok()?,
+            height: u16::try_from(image.height()).ok()?,
+            data: image.into_rgb8().into_raw(),
+        };
+        share.shrink(photo.data.len() as u64);
+        Some(Decoded { photo, share })
+    }
+}
+
 /// Decodes a photo within the default [`Limits`].
 ///
 /// # Errors
 /// [`DecodeError`].
-pub fn decode(bytes: &[u8]) -> Result<Rgb, DecodeError> {
+pub fn decode(bytes: &[u8]) -> Result<Decoded, DecodeError> {
     decode_within(bytes, &Limits::default())
 }
 
@@ -128,24 +176,8 @@ pub fn decode(bytes: &[u8]) -> Result<Rgb, DecodeError> {
 ///
 /// # Errors
 /// [`DecodeError`].
-pub fn decode_within(bytes: &[u8], limits: &Limits) -> Result<Rgb, DecodeError> {
-    let format = sniff(bytes)?;
-    if bytes.len() as u64 > limits.max_bytes {
-        return Err(DecodeError::TooManyBytes {
-            bytes: bytes.len() as u64,
-            limit: limits.max_bytes,
-        });
-    }
-    if format == Format::Jpeg && !jpeg::is_complete(bytes) {
-        return Err(DecodeError::Truncated(format));
-    }
-    // One odd file among thousands must not end the run, even where it meets a decoder's own fault.
-    catch_unwind(AssertUnwindSafe(|| read(bytes, format, limits))).unwrap_or_else(|_| {
-        Err(DecodeError::Undecodable {
-            format,
-            reason: "the decoder failed on it".into(),
-        })
-    })
+pub fn decode_within(bytes: &[u8], limits: &Limits) -> Result<Decoded, DecodeError> {
+    read(bytes, limits, None)
 }
 
 /// Decodes a photo that will be averaged over areas to `wanted`: a JPEG that is much larger than
@@ -154,35 +186,77 @@ pub fn decode_within(bytes: &[u8], limits: &Limits) -> Result<Rgb, DecodeError> 
 ///
 /// # Errors
 /// [`DecodeError`].
-pub fn decode_to_average(bytes: &[u8], limits: &Limits, wanted: Size) -> Result<Rgb, DecodeError> {
-    let whole = bytes.len() as u64 <= limits.max_bytes
-        && sniff(bytes) == Ok(Format::Jpeg)
-        && jpeg::is_complete(bytes);
-    let reduce = || catch_unwind(AssertUnwindSafe(|| decode_reduced(bytes, limits, wanted)));
-    match whole.then(reduce) {
-        Some(Ok(Some(photo))) => Ok(photo),
-        _ => decode_within(bytes, limits),
-    }
-}
-
-fn read(bytes: &[u8], format: Format, limits: &Limits) -> Result<Rgb, DecodeError> {
-    let explain = |error| explain(format, error);
-    let source = Cursor::new(bytes);
-    match format {
-        Format::Jpeg => pixels(JpegDecoder::new(source).map_err(explain)?, format, limits),
-        Format::Png => pixels(PngDecoder::new(source).map_err(explain)?, format, limits),
-        Format::WebP => pixels(WebPDecoder::new(source).map_err(explain)?, format, limits),
-        Format::Gif => pixels(GifDecoder::new(source).map_err(explain)?, format, limits),
-        Format::Bmp => pixels(BmpDecoder::new(source).map_err(explain)?, format, limits),
-    }
-}
-
-fn pixels(
-    mut decoder: impl ImageDecoder,
-    format: Format,
+pub fn decode_to_average(
+    bytes: &[u8],
     limits: &Limits,
-) -> Result<Rgb, DecodeError> {
-    let (width, height) = decoder.dimensions();
+    wanted: Size,
+) -> Result<Decoded, DecodeError> {
+    read(bytes, limits, Some(wanted))
+}
+
+fn read(bytes: &[u8], limits: &Limits, wanted: Option<Size>) -> Result<Decoded, DecodeError> {
+    let format = sniff(bytes)?;
+    if bytes.len() as u64 > limits.max_bytes {
+        return Err(DecodeError::TooManyBytes {
+            bytes: bytes.len() as u64,
+            limit: limits.max_bytes,
+        });
+    }
+    let read = || match format {
+        Format::Jpeg => jpeg_pixels::read(bytes, limits, wanted),
+        _ => read_format(bytes, format, limits),
+    };
+    survive(read).unwrap_or_else(|| {
+        Err(DecodeError::Undecodable {
+            format,
+            reason: "the decoder failed on it".into(),
+        })
+    })
+}
+
+/// What `work` gives, and none where it panics: one odd file among thousands must not end the run, even
+/// where it meets a decoder's own fault.
+pub(super) fn survive<T>(work: impl FnOnce() -> T) -> Option<T> {
+    catch_unwind(AssertUnwindSafe(work)).ok()
+}
+
+fn read_format(bytes: &[u8], format: Format, limits: &Limits) -> Result<Decoded, DecodeError> {
+    let explain = |error| explain(format, error);
+    let picture = without_side_data(bytes, format);
+    if picture.cut_short {
+        return Err(DecodeError::Truncated(format));
+    }
+    let source = Cursor::new(&*picture.bytes);
+    // The decoders' own memory beside the pixels that they give, bytes a pixel at most.
+    match format {
+        Format::Png => {
+            let mut memory = image::Limits::no_limits();
+            // For rows and tables: the pixels are not the decoder's.
+            memory.max_alloc = Some(limits.max_bytes.saturating_add(1 << 20));
+            let decoder = PngDecoder::with_limits(source, memory).map_err(explain)?;
+            pixels(decoder, &picture, 0, format, limits)
+        }
+        Format::WebP => {
+            let decoder = WebPDecoder::new(source).map_err(explain)?;
+            pixels(decoder, &picture, 8, format, limits)
+        }
+        Format::Gif => {
+            if let Some((width, height)) = picture.frame {
+                check_extent(width.into(), height.into(), limits)?;
+            }
+            let decoder = GifDecoder::new(source).map_err(explain)?;
+            pixels(decoder, &picture, 1, format, limits)
+        }
+        Format::Bmp => {
+            let decoder = BmpDecoder::new(source).map_err(explain)?;
+            pixels(decoder, &picture, 1, format, limits)
+        }
+        Format::Jpeg => jpeg_pixels::read(bytes, limits, None),
+    }
+}
+
+/// Refuses pictures that are too large, or of no pixels.
+pub(super) fn check_extent(width: u32, height: u32, limits: &Limits) -> Result<(), DecodeError> {
     if u64::from(width) * u64::from(height) > limits.max_pixels {
         return Err(DecodeError::TooManyPixels {
             width,
@@ -194,41 +268,40 @@ fn pixels(
     if !sides.contains(&width) || !sides.contains(&height) {
         return Err(DecodeError::Side { width, height });
     }
-    let explain = |error| explain(format, error);
-    let mut memory = image::Limits::no_limits();
-    // Eight bytes a pixel (RGBA of 16 bits) for the output and as much for the decoder's own use.
-    memory.max_alloc = Some(limits.max_pixels.saturating_mul(16));
-    decoder.set_limits(memory).map_err(explain)?;
-    // Orientation that cannot be read is no reason to refuse the picture.
-    let orientation = decoder
-        .orientation()
-        .unwrap_or(image::metadata::Orientation::NoTransforms);
-    let mut image = DynamicImage::from_decoder(decoder).map_err(explain)?;
-    image.apply_orientation(orientation);
-    let (width, height) = (image.width() as u16, image.height() as u16);
-    let data = if image.color().has_alpha() {
-        on_white(&image.into_rgba8())
-    } else {
-        image.into_rgb8().into_raw()
-    };
-    Ok(Rgb {
-        width,
-        height,
-        data,
-    })
+    Ok(())
 }
 
-/// RGBA `[H, W, 4]` over white: `(alpha * value + (255 - alpha) * 255) / 255`, rounded.
-fn on_white(rgba: &[u8]) -> Vec<u8> {
-    let mut rgb = Vec::with_capacity(rgba.len() / 4 * 3);
-    for &[red, green, blue, alpha] in rgba.as_chunks().0 {
-        let lay = |value: u8| {
-            let missing = u32::from(alpha) * u32::from(255 - value);
-            255 - ((missing + 127) / 255) as u8
-        };
-        rgb.extend([red, green, blue].map(lay));
-    }
-    rgb
+fn pixels(
+    mut decoder: impl ImageDecoder,
+    picture: &Picture<'_>,
+    own_bytes: u64,
+    format: Format,
+    limits: &Limits,
+) -> Result<Decoded, DecodeError> {
+    let size = decoder.dimensions();
+    check_extent(size.0, size.1, limits)?;
+    let explain = |error| explain(format, error);
+    let area = |(width, height): (u32, u32)| u64::from(width) * u64::from(height);
+    let frame = picture.frame.map_or(0, |(w, h)| area((w.into(), h.into())));
+    let colour = decoder.color_type();
+    let given = u64::from(colour.bytes_per_pixel());
+    let orientation = picture.exif.and_then(exif::orientation);
+    let orientation = orientation.unwrap_or(Orientation::NoTransforms);
+    let mut memory = image::Limits::no_limits();
+    memory.max_alloc = Some(area(size) * (given + own_bytes) + 4 * frame);
+    decoder.set_limits(memory).map_err(explain)?;
+    // While it decodes, then while it becomes RGB, then while it is turned.
+    let most = (given + own_bytes).max(if given < 3 { given + 3 } else { 6 });
+    let share = PHOTOS.take(area(size) * most + 4 * frame + picture.bytes.len() as u64);
+    let length = usize::try_from(decoder.total_bytes()).unwrap_or(usize::MAX);
+    let mut pixels = vec![0; length];
+    decoder.read_image(&mut pixels).map_err(explain)?;
+    to_rgb(pixels, colour)
+        .and_then(|pixels| Decoded::upright(size, pixels, orientation, share))
+        .ok_or_else(|| DecodeError::Undecodable {
+            format,
+            reason: format!("its pixels ({colour:?}) are of a kind that is not read"),
+        })
 }
 
 /// A decoder's error in the terms of [`DecodeError`].

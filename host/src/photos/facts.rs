@@ -1,15 +1,15 @@
 //! What a photo file is beyond its pixels: sizes, colours, orientation, frames.
 
 use std::io::Cursor;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use image::codecs::{
-    bmp::BmpDecoder, gif::GifDecoder, jpeg::JpegDecoder, png::PngDecoder, webp::WebPDecoder,
-};
+use image::codecs::{bmp::BmpDecoder, gif::GifDecoder, png::PngDecoder, webp::WebPDecoder};
 use image::metadata::Orientation;
-use image::{AnimationDecoder, ExtendedColorType, ImageDecoder, ImageResult};
+use image::{ExtendedColorType, ImageDecoder};
 
-use super::jpeg;
+use super::decode::survive;
+use super::exif;
+use super::jpeg::Jpeg;
+use super::side_data::{Picture, without_side_data};
 use super::sniff::{Format, sniff};
 
 /// What the headers of a photo file say.
@@ -38,73 +38,69 @@ pub struct Facts {
 pub fn facts(bytes: &[u8]) -> Option<Facts> {
     let format = sniff(bytes).ok()?;
     // Decoders fail on odd files in ways of their own; here that is no more than not knowing.
-    catch_unwind(AssertUnwindSafe(|| read(bytes, format)))
-        .ok()?
-        .ok()
+    survive(|| read(bytes, format)).flatten()
 }
 
-fn read(bytes: &[u8], format: Format) -> ImageResult<Facts> {
-    let source = || Cursor::new(bytes);
-    Ok(match format {
-        Format::Jpeg => {
-            let facts = header(JpegDecoder::new(source())?, format);
-            let channels = jpeg::channels(bytes);
-            Facts {
-                inks: channels == Some(4),
-                grey: channels == Some(1),
-                ..facts
-            }
-        }
-        Format::Png => {
-            let decoder = PngDecoder::new(source())?;
-            let animated = decoder.is_apng()?;
-            Facts {
-                animated,
-                ..header(decoder, format)
-            }
-        }
-        Format::WebP => {
-            let decoder = WebPDecoder::new(source())?;
-            let animated = decoder.has_animation();
-            Facts {
-                animated,
-                ..header(decoder, format)
-            }
-        }
-        Format::Gif => {
-            let frames = GifDecoder::new(source())?.into_frames();
-            let animated = frames.take(2).filter(Result::is_ok).count() == 2;
-            Facts {
-                animated,
-                ..header(GifDecoder::new(source())?, format)
-            }
-        }
-        Format::Bmp => header(BmpDecoder::new(source())?, format),
+fn read(bytes: &[u8], format: Format) -> Option<Facts> {
+    if format == Format::Jpeg {
+        let jpeg = Jpeg::read(bytes).ok()?;
+        let (width, height) = jpeg.size();
+        return Some(Facts {
+            format,
+            width,
+            height,
+            turned: is_turned(jpeg.exif),
+            inks: jpeg.channels() == 4,
+            deep: false,
+            grey: jpeg.channels() == 1,
+            animated: false,
+        });
+    }
+    let picture = without_side_data(bytes, format);
+    let source = Cursor::new(&*picture.bytes);
+    let header = |decoder: &dyn Header| decoder.facts(format, &picture);
+    Some(match format {
+        Format::Png => header(&PngDecoder::new(source).ok()?),
+        Format::WebP => header(&WebPDecoder::new(source).ok()?),
+        Format::Gif => header(&GifDecoder::new(source).ok()?),
+        Format::Bmp => header(&BmpDecoder::new(source).ok()?),
+        Format::Jpeg => return None,
     })
 }
 
-fn header(mut decoder: impl ImageDecoder, format: Format) -> Facts {
-    let (width, height) = decoder.dimensions();
-    let colour = decoder.original_color_type();
-    let orientation = decoder.orientation();
-    Facts {
-        format,
-        width,
-        height,
-        turned: orientation.is_ok_and(|orientation| orientation != Orientation::NoTransforms),
-        inks: false,
-        deep: colour.bits_per_pixel() > 8 * u16::from(colour.channel_count()),
-        grey: matches!(
-            colour,
-            ExtendedColorType::L1
-                | ExtendedColorType::L2
-                | ExtendedColorType::L4
-                | ExtendedColorType::L8
-                | ExtendedColorType::L16
-                | ExtendedColorType::La8
-                | ExtendedColorType::La16
-        ),
-        animated: false,
+fn is_turned(exif: Option<&[u8]>) -> bool {
+    let orientation = exif.and_then(exif::orientation);
+    orientation.is_some_and(|orientation| orientation != Orientation::NoTransforms)
+}
+
+/// A decoder that has read its header.
+trait Header {
+    fn facts(&self, format: Format, picture: &Picture<'_>) -> Facts;
+}
+
+impl<D: ImageDecoder> Header for D {
+    fn facts(&self, format: Format, picture: &Picture<'_>) -> Facts {
+        let (width, height) = self.dimensions();
+        let colour = self.original_color_type();
+        Facts {
+            format,
+            width,
+            height,
+            turned: is_turned(picture.exif),
+            inks: false,
+            deep: colour.bits_per_pixel() > 8 * u16::from(colour.channel_count()),
+            grey: matches!(
+                colour,
+                ExtendedColorType::L1
+                    | ExtendedColorType::L2
+                    | ExtendedColorType::L4
+                    | ExtendedColorType::L8
+                    | ExtendedColorType::L16
+                    | ExtendedColorType::La8
+                    | ExtendedColorType::La16
+            ),
+            animated: picture.animated,
+        }
     }
 }
 

@@ -1,106 +1,381 @@
-//! Whether a JPEG is all there.
+//! The structure of a JPEG: its frame, its scans, and which of its bytes are the picture.
 //!
-//! The decoder fills what is missing with grey and says nothing, so that half a photo would be
-//! learned as a whole one. A JPEG that was cut off lacks its end marker: this walks from marker to
-//! marker (ITU-T T.81, section B.1) and looks for it.
+//! Decoders fill what is missing or damaged with grey and say nothing, so that half a photo would be
+//! learned as a whole one. This walks from marker to marker (ITU-T T.81, section B.1) before a
+//! decoder sees the file, and refuses what libjpeg refuses (markers that are reserved or belong to
+//! another process), besides restart markers that are missing or out of turn. Only the parts
+//! that the picture is made of are handed on: profiles, thumbnails and comments are never read.
+
+use std::borrow::Cow;
+use std::ops::Range;
 
 use memchr::memchr;
 
-/// Whether an end-of-image marker follows a scan. `jpeg` begins with the start-of-image marker;
-/// what comes after the end marker does not count.
-pub(super) fn is_complete(jpeg: &[u8]) -> bool {
-    const START_OF_IMAGE: u8 = 0xd8;
-    const END_OF_IMAGE: u8 = 0xd9;
-    const START_OF_SCAN: u8 = 0xda;
-    const TEMPORARY: u8 = 0x01;
-    const RESTARTS: std::ops::RangeInclusive<u8> = 0xd0..=0xd7;
+/// Scans that a file may have; libjpeg's own progressive files have ten.
+const MOST_SCANS: usize = 100;
 
-    let mut rest = jpeg;
-    let mut scans = 0;
-    loop {
-        // A marker is 0xff, any number of 0xff more, and a code other than 0; 0xff 0 is a byte of a
-        // scan's data, and so is whatever else lies between markers.
-        let Some(at) = memchr(0xff, rest) else {
-            return false;
+/// Why a file is no JPEG that can be decoded.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Fault {
+    /// Data is missing.
+    Truncated,
+    /// What is wrong, or not read.
+    Refused(Cow<'static, str>),
+}
+
+/// One channel of the frame.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Component {
+    id: u8,
+    /// Samples across and down in each unit of the picture.
+    sampling: (u8, u8),
+}
+
+/// The frame header (ITU-T T.81, section B.2.2).
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Frame {
+    progressive: bool,
+    width: u16,
+    height: u16,
+    components: Vec<Component>,
+}
+
+/// A JPEG that can be decoded, as far as its markers tell.
+#[derive(Clone, Debug)]
+pub(super) struct Jpeg<'a> {
+    bytes: &'a [u8],
+    frame: Frame,
+    /// Channels in the first scan.
+    first_scan: usize,
+    /// What the picture is made of, in the file's order.
+    parts: Vec<Range<usize>>,
+    /// The first block of EXIF, if any.
+    pub(super) exif: Option<&'a [u8]>,
+}
+
+mod marker {
+    use std::ops::RangeInclusive;
+
+    pub(super) const TEMPORARY: u8 = 0x01;
+    pub(super) const HUFFMAN_TABLES: u8 = 0xc4;
+    pub(super) const RESTARTS: RangeInclusive<u8> = 0xd0..=0xd7;
+    pub(super) const START_OF_IMAGE: u8 = 0xd8;
+    pub(super) const END_OF_IMAGE: u8 = 0xd9;
+    pub(super) const START_OF_SCAN: u8 = 0xda;
+    pub(super) const QUANTISATION_TABLES: u8 = 0xdb;
+    pub(super) const NUMBER_OF_LINES: u8 = 0xdc;
+    pub(super) const RESTART_INTERVAL: u8 = 0xdd;
+    pub(super) const JFIF: u8 = 0xe0;
+    pub(super) const EXIF: u8 = 0xe1;
+    pub(super) const ADOBE: u8 = 0xee;
+    pub(super) const APPLICATIONS: RangeInclusive<u8> = 0xe0..=0xef;
+    pub(super) const COMMENT: u8 = 0xfe;
+}
+
+/// Where a walk is.
+struct Walk<'a> {
+    bytes: &'a [u8],
+    at: usize,
+    frame: Option<Frame>,
+    restart_interval: u32,
+    scans: usize,
+    first_scan: usize,
+    parts: Vec<Range<usize>>,
+    exif: Option<&'a [u8]>,
+}
+
+fn refused<T>(what: impl Into<Cow<'static, str>>) -> Result<T, Fault> {
+    Err(Fault::Refused(what.into()))
+}
+
+impl<'a> Jpeg<'a> {
+    /// Walks through `bytes`, which begin with the start-of-image marker; what comes after the end
+    /// marker does not count.
+    ///
+    /// # Errors
+    /// [`Fault`].
+    pub(super) fn read(bytes: &'a [u8]) -> Result<Self, Fault> {
+        let mut walk = Walk {
+            bytes,
+            at: 2,
+            frame: None,
+            restart_interval: 0,
+            scans: 0,
+            first_scan: 0,
+            parts: Vec::new(),
+            exif: None,
         };
-        let Some(code_at) = rest[at..].iter().position(|&byte| byte != 0xff) else {
-            return false;
-        };
-        let code = rest[at + code_at];
-        rest = &rest[at + code_at + 1..];
-        match code {
-            0 | TEMPORARY | START_OF_IMAGE => continue,
-            code if RESTARTS.contains(&code) => continue,
-            END_OF_IMAGE => return scans > 0,
-            START_OF_SCAN => scans += 1,
-            _ => (),
+        walk.keep(0..2.min(bytes.len()));
+        while let Some(code) = walk.next_marker()? {
+            walk.segment(code)?;
         }
-        // Every other marker begins a segment that says its length, itself included.
-        let Some((length, _)) = rest.split_first_chunk() else {
-            return false;
-        };
-        let length = usize::from(u16::from_be_bytes(*length)).max(2);
-        let Some(after) = rest.get(length..) else {
-            return false;
-        };
-        rest = after;
+        // An end before any scan is that of a file whose middle is missing.
+        match walk.frame {
+            Some(frame) if walk.scans > 0 => Ok(Jpeg {
+                bytes,
+                frame,
+                first_scan: walk.first_scan,
+                parts: walk.parts,
+                exif: walk.exif,
+            }),
+            _ => Err(Fault::Truncated),
+        }
+    }
+
+    /// Pixels in a row and rows, as stored.
+    pub(super) const fn size(&self) -> (u32, u32) {
+        (self.frame.width as u32, self.frame.height as u32)
+    }
+
+    /// Channels: 1 of grey, 3 of colour, 4 of inks.
+    pub(super) const fn channels(&self) -> usize {
+        self.frame.components.len()
+    }
+
+    /// The file without what does not make the picture.
+    pub(super) fn picture(&self) -> Vec<u8> {
+        let mut picture = Vec::with_capacity(self.parts.iter().map(Range::len).sum());
+        for part in &self.parts {
+            picture.extend_from_slice(&self.bytes[part.clone()]);
+        }
+        picture
+    }
+
+    /// Whether all blocks are in memory before the first pixel is: in progressive files, and where
+    /// channels have scans of their own.
+    pub(super) fn is_buffered(&self) -> bool {
+        self.frame.progressive || self.first_scan < self.channels()
+    }
+
+    /// Samples of all channels, whole units counted.
+    pub(super) fn samples(&self) -> u64 {
+        let (across, down) = self.frame.greatest_sampling();
+        let units = |length: u16, sampling: u8| u64::from(length).div_ceil(8 * u64::from(sampling));
+        let units = units(self.frame.width, across) * units(self.frame.height, down);
+        let blocks = |c: &Component| u64::from(c.sampling.0) * u64::from(c.sampling.1);
+        units * 64 * self.frame.components.iter().map(blocks).sum::<u64>()
+    }
+
+    /// Whether it is arranged as nearly all files are, which the quicker decoder expects: progressive or in
+    /// one scan, the first channel the finest, the others at a half, a quarter or the like.
+    pub(super) fn is_usual(&self) -> bool {
+        let (across, down) = self.frame.greatest_sampling();
+        let mut components = self.frame.components.iter();
+        let is_finest = |c: &Component| c.sampling == (across, down);
+        (self.frame.progressive || self.first_scan >= self.channels())
+            && components.clone().next().is_some_and(is_finest)
+            && components.all(|c| c.sampling.0.is_power_of_two() && c.sampling.1.is_power_of_two())
     }
 }
 
-/// Channels that the first frame header names (ITU-T T.81, section B.2.2): 1 of grey, 3 of colour, 4
-/// of inks. None where there is no such header.
-pub(super) fn channels(jpeg: &[u8]) -> Option<u8> {
-    let mut at = 2;
-    loop {
-        let marker = *jpeg.get(at + 1)?;
-        match (jpeg.get(at)?, marker) {
-            // Fill bytes may stand before a marker.
-            (0xff, 0xff) => at += 1,
-            // Of the codes of frames these three are tables and an extension.
-            (0xff, 0xc0..=0xcf) if ![0xc4, 0xc8, 0xcc].contains(&marker) => {
-                return jpeg.get(at + 9).copied();
-            }
-            (0xff, 0xda) => return None,
-            (0xff, _) => {
-                let length = jpeg.get(at + 2..)?.first_chunk()?;
-                at += 2 + usize::from(u16::from_be_bytes(*length)).max(2);
-            }
-            _ => return None,
+impl Frame {
+    fn greatest_sampling(&self) -> (u8, u8) {
+        let sampling = || self.components.iter().map(|c| c.sampling);
+        let across = sampling().map(|(across, _)| across).max().unwrap_or(1);
+        (across, sampling().map(|(_, down)| down).max().unwrap_or(1))
+    }
+
+    /// Restart markers within a scan of these channels at the least.
+    fn restarts(&self, channels: &[u8], interval: u32) -> u64 {
+        let (across, down) = self.greatest_sampling();
+        let lengths = (u64::from(self.width), u64::from(self.height));
+        let unit = match channels {
+            // A scan of one channel has blocks for units, and none beyond its own edge.
+            [one] => self.components.iter().find(|c| c.id == *one),
+            _ => None,
+        };
+        let (unit_across, unit_down) = unit.map_or((1, 1), |unit| unit.sampling);
+        let units = |length: u64, sampling: u8, greatest: u8| {
+            (length * u64::from(sampling)).div_ceil(8 * u64::from(greatest))
+        };
+        let units = units(lengths.0, unit_across, across) * units(lengths.1, unit_down, down);
+        match interval {
+            0 => 0,
+            interval => units.div_ceil(interval.into()).saturating_sub(1),
         }
     }
+}
+
+impl<'a> Walk<'a> {
+    fn keep(&mut self, part: Range<usize>) {
+        match self.parts.last_mut() {
+            Some(last) if last.end == part.start => last.end = part.end,
+            _ => self.parts.push(part),
+        }
+    }
+
+    /// The code of the next marker, none at the end of the image: 0xff, any number of 0xff more, and a
+    /// code other than 0. What lies before it is passed over, as libjpeg does.
+    fn next_marker(&mut self) -> Result<Option<u8>, Fault> {
+        loop {
+            let rest = self.bytes.get(self.at..).ok_or(Fault::Truncated)?;
+            let from = memchr(0xff, rest).ok_or(Fault::Truncated)?;
+            let more = rest[from..].iter().position(|&byte| byte != 0xff);
+            let code_at = from + more.ok_or(Fault::Truncated)?;
+            self.at += code_at + 1;
+            match rest[code_at] {
+                0 => (),
+                marker::END_OF_IMAGE => {
+                    self.keep(self.at - 2..self.at);
+                    return Ok(None);
+                }
+                code => return Ok(Some(code)),
+            }
+        }
+    }
+
+    /// Reads what follows a marker.
+    fn segment(&mut self, code: u8) -> Result<(), Fault> {
+        match code {
+            code if marker::RESTARTS.contains(&code) => return Ok(()),
+            marker::TEMPORARY => return Ok(()),
+            marker::START_OF_IMAGE => return refused("a second picture begins within it"),
+            0xc3 => return refused("it is coded without loss, which is not read"),
+            0xc5..=0xc7 | 0xde | 0xdf => {
+                return refused("it is coded in layers (hierarchical), which is not read");
+            }
+            0xc9 | 0xca | 0xcc => {
+                return refused("it has arithmetic coding, which is not read");
+            }
+            0xcb | 0xcd..=0xcf => {
+                return refused("it is coded in a way that is not read (lossless or hierarchical)");
+            }
+            0x02..=0xbf | 0xc8 | 0xf0..=0xfd => {
+                return refused(format!("it is damaged: marker ff{code:02x} means nothing"));
+            }
+            _ => (),
+        }
+        let header = self.bytes.get(self.at..).ok_or(Fault::Truncated)?;
+        let (length, _) = header.split_first_chunk().ok_or(Fault::Truncated)?;
+        // The length counts itself.
+        let length = usize::from(u16::from_be_bytes(*length)).max(2);
+        let body = header.get(2..length).ok_or(Fault::Truncated)?;
+        let whole = self.at - 2..self.at + length;
+        self.at += length;
+        match code {
+            0xc0..=0xc2 => {
+                if self.frame.is_some() {
+                    return refused("it has two frame headers");
+                }
+                self.frame = Some(frame(body, code == 0xc2)?);
+                self.keep(whole);
+            }
+            marker::RESTART_INTERVAL => {
+                let interval = body.first_chunk().ok_or(Fault::Truncated)?;
+                self.restart_interval = u16::from_be_bytes(*interval).into();
+                self.keep(whole);
+            }
+            marker::HUFFMAN_TABLES | marker::QUANTISATION_TABLES => self.keep(whole),
+            marker::JFIF if body.starts_with(b"JFIF\0") || body.starts_with(b"AVI1") => {
+                self.keep(whole);
+            }
+            marker::ADOBE if body.starts_with(b"Adobe") => self.keep(whole),
+            marker::EXIF if body.starts_with(super::exif::PREFIX) => {
+                self.exif.get_or_insert(body);
+            }
+            code if marker::APPLICATIONS.contains(&code) => (),
+            marker::COMMENT | marker::NUMBER_OF_LINES => (),
+            marker::START_OF_SCAN => self.scan(body, whole.start)?,
+            _ => return refused(format!("it is damaged: marker ff{code:02x} means nothing")),
+        }
+        Ok(())
+    }
+
+    /// Passes over a scan's data: up to a marker that is none of a scan.
+    fn scan(&mut self, header: &[u8], from: usize) -> Result<(), Fault> {
+        let Some(frame) = &self.frame else {
+            return refused("a scan comes before the frame header");
+        };
+        let count = usize::from(*header.first().ok_or(Fault::Truncated)?);
+        let channels = header.get(1..1 + 2 * count).ok_or(Fault::Truncated)?;
+        let channels: Vec<u8> = channels.chunks(2).map(|channel| channel[0]).collect();
+        let least = frame.restarts(&channels, self.restart_interval);
+        self.scans += 1;
+        match self.scans {
+            1 => self.first_scan = channels.len(),
+            0..=MOST_SCANS => (),
+            _ => return refused(format!("it has more than {MOST_SCANS} scans")),
+        }
+        let mut restarts = 0;
+        loop {
+            let rest = self.bytes.get(self.at..).ok_or(Fault::Truncated)?;
+            let found = memchr(0xff, rest).ok_or(Fault::Truncated)?;
+            let more = rest[found..].iter().position(|&byte| byte != 0xff);
+            let code_at = found + more.ok_or(Fault::Truncated)?;
+            match rest[code_at] {
+                0 => self.at += code_at + 1,
+                code if marker::RESTARTS.contains(&code) => {
+                    let expected = marker::RESTARTS.start() + (restarts % 8) as u8;
+                    if self.restart_interval == 0 || code != expected {
+                        return refused("it is damaged: its restart markers are out of turn");
+                    }
+                    restarts += 1;
+                    self.at += code_at + 1;
+                }
+                marker::TEMPORARY => {
+                    return refused("it is damaged: marker ff01 within the picture's data");
+                }
+                _ => {
+                    // Fill bytes belong to the marker.
+                    self.at += found;
+                    break;
+                }
+            }
+        }
+        if restarts < least {
+            return Err(Fault::Truncated);
+        }
+        self.keep(from..self.at);
+        Ok(())
+    }
+}
+
+fn frame(body: &[u8], progressive: bool) -> Result<Frame, Fault> {
+    let (header, rest) = body.split_first_chunk::<6>().ok_or(Fault::Truncated)?;
+    let &[
+        precision,
+        height_high,
+        height_low,
+        width_high,
+        width_low,
+        count,
+    ] = header;
+    if precision != 8 {
+        return refused(format!(
+            "it has {precision} bits a channel, of which 8 are read"
+        ));
+    }
+    if ![1, 3, 4].contains(&count) {
+        return refused(format!(
+            "it has {count} channels, of which 1, 3 or 4 are read"
+        ));
+    }
+    let components = rest.get(..3 * usize::from(count)).ok_or(Fault::Truncated)?;
+    let components = components
+        .as_chunks()
+        .0
+        .iter()
+        .map(|&[id, sampling, _]| Component {
+            id,
+            sampling: (sampling >> 4, sampling & 15),
+        });
+    let frame = Frame {
+        progressive,
+        width: u16::from_be_bytes([width_high, width_low]),
+        height: u16::from_be_bytes([height_high, height_low]),
+        components: components.collect(),
+    };
+    let valid = |sampling| (1..=4).contains(&sampling);
+    if !frame
+        .components
+        .iter()
+        .all(|c| valid(c.sampling.0) && valid(c.sampling.1))
+    {
+        return refused("its channels are sampled in a way that JPEG does not have");
+    }
+    Ok(frame)
 }
 
 #[cfg(test)]
-mod tests {
-    use super::{channels, is_complete};
-    use proptest::prelude::*;
-
-    const SCAN: &[u8] = b"\xff\xda\0\x03\0\x12\xff\0\x34\xff\xd0\x56";
-
-    #[test]
-    fn ends_are_found() {
-        let whole = [b"\xff\xd8", SCAN, SCAN, b"\xff\xff\xd9 and more"].concat();
-        assert!(is_complete(&whole));
-        for len in 0..whole.len() - b" and more".len() {
-            assert!(!is_complete(&whole[..len]), "{len}");
-        }
-    }
-
-    #[test]
-    fn an_end_within_a_segment_is_not_one() {
-        let thumbnail = b"\xff\xe1\0\x0a\xff\xd8\xff\xda\0\x02\xff\xd9";
-        assert!(!is_complete(&[b"\xff\xd8", &thumbnail[..], SCAN].concat()));
-        assert!(is_complete(
-            &[b"\xff\xd8", &thumbnail[..], SCAN, b"\xff\xd9"].concat()
-        ));
-        assert!(!is_complete(b"\xff\xd8\xff\xd9"));
-    }
-
-    proptest! {
-        #[test]
-        fn never_panics(bytes in prop::collection::vec(prop_oneof![Just(0xff), any::<u8>()], 0..60)) {
-            is_complete(&bytes);
-            channels(&bytes);
-        }
-    }
-}
+#[path = "jpeg_tests.rs"]
+mod tests;

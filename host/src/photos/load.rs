@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
-use super::decode::{DecodeError, Limits, Rgb, decode_within};
+use super::decode::{DecodeError, Decoded, Limits, decode_within};
 
 /// Why a photo file cannot be used.
 #[derive(Debug, Error)]
@@ -74,7 +74,7 @@ pub fn read_bytes(path: &Path, limits: &Limits) -> Result<Vec<u8>, PhotoError> {
 ///
 /// # Errors
 /// [`PhotoError`].
-pub fn load(path: &Path, limits: &Limits) -> Result<Rgb, PhotoError> {
+pub fn load(path: &Path, limits: &Limits) -> Result<Decoded, PhotoError> {
     let bytes = read_bytes(path, limits)?;
     decode_within(&bytes, limits).map_err(|source| PhotoError::Decode {
         path: path.to_owned(),

@@ -10,14 +10,16 @@
 //! small. The distance: over the flower photos and made-up pictures, after area averaging to the
 //! wanted size, at most [`MEAN_DISTANCE`] of 255 steps of a channel on average over a photo.
 //!
-//! Everything else, and whatever this decoder refuses, is decoded in full.
+//! Everything else, and whatever this decoder refuses, is decoded in full; so is a photo whose last row is of
+//! one colour, which might be missing.
 
-use image::metadata::Orientation;
-use image::{DynamicImage, GrayImage, RgbImage};
+use image::ColorType;
 use jpeg_decoder::{Decoder, PixelFormat};
 use posy_shared::preprocess::Size;
 
-use super::decode::{Limits, Rgb};
+use super::jpeg::Jpeg;
+use super::memory::{PHOTOS, Share};
+use super::rgb::to_rgb;
 
 /// Times the wanted pixels on each side, from which a photo is much larger.
 pub const MUCH_LARGER: u32 = 4;
@@ -26,22 +28,23 @@ pub const STILL_LARGER: u32 = 3;
 /// The greatest mean difference from full decoding, in steps of 255, that the tests allow.
 pub const MEAN_DISTANCE: f64 = 1.25;
 
+/// A photo at a fraction of its size, as stored.
+pub(super) struct Reduced {
+    /// Pixels in a row, and rows.
+    pub(super) size: (u32, u32),
+    /// RGB.
+    pub(super) pixels: Vec<u8>,
+    /// The memory that it takes.
+    pub(super) share: Share,
+}
+
 /// The photo at a fraction of its size, if it is much larger than `wanted` (its size when upright
-/// and when turned) and can be so decoded.
-pub(super) fn decode_reduced(jpeg: &[u8], limits: &Limits, wanted: Size) -> Option<Rgb> {
-    let mut decoder = Decoder::new(jpeg);
-    decoder.read_info().ok()?;
-    let info = decoder.info()?;
-    let (width, height) = (u32::from(info.width), u32::from(info.height));
-    if u64::from(width) * u64::from(height) > limits.max_pixels {
-        return None;
-    }
+/// and when turned) and can be so decoded. `picture` are the bytes of `jpeg` without what lies beside.
+pub(super) fn decode_reduced(jpeg: &Jpeg<'_>, picture: &[u8], wanted: Size) -> Option<Reduced> {
+    let (width, height) = jpeg.size();
     // A photo may lie on its side, so both sides are held against the longer one.
     let side = u32::from(wanted.width.max(wanted.height));
-    if width.min(height) < MUCH_LARGER * side {
-        return None;
-    }
-    if !matches!(info.pixel_format, PixelFormat::RGB24 | PixelFormat::L8) {
+    if width.min(height) < MUCH_LARGER * side || jpeg.channels() == 4 {
         return None;
     }
     let least = STILL_LARGER * side;
@@ -49,32 +52,51 @@ pub(super) fn decode_reduced(jpeg: &[u8], limits: &Limits, wanted: Size) -> Opti
         let divides = width.is_multiple_of(fraction) && height.is_multiple_of(fraction);
         divides && width.min(height) / fraction >= least
     })?;
+    let samples = jpeg.samples();
+    let small = samples / u64::from(fraction * fraction);
+    // The pixels beside those of single channels, and whole blocks where they come in several scans.
+    let blocks = if jpeg.is_buffered() { 2 * samples } else { 0 };
+    let share = PHOTOS.take(9 * small + blocks + 2 * picture.len() as u64);
+    let mut decoder = Decoder::new(picture);
     // The decoder takes the smallest fraction that keeps one side as long as is asked.
     let ask = |length: u32| u16::try_from(length / fraction).ok();
     let (width, height) = decoder.scale(ask(width)?, ask(height)?).ok()?;
-    decoder.set_max_decoding_buffer_size(usize::try_from(limits.max_pixels).ok()?.checked_mul(3)?);
     let pixels = decoder.decode().ok()?;
-    let (columns, rows) = (u32::from(width), u32::from(height));
-    let mut image = match info.pixel_format {
-        PixelFormat::L8 => DynamicImage::from(GrayImage::from_raw(columns, rows, pixels)?),
-        _ => DynamicImage::from(RgbImage::from_raw(columns, rows, pixels)?),
+    let pixels = match decoder.info()?.pixel_format {
+        PixelFormat::RGB24 => pixels,
+        PixelFormat::L8 => to_rgb(pixels, ColorType::L8)?,
+        _ => return None,
     };
-    let orientation = decoder.exif_data().and_then(Orientation::from_exif_chunk);
-    image.apply_orientation(orientation.unwrap_or(Orientation::NoTransforms));
-    Some(Rgb {
-        width: u16::try_from(image.width()).ok()?,
-        height: u16::try_from(image.height()).ok()?,
-        data: image.into_rgb8().into_raw(),
+    let size = (u32::from(width), u32::from(height));
+    // This decoder fills what is missing at the end with grey. Where the end is of one colour, the
+    // other one says whether that is what the photo shows.
+    let last_row = pixels.rchunks(3 * usize::from(width)).next()?;
+    let (first, rest) = last_row.as_chunks::<3>().0.split_first()?;
+    if rest.iter().all(|pixel| pixel == first) {
+        return None;
+    }
+    Some(Reduced {
+        size,
+        pixels,
+        share,
     })
 }
 
 #[cfg(test)]
 mod tests {
     use image::codecs::jpeg::JpegEncoder;
+    use image::{DynamicImage, RgbImage};
     use posy_shared::preprocess::{Crop, Filter, PixelMap, Preprocessor, scratch_len};
 
-    use super::super::decode::decode;
+    use super::super::decode::{Decoded, Limits, Rgb, decode, decode_to_average};
     use super::*;
+
+    /// The photo at a fraction of its size, none where it is decoded in full.
+    fn reduced(jpeg: &[u8], wanted: Size) -> Option<Decoded> {
+        let full = decode(jpeg).ok()?;
+        let photo = decode_to_average(jpeg, &Limits::default(), wanted).ok()?;
+        (photo.size() != full.size()).then_some(photo)
+    }
 
     fn prepared(photo: &Rgb, side: u16) -> Vec<i8> {
         let output = Size {
@@ -99,7 +121,7 @@ mod tests {
             width: side,
             height: side,
         };
-        let reduced = decode_reduced(jpeg, &Limits::default(), wanted)?;
+        let reduced = reduced(jpeg, wanted)?;
         let full = decode(jpeg).unwrap();
         assert!(reduced.width < full.width && reduced.height < full.height);
         assert!(reduced.width.min(reduced.height) >= 3 * side);
@@ -199,12 +221,10 @@ mod tests {
             width: side,
             height: side,
         };
-        let limits = Limits::default();
-        assert!(decode_reduced(&jpeg, &limits, wanted(224)).is_none());
-        let eighth = decode_reduced(&jpeg, &limits, wanted(32)).unwrap();
+        assert!(reduced(&jpeg, wanted(224)).is_none());
+        let eighth = reduced(&jpeg, wanted(32)).unwrap();
         assert_eq!((eighth.width, eighth.height), (111, 113));
         let odd = made_up(889, 904, false);
-        assert!(decode_reduced(&odd, &limits, wanted(32)).is_none());
-        assert!(decode_reduced(b"\xff\xd8 no picture", &limits, wanted(32)).is_none());
+        assert!(reduced(&odd, wanted(32)).is_none());
     }
 }

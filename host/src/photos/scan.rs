@@ -7,11 +7,18 @@
 //! flower_photos/LICENSE.txt                         so is what lies beside the labels
 //! ```
 //!
+//! With [`Layout::Parts`] the labels lie a folder deeper, in parts that somebody has divided:
+//!
+//! ```text
+//! flowers/train/daisy/5547758_eea9edfd54_n.jpg      a photo of label "daisy" to train on
+//! flowers/test/daisy/21652746_cc379e0eea_m.jpg      one to test on
+//! ```
+//!
 //! A label is the folder's name, kept as it is. Links are followed; one that leads back to a folder
 //! above itself is skipped. Labels and photos are ordered by the bytes of their names, so that the
 //! order does not depend on the machine.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsStr;
 use std::fs::File;
 use std::io::Read;
@@ -21,10 +28,41 @@ use walkdir::{DirEntry, WalkDir};
 
 use super::scan_report::{NameFault, ScanError, ScanWarning, SkipReason, Skipped};
 use super::sniff::{Format, NotAPhoto, SNIFF_LEN, sniff};
+use super::split::{Bucket, Rule, part_of};
+
+/// Where the labels' folders are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Layout {
+    /// In the data set's folder.
+    #[default]
+    Labels,
+    /// In folders `train`, `valid` and `test` of it; see [`part_of`].
+    Parts,
+}
+
+impl Layout {
+    /// The layout that a rule divides.
+    pub const fn of(rule: &Rule) -> Self {
+        match rule {
+            Rule::Folders => Layout::Parts,
+            Rule::Stable { .. } | Rule::Codelab { .. } => Layout::Labels,
+        }
+    }
+
+    /// Folders between the data set's and a label's, and the label's.
+    const fn depth(self) -> usize {
+        match self {
+            Layout::Labels => 1,
+            Layout::Parts => 2,
+        }
+    }
+}
 
 /// What [`scan`] should hold to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ScanOptions {
+    /// Where the labels' folders are.
+    pub layout: Layout,
     /// Photos of a label below which there is a warning.
     pub few_photos: usize,
 }
@@ -32,7 +70,20 @@ pub struct ScanOptions {
 impl Default for ScanOptions {
     /// 20 photos, as `retrain.py` has it.
     fn default() -> Self {
-        ScanOptions { few_photos: 20 }
+        ScanOptions {
+            layout: Layout::Labels,
+            few_photos: 20,
+        }
+    }
+}
+
+impl ScanOptions {
+    /// The usual ones for this layout.
+    pub fn of(layout: Layout) -> Self {
+        ScanOptions {
+            layout,
+            ..ScanOptions::default()
+        }
     }
 }
 
@@ -95,7 +146,10 @@ pub fn scan(root: &Path, options: &ScanOptions) -> Result<Dataset, ScanError> {
     };
     std::fs::read_dir(root).map_err(unreadable)?;
 
-    let mut found = Found::default();
+    let mut found = Found {
+        layout: options.layout,
+        ..Found::default()
+    };
     let entries = WalkDir::new(root)
         .min_depth(1)
         .follow_links(true)
@@ -120,6 +174,11 @@ fn is_passed_over(name: &OsStr) -> bool {
 /// What has been found so far.
 #[derive(Default)]
 struct Found {
+    layout: Layout,
+    /// Parts that have folders.
+    parts: BTreeSet<Bucket>,
+    /// Folders beside the parts.
+    beside: Vec<String>,
     /// Photos of each label folder: path within the data set, path, format.
     labels: BTreeMap<String, Vec<(String, PathBuf, Format)>>,
     loose: Vec<PathBuf>,
@@ -131,26 +190,30 @@ struct Found {
 impl Found {
     fn take(&mut self, root: &Path, entry: &DirEntry) -> Result<(), ScanError> {
         let path = entry.path();
+        let depth = self.layout.depth();
+        if depth > 1 && !self.is_in_part(root, entry) {
+            return Ok(());
+        }
         if entry.file_type().is_dir() {
-            if entry.depth() == 1 {
+            if entry.depth() == depth {
                 let label = checked_name(entry.file_name()).map_err(|fault| {
                     let path = path.to_owned();
                     ScanError::LabelName { path, fault }
                 })?;
                 self.labels.entry(label.to_owned()).or_default();
-            } else if entry.depth() == 2 {
+            } else if entry.depth() == depth + 1 {
                 self.inner_folder.get_or_insert_with(|| path.to_owned());
             }
             return Ok(());
         }
-        if entry.depth() == 1 {
+        if entry.depth() <= depth {
             // Whatever else lies beside the labels (a licence, a list) is nobody's photo.
             if read_format(path, entry).is_ok() {
                 self.loose.push(path.to_owned());
             }
             return Ok(());
         }
-        let outcome = relative_name(root, path)
+        let outcome = relative_name(root, path, depth)
             .map_err(SkipReason::Name)
             .and_then(|(label, relative)| Ok((label, relative, read_format(path, entry)?)));
         match outcome {
@@ -166,20 +229,79 @@ impl Found {
         Ok(())
     }
 
-    fn skip_error(&mut self, root: &Path, error: &walkdir::Error) {
-        let reason = match error.io_error() {
-            _ if error.loop_ancestor().is_some() => SkipReason::Loop,
-            Some(io) => SkipReason::Unreadable(io.to_string()),
-            None => SkipReason::Unreadable(error.to_string()),
+    /// Whether an entry is, or lies in, the folder of a part.
+    fn is_in_part(&mut self, root: &Path, entry: &DirEntry) -> bool {
+        let inner = entry.path().strip_prefix(root).unwrap_or(entry.path());
+        let Some(first) = inner.iter().next().and_then(OsStr::to_str) else {
+            return false;
         };
+        let part = part_of(first);
+        match part {
+            Some(part) if entry.depth() == 1 && entry.file_type().is_dir() => {
+                self.parts.insert(part);
+            }
+            None if entry.depth() == 1 && entry.file_type().is_dir() => {
+                self.beside.push(first.to_owned());
+            }
+            _ => (),
+        }
+        part.is_some() || entry.depth() == 1 && !entry.file_type().is_dir()
+    }
+
+    /// The parts that the folders of labels seem to be instead, where they do: one to train on and
+    /// another, and no label beside them, or with folders of labels in them.
+    fn parts_for_labels(&self) -> Option<(Vec<String>, bool)> {
+        let with_photos = || self.labels.iter().filter(|(_, photos)| !photos.is_empty());
+        let is_part = |label: &str| part_of(label).is_some();
+        let parts: BTreeSet<Bucket> = with_photos().filter_map(|(l, _)| part_of(l)).collect();
+        if parts.len() < 2 || !parts.contains(&Bucket::Training) {
+            return None;
+        }
+        let nested = with_photos()
+            .filter(|(label, _)| is_part(label))
+            .flat_map(|(_, photos)| photos)
+            .all(|(relative, ..)| relative.matches('/').count() >= 2);
+        let alone = with_photos().all(|(label, _)| is_part(label));
+        let names = with_photos().map(|(label, _)| label.clone());
+        let names = names.filter(|label| is_part(label)).collect();
+        (nested || alone).then_some((names, nested))
+    }
+
+    fn skip_error(&mut self, root: &Path, error: &walkdir::Error) {
         self.skipped.push(Skipped {
             path: error.path().unwrap_or(root).to_owned(),
-            reason,
+            reason: SkipReason::of_walk(error),
         });
     }
 
     fn into_dataset(self, root: &Path, options: &ScanOptions) -> Result<Dataset, ScanError> {
         let path = root.to_owned();
+        if self.layout == Layout::Parts && !self.parts.contains(&Bucket::Training) {
+            return Err(ScanError::NoParts {
+                path,
+                folders: self.beside,
+            });
+        }
+        if self.layout == Layout::Labels
+            && let Some((folders, nested)) = self.parts_for_labels()
+        {
+            let training = folders
+                .iter()
+                .find(|f| part_of(f) == Some(Bucket::Training));
+            let training = root.join(training.map_or("train", String::as_str));
+            return Err(match nested {
+                true => ScanError::Parts {
+                    path,
+                    folders,
+                    training,
+                },
+                false => ScanError::PartsWithoutLabels {
+                    path,
+                    folders,
+                    training,
+                },
+            });
+        }
         if self.labels.is_empty() {
             return Err(match self.loose.len() {
                 0 => ScanError::NoLabels(path),
@@ -194,6 +316,14 @@ impl Found {
             skipped: self.skipped,
             warnings: Vec::new(),
         };
+        if self.layout == Layout::Parts {
+            let beside = self.beside.into_iter();
+            let beside = beside.map(|folder| ScanWarning::NoPart { folder });
+            dataset.warnings.extend(beside);
+            if !self.parts.contains(&Bucket::Testing) {
+                dataset.warnings.push(ScanWarning::NoTestPart);
+            }
+        }
         for (label, mut photos) in self.labels {
             let count = photos.len();
             if count == 0 {
@@ -255,15 +385,15 @@ fn checked_name(name: &OsStr) -> Result<&str, NameFault> {
     Ok(name)
 }
 
-/// The label and the path within the data set.
-fn relative_name(root: &Path, path: &Path) -> Result<(String, String), NameFault> {
+/// The label, whose folder is so deep, and the path within the data set.
+fn relative_name(root: &Path, path: &Path, depth: usize) -> Result<(String, String), NameFault> {
     let names = path
         .strip_prefix(root)
         .unwrap_or(path)
         .iter()
         .map(checked_name)
         .collect::<Result<Vec<_>, _>>()?;
-    let label = names.first().copied().unwrap_or_default();
+    let label = names.get(depth - 1).copied().unwrap_or_default();
     Ok((label.to_owned(), names.join("/")))
 }
 
@@ -271,7 +401,7 @@ fn relative_name(root: &Path, path: &Path) -> Result<(String, String), NameFault
 fn read_format(path: &Path, entry: &DirEntry) -> Result<Format, SkipReason> {
     if !entry.file_type().is_file() {
         // Opening a pipe or a device could wait for ever.
-        return Err(NotAPhoto::OtherFile("a pipe, socket or device").into());
+        return Err(NotAPhoto::NOT_A_FILE.into());
     }
     let unreadable = |error: std::io::Error| SkipReason::Unreadable(error.to_string());
     let mut start = Vec::with_capacity(SNIFF_LEN);

@@ -1,7 +1,7 @@
 //! What a scan has to say: files passed over, warnings, and why a folder is no data set.
 
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
@@ -34,9 +34,27 @@ pub enum SkipReason {
     /// A link to a folder that it lies in.
     #[error("a link that leads back to a folder above itself")]
     Loop,
+    /// A link to something that is not there.
+    #[error("a link that leads nowhere")]
+    Dangling,
     /// The name cannot be written down in a model or a list.
     #[error("its name {0}; rename it")]
     Name(NameFault),
+}
+
+impl SkipReason {
+    /// What keeps a walk through folders from an entry.
+    pub(super) fn of_walk(error: &walkdir::Error) -> Self {
+        let is_link = || error.path().is_some_and(Path::is_symlink);
+        match error.io_error() {
+            _ if error.loop_ancestor().is_some() => SkipReason::Loop,
+            Some(io) if io.kind() == std::io::ErrorKind::NotFound && is_link() => {
+                SkipReason::Dangling
+            }
+            Some(io) => SkipReason::Unreadable(io.to_string()),
+            None => SkipReason::Unreadable(error.to_string()),
+        }
+    }
 }
 
 /// What is wrong with a name.
@@ -74,6 +92,13 @@ pub enum ScanWarning {
         /// The first of them.
         example: PathBuf,
     },
+    /// A folder beside the parts of a split.
+    NoPart {
+        /// Its name.
+        folder: String,
+    },
+    /// A split without photos to test on.
+    NoTestPart,
 }
 
 impl fmt::Display for ScanWarning {
@@ -97,6 +122,16 @@ impl fmt::Display for ScanWarning {
                 f,
                 "{count} photo(s) beside the label folders are not used, such as {}: move each into the folder of its label",
                 example.display()
+            ),
+            ScanWarning::NoPart { folder } => {
+                write!(
+                    f,
+                    "folder {folder:?} is none of train, valid and test: left out"
+                )
+            }
+            ScanWarning::NoTestPart => f.write_str(
+                "there is no folder test, so nothing says how good the model is on photos that it \
+                 has not seen",
             ),
         }
     }
@@ -163,6 +198,49 @@ pub enum ScanError {
         hint: String,
         /// Files that are not used, among them perhaps the photos that were expected.
         skipped: Vec<Skipped>,
+    },
+    /// Parts of a split in place of labels.
+    #[error(
+        "{path}: its folders {} are parts of a split, with the labels' folders in them. To train and \
+         test as they are divided: posy retrain --image-dir {path} --split folders (posy check {path} \
+         --split folders); to divide the photos of one anew: --image-dir {training}",
+        folders.join(", "), path = path.display(), training = training.display()
+    )]
+    Parts {
+        /// The folder.
+        path: PathBuf,
+        /// The names of the parts.
+        folders: Vec<String>,
+        /// The folder of photos to train on.
+        training: PathBuf,
+    },
+    /// Parts of a split without labels.
+    #[error(
+        "{}: its folders {} are parts of a split, not labels, and there are photos in them but no \
+         folders of labels; make a folder for each label in {} and put its photos there (labels \
+         that are really called so need other names)",
+        path.display(), folders.join(", "), training.display()
+    )]
+    PartsWithoutLabels {
+        /// The folder.
+        path: PathBuf,
+        /// The names of the parts.
+        folders: Vec<String>,
+        /// The folder of photos to train on.
+        training: PathBuf,
+    },
+    /// No parts where some were said to be.
+    #[error(
+        "{}: --split folders wants a folder train, and test and valid beside it, with a folder for \
+         each label in each; here {}. Leave --split out if these are the labels",
+        path.display(),
+        if folders.is_empty() { "is none".to_owned() } else { format!("are {}", folders.join(", ")) }
+    )]
+    NoParts {
+        /// The folder.
+        path: PathBuf,
+        /// The folders in it.
+        folders: Vec<String>,
     },
     /// A label that cannot be written down.
     #[error("{}: the folder's name {fault}; rename it, since it becomes the label", path.display())]

@@ -157,6 +157,90 @@ fn what_is_no_data_set_is_explained() {
     assert!(message(&dir).ends_with(&hint), "{}", message(&dir));
 }
 
+fn scan_parts(dir: &tempfile::TempDir) -> Result<Dataset, ScanError> {
+    scan(dir.path(), &ScanOptions::of(Layout::Parts))
+}
+
+#[test]
+fn parts_of_a_split_are_told_from_labels() {
+    let refused = |names: &[&str]| {
+        let files: Vec<(&str, &[u8])> = names.iter().map(|name| (*name, JPEG)).collect();
+        let dir = folder(&files);
+        scan_default(&dir).err().map(|error| error.to_string())
+    };
+    for [train, other] in [
+        ["train", "test"],
+        ["Train", "VALID"],
+        ["training", "testing"],
+        ["TRAINING", "val"],
+        ["train", "Validation"],
+    ] {
+        let names = [train, other].map(|part| format!("{part}/daisy/x.jpg"));
+        let text = refused(&[&names[0], &names[1]]).unwrap();
+        assert!(
+            text.contains("are parts of a split, with the labels"),
+            "{text}"
+        );
+        assert!(
+            text.contains("--split folders") && text.contains(train),
+            "{text}"
+        );
+        let names = [train, other].map(|part| format!("{part}/x.jpg"));
+        let text = refused(&[&names[0], &names[1]]).unwrap();
+        assert!(text.contains("no folders of labels"), "{text}");
+    }
+    // Labels may be called so among others, and one alone says nothing.
+    assert_eq!(refused(&["train/x.jpg", "test/x.jpg", "car/x.jpg"]), None);
+    assert_eq!(refused(&["train/old/x.jpg", "bus/x.jpg"]), None);
+    assert_eq!(refused(&["test/a/x.jpg", "valid/a/x.jpg"]), None);
+    let beside = ["train/a/x.jpg", "test/a/x.jpg", "unsorted/x.jpg"];
+    assert!(refused(&beside).is_some());
+}
+
+#[test]
+fn labels_of_all_parts_are_put_together() {
+    let dir = folder(&[
+        ("train/roses/b.jpg", JPEG),
+        ("train/daisy/a.jpg", JPEG),
+        ("Test/daisy/old/c.jpg", JPEG),
+        ("val/roses/d.jpg", JPEG),
+        ("val/roses/text.jpg", b"text"),
+        ("val/loose.jpg", JPEG),
+        ("unsorted/x/y.jpg", JPEG),
+        ("data.yaml", b"names: [daisy, roses]"),
+    ]);
+    let dataset = scan_parts(&dir).unwrap();
+    assert_eq!(dataset.labels, ["daisy", "roses"]);
+    let photos = [
+        "Test/daisy/old/c.jpg",
+        "train/daisy/a.jpg",
+        "train/roses/b.jpg",
+        "val/roses/d.jpg",
+    ];
+    assert_eq!(relatives(&dataset), photos);
+    assert_eq!(dataset.counts(), [2, 2]);
+    assert_eq!(dataset.skipped.len(), 1);
+    let warnings: Vec<String> = dataset.warnings.iter().map(ToString::to_string).collect();
+    let said = |text: &str| warnings.iter().any(|warning| warning.contains(text));
+    assert!(
+        said("folder \"unsorted\" is none of") && said("val/loose.jpg"),
+        "{warnings:?}"
+    );
+    assert!(!said("no folder test"), "{warnings:?}");
+
+    let rule = crate::photos::Rule::Folders;
+    let split = crate::photos::split(&dataset, &rule, crate::photos::Percentages::default());
+    use crate::photos::Bucket::{Testing, Training, Validation};
+    assert_eq!(split.buckets(), [Testing, Training, Training, Validation]);
+
+    let dir = folder(&[("daisy/a.jpg", JPEG), ("roses/b.jpg", JPEG)]);
+    let text = scan_parts(&dir).unwrap_err().to_string();
+    assert!(
+        text.contains("wants a folder train") && text.contains("are daisy, roses"),
+        "{text}"
+    );
+}
+
 #[cfg(unix)]
 mod unix {
     use std::ffi::OsStr;
@@ -179,11 +263,7 @@ mod unix {
         assert!(
             matches!(
                 reasons[..],
-                [
-                    SkipReason::Loop,
-                    SkipReason::Unreadable(_),
-                    SkipReason::Loop
-                ]
+                [SkipReason::Loop, SkipReason::Dangling, SkipReason::Loop]
             ),
             "{reasons:?}"
         );

@@ -43,12 +43,40 @@ pub enum NotAPhoto {
     /// A picture of a format that is not read; its name.
     #[error("{0} photos are not read; convert it to JPEG or PNG")]
     OtherPicture(&'static str),
+    /// A picture as a phone or a camera writes it, which can write JPEG as well; what it is, and how.
+    #[error("{0} photos are not read; convert it to JPEG ({1})")]
+    OfCamera(&'static str, &'static str),
     /// Some other kind of file; its name.
-    #[error("it is {0}, not a photo; take it out of the folder")]
+    #[error("it is {0}, not a photo (JPEG, PNG, WebP, GIF or BMP)")]
     OtherFile(&'static str),
+    /// What Git leaves in place of a large file.
+    #[error(
+        "it is a pointer of Git LFS, not the photo itself; run `git lfs pull` in the folder that it \
+         was cloned into"
+    )]
+    LfsPointer,
+    /// What a server answers in place of a file.
+    #[error(
+        "it is a web page, not a photo; the download went wrong: fetch the photo by its own address"
+    )]
+    WebPage,
     /// Nothing known.
-    #[error("its first bytes are of no known image format; take it out of the folder")]
+    #[error("its first bytes are of no known image format (JPEG, PNG, WebP, GIF or BMP)")]
     Unknown,
+}
+
+impl NotAPhoto {
+    /// Something that is never opened: it could be waited for without end.
+    pub const NOT_A_FILE: Self = NotAPhoto::OtherFile("a pipe, socket or device");
+    const HEIC: Self = NotAPhoto::OfCamera(
+        "HEIC",
+        "heif-convert does; an iPhone takes JPEG by Settings, Camera, Formats, Most Compatible",
+    );
+    const RAW: Self = NotAPhoto::OfCamera("camera raw", "the camera's own program exports it");
+    const TIFF: Self = NotAPhoto::OfCamera(
+        "TIFF (or camera raw)",
+        "an image editor or the camera's own program exports it",
+    );
 }
 
 /// Tells the format of a file from its start: the first [`SNIFF_LEN`] bytes, or the whole of a
@@ -91,13 +119,17 @@ fn other(start: &[u8]) -> NotAPhoto {
     use NotAPhoto::{OtherFile, OtherPicture};
     /// Starts of files whose kind their first bytes alone tell.
     const MAGIC: &[(&[u8], NotAPhoto)] = &[
-        (b"II*\0", OtherPicture("TIFF (or camera raw)")),
-        (b"MM\0*", OtherPicture("TIFF (or camera raw)")),
+        (b"II*\0", NotAPhoto::TIFF),
+        (b"MM\0*", NotAPhoto::TIFF),
         (b"II+\0", OtherPicture("TIFF")),
         (b"MM\0+", OtherPicture("TIFF")),
-        (b"FUJIFILM", OtherPicture("camera raw")),
-        (b"IIRO", OtherPicture("camera raw")),
-        (b"IIU\0", OtherPicture("camera raw")),
+        (b"FUJIFILM", NotAPhoto::RAW),
+        (b"FOVb", NotAPhoto::RAW),
+        (b"\0MRM", NotAPhoto::RAW),
+        (b"IIRO", NotAPhoto::RAW),
+        (b"IIRS", NotAPhoto::RAW),
+        (b"MMOR", NotAPhoto::RAW),
+        (b"IIU\0", NotAPhoto::RAW),
         (b"\xff\x0a", OtherPicture("JPEG XL")),
         (b"\0\0\0\x0cJXL \r\n\x87\n", OtherPicture("JPEG XL")),
         (b"\0\0\0\x0cjP  \r\n\x87\n", OtherPicture("JPEG 2000")),
@@ -144,9 +176,9 @@ fn iso_media(start: &[u8]) -> NotAPhoto {
     .map(has)
     .contains(&true)
     {
-        NotAPhoto::OtherPicture("HEIC")
+        NotAPhoto::HEIC
     } else if has(b"crx ") {
-        NotAPhoto::OtherPicture("camera raw")
+        NotAPhoto::RAW
     } else {
         NotAPhoto::OtherFile("a video (MP4 or QuickTime)")
     }
@@ -171,10 +203,12 @@ fn is_text(start: &[u8]) -> bool {
 fn text(start: &[u8]) -> NotAPhoto {
     let lower = String::from_utf8_lossy(start).to_lowercase();
     let lower = lower.trim_start_matches(['\u{feff}', ' ', '\n', '\r', '\t']);
-    if lower.contains("<svg") {
-        NotAPhoto::OtherPicture("SVG")
+    if lower.starts_with("version https://git-lfs") {
+        NotAPhoto::LfsPointer
     } else if lower.starts_with("<!doctype html") || lower.starts_with("<html") {
-        NotAPhoto::OtherFile("a web page (a download that went wrong?)")
+        NotAPhoto::WebPage
+    } else if lower.contains("<svg") {
+        NotAPhoto::OtherPicture("SVG")
     } else {
         NotAPhoto::OtherFile("a text")
     }
@@ -203,7 +237,7 @@ mod tests {
 
     #[test]
     fn others_are_named() {
-        let cases: [(&[u8], &str); 19] = [
+        let cases: [(&[u8], &str); 22] = [
             (b"", "empty"),
             (
                 b"\0\0\0\x18ftypheic\0\0\0\0mif1heic",
@@ -212,6 +246,12 @@ mod tests {
             (b"\0\0\0\x1cftypmif1\0\0\0\0mif1avif", "AVIF"),
             (b"\0\0\0\x18ftypmsf1\0\0\0\0hevc", "HEIC"),
             (b"\0\0\0\x14ftypqt  \0\0\0\0qt  ", "video"),
+            (
+                b"version https://git-lfs.github.com/spec/v1\noid sha256:8a2\n",
+                "git lfs pull",
+            ),
+            (b"<html><svg></svg></html>", "web page"),
+            (b"FUJIFILMCCD-RAW 0201", "camera raw"),
             (b"II*\0\x08\0\0\0", "TIFF"),
             (b"MM\0*\0\0\0\x08", "TIFF"),
             (b"\0\0\0\x0cJXL \r\n\x87\n", "JPEG XL"),

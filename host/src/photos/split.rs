@@ -11,6 +11,7 @@
 //! [`Rule::Stable`] hashes the path within the data set, so that it may be moved, and then sees to
 //! it that no bucket of a label is empty. [`Rule::Codelab`] is that of TensorFlow's `retrain.py`
 //! (`create_image_lists` in googlecodelabs/tensorflow-for-poets-2, `scripts/retrain.py`) and nothing more.
+//! [`Rule::Folders`] hashes nothing: somebody has divided the photos into folders before.
 
 use std::collections::BTreeMap;
 
@@ -151,6 +152,19 @@ pub enum Rule {
         /// The value of `--image-dir`, character for character.
         image_dir: String,
     },
+    /// By the folders `train`, `valid` and `test` in which the labels' folders are; see [`part_of`].
+    Folders,
+}
+
+/// The bucket that a folder's name says, in any case: `train` or `training`, `valid`, `val` or `validation`,
+/// `test` or `testing`.
+pub fn part_of(folder: &str) -> Option<Bucket> {
+    Some(match &*folder.to_ascii_lowercase() {
+        "train" | "training" => Bucket::Training,
+        "valid" | "val" | "validation" => Bucket::Validation,
+        "test" | "testing" => Bucket::Testing,
+        _ => return None,
+    })
 }
 
 /// The bucket of each photo of a data set.
@@ -170,6 +184,16 @@ impl Split {
         &self.buckets
     }
 
+    /// Percent of the photos in the buckets that are not trained on, rounded.
+    pub(super) fn percentages(&self) -> Option<Percentages> {
+        let percent = |bucket| {
+            let count = self.photos(bucket).count();
+            let photos = self.buckets.len().max(1);
+            u8::try_from((200 * count + photos) / (2 * photos)).ok()
+        };
+        Percentages::new(percent(Bucket::Validation)?, percent(Bucket::Testing)?).ok()
+    }
+
     /// Indices of the photos of a bucket, rising.
     pub fn photos(&self, bucket: Bucket) -> impl Iterator<Item = usize> {
         let buckets = self.buckets.iter().enumerate();
@@ -185,6 +209,11 @@ pub fn split(dataset: &Dataset, rule: &Rule, percentages: Percentages) -> Split 
         Rule::Codelab { image_dir } => photos
             .iter()
             .map(|photo| percentages.bucket(codelab_percentage(image_dir, &photo.relative)))
+            .collect(),
+        Rule::Folders => photos
+            .iter()
+            .map(|photo| photo.relative.split('/').next())
+            .map(|folder| folder.and_then(part_of).unwrap_or(Bucket::Training))
             .collect(),
     };
     Split { buckets }

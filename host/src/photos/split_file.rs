@@ -27,7 +27,7 @@ pub struct LabelSplit {
 pub struct SplitFile {
     /// How it was made, with seed or folder.
     pub rule: Rule,
-    /// Shares that were asked for.
+    /// Shares that were asked for; of folders the shares that they have, rounded.
     pub percentages: Percentages,
     /// Photos by label.
     pub labels: BTreeMap<String, LabelSplit>,
@@ -77,6 +77,10 @@ impl SplitFile {
             };
             list.push(photo.relative.clone());
         }
+        let percentages = match rule {
+            Rule::Folders => split.percentages().unwrap_or(percentages),
+            _ => percentages,
+        };
         SplitFile {
             rule,
             percentages,

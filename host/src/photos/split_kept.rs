@@ -18,7 +18,8 @@ impl SplitFile {
         percentages: Percentages,
         split: Split,
     ) -> Split {
-        if self.rule != *rule || self.percentages != percentages {
+        // A folder in which somebody puts a photo is meant.
+        if self.rule != *rule || self.percentages != percentages || *rule == Rule::Folders {
             return split;
         }
         let mut photos: BTreeMap<&str, Bucket> = BTreeMap::new();

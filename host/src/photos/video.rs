@@ -11,10 +11,11 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use image::RgbImage;
 use image::imageops::{FilterType, resize};
+use image::{ImageBuffer, Rgb, RgbImage};
 use sha2::{Digest, Sha256};
 
+use super::decode::{DecodeError, decode};
 use crate::atomic::{self, Room};
 
 /// Why no photos came of a video.
@@ -53,7 +54,7 @@ pub enum VideoError {
         /// The video.
         path: PathBuf,
         /// What is wrong.
-        source: image::ImageError,
+        source: DecodeError,
     },
     /// A photo, or the folder for pictures, cannot be written.
     #[error("{path}: cannot be written: {source}; give another place with --image-dir")]
@@ -247,14 +248,13 @@ fn run_ffmpeg(video: &Path, folder: &Path, cutting: &Cutting) -> Result<String, 
 }
 
 /// The picture, [`SMALL`] x [`SMALL`] pixels.
-fn small(bytes: &[u8]) -> Result<RgbImage, image::ImageError> {
-    let picture = image::load_from_memory_with_format(bytes, image::ImageFormat::Jpeg)?;
-    Ok(resize(
-        &picture.to_rgb8(),
-        SMALL,
-        SMALL,
-        FilterType::Triangle,
-    ))
+fn small(bytes: &[u8]) -> Result<RgbImage, DecodeError> {
+    let picture = decode(bytes)?;
+    let (width, height) = (picture.width.into(), picture.height.into());
+    let view = ImageBuffer::<Rgb<u8>, _>::from_raw(width, height, &picture.data[..]);
+    Ok(view.map_or_else(RgbImage::default, |view| {
+        resize(&view, SMALL, SMALL, FilterType::Triangle)
+    }))
 }
 
 /// How much two pictures differ on average, of 255.

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use image::codecs::jpeg::JpegEncoder;
-use image::{RgbImage, imageops};
+use image::{ImageBuffer, imageops};
 use sha2::{Digest, Sha256};
 
 use crate::features::cache::{Cache, ExtractorKey};
@@ -26,7 +26,7 @@ struct Thumbnails;
 
 impl Extractor for Thumbnails {
     fn key(&self) -> ExtractorKey {
-        Sha256::digest(format!("thumbnail 1, {SIDE} pixels, {QUALITIES:?}")).into()
+        Sha256::digest(format!("thumbnail 2, {SIDE} pixels, {QUALITIES:?}")).into()
     }
 
     fn kind(&self) -> &'static str {
@@ -40,7 +40,8 @@ impl Extractor for Thumbnails {
     fn compute(&self, photo: &[u8]) -> Result<Vec<u8>, Box<dyn StdError + Send + Sync>> {
         let photo = decode(photo)?;
         let (width, height) = (u32::from(photo.width), u32::from(photo.height));
-        let image = RgbImage::from_raw(width, height, photo.data).ok_or("has no pixels")?;
+        let image = ImageBuffer::<image::Rgb<u8>, _>::from_raw(width, height, &photo.data[..])
+            .ok_or("has no pixels")?;
         let longer = width.max(height);
         let side = |side: u32| (side * SIDE.min(longer) / longer).max(1);
         let small = imageops::thumbnail(&image, side(width), side(height));
@@ -74,6 +75,7 @@ pub(super) fn thumbnails(photos: &[PathBuf], cache: Option<&Cache>) -> Vec<Optio
 #[cfg(test)]
 mod tests {
     use super::*;
+    use image::RgbImage;
     use std::io::Cursor;
 
     fn png(image: &RgbImage) -> Vec<u8> {

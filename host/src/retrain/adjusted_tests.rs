@@ -30,6 +30,7 @@ fn prepared(folder: &std::path::Path, recipe: Recipe) -> Prepared {
         }
     }
     let settings = Settings {
+        layout: Default::default(),
         image_dir: scratch.path().to_owned(),
         input: InputContract {
             crop: Crop::Squash,

@@ -11,7 +11,7 @@ use super::RetrainError;
 use crate::photos::decode::Limits;
 use crate::photos::load::read_bytes;
 use crate::photos::split::{Bucket, Percentages, Rule, split};
-use crate::photos::{Photo, ScanOptions, scan};
+use crate::photos::{Layout, Photo, ScanOptions, scan};
 use crate::run::{decode_to, input_of};
 
 /// Photos that the ranges of activations are taken from.
@@ -38,7 +38,7 @@ impl Calibration {
     /// # Errors
     /// [`RetrainError::Scan`].
     pub fn inputs(&self, shape: Shape) -> Result<Vec<Vec<i8>>, RetrainError> {
-        let dataset = scan(&self.image_dir, &ScanOptions::default())?;
+        let dataset = scan(&self.image_dir, &ScanOptions::of(Layout::of(&self.rule)))?;
         let split = split(&dataset, &self.rule, self.percentages);
         let training = split.photos(Bucket::Training);
         let mut photos: Vec<&Photo> = training.map(|index| &dataset.photos[index]).collect();

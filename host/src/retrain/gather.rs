@@ -11,7 +11,7 @@ use crate::features::cache::Cache;
 use crate::features::extract::{self, Counts, Extraction, Extractor};
 use crate::features::progress::Progress;
 use crate::photos::duplicates::{Duplicates, duplicates_across_labels};
-use crate::photos::{Dataset, Photo, ScanOptions, ScanWarning, scan};
+use crate::photos::{Dataset, Layout, Photo, ScanOptions, ScanWarning, scan};
 use crate::verdict::UNKNOWN;
 
 /// What is prepared, and how.
@@ -19,6 +19,8 @@ use crate::verdict::UNKNOWN;
 pub struct Settings {
     /// The folder whose sub-folders are labels.
     pub image_dir: PathBuf,
+    /// Where in it the labels are.
+    pub layout: Layout,
     /// How pictures become input rows.
     pub input: InputContract,
     /// The cache; none to compute everything anew.
@@ -75,8 +77,6 @@ pub(super) struct Gathered {
     pub(super) dataset: Dataset,
     /// Their features, as the extractor gives them.
     pub(super) values: Vec<Vec<u8>>,
-    /// Their places among all photos.
-    pub(super) kept: Vec<usize>,
     pub(super) skipped: Vec<Skipped>,
     pub(super) counts: Counts,
 }
@@ -87,7 +87,7 @@ impl Source {
         settings: &Settings,
         notify: &mut dyn FnMut(Notice),
     ) -> Result<Self, RetrainError> {
-        let dataset = scan(&settings.image_dir, &ScanOptions::default())?;
+        let dataset = scan(&settings.image_dir, &ScanOptions::of(settings.layout))?;
         for warning in dataset.warnings.iter().cloned() {
             notify(Notice::Scan(warning));
         }
@@ -130,20 +130,12 @@ impl Source {
         let mut photos: Vec<Photo> = Vec::new();
         let mut values = Vec::new();
         let mut contents = Vec::new();
-        let mut kept = Vec::new();
-        for (index, (photo, extracted)) in self
-            .dataset
-            .photos
-            .iter()
-            .zip(extraction.photos)
-            .enumerate()
-        {
+        for (photo, extracted) in self.dataset.photos.iter().zip(extraction.photos) {
             match extracted {
                 Ok(extracted) => {
                     values.push(extracted.values);
                     contents.push(extracted.content);
                     photos.push(photo.clone());
-                    kept.push(index);
                 }
                 Err(fault) => {
                     let reason = fault.to_string();
@@ -173,7 +165,6 @@ impl Source {
         Ok(Gathered {
             dataset,
             values,
-            kept,
             skipped,
             counts,
         })

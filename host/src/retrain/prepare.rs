@@ -6,7 +6,7 @@ use super::gather::{Gathered, Notice, Settings, Skipped, Source};
 use super::{RetrainError, Variants};
 use crate::backbone::float::FloatRunner;
 use crate::backbone::load::Backbone;
-use crate::features::extract::{Counts, Extraction};
+use crate::features::extract::{Counts, Extraction, PhotoFault};
 use crate::features::extractors::{FloatExtractor, IntExtractor};
 use crate::features::pair::Pair;
 use crate::features::progress::Progress;
@@ -60,14 +60,20 @@ pub fn prepare(
     let pair = float_extractor
         .as_ref()
         .map(|float| Pair::new(&int_extractor, float));
-    let int = match &pair {
+    let mut int = match &pair {
         Some(pair) => source.extract(&pair.integer(), &*progress("features")),
         None => source.extract(&int_extractor, &*progress("features")),
+    };
+    let float = match &pair {
+        Some(pair) => {
+            let float = source.extract(&pair.float(), &*progress("float reference"));
+            Some(of_both(&mut int, float))
+        }
+        None => None,
     };
     let Gathered {
         dataset,
         values,
-        kept,
         skipped,
         counts,
     } = source.keep(int, settings, notify)?;
@@ -80,13 +86,9 @@ pub fn prepare(
     let flat: Vec<i8> = int8.concat();
     let width = flat.len() / truth.len().max(1);
     let int8_features = Features::from_int8(width, &flat, truth.clone(), backbone.features())?;
-    let float_features = match &pair {
-        Some(pair) => {
-            let float = source.extract(&pair.float(), &*progress("float reference"));
-            Some(float_features(float, &kept, width, truth)?)
-        }
-        None => None,
-    };
+    let float_features = float
+        .map(|values| Features::new(width, values, truth))
+        .transpose()?;
     Ok(Prepared {
         backbone,
         input: settings.input,
@@ -108,22 +110,151 @@ impl Prepared {
     }
 }
 
-/// The float features of the photos that have integer ones.
-fn float_features(
-    float: Extraction,
-    kept: &[usize],
-    width: usize,
-    truth: Vec<usize>,
-) -> Result<Features, RetrainError> {
+/// The float features of the photos that have both kinds, one after the other. A photo that went away or
+/// changed between the two passes loses its integer ones too, for a reason of its own.
+fn of_both(int: &mut Extraction, float: Extraction) -> Vec<f32> {
     let mut values = Vec::new();
-    let mut photos: Vec<_> = float.photos.into_iter().map(Some).collect();
-    for &index in kept {
-        // A photo that was read a moment ago is read again; if it is gone now, so is its row, and
-        // the shape check below fails.
-        if let Some(Ok(extracted)) = photos[index].take() {
-            let (numbers, _) = extracted.values.as_chunks::<4>();
-            values.extend(numbers.iter().map(|&bytes| f32::from_le_bytes(bytes)));
+    for (int, float) in int.photos.iter_mut().zip(float.photos) {
+        let Ok(seen) = int else {
+            continue;
+        };
+        match float {
+            Ok(float) if float.content == seen.content => {
+                let (numbers, _) = float.values.as_chunks::<4>();
+                values.extend(numbers.iter().map(|&bytes| f32::from_le_bytes(bytes)));
+            }
+            Ok(_) => *int = Err(PhotoFault::Changed),
+            Err(fault) => *int = Err(fault),
         }
     }
-    Ok(Features::new(width, values, truth)?)
+    values
+}
+
+#[cfg(test)]
+mod tests {
+    use posy_shared::preprocess::{Crop, Filter};
+
+    use super::*;
+    use crate::backbone::carried::last_resort;
+    use crate::features::extract::{Extracted, Source};
+    use crate::features::progress::Silent;
+
+    /// Between the passes one photo goes away and another becomes a third; the run goes on without
+    /// them and names them.
+    #[test]
+    fn photos_that_go_or_change_between_the_passes_are_named_and_left_out() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = |name: &str| dir.path().join(name);
+        let picture = |value: u8| {
+            let image = image::RgbImage::from_fn(40, 30, |x, y| {
+                image::Rgb([value, (x * 6) as u8, (y * 8) as u8])
+            });
+            let mut bytes = std::io::Cursor::new(Vec::new());
+            image.write_to(&mut bytes, image::ImageFormat::Png).unwrap();
+            bytes.into_inner()
+        };
+        for (index, label) in ["a", "b"].into_iter().enumerate() {
+            std::fs::create_dir(path(label)).unwrap();
+            for photo in 0..4 {
+                let bytes = picture((100 * index + 20 * photo) as u8);
+                std::fs::write(path(&format!("{label}/{photo}.png")), bytes).unwrap();
+            }
+        }
+        let settings = Settings {
+            image_dir: dir.path().to_owned(),
+            layout: Default::default(),
+            input: InputContract {
+                crop: Crop::Squash,
+                filter: Filter::Area,
+                table: None,
+            },
+            cache: None,
+            float: true,
+            strict: false,
+        };
+        let progress = |what: &'static str| {
+            if what == "float reference" {
+                std::fs::remove_file(path("a/1.png")).unwrap();
+                std::fs::write(path("b/2.png"), picture(255)).unwrap();
+            }
+            Box::new(Silent) as Box<dyn Progress>
+        };
+        let backbone = last_resort().unwrap().unwrap();
+        let mut said = Vec::new();
+        let prepared = prepare(&settings, backbone, &progress, &mut |notice| {
+            said.push(notice.to_string());
+        });
+        let prepared = prepared.unwrap();
+        let kept: Vec<&str> = prepared
+            .dataset
+            .photos
+            .iter()
+            .map(|p| &*p.relative)
+            .collect();
+        let expected = [
+            "a/0.png", "a/2.png", "a/3.png", "b/0.png", "b/1.png", "b/3.png",
+        ];
+        assert_eq!(kept, expected);
+        assert_eq!(prepared.int8.len(), 6);
+        assert_eq!(
+            prepared.float_features.unwrap().labels(),
+            [0, 0, 0, 1, 1, 1]
+        );
+        let lines = said.iter().filter(|line| line.starts_with("skipped: "));
+        let lines: Vec<&String> = lines.collect();
+        assert_eq!(lines.len(), 2, "{said:?}");
+        assert!(lines[0].contains("a/1.png: cannot be read"), "{said:?}");
+        assert!(
+            lines[1].contains("b/2.png: was changed while posy ran"),
+            "{said:?}"
+        );
+    }
+
+    fn extracted(content: u8, values: &[f32]) -> Extracted {
+        Extracted {
+            content: [content; 32],
+            values: values
+                .iter()
+                .flat_map(|value| value.to_le_bytes())
+                .collect(),
+            source: Source::Computed,
+        }
+    }
+
+    #[test]
+    fn a_photo_that_goes_or_changes_between_the_passes_is_dropped_from_both() {
+        let gone = || PhotoFault::Unreadable(std::io::ErrorKind::NotFound.into());
+        let mut int = Extraction {
+            photos: vec![
+                Ok(extracted(1, &[0.0])),
+                Ok(extracted(2, &[0.0])),
+                Err(PhotoFault::NotAFile),
+                Ok(extracted(4, &[0.0])),
+                Ok(extracted(5, &[0.0])),
+            ],
+        };
+        let float = Extraction {
+            photos: vec![
+                Ok(extracted(1, &[1.0, 2.0])),
+                Err(gone()),
+                Ok(extracted(3, &[9.0, 9.0])),
+                Ok(extracted(0, &[9.0, 9.0])),
+                Ok(extracted(5, &[5.0, 6.0])),
+            ],
+        };
+        assert_eq!(of_both(&mut int, float), [1.0, 2.0, 5.0, 6.0]);
+        let said: Vec<String> = int
+            .photos
+            .iter()
+            .map(|photo| {
+                photo
+                    .as_ref()
+                    .map_or_else(ToString::to_string, |_| String::new())
+            })
+            .collect();
+        assert!(said[1].contains("cannot be read"), "{said:?}");
+        assert_eq!(said[2], "is not a file");
+        assert!(said[3].contains("changed while posy ran"), "{said:?}");
+        assert_eq!([&said[0], &said[4]], ["", ""]);
+    }
 }

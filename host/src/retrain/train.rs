@@ -308,6 +308,7 @@ pub fn train_with(
     let (rule_name, seed) = match *rule {
         Rule::Stable { seed } => ("stable", seed),
         Rule::Codelab { .. } => ("codelab", 0),
+        Rule::Folders => ("folders", 0),
     };
     let mut provenance = Provenance {
         architecture: &prepared.backbone.name,

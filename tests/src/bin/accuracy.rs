@@ -70,6 +70,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     println!("network  int8  float  int8 less float");
     for path in &files {
         let settings = Settings {
+            layout: Default::default(),
             image_dir: data_dir().join("flower_photos"),
             input: InputContract {
                 crop: Crop::Squash,

@@ -154,6 +154,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     println!("  trainer  test  test less plain  validation less plain  time a split");
     for path in &files {
         let settings = Settings {
+            layout: Default::default(),
             image_dir: data_dir().join("flower_photos"),
             input: InputContract {
                 crop: Crop::Squash,

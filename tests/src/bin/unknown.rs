@@ -206,6 +206,7 @@ fn main() -> Result<(), Failure> {
     let mut all = Vec::new();
     for path in &files {
         let settings = Settings {
+            layout: Default::default(),
             image_dir: data_dir().join("flower_photos"),
             input: InputContract {
                 crop: Crop::Squash,

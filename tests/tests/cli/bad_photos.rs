@@ -85,7 +85,7 @@ fn files_that_cannot_be_used_are_named_and_skipped() {
         return;
     };
     let jpeg = photo(&scratch, "daisy");
-    let cases: [(&str, &[u8], &str); 7] = [
+    let cases: [(&str, &[u8], &str); 11] = [
         (
             "daisy/cut.jpg",
             &jpeg[..jpeg.len() / 2],
@@ -105,12 +105,32 @@ fn files_that_cannot_be_used_are_named_and_skipped() {
         (
             "roses/phone.HEIC",
             b"\0\0\0\x18ftypheic\0\0\0\0mif1heic",
-            "HEIC photos are not read; convert it to JPEG or PNG",
+            "HEIC photos are not read; convert it to JPEG (heif-convert does",
         ),
         (
             "roses/phone.jpg",
             b"\0\0\0\x18ftypheic\0\0\0\0mif1heic",
             "HEIC",
+        ),
+        (
+            "roses/lfs.jpg",
+            b"version https://git-lfs.github.com/spec/v1\noid sha256:0123\nsize 54321\n",
+            "it is a pointer of Git LFS, not the photo itself; run `git lfs pull`",
+        ),
+        (
+            "roses/page.jpg",
+            b"\n<!doctype html>\n<html lang=en>404</html>",
+            "it is a web page, not a photo; the download went wrong",
+        ),
+        (
+            "roses/new.avif",
+            b"\0\0\0\x1cftypavif\0\0\0\0avifmif1",
+            "AVIF photos are not read; convert it to JPEG or PNG",
+        ),
+        (
+            "roses/scan.jpg",
+            b"II*\0\x08\0\0\0",
+            "TIFF (or camera raw) photos are not read; convert it to JPEG (an image editor",
         ),
         (
             "roses/noise.png",
@@ -132,7 +152,7 @@ fn files_that_cannot_be_used_are_named_and_skipped() {
     let json = outcome.json();
     assert_eq!(json["photos"], 16);
     assert_eq!(json["skipped"].as_array().unwrap().len(), cases.len());
-    let outcome = outcome.says(&["7 files skipped"]);
+    let outcome = outcome.says(&["11 files skipped"]);
     assert_eq!(outcome.stderr.matches("skipped: ").count(), cases.len());
 
     // Whole photos alone give the same model.

@@ -121,12 +121,66 @@ fn a_bad_file_is_named_and_the_others_are_labelled() {
         "photos/cut.jpg: the JPEG ends early",
         "photos/text.jpg: it is a text",
         "missing.jpg: cannot be read",
-        "3 of the photos could not be labelled",
+        "3 of the files and folders could not be labelled",
     ]);
     assert_eq!(outcome.stdout.matches("label 0 (").count(), 3, "{outcome}");
     // Each bad file has one line, and is named once in it.
     assert_eq!(outcome.stderr.matches("missing.jpg").count(), 1);
     assert_eq!(outcome.stderr.lines().count(), 4, "{outcome}");
+}
+
+/// What lies in a folder beside photos keeps none of them from being labelled.
+#[cfg(unix)]
+#[test]
+fn links_that_lead_nowhere_or_back_are_named_and_the_others_are_labelled() {
+    use std::os::unix::fs::symlink;
+
+    let scratch = scratch();
+    symlink("nowhere", scratch.join("photos/a.jpg")).unwrap();
+    symlink("..", scratch.join("photos/b")).unwrap();
+    symlink("itself", scratch.join("photos/itself")).unwrap();
+    let outcome = label(&scratch, &["photos"]);
+    assert_eq!(outcome.code, Some(1), "{outcome}");
+    let outcome = outcome.says(&[
+        "skipped photos/a.jpg: a link that leads nowhere",
+        "skipped photos/b: a link that leads back to a folder above itself",
+        "skipped photos/itself: cannot be read",
+        "3 of the files and folders could not be labelled",
+    ]);
+    assert_eq!(outcome.stdout.matches("label 0 (").count(), 3, "{outcome}");
+    assert_eq!(outcome.stderr.lines().count(), 4, "{outcome}");
+}
+
+/// What standard input is not needs no folder to be taken out of.
+#[test]
+fn standard_input_that_is_no_photo_is_named() {
+    let scratch = scratch();
+    for (bytes, text) in [
+        (
+            &b"daisies are not roses\n"[..],
+            "standard input: it is a text, not a photo (JPEG, PNG, WebP, GIF or BMP)\n",
+        ),
+        (
+            b"version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 1\n",
+            "standard input: it is a pointer of Git LFS, not the photo itself; run `git lfs pull`",
+        ),
+        (
+            b"<!DOCTYPE html><html><body>Not found</body></html>",
+            "standard input: it is a web page, not a photo; the download went wrong",
+        ),
+        (
+            &[7; 40],
+            "standard input: its first bytes are of no known image format",
+        ),
+    ] {
+        let command = scratch.command(["label", "--model", "model.posy", "-"]);
+        let outcome = Outcome::with_input(command, bytes).fails(1, &[text]);
+        assert!(
+            !outcome.stderr.contains("folder that") || text.contains("lfs"),
+            "{outcome}"
+        );
+        assert!(!outcome.stderr.contains("take it out"), "{outcome}");
+    }
 }
 
 #[test]

@@ -22,7 +22,10 @@ mod interrupted;
 mod label;
 mod loss;
 #[cfg(target_os = "linux")]
+mod memory;
+#[cfg(target_os = "linux")]
 mod monitor;
+mod parts;
 mod profile;
 mod real_photos;
 mod results;

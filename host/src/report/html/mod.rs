@@ -480,6 +480,7 @@ impl Report<'_> {
             Rule::Codelab { image_dir } => {
                 format!("as retrain.py does, by the path {image_dir} as typed (rule codelab)")
             }
+            Rule::Folders => "as the folders train, valid and test have it".to_owned(),
         };
         format!(
             "Divided {rule}: {training} photos to train on, {validation} to choose by, {testing} \
