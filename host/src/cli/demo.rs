@@ -16,6 +16,7 @@ use super::retrain::write;
 use super::{Failure, run_line, usage};
 use crate::backbone::carried;
 use crate::drawings::{Flower, draw};
+use crate::shell::quoted;
 
 /// Drawings of each kind that are trained on.
 const EACH: u64 = 100;
@@ -120,7 +121,8 @@ fn show(folder: &Path, seed: u64) -> Result<ExitCode, Failure> {
 /// Shows a command, and runs it.
 fn step(words: &[&Path]) -> Result<ExitCode, Failure> {
     let line: Vec<OsString> = words.iter().map(|word| word.as_os_str().into()).collect();
-    let shown: Vec<_> = line.iter().map(|word| word.to_string_lossy()).collect();
+    let shown = line.iter().map(|word| quoted(&word.to_string_lossy()));
+    let shown: Vec<_> = shown.collect();
     note!("$ posy {}", shown.join(" "));
     run_line(&line)
 }

@@ -20,7 +20,8 @@ use crate::fetch::Patience;
 pub(super) struct Arguments {
     #[command(subcommand)]
     command: Option<Command>,
-    /// Folder to look for networks first [default: models in POSY_DATA, then the user's cache].
+    /// Folder to look for networks first [default: models in POSY_DATA, or in posy in the user's
+    /// folder for data].
     #[arg(long, alias = "model_dir", value_name = "FOLDER")]
     model_dir: Option<PathBuf>,
     /// Print JSON.
@@ -35,7 +36,8 @@ enum Command {
         /// Names of architectures, e.g. mobilenet_0.50_224.
         #[arg(required = true, value_name = "NAME")]
         names: Vec<String>,
-        /// Folder to put them in [default: posy/models in the user's cache folder].
+        /// Folder to put them in [default: models in POSY_DATA, or in posy in the user's
+        /// folder for data].
         #[arg(long, alias = "model_dir", value_name = "FOLDER")]
         model_dir: Option<PathBuf>,
     },
@@ -156,8 +158,9 @@ fn list(arguments: &Arguments) -> Result<ExitCode, Failure> {
         })
         .collect();
     print_table(&heading, &table)?;
+    note!();
     note!(
-        "\nflash and RAM are for five labels; ImageNet accuracy is that of the float network, as published"
+        "flash and RAM are for five labels; ImageNet accuracy is that of the float network, as published"
     );
     note!("get one with: posy models fetch NAME (posy retrain does so by itself)");
     Ok(ExitCode::SUCCESS)

@@ -12,6 +12,7 @@ use posy_shared::preprocess::{Crop, Filter};
 use super::check::note_brief;
 use super::network::network;
 use super::output::{kib, note, print_json};
+use super::photos::at_hand;
 use super::pixels::PixelArguments;
 use super::retrain_answers::Answers;
 use super::retrain_float::{self, Job, advised, beyond_boards};
@@ -24,13 +25,14 @@ use super::{Failure, usage};
 use crate::atomic;
 use crate::backbone::load::Backbone;
 use crate::backbone::zoo::Architecture;
-use crate::data::{cache_dir, in_data_dir};
+use crate::data::cache_dir;
 use crate::export::Format;
 use crate::features::progress::Bar;
 use crate::photos::split::{Percentages, Rule};
 use crate::record::Record;
 use crate::report::events::Hparam;
 use crate::retrain::{Calibration, Settings, file, prepare, train_with};
+use crate::shell::quoted_path;
 
 /// Retrains the last layer of a MobileNet on folders of photos and writes a .posy file.
 #[derive(Debug, Args)]
@@ -55,10 +57,14 @@ pub(super) struct Arguments {
     /// file (--output-graph).
     #[arg(long, value_name = "FILE")]
     backbone: Option<PathBuf>,
+    /// Get the codelab's photos of flowers (229 MB) if they are not here; a network that is not here is
+    /// fetched anyway.
+    #[arg(long)]
+    fetch: bool,
     #[command(flatten)]
     pixels: PixelArguments,
     /// Folder with files of pre-trained networks; one that is neither there nor in the usual places
-    /// (models in POSY_DATA, posy/models in the user's cache folder) is downloaded into it
+    /// (models in POSY_DATA, or in posy in the user's folder for data) is downloaded into it
     /// [default: the usual places].
     #[arg(long, alias = "model_dir", value_name = "FOLDER")]
     model_dir: Option<PathBuf>,
@@ -180,14 +186,19 @@ impl Arguments {
         }
     }
 
-    fn backbone(&self, rule: &Rule, percentages: Percentages) -> Result<Backbone, Failure> {
+    fn backbone(
+        &self,
+        image_dir: &Path,
+        rule: &Rule,
+        percentages: Percentages,
+    ) -> Result<Backbone, Failure> {
         network(
             self.architecture.as_ref(),
             self.backbone.as_deref(),
             self.model_dir.as_deref(),
             &self.pixels,
             &Calibration {
-                image_dir: in_data_dir(&self.image_dir),
+                image_dir: image_dir.into(),
                 input: self.input(),
                 rule: rule.clone(),
                 percentages,
@@ -250,7 +261,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     }
     let cache_folder = arguments.bottleneck_dir.clone().unwrap_or_else(cache_dir);
     let settings = Settings {
-        image_dir: in_data_dir(&arguments.image_dir),
+        image_dir: at_hand(&arguments.image_dir, arguments.fetch, "--image-dir")?,
         input: arguments.input(),
         cache: Some(cache_folder.join("features.redb")),
         float: !arguments.no_float,
@@ -272,7 +283,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         return retrain_float::run(arguments, network, &settings, &job);
     }
     let backbone = arguments
-        .backbone(&rule, percentages)
+        .backbone(&settings.image_dir, &rule, percentages)
         .map_err(|failure| advised(failure, arguments.backbone.as_deref()))?;
     note!("backbone: {} ({})", backbone.name, backbone.path.display());
     note!("photos: {}", settings.image_dir.display());
@@ -343,11 +354,11 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     match format {
         Format::Posy => note!(
             "next: posy label --model {} PHOTO...",
-            arguments.output_graph.display()
+            quoted_path(&arguments.output_graph)
         ),
         _ => note!(
             "next: posy label-image --graph {} --image PHOTO",
-            arguments.output_graph.display()
+            quoted_path(&arguments.output_graph)
         ),
     }
     if arguments.json {

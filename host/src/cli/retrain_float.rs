@@ -1,13 +1,12 @@
 //! `posy retrain` with a network that only the laptop runs: any ONNX classifier, in floating point.
 
-use std::io::{self, Write};
 use std::path::Path;
 use std::process::ExitCode;
 use std::time::Instant;
 
 use serde_json::json;
 
-use super::output::{kib, note, print_json, print_table};
+use super::output::{Out, kib, note, print_json, print_table};
 use super::pixels::PixelArguments;
 use super::retrain::{Arguments, write};
 use super::{Failure, usage};
@@ -22,6 +21,7 @@ use crate::photos::split::{Percentages, Rule};
 use crate::retrain::{
     FloatOnly, FloatOutcome, Settings, Tested, Trainer, prepare_float, train_float,
 };
+use crate::shell::quoted_path;
 
 /// How the run is divided, trained and measured.
 pub(super) struct Job<'a> {
@@ -152,7 +152,7 @@ pub(super) fn run(
     }
     let (size, split) = (kib(bytes.len() as u64), split_path.display());
     note!("wrote {} ({size} KiB) and {split}", path.display());
-    note!("next: posy label --model {} PHOTO...", path.display());
+    note!("next: posy label --model {} PHOTO...", quoted_path(path));
     match arguments.json {
         true => print_json(&as_json(arguments, &prepared, &outcome, seconds))?,
         false => print(arguments, &prepared, &outcome)?,
@@ -182,7 +182,7 @@ fn print(
     };
     let rows: Vec<_> = dataset.labels.iter().enumerate().map(row).collect();
     print_table(&["label", "photos", "tested", "recall", "precision"], &rows)?;
-    let mut out = io::stdout().lock();
+    let mut out = Out::lock();
     writeln!(out)?;
     if arguments.print_misclassified_test_images {
         writeln!(out, "=== MISCLASSIFIED TEST IMAGES ===")?;

@@ -48,7 +48,7 @@ impl WatchArguments {
         let summaries = summaries
             .map(|folder| Summaries::create(folder, hparams, &prepared.backbone.int, labels));
         Ok(Watching {
-            print: OnMeasured(|step| note!("{step}")),
+            print: OnMeasured(|step| step.lines().iter().for_each(|line| note!("{line}"))),
             curves: CurveWatch::default(),
             summaries: summaries.transpose()?,
             report: (!self.no_report).then(|| self.report.clone()),
