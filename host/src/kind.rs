@@ -93,7 +93,7 @@ impl Kind {
     pub fn is_read(&self) -> bool {
         matches!(
             self,
-            Self::Posy | Self::Tflite | Self::Frozen | Self::Onnx | Self::Unknown
+            Self::Empty | Self::Posy | Self::Tflite | Self::Frozen | Self::Onnx | Self::Unknown
         )
     }
 

@@ -17,6 +17,7 @@ pub mod features;
 pub mod fetch;
 pub mod head;
 pub mod kind;
+pub mod labels;
 pub mod model_file;
 pub mod near;
 pub mod photos;

@@ -18,7 +18,7 @@ pub enum ModelFileError {
     )]
     Missing(PathBuf),
     /// A file of another kind.
-    #[error("{} is {}, not a model of posy's. {}", path.display(), kind.what(), help(kind, path))]
+    #[error("{}: is {}, not a posy model. {}", path.display(), kind.what(), help(kind, path))]
     Kind {
         /// The file.
         path: PathBuf,
@@ -64,6 +64,7 @@ fn help(kind: &Kind, path: &Path) -> String {
 /// What to do about a model that does not read.
 fn advice(error: &ReadError) -> &'static str {
     match error {
+        ReadError::Empty => "; give a file that `posy retrain` wrote",
         ReadError::Version { .. } => "; write it again with this posy's `posy retrain`",
         _ => "; copy it again, or write it again with `posy retrain`",
     }
@@ -118,7 +119,7 @@ impl ModelFile {
     /// [`ModelFileError::Read`].
     pub fn model(&self) -> Result<Model<'_>, ModelFileError> {
         Model::read(&self.bytes).map_err(|source| match source {
-            ReadError::Empty | ReadError::Magic => ModelFileError::Kind {
+            ReadError::Magic => ModelFileError::Kind {
                 path: self.path.clone(),
                 kind: Kind::of(&self.bytes),
             },

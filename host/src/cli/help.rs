@@ -121,36 +121,22 @@ const HEADINGS: [(&str, &[(&str, &[&str])]); 2] = [
     ),
 ];
 
-/// Options of `retrain` that `--help` shows and `-h` does not.
-const RARE: [&str; 29] = [
+/// Options of `retrain` that `--help` shows and `-h` does not: none of retrain.py's, whose `-h` shows all.
+const RARE: [&str; 15] = [
     "adjust-epochs",
     "adjust-rate",
-    "bottleneck-dir",
     "crop",
-    "eval-step-interval",
-    "final-tensor-name",
-    "how-many-training-steps",
     "input-mean",
     "input-size",
     "input-std",
     "int8",
-    "intermediate-output-graphs-dir",
-    "intermediate-store-frequency",
-    "learning-rate",
     "max-drop",
-    "model-dir",
     "normalisation",
-    "random-brightness",
-    "random-crop",
-    "random-scale",
     "resize",
     "seed",
     "split-seed",
     "strict",
-    "test-batch-size",
-    "train-batch-size",
     "unknown-percentage",
-    "validation-batch-size",
     "variants",
 ];
 

@@ -9,10 +9,10 @@ use posy_shared::model::Shape;
 use posy_shared::ranking::Ranking;
 use posy_shared::shown::Shown;
 
-use super::convert::read_labels;
 use super::output::{note, print_lines};
 use super::{Failure, usage};
 use crate::classify::{Classifier, Reading};
+use crate::labels;
 use crate::photos::decode::Limits;
 use crate::photos::load::load;
 use crate::run::Runner;
@@ -121,7 +121,7 @@ impl Arguments {
         let Some(path) = self.labels.as_deref().or(usual.map(Path::new)) else {
             return Ok(None);
         };
-        let names = read_labels(path)?;
+        let names = labels::read(path)?;
         if names.len() != count {
             let (shown, lines) = (path.display(), names.len());
             return Err(format!(

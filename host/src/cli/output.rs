@@ -53,11 +53,6 @@ impl Out {
         let line = text.trim_end_matches('\n');
         write!(self.0, "{}{}", Shown::line(line), &text[line.len()..])
     }
-
-    /// Sees to it that all is printed.
-    pub(super) fn flush(&mut self) -> io::Result<()> {
-        self.0.flush()
-    }
 }
 
 /// Whether a failure is only that nobody reads our output any more.

@@ -26,3 +26,4 @@ mod profile;
 mod real_photos;
 mod retrain_py;
 mod streams;
+mod words;

@@ -10,6 +10,7 @@ use super::names::{self, operator};
 use super::schema::{Graph, Model, Operator};
 use super::tensors::{Map, Tensors};
 use crate::backbone::assemble;
+use crate::backbone::grey_levels::GreyLevels;
 use crate::backbone::network::{Quantisation, TrainedLayer, TrainedNetwork};
 
 /// Who writes a tensor.
@@ -103,6 +104,7 @@ pub(super) fn read<'a>(
     }
     let input = chain.input.ok_or(TfliteError::Empty)?;
     Ok(TrainedNetwork {
+        pixels: GreyLevels::of(input),
         sha256,
         input,
         layers: chain.layers,
