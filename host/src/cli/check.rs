@@ -282,10 +282,12 @@ pub(super) fn note_brief(
     for group in report.groups() {
         if group[0].kind.severity() < Severity::Note {
             let (heading, _) = group[0].kind.heading();
-            // Fewer of them stay where photos are looked at more closely: a number would be that of another
-            // list.
+            // Others stay where photos are looked at more closely: a number would be that of another list.
             match group[0].kind {
-                Kind::Mislabelled => note!("check: some {heading}: first {}", group[0]),
+                Kind::Mislabelled => note!(
+                    "check: photos look like another label's, most suspect first: {}",
+                    group[0]
+                ),
                 _ => note!("check: {} {heading}: first {}", group.len(), group[0]),
             }
             told += 1;

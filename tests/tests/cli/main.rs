@@ -9,6 +9,7 @@ mod bad_photos;
 mod brief;
 mod cache;
 mod check;
+mod classifiers;
 mod codelab;
 mod compare;
 mod demo;
