@@ -9,7 +9,7 @@ use serde_json::json;
 use super::meter::Bytes;
 use super::output::{kib, millions, note, print_json, print_lines, print_table};
 use super::{Failure, usage};
-use crate::backbone::load::Places;
+use crate::backbone::load::{BackboneError, Places};
 use crate::backbone::zoo::{Architecture, Version};
 use crate::device::{BOARDS, Footprint, fitting};
 use crate::fetch::Patience;
@@ -68,7 +68,7 @@ fn fetch(names: &[String], folder: Option<&Path>) -> Result<ExitCode, Failure> {
             Ok(path) => print_lines(&[path.display().to_string()])?,
             Err(error) => {
                 failed = true;
-                note!("error: {error}");
+                note!("error: {}", why(&error));
             }
         }
     }
@@ -76,6 +76,17 @@ fn fetch(names: &[String], folder: Option<&Path>) -> Result<ExitCode, Failure> {
         true => ExitCode::FAILURE,
         false => ExitCode::SUCCESS,
     })
+}
+
+/// Why a file was not fetched, without what other commands could do instead.
+fn why(error: &BackboneError) -> String {
+    match error {
+        BackboneError::Fetch { source, .. } => source.to_string(),
+        BackboneError::Missing { name, .. } => format!(
+            "{name}: nobody publishes it quantised; `posy models` says which networks can be fetched"
+        ),
+        error => error.to_string(),
+    }
 }
 
 struct Row {

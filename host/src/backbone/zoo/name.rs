@@ -10,10 +10,10 @@ use crate::near::edit_distance;
 /// A name that stands for no architecture.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "no architecture is called \"{name}\"{}. Names are mobilenet_<width>_<size> or mobilenet_v1_<width>_<size> \
+    "no architecture is called \"{name}\"{} Names are mobilenet_<width>_<size> or mobilenet_v1_<width>_<size> \
      with width 0.25, 0.50, 0.75 or 1.0 and size 128, 160, 192 or 224, and mobilenet_v2_<width>_<size> with width \
      also 0.35, 1.3 or 1.4 and size also 96; `posy models` lists them",
-    nearest.map(|nearest| format!("; did you mean {nearest}?")).unwrap_or_default()
+    nearest.map_or_else(|| ".".to_owned(), |nearest| format!("; did you mean {nearest}?"))
 )]
 pub struct UnknownArchitecture {
     /// The name as given.

@@ -538,3 +538,15 @@ fn seconds(seconds: f64) -> String {
 fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_in_a_page_neither_hide_nor_turn_around_what_stands_beside_them() {
+        let page = "<p>\na\x1b[31mb\u{202e}c\u{200b}d \u{2068}Blümchen\u{2069}\n</p>";
+        let seen = "<p>\na\u{fffd}[31mb\u{fffd}c\u{fffd}d \u{2068}Blümchen\u{2069}\n</p>";
+        assert_eq!(cleaned(page), seen);
+    }
+}
