@@ -12,13 +12,14 @@
 use std::path::{Path, PathBuf};
 
 use posy::backbone::load::Backbone;
-use posy::data::{cache_dir, data_dir};
+use posy::data::cache_dir;
 use posy::features::progress::Bar;
 use posy::head::logistic::Strength;
 use posy::photos::split::{Percentages, Rule};
 use posy::retrain::{Accuracy, Settings, Tested, Trainer, prepare, train};
 use posy_shared::model::InputContract;
 use posy_shared::preprocess::{Crop, Filter};
+use posy_tests::data_root;
 
 /// Mean and standard error.
 fn mean(values: &[f64]) -> (f64, f64) {
@@ -62,13 +63,13 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         }
     }
     if files.is_empty() {
-        files = networks(&data_dir().join("models"));
+        files = networks(&data_root().join("models"));
     }
     println!("test accuracy in %, mean over {seeds} splits (standard error)");
     println!("network  int8  float  int8 less float");
     for path in &files {
         let settings = Settings {
-            image_dir: data_dir().join("flower_photos"),
+            image_dir: data_root().join("flower_photos"),
             input: InputContract {
                 crop: Crop::Squash,
                 filter,

@@ -20,7 +20,7 @@
 use std::path::PathBuf;
 
 use posy::backbone::load::Backbone;
-use posy::data::{cache_dir, data_dir};
+use posy::data::cache_dir;
 use posy::features::progress::Bar;
 use posy::head::Features;
 use posy::head::logistic::Strength;
@@ -32,6 +32,7 @@ use posy::verdict::{Options, Rejection, Reliability};
 use posy_shared::model::{InputContract, Model};
 use posy_shared::preprocess::{Crop, Filter};
 use posy_shared::ranking::Ranking;
+use posy_tests::data_root;
 
 type Failure = Box<dyn std::error::Error>;
 
@@ -195,7 +196,7 @@ fn main() -> Result<(), Failure> {
         }
     }
     if files.is_empty() {
-        let folder = data_dir().join("models");
+        let folder = data_root().join("models");
         files = NETWORKS
             .iter()
             .map(|name| folder.join(format!("{name}.tflite")))
@@ -204,7 +205,7 @@ fn main() -> Result<(), Failure> {
     let mut all = Vec::new();
     for path in &files {
         let settings = Settings {
-            image_dir: data_dir().join("flower_photos"),
+            image_dir: data_root().join("flower_photos"),
             input: InputContract {
                 crop: Crop::Squash,
                 filter: Filter::Area,
