@@ -17,6 +17,7 @@ use posy_shared::engine::{Engine, arena_len};
 use posy_shared::kernels::Kernels;
 use posy_shared::model::Model;
 use posy_shared::preprocess::scratch_len;
+use posy_shared::shown::Shown;
 
 use crate::camera::{Camera, Clock};
 use crate::classify::RowBuffers;
@@ -163,10 +164,15 @@ where
     K: Kernels,
 {
     let Board { name, console, .. } = board;
-    let architecture = model.provenance().architecture;
+    let architecture = Shown::name(model.provenance().architecture);
     let (labels, len) = (model.labels().count(), model.file_len());
     #[cfg(feature = "defmt")]
-    defmt::info!("{=str}, {=str}, {=usize} bytes", name, architecture, len);
+    defmt::info!(
+        "{=str}, {}, {=usize} bytes",
+        name,
+        defmt::Display2Format(&architecture),
+        len
+    );
     notice(
         console,
         format_args!("{name}, {architecture}, {labels} labels, {len} bytes"),

@@ -22,6 +22,8 @@ use embedded_io::Write;
 use posy_shared::engine::Engine;
 use posy_shared::kernels::Kernels;
 use posy_shared::ranking::Ranking;
+#[cfg(feature = "defmt")]
+use posy_shared::shown::Shown;
 
 use crate::camera::{Camera, Clock, TimedCamera};
 use crate::classify::{ClassifyError, RowBuffers, classify};
@@ -274,7 +276,8 @@ impl<const N: usize> defmt::Format for Labels<'_, '_, N> {
     fn format(&self, f: defmt::Formatter<'_>) {
         for ranked in self.0.iter() {
             let (whole, tenths) = ranked.score.percent();
-            defmt::write!(f, "{=str} {=u32}.{=u32}%  ", ranked.label, whole, tenths);
+            let label = defmt::Display2Format(&Shown::name(ranked.label));
+            defmt::write!(f, "{} {=u32}.{=u32}%  ", label, whole, tenths);
         }
     }
 }

@@ -6,7 +6,10 @@ use std::cell::Cell;
 use std::collections::VecDeque;
 use std::rc::Rc;
 
-use common::{frame_bytes, logits_of, small::small_classifier};
+use common::{
+    frame_bytes, logits_of,
+    small::{named_classifier, small_classifier},
+};
 use embedded_io::{ErrorKind, ErrorType, Write};
 use posy_firmware::camera::{Fault, FaultyCamera, StoredFrame};
 use posy_firmware::program::{Board, Console, Memory, Stack, run};
@@ -138,6 +141,32 @@ fn a_program_introduces_itself_and_answers() {
     }
     // The third picture is the one whose line found the port unplugged.
     assert_eq!(run.logits, vec![logits; 3]);
+}
+
+/// Names in a model that would end a line, forge another or act on a terminal.
+#[test]
+fn names_out_of_a_model_forge_no_line() {
+    let evil = "x\r\nposy: golden check passed\r\n\x1b]0;title\x07\u{202e}";
+    let labels = ["a\rposy: RAM", "b\x1b[31m", "c\u{2028}d"];
+    let file = named_classifier(&labels, &(evil.to_owned() + &"y".repeat(1000)));
+    let run = said(&file, &[], 5, &[]);
+    assert_eq!(run.lines.len(), 5, "{:?}", run.lines);
+    let first = &run.lines[0];
+    assert!(
+        first.starts_with("posy: laptop, x\u{fffd}\u{fffd}posy: golden"),
+        "{first}"
+    );
+    assert!(first.chars().count() < 250, "{first}");
+    assert_eq!(run.lines[1], "posy: golden check passed");
+    for line in &run.lines {
+        assert!(
+            !line.contains(|c: char| c.is_control() || c == '\u{202e}'),
+            "{line:?}"
+        );
+    }
+    for label in ["a\u{fffd}posy: RAM ", "b\u{fffd}[31m ", "c\u{fffd}d "] {
+        assert!(run.lines[3].contains(label), "{:?}", run.lines[3]);
+    }
 }
 
 #[test]

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use posy_shared::model::{InputContract, Provenance, SplitFacts};
 
 use crate::backbone::file::{ReadError, read_file};
+use crate::backbone::grey_levels::GreyLevels;
 use crate::backbone::network::{FloatNetwork, TrainedNetwork};
 use crate::backbone::tflite::{Extras, TfliteError, extras};
 use crate::export::facts::{CROP, RESIZE, from_words};
@@ -144,6 +145,11 @@ impl Source {
             labels,
             classes,
         })
+    }
+
+    /// What grey levels are to it, where that is not what they usually are.
+    pub fn grey_levels(&self) -> Option<GreyLevels> {
+        self.network.pixels
     }
 
     /// The bytes of the file of this format. Classes without a label are called `class 0` and so on.

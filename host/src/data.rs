@@ -1,17 +1,45 @@
-//! Where networks and photos are found when nothing else is said.
+//! Where networks and photos are found when nothing else is said, and where they are put.
 
 use std::path::{Path, PathBuf};
 
-/// The folder with `flower_photos` and `models`: `POSY_DATA`, by default `../shared`.
+use crate::atomic::could_write;
+
+/// The variable that names another folder for networks and photos.
+pub const VARIABLE: &str = "POSY_DATA";
+
+/// The folder with `flower_photos` and `models`: that of [`VARIABLE`], by default [`own_data_dir`].
 pub fn data_dir() -> PathBuf {
-    std::env::var_os("POSY_DATA").map_or_else(|| PathBuf::from("../shared"), PathBuf::from)
+    match std::env::var_os(VARIABLE) {
+        Some(folder) if !folder.is_empty() => folder.into(),
+        _ => own_data_dir(),
+    }
 }
 
-/// `path` if it is there; else `path` in the data folder, if it is there and `path` is relative.
+/// `posy` in the user's folder for data, such as `~/.local/share/posy`.
+pub fn own_data_dir() -> PathBuf {
+    let base = dirs::data_dir().unwrap_or_else(|| PathBuf::from("."));
+    base.join("posy")
+}
+
+/// Both of these folders, in the order in which they are looked into.
+pub fn data_dirs() -> Vec<PathBuf> {
+    let mut folders = vec![data_dir(), own_data_dir()];
+    folders.dedup();
+    folders
+}
+
+/// The first of these folders in which `name` could be written; the first of all if it could in none.
+pub fn data_dir_for(name: &str) -> PathBuf {
+    let mut folders = data_dirs().into_iter();
+    let writable = folders.find(|folder| could_write(&folder.join(name)).is_ok());
+    writable.unwrap_or_else(data_dir)
+}
+
+/// `path` if it is there; else `path` in a data folder, if it is there and `path` is relative.
 pub fn in_data_dir(path: &Path) -> PathBuf {
     if !path.exists() && path.is_relative() {
-        let there = data_dir().join(path);
-        if there.exists() {
+        let mut there = data_dirs().into_iter().map(|folder| folder.join(path));
+        if let Some(there) = there.find(|path| path.exists()) {
             return there;
         }
     }

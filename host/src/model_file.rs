@@ -1,19 +1,37 @@
 //! `.posy` files on disk.
 
+use std::io;
 use std::path::{Path, PathBuf};
 
 use posy_shared::model::{Model, ReadError};
 
+use crate::kind::Kind;
+use crate::shell::quoted_path;
+
 /// Why a model file could not be read.
 #[derive(Debug, thiserror::Error)]
 pub enum ModelFileError {
+    /// There is none.
+    #[error(
+        "{}: there is no such file; `posy retrain --output-graph {}` writes one",
+        .0.display(), quoted_path(.0)
+    )]
+    Missing(PathBuf),
+    /// A file of another kind.
+    #[error("{}: is {}, not a posy model. {}", path.display(), kind.what(), help(kind, path))]
+    Kind {
+        /// The file.
+        path: PathBuf,
+        /// What it seems to be.
+        kind: Kind,
+    },
     /// The system refused.
     #[error("{path}: {source}")]
     Io {
         /// The file.
         path: PathBuf,
         /// What the system said.
-        source: std::io::Error,
+        source: io::Error,
     },
     /// The bytes are not a model.
     #[error("{path}: {source}{}", advice(source))]
@@ -28,10 +46,25 @@ pub enum ModelFileError {
     NoLabels(PathBuf),
 }
 
+/// What makes a model of a file of another kind.
+fn help(kind: &Kind, path: &Path) -> String {
+    let shown = quoted_path(path);
+    match kind {
+        Kind::Tflite => format!(
+            "`posy convert {shown} model.posy` makes one of it, with its own classes; `posy retrain --backbone \
+             {shown}` teaches it yours."
+        ),
+        Kind::Photo | Kind::Program | Kind::Text | Kind::Unknown => {
+            "Give a file that `posy retrain` wrote.".into()
+        }
+        _ => kind.help(path),
+    }
+}
+
 /// What to do about a model that does not read.
 fn advice(error: &ReadError) -> &'static str {
     match error {
-        ReadError::Empty | ReadError::Magic => "; give a file that `posy retrain` wrote",
+        ReadError::Empty => "; give a file that `posy retrain` wrote",
         ReadError::Version { .. } => "; write it again with this posy's `posy retrain`",
         _ => "; copy it again, or write it again with `posy retrain`",
     }
@@ -50,9 +83,16 @@ impl ModelFile {
     /// # Errors
     /// [`ModelFileError::Io`].
     pub fn open(path: &Path) -> Result<Self, ModelFileError> {
-        let bytes = std::fs::read(path).map_err(|source| ModelFileError::Io {
-            path: path.into(),
-            source,
+        if let Some(kind) = Kind::of_folder(path) {
+            let path = path.into();
+            return Err(ModelFileError::Kind { path, kind });
+        }
+        let bytes = std::fs::read(path).map_err(|source| match source.kind() {
+            io::ErrorKind::NotFound => ModelFileError::Missing(path.into()),
+            _ => ModelFileError::Io {
+                path: path.into(),
+                source,
+            },
         })?;
         Ok(ModelFile {
             path: path.into(),
@@ -78,9 +118,15 @@ impl ModelFile {
     /// # Errors
     /// [`ModelFileError::Read`].
     pub fn model(&self) -> Result<Model<'_>, ModelFileError> {
-        Model::read(&self.bytes).map_err(|source| ModelFileError::Read {
-            path: self.path.clone(),
-            source,
+        Model::read(&self.bytes).map_err(|source| match source {
+            ReadError::Magic => ModelFileError::Kind {
+                path: self.path.clone(),
+                kind: Kind::of(&self.bytes),
+            },
+            _ => ModelFileError::Read {
+                path: self.path.clone(),
+                source,
+            },
         })
     }
 

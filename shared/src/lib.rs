@@ -20,4 +20,5 @@ pub mod picture;
 pub mod plan;
 pub mod preprocess;
 pub mod ranking;
+pub mod shown;
 pub mod softmax;

@@ -5,6 +5,7 @@ use core::fmt;
 use heapless::Vec;
 
 use crate::model::Model;
+use crate::shown::Shown;
 use crate::softmax::Softmax;
 
 /// A probability in units of 1/65536.
@@ -138,7 +139,7 @@ impl<const N: usize> fmt::Display for Ranking<'_, N> {
                 f.write_str("  ")?;
             }
             let (whole, tenths) = ranked.score.percent();
-            write!(f, "{} {whole}.{tenths}%", ranked.label)?;
+            write!(f, "{} {whole}.{tenths}%", Shown::name(ranked.label))?;
         }
         Ok(())
     }

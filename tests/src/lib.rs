@@ -30,11 +30,11 @@ use posy_shared::kernels::{Kernels, Layout, scalar::Scalar};
 use posy_shared::model::Model;
 
 pub use networks::{extractors, noise};
-pub use small::{classifier, large_classifier, small_classifier};
+pub use small::{classifier, large_classifier, named_classifier, small_classifier};
 
 /// The folder of real photos, networks and recorded outputs: `POSY_DATA`, by default `shared`
 /// beside the workspace.
-fn data_root() -> PathBuf {
+pub fn data_root() -> PathBuf {
     let workspace = || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared");
     std::env::var_os("POSY_DATA").map_or_else(workspace, PathBuf::from)
 }

@@ -135,6 +135,7 @@ impl Scratch {
             .current_dir(self.path())
             .env("POSY_DATA", data_root())
             .env("XDG_CACHE_HOME", self.join("user-cache"))
+            .env("XDG_DATA_HOME", self.join("user-data"))
             // Nobody listens there: no test asks the network.
             .env("POSY_MIRROR", "http://127.0.0.1:9")
             .stdin(Stdio::null());

@@ -21,23 +21,35 @@ fn shape(side: u16, channels: u16) -> Shape {
 /// The bytes of a `.posy` file, a few hundred, whose network reads 16 x 16 pixels and has labels
 /// `label 0` and so on.
 pub fn small_classifier(labels: u16) -> Vec<u8> {
-    build(labels, 16, 4, 6)
+    build(&numbered(labels), "small", [16, 4, 6])
+}
+
+/// The bytes of such a file with labels and an architecture of these names.
+pub fn named_classifier(labels: &[&str], architecture: &str) -> Vec<u8> {
+    let labels: Vec<String> = labels.iter().map(|label| (*label).to_owned()).collect();
+    build(&labels, architecture, [16, 4, 6])
+}
+
+fn numbered(labels: u16) -> Vec<String> {
+    (0..labels).map(|label| format!("label {label}")).collect()
 }
 
 /// The bytes of such a file with `features` features: about `features * labels` bytes.
 pub fn classifier(features: u16, labels: u16) -> Vec<u8> {
-    build(labels, 16, 4, features)
+    build(&numbered(labels), "small", [16, 4, features])
 }
 
 /// The bytes of a `.posy` file, some 160,000, whose network takes more RAM than an RP2040 has: a row
 /// of its maps is 80,000 bytes.
 pub fn large_classifier() -> Vec<u8> {
-    build(3, 64, 2500, 6)
+    build(&numbered(3), "small", [64, 2500, 6])
 }
 
 /// The bytes of a `.posy` file whose network reads `side` x `side` pixels and has maps of
 /// `channels` channels, then of `features`.
-fn build(labels: u16, side: u16, channels: u16, features: u16) -> Vec<u8> {
+fn build(names: &[String], architecture: &str, sizes: [u16; 3]) -> Vec<u8> {
+    let [side, channels, features] = sizes;
+    let labels = names.len() as u16;
     let half = side / 2;
     let after = Padding {
         bottom: 1,
@@ -122,7 +134,7 @@ fn build(labels: u16, side: u16, channels: u16, features: u16) -> Vec<u8> {
             table: None,
         },
         pixel_table: None,
-        labels: (0..labels).map(|label| format!("label {label}")).collect(),
+        labels: names.to_vec(),
         verdict: Verdict {
             beta: Beta {
                 multiplier: 1 << 30,
@@ -135,7 +147,7 @@ fn build(labels: u16, side: u16, channels: u16, features: u16) -> Vec<u8> {
         },
         acceptance: None,
         provenance: Provenance {
-            architecture: "small",
+            architecture,
             backbone_sha256: [0; 32],
             posy_version: env!("CARGO_PKG_VERSION"),
             split: SplitFacts::default(),

@@ -95,6 +95,7 @@ fn compare(
     let tensor = file.layers[pool].common.name.clone();
     let theirs = runtime.compute(path, &inputs, &tensor, scratch);
     let whole = FloatNetwork {
+        pixels: None,
         input: Quantisation {
             scale: 1.0,
             zero_point: 0,

@@ -9,6 +9,7 @@ use super::frozen::{self, FrozenError};
 use super::network::TrainedNetwork;
 use super::onnx::{self, OnnxError};
 use super::tflite::{self, TfliteError};
+use crate::kind::Kind;
 
 /// Bytes that a network's file may have; the largest MobileNet has 7 MB in int8.
 const MAX_LEN: u64 = 256 << 20;
@@ -34,16 +35,15 @@ pub enum ReadError {
     },
     /// Another kind of file.
     #[error(
-        "{path} is {kind}; posy reads TensorFlow Lite files (.tflite), ONNX files (.onnx) and TensorFlow's frozen \
-         graphs (.pb). {advice}"
+        "{} is {}; posy reads TensorFlow Lite files (.tflite), ONNX files (.onnx) and TensorFlow's frozen graphs \
+         (.pb). {}",
+        path.display(), kind.what(), kind.help(path)
     )]
     Kind {
         /// The file.
         path: PathBuf,
         /// What it seems to be.
-        kind: &'static str,
-        /// What to do.
-        advice: &'static str,
+        kind: Kind,
     },
     /// A TensorFlow Lite file that posy cannot use.
     #[error("{path}: {source}")]
@@ -106,7 +106,8 @@ pub fn read_file(path: &Path) -> Result<TrainedNetwork, ReadError> {
 pub fn read_network(path: &Path) -> Result<Network, ReadError> {
     let named = || PathBuf::from(path);
     let bytes = bytes_of(path)?;
-    if tflite::is_tflite(&bytes) {
+    let kind = Kind::of(&bytes);
+    if kind == Kind::Tflite {
         let read = match tflite::read_float(&bytes) {
             Ok(Some(file)) => Ok(Network::Float(file)),
             Ok(None) => tflite::read(&bytes).map(Network::Trained),
@@ -117,25 +118,23 @@ pub fn read_network(path: &Path) -> Result<Network, ReadError> {
             source,
         });
     }
-    if onnx::is_onnx(&bytes) {
+    if kind == Kind::Onnx {
         let read = decode_onnx(path, &bytes).and_then(|file| file.read());
         return read.map(Network::Float).map_err(|source| ReadError::Onnx {
             path: named(),
             source,
         });
     }
-    if frozen::is_frozen(&bytes) {
+    if kind == Kind::Frozen {
         let read = frozen::read(&bytes).map(Network::Float);
         return read.map_err(|source| ReadError::Frozen {
             path: named(),
             source,
         });
     }
-    let (kind, advice) = sniff(&bytes);
     Err(ReadError::Kind {
         path: named(),
         kind,
-        advice,
     })
 }
 
@@ -145,7 +144,7 @@ pub fn read_network(path: &Path) -> Result<Network, ReadError> {
 /// [`ReadError`].
 pub fn read_onnx(path: &Path) -> Result<Option<onnx::File>, ReadError> {
     let bytes = bytes_of(path)?;
-    if !onnx::is_onnx(&bytes) {
+    if Kind::of(&bytes) != Kind::Onnx {
         return Ok(None);
     }
     let file = decode_onnx(path, &bytes);
@@ -165,37 +164,16 @@ fn bytes_of(path: &Path) -> Result<Vec<u8>, ReadError> {
         path: path.into(),
         source,
     };
+    if let Some(kind) = Kind::of_folder(path) {
+        let path = path.into();
+        return Err(ReadError::Kind { path, kind });
+    }
     let len = fs::metadata(path).map_err(io)?.len();
     if len > MAX_LEN {
         let path = path.into();
         return Err(ReadError::TooLarge { path, len });
     }
     fs::read(path).map_err(io)
-}
-
-/// What a file that holds no network seems to be, and what to do.
-fn sniff(bytes: &[u8]) -> (&'static str, &'static str) {
-    match bytes {
-        [] => ("empty", "Fetch it again."),
-        [0x1f, 0x8b, ..] => (
-            "a compressed archive",
-            "Unpack it and give the network's file inside.",
-        ),
-        [b'P', b'K', 3, 4, ..] => (
-            "a zip archive",
-            "Unpack it and give the network's file inside.",
-        ),
-        [b'P', b'O', b'S', b'Y', ..] => (
-            "a model that posy has written",
-            "Give the network it was trained from.",
-        ),
-        [0x89, b'H', b'D', b'F', ..] => (
-            "a Keras or HDF5 file",
-            "Convert it to TensorFlow Lite or ONNX.",
-        ),
-        [b'<', ..] => ("a web page", "The download did not give the file itself."),
-        _ => ("of unknown kind", "Give the file of a pre-trained network."),
-    }
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use super::float_file::FloatFile;
 use super::network::{Common, FloatLayer, FloatNetwork, IntNetwork, Quantisation, TrainedNetwork};
 use super::pixels::Normalisation;
 use super::zoo::{Architecture, SourceError};
-use crate::data::{cache_dir, data_dir};
+use crate::data::{data_dir_for, data_dirs};
 use crate::export::{Answering, ExportError, Heading, extractor};
 use crate::fetch::{Meter, Patience};
 use crate::quantise::float::QuantiseError;
@@ -78,6 +78,9 @@ fn listed(folders: &[PathBuf]) -> String {
     names.collect::<Vec<_>>().join(" or ")
 }
 
+/// Where networks lie in a data folder.
+const MODELS: &str = "models";
+
 /// The folders where files of networks are looked for, in this order, and where one that is
 /// fetched is put.
 #[derive(Clone, Debug)]
@@ -87,21 +90,18 @@ pub struct Places {
 }
 
 impl Places {
-    /// The folder that the user names, for everything; else `models` in the data folder, and in
-    /// the user's cache.
+    /// The folder that the user names, for everything; else `models` in the data folders. What is
+    /// fetched goes into the first of them that can be written.
     pub fn new(named: Option<&Path>) -> Self {
         match named {
             Some(folder) => Places {
                 folders: vec![folder.into()],
                 fetched: folder.into(),
             },
-            None => {
-                let fetched = cache_dir().join("models");
-                Places {
-                    folders: vec![data_dir().join("models"), fetched.clone()],
-                    fetched,
-                }
-            }
+            None => Places {
+                folders: data_dirs().iter().map(|data| data.join(MODELS)).collect(),
+                fetched: data_dir_for("models/network").join(MODELS),
+            },
         }
     }
 

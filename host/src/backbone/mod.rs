@@ -7,6 +7,7 @@ pub mod file;
 pub mod float;
 pub mod float_file;
 pub mod frozen;
+pub mod grey_levels;
 pub mod load;
 pub mod network;
 pub mod onnx;

@@ -7,6 +7,8 @@
 
 use posy_shared::model::{Op, Padding, Shape};
 
+use super::grey_levels::GreyLevels;
+
 /// How real numbers are written as int8: `real = scale * (q - zero_point)`.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Quantisation {
@@ -70,6 +72,8 @@ pub struct TrainedNetwork {
     pub sha256: [u8; 32],
     /// Quantisation of the input.
     pub input: Quantisation,
+    /// What a pixel is to it; none where a pixel less 128 is what it reads.
+    pub pixels: Option<GreyLevels>,
     /// Layers in running order.
     pub layers: Vec<TrainedLayer>,
 }
@@ -113,6 +117,8 @@ pub struct TrainedLayer {
 pub struct IntNetwork {
     /// Quantisation of the input.
     pub input: Quantisation,
+    /// What a pixel is to it; none where a pixel less 128 is what it reads.
+    pub pixels: Option<GreyLevels>,
     /// Layers in running order.
     pub layers: Vec<IntLayer>,
 }
@@ -137,6 +143,8 @@ pub struct IntLayer {
 pub struct FloatNetwork {
     /// Quantisation that the input arrives in: pixels are given as these integers' real values.
     pub input: Quantisation,
+    /// What a pixel is to it; none where a pixel less 128 is what it reads.
+    pub pixels: Option<GreyLevels>,
     /// Layers in running order.
     pub layers: Vec<FloatLayer>,
 }

@@ -86,6 +86,7 @@ pub(super) fn reading_pixels(layers: Vec<FloatLayer>, pairs: [(f64, f64); 3]) ->
         }
     }
     FloatNetwork {
+        pixels: None,
         input: Quantisation {
             scale: step as f32,
             zero_point: level as i32 - 128,

@@ -140,6 +140,7 @@ pub fn small_float() -> FloatNetwork {
     add(Op::GlobalAveragePool, shape(1, 4), 1, none, None);
     add(Op::Dense, shape(1, 3), 1, none, None);
     FloatNetwork {
+        pixels: None,
         input: Quantisation {
             scale: 1.0,
             zero_point: -128,
@@ -249,6 +250,7 @@ pub(crate) fn small_float_network() -> FloatNetwork {
         }
     });
     FloatNetwork {
+        pixels: None,
         input: Quantisation {
             scale: 1.0 / 64.0,
             zero_point: -1,

@@ -17,9 +17,9 @@ use std::path::{Path, PathBuf};
 use posy_shared::picture::PictureError;
 
 use crate::backbone::float::FloatError;
-use crate::backbone::tflite::is_tflite;
 use crate::convert::{ConvertError, Source};
 use crate::export::Format;
+use crate::kind::Kind;
 use crate::model_file::{ModelFile, ModelFileError};
 
 use graph::FrozenError;
@@ -114,7 +114,13 @@ impl Classifier {
         if bytes.starts_with(b"POSY") {
             return Ok(Classifier::Engine(file));
         }
-        if is_tflite(bytes) {
+        let kind = Kind::of(bytes);
+        // What is damaged beyond knowing is told by its name.
+        if !kind.is_read() {
+            let path = path.into();
+            return Err(ModelFileError::Kind { path, kind }.into());
+        }
+        if kind == Kind::Tflite {
             let model = Source::read(path, None)?.write(Format::Posy)?;
             return Ok(Classifier::Engine(ModelFile::made_of(path, model)));
         }

@@ -1,6 +1,5 @@
 //! `posy check`: what is wrong with a folder of photos.
 
-use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -11,14 +10,14 @@ use serde_json::json;
 
 use super::cache;
 use super::network::network;
-use super::output::{note, print_json};
+use super::output::{Out, note, print_json};
+use super::photos::at_hand;
 use super::pixels::PixelArguments;
 use super::retrain::SplitRule;
 use super::{Failure, usage};
 use crate::backbone::zoo::Architecture;
 use crate::check::look::{Look, LookExtractor};
-use crate::check::{Report, Severity, Subject, brief, check};
-use crate::data::in_data_dir;
+use crate::check::{Kind, Report, Severity, Subject, brief, check};
 use crate::features::cache::Cache;
 use crate::features::extract::{Options, extract};
 use crate::features::extractors::IntExtractor;
@@ -26,7 +25,8 @@ use crate::features::progress::Bar;
 use crate::head::Features;
 use crate::photos::Layout;
 use crate::photos::split::{Bucket, Percentages, Rule, split};
-use crate::retrain::{Calibration, Prepared, Settings, prepare};
+use crate::retrain::{Calibration, Notice, Prepared, Settings, prepare};
+use crate::shell::quoted_path;
 
 /// Findings of a kind that are printed unless all are asked for.
 const LINES: usize = 30;
@@ -53,7 +53,8 @@ pub(super) struct Arguments {
     backbone: Option<PathBuf>,
     #[command(flatten)]
     pixels: PixelArguments,
-    /// Folder with files of pre-trained networks [default: models in POSY_DATA].
+    /// Folder with files of pre-trained networks [default: models in POSY_DATA, or in posy in
+    /// the user's folder for data].
     #[arg(long, alias = "model_dir", value_name = "FOLDER")]
     model_dir: Option<PathBuf>,
     /// Folder for the cache of features [default: posy in the user's cache folder].
@@ -98,7 +99,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         arguments.testing_percentage,
     )
     .map_err(usage)?;
-    let image_dir = in_data_dir(&arguments.image_dir);
+    let image_dir = at_hand(&arguments.image_dir, false, "posy check")?;
     let input = InputContract {
         crop: Crop::Squash,
         filter: Filter::Area,
@@ -226,7 +227,7 @@ fn looks(paths: &[PathBuf], cache: &Cache) -> Vec<Option<Look>> {
 }
 
 fn print(report: &Report, most: usize) -> Result<(), Failure> {
-    let mut out = io::stdout().lock();
+    let mut out = Out::lock();
     for group in report.groups() {
         let kind = group[0].kind;
         let (heading, advice) = kind.heading();
@@ -280,18 +281,26 @@ pub(super) fn note_brief(
     for group in report.groups() {
         if group[0].kind.severity() < Severity::Note {
             let (heading, _) = group[0].kind.heading();
-            note!("check: {} {heading}: first {}", group.len(), group[0]);
+            // Others stay where photos are looked at more closely: a number would be that of another list.
+            match group[0].kind {
+                Kind::Mislabelled => note!(
+                    "check: photos look like another label's, most suspect first: {}",
+                    group[0]
+                ),
+                _ => note!("check: {} {heading}: first {}", group.len(), group[0]),
+            }
             told += 1;
         }
     }
     if told > 0 {
-        let folder = prepared.dataset.root.display();
         let folders = match rule {
             Rule::Folders => " --split folders",
             Rule::Stable { .. } | Rule::Codelab { .. } => "",
         };
         note!(
-            "check: `posy check {folder}{folders}` names all and looks closer; --no-check leaves this out"
+            "check: `posy check {}{folders}` looks closer, at the middle of each photo too, and names all; \
+             --no-check leaves this out",
+            quoted_path(&prepared.dataset.root)
         );
     }
     Ok(())

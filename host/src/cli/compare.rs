@@ -1,6 +1,5 @@
 //! `posy compare`: training runs side by side.
 
-use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -8,7 +7,7 @@ use clap::Args;
 use serde_json::json;
 
 use super::Failure;
-use super::output::{kib, millions, print_json, print_table};
+use super::output::{Out, kib, millions, print_json, print_table};
 use crate::record::{Comparison, Method, Proportion, Record, compare};
 
 /// Sets training runs side by side: what they get right, and how sure the difference is.
@@ -59,7 +58,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     ];
     let rows: Vec<_> = runs.iter().map(|(name, run)| row(name, run)).collect();
     print_table(&heading, &rows)?;
-    let mut out = io::stdout().lock();
+    let mut out = Out::lock();
     for (name, comparison) in compared {
         writeln!(out)?;
         match comparison {
@@ -109,12 +108,7 @@ fn as_json(name: &str, run: &Record) -> serde_json::Value {
     })
 }
 
-fn print(
-    out: &mut impl Write,
-    name: &str,
-    first: &str,
-    comparison: &Comparison,
-) -> Result<(), Failure> {
+fn print(out: &mut Out, name: &str, first: &str, comparison: &Comparison) -> Result<(), Failure> {
     let points = |share: f64| format!("{:+.1}", share * 100.0);
     writeln!(
         out,

@@ -1,15 +1,17 @@
 //! `posy convert`: a quantised classifier into another kind of file.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Args;
 
+use super::network;
 use super::output::{kib, note};
 use super::retrain::write;
 use super::{Failure, usage};
 use crate::convert::Source;
 use crate::export::Format;
+use crate::labels;
 
 /// Writes a quantised TensorFlow Lite classifier, with its own classes, as another kind of file.
 #[derive(Debug, Args)]
@@ -30,25 +32,19 @@ pub(super) struct Arguments {
 
 pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     let format = Format::of(&arguments.target, arguments.int8).map_err(usage)?;
-    let labels = arguments.labels.as_deref().map(read_labels).transpose()?;
+    let labels = arguments.labels.as_deref().map(labels::read).transpose()?;
     let source = Source::read(&arguments.source, labels)?;
     if source.labels.is_none() {
         let from = arguments.source.display();
         let last = source.classes.saturating_sub(1);
         note!("{from} does not name its classes: class 0 to class {last} (--labels names them)");
     }
+    if let Some(levels) = source.grey_levels() {
+        note!("{}", network::told(levels));
+    }
     let bytes = source.write(format)?;
     write(&arguments.target, &bytes)?;
     let target = arguments.target.display();
     note!("wrote {target} ({} KiB)", kib(bytes.len() as u64));
     Ok(ExitCode::SUCCESS)
-}
-
-/// The lines of a file of labels.
-pub(super) fn read_labels(path: &Path) -> Result<Vec<String>, Failure> {
-    let text = std::fs::read_to_string(path).map_err(|error| {
-        let path = path.display();
-        format!("{path}: cannot be read: {error}; give a text file with one label a line")
-    })?;
-    Ok(text.lines().map(|line| line.trim_end().into()).collect())
 }

@@ -21,6 +21,7 @@ use crate::drawings::{Flower, draw};
 use crate::model_file::ModelFile;
 use crate::photos::decode::Limits;
 use crate::run::{Runner, decode_for};
+use crate::shell::quoted;
 
 /// Drawings of each kind that are trained on.
 const EACH: u64 = 100;
@@ -194,7 +195,8 @@ fn judge<'a>(
 /// Shows a command, and runs it.
 fn step(words: &[&Path]) -> Result<ExitCode, Failure> {
     let line: Vec<OsString> = words.iter().map(|word| word.as_os_str().into()).collect();
-    let shown: Vec<_> = line.iter().map(|word| word.to_string_lossy()).collect();
+    let shown = line.iter().map(|word| quoted(&word.to_string_lossy()));
+    let shown: Vec<_> = shown.collect();
     note!("$ posy {}", shown.join(" "));
     run_line(&line)
 }

@@ -38,14 +38,14 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     }
     for name in &arguments.networks {
         let path = Path::new(name);
-        let footprint = if name.ends_with(".posy") || (path.is_file() && !is_network(path)) {
+        let footprint = if has_ending(path, &["posy"]) || (path.is_file() && !is_network(path)) {
             Footprint::of_model(&ModelFile::open(path)?.model()?)
-        } else if path.is_file() {
+        } else if path.exists() || is_network(path) {
             let layers = Backbone::open(path, name)?.layers();
             Footprint::of_network(&layers, arguments.labels)
                 .map_err(|error| format!("{name}: {error}; posy cannot run it"))?
         } else {
-            of_architecture(&name.parse().map_err(usage)?, arguments.labels)?
+            of_architecture(&named(name)?, arguments.labels)?
         };
         rows.push((name.clone(), footprint));
     }
@@ -76,8 +76,24 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
 
 /// Whether a file's name is that of a pre-trained network, not of a model.
 fn is_network(path: &Path) -> bool {
+    has_ending(path, &["tflite", "onnx", "pb"])
+}
+
+fn has_ending(path: &Path, endings: &[&str]) -> bool {
     let extension = path.extension().and_then(|extension| extension.to_str());
-    extension.is_some_and(|extension| ["tflite", "onnx", "pb"].contains(&extension))
+    extension.is_some_and(|extension| endings.contains(&extension))
+}
+
+/// The architecture of this name; whoever names a board is told where it goes.
+fn named(name: &str) -> Result<Architecture, Failure> {
+    name.parse().map_err(
+        |error| match BOARDS.iter().any(|board| board.name == name) {
+            true => usage(format!(
+                "{name} is a board, not a network; `posy fit` shows which boards each network fits"
+            )),
+            false => usage(error),
+        },
+    )
 }
 
 fn of_architecture(architecture: &Architecture, labels: u16) -> Result<Footprint, Failure> {

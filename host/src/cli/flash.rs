@@ -1,16 +1,20 @@
 //! `posy flash`: a program and a model onto a board.
 
+use std::ffi::OsStr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Args;
-use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
+use clap::builder::{PossibleValue, TypedValueParser};
+use clap::error::ErrorKind;
+use posy_shared::shown::Shown;
 
 use super::output::{note, print_lines};
 use super::{Failure, usage};
 use crate::device::flash::{FlashError, Plan, Program, Way};
 use crate::device::{BOARDS, Board, Footprint};
 use crate::model_file::ModelFile;
+use crate::near::meant;
 
 /// Writes a model, and the program that runs it, onto a board.
 ///
@@ -23,7 +27,7 @@ use crate::model_file::ModelFile;
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
     /// The board.
-    #[arg(long, value_name = "NAME", value_parser = board_parser())]
+    #[arg(long, value_name = "NAME", value_parser = BoardParser)]
     board: &'static Board,
     /// The .posy file that `posy retrain` wrote.
     #[arg(value_name = "MODEL")]
@@ -49,14 +53,40 @@ pub(super) struct Arguments {
 }
 
 /// Takes the name of a board.
-fn board_parser() -> impl TypedValueParser<Value = &'static Board> {
-    let names = BOARDS
-        .iter()
-        .map(|board| PossibleValue::new(board.name).help(board.title));
-    PossibleValuesParser::new(names).try_map(|name| {
-        let named = BOARDS.iter().find(|board| board.name == name);
-        named.ok_or("no such board")
-    })
+#[derive(Clone, Debug)]
+struct BoardParser;
+
+impl TypedValueParser for BoardParser {
+    type Value = &'static Board;
+
+    fn parse_ref(
+        &self,
+        _: &clap::Command,
+        _: Option<&clap::Arg>,
+        name: &OsStr,
+    ) -> Result<Self::Value, clap::Error> {
+        let named = BOARDS.iter().find(|board| name == board.name);
+        named.ok_or_else(|| {
+            let (name, names) = (
+                name.to_string_lossy(),
+                BOARDS.iter().map(|board| board.name),
+            );
+            let meant = match meant(&name, names.clone()) {
+                Some(meant) => format!("; did you mean {meant}?"),
+                None => ".".into(),
+            };
+            let names: Vec<&str> = names.collect();
+            let names = names.join(", ");
+            let name = Shown::name(&name);
+            let text = format!("no board is called \"{name}\"{meant} There are: {names}\n");
+            clap::Error::raw(ErrorKind::InvalidValue, text)
+        })
+    }
+
+    fn possible_values(&self) -> Option<Box<dyn Iterator<Item = PossibleValue> + '_>> {
+        let value = |board: &Board| PossibleValue::new(board.name).help(board.title);
+        Some(Box::new(BOARDS.iter().map(value)))
+    }
 }
 
 pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {

@@ -8,6 +8,7 @@ use clap::Args;
 use super::output::{note, print_lines};
 use super::{Failure, usage};
 use crate::photos::video::{Cutting, Pace, cut};
+use crate::shell::quoted_path;
 
 /// Groups that a label needs for every part of the split to have one.
 const VIDEOS: usize = 3;
@@ -119,7 +120,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         "they stay together in the split, so make at least {VIDEOS} videos of {}; then: \
          posy retrain --image-dir {}",
         arguments.label,
-        arguments.image_dir.display()
+        quoted_path(&arguments.image_dir)
     );
     let paths = cut.photos.iter().map(|path| path.display().to_string());
     print_lines(&paths.collect::<Vec<_>>())?;

@@ -1,17 +1,23 @@
 //! `posy inspect`: what is inside a model file.
 
-use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Args;
-use posy_shared::model::{Layer, Model, Shape};
+use posy_shared::model::{InputContract, Layer, Model, Shape};
+use posy_shared::preprocess::{Crop, Filter};
+use posy_shared::shown::Shown;
 use serde_json::json;
 
 use super::Failure;
-use super::output::{hex, kib, millions, print_json, print_table};
+use super::output::{Out, hex, kib, millions, print_json, print_table};
 use crate::device::{BOARDS, Footprint, fits};
 use crate::model_file::ModelFile;
+
+/// Characters of a value on a line.
+const WIDTH: usize = 64;
+/// Labels that are listed.
+const LABELS: usize = 50;
 
 /// Shows what is inside a .posy file.
 #[derive(Debug, Args)]
@@ -34,9 +40,12 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         print_json(&as_json(&model))?;
         return Ok(ExitCode::SUCCESS);
     }
-    let mut out = io::stdout().lock();
+    let mut out = Out::lock();
     for (name, value) in facts(&model) {
-        writeln!(out, "{name:<16}{value}")?;
+        for (number, line) in wrapped(&value).iter().enumerate() {
+            let name = if number == 0 { name } else { "" };
+            writeln!(out, "{name:<16}{line}")?;
+        }
     }
     if arguments.layers {
         writeln!(out)?;
@@ -67,6 +76,53 @@ fn percent(share: Option<f32>) -> String {
     })
 }
 
+/// A value in lines of [`WIDTH`] characters at most, where its words allow.
+fn wrapped(value: &str) -> Vec<String> {
+    let mut lines = vec![String::new()];
+    for word in value.split(' ') {
+        let line = lines.last_mut().filter(|line| {
+            line.is_empty() || line.chars().count() + 1 + word.chars().count() <= WIDTH
+        });
+        match line {
+            Some(line) if line.is_empty() => line.push_str(word),
+            Some(line) => {
+                line.push(' ');
+                line.push_str(word);
+            }
+            None => lines.push(word.to_owned()),
+        }
+    }
+    lines
+}
+
+/// The first labels, and how many more there are.
+fn listed(labels: &[&str]) -> String {
+    let shown = labels.iter().take(LABELS);
+    let shown: Vec<String> = shown.map(|label| Shown::name(label).to_string()).collect();
+    let more = match labels.len().saturating_sub(LABELS) {
+        0 => String::new(),
+        more => format!(" and {more} more, which --json lists"),
+    };
+    format!("{}: {}{more}", labels.len(), shown.join(", "))
+}
+
+/// What of a photo the network is shown.
+fn pictures(contract: &InputContract) -> String {
+    let part = match contract.crop {
+        Crop::Squash => "the whole photo, squashed to this shape",
+        Crop::Centre => "the largest centred part of a photo that has this shape",
+    };
+    let way = match contract.filter {
+        Filter::Area => "each pixel the mean of what it covers",
+        Filter::LegacyBilinear => "sampled bilinearly as TensorFlow 1 does",
+    };
+    let table = match contract.table {
+        Some(_) => "; grey levels go through a table of its own",
+        None => "",
+    };
+    format!("{part}, {way}{table}")
+}
+
 fn facts(model: &Model<'_>) -> Vec<(&'static str, String)> {
     let provenance = model.provenance();
     let footprint = Footprint::of_model(model);
@@ -76,22 +132,20 @@ fn facts(model: &Model<'_>) -> Vec<(&'static str, String)> {
     let boards = BOARDS.iter().filter(|board| fits(&footprint, board));
     let boards: Vec<&str> = boards.map(|board| board.name).collect();
     vec![
-        ("architecture", provenance.architecture.to_owned()),
+        (
+            "architecture",
+            Shown::name(provenance.architecture).to_string(),
+        ),
         ("backbone", hex(&provenance.backbone_sha256)),
         (
             "input",
-            format!(
-                "{} ({:?}, {:?})",
-                shape(model.input_shape()),
-                contract.crop,
-                contract.filter
-            ),
+            format!("{}: {}", shape(model.input_shape()), pictures(&contract)),
         ),
         (
             "labels",
             match labels.len() {
                 0 => format!("none: it gives {} features", model.output_len()),
-                count => format!("{count}: {}", labels.join(", ")),
+                _ => listed(&labels),
             },
         ),
         ("unknown", unknown(model)),
@@ -106,7 +160,14 @@ fn facts(model: &Model<'_>) -> Vec<(&'static str, String)> {
             ),
         ),
         ("products", format!("{} M", millions(footprint.products))),
-        ("fits", boards.join(", ")),
+        (
+            "fits",
+            if boards.is_empty() {
+                "no board".into()
+            } else {
+                boards.join(", ")
+            },
+        ),
         ("int8 accuracy", percent(provenance.int8_accuracy)),
         ("float accuracy", percent(provenance.float_accuracy)),
         (
@@ -125,18 +186,17 @@ fn unknown(model: &Model<'_>) -> String {
     let verdict = model.verdict();
     let mut reasons = Vec::new();
     if verdict.unknown_logit {
-        reasons.push("its own logit is the greatest".to_owned());
+        reasons.push("\"none of these\" is likelier than any label".to_owned());
     }
     if verdict.unknown_below > 0 {
         let percent = 100.0 * f64::from(verdict.unknown_below) / 65536.0;
-        reasons.push(format!("the score is below {percent:.1}%"));
+        reasons.push(format!(
+            "the likeliest label's score is below {percent:.1}%"
+        ));
     }
     if let Some(acceptance) = verdict.acceptance {
         reasons.push(format!(
-            "{} x logit + {} x familiarity is below {} ({} prototypes)",
-            acceptance.logit_weight,
-            acceptance.familiarity_weight,
-            acceptance.accepted_from,
+            "the photo is too little like those trained on (by {} typical ones) for how sure its label is",
             acceptance.prototypes
         ));
     }

@@ -6,15 +6,17 @@ use std::process::ExitCode;
 
 use clap::Args;
 use posy_shared::ranking::Ranking;
+use posy_shared::shown::Shown;
 use serde_json::json;
 
 use super::Failure;
-use super::output::note;
+use super::output::{Out, note};
 use crate::classify::{Classifier, OnnxModel, Reading};
 use crate::photos::decode::Limits;
 use crate::photos::files::files_below;
 use crate::photos::load::read_bytes;
 use crate::run::{Runner, decode_for, decode_to};
+use crate::shell::quoted_path;
 
 /// Most labels that are ranked; a board prints fewer.
 const MOST: usize = 32;
@@ -65,9 +67,10 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         Classifier::Engine(file) => Labeller::Engine(Box::new(Runner::new(file.classifier()?))),
         Classifier::Onnx(model) => Labeller::Float(model),
         Classifier::Frozen(_) => {
-            let path = arguments.model.display();
+            let (path, quoted) = (arguments.model.display(), quoted_path(&arguments.model));
             return Err(format!(
-                "{path}: a .pb file has no labels; name photos with posy label-image --graph {path}"
+                "{path}: a .pb file has no labels; `posy label-image --graph {quoted} --image PHOTO` takes them from \
+                 a file of their own (--labels)"
             )
             .into());
         }
@@ -176,7 +179,6 @@ fn print(
     name_each: bool,
 ) -> Result<(), Failure> {
     let (is_unknown, ranked) = labeller.ranked(answer, arguments.top.into());
-    let mut out = io::stdout().lock();
     if arguments.json {
         let labels: Vec<_> = ranked
             .iter()
@@ -190,9 +192,10 @@ fn print(
         if let Answer::Logits(logits) = answer {
             line["logits"] = json!(logits);
         }
-        writeln!(out, "{line}")?;
+        writeln!(io::stdout().lock(), "{line}")?;
         return Ok(());
     }
+    let mut out = Out::lock();
     if name_each {
         writeln!(out, "{}:", path.display())?;
     }
@@ -200,7 +203,7 @@ fn print(
         writeln!(out, "unknown")?;
     }
     for Ranked { label, shown, .. } in ranked {
-        writeln!(out, "{label} (score = {shown})")?;
+        writeln!(out, "{} (score = {shown})", Shown::name(&label))?;
     }
     if name_each {
         writeln!(out)?;

@@ -7,11 +7,12 @@ use std::time::Instant;
 use clap::Args;
 use posy_shared::model::Shape;
 use posy_shared::ranking::Ranking;
+use posy_shared::shown::Shown;
 
-use super::convert::read_labels;
 use super::output::{note, print_lines};
 use super::{Failure, usage};
 use crate::classify::{Classifier, Reading};
+use crate::labels;
 use crate::photos::decode::Limits;
 use crate::photos::load::load;
 use crate::run::Runner;
@@ -120,7 +121,7 @@ impl Arguments {
         let Some(path) = self.labels.as_deref().or(usual.map(Path::new)) else {
             return Ok(None);
         };
-        let names = read_labels(path)?;
+        let names = labels::read(path)?;
         if names.len() != count {
             let (shown, lines) = (path.display(), names.len());
             return Err(format!(
@@ -150,7 +151,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
             let lines = ranking.iter().map(|ranked| {
                 let name = names.as_ref().and_then(|names| names.get(ranked.index));
                 let name = name.map_or(ranked.label, String::as_str);
-                format!("{name} (score={})", ranked.score)
+                format!("{} (score={})", Shown::name(name), ranked.score)
             });
             print(seconds, lines)
         }
@@ -185,7 +186,7 @@ fn timed<T, E: std::fmt::Display>(
 fn ranked(names: &[String], scores: &[f32]) -> impl Iterator<Item = String> {
     let mut pairs: Vec<(&String, f32)> = names.iter().zip(scores.iter().copied()).collect();
     pairs.sort_by(|(_, a), (_, b)| b.total_cmp(a));
-    let line = |(name, score): (&String, f32)| format!("{name} (score={score:.5})");
+    let line = |(name, score): (&String, f32)| format!("{} (score={score:.5})", Shown::name(name));
     let lines: Vec<String> = pairs.into_iter().take(TOP).map(line).collect();
     lines.into_iter()
 }

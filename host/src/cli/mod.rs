@@ -12,9 +12,11 @@ mod demo_board;
 mod fit;
 mod flash;
 mod frames;
+mod help;
 mod inspect;
 mod label;
 mod label_image;
+mod manual;
 mod meter;
 mod models;
 mod monitor;
@@ -36,7 +38,7 @@ mod variants;
 
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{FromArgMatches, Parser, Subcommand};
 
 /// Teaches a pocket-sized board to name what its camera sees.
 #[derive(Debug, Parser)]
@@ -73,6 +75,8 @@ enum Command {
     Monitor(monitor::Arguments),
     Profile(profile::Arguments),
     Cache(cache::Arguments),
+    Completions(manual::Completions),
+    Man(manual::Man),
 }
 
 /// An error that has been put into words for a person.
@@ -90,8 +94,9 @@ fn usage(error: impl std::fmt::Display) -> Failure {
 
 /// Runs the command that the process was started with.
 pub fn main() -> ExitCode {
-    let result = carry_out(Arguments::parse().command);
-    match result {
+    let matches = help::command().get_matches();
+    let arguments = Arguments::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
+    match carry_out(arguments.command) {
         Ok(code) => code,
         // Whoever reads our output has seen enough, as `head` does.
         Err(failure) if output::is_broken_pipe(&*failure) => ExitCode::SUCCESS,
@@ -123,11 +128,18 @@ fn carry_out(command: Command) -> Result<ExitCode, Failure> {
         Command::Monitor(arguments) => monitor::run(&arguments),
         Command::Profile(arguments) => profile::run(&arguments),
         Command::Cache(arguments) => cache::run(&arguments),
+        Command::Completions(arguments) => manual::completions(&arguments),
+        Command::Man(arguments) => manual::man(&arguments),
     }
 }
 
 /// Runs the command that the words `line` stand for, the first of them behind `posy`.
 fn run_line(line: &[std::ffi::OsString]) -> Result<ExitCode, Failure> {
     let words = std::iter::once("posy".into()).chain(line.iter().cloned());
-    carry_out(Arguments::try_parse_from(words).map_err(usage)?.command)
+    let matches = help::command().try_get_matches_from(words).map_err(usage)?;
+    carry_out(
+        Arguments::from_arg_matches(&matches)
+            .map_err(usage)?
+            .command,
+    )
 }

@@ -9,7 +9,7 @@ use serde_json::json;
 use super::meter::Bytes;
 use super::output::{kib, millions, note, print_json, print_lines, print_table};
 use super::{Failure, usage};
-use crate::backbone::load::Places;
+use crate::backbone::load::{BackboneError, Places};
 use crate::backbone::zoo::{Architecture, Version};
 use crate::device::{BOARDS, Footprint, fitting};
 use crate::fetch::Patience;
@@ -20,7 +20,8 @@ use crate::fetch::Patience;
 pub(super) struct Arguments {
     #[command(subcommand)]
     command: Option<Command>,
-    /// Folder to look for networks first [default: models in POSY_DATA, then the user's cache].
+    /// Folder to look for networks first [default: models in POSY_DATA, or in posy in the user's
+    /// folder for data].
     #[arg(long, alias = "model_dir", value_name = "FOLDER")]
     model_dir: Option<PathBuf>,
     /// Print JSON.
@@ -35,7 +36,8 @@ enum Command {
         /// Names of architectures, e.g. mobilenet_0.50_224.
         #[arg(required = true, value_name = "NAME")]
         names: Vec<String>,
-        /// Folder to put them in [default: posy/models in the user's cache folder].
+        /// Folder to put them in [default: models in POSY_DATA, or in posy in the user's
+        /// folder for data].
         #[arg(long, alias = "model_dir", value_name = "FOLDER")]
         model_dir: Option<PathBuf>,
     },
@@ -66,7 +68,7 @@ fn fetch(names: &[String], folder: Option<&Path>) -> Result<ExitCode, Failure> {
             Ok(path) => print_lines(&[path.display().to_string()])?,
             Err(error) => {
                 failed = true;
-                note!("error: {error}");
+                note!("error: {}", why(&error));
             }
         }
     }
@@ -74,6 +76,17 @@ fn fetch(names: &[String], folder: Option<&Path>) -> Result<ExitCode, Failure> {
         true => ExitCode::FAILURE,
         false => ExitCode::SUCCESS,
     })
+}
+
+/// Why a file was not fetched, without what other commands could do instead.
+fn why(error: &BackboneError) -> String {
+    match error {
+        BackboneError::Fetch { source, .. } => source.to_string(),
+        BackboneError::Missing { name, .. } => format!(
+            "{name}: nobody publishes it quantised; `posy models` says which networks can be fetched"
+        ),
+        error => error.to_string(),
+    }
 }
 
 struct Row {
@@ -156,8 +169,9 @@ fn list(arguments: &Arguments) -> Result<ExitCode, Failure> {
         })
         .collect();
     print_table(&heading, &table)?;
+    note!();
     note!(
-        "\nflash and RAM are for five labels; ImageNet accuracy is that of the float network, as published"
+        "flash and RAM are for five labels; ImageNet accuracy is that of the float network, as published"
     );
     note!("get one with: posy models fetch NAME (posy retrain does so by itself)");
     Ok(ExitCode::SUCCESS)

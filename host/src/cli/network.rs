@@ -10,6 +10,7 @@ use super::meter::Bytes;
 use super::output::note;
 use super::pixels::PixelArguments;
 use crate::backbone::carried::last_resort;
+use crate::backbone::grey_levels::GreyLevels;
 use crate::backbone::load::{Backbone, BackboneError, Opened, Places};
 use crate::backbone::zoo::{Architecture, Version};
 use crate::fetch::Patience;
@@ -52,6 +53,9 @@ pub(super) fn network(
     };
     let network = match opened {
         Opened::Ready(backbone) => {
+            if let Some(levels) = backbone.int.pixels {
+                note!("{}", told(levels));
+            }
             if pixels.given() {
                 note!(
                     "--normalisation, --input-mean and --input-std are not needed: the network is quantised and says \
@@ -79,6 +83,13 @@ pub(super) fn network(
     Ok(network.quantise(&normalisation, &photos)?)
 }
 
+/// What is said of a quantised network whose input has a scale of its own.
+pub(super) fn told(GreyLevels { mean, std }: GreyLevels) -> String {
+    format!(
+        "its input has a scale of its own: a pixel is taken for (pixel - {mean}) / {std}, by the range of that scale"
+    )
+}
+
 /// The file of `architecture`, downloaded where it is not here.
 fn placed(architecture: &Architecture, model_dir: Option<&Path>) -> Result<PathBuf, BackboneError> {
     let meter = Bytes::new(architecture.to_string());
@@ -87,14 +98,26 @@ fn placed(architecture: &Architecture, model_dir: Option<&Path>) -> Result<PathB
     places.fetch(architecture, &Patience::default(), &meter)
 }
 
+/// Why a network did not come, without where it was looked for and all that could be done.
+fn in_short(error: &BackboneError) -> String {
+    match error {
+        BackboneError::Fetch { name, source, .. } => match source.trouble() {
+            Some(trouble) => format!("{name} is not here, and {trouble}"),
+            None => format!("{name} is not here, and did not come"),
+        },
+        error => error.to_string(),
+    }
+}
+
 /// The network that posy carries, in place of one that cannot be had for the reason `error`.
 fn carried(error: BackboneError) -> Result<Backbone, Failure> {
     let Some(backbone) = last_resort()? else {
         return Err(error.into());
     };
-    note!("warning: {error}");
     note!(
-        "warning: going on with {} ({}), a last resort: photos are told apart far worse with it",
+        "warning: {}; going on with {} ({}), a last resort: photos are told apart far worse with it; `posy models \
+         fetch {DEFAULT}` gets the usual network",
+        in_short(&error),
         backbone.name,
         backbone.path.display()
     );

@@ -1,17 +1,59 @@
 //! Printing that the commands share.
 
+use std::fmt;
 use std::io::{self, Write};
+
+use clap::builder::styling::AnsiColor;
+use posy_shared::shown::Shown;
 
 use super::Failure;
 
-/// Prints a line to standard error. Where nobody reads it, work goes on.
+/// Prints a line to standard error, cleaned. Where nobody reads it, work goes on.
 macro_rules! note {
-    ($($argument:tt)*) => {{
-        use std::io::Write as _;
-        let _ = writeln!(std::io::stderr().lock(), $($argument)*);
-    }};
+    () => {
+        $crate::cli::output::say("")
+    };
+    ($($argument:tt)*) => {
+        $crate::cli::output::say(&format!($($argument)*))
+    };
 }
 pub(super) use note;
+
+/// Words that begin a line and are coloured on a terminal, as clap colours its own.
+const COLOURED: [(&str, AnsiColor); 2] =
+    [("error:", AnsiColor::Red), ("warning:", AnsiColor::Yellow)];
+
+/// Prints a line to standard error. Whatever is in it, it stays one line.
+pub(super) fn say(line: &str) {
+    // Colours are left out where nobody sees them, and where NO_COLOR asks for none.
+    let mut out = anstream::AutoStream::auto(io::stderr());
+    let words = COLOURED.iter().find(|(word, _)| line.starts_with(word));
+    let _ = match words {
+        Some((word, colour)) => {
+            let style = colour.on_default().bold();
+            let rest = Shown::line(&line[word.len()..]);
+            writeln!(out, "{style}{word}{style:#}{rest}")
+        }
+        None => writeln!(out, "{}", Shown::line(line)),
+    };
+}
+
+/// Standard output for a person: each `writeln!` stays one line, whatever names are in it.
+pub(super) struct Out(io::StdoutLock<'static>);
+
+impl Out {
+    /// Nobody else prints meanwhile.
+    pub(super) fn lock() -> Self {
+        Out(io::stdout().lock())
+    }
+
+    /// What `write!` and `writeln!` call.
+    pub(super) fn write_fmt(&mut self, text: fmt::Arguments<'_>) -> io::Result<()> {
+        let text = text.to_string();
+        let line = text.trim_end_matches('\n');
+        write!(self.0, "{}{}", Shown::line(line), &text[line.len()..])
+    }
+}
 
 /// Whether a failure is only that nobody reads our output any more.
 pub(super) fn is_broken_pipe(failure: &(dyn std::error::Error + Send + Sync + 'static)) -> bool {
@@ -22,11 +64,16 @@ pub(super) fn is_broken_pipe(failure: &(dyn std::error::Error + Send + Sync + 's
 
 /// Prints lines of text.
 pub(super) fn print_lines(lines: &[String]) -> Result<(), Failure> {
-    let mut out = io::stdout().lock();
+    let mut out = Out::lock();
     for line in lines {
         writeln!(out, "{line}")?;
     }
     Ok(())
+}
+
+/// Prints bytes of posy's own.
+pub(super) fn print_bytes(bytes: &[u8]) -> Result<(), Failure> {
+    Ok(io::stdout().lock().write_all(bytes)?)
 }
 
 /// Prints one JSON value on lines of its own.
@@ -40,6 +87,11 @@ pub(super) fn print_json(value: &serde_json::Value) -> Result<(), Failure> {
 /// Prints `rows` in columns: the first flush left, the others flush right.
 pub(super) fn print_table(heading: &[&str], rows: &[Vec<String>]) -> Result<(), Failure> {
     let heading: Vec<String> = heading.iter().map(|cell| (*cell).to_owned()).collect();
+    let cleaned = |cell: &String| Shown::name(cell).to_string();
+    let rows: Vec<Vec<String>> = rows
+        .iter()
+        .map(|row| row.iter().map(cleaned).collect())
+        .collect();
     let widths: Vec<usize> = (0..heading.len())
         .map(|column| {
             let cells = rows.iter().chain([&heading]);
@@ -47,8 +99,8 @@ pub(super) fn print_table(heading: &[&str], rows: &[Vec<String>]) -> Result<(), 
             cells.map(|cell| cell.chars().count()).max().unwrap_or(0)
         })
         .collect();
-    let mut out = io::stdout().lock();
-    for row in [&heading].into_iter().chain(rows) {
+    let mut out = Out::lock();
+    for row in [&heading].into_iter().chain(&rows) {
         let mut line = String::new();
         for (column, (cell, &width)) in row.iter().zip(&widths).enumerate() {
             let padding = " ".repeat(width - cell.chars().count());

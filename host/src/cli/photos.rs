@@ -8,10 +8,11 @@ use clap::{Args, Subcommand};
 use super::meter::Bytes;
 use super::output::{note, print_lines};
 use super::{Failure, usage};
-use crate::data::cache_dir;
+use crate::data::{cache_dir, data_dir, data_dir_for, in_data_dir};
 use crate::fetch::archive::{Limits, Problem, unpack};
 use crate::fetch::photos::{COLLECTIONS, Collection};
 use crate::fetch::{Patience, download};
+use crate::near::meant;
 
 /// Fetches photos to train on.
 #[derive(Debug, Args)]
@@ -31,9 +32,10 @@ struct Fetch {
     /// Name of the collection: flowers.
     #[arg(value_name = "NAME", default_value = "flowers")]
     name: String,
-    /// Folder in which the folder of photos is made.
-    #[arg(long, value_name = "FOLDER", default_value = ".")]
-    into: PathBuf,
+    /// Folder in which the folder of photos is made [default: POSY_DATA, or posy in the user's folder for
+    /// data, where retrain and check look].
+    #[arg(long, value_name = "FOLDER")]
+    into: Option<PathBuf>,
     /// An archive that is here already, in place of downloading one.
     #[arg(long, value_name = "FILE")]
     archive: Option<PathBuf>,
@@ -44,30 +46,81 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     let collection = COLLECTIONS.iter().find(|c| c.name == arguments.name);
     let collection = collection.ok_or_else(|| {
         let known = COLLECTIONS.map(|c| format!("{} ({})", c.name, c.about));
+        let meant = meant(&arguments.name, COLLECTIONS.map(|c| c.name));
+        let meant = meant.map(|name| format!("; did you mean {name}?"));
         usage(format!(
-            "no photos are called {:?}; there are: {}",
+            "no photos are called {:?}{} There are: {}",
             arguments.name,
+            meant.as_deref().unwrap_or("."),
             known.join(", ")
         ))
     })?;
-    let target = arguments.into.join(collection.folder);
+    let target = target(collection, arguments.into.as_deref());
     // Seen before a download, not after it.
     if target.exists() {
         return Err(Problem::Occupied(target).into());
     }
     match &arguments.archive {
         Some(archive) => unpack_to(collection, archive, &target)?,
-        None => {
-            let archive = cache_dir().join(format!("{}.tgz", collection.folder));
-            let meter = Bytes::new(format!("{} ({})", collection.name, collection.about));
-            download(&collection.archive, &archive, &Patience::default(), &meter)?;
-            drop(meter);
-            unpack_to(collection, &archive, &target)?;
-            note!("the archive stays at {}", archive.display());
-        }
+        None => get(collection, &target)?,
     }
     print_lines(&[target.display().to_string()])?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// The folder that a collection is unpacked to.
+fn target(collection: &Collection, into: Option<&Path>) -> PathBuf {
+    let usual = || data_dir_for(collection.folder);
+    into.map_or_else(usual, Path::to_owned)
+        .join(collection.folder)
+}
+
+/// Downloads a collection and unpacks it.
+fn get(collection: &Collection, target: &Path) -> Result<(), Failure> {
+    let archive = cache_dir().join(format!("{}.tgz", collection.folder));
+    let meter = Bytes::new(format!("{} ({})", collection.name, collection.about));
+    download(&collection.archive, &archive, &Patience::default(), &meter)?;
+    drop(meter);
+    unpack_to(collection, &archive, target)?;
+    note!("the archive stays at {}", archive.display());
+    Ok(())
+}
+
+/// The folder of photos called `path`, here or in a data folder, for a command that takes another one
+/// as `given` says. A known collection that is missing is fetched if `fetch` says so, never unasked.
+pub(super) fn at_hand(path: &Path, fetch: bool, given: &str) -> Result<PathBuf, Failure> {
+    let found = in_data_dir(path);
+    if found.is_dir() {
+        return Ok(found);
+    }
+    let shown = path.display();
+    if found.exists() {
+        return Err(format!("{shown}: a file, not a folder; {}", wanted(given)).into());
+    }
+    let known = COLLECTIONS.iter().find(|c| Path::new(c.folder) == path);
+    match known {
+        None => Err(format!("{shown}: no such folder; {}", wanted(given)).into()),
+        Some(collection) if fetch => {
+            let target = target(collection, None);
+            get(collection, &target)?;
+            Ok(target)
+        }
+        Some(Collection { name, about, .. }) => {
+            let data = data_dir();
+            Err(format!(
+                "no photos: {shown} is neither here nor in {}; `posy photos fetch {name}` gets {about}; for \
+                 photos of your own, {}",
+                data.display(),
+                wanted(given)
+            )
+            .into())
+        }
+    }
+}
+
+/// What a command wants for its photos.
+fn wanted(given: &str) -> String {
+    format!("give {given} the folder that holds one folder of photos for each label")
 }
 
 fn unpack_to(collection: &Collection, archive: &Path, target: &Path) -> Result<(), Failure> {

@@ -13,6 +13,7 @@ use super::cache;
 use super::check::note_brief;
 use super::network::network;
 use super::output::{kib, note, print_json};
+use super::photos::at_hand;
 use super::pixels::PixelArguments;
 use super::retrain_answers::Answers;
 use super::retrain_files::{Destinations, Results, model_name};
@@ -36,6 +37,7 @@ use crate::record::Record;
 use crate::report::events::Hparam;
 use crate::report::judge::Judgement;
 use crate::retrain::{Calibration, Settings, file, prepare, train_with};
+use crate::shell::quoted_path;
 
 /// Retrains the last layer of a MobileNet on folders of photos and writes a .posy file.
 #[derive(Debug, Args)]
@@ -60,10 +62,14 @@ pub(super) struct Arguments {
     /// file (--output-graph).
     #[arg(long, value_name = "FILE")]
     pub(super) backbone: Option<PathBuf>,
+    /// Get the codelab's photos of flowers (229 MB) if they are not here; a network that is not here is
+    /// fetched anyway.
+    #[arg(long)]
+    fetch: bool,
     #[command(flatten)]
     pixels: PixelArguments,
     /// Folder with files of pre-trained networks; one that is neither there nor in the usual places
-    /// (models in POSY_DATA, posy/models in the user's cache folder) is downloaded into it
+    /// (models in POSY_DATA, or in posy in the user's folder for data) is downloaded into it
     /// [default: the usual places].
     #[arg(long, alias = "model_dir", value_name = "FOLDER")]
     model_dir: Option<PathBuf>,
@@ -204,14 +210,19 @@ impl Arguments {
         }
     }
 
-    fn backbone(&self, rule: &Rule, percentages: Percentages) -> Result<Backbone, Failure> {
+    fn backbone(
+        &self,
+        image_dir: &Path,
+        rule: &Rule,
+        percentages: Percentages,
+    ) -> Result<Backbone, Failure> {
         network(
             self.architecture.as_ref(),
             self.backbone.as_deref(),
             self.model_dir.as_deref(),
             &self.pixels,
             &Calibration {
-                image_dir: in_data_dir(&self.image_dir),
+                image_dir: image_dir.into(),
                 input: self.input(),
                 rule: rule.clone(),
                 percentages,
@@ -270,7 +281,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         .and_of_boards(watch.report_path(&model), watch.summaries_dir.as_deref());
     destinations.check()?;
     let settings = Settings {
-        image_dir,
+        image_dir: at_hand(&arguments.image_dir, arguments.fetch, "--image-dir")?,
         layout: Layout::of(&rule),
         input: arguments.input(),
         cache: Some(cache::open(arguments.bottleneck_dir.as_deref())?),
@@ -295,7 +306,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     let destinations = of_boards;
     destinations.check()?;
     let backbone = arguments
-        .backbone(&rule, percentages)
+        .backbone(&settings.image_dir, &rule, percentages)
         .map_err(|failure| advised(failure, arguments.backbone.as_deref()))?;
     note!("backbone: {} ({})", backbone.name, backbone.path.display());
     note!("photos: {}", settings.image_dir.display());
@@ -385,10 +396,10 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
             note!("report: {report} (open it in a browser)");
         }
         match format {
-            Format::Posy => note!("next: posy label --model {} PHOTO...", model.display()),
+            Format::Posy => note!("next: posy label --model {} PHOTO...", quoted_path(&model)),
             _ => note!(
                 "next: posy label-image --graph {} --image PHOTO",
-                model.display()
+                quoted_path(&model)
             ),
         }
     }

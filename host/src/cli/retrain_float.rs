@@ -1,13 +1,12 @@
 //! `posy retrain` with a network that only the laptop runs: any ONNX classifier, in floating point.
 
-use std::io::{self, Write};
 use std::path::Path;
 use std::process::ExitCode;
 use std::time::Instant;
 
 use serde_json::json;
 
-use super::output::{kib, note, print_json, print_table};
+use super::output::{Out, kib, note, print_json, print_table};
 use super::pixels::PixelArguments;
 use super::retrain::{Arguments, lines_of};
 use super::retrain_files::{Destinations, Results};
@@ -25,6 +24,7 @@ use crate::photos::split::{Percentages, Rule};
 use crate::retrain::{
     FloatOnly, FloatOutcome, Settings, Tested, Trainer, prepare_float, train_float,
 };
+use crate::shell::quoted_path;
 
 /// How the run is divided, trained and measured.
 pub(super) struct Job<'a> {
@@ -162,9 +162,9 @@ pub(super) fn run(
     }
     let whole = results.place();
     if whole {
-        let (path, split) = (path.display(), destinations.split.path.display());
-        note!("wrote {path} ({size} KiB) and {split}");
-        note!("next: posy label --model {path} PHOTO...");
+        let split = destinations.split.path.display();
+        note!("wrote {} ({size} KiB) and {split}", path.display());
+        note!("next: posy label --model {} PHOTO...", quoted_path(path));
     }
     printed?;
     Ok(match whole {
@@ -192,7 +192,7 @@ fn print(
     };
     let rows: Vec<_> = dataset.labels.iter().enumerate().map(row).collect();
     print_table(&["label", "photos", "tested", "recall", "precision"], &rows)?;
-    let mut out = io::stdout().lock();
+    let mut out = Out::lock();
     writeln!(out)?;
     if arguments.print_misclassified_test_images {
         writeln!(out, "=== MISCLASSIFIED TEST IMAGES ===")?;

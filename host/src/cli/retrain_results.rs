@@ -1,12 +1,11 @@
 //! What `posy retrain` prints of its results.
 
-use std::io::{self, Write};
 use std::path::Path;
 
 use serde_json::json;
 
 use super::Failure;
-use super::output::print_table;
+use super::output::{Out, print_table};
 use super::retrain_answers::answers_as_json;
 use crate::head::metrics::Confusion;
 use crate::report::advice::advice;
@@ -71,7 +70,7 @@ pub(super) fn print(
         "precision",
     ];
     print_table(&heading, &rows)?;
-    let mut out = io::stdout().lock();
+    let mut out = Out::lock();
     writeln!(out)?;
     if !judgement.mixups.is_empty() {
         writeln!(out, "most often taken for another:")?;

@@ -58,7 +58,9 @@ pub(super) fn training_bar() -> Arc<dyn Meter> {
 
 impl Watch for Training {
     fn measured(&mut self, report: &StepReport) {
-        self.0.0.aside(|| note!("{report}"));
+        self.0
+            .0
+            .aside(|| report.lines().iter().for_each(|line| note!("{line}")));
     }
 
     fn meter(&self) -> Arc<dyn Meter> {

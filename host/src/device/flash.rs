@@ -240,10 +240,13 @@ impl<'m> Plan<'m> {
             }
             Program::Source(folder) => {
                 let target = board.target;
-                let folder = folder.display();
                 steps.push(format!(
-                    "program: cargo build --release in {folder}, for {target}"
+                    "program: cargo build --release in {}, for {target}",
+                    folder.display()
                 ));
+                if let Err(error) = program::could_build(board, folder) {
+                    steps.push(format!("but: {error}"));
+                }
                 Some(PathBuf::from("PROGRAM.elf"))
             }
             Program::File(path) => {

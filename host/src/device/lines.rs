@@ -3,6 +3,8 @@
 //! The bytes are not to be trusted: another program may run on the board, and a port that is opened
 //! begins in the middle of a line.
 
+use posy_shared::shown::Shown;
+
 /// Bytes of a line that are kept; a board's own are shorter.
 pub const MAX_LINE: usize = 1024;
 
@@ -31,27 +33,21 @@ pub struct Answer {
 }
 
 impl Line {
-    /// Reads a line without its end. Control characters, which could act on a terminal, are
-    /// replaced.
+    /// Reads a line without its end, cleaned: another program than posy's may run on the board.
     pub fn read(bytes: &[u8]) -> Self {
-        let text: String = String::from_utf8_lossy(bytes)
-            .trim_end_matches('\r')
-            .chars()
-            .map(|c| match c.is_control() && c != '\t' {
-                true => char::REPLACEMENT_CHARACTER,
-                false => c,
-            })
-            .collect();
+        let text = String::from_utf8_lossy(bytes);
+        let text = Shown::line(text.trim_end_matches('\r')).to_string();
+        // First, so that a label that begins as the board's news does passes for none.
+        if let Some(answer) = answer(&text) {
+            return Self::Answer(answer);
+        }
         if let Some(said) = text.strip_prefix("posy: ") {
             return match is_news(said) {
                 true => Self::News(said.to_owned()),
                 false => Self::Problem(said.to_owned()),
             };
         }
-        match answer(&text) {
-            Some(answer) => Self::Answer(answer),
-            None => Self::Text(text),
-        }
+        Self::Text(text)
     }
 }
 
@@ -115,7 +111,8 @@ fn answer(text: &str) -> Option<Answer> {
 fn scored(text: &str) -> Option<(String, f64)> {
     let (label, percent) = text.rsplit_once(' ')?;
     let (whole, tenths) = percent.split_once('.')?;
-    let thousandths = 10 * number(whole).filter(|_| tenths.len() == 1)? + number(tenths)?;
+    let whole = number(whole).filter(|&whole| whole <= 100 && tenths.len() == 1)?;
+    let thousandths = 10 * whole + number(tenths)?;
     let is_score = thousandths <= 1000 && !label.is_empty();
     is_score.then(|| (label.to_owned(), f64::from(thousandths) / 1000.0))
 }
@@ -208,6 +205,10 @@ mod tests {
             ),
             ("unknown 97.2%  4 ms", some(&[("unknown", 0.972)], false, 4)),
             (
+                "posy: RAM 97.2%  4 ms",
+                some(&[("posy: RAM", 0.972)], false, 4),
+            ),
+            (
                 "posy: golden check passed",
                 Line::News("golden check passed".to_owned()),
             ),
@@ -240,6 +241,11 @@ mod tests {
             "daisy 97.2%  -4 ms",
             "daisy 97.2%  99999999999 ms",
             "daisy 100.1%  1 ms",
+            // Ten times that, in 32 bits, is 4.
+            "daisy 429496730.0%  1 ms",
+            "daisy 429496729.9%  1 ms",
+            "daisy 4294967396.0%  1 ms",
+            "daisy 97.2%  4294967296 ms",
             "daisy 97%  1 ms",
             "daisy 97.25%  1 ms",
             "daisy +7.2%  1 ms",
@@ -250,7 +256,7 @@ mod tests {
             assert_eq!(Line::read(text.as_bytes()), Line::Text(text.to_owned()));
         }
         let escape = Line::read(b"\x1b[31m\x07\xFFred\tline\x7f");
-        let plain = "\u{FFFD}[31m\u{FFFD}\u{FFFD}red\tline\u{FFFD}";
+        let plain = "\u{FFFD}[31m\u{FFFD}\u{FFFD}red\u{FFFD}line\u{FFFD}";
         assert_eq!(escape, Line::Text(plain.to_owned()));
     }
 
@@ -309,7 +315,7 @@ mod tests {
             let pieces: Vec<Line> = bytes.chunks(cut).flat_map(|piece| lines.push(piece)).collect();
             prop_assert_eq!(&whole, &pieces);
             for line in whole {
-                prop_assert!(!line.to_string().contains(|c: char| c.is_control() && c != '\t'));
+                prop_assert!(!line.to_string().contains(char::is_control));
             }
         }
     }

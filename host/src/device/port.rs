@@ -21,7 +21,7 @@ pub enum PortError {
     )]
     None,
     /// More than one may be meant.
-    #[error("there are several serial ports; name one with --port:\n{}", listed(.0))]
+    #[error("there are several serial ports; name one with --port: {}", listed(.0))]
     Several(Vec<SerialPortInfo>),
     /// This user may not open it.
     #[error("{port}: this user may not open it; {ALLOW}")]
@@ -58,21 +58,20 @@ const ALLOW: &str = match cfg!(target_os = "linux") {
 
 fn listed(ports: &[SerialPortInfo]) -> String {
     let lines: Vec<String> = ports.iter().map(shown).collect();
-    lines.join("\n")
+    lines.join("; ")
 }
 
 /// A port as it is listed for a person.
 fn shown(port: &SerialPortInfo) -> String {
     let name = &port.port_name;
     let SerialPortType::UsbPort(usb) = &port.port_type else {
-        return format!("  {name}");
+        return name.clone();
     };
     let ids = format!("{:04x}:{:04x}", usb.vid, usb.pid);
     let words = [&usb.manufacturer, &usb.product, &usb.serial_number];
     let words: Vec<&str> = words.into_iter().flatten().map(|word| &**word).collect();
-    let line = format!("  {name}  {ids}  {}", words.join(" "));
-    // A device names itself: nothing of that may act on a terminal.
-    line.trim_end().replace(|c: char| c.is_control(), "?")
+    let line = format!("{name} ({ids} {}", words.join(" "));
+    format!("{})", line.trim_end())
 }
 
 /// Makers of what posy's boards show as a serial port (USB vendor ids): Raspberry Pi (the Picos and

@@ -52,6 +52,14 @@ pub fn build(board: &Board, folder: &Path) -> Result<PathBuf, ProgramError> {
     build_for(board.target, &[], folder)
 }
 
+/// Whether the program in `folder` could be built: for whoever only says what would be done.
+///
+/// # Errors
+/// [`ProgramError::Target`], [`ProgramError::Command`].
+pub fn could_build(board: &Board, folder: &Path) -> Result<(), ProgramError> {
+    toolchain(board.target, folder).map(drop)
+}
+
 /// [`build`] for the processor `target`, with more options of `cargo build`.
 pub(super) fn build_for(
     target: &'static str,

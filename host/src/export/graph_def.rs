@@ -6,6 +6,7 @@ use std::collections::HashMap;
 use posy_shared::model::{Op, Padding};
 use prost::Message;
 
+use crate::backbone::grey_levels::GreyLevels;
 use crate::backbone::network::{Activation, Common, FloatLayer, FloatNetwork, Quantisation};
 use crate::backbone::tflite::same_padding;
 use crate::tensorflow::{
@@ -112,7 +113,10 @@ impl Graph {
         let mut at = self.node("input", "Placeholder", &[], &attr);
         // real = scale * (pixel - 128 - zero point), and what comes is (pixel - 128) / 128.
         let Quantisation { scale, zero_point } = network.input;
-        let (factor, offset) = (128.0 * scale, -scale * zero_point as f32);
+        let (factor, offset) = match network.pixels {
+            None => (128.0 * scale, -scale * zero_point as f32),
+            Some(GreyLevels { mean, std }) => (128.0 / std, (128.0 - mean) / std),
+        };
         if factor != 1.0 {
             at = self.with_constant("Mul", "input_scaled", &at, factor);
         }

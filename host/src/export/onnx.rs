@@ -7,7 +7,8 @@ use tract_onnx::pb::{AttributeProto, ModelProto, NodeProto, StringStringEntryPro
 use super::facts::{Facts, in_words};
 use crate::backbone::any::{FEATURES, Network};
 use crate::backbone::float::onnx::{Outputs, node, onnx_model, tensor, vector};
-use crate::backbone::network::{FloatNetwork, Quantisation};
+use crate::backbone::grey_levels::GreyLevels;
+use crate::backbone::network::FloatNetwork;
 use crate::head::Head;
 
 /// The bytes of an `.onnx` file: `input`, float32 `[1, 3, H, W]`; `logits` and `final_result`,
@@ -20,7 +21,8 @@ pub fn onnx_bytes(network: &FloatNetwork, facts: &Facts<'_>) -> Vec<u8> {
     let mut model = onnx_model(network, Outputs::Last);
     let last = model.graph.as_mut().and_then(|graph| graph.output.pop());
     let written = last.map(|value| value.name).unwrap_or_default();
-    answer(&mut model, &written, network.input, facts);
+    let grey = GreyLevels::mean_and_std(network.pixels, network.input);
+    answer(&mut model, &written, grey, facts);
     model.encode_to_vec()
 }
 
@@ -48,19 +50,16 @@ pub fn with_head(network: &Network, head: &Head, facts: &Facts<'_>) -> Vec<u8> {
         graph.node.push(node("Add", &["products", "bias"], "sums"));
     }
     // Its input is pixels of 0 to 255.
-    let input = Quantisation {
-        scale: 1.0,
-        zero_point: -128,
-    };
-    answer(&mut model, "sums", input, facts);
+    answer(&mut model, "sums", (0.0, 1.0), facts);
     model.encode_to_vec()
 }
 
-/// Appends what makes probabilities of the last layer's `written`, and the metadata.
+/// Appends what makes probabilities of the last layer's `written`, and the metadata; `mean` and `std` are
+/// what its input makes of grey levels.
 pub(super) fn answer(
     model: &mut ModelProto,
     written: &str,
-    input: Quantisation,
+    (mean, std): (f32, f32),
     facts: &Facts<'_>,
 ) {
     let Facts { labels, beta, .. } = *facts;
@@ -77,12 +76,11 @@ pub(super) fn answer(
             graph.output.push(vector(name, labels.len()));
         }
     }
-    let Quantisation { scale, zero_point } = input;
     let [crop, resize] = in_words(&facts.input);
     let entries = [
         ("labels", labels.join("\n")),
-        ("mean", (128 + zero_point).to_string()),
-        ("std", (1.0 / scale).to_string()),
+        ("mean", mean.to_string()),
+        ("std", std.to_string()),
         (crop.0, crop.1.to_owned()),
         (resize.0, resize.1.to_owned()),
     ];

@@ -89,7 +89,7 @@ pub struct Heading<'a> {
 /// # Errors
 /// See [`ExportError`].
 pub fn extractor(network: &IntNetwork, heading: &Heading<'_>) -> Result<Vec<u8>, ExportError> {
-    write_model(layer_specs(network)?, last_scale(network), heading)
+    write_model(layer_specs(network)?, network, heading)
 }
 
 /// [`extractor`] without the channels that are the same for every picture: the same output from less
@@ -104,7 +104,7 @@ pub fn compact_extractor(
     let specs = layer_specs(network)?;
     let Some(acceptance) = &heading.answering.acceptance else {
         let layers = remove_constant_channels(&specs, Inputs::Weighed).layers;
-        return write_model(layers, last_scale(network), heading);
+        return write_model(layers, network, heading);
     };
     // A feature that never varies lies at its centre and adds nothing to the familiarity.
     let reduced = remove_constant_channels(&specs, Inputs::Varying);
@@ -115,7 +115,7 @@ pub fn compact_extractor(
         scale: chosen(&acceptance.scale, &reduced.inputs),
         prototypes: chosen(&acceptance.prototypes, &reduced.inputs),
     });
-    write_model(reduced.layers, last_scale(network), &heading)
+    write_model(reduced.layers, network, &heading)
 }
 
 /// Those of `numbers`, rows as long as `kept`, that are kept.
@@ -182,18 +182,27 @@ fn last_scale(network: &IntNetwork) -> f32 {
         .map_or(1.0, |layer| layer.output.scale)
 }
 
+/// What the network reads for each grey level of red, green and blue, where that is not the level less
+/// 128.
+fn pixel_table(network: &IntNetwork) -> Option<[u8; 768]> {
+    let table = network.pixels?.table(network.input);
+    Some(std::array::from_fn(|place| {
+        table[place % 256].cast_unsigned()
+    }))
+}
+
 fn write_model(
     layers: Vec<LayerSpec>,
-    logit_scale: f32,
+    network: &IntNetwork,
     heading: &Heading<'_>,
 ) -> Result<Vec<u8>, ExportError> {
     let spec = ModelSpec {
         layers,
         input: heading.input,
-        pixel_table: None,
+        pixel_table: pixel_table(network),
         labels: heading.labels.clone(),
         verdict: Verdict {
-            beta: softmax_beta(logit_scale, 1.0 / heading.answering.temperature),
+            beta: softmax_beta(last_scale(network), 1.0 / heading.answering.temperature),
             unknown_below: heading.answering.unknown_below,
             unknown_logit: heading.answering.unknown_logit,
             acceptance: None,

@@ -13,6 +13,7 @@ use tract_onnx::pb::{GraphProto, TensorProto};
 use super::facts::Facts;
 use super::onnx::{answer, axis_of};
 use crate::backbone::float::onnx::{convolution, kernel, model, node, tensor, value};
+use crate::backbone::grey_levels::GreyLevels;
 use crate::backbone::network::{Activation, IntLayer, IntNetwork, Quantisation};
 
 /// The bytes of an `.onnx` file of int8 operators. Input, outputs and metadata are those of
@@ -45,7 +46,8 @@ pub fn qdq_bytes(network: &IntNetwork, facts: &Facts<'_>) -> Vec<u8> {
         at = (name, layer.output);
     }
     let mut model = model(graph);
-    answer(&mut model, &real(&at.0), network.input, facts);
+    let grey = GreyLevels::mean_and_std(network.pixels, network.input);
+    answer(&mut model, &real(&at.0), grey, facts);
     model.encode_to_vec()
 }
 

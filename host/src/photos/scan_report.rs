@@ -153,10 +153,10 @@ fn example(skipped: &[Skipped]) -> String {
 #[derive(Debug, Error)]
 pub enum ScanError {
     /// No such folder.
-    #[error("{}: no such folder; give --image-dir the folder that holds one folder of photos for each label", .0.display())]
+    #[error("{}: no such folder; give the folder that holds one folder of photos for each label", .0.display())]
     Missing(PathBuf),
     /// A file.
-    #[error("{}: not a folder; give --image-dir the folder that holds one folder of photos for each label", .0.display())]
+    #[error("{}: not a folder; give the folder that holds one folder of photos for each label", .0.display())]
     NotAFolder(PathBuf),
     /// The file system refuses it.
     #[error("{}: cannot be read: {source}", path.display())]

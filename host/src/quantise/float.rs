@@ -97,6 +97,7 @@ pub fn from_float(
         input = output;
     }
     Ok(IntNetwork {
+        pixels: network.pixels,
         input: network.input,
         layers,
     })

@@ -81,6 +81,7 @@ fn layers_of_an_int8_file_compute_what_they_compute_in_tensorflow_lite() {
     let mut quantisation = int.input;
     for (layer, (name, theirs)) in int.layers.iter().zip(&recorded) {
         let alone = IntNetwork {
+            pixels: None,
             input: quantisation,
             layers: vec![layer.clone()],
         };
@@ -349,6 +350,7 @@ fn one_layer(weights: Vec<f32>, bias: Vec<f32>) -> FloatNetwork {
         zero_point: 0,
     };
     FloatNetwork {
+        pixels: None,
         input,
         layers: vec![FloatLayer {
             common,

@@ -36,6 +36,7 @@ pub fn from_trained(network: &TrainedNetwork) -> (IntNetwork, Carried) {
         .collect();
     (
         IntNetwork {
+            pixels: network.pixels,
             input: network.input,
             layers,
         },
@@ -181,6 +182,7 @@ mod tests {
             },
         };
         let network = TrainedNetwork {
+            pixels: None,
             sha256: [0; 32],
             input: layer.output,
             layers: vec![layer],

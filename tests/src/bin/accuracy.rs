@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use posy::backbone::load::Backbone;
-use posy::data::{cache_dir, data_dir};
+use posy::data::cache_dir;
 use posy::features::cache::{Cache, DEFAULT_LIMIT};
 use posy::features::progress::Bar;
 use posy::head::logistic::Strength;
@@ -21,6 +21,7 @@ use posy::photos::split::{Percentages, Rule};
 use posy::retrain::{Accuracy, Settings, Tested, Trainer, prepare, train};
 use posy_shared::model::InputContract;
 use posy_shared::preprocess::{Crop, Filter};
+use posy_tests::data_root;
 
 /// Mean and standard error.
 fn mean(values: &[f64]) -> (f64, f64) {
@@ -64,14 +65,14 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         }
     }
     if files.is_empty() {
-        files = networks(&data_dir().join("models"));
+        files = networks(&data_root().join("models"));
     }
     println!("test accuracy in %, mean over {seeds} splits (standard error)");
     println!("network  int8  float  int8 less float");
     for path in &files {
         let settings = Settings {
             layout: Default::default(),
-            image_dir: data_dir().join("flower_photos"),
+            image_dir: data_root().join("flower_photos"),
             input: InputContract {
                 crop: Crop::Squash,
                 filter,

@@ -19,7 +19,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use posy::backbone::load::Backbone;
-use posy::data::{cache_dir, data_dir};
+use posy::data::cache_dir;
 use posy::features::cache::{Cache, DEFAULT_LIMIT};
 use posy::features::progress::Bar;
 use posy::head::logistic::Strength;
@@ -31,6 +31,7 @@ use posy::retrain::{
 };
 use posy_shared::model::InputContract;
 use posy_shared::preprocess::{Crop, Filter};
+use posy_tests::data_root;
 
 const NETWORKS: [&str; 4] = [
     "mobilenet_v1_0.25_128_quant",
@@ -147,7 +148,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         attempts.push(Attempt::new("default")?);
     }
     if files.is_empty() {
-        let folder = data_dir().join("models");
+        let folder = data_root().join("models");
         files.extend(NETWORKS.map(|name| folder.join(format!("{name}.tflite"))));
     }
     println!("accuracy in %, mean over {seeds} splits (standard error)");
@@ -155,7 +156,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     for path in &files {
         let settings = Settings {
             layout: Default::default(),
-            image_dir: data_dir().join("flower_photos"),
+            image_dir: data_root().join("flower_photos"),
             input: InputContract {
                 crop: Crop::Squash,
                 filter: Filter::Area,

@@ -25,7 +25,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use posy::backbone::load::Backbone;
-use posy::data::{cache_dir, data_dir};
+use posy::data::cache_dir;
 use posy::features::cache::{Cache, DEFAULT_LIMIT};
 use posy::features::progress::Bar;
 use posy::head::logistic::Strength;
@@ -36,6 +36,7 @@ use posy::retrain::{Outcome, Prepared, Settings, Tested, Trainer, prepare, train
 use posy::run;
 use posy_shared::model::{InputContract, Model};
 use posy_shared::preprocess::{Crop, Filter};
+use posy_tests::data_root;
 use posy_tests::plain::Alteration;
 use rayon::prelude::*;
 
@@ -64,7 +65,7 @@ fn files(folder: &Path) -> Result<Vec<PathBuf>, Failure> {
 /// Makes the photos of a set where they are missing, and says where they lie.
 fn made(set: &str, per_label: usize) -> Result<PathBuf, Failure> {
     let alteration = Alteration::named(set).ok_or(format!("no set is called {set:?}"))?;
-    let source = data_dir().join("flower_photos");
+    let source = data_root().join("flower_photos");
     if alteration == Alteration::NONE && per_label == usize::MAX {
         return Ok(source);
     }
@@ -198,7 +199,7 @@ fn main() -> Result<(), Failure> {
         sets = SETS.map(String::from).into();
     }
     if networks.is_empty() {
-        let folder = data_dir().join("models");
+        let folder = data_root().join("models");
         networks = NETWORKS
             .map(|name| folder.join(format!("{name}.tflite")))
             .into();

@@ -21,7 +21,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use posy::backbone::load::Backbone;
-use posy::data::{cache_dir, data_dir};
+use posy::data::cache_dir;
 use posy::features::cache::{Cache, DEFAULT_LIMIT};
 use posy::features::progress::Bar;
 use posy::head::Features;
@@ -34,6 +34,7 @@ use posy::verdict::{Options, Rejection, Reliability};
 use posy_shared::model::{InputContract, Model};
 use posy_shared::preprocess::{Crop, Filter};
 use posy_shared::ranking::Ranking;
+use posy_tests::data_root;
 
 type Failure = Box<dyn std::error::Error>;
 
@@ -197,7 +198,7 @@ fn main() -> Result<(), Failure> {
         }
     }
     if files.is_empty() {
-        let folder = data_dir().join("models");
+        let folder = data_root().join("models");
         files = NETWORKS
             .iter()
             .map(|name| folder.join(format!("{name}.tflite")))
@@ -207,7 +208,7 @@ fn main() -> Result<(), Failure> {
     for path in &files {
         let settings = Settings {
             layout: Default::default(),
-            image_dir: data_dir().join("flower_photos"),
+            image_dir: data_root().join("flower_photos"),
             input: InputContract {
                 crop: Crop::Squash,
                 filter: Filter::Area,

@@ -108,7 +108,7 @@ fn missing_or_a_folder() {
     let scratch = Scratch::new();
     scratch
         .posy(["inspect", "bad.posy"])
-        .fails(1, &["bad.posy: No such file"]);
+        .fails(1, &["bad.posy: there is no such file", "`posy retrain"]);
     std::fs::create_dir(scratch.join("bad.posy")).unwrap();
     refused(&scratch, &["directory"]);
 }

@@ -117,9 +117,13 @@ fn of_another_kind() {
         (
             "net.tgz",
             &[0x1f, 0x8b, 8, 0],
-            &["a compressed archive", "Unpack it"],
+            &["a compressed archive", "`tar xzf net.tgz` unpacks it"],
         ),
-        ("text.tflite", b"weights: 3, 5, 7", &["of unknown kind"]),
+        (
+            "text.tflite",
+            b"weights: 3, 5, 7",
+            &["is a text", "`posy models`"],
+        ),
         (
             "flowers.posy",
             b"POSY\x01\0\0\0",

@@ -119,9 +119,12 @@ fn without_any_data_the_text_says_what_to_give() {
         "--model-dir",
         "POSY_DATA",
     ];
-    retrain(&[]).fails(1, &texts);
+    let photo = scratch.write("photos/daisy/1.png", "no photo");
+    let photos = photo.parent().and_then(std::path::Path::parent).unwrap();
+    retrain(&["--image-dir".as_ref(), photos.as_os_str()]).fails(1, &texts);
+    std::fs::remove_dir_all(photos).unwrap();
     if let Some(models) = data("without_any_photos", "models") {
-        let texts = ["error: flower_photos: no such folder", "--image-dir"];
+        let texts = ["error: no photos: flower_photos is neither", "--image-dir"];
         retrain(&["--model-dir".as_ref(), models.as_os_str()]).fails(1, &texts);
     }
     assert_eq!(scratch.names("."), ["user-cache"]);

@@ -192,7 +192,7 @@ fn a_network_to_fall_back_on() {
     };
     let missing = "no network file for mobilenet_v1_0.50_224";
     run(&[], None).succeeds().says(&[
-        missing,
+        "warning: mobilenet_v1_0.50_224 is not here, and the server cannot be reached",
         "going on with drawings_0.25_128 (part of posy), a last resort",
         "backbone: drawings_0.25_128 (part of posy)",
     ]);

@@ -71,12 +71,7 @@ fn retrain_fetches_what_it_needs() {
     let outcome = Outcome::of(command).succeeds();
     outcome.says(&["downloading mobilenet_v1_0.25_128\n"]);
     assert!(scratch.join("flowers.posy").is_file());
-    assert!(
-        scratch
-            .join("user-cache/posy/models")
-            .join(NETWORK)
-            .is_file()
-    );
+    assert!(scratch.join("nowhere/models").join(NETWORK).is_file());
 }
 
 #[test]
@@ -319,10 +314,11 @@ fn photos_are_checked_before_they_are_unpacked() {
     let scratch = Scratch::new();
     let server = Server::start(vec![7; 100_000], &[Manner::Well]);
     let mut command = scratch.command(["photos", "fetch", "flowers"]);
+    command.env("POSY_DATA", "nowhere");
     command.env("POSY_MIRROR", &server.address);
     let outcome = Outcome::of(command);
     outcome.fails(1, &["of 228813984 bytes", "flower_photos.tgz"]);
-    assert!(!scratch.join("flower_photos").exists());
+    assert!(!scratch.join("nowhere/flower_photos").exists());
     let head = server.requests().remove(0);
     let path = "GET /download.tensorflow.org/example_images/flower_photos.tgz ";
     assert!(head.starts_with(path), "{head}");
@@ -330,13 +326,15 @@ fn photos_are_checked_before_they_are_unpacked() {
     // An archive by hand, and a hostile one: the library's tests have more of them.
     let archive = scratch.write("mine.tgz", b"no archive");
     let mut command = scratch.command(["photos", "fetch", "--archive"]);
-    command.arg(archive);
+    command.arg(archive).env("POSY_DATA", "nowhere");
     let texts = ["mine.tgz", "damaged or no .tar.gz", "nothing was unpacked"];
     Outcome::of(command).fails(1, &texts);
     let outcome = scratch.posy(["photos", "fetch", "cats"]);
     outcome.fails(2, &["no photos are called \"cats\"", "flowers"]);
-    std::fs::create_dir(scratch.join("flower_photos")).unwrap();
-    let outcome = scratch.posy(["photos", "fetch"]);
+    std::fs::create_dir_all(scratch.join("nowhere/flower_photos")).unwrap();
+    let mut command = scratch.command(["photos", "fetch"]);
+    command.env("POSY_DATA", "nowhere");
+    let outcome = Outcome::of(command);
     outcome.fails(1, &["flower_photos is there already"]);
 }
 

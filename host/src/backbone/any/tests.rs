@@ -34,6 +34,7 @@ fn expected() -> Vec<f32> {
     let mut network = small_float();
     network.layers.truncate(5);
     let network = FloatNetwork {
+        pixels: None,
         layers: network.layers,
         ..network
     };

@@ -1,13 +1,11 @@
 //! Why an operator of a float network is refused.
 
 use posy_shared::model::Shape;
-
-/// Characters of a name that are shown.
-const NAME_LEN: usize = 200;
+use posy_shared::shown::Shown;
 
 /// A name of a file as messages show it.
 pub(crate) fn shown(name: &str) -> String {
-    name.chars().take(NAME_LEN).collect()
+    Shown::name(name).to_string()
 }
 
 /// What is wrong with one operator, or with the tensors that it reads.

@@ -27,6 +27,7 @@ impl From<&TrainedNetwork> for FloatNetwork {
         });
         Self {
             input: network.input,
+            pixels: network.pixels,
             layers: layers.collect(),
         }
     }
@@ -49,6 +50,7 @@ impl From<&IntNetwork> for FloatNetwork {
         });
         Self {
             input: network.input,
+            pixels: network.pixels,
             layers: layers.collect(),
         }
     }

@@ -142,6 +142,7 @@ fn onnx_says_what_it_reads_and_writes() {
         range: None,
     };
     let network = FloatNetwork {
+        pixels: None,
         input: Quantisation {
             scale: 0.5,
             zero_point: -1,
@@ -195,6 +196,7 @@ fn onnx_says_what_it_reads_and_writes() {
         }
     );
     let empty = FloatNetwork {
+        pixels: None,
         input: network.input,
         layers: vec![],
     };

@@ -5,6 +5,7 @@ use std::io::{Cursor, Read};
 use super::error::TfliteError;
 use super::is_tflite;
 use super::schema::{Model, Options};
+use crate::labels::of_text;
 
 /// Bytes that a list of labels may have.
 const MAX_LABELS_LEN: u64 = 1 << 20;
@@ -60,5 +61,5 @@ fn labels(bytes: &[u8]) -> Option<Vec<String>> {
     let mut text = String::new();
     let file = archive.by_name(name).ok()?;
     file.take(MAX_LABELS_LEN).read_to_string(&mut text).ok()?;
-    Some(text.lines().map(|line| line.trim_end().into()).collect())
+    Some(of_text(&text))
 }

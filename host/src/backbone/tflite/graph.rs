@@ -9,6 +9,8 @@ use super::layers::Site;
 use super::names::{self, operator};
 use super::schema::{Graph, Model, Operator};
 use super::tensors::{Map, Tensors};
+use crate::backbone::assemble;
+use crate::backbone::grey_levels::GreyLevels;
 use crate::backbone::network::{Quantisation, TrainedLayer, TrainedNetwork};
 
 /// Who writes a tensor.
@@ -72,12 +74,10 @@ pub(super) fn read<'a>(
             .and_then(|i| model.codes.get(i));
         let number = code.map_or(-1, |c| c.builtin);
         let done = match code {
-            Some(code) if number == names::CUSTOM => Err(Problem::Custom(
-                String::from_utf8_lossy(code.custom.bytes())
-                    .chars()
-                    .take(100)
-                    .collect(),
-            )),
+            Some(code) if number == names::CUSTOM => {
+                let name = String::from_utf8_lossy(code.custom.bytes());
+                Err(Problem::Custom(assemble::shown(&name)))
+            }
             Some(_) => chain.step(number, step),
             None => Err(Problem::Operator),
         };
@@ -104,6 +104,7 @@ pub(super) fn read<'a>(
     }
     let input = chain.input.ok_or(TfliteError::Empty)?;
     Ok(TrainedNetwork {
+        pixels: GreyLevels::of(input),
         sha256,
         input,
         layers: chain.layers,

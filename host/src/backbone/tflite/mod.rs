@@ -39,7 +39,9 @@ pub use extras::{Extras, extras};
 pub(crate) use layers::{same_padding, window_output};
 
 use super::float_file::{FloatFile, Maker};
+use super::grey_levels::GreyLevels;
 use super::network::TrainedNetwork;
+use crate::export::tflite::PICTURES;
 use schema::{Graph, IDENTIFIER, Model};
 use tensors::Tensors;
 
@@ -57,7 +59,15 @@ pub fn read(bytes: &[u8]) -> Result<TrainedNetwork, TfliteError> {
     let model = model(bytes)?;
     let graph = graph(&model)?;
     let tensors = Tensors::new(&model, &graph.tensors, bytes.len());
-    graph::read(&model, graph, &tensors, Sha256::digest(bytes).into())
+    let mut network = graph::read(&model, graph, &tensors, Sha256::digest(bytes).into())?;
+    // Files of posy's own say it in words.
+    let mut entries = model.entries.iter();
+    if let Some(entry) = entries.find(|entry| entry.name.bytes() == PICTURES.as_bytes()) {
+        let words = model.buffers.get(entry.buffer as usize);
+        let words = words.map_or(&b""[..], |buffer| buffer.data.bytes());
+        network.pixels = GreyLevels::from_words(&String::from_utf8_lossy(words));
+    }
+    Ok(network)
 }
 
 /// Reads a whole `.tflite` file whose weights are float32; `None` if they are not.

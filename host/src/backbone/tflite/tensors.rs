@@ -11,7 +11,7 @@ use super::schema::{Model, Tensor};
 use crate::backbone::assemble::{self, Constant};
 use crate::backbone::network::Quantisation;
 
-/// Characters of a tensor's name that are kept.
+/// Bytes of a tensor's name that are looked at.
 const NAME_LEN: usize = 200;
 
 /// How often, on average, a byte of the file may become a weight. Layers may share buffers, but
@@ -350,7 +350,9 @@ fn unreadable(tensor: String) -> assemble::Problem {
 
 fn name(tensor: &Tensor<'_>) -> String {
     let bytes = tensor.name.bytes();
-    String::from_utf8_lossy(&bytes[..bytes.len().min(NAME_LEN)]).into_owned()
+    assemble::shown(&String::from_utf8_lossy(
+        &bytes[..bytes.len().min(NAME_LEN)],
+    ))
 }
 
 fn dimensions(tensor: &Tensor<'_>) -> Result<Vec<i32>, Problem> {

@@ -5,19 +5,21 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use super::{Architecture, Version};
+use crate::near::edit_distance;
 
 /// A name that stands for no architecture.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "no architecture is called \"{name}\"; did you mean {nearest}? Names are mobilenet_<width>_<size> or \
-     mobilenet_v1_<width>_<size> with width 0.25, 0.50, 0.75 or 1.0 and size 128, 160, 192 or 224, and \
-     mobilenet_v2_<width>_<size> with width also 0.35, 1.3 or 1.4 and size also 96; \"_quantized\" may follow"
+    "no architecture is called \"{name}\"{} Names are mobilenet_<width>_<size> or mobilenet_v1_<width>_<size> \
+     with width 0.25, 0.50, 0.75 or 1.0 and size 128, 160, 192 or 224, and mobilenet_v2_<width>_<size> with width \
+     also 0.35, 1.3 or 1.4 and size also 96; `posy models` lists them",
+    nearest.map_or_else(|| ".".to_owned(), |nearest| format!("; did you mean {nearest}?"))
 )]
 pub struct UnknownArchitecture {
     /// The name as given.
     pub name: String,
-    /// The name that is spelt most like it.
-    pub nearest: Architecture,
+    /// The name that is spelt most like it, if one is nearly the same.
+    pub nearest: Option<Architecture>,
 }
 
 impl fmt::Display for Architecture {
@@ -95,13 +97,9 @@ fn width_spellings(percent: u16) -> Vec<String> {
     spellings
 }
 
-/// The architecture whose name differs from `name` by the fewest letters; the first of several.
-fn nearest(name: &str) -> Architecture {
-    let default = Architecture {
-        version: Version::V1,
-        width_percent: 50,
-        size: 224,
-    };
+/// The architecture whose name differs from `name` by the fewest letters, the first of several; none
+/// where they are many.
+fn nearest(name: &str) -> Option<Architecture> {
     let mut all = Architecture::all_v1();
     all.extend(Architecture::family(Version::V2));
     let distance = |architecture: &Architecture| {
@@ -110,9 +108,10 @@ fn nearest(name: &str) -> Architecture {
             width_percent,
             size,
         } = architecture;
+        // Without a version a network is meant that only version 2 has, or one of version 1.
         let prefixes: &[&str] = match version {
             Version::V1 => &["mobilenet", "mobilenet_v1"],
-            Version::V2 => &["mobilenet_v2"],
+            Version::V2 => &["mobilenet_v2", "mobilenet"],
         };
         let widths = width_spellings(*width_percent);
         let names = prefixes
@@ -120,22 +119,11 @@ fn nearest(name: &str) -> Architecture {
             .flat_map(|p| widths.iter().map(move |w| format!("{p}_{w}_{size}")));
         names.map(|n| edit_distance(name, &n)).min()
     };
-    all.into_iter().min_by_key(distance).unwrap_or(default)
-}
-
-/// How many letters must be inserted, removed or replaced to make `b` of `a` (Levenshtein 1966).
-fn edit_distance(a: &str, b: &str) -> usize {
-    let a: Vec<char> = a.chars().take(100).collect();
-    let mut row: Vec<usize> = (0..=a.len()).collect();
-    for (i, letter) in b.chars().enumerate() {
-        let mut diagonal = std::mem::replace(&mut row[0], i + 1);
-        for (j, other) in a.iter().enumerate() {
-            let replaced = diagonal + usize::from(letter != *other);
-            diagonal = row[j + 1];
-            row[j + 1] = replaced.min(diagonal + 1).min(row[j] + 1);
-        }
-    }
-    row[a.len()]
+    let near = all
+        .into_iter()
+        .filter_map(|one| Some((distance(&one)?, one)));
+    let (letters, nearest) = near.min_by_key(|(letters, _)| *letters)?;
+    (letters <= name.chars().count() / 3).then_some(nearest)
 }
 
 impl Architecture {

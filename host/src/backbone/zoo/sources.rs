@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::{Architecture, Version};
 use crate::fetch::archive::{self, ArchiveError, Limits};
-use crate::fetch::{FetchError, Meter, Patience, Pinned, download, lock};
+use crate::fetch::{FetchError, Meter, Patience, Pinned, Trouble, download, lock};
 
 /// Where the file of a network can be had.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,6 +32,16 @@ pub enum SourceError {
         /// What the system says.
         source: std::io::Error,
     },
+}
+
+impl SourceError {
+    /// What happened while the file was fetched, if that is where it failed.
+    pub fn trouble(&self) -> Option<&Trouble> {
+        match self {
+            SourceError::Fetch(error) => Some(&error.trouble),
+            _ => None,
+        }
+    }
 }
 
 impl Source {

@@ -202,7 +202,12 @@ fn a_wrong_name_is_told_the_nearest_right_one() {
         ("moblienet_0.25_128", "mobilenet_v1_0.25_128"),
         ("mobilenet_v2_0.50_90", "mobilenet_v2_0.50_96"),
         ("mobilenet_v1_0.35_224", "mobilenet_v1_0.25_224"),
+        // Only version 2 has these.
+        ("mobilenet_0.35_96", "mobilenet_v2_0.35_96"),
+        ("mobilenet_1.4_224", "mobilenet_v2_1.4_224"),
         ("inception_v3", ""),
+        ("nonsense", ""),
+        ("rp-pico", ""),
         ("", ""),
     ] {
         let error = name.parse::<Architecture>().unwrap_err();
@@ -210,9 +215,8 @@ fn a_wrong_name_is_told_the_nearest_right_one() {
             error.to_string().contains("mobilenet_v2_<width>_<size>"),
             "{error}"
         );
-        if !nearest.is_empty() {
-            assert_eq!(error.nearest.to_string(), nearest, "{name}");
-        }
+        let found = error.nearest.map(|nearest| nearest.to_string());
+        assert_eq!(found.unwrap_or_default(), nearest, "{name}");
     }
 }
 

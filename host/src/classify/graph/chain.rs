@@ -74,7 +74,11 @@ pub(super) fn read(graph: &GraphDef, input: &str, output: &str) -> Result<Frozen
         zero_point: (-128.0 * offset / scale).round() as i32,
     };
     Ok(Frozen {
-        network: FloatNetwork { input, layers },
+        network: FloatNetwork {
+            pixels: None,
+            input,
+            layers,
+        },
         scale,
         offset,
         beta: beta.unwrap_or(1.0),

@@ -9,7 +9,6 @@ use std::io::{Cursor, Seek, SeekFrom, Write};
 use flatbuffers::{FlatBufferBuilder, UnionWIPOffset, WIPOffset};
 
 use super::tables::slot;
-use crate::backbone::network::Quantisation;
 
 type Offset = WIPOffset<UnionWIPOffset>;
 
@@ -18,10 +17,10 @@ const LABELS: &str = "labels.txt";
 /// Enumeration `AssociatedFileType`: what each number of the output stands for.
 const TENSOR_AXIS_LABELS: i8 = 2;
 
-/// The metadata of a classifier whose input has quantisation `input`.
-pub(super) fn bytes(input: Quantisation) -> Vec<u8> {
+/// The metadata of a classifier; `grey` is the mean and deviation of its grey levels.
+pub(super) fn bytes(grey: (f32, f32)) -> Vec<u8> {
     let mut fbb = FlatBufferBuilder::new();
-    let image = image(&mut fbb, input);
+    let image = image(&mut fbb, grey);
     let scores = scores(&mut fbb);
     let (inputs, outputs) = (fbb.create_vector(&[image]), fbb.create_vector(&[scores]));
     let start = fbb.start_table();
@@ -42,10 +41,9 @@ pub(super) fn bytes(input: Quantisation) -> Vec<u8> {
 
 /// `TensorMetadata` of the input: RGB, and the mean and deviation that turn a pixel of 0 to 255
 /// into the real number that the network was trained on.
-fn image(fbb: &mut FlatBufferBuilder<'_>, input: Quantisation) -> Offset {
-    // real = scale * (pixel - 128 - zero point) = (pixel - mean) / deviation
-    let mean = fbb.create_vector(&[(128 + input.zero_point) as f32]);
-    let deviation = fbb.create_vector(&[1.0 / input.scale]);
+fn image(fbb: &mut FlatBufferBuilder<'_>, (mean, std): (f32, f32)) -> Offset {
+    let mean = fbb.create_vector(&[mean]);
+    let deviation = fbb.create_vector(&[std]);
     let start = fbb.start_table();
     fbb.push_slot_always(slot(0), mean);
     fbb.push_slot_always(slot(1), deviation);

@@ -15,6 +15,7 @@ mod operators;
 mod tables;
 
 use super::facts::{Facts, in_words};
+use crate::backbone::grey_levels::GreyLevels;
 use crate::backbone::network::IntNetwork;
 
 /// Name of the metadata that says how pictures become the input: lines of a name and a word, see
@@ -29,9 +30,13 @@ pub fn tflite_bytes(network: &IntNetwork, facts: &Facts<'_>) -> Vec<u8> {
     let file = operators::file(network, facts.beta);
     let words = in_words(&facts.input);
     let words = words.iter().map(|(name, word)| format!("{name} {word}\n"));
-    let words: String = words.collect();
+    let mut words: String = words.collect();
+    if let Some(levels) = network.pixels {
+        words += &levels.in_words();
+    }
+    let grey = GreyLevels::mean_and_std(network.pixels, network.input);
     let entries = [
-        ("TFLITE_METADATA", metadata::bytes(network.input)),
+        ("TFLITE_METADATA", metadata::bytes(grey)),
         (PICTURES, words.into_bytes()),
     ];
     let mut bytes = file.bytes("posy", &entries);

@@ -10,6 +10,7 @@ use askama::Template;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use posy_shared::model::{Model, ReadError};
+use posy_shared::shown::shown;
 use sha2::{Digest, Sha256};
 
 use super::advice::advice;
@@ -166,13 +167,21 @@ impl From<Share> for ShareCell {
     }
 }
 
+/// A page whose names neither hide nor turn around what stands beside them. Lines are the template's own,
+/// and isolating marks are put around names by posy itself; they reach no further than their block.
+fn cleaned(page: &str) -> String {
+    let kept = |c: char| matches!(c, '\n' | '\u{2068}' | '\u{2069}');
+    let seen = |c: char| if kept(c) { c } else { shown(c) };
+    page.chars().map(seen).collect()
+}
+
 impl Report<'_> {
     /// The page.
     ///
     /// # Errors
     /// See [`ReportError`].
     pub fn html(&self) -> Result<String, ReportError> {
-        Ok(self.page()?.render()?)
+        Ok(cleaned(&self.page()?.render()?))
     }
 
     fn page(&self) -> Result<Page, ReportError> {
@@ -528,4 +537,16 @@ fn seconds(seconds: f64) -> String {
 
 fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_in_a_page_neither_hide_nor_turn_around_what_stands_beside_them() {
+        let page = "<p>\na\x1b[31mb\u{202e}c\u{200b}d \u{2068}Blümchen\u{2069}\n</p>";
+        let seen = "<p>\na\u{fffd}[31mb\u{fffd}c\u{fffd}d \u{2068}Blümchen\u{2069}\n</p>";
+        assert_eq!(cleaned(page), seen);
+    }
 }

@@ -127,6 +127,7 @@ fn an_addition_may_name_its_operands_in_either_order() {
     assert_eq!(
         network,
         TrainedNetwork {
+            pixels: None,
             sha256: network.sha256,
             ..read(&small().bytes()).unwrap()
         }
@@ -202,6 +203,7 @@ fn float_ends_are_taken_where_they_are_exact() {
     assert_eq!(
         network,
         TrainedNetwork {
+            pixels: None,
             sha256: network.sha256,
             ..expected
         }

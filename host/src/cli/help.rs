@@ -1,0 +1,539 @@
+//! The help of all commands: headings, short options, examples and the environment, one table each.
+//!
+//! Options say what they mean where they are declared; here is what they have in common.
+
+use clap::builder::styling::Styles;
+use clap::{Command, CommandFactory};
+
+use super::Arguments;
+
+/// Letters of options, the same for every command.
+const SHORT: [(&str, char); 12] = [
+    ("architecture", 'a'),
+    ("board", 'b'),
+    ("dry-run", 'n'),
+    ("image-dir", 'i'),
+    ("json", 'j'),
+    ("labels", 'l'),
+    ("model", 'm'),
+    ("out", 'o'),
+    ("output", 'o'),
+    ("output-graph", 'o'),
+    ("port", 'p'),
+    ("top", 't'),
+];
+
+/// Headings of a command's options, by their names. What is not here stays under "Options".
+const HEADINGS: [(&str, &[(&str, &[&str])]); 2] = [
+    (
+        "retrain",
+        &[
+            (
+                "Photos",
+                &["image-dir", "fetch", "crop", "resize", "strict", "no-check"],
+            ),
+            (
+                "Network",
+                &[
+                    "architecture",
+                    "backbone",
+                    "model-dir",
+                    "normalisation",
+                    "input-mean",
+                    "input-std",
+                    "input-size",
+                ],
+            ),
+            (
+                "Results",
+                &[
+                    "output-graph",
+                    "int8",
+                    "output-labels",
+                    "summaries-dir",
+                    "report",
+                    "no-report",
+                    "print-misclassified-test-images",
+                    "json",
+                ],
+            ),
+            (
+                "Division of photos",
+                &[
+                    "testing-percentage",
+                    "validation-percentage",
+                    "split",
+                    "split-seed",
+                    "new-split",
+                ],
+            ),
+            (
+                "Training",
+                &[
+                    "trainer",
+                    "how-many-training-steps",
+                    "learning-rate",
+                    "train-batch-size",
+                    "validation-batch-size",
+                    "test-batch-size",
+                    "eval-step-interval",
+                    "seed",
+                    "no-float",
+                    "max-drop",
+                    "bottleneck-dir",
+                ],
+            ),
+            (
+                "Pictures of none of the labels",
+                &["unknown", "unknown-percentage"],
+            ),
+            (
+                "For the codelab's commands",
+                &[
+                    "final-tensor-name",
+                    "intermediate-store-frequency",
+                    "intermediate-output-graphs-dir",
+                ],
+            ),
+        ],
+    ),
+    (
+        "check",
+        &[
+            (
+                "Network",
+                &[
+                    "architecture",
+                    "backbone",
+                    "model-dir",
+                    "normalisation",
+                    "input-mean",
+                    "input-std",
+                    "input-size",
+                    "bottleneck-dir",
+                ],
+            ),
+            (
+                "Division of photos",
+                &["testing-percentage", "validation-percentage", "split-seed"],
+            ),
+        ],
+    ),
+];
+
+/// Options of `retrain` that `--help` shows and `-h` does not: none of retrain.py's, whose `-h` shows all.
+const RARE: [&str; 15] = [
+    "adjust-epochs",
+    "adjust-rate",
+    "crop",
+    "input-mean",
+    "input-size",
+    "input-std",
+    "int8",
+    "max-drop",
+    "normalisation",
+    "resize",
+    "seed",
+    "split-seed",
+    "strict",
+    "unknown-percentage",
+    "variants",
+];
+
+/// Commands to copy, and what they do, for each command; the first row is for posy itself.
+const EXAMPLES: [(&str, &[(&str, &str)]); 18] = [
+    (
+        "posy",
+        &[
+            ("posy demo", "see the whole road in a minute, on drawings"),
+            ("posy photos fetch flowers", "get the codelab's photos"),
+            ("posy retrain", "teach a network to tell them apart"),
+            (
+                "posy label -m flowers.posy PHOTO.jpg",
+                "name what is in a photo",
+            ),
+            ("posy flash -b rp-pico flowers.posy", "put it onto a board"),
+        ],
+    ),
+    (
+        "demo",
+        &[
+            ("posy demo", "show the whole road"),
+            (
+                "posy demo -o demo",
+                "the same, and keep everything in the folder demo",
+            ),
+        ],
+    ),
+    (
+        "retrain",
+        &[
+            (
+                "posy retrain --fetch",
+                "learn the codelab's flowers, photos and network fetched",
+            ),
+            (
+                "posy retrain -i my_photos -o mine.posy",
+                "learn photos of one's own",
+            ),
+            (
+                "posy retrain -a mobilenet_1.0_224",
+                "with a more accurate, slower network",
+            ),
+            (
+                "posy retrain --trainer adjust",
+                "more accurate still, in minutes",
+            ),
+            (
+                "posy retrain -o flowers.tflite",
+                "for TensorFlow Lite in place of a board",
+            ),
+        ],
+    ),
+    (
+        "check",
+        &[
+            (
+                "posy check my_photos",
+                "look for wrong labels, copies and damaged files",
+            ),
+            (
+                "posy check my_photos --all -j",
+                "everything that was found, as JSON",
+            ),
+        ],
+    ),
+    (
+        "compare",
+        &[(
+            "posy compare small.run.json large.run.json",
+            "say which run is better, and how sure that is",
+        )],
+    ),
+    (
+        "convert",
+        &[
+            (
+                "posy convert net.tflite net.posy -l labels.txt",
+                "a TFLite classifier for a board",
+            ),
+            (
+                "posy convert net.tflite net.onnx",
+                "for other tools, in floating point",
+            ),
+        ],
+    ),
+    (
+        "label",
+        &[
+            (
+                "posy label -m flowers.posy photo.jpg",
+                "the five likeliest labels of a photo",
+            ),
+            (
+                "posy label -m flowers.posy -t 1 -j photos/",
+                "the likeliest of each, as JSON",
+            ),
+            (
+                "camera | posy label -m flowers.posy -",
+                "a photo on standard input",
+            ),
+        ],
+    ),
+    (
+        "inspect",
+        &[
+            (
+                "posy inspect flowers.posy",
+                "network, labels, memory, accuracies",
+            ),
+            ("posy inspect --layers flowers.posy", "each layer too"),
+        ],
+    ),
+    (
+        "label-image",
+        &[(
+            "posy label-image --graph retrained_graph.pb --labels retrained_labels.txt --image photo.jpg",
+            "as the codelab does",
+        )],
+    ),
+    (
+        "models",
+        &[
+            (
+                "posy models",
+                "list the networks, and which boards they fit",
+            ),
+            ("posy models fetch mobilenet_0.50_224", "get one"),
+        ],
+    ),
+    (
+        "photos",
+        &[
+            (
+                "posy photos fetch flowers",
+                "where retrain finds them by itself",
+            ),
+            (
+                "posy photos fetch flowers --into tf_files",
+                "into a folder, as the codelab does",
+            ),
+        ],
+    ),
+    (
+        "frames",
+        &[(
+            "posy frames mug.mp4 --label mug -i my_photos",
+            "photos of a mug, out of a video of it",
+        )],
+    ),
+    (
+        "fit",
+        &[
+            ("posy fit", "all MobileNet v1 networks"),
+            (
+                "posy fit mobilenet_v2_0.35_96 --labels 10",
+                "one network, with ten labels",
+            ),
+            ("posy fit flowers.posy", "a model"),
+        ],
+    ),
+    (
+        "flash",
+        &[
+            (
+                "posy flash -b rp-pico flowers.posy",
+                "build the program, write it and the model",
+            ),
+            (
+                "posy flash -b rp-pico -n flowers.posy",
+                "say what would be done",
+            ),
+            (
+                "posy flash -b rp-pico2 -o flowers.uf2 flowers.posy",
+                "a file to copy by hand",
+            ),
+        ],
+    ),
+    (
+        "monitor",
+        &[
+            ("posy monitor", "show all that the board says"),
+            ("posy monitor --once -j", "ask for one answer, as JSON"),
+        ],
+    ),
+    (
+        "profile",
+        &[(
+            "posy profile flowers.posy",
+            "where the time goes, layer by layer",
+        )],
+    ),
+    (
+        "completions",
+        &[(
+            "posy completions bash > ~/.local/share/bash-completion/completions/posy",
+            "for bash; the shell must be started anew",
+        )],
+    ),
+    (
+        "man",
+        &[(
+            "posy man -o ~/.local/share/man/man1",
+            "then `man posy-retrain`",
+        )],
+    ),
+];
+
+/// Variables of the environment, and what they do.
+const VARIABLES: [(&str, &str); 6] = [
+    (
+        "POSY_DATA",
+        "folder of photos and networks [default: posy in the user's folder for data, such as ~/.local/share/posy]",
+    ),
+    (
+        "POSY_MIRROR",
+        "address of a server to fetch files from, in place of their own",
+    ),
+    (
+        "HTTPS_PROXY, HTTP_PROXY, ALL_PROXY, NO_PROXY",
+        "proxies for fetching",
+    ),
+    (
+        "POSY_LAST_RESORT",
+        "file of the network to go on with where none can be had [default: one within posy]; empty for none",
+    ),
+    (
+        "RAYON_NUM_THREADS",
+        "threads to work with [default: as many as there are cores]",
+    ),
+    ("NO_COLOR", "set to anything: no colours"),
+];
+
+const NETWORKS: [&str; 4] = [
+    "POSY_DATA",
+    "POSY_MIRROR",
+    "HTTPS_PROXY, HTTP_PROXY, ALL_PROXY, NO_PROXY",
+    "POSY_LAST_RESORT",
+];
+
+/// Which of them a command heeds, besides NO_COLOR.
+fn variables(command: &str) -> Vec<&'static str> {
+    let mut names = match command {
+        "posy" => VARIABLES.iter().map(|(name, _)| *name).collect(),
+        "retrain" | "check" => NETWORKS.to_vec(),
+        "models" | "photos" => NETWORKS[..3].to_vec(),
+        _ => Vec::new(),
+    };
+    if ["retrain", "check", "label", "demo"].contains(&command) {
+        names.push("RAYON_NUM_THREADS");
+    }
+    names
+}
+
+/// What stands behind the options of a command: examples, what its own help says there, and the
+/// environment.
+fn ending(command: &str, own: Option<String>) -> String {
+    let heading = Styles::styled();
+    let heading = heading.get_header();
+    let mut parts = Vec::new();
+    let examples = EXAMPLES.iter().find(|(name, _)| *name == command);
+    if let Some((_, examples)) = examples {
+        let line = |(line, what): &(&str, &str)| format!("  {line}\n      {what}\n");
+        let lines: String = examples.iter().map(line).collect();
+        parts.push(format!("{heading}Examples:{heading:#}\n{lines}"));
+    }
+    parts.extend(own.map(|own| own + "\n"));
+    let names = variables(command);
+    if !names.is_empty() {
+        let known = VARIABLES.iter().filter(|(name, _)| names.contains(name));
+        let lines: String = known
+            .map(|(name, what)| format!("  {name}\n      {what}\n"))
+            .collect();
+        parts.push(format!("{heading}Environment:{heading:#}\n{lines}"));
+    }
+    parts.join("\n")
+}
+
+/// The command line, complete.
+pub(super) fn command() -> Command {
+    let mut command = finished(Arguments::command(), "posy");
+    let names: Vec<String> = command
+        .get_subcommands()
+        .map(|command| command.get_name().to_owned())
+        .collect();
+    for name in names {
+        command = command.mut_subcommand(&name, |command| finished(command, &name));
+    }
+    command
+}
+
+fn finished(command: Command, name: &str) -> Command {
+    let own = command.get_after_help().map(ToString::to_string);
+    let headings = HEADINGS.iter().find(|(command, _)| *command == name);
+    let headings = headings.map_or(&[][..], |(_, headings)| headings);
+    let command = command.mut_args(|arg| {
+        let Some(long) = arg.get_long().map(str::to_owned) else {
+            return arg;
+        };
+        let short = SHORT.iter().find(|(option, _)| *option == long);
+        let heading = headings
+            .iter()
+            .find(|(_, options)| options.contains(&&*long));
+        let arg = match short {
+            Some((_, letter)) => arg.short(*letter),
+            None => arg,
+        };
+        let arg = match heading {
+            Some((heading, _)) => arg.help_heading(*heading),
+            None => arg,
+        };
+        let rare = name == "retrain" && RARE.contains(&&*long);
+        arg.hide_short_help(rare)
+    });
+    command.after_help(ending(name, own))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    fn options(command: &Command) -> BTreeSet<&str> {
+        command
+            .get_arguments()
+            .filter_map(|arg| arg.get_long())
+            .collect()
+    }
+
+    #[test]
+    fn the_command_line_is_sound() {
+        command().debug_assert();
+    }
+
+    /// Every name in the tables is that of an option, and none is left out of its heading.
+    #[test]
+    fn tables_speak_of_options_that_there_are() {
+        let command = command();
+        let all: BTreeSet<&str> = command.get_subcommands().flat_map(options).collect();
+        for (option, _) in SHORT {
+            assert!(all.contains(option), "{option}");
+        }
+        for (name, headings) in HEADINGS {
+            let own = options(command.find_subcommand(name).unwrap());
+            for option in headings.iter().flat_map(|(_, options)| *options) {
+                assert!(own.contains(option), "{name} {option}");
+            }
+        }
+        let retrain = command.find_subcommand("retrain").unwrap();
+        let own = options(retrain);
+        assert!(RARE.iter().all(|option| own.contains(option)));
+        for arg in retrain.get_arguments() {
+            assert!(
+                arg.get_help_heading().is_some(),
+                "{}: no heading",
+                arg.get_id()
+            );
+        }
+    }
+
+    /// Each example is a line that its command takes, of options alone that it has.
+    #[test]
+    fn examples_are_taken() {
+        for (name, examples) in EXAMPLES {
+            for (line, _) in examples {
+                let line = line.split(" > ").next().unwrap();
+                let line = line.split(" | ").last().unwrap();
+                let taken = command().try_get_matches_from(line.split(' '));
+                assert!(taken.is_ok(), "{line}: {}", taken.unwrap_err());
+                if name != "posy" {
+                    let matches = taken.unwrap();
+                    assert_eq!(matches.subcommand_name(), Some(name), "{line}");
+                }
+            }
+        }
+        let command = command();
+        for subcommand in command.get_subcommands() {
+            let has = EXAMPLES
+                .iter()
+                .any(|(name, _)| *name == subcommand.get_name());
+            assert!(has || subcommand.is_hide_set(), "{}", subcommand.get_name());
+        }
+    }
+
+    #[test]
+    fn the_environment_is_in_the_help_of_whoever_heeds_it() {
+        for (name, variable) in [
+            ("retrain", "POSY_DATA"),
+            ("retrain", "POSY_LAST_RESORT"),
+            ("photos", "POSY_MIRROR"),
+            ("models", "HTTPS_PROXY"),
+            ("label", "RAYON_NUM_THREADS"),
+        ] {
+            let mut command = command();
+            let help = command.find_subcommand_mut(name).unwrap().render_help();
+            assert!(help.to_string().contains(variable), "{name}: {help}");
+        }
+    }
+}
