@@ -25,7 +25,7 @@ use crate::features::progress::Bar;
 use crate::head::Features;
 use crate::photos::Layout;
 use crate::photos::split::{Bucket, Percentages, Rule, split};
-use crate::retrain::{Calibration, Notice, Prepared, Settings, prepare};
+use crate::retrain::{Calibration, Prepared, Settings, prepare};
 use crate::shell::quoted_path;
 
 /// Findings of a kind that are printed unless all are asked for.

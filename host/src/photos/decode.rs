@@ -127,7 +127,8 @@ pub enum DecodeError {
 #[derive(Debug)]
 pub struct Decoded {
     photo: Rgb,
-    share: Share,
+    /// Given back when the photo goes.
+    _share: Share,
 }
 
 impl Deref for Decoded {
@@ -160,7 +161,10 @@ impl Decoded {
             data: image.into_rgb8().into_raw(),
         };
         share.shrink(photo.data.len() as u64);
-        Some(Decoded { photo, share })
+        Some(Decoded {
+            photo,
+            _share: share,
+        })
     }
 }
 

@@ -141,6 +141,7 @@ fn mean(values: impl Iterator<Item = f64>) -> (f64, f64) {
 
 fn compare(path: &Path, folder: &Path, trainer: &Trainer, seeds: u64) -> Result<String, Failure> {
     let settings = Settings {
+        layout: Default::default(),
         image_dir: folder.to_owned(),
         input: InputContract {
             crop: Crop::Squash,
