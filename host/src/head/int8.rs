@@ -215,7 +215,7 @@ mod tests {
                     .map(|(mix, cause)| mix * cause)
                     .sum();
                 let noise: f32 = random.random_range(-1.0..1.0);
-                values.push((-40.0 + 60.0 * mean + sum + noise).round() as i8);
+                values.push((-40.0 + 60.0 * mean + 0.3 * (sum + noise)).round() as i8);
             }
         }
         let features = Features::from_int8(WIDTH, &values, truths, INPUT).unwrap();
@@ -244,7 +244,7 @@ mod tests {
 
     #[test]
     fn little_is_lost_where_features_vary_little() {
-        for (labels, of_each) in [(5, 40), (12, 20)] {
+        for (labels, of_each) in [(12, 20), (30, 10)] {
             let (_, training) = plain_backgrounds(labels, of_each, 1);
             let (values, tested) = plain_backgrounds(labels, 1000 / labels, 2);
             let strength = Strength::Fixed(1.0);
