@@ -182,14 +182,20 @@ fn judge<'a>(
         let photo = decode_for(runner.model(), bytes, &limits)?;
         let logits = runner.output(&photo)?;
         let ranking = Ranking::<1>::new(runner.model(), &logits);
-        let truth = flower.label();
-        match ranking.top() {
-            Some(top) if top.label == truth => note!("{truth}.jpg: called {truth}, which is right"),
-            Some(top) => note!("{truth}.jpg: called {}, which is wrong", top.label),
-            None => note!("{truth}.jpg: called unknown, which is wrong"),
-        }
+        let answer = ranking.top().map(|top| top.label);
+        note!("{}", verdict(flower.label(), answer));
     }
     Ok(())
+}
+
+/// Whether the drawing of `truth` is called what it is; it is called unknown where there is no answer.
+fn verdict(truth: &str, answer: Option<&str>) -> String {
+    let called = answer.unwrap_or("unknown");
+    let right = match answer == Some(truth) {
+        true => "right",
+        false => "wrong",
+    };
+    format!("{truth}.jpg: called {called}, which is {right}")
 }
 
 /// Shows a command, and runs it.
@@ -205,4 +211,23 @@ fn jpeg(picture: &RgbImage) -> Result<Vec<u8>, Failure> {
     let mut bytes = Cursor::new(Vec::new());
     picture.write_with_encoder(JpegEncoder::new_with_quality(&mut bytes, 92))?;
     Ok(bytes.into_inner())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn wrong_and_missing_answers_are_said_to_be_wrong() {
+        let said = |answer| verdict("roses", answer);
+        assert_eq!(
+            said(Some("roses")),
+            "roses.jpg: called roses, which is right"
+        );
+        assert_eq!(
+            said(Some("tulips")),
+            "roses.jpg: called tulips, which is wrong"
+        );
+        assert_eq!(said(None), "roses.jpg: called unknown, which is wrong");
+    }
 }
