@@ -54,7 +54,10 @@ fn main() -> Result<(), Failure> {
             let inputs = paths
                 .iter()
                 .step_by(step)
-                .map(|path| Ok(run::input(&model, &load(path, &Default::default())?)?))
+                .map(|path| {
+                    let photo = load(path, &Default::default())?;
+                    Ok(run::input(&model, &photo)?)
+                })
                 .collect::<Result<Vec<_>, Failure>>()?;
             let prepared = Prepared::new(model, run::kernels());
             serve(|seconds| {
