@@ -17,5 +17,10 @@ pub fn model_slot() -> &'static [u8] {
     // SAFETY: `memory.x` puts both symbols at the ends of one region of flash that holds nothing of
     // the program, start before end. The program does not write flash, any bytes are valid `u8`,
     // and flash stays readable for ever.
-    unsafe { slice::from_raw_parts(ptr::with_exposed_provenance(start), end.saturating_sub(start)) }
+    unsafe {
+        slice::from_raw_parts(
+            ptr::with_exposed_provenance(start),
+            end.saturating_sub(start),
+        )
+    }
 }
