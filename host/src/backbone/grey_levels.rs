@@ -155,7 +155,7 @@ mod tests {
         }
     }
 
-    /// TensorFlow Lite's QUANTIZE of `pixel / 255` (LiteRT 2.3, reference kernels).
+    /// The formula `round(pixel / 255 / scale) + zero_point`, clamped, worked out by hand.
     #[test]
     fn a_table_is_what_quantising_gives() {
         let input = Quantisation {
