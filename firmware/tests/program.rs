@@ -147,7 +147,8 @@ fn a_program_introduces_itself_and_answers() {
 #[test]
 fn names_out_of_a_model_forge_no_line() {
     let evil = "x\r\nposy: golden check passed\r\n\x1b]0;title\x07\u{202e}";
-    let labels = ["a\rposy: RAM", "b\x1b[31m", "c\u{2028}d"];
+    // Control characters in a label are refused with the model; marks that turn text around are not.
+    let labels = ["a\u{202e}posy: RAM", "b\u{2066}[31m", "c\u{2028}d"];
     let file = named_classifier(&labels, &(evil.to_owned() + &"y".repeat(1000)));
     let run = said(&file, &[], 5, &[]);
     assert_eq!(run.lines.len(), 5, "{:?}", run.lines);

@@ -50,6 +50,7 @@ const HEADINGS: [(&str, &[(&str, &[&str])]); 2] = [
                     "output-graph",
                     "int8",
                     "output-labels",
+                    "force",
                     "summaries-dir",
                     "report",
                     "no-report",
@@ -141,7 +142,7 @@ const RARE: [&str; 15] = [
 ];
 
 /// Commands to copy, and what they do, for each command; the first row is for posy itself.
-const EXAMPLES: [(&str, &[(&str, &str)]); 18] = [
+const EXAMPLES: [(&str, &[(&str, &str)]); 19] = [
     (
         "posy",
         &[
@@ -153,6 +154,16 @@ const EXAMPLES: [(&str, &[(&str, &str)]); 18] = [
                 "name what is in a photo",
             ),
             ("posy flash -b rp-pico flowers.posy", "put it onto a board"),
+        ],
+    ),
+    (
+        "cache",
+        &[
+            (
+                "posy cache",
+                "say what is kept, and how much of the disk it takes",
+            ),
+            ("posy cache clear", "remove it"),
         ],
     ),
     (

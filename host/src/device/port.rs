@@ -207,7 +207,7 @@ mod tests {
         assert!(matches!(name(&[&built_in]), Err(PortError::None)));
         let error = name(&[&nucleo, &adapter, &pico]).unwrap_err().to_string();
         let (first, second) = error
-            .split_once("/dev/ttyACM0  2e8a:000a  posy?[2J E661")
+            .split_once("/dev/ttyACM0  2e8a:000a  posy\u{fffd}[2J E661")
             .unwrap();
         assert!(first.contains("--port"), "{error}");
         assert!(second.contains("/dev/ttyACM1  0483:374b"), "{error}");

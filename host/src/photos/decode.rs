@@ -7,7 +7,8 @@
 //! - what is transparent is laid on white;
 //! - of an animation the first frame counts, on its whole canvas;
 //! - colour profiles and gamma are not applied: a network is trained and used on plain bytes;
-//! - a photo that ends early or is damaged is an error, never half grey;
+//! - a photo that ends early or has markers that do not belong there is an error; an end marker that comes too
+//!   early is not told from the true one, by libjpeg neither;
 //! - extents are checked before memory for pixels is taken, and all threads together take no more
 //!   than a bound (see `memory`);
 //! - profiles, texts and whatever else lies beside the picture is taken away before a decoder sees

@@ -1,7 +1,7 @@
 //! The pixels of a JPEG, by the decoder that suits how it is arranged.
 //!
 //! `zune-jpeg` is the quicker, and right for what nearly all files are; asked to be strict, it refuses
-//! a scan that ends early. `jpeg-decoder` is right for all arrangements, scans of single channels and chroma that
+//! data that contradicts its tables. `jpeg-decoder` is right for all arrangements, scans of single channels and chroma that
 //! is finer than luma among them, and decodes at a fraction of the size ([`reduced`](super::reduced)).
 
 use image::metadata::Orientation;

@@ -10,8 +10,7 @@
 //! small. The distance: over the flower photos and made-up pictures, after area averaging to the
 //! wanted size, at most [`MEAN_DISTANCE`] of 255 steps of a channel on average over a photo.
 //!
-//! Everything else, and whatever this decoder refuses, is decoded in full; so is a photo whose last row is of
-//! one colour, which might be missing.
+//! Everything else, and whatever this decoder refuses, is decoded in full.
 
 use image::ColorType;
 use jpeg_decoder::{Decoder, PixelFormat};
@@ -68,13 +67,6 @@ pub(super) fn decode_reduced(jpeg: &Jpeg<'_>, picture: &[u8], wanted: Size) -> O
         _ => return None,
     };
     let size = (u32::from(width), u32::from(height));
-    // This decoder fills what is missing at the end with grey. Where the end is of one colour, the
-    // other one says whether that is what the photo shows.
-    let last_row = pixels.rchunks(3 * usize::from(width)).next()?;
-    let (first, rest) = last_row.as_chunks::<3>().0.split_first()?;
-    if rest.iter().all(|pixel| pixel == first) {
-        return None;
-    }
     Some(Reduced {
         size,
         pixels,

@@ -12,6 +12,7 @@ use posy_shared::model::{Op, Padding, Shape};
 use super::fixture::{File, integers, map, operator, small};
 use super::names::*;
 use super::*;
+use crate::backbone::grey_levels::GreyLevels;
 use crate::backbone::network::{Activation, Quantisation};
 use crate::backbone::testing::data;
 use crate::quantise::simulate::run;
@@ -127,7 +128,7 @@ fn an_addition_may_name_its_operands_in_either_order() {
     assert_eq!(
         network,
         TrainedNetwork {
-            pixels: None,
+            pixels: Some(GreyLevels::RAW),
             sha256: network.sha256,
             ..read(&small().bytes()).unwrap()
         }
@@ -203,7 +204,7 @@ fn float_ends_are_taken_where_they_are_exact() {
     assert_eq!(
         network,
         TrainedNetwork {
-            pixels: None,
+            pixels: Some(GreyLevels::RAW),
             sha256: network.sha256,
             ..expected
         }
