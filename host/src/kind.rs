@@ -68,12 +68,13 @@ impl Kind {
             | [b'G', b'I', b'F', b'8', ..] => Self::Photo,
             _ if tflite::is_tflite(bytes) => Self::Tflite,
             _ if is_saved_model(bytes) => Self::SavedModel,
+            // Before protocol buffers, whose first field a line feed could begin.
+            _ if text.is_some_and(|text| text.starts_with('<')) => Self::WebPage,
             _ if onnx::is_onnx(bytes) => Self::Onnx,
             _ if frozen::is_frozen(bytes) => Self::Frozen,
             [_, _, _, _, _, _, _, 0, b'{', b'"', ..] => Self::SafeTensors,
             _ => match text {
                 Some(text) if text.starts_with("version https://git-lfs") => Self::LfsPointer,
-                Some(text) if text.starts_with('<') => Self::WebPage,
                 Some(text) if text.starts_with('{') && text.contains("\"modelTopology\"") => {
                     Self::TensorFlowJs
                 }

@@ -24,7 +24,7 @@ impl GreyLevels {
         std: 255.0,
     };
     /// 0 to 255.
-    const RAW: Self = GreyLevels {
+    pub(super) const RAW: Self = GreyLevels {
         mean: 0.0,
         std: 1.0,
     };
@@ -47,7 +47,7 @@ impl GreyLevels {
                 true => Self::UNIT,
                 false => Self::RAW,
             }
-        } else if least <= -0.5 && least >= -1.25 && greatest <= 1.25 {
+        } else if (-1.25..=-0.5).contains(&least) && greatest <= 1.25 {
             Self::SIGNED
         } else {
             return None;

@@ -58,7 +58,8 @@ fn exact(count: usize, same: impl Fn(usize, usize) -> bool + Sync) -> Vec<Vec<us
 fn exact_groups(looks: &[Option<Look>], features: &Features) -> Vec<Vec<usize>> {
     let photos = Photos::new(features);
     let views = looks.par_iter();
-    let views: Vec<(Vec<(bool, Views)>, Option<Views>)> = views
+    type Seen = (Vec<(bool, Views)>, Option<Views>);
+    let views: Vec<Seen> = views
         .map(|look| match look {
             Some(look) => (Views::all(look), Views::upright(look)),
             None => (Vec::new(), None),

@@ -23,8 +23,11 @@ const SHORT: [(&str, char); 12] = [
     ("top", 't'),
 ];
 
+/// A heading, and the options below it.
+type Heading = (&'static str, &'static [&'static str]);
+
 /// Headings of a command's options, by their names. What is not here stays under "Options".
-const HEADINGS: [(&str, &[(&str, &[&str])]); 2] = [
+const HEADINGS: [(&str, &[Heading]); 2] = [
     (
         "retrain",
         &[

@@ -139,7 +139,7 @@ fn facts(model: &Model<'_>) -> Vec<(&'static str, String)> {
         ("backbone", hex(&provenance.backbone_sha256)),
         (
             "input",
-            format!("{}: {}", shape(model.input_shape()), pictures(&contract)),
+            format!("{}: {}", shape(model.input_shape()), pictures(contract)),
         ),
         (
             "labels",

@@ -8,7 +8,7 @@ use clap::{Args, Subcommand};
 use super::meter::Bytes;
 use super::output::{note, print_lines};
 use super::{Failure, usage};
-use crate::data::{cache_dir, data_dir, data_dir_for, in_data_dir};
+use crate::data::{cache_dir, data_dir, data_dir_for, data_dirs, in_data_dir};
 use crate::fetch::archive::{Limits, Problem, unpack};
 use crate::fetch::photos::{COLLECTIONS, Collection};
 use crate::fetch::{Patience, download};
@@ -70,7 +70,11 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
 
 /// The folder that a collection is unpacked to.
 fn target(collection: &Collection, into: Option<&Path>) -> PathBuf {
-    let usual = || data_dir_for(collection.folder);
+    let usual = || {
+        let there = |folder: &PathBuf| folder.join(collection.folder).exists();
+        let there = data_dirs().into_iter().find(there);
+        there.unwrap_or_else(|| data_dir_for(collection.folder))
+    };
     into.map_or_else(usual, Path::to_owned)
         .join(collection.folder)
 }

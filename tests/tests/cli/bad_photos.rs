@@ -159,7 +159,7 @@ fn files_that_cannot_be_used_are_named_and_skipped() {
     let model = scratch.read("flowers.posy");
     std::fs::remove_file(scratch.join("flowers.posy")).unwrap();
     let strict = scratch.retrain("flowers", &["--strict"]);
-    let strict = strict.fails(1, &["error: 7 of the files in flowers cannot be used"]);
+    let strict = strict.fails(1, &["error: 11 of the files in flowers cannot be used"]);
     strict.says(&["skipped: flowers/daisy/cut.jpg", "leave out --strict"]);
     assert!(!scratch.join("flowers.posy").exists());
     for (name, ..) in cases {

@@ -172,10 +172,7 @@ fn retrain_warns_in_passing() {
         .lines()
         .find(|line| line.starts_with("check: "));
     let line = line.unwrap_or_else(|| panic!("{outcome}"));
-    assert!(
-        line.contains("photo(s) look like another label's"),
-        "{line}"
-    );
+    assert!(line.contains("photos look like another label's"), "{line}");
     assert!(!outcome.stdout.contains("check:"), "{outcome}");
     let quiet = scratch.retrain("flowers", &["--no-check"]).succeeds();
     assert!(!quiet.stderr.contains("check:"), "{quiet}");

@@ -135,7 +135,7 @@ fn every_command_runs_as_it_is_written() {
     let summaries = "tf_files/training_summaries/mobilenet_0.50_224";
     assert!(scratch.names(summaries).contains(&"train".to_owned()));
     assert!(scratch.names(summaries).contains(&"validation".to_owned()));
-    assert_eq!(scratch.names("tf_files/bottlenecks"), ["features.redb"]);
+    assert_eq!(scratch.names("tf_files/bottlenecks"), ["features"]);
     // Nothing had to be fetched into the new folder: the network lies among the usual ones.
     assert!(!scratch.join("tf_files/models").exists());
 

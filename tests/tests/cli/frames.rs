@@ -120,6 +120,7 @@ fn a_video_stays_on_one_side_of_the_split() {
         "--no-float",
         "--image-dir=photos",
         "--bottleneck-dir=cache",
+        "--output-graph=flowers.posy",
     ];
     let mut command = scratch.command(retrain);
     // The network that posy carries.

@@ -39,7 +39,7 @@ fn parts_are_not_learnt_as_labels() {
         "--image-dir set/train",
     ];
     scratch.retrain("set", &[]).fails(1, &texts);
-    assert!(!scratch.join("flowers.posy").exists());
+    assert!(!scratch.join("set.posy").exists());
     let network = ["--architecture", "mobilenet_0.25_128"];
     scratch
         .posy(["check", "set"].iter().chain(&network))
@@ -80,7 +80,7 @@ fn a_split_by_folders_is_taken_and_recorded() {
     let json = outcome.json();
     let labels: Vec<&Value> = json["labels"].as_array().unwrap().iter().collect();
     assert_eq!(labels.len(), 2, "{json}");
-    let split: Value = serde_json::from_slice(&scratch.read("flowers.split.json")).unwrap();
+    let split: Value = serde_json::from_slice(&scratch.read("set.split.json")).unwrap();
     assert_eq!(split["rule"]["name"], "folders");
     // 4 and 8 of 24 photos of each label.
     assert_eq!(split["percentages"]["validation"], 17);
@@ -105,7 +105,7 @@ fn a_split_by_folders_is_taken_and_recorded() {
             assert_eq!(found, expected, "{label}, {part}");
         }
     }
-    let record: Value = serde_json::from_slice(&scratch.read("flowers.run.json")).unwrap();
+    let record: Value = serde_json::from_slice(&scratch.read("set.run.json")).unwrap();
     assert!(
         record.to_string().contains("{\"name\":\"folders\"}"),
         "{record}"
@@ -120,7 +120,7 @@ fn a_split_by_folders_is_taken_and_recorded() {
     let check = scratch.posy(["check", "set"].iter().chain(&folders).chain(&network));
     assert!(check.stdout.contains("48 photos of 2 labels"), "{check}");
     let label = scratch
-        .posy(["label", "--model", "flowers.posy", "set/testing"])
+        .posy(["label", "--model", "set.posy", "set/testing"])
         .succeeds();
     assert_eq!(label.stdout.matches(".jpg:").count(), 16, "{label}");
 }

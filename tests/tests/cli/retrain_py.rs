@@ -81,7 +81,7 @@ fn its_spellings_and_lines() {
             "labels.txt"
         ]
     );
-    assert_eq!(scratch.names("bottlenecks"), ["features.redb"]);
+    assert_eq!(scratch.names("bottlenecks"), ["features"]);
 }
 
 /// Relative paths of one part, of all labels.
