@@ -229,6 +229,6 @@ finished environments $environments
 finished boards $boards
 beside miri
 miri=$!
-tests all.tests cargo test --release --workspace --locked
+tests all.tests cargo test --release --workspace --locked --no-fail-fast
 finished miri $miri
 summary

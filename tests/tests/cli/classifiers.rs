@@ -10,10 +10,13 @@ use serde_json::{Value, json};
 /// A classifier whose input has the scale 0.003118, zero point -128: 0 to 0.795 of 0 to 1.
 const PARTIAL: &str = "cases/models/ei_partial_range.tflite";
 
+/// A photo, left and upper edge, its logits, and what they are for the pixel less 128.
+type Square = (&'static str, u32, u32, [i64; 2], [i64; 2]);
+
 /// Logits of squares of 96 x 96 pixels out of the photos, from their left and upper edge on: LiteRT 2.3,
 /// reference kernels, fed `round(pixel / 255 / scale) - 128`, cut off at 127. The last two are what it says
 /// of the pixel less 128, from which the first must differ.
-const SQUARES: [(&str, u32, u32, [i64; 2], [i64; 2]); 5] = [
+const SQUARES: [Square; 5] = [
     ("daisy_96.png", 0, 0, [-68, 12], [-65, 7]),
     ("daisy_160.png", 64, 64, [-25, -29], [-26, -26]),
     ("daisy_160.png", 32, 32, [-18, -7], [-17, -13]),
