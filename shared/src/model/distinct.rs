@@ -102,7 +102,8 @@ mod tests {
 
     /// Numbers below `count`, each once, in no order.
     fn shuffled(count: usize) -> Vec<usize> {
-        let step = (count * 5 / 8..).find(|step| (2..count).all(|d| !count.is_multiple_of(d) || !step.is_multiple_of(d)));
+        let step = (count * 5 / 8..)
+            .find(|step| (2..count).all(|d| !count.is_multiple_of(d) || !step.is_multiple_of(d)));
         let step = step.unwrap_or(1);
         (0..count).map(|at| at * step % count).collect()
     }
