@@ -4,7 +4,7 @@
 //! to make much of that little. A weight that is rounded by itself then costs more than it may: its error
 //! times the mean shifts an output for all photos alike, and what the features vary by adds up the rest. So
 //! the bias takes the shift back (with the means of the training photos), and an output's weights are
-//! rounded together, by how the features vary about their means ([`Scatter`]): see
+//! rounded together, by how the features vary about their means (`Scatter`): see
 //! [`nearest`](crate::quantise::nearest).
 
 use rayon::prelude::*;

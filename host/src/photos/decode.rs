@@ -123,7 +123,7 @@ pub enum DecodeError {
     },
 }
 
-/// A decoded photo with its share of the memory for photos (see [`memory`](super::memory)): another thread may be
+/// A decoded photo with its share of the memory for photos (see `memory`): another thread may be
 /// waiting for that, so it is held no longer than it is needed.
 #[derive(Debug)]
 pub struct Decoded {
