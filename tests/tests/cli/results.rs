@@ -189,7 +189,7 @@ fn what_killed_commands_left_is_cleared() {
     scratch.write("mine.tgz", "no archive");
     scratch.draw_photos("flowers", 6);
     let commands: [&[&str]; 2] = [
-        &["photos", "fetch", "--archive=mine.tgz"],
+        &["photos", "fetch", "--archive=mine.tgz", "--into=."],
         &["retrain", "--image-dir=flowers", "--backbone=mine.tgz"],
     ];
     for command in commands {
