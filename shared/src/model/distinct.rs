@@ -109,6 +109,7 @@ mod tests {
     }
 
     #[test]
+    #[cfg_attr(miri, ignore = "plain code, many times over")]
     fn different_labels_are_told_from_equal_ones() {
         for count in [0, 1, 2, 3, 127, 128, 129, 256, 257, 1000, MAX_LABELS] {
             let labels = shuffled(count);
@@ -127,6 +128,7 @@ mod tests {
 
     /// Whichever two are equal, also those that a table's end parts.
     #[test]
+    #[cfg_attr(miri, ignore = "plain code, many times over")]
     fn every_pair_is_found() {
         let labels = shuffled(300);
         for place in 1..300 {
@@ -138,6 +140,7 @@ mod tests {
     }
 
     #[test]
+    #[cfg_attr(miri, ignore = "plain code, many times over")]
     fn passes_are_few_whatever_the_hashes() {
         let lines = lines(&shuffled(MAX_LABELS));
         for constant in [false, true] {
