@@ -139,7 +139,8 @@ boards() {
 # Debian's packages $1, or a failure.
 debian() {
     # shellcheck disable=SC2086
-    [ "$(id -u)" = 0 ] && step apt-get install -y -qq --no-install-recommends $1 >&2
+    [ "$(id -u)" = 0 ] && step apt-get update -qq &&
+        step apt-get install -y -qq --no-install-recommends $1 >&2
 }
 
 # Toolchains and Debian's packages, one after another, since apt runs alone. A test whose tool is missing
