@@ -2,18 +2,21 @@
 
 use std::path::{Path, PathBuf};
 
-use posy_shared::model::{Model, ReadError};
+use posy_shared::model::{Layer, Model, ReadError};
+
+use crate::backbone::cost::{MOST_NUMBERS, MOST_PRODUCTS};
+use crate::bounded::{self, FileError};
 
 /// Why a model file could not be read.
 #[derive(Debug, thiserror::Error)]
 pub enum ModelFileError {
-    /// The system refused.
+    /// The file is not read.
     #[error("{path}: {source}")]
     Io {
         /// The file.
         path: PathBuf,
-        /// What the system said.
-        source: std::io::Error,
+        /// Why not.
+        source: FileError,
     },
     /// The bytes are not a model.
     #[error("{path}: {source}{}", advice(source))]
@@ -22,6 +25,31 @@ pub enum ModelFileError {
         path: PathBuf,
         /// What is wrong with them.
         source: ReadError,
+    },
+    /// The model takes more time than a photo is worth.
+    #[error(
+        "{path}: a photo takes its network {products} million products, about {minutes} minutes at 1,000 million a \
+         second; posy runs models of up to {most} million (MobileNet 1.0 at 224 pixels has 568): give another \
+         model, or --slow to run it all the same",
+        minutes = products / 60_000 + 1,
+        most = MOST_PRODUCTS / 1_000_000
+    )]
+    Slow {
+        /// The file.
+        path: PathBuf,
+        /// Products of a photo in millions.
+        products: u64,
+    },
+    /// The model's maps take more memory than a photo is worth.
+    #[error(
+        "{path}: its maps have {numbers} million numbers together; give a model that reads a smaller picture, \
+             or --slow to run it all the same"
+    )]
+    Large {
+        /// The file.
+        path: PathBuf,
+        /// Numbers of all maps in millions.
+        numbers: u64,
     },
     /// The model gives features and no labels.
     #[error("{0}: the model has no labels: it gives features; write a model with `posy retrain`")]
@@ -50,7 +78,7 @@ impl ModelFile {
     /// # Errors
     /// [`ModelFileError::Io`].
     pub fn open(path: &Path) -> Result<Self, ModelFileError> {
-        let bytes = std::fs::read(path).map_err(|source| ModelFileError::Io {
+        let bytes = bounded::read(path, bounded::NETWORK).map_err(|source| ModelFileError::Io {
             path: path.into(),
             source,
         })?;
@@ -82,6 +110,32 @@ impl ModelFile {
             path: self.path.clone(),
             source,
         })
+    }
+
+    /// Refuses a model that would run for minutes or fill the memory, unless that is wanted (`slow`).
+    ///
+    /// # Errors
+    /// [`ModelFileError::Slow`], [`ModelFileError::Large`].
+    pub fn check_cost(&self, model: &Model<'_>, slow: bool) -> Result<(), ModelFileError> {
+        let sum = |of: fn(&Layer) -> u64| {
+            let each = model.layers().iter().map(of);
+            each.fold(0_u64, u64::saturating_add)
+        };
+        let path = || self.path.clone();
+        let products = sum(Layer::products);
+        let numbers =
+            sum(|layer| (layer.input.len() as u64).saturating_add(layer.output.len() as u64));
+        match slow {
+            false if products > MOST_PRODUCTS => Err(ModelFileError::Slow {
+                path: path(),
+                products: products / 1_000_000,
+            }),
+            false if numbers > MOST_NUMBERS => Err(ModelFileError::Large {
+                path: path(),
+                numbers: numbers / 1_000_000,
+            }),
+            _ => Ok(()),
+        }
     }
 
     /// The checked model, which must have labels.

@@ -252,11 +252,12 @@ unsafe fn d() {}
 /// Parts of the host that a part may import; what is not listed imports nothing of the host.
 const MAY_IMPORT: [(&str, &[&str]); 16] = [
     ("check", &["features", "head", "photos"]),
-    ("photos", &["atomic"]),
+    ("photos", &["atomic", "bounded"]),
     (
         "backbone",
         &[
             "atomic",
+            "bounded",
             "data",
             "export",
             "fetch",
@@ -283,8 +284,8 @@ const MAY_IMPORT: [(&str, &[&str]); 16] = [
     ("features", &["backbone", "photos", "run"]),
     ("export", &["backbone", "head", "quantise", "tensorflow"]),
     ("verdict", &["backbone", "export", "head", "run"]),
-    ("device", &["atomic", "backbone"]),
-    ("record", &["atomic", "photos"]),
+    ("device", &["atomic", "backbone", "bounded"]),
+    ("record", &["atomic", "bounded", "photos"]),
     (
         "retrain",
         &[
@@ -302,6 +303,7 @@ const MAY_IMPORT: [(&str, &[&str]); 16] = [
         &[
             "atomic",
             "backbone",
+            "bounded",
             "check",
             "classify",
             "convert",

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use crate::bounded;
 use crate::photos::split::{Percentages, Rule};
 
 pub use compare::{Comparison, Method, Proportion, compare};
@@ -176,9 +177,12 @@ impl Record {
             Some(extension) if extension == "posy" => Self::path_beside(path),
             _ => path.to_owned(),
         };
-        let json = match std::fs::read(&path) {
+        let json = match bounded::read(&path, bounded::TEXT) {
             Ok(json) => json,
-            Err(source) => return Err(RecordError::Read { path, source }),
+            Err(error) => {
+                let source = error.into();
+                return Err(RecordError::Read { path, source });
+            }
         };
         // The format first: of another one the fields may be others.
         #[derive(Deserialize)]
