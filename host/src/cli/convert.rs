@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use clap::Args;
 
+use super::guard::{self, Door};
 use super::output::{kib, note};
 use super::retrain::write;
 use super::{Failure, usage};
@@ -31,6 +32,7 @@ pub(super) struct Arguments {
 pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     let format = Format::of(&arguments.target, arguments.int8).map_err(usage)?;
     let labels = arguments.labels.as_deref().map(read_labels).transpose()?;
+    guard::try_first(&arguments.source, &Door::Backbone)?;
     let source = Source::read(&arguments.source, labels)?;
     if source.labels.is_none() {
         let from = arguments.source.display();
@@ -46,7 +48,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
 
 /// The lines of a file of labels.
 pub(super) fn read_labels(path: &Path) -> Result<Vec<String>, Failure> {
-    let text = std::fs::read_to_string(path).map_err(|error| {
+    let text = crate::bounded::read_text(path).map_err(|error| {
         let path = path.display();
         format!("{path}: cannot be read: {error}; give a text file with one label a line")
     })?;

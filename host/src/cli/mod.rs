@@ -11,6 +11,7 @@ mod demo_board;
 mod fit;
 mod flash;
 mod frames;
+mod guard;
 mod inspect;
 mod label;
 mod label_image;
@@ -86,6 +87,9 @@ fn usage(error: impl std::fmt::Display) -> Failure {
 
 /// Runs the command that the process was started with.
 pub fn main() -> ExitCode {
+    if let Some(code) = guard::answer() {
+        return code;
+    }
     let result = carry_out(Arguments::parse().command);
     match result {
         Ok(code) => code,
