@@ -8,6 +8,7 @@ pub mod browser;
 pub mod emulator;
 pub mod exports;
 pub mod frames;
+pub mod graphs;
 pub mod kinds;
 pub mod logs;
 pub mod networks;
