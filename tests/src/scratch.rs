@@ -88,6 +88,8 @@ impl Scratch {
             .current_dir(self.path())
             .env("POSY_DATA", data_root())
             .env("XDG_CACHE_HOME", self.join("user-cache"))
+            // What says when it was made is the same every time.
+            .env("SOURCE_DATE_EPOCH", "1764460800")
             // Nobody listens there: no test asks the network.
             .env("POSY_MIRROR", "http://127.0.0.1:9")
             .stdin(Stdio::null());

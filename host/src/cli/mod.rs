@@ -25,9 +25,11 @@ mod profile;
 mod retrain;
 mod retrain_answers;
 mod retrain_float;
+mod retrain_next;
 mod retrain_record;
 mod retrain_results;
 mod retrain_watch;
+mod shell;
 mod training;
 mod variants;
 

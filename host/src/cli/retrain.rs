@@ -15,6 +15,7 @@ use super::output::{kib, note, print_json};
 use super::pixels::PixelArguments;
 use super::retrain_answers::Answers;
 use super::retrain_float::{self, Job, advised, beyond_boards};
+use super::retrain_next::{Next, own_words};
 use super::retrain_record::record;
 use super::retrain_results::{as_json, print};
 use super::retrain_watch::WatchArguments;
@@ -339,19 +340,25 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         record_path.display()
     );
     let cache = settings.cache.as_deref();
-    let judgement = watching.finish(&prepared, &outcome, &arguments.output_graph, cache)?;
-    match format {
-        Format::Posy => note!(
-            "next: posy label --model {} PHOTO...",
-            arguments.output_graph.display()
-        ),
-        _ => note!(
-            "next: posy label-image --graph {} --image PHOTO",
-            arguments.output_graph.display()
-        ),
+    let next = Next {
+        words: &own_words(),
+        image_dir: &arguments.image_dir,
+        backbone: arguments.backbone.as_deref(),
+        model: &arguments.output_graph,
+        format,
+    };
+    let (judgement, commands) = watching.finish(&prepared, &outcome, &next, cache)?;
+    if let Some(first) = commands.using.first() {
+        note!("next: {}", first.line);
     }
     if arguments.json {
-        let mut json = as_json(&prepared, &outcome, &judgement, &arguments.output_graph);
+        let mut json = as_json(
+            &prepared,
+            &outcome,
+            &judgement,
+            &commands,
+            &arguments.output_graph,
+        );
         json["feature_seconds"] = feature_seconds.into();
         print_json(&json)?;
     } else {
@@ -359,6 +366,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
             &prepared,
             &outcome,
             &judgement,
+            &commands,
             arguments.print_misclassified_test_images,
         )?;
     }

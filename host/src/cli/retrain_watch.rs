@@ -6,11 +6,14 @@ use clap::Args;
 
 use super::Failure;
 use super::output::note;
+use super::retrain_next::{Next, moment};
+use crate::features::progress::Bar;
 use crate::head::sgd::StepReport;
 use crate::head::watch::{All, OnMeasured, Watch};
+use crate::report::commands::Commands;
 use crate::report::curves::CurveWatch;
 use crate::report::events::Hparam;
-use crate::report::html::Report;
+use crate::report::html::{Report, Run};
 use crate::report::judge::Judgement;
 use crate::report::summaries::{Ending, Summaries};
 use crate::retrain::{Outcome, Prepared};
@@ -34,6 +37,17 @@ pub(super) struct Watching {
     curves: CurveWatch,
     summaries: Option<Summaries>,
     report: Option<Option<PathBuf>>,
+    options: Vec<(String, String)>,
+}
+
+/// An option and its value, as they are written.
+fn shown(&(name, ref value): &(&str, Hparam)) -> (String, String) {
+    let value = match value {
+        Hparam::Number(number) => number.to_string(),
+        Hparam::Text(text) => text.clone(),
+        Hparam::Flag(flag) => if *flag { "yes" } else { "no" }.to_owned(),
+    };
+    (name.replace('_', " "), value)
 }
 
 impl WatchArguments {
@@ -52,6 +66,7 @@ impl WatchArguments {
             curves: CurveWatch::default(),
             summaries: summaries.transpose()?,
             report: (!self.no_report).then(|| self.report.clone()),
+            options: hparams.iter().map(shown).collect(),
         })
     }
 }
@@ -69,16 +84,18 @@ impl Watching {
         All(all)
     }
 
-    /// Judges the model, which is written to `model`, and writes what is left to write. Small
-    /// pictures for the report come by way of `cache`.
+    /// Judges the model, which is written to `next.model`, and writes what is left to write. Small
+    /// pictures for the report come by way of `cache`. What was found, and the commands that go on
+    /// from it.
     pub(super) fn finish(
         self,
         prepared: &Prepared,
         outcome: &Outcome,
-        model: &Path,
+        next: &Next<'_>,
         cache: Option<&Path>,
-    ) -> Result<Judgement, Failure> {
+    ) -> Result<(Judgement, Commands), Failure> {
         let judgement = Judgement::of(prepared, outcome)?;
+        let commands = next.commands(prepared, outcome, &judgement);
         if let Some(summaries) = self.summaries {
             summaries.finish(&Ending {
                 labels: &prepared.dataset.labels,
@@ -88,20 +105,27 @@ impl Watching {
             })?;
         }
         if let Some(path) = self.report {
-            let path = path.unwrap_or_else(|| model.with_extension("report.html"));
+            let path = path.unwrap_or_else(|| next.model.with_extension("report.html"));
             let curves = self.curves.finish();
-            let name = model.file_name().unwrap_or_default().to_string_lossy();
+            let name = next.model.file_name().unwrap_or_default();
             let report = Report {
                 prepared,
                 outcome,
                 judgement: &judgement,
                 curves: &curves,
-                model: &name,
+                model: &name.to_string_lossy(),
+                run: &Run {
+                    moment: moment(),
+                    command: next.own(),
+                    options: self.options,
+                },
+                commands: &commands,
                 cache,
+                progress: &Bar::new("small pictures"),
             };
             super::retrain::write(&path, report.html()?.as_bytes())?;
             note!("report: {} (open it in a browser)", path.display());
         }
-        Ok(judgement)
+        Ok((judgement, commands))
     }
 }

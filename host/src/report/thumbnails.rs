@@ -11,7 +11,7 @@ use sha2::{Digest, Sha256};
 
 use crate::features::cache::{Cache, ExtractorKey};
 use crate::features::extract::{self, Extractor, FeatureError};
-use crate::features::progress::Silent;
+use crate::features::progress::Progress;
 use crate::photos::decode::decode;
 
 /// Pixels of the longer side.
@@ -54,17 +54,23 @@ impl Extractor for Thumbnails {
     }
 }
 
-/// A `data:` address of a small JPEG of each photo; `None` for one that cannot be read.
+/// A `data:` address of a small JPEG of each photo; `None` for one that cannot be read. A cache that
+/// fails is done without.
 ///
 /// # Errors
-/// Where the cache fails.
+/// Where they cannot be made.
 pub(super) fn thumbnails(
     photos: &[PathBuf],
     cache: Option<&Path>,
+    progress: &dyn Progress,
 ) -> Result<Vec<Option<String>>, FeatureError> {
-    let cache = cache.map(Cache::open).transpose()?;
+    let cache = cache.and_then(|path| Cache::open(path).ok());
     let options = extract::Options::default();
-    let found = extract::extract(photos, &Thumbnails, cache.as_ref(), &options, &Silent)?;
+    let made = |cache| extract::extract(photos, &Thumbnails, cache, &options, progress);
+    let found = match made(cache.as_ref()) {
+        Err(_) if cache.is_some() => made(None)?,
+        found => found?,
+    };
     let address = |bytes: &[u8]| {
         let (length, jpeg) = bytes.split_first_chunk::<2>()?;
         let jpeg = jpeg.get(..usize::from(u16::from_le_bytes(*length)))?;

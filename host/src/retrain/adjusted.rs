@@ -80,6 +80,11 @@ fn last(prepared: &Prepared) -> Result<(&IntLayer, Quantisation), RetrainError> 
     }
 }
 
+/// The answer to whether a network ends in a layer that can be adjusted.
+pub fn can_adjust(prepared: &Prepared) -> bool {
+    last(prepared).is_ok()
+}
+
 /// A network whose last pointwise layer has been adjusted, and what it makes of the photos.
 #[derive(Clone, Debug)]
 pub struct Adjusted {

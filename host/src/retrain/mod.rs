@@ -13,7 +13,7 @@ mod loss;
 mod prepare;
 mod train;
 
-pub use adjusted::{Adjusted, Variants, prepare_variants};
+pub use adjusted::{Adjusted, Variants, can_adjust, prepare_variants};
 pub use calibration::{Calibration, PHOTOS as CALIBRATION_PHOTOS};
 pub use error::RetrainError;
 pub use files::file;

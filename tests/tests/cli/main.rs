@@ -22,6 +22,7 @@ mod interrupted;
 mod label;
 #[cfg(target_os = "linux")]
 mod monitor;
+mod next_commands;
 mod profile;
 mod real_photos;
 mod retrain_py;
