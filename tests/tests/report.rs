@@ -113,7 +113,7 @@ const WITHOUT_A_SIGN: &str = r"[...document.querySelectorAll('.wide')].filter(fr
 
 /// In JavaScript: tables whose heading is so tall that it looks like a gap.
 const TALL_HEADINGS: &str = r"[...document.querySelectorAll('table:not(.matrix)')]
-  .filter(table => table.tHead.offsetHeight > 64)
+  .filter(table => table.tHead.offsetHeight > 48)
   .map(table => `${table.getAttribute('aria-label') ?? table.parentElement.ariaLabel}: ${table.tHead.offsetHeight}`)";
 
 /// In JavaScript: of each photo shown below the element `root` whether its picture is one.
