@@ -12,9 +12,9 @@ use crate::head::Features;
 const WANTED: usize = 2;
 const ITERATED: usize = 6;
 /// Iterations at most.
-const MOST_ROUNDS: usize = 60;
+const MOST_ROUNDS: usize = 80;
 /// Change of the wanted variances, as a part of them, below which iteration ends.
-const SETTLED: f64 = 1e-7;
+const SETTLED: f64 = 1e-10;
 
 /// Places of photos in the plane.
 #[derive(Clone, Debug, PartialEq)]
