@@ -178,7 +178,7 @@ fn words(browser: &mut Browser, json: &Value) {
         "posy retrain --architecture mobilenet_0.25_128",
         "mobilenet_v1_0.25_128",
         "photos of 4 labels in flowers",
-        "posy label --model flowers.posy flowers/",
+        "posy label --model flowers.posy ",
         "posy flash --board rp-pico flowers.posy",
         "posy check --architecture mobilenet_v1_0.25_128 --bottleneck-dir cache flowers",
         "--trainer adjust --output-graph flowers-adjusted.posy",
@@ -439,7 +439,7 @@ fn colours(scratch: &Scratch, labels: usize, photos: usize) {
             let at = label * photos + photo;
             let colour = [label * 255 / labels, at * 37 % 256, at * 101 % 256].map(|c| c as u8);
             let image = image::RgbImage::from_pixel(24, 24, image::Rgb(colour));
-            let path = scratch.write(format!("many/label {label:04}/{photo}.png"), []);
+            let path = scratch.write(format!("many/label {label:04}/{photo}.png"), b"");
             image.save(&path).expect("a picture");
         }
     }
