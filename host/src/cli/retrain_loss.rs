@@ -4,6 +4,7 @@ use super::retrain::Arguments;
 use super::{Failure, output::note};
 use crate::export::Format;
 use crate::retrain::{Outcome, Prepared, WORTH_SAYING, can_adjust};
+use crate::shell::quoted;
 
 /// Options that say where the model goes, each with a value.
 const OUTPUT: [&str; 3] = ["--output-graph", "--output_graph", "--output"];
@@ -102,12 +103,7 @@ fn drop_option(words: &mut Vec<String>, names: &[&str]) {
 
 /// A command line as it can be pasted into a shell.
 fn shown(words: &[String]) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=,@%+".contains(c);
-    let quoted = |word: &String| match !word.is_empty() && word.chars().all(plain) {
-        true => word.clone(),
-        false => format!("'{}'", word.replace('\'', r"'\''")),
-    };
-    let words: Vec<String> = words.iter().map(quoted).collect();
+    let words: Vec<String> = words.iter().map(|word| quoted(word)).collect();
     format!("posy {}", words.join(" "))
 }
 
