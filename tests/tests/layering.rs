@@ -270,7 +270,7 @@ unsafe fn d() {}
 
 /// Parts of the host that a part may import; what is not listed imports nothing of the host.
 const MAY_IMPORT: [(&str, &[&str]); 16] = [
-    ("check", &["backbone", "features", "head", "photos"]),
+    ("check", &["features", "head", "photos"]),
     ("photos", &["atomic"]),
     (
         "backbone",

@@ -1,18 +1,15 @@
 use std::io::Cursor;
 
 use image::{DynamicImage, imageops::FilterType};
-use posy_shared::model::InputContract;
-use posy_shared::preprocess::{Crop, Filter};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 use super::*;
-use crate::backbone::load::Backbone;
-use crate::backbone::testing::data;
 use crate::check::look::LookExtractor;
 use crate::features::extract::Extractor;
 use crate::features::extractors::IntExtractor;
 use crate::features::progress::Silent;
+use crate::features::testing::{data, smallest};
 use crate::photos::Format;
 use crate::photos::facts::Facts;
 
@@ -216,8 +213,8 @@ fn altered(bytes: &[u8], number: usize) -> Vec<u8> {
 #[test]
 fn groups_of_flowers_are_those_of_the_exact_search() {
     let test = "groups_of_flowers_are_those_of_the_exact_search";
-    let network = "models/mobilenet_v1_0.25_128_quant.tflite";
-    let (Some(flowers), Some(network)) = (data(test, "flower_photos"), data(test, network)) else {
+    let (Some(flowers), Some((backbone, bytes))) = (data(test, "flower_photos"), smallest(test))
+    else {
         return;
     };
     let step = match std::env::var_os("POSY_TESTS_ALL") {
@@ -235,13 +232,6 @@ fn groups_of_flowers_are_those_of_the_exact_search() {
         .step_by(step)
         .map(|path| std::fs::read(path).unwrap())
         .collect();
-    let backbone = Backbone::read(&network, "flowers").unwrap();
-    let input = InputContract {
-        crop: Crop::Squash,
-        filter: Filter::Area,
-        table: None,
-    };
-    let bytes = backbone.extractor(input).unwrap();
     let extractor = IntExtractor::new(&bytes).unwrap();
     let copies = (1000 / step).min(photos.len());
     let seen: Vec<(Vec<u8>, Vec<u8>)> = (0..photos.len() + copies)

@@ -13,4 +13,6 @@ pub mod pair;
 pub mod progress;
 mod segment;
 mod stamp;
+#[cfg(test)]
+pub(crate) mod testing;
 pub mod usage;

@@ -102,29 +102,16 @@ impl Extractor for Float<'_, '_, '_> {
 mod tests {
     use super::*;
     use crate::backbone::float::FloatRunner;
-    use crate::backbone::load::Backbone;
-    use posy_shared::model::InputContract;
-    use posy_shared::preprocess::{Crop, Filter};
+    use crate::features::testing::{data, smallest};
 
     #[test]
     fn each_kind_is_what_its_own_extractor_makes() {
-        let data = std::env::var("POSY_DATA")
-            .unwrap_or_else(|_| concat!(env!("CARGO_MANIFEST_DIR"), "/../../shared").into());
-        let network = format!("{data}/models/mobilenet_v1_0.25_128_quant.tflite");
-        let photo = format!("{data}/flower_photos/daisy/21652746_cc379e0eea_m.jpg");
-        let Ok(photo) = std::fs::read(&photo) else {
-            eprintln!(
-                "SKIPPED: each_kind_is_what_its_own_extractor_makes: no {photo}; set POSY_DATA"
-            );
+        let test = "each_kind_is_what_its_own_extractor_makes";
+        let photo = "flower_photos/daisy/21652746_cc379e0eea_m.jpg";
+        let (Some((backbone, bytes)), Some(photo)) = (smallest(test), data(test, photo)) else {
             return;
         };
-        let backbone = Backbone::read(network.as_ref(), "mobilenet_v1_0.25_128").unwrap();
-        let contract = InputContract {
-            crop: Crop::Squash,
-            filter: Filter::Area,
-            table: None,
-        };
-        let bytes = backbone.extractor(contract).unwrap();
+        let photo = std::fs::read(photo).unwrap();
         let int = IntExtractor::new(&bytes).unwrap();
         let runner = FloatRunner::new(&backbone.float).unwrap();
         let real = FloatExtractor::new(&bytes, runner, &backbone.sha256).unwrap();
