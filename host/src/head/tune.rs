@@ -22,7 +22,7 @@ use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
 
-use super::watch::{Approach, Meter, PARTS, Unmetered};
+use super::watch::{Approach, Meter, PARTS};
 use super::{Head, HeadError, softmax};
 use crate::backbone::network::Quantisation;
 
@@ -161,30 +161,15 @@ struct Batch {
     slopes: Vec<f32>,
 }
 
+/// Parts that [`train`] counts for on its meter: it takes some ten times as long as a head alone.
+pub const ADJUSTING: usize = 10 * PARTS;
+
 /// Adjusts `layer` and `head`, which reads the layer's outputs averaged over the map, to the photos
-/// `training` with their `labels` (of all photos).
+/// `training` with their `labels` (of all photos). `meter` is told how far it has come.
 ///
 /// # Errors
 /// [`HeadError::Diverged`] where numbers grow beyond all bounds; [`HeadError::Option`].
 pub fn train(
-    maps: &Maps<'_>,
-    training: &[usize],
-    labels: &[usize],
-    layer: &Layer,
-    head: &Head,
-    options: &Options,
-) -> Result<(Layer, Head), HeadError> {
-    train_metered(maps, training, labels, layer, head, options, &Unmetered)
-}
-
-/// Parts that [`train_metered`] counts for on its meter: it takes some ten times as long as a head alone.
-pub const ADJUSTING: usize = 10 * PARTS;
-
-/// The same for a `meter` that is told how far it has come.
-///
-/// # Errors
-/// As [`train`].
-pub fn train_metered(
     maps: &Maps<'_>,
     training: &[usize],
     labels: &[usize],

@@ -1,3 +1,4 @@
+use super::super::watch::Unmetered;
 use super::*;
 
 const WIDTH: usize = 4;
@@ -69,7 +70,16 @@ const ALL: [usize; 6] = [0, 1, 2, 3, 4, 5];
 fn steps_are_those_of_jax_and_optax() {
     let values = values(2);
     let maps = maps(&values, 2);
-    let (layer, head) = train(&maps, &ALL, &LABELS, &layer(), &head(), &options()).unwrap();
+    let (layer, head) = train(
+        &maps,
+        &ALL,
+        &LABELS,
+        &layer(),
+        &head(),
+        &options(),
+        &Unmetered,
+    )
+    .unwrap();
     #[rustfmt::skip]
     let expected = [
         -0.4, 0.18, -0.06, -0.3, 0.249109, 0.012574, -0.226349, 0.357499, 0.183818, -0.05592,
@@ -104,7 +114,18 @@ fn same_bits_whatever_the_number_of_threads() {
     };
     let with = |threads| {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads);
-        let train = || train(&maps, &ALL, &LABELS, &layer(), &head(), &options).unwrap();
+        let train = || {
+            train(
+                &maps,
+                &ALL,
+                &LABELS,
+                &layer(),
+                &head(),
+                &options,
+                &Unmetered,
+            )
+            .unwrap()
+        };
         pool.build().unwrap().install(train)
     };
     assert_eq!(with(1), with(3));
@@ -119,7 +140,16 @@ fn pixels_that_are_drawn_stand_for_all() {
             pixels,
             ..options()
         };
-        train(&maps(values, 1), &ALL, &LABELS, &layer(), &head(), &options).unwrap()
+        train(
+            &maps(values, 1),
+            &ALL,
+            &LABELS,
+            &layer(),
+            &head(),
+            &options,
+            &Unmetered,
+        )
+        .unwrap()
     };
     let (all, some) = (train(&same, usize::MAX), train(&same, 2));
     // Batches come in another order, but each has all photos.
@@ -142,6 +172,7 @@ fn options_out_of_range_and_divergence_are_refused() {
             &layer(),
             &head(),
             &options,
+            &Unmetered,
         )
     };
     for wrong in [0.0, -1.0, f64::NAN] {

@@ -141,7 +141,7 @@ pub fn adjust(
     let real = real_layer(layer, input);
     let (real, head) = {
         let (begun, meter) = (&begun.head, &**meter);
-        tune::train_metered(&maps, training, labels, &real, begun, options, meter)?
+        tune::train(&maps, training, labels, &real, begun, options, meter)?
     };
     let mut network = prepared.backbone.int.clone();
     let index = network.layers.len() - 2;
