@@ -1,8 +1,8 @@
 //! The part of a slow matrix that a test runs: a seeded draw by default, everything under
 //! `tests/run.sh --all`.
 
+use rand::SeedableRng;
 use rand::seq::SliceRandom;
-use rand::{RngCore, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 /// Whether every matrix runs whole: `POSY_TESTS_ALL` is set, as `tests/run.sh --all` does.
@@ -55,9 +55,4 @@ pub fn in_full_runs(test: &str) -> bool {
         eprintln!("SKIPPED: {test}: tests/run.sh --all runs it");
     }
     all()
-}
-
-/// A seed for `test` that follows the draw's.
-pub fn number(test: &str) -> u64 {
-    generator(test).next_u64()
 }

@@ -24,10 +24,15 @@ mod small;
 pub mod tensorboard;
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
+use posy::data::cache_dir;
+use posy::features::cache::{Cache, DEFAULT_LIMIT};
+use posy::retrain::Settings;
 use posy_shared::engine::{Engine, Observer, Prepared, arena_len};
 use posy_shared::kernels::{Kernels, Layout, scalar::Scalar};
-use posy_shared::model::Model;
+use posy_shared::model::{InputContract, Model};
+use posy_shared::preprocess::{Crop, Filter};
 
 pub use networks::{extractors, noise};
 pub use small::{classifier, large_classifier, named_classifier, small_classifier};
@@ -51,6 +56,24 @@ pub fn data(test: &str, name: &str) -> Option<PathBuf> {
         path.display()
     );
     None
+}
+
+/// Settings for measuring on the photos in `image_dir`, squashed by `filter`: features come from the cache
+/// of `posy retrain`, those of the `float` network too where they are wanted.
+pub fn settings(image_dir: PathBuf, filter: Filter, float: bool) -> Settings {
+    let warn = |text: &str| eprintln!("{text}");
+    Settings {
+        layout: Default::default(),
+        image_dir,
+        input: InputContract {
+            crop: Crop::Squash,
+            filter,
+            table: None,
+        },
+        cache: Some(Arc::new(Cache::open(&cache_dir(), DEFAULT_LIMIT, warn))),
+        float,
+        strict: true,
+    }
 }
 
 /// Bytes of a recorded file, as int8.

@@ -10,18 +10,14 @@
 //! standard errors. Features are cached as `posy retrain` caches them.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use posy::backbone::load::Backbone;
-use posy::data::cache_dir;
-use posy::features::cache::{Cache, DEFAULT_LIMIT};
 use posy::features::progress::Bar;
 use posy::head::logistic::Strength;
 use posy::photos::split::{Percentages, Rule};
-use posy::retrain::{Accuracy, Settings, Tested, Trainer, prepare, train};
-use posy_shared::model::InputContract;
-use posy_shared::preprocess::{Crop, Filter};
-use posy_tests::data_root;
+use posy::retrain::{Accuracy, Tested, Trainer, prepare, train};
+use posy_shared::preprocess::Filter;
+use posy_tests::{data_root, settings};
 
 /// Mean and standard error.
 fn mean(values: &[f64]) -> (f64, f64) {
@@ -70,20 +66,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     println!("test accuracy in %, mean over {seeds} splits (standard error)");
     println!("network  int8  float  int8 less float");
     for path in &files {
-        let settings = Settings {
-            layout: Default::default(),
-            image_dir: data_root().join("flower_photos"),
-            input: InputContract {
-                crop: Crop::Squash,
-                filter,
-                table: None,
-            },
-            cache: Some(Arc::new(Cache::open(&cache_dir(), DEFAULT_LIMIT, |text| {
-                eprintln!("{text}");
-            }))),
-            float: true,
-            strict: true,
-        };
+        let settings = settings(data_root().join("flower_photos"), filter, true);
         let name = path.file_stem().unwrap_or_default().to_string_lossy();
         let backbone = Backbone::read(path, &name)?;
         let prepared = prepare(

@@ -15,23 +15,17 @@
 
 use std::error::Error;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::time::Instant;
 
 use posy::backbone::load::Backbone;
-use posy::data::cache_dir;
-use posy::features::cache::{Cache, DEFAULT_LIMIT};
 use posy::features::progress::Bar;
 use posy::head::logistic::Strength;
 use posy::head::{sgd, tune};
 use posy::photos::augment::Recipe;
 use posy::photos::split::{Percentages, Rule};
-use posy::retrain::{
-    Accuracy, Prepared, Settings, Tested, Trainer, prepare, prepare_variants, train,
-};
-use posy_shared::model::InputContract;
-use posy_shared::preprocess::{Crop, Filter};
-use posy_tests::data_root;
+use posy::retrain::{Accuracy, Prepared, Tested, Trainer, prepare, prepare_variants, train};
+use posy_shared::preprocess::Filter;
+use posy_tests::{data_root, settings};
 
 const NETWORKS: [&str; 4] = [
     "mobilenet_v1_0.25_128_quant",
@@ -154,20 +148,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     println!("accuracy in %, mean over {seeds} splits (standard error)");
     println!("  trainer  test  test less plain  validation less plain  time a split");
     for path in &files {
-        let settings = Settings {
-            layout: Default::default(),
-            image_dir: data_root().join("flower_photos"),
-            input: InputContract {
-                crop: Crop::Squash,
-                filter: Filter::Area,
-                table: None,
-            },
-            cache: Some(Arc::new(Cache::open(&cache_dir(), DEFAULT_LIMIT, |text| {
-                eprintln!("{text}");
-            }))),
-            float: false,
-            strict: true,
-        };
+        let settings = settings(data_root().join("flower_photos"), Filter::Area, false);
         let name = path.file_stem().unwrap_or_default().to_string_lossy();
         println!("{name}");
         let backbone = Backbone::read(path, &name)?;

@@ -22,22 +22,20 @@
 use std::error::Error;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use posy::backbone::load::Backbone;
 use posy::data::cache_dir;
-use posy::features::cache::{Cache, DEFAULT_LIMIT};
 use posy::features::progress::Bar;
 use posy::head::logistic::Strength;
 use posy::head::metrics::argmax;
 use posy::head::sgd;
 use posy::photos::split::{Percentages, Rule};
-use posy::retrain::{Outcome, Prepared, Settings, Tested, Trainer, prepare, train};
+use posy::retrain::{Outcome, Prepared, Tested, Trainer, prepare, train};
 use posy::run;
-use posy_shared::model::{InputContract, Model};
-use posy_shared::preprocess::{Crop, Filter};
-use posy_tests::data_root;
+use posy_shared::model::Model;
+use posy_shared::preprocess::Filter;
 use posy_tests::plain::Alteration;
+use posy_tests::{data_root, settings};
 use rayon::prelude::*;
 
 type Failure = Box<dyn Error + Send + Sync>;
@@ -140,20 +138,7 @@ fn mean(values: impl Iterator<Item = f64>) -> (f64, f64) {
 }
 
 fn compare(path: &Path, folder: &Path, trainer: &Trainer, seeds: u64) -> Result<String, Failure> {
-    let settings = Settings {
-        layout: Default::default(),
-        image_dir: folder.to_owned(),
-        input: InputContract {
-            crop: Crop::Squash,
-            filter: Filter::Area,
-            table: None,
-        },
-        cache: Some(Arc::new(Cache::open(&cache_dir(), DEFAULT_LIMIT, |text| {
-            eprintln!("{text}");
-        }))),
-        float: false,
-        strict: true,
-    };
+    let settings = settings(folder.to_owned(), Filter::Area, false);
     let name = path.file_stem().unwrap_or_default().to_string_lossy();
     let backbone = Backbone::read(path, &name)?;
     let progress = |what: &'static str| Box::new(Bar::new(what)) as Box<_>;

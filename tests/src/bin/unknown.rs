@@ -18,23 +18,20 @@
 //!   off; and the mean over splits of each split's own.
 
 use std::path::PathBuf;
-use std::sync::Arc;
 
 use posy::backbone::load::Backbone;
-use posy::data::cache_dir;
-use posy::features::cache::{Cache, DEFAULT_LIMIT};
 use posy::features::progress::Bar;
 use posy::head::Features;
 use posy::head::logistic::Strength;
 use posy::head::watch::Unwatched;
 use posy::photos::split::{Percentages, Rule};
-use posy::retrain::{More, Outcome, Prepared, Settings, Tested, Trainer, prepare, train_with};
+use posy::retrain::{More, Outcome, Prepared, Tested, Trainer, prepare, train_with};
 use posy::run;
 use posy::verdict::{Options, Rejection, Reliability};
-use posy_shared::model::{InputContract, Model};
-use posy_shared::preprocess::{Crop, Filter};
+use posy_shared::model::Model;
+use posy_shared::preprocess::Filter;
 use posy_shared::ranking::Ranking;
-use posy_tests::data_root;
+use posy_tests::{data_root, settings};
 
 type Failure = Box<dyn std::error::Error>;
 
@@ -206,20 +203,7 @@ fn main() -> Result<(), Failure> {
     }
     let mut all = Vec::new();
     for path in &files {
-        let settings = Settings {
-            layout: Default::default(),
-            image_dir: data_root().join("flower_photos"),
-            input: InputContract {
-                crop: Crop::Squash,
-                filter: Filter::Area,
-                table: None,
-            },
-            cache: Some(Arc::new(Cache::open(&cache_dir(), DEFAULT_LIMIT, |text| {
-                eprintln!("{text}");
-            }))),
-            float: false,
-            strict: true,
-        };
+        let settings = settings(data_root().join("flower_photos"), Filter::Area, false);
         let name = path.file_stem().unwrap_or_default().to_string_lossy();
         let backbone = Backbone::read(path, &name)?;
         let progress = |what| Box::new(Bar::new(what)) as Box<_>;
