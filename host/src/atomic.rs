@@ -1,6 +1,6 @@
 //! Writing files whole or not at all, and clearing what killed processes left of that.
 //!
-//! What is being written lies beside its place under a name of its own (`.posy-XXXXXX.tmp`), locked
+//! A file being written lies beside its place under a name of its own (`.posy-XXXXXX.tmp`), locked
 //! as long as its process lives. So a later process knows by the lock, whatever became of the process
 //! numbers, that such a file is of no more use, and removes it.
 
@@ -67,7 +67,7 @@ pub fn could_write(path: &Path) -> io::Result<()> {
 /// renamed. Folders that are missing are made.
 ///
 /// # Errors
-/// What the system says; the path then names what it named before.
+/// The system's; the path then names the same file as before.
 pub fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
     Staged::new(path, bytes)?.place()
 }
@@ -83,7 +83,7 @@ impl Staged {
     /// Writes `bytes` beside `path`. Folders that are missing are made.
     ///
     /// # Errors
-    /// What the system says.
+    /// The system's.
     pub fn new(path: &Path, bytes: &[u8]) -> io::Result<Self> {
         in_the_way(path)?;
         let place = place_of(path);
@@ -99,7 +99,7 @@ impl Staged {
     /// Gives the file its name, in place of what has it.
     ///
     /// # Errors
-    /// What the system says; the name then stands for what it stood for.
+    /// The system's; the name then stands for the same file as before.
     pub fn place(self) -> io::Result<()> {
         in_the_way(&self.place)?;
         self.file.persist(&self.place)?;
@@ -133,7 +133,7 @@ fn locked_in(folder: &Path) -> io::Result<NamedTempFile> {
     }
 }
 
-/// Whether `path` names the open `file`, and not another or nothing.
+/// True if `path` names the open `file`, and not another or nothing.
 pub fn still_names(path: &Path, file: &File) -> bool {
     #[cfg(unix)]
     {
@@ -161,7 +161,7 @@ impl Room {
     /// Makes one in `folder`, and clears those that killed processes left there.
     ///
     /// # Errors
-    /// What the system says.
+    /// The system's.
     pub fn new(folder: &Path) -> io::Result<Self> {
         clear_once(folder);
         loop {
@@ -186,7 +186,7 @@ impl Room {
     }
 }
 
-/// What is locked while a [`Room`] is in use: the folder itself, where a system opens folders.
+/// The lock held while a [`Room`] is in use: on the folder itself, where a system opens folders.
 fn lock_of_folder(folder: &Path) -> Option<File> {
     match cfg!(unix) {
         true => File::open(folder).ok(),
