@@ -22,8 +22,9 @@ pub struct Variant {
     pub kernels: fn() -> Option<AnyKernels>,
 }
 
-/// All variants for this kind of processor, fastest first.
-pub const VARIANTS: &[Variant] = &[
+/// Kernel variants for this kind of processor, fastest first. A static, since a constant would compile the kernels
+/// anew in each crate that names it.
+pub static VARIANTS: &[Variant] = &[
     #[cfg(target_arch = "x86_64")]
     Variant {
         name: "avx512-vnni",
