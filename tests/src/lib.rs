@@ -82,32 +82,6 @@ pub fn int8_file(path: &Path) -> Vec<i8> {
     bytes.into_iter().map(|byte| byte as i8).collect()
 }
 
-/// The arrays of an `.npz` file in order of their names, with their shapes; one byte an element.
-pub fn npz_arrays(path: &Path) -> Vec<(String, Vec<u64>, Vec<u8>)> {
-    let file = std::fs::File::open(path);
-    let file = file.unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-    let mut archive = zip::ZipArchive::new(file).unwrap();
-    let mut names: Vec<String> = archive
-        .file_names()
-        .map(|name| name.unwrap().into_owned())
-        .collect();
-    names.sort();
-    let array = |name: String| {
-        let npy = npyz::NpyFile::new(archive.by_name(&name).unwrap()).unwrap();
-        let name = name.trim_end_matches(".npy").to_string();
-        let shape = npy.shape().to_vec();
-        let bytes = match npy.dtype().descr().as_str() {
-            descr if descr.contains("i1") => {
-                let numbers: Vec<i8> = npy.into_vec().unwrap();
-                numbers.into_iter().map(|number| number as u8).collect()
-            }
-            _ => npy.into_vec().unwrap(),
-        };
-        (name, shape, bytes)
-    };
-    names.into_iter().map(array).collect()
-}
-
 /// Every row that layers write, put together into maps `[H, W, C]`.
 pub struct Maps<'m> {
     model: &'m Model<'m>,

@@ -16,7 +16,7 @@ fn the_table_of_sizes_is_what_programs_take() {
     let programs = programs();
     let names: Vec<&str> = rows.iter().map(|(name, _)| &**name).collect();
     let expected: Vec<&str> = programs.iter().map(|board| board.name).collect();
-    let command = "cargo run --release -p posy-tests --bin board-sizes";
+    let command = "cargo run --release -p posy-tests --bin xtask -- board-sizes";
     assert_eq!(names, expected, "{command} prints the rows");
     for ((name, written), board) in rows.iter().zip(programs) {
         let measured = measure(&toolchain, board).numbers();

@@ -9,7 +9,7 @@ use posy::quantise::trained::from_trained;
 use posy_shared::model::{InputContract, Model, Provenance, SplitFacts};
 use posy_shared::preprocess::{Crop, Filter};
 use posy_shared::softmax::Softmax;
-use posy_tests::{Maps, data, int8_file, npz_arrays, run};
+use posy_tests::{Maps, data, int8_file, run};
 
 const INPUTS: [&str; 4] = ["cat", "hopper", "lcg", "sunflower"];
 
@@ -60,8 +60,8 @@ fn every_layer_of_person_detection_is_equal() {
         let logits = run(&model, &input, &mut maps);
         let mut layers = maps.maps.iter();
         let mut compared = 0;
-        for (layer, _, expected) in npz_arrays(&parity.join(format!("{name}.layers_ref.npz"))) {
-            let expected: Vec<i8> = expected.into_iter().map(|byte| byte as i8).collect();
+        for recorded in posy_npz::read(&parity.join(format!("{name}.layers_ref.npz"))) {
+            let (layer, expected) = (&recorded.name, recorded.signed());
             let actual = if layer.contains("SOFTMAX") {
                 softmax(&model, &logits)
             } else if layer.contains("RESHAPE") {

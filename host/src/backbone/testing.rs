@@ -1,7 +1,6 @@
 //! Where tests find networks and recorded outputs, and small networks of their own.
 
-use std::fs::File;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use posy_shared::model::{Op, Padding, Shape};
 use proptest::prelude::prop;
@@ -24,22 +23,6 @@ pub fn data(test: &str, name: &str) -> Option<PathBuf> {
         path.display()
     );
     None
-}
-
-/// The arrays of the `.npz` file at `path`, in order of their names.
-pub fn npz_arrays<T: npyz::Deserialize>(path: &Path) -> Vec<(String, Vec<T>)> {
-    let mut archive = zip::ZipArchive::new(File::open(path).unwrap()).unwrap();
-    let mut names: Vec<String> = archive
-        .file_names()
-        .map(|name| name.unwrap().into_owned())
-        .collect();
-    names.sort();
-    let array = |name: String| {
-        let npy = npyz::NpyFile::new(archive.by_name(&name).unwrap()).unwrap();
-        let numbers = npy.into_vec().unwrap();
-        (name, numbers)
-    };
-    names.into_iter().map(array).collect()
 }
 
 /// Changes some bytes, and perhaps the length, of `bytes`.

@@ -18,7 +18,7 @@ use crate::backbone::float::FloatRunner;
 use crate::backbone::network::{
     Activation, Common, FloatLayer, FloatNetwork, IntNetwork, Quantisation, TrainedNetwork,
 };
-use crate::backbone::testing::{data, npz_arrays};
+use crate::backbone::testing::data;
 
 fn cosine(a: &[f32], b: &[f32]) -> f64 {
     assert_eq!(a.len(), b.len());
@@ -77,9 +77,10 @@ fn layers_of_an_int8_file_compute_what_they_compute_in_tensorflow_lite() {
     let (int, _) = from_trained(&features(&folder, "int8/vww_96_int8"));
     let input = fs::read(folder.join("parity/vww/cat.in.i8")).unwrap();
     let mut before: Vec<i8> = input.iter().map(|b| b.cast_signed()).collect();
-    let recorded = npz_arrays::<i8>(&folder.join("parity/vww/cat.layers_ref.npz"));
+    let recorded = posy_npz::read(&folder.join("parity/vww/cat.layers_ref.npz"));
     let mut quantisation = int.input;
-    for (layer, (name, theirs)) in int.layers.iter().zip(&recorded) {
+    for (layer, recorded) in int.layers.iter().zip(&recorded) {
+        let (name, theirs) = (&recorded.name, recorded.signed());
         let alone = IntNetwork {
             pixels: None,
             input: quantisation,
@@ -88,10 +89,10 @@ fn layers_of_an_int8_file_compute_what_they_compute_in_tensorflow_lite() {
         let ours = run(&alone, &before).remove(0);
         let most = ours
             .iter()
-            .zip(theirs)
+            .zip(&theirs)
             .map(|(a, b)| (i16::from(*a) - i16::from(*b)).abs())
             .max();
-        let differing = ours.iter().zip(theirs).filter(|(a, b)| a != b).count();
+        let differing = ours.iter().zip(&theirs).filter(|(a, b)| a != b).count();
         assert!(most <= Some(1), "{name}: {most:?}");
         assert!(
             differing * 200 <= ours.len(),

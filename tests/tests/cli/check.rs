@@ -11,7 +11,7 @@ fn fixtures() -> std::path::PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/photos")
 }
 
-/// All photos, with the network that the command takes by itself. Other seeds: `src/bin/planted.rs`.
+/// All photos, with the network that the command takes by itself. Other seeds: `src/bin/xtask/label_noise.rs`.
 #[test]
 fn planted_faults_are_found() {
     let Some(flowers) = data("planted_faults_are_found", "flower_photos") else {

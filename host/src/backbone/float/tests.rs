@@ -11,7 +11,7 @@ use crate::backbone::file::read_file;
 use crate::backbone::network::{
     Activation, Common, FloatLayer, FloatNetwork, Quantisation, TrainedNetwork,
 };
-use crate::backbone::testing::{data, npz_arrays};
+use crate::backbone::testing::data;
 
 fn cosine(a: &[f32], b: &[f32]) -> f64 {
     assert_eq!(a.len(), b.len());
@@ -80,7 +80,7 @@ fn every_layer_is_close_to_that_of_tensorflow_lite() {
     let runner = FloatRunner::of_every_layer(&FloatNetwork::from(&network)).unwrap();
     let ours = runner.run(&photos(&folder, 192)[0]).unwrap();
     let recorded = folder.join(format!("parity/{name}_layers_ref_image0.npz"));
-    compare_layers(&network, &ours, &recorded, |q: u8| i32::from(q) - 128);
+    compare_layers(&network, &ours, &recorded, |q| i32::from(q) - 128);
 
     let network = read_file(&folder.join("models/int8/vww_96_int8.tflite")).unwrap();
     let runner = FloatRunner::of_every_layer(&FloatNetwork::from(&network)).unwrap();
@@ -89,25 +89,30 @@ fn every_layer_is_close_to_that_of_tensorflow_lite() {
         let input: Vec<i8> = input.iter().map(|b| b.cast_signed()).collect();
         let ours = runner.run(&input).unwrap();
         let recorded = folder.join(format!("parity/vww/{photo}.layers_ref.npz"));
-        compare_layers(&network, &ours, &recorded, |q: i8| i32::from(q));
+        compare_layers(&network, &ours, &recorded, |q| i32::from(q.cast_signed()));
     }
 }
 
-fn compare_layers<T: npyz::Deserialize>(
+fn compare_layers(
     network: &TrainedNetwork,
     ours: &[Vec<f32>],
     recorded: &Path,
-    signed: impl Fn(T) -> i32,
+    signed: impl Fn(u8) -> i32,
 ) {
-    let mut arrays = npz_arrays::<T>(recorded);
+    let mut arrays = posy_npz::read(recorded);
     assert!(arrays.len() >= ours.len(), "{}", arrays.len());
     // The file's reshape and softmax are no layers of ours.
-    arrays.retain(|(name, _)| !name.contains("RESHAPE") && !name.contains("SOFTMAX"));
+    arrays.retain(|array| {
+        ["RESHAPE", "SOFTMAX"]
+            .iter()
+            .all(|op| !array.name.contains(op))
+    });
     assert_eq!(arrays.len(), ours.len());
-    for ((layer, ours), (name, array)) in network.layers.iter().zip(ours).zip(arrays) {
+    for ((layer, ours), recorded) in network.layers.iter().zip(ours).zip(arrays) {
+        let name = recorded.name;
         let q = layer.output;
-        let real = |n: T| q.scale * (signed(n) - q.zero_point) as f32;
-        let theirs: Vec<f32> = array.into_iter().map(real).collect();
+        let real = |n: u8| q.scale * (signed(n) - q.zero_point) as f32;
+        let theirs: Vec<f32> = recorded.bytes.into_iter().map(real).collect();
         let cosine = cosine(ours, &theirs);
         assert!(cosine > 0.98, "{name}: {cosine}");
     }

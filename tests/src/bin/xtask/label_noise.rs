@@ -1,7 +1,7 @@
 //! How well `posy check` finds faults that are known:
 //!
 //! ```text
-//! cargo run --release -p posy-tests --bin planted -- [--seeds N] [ARCHITECTURE...]
+//! cargo run --release -p posy-tests --bin xtask -- label-noise [--seeds N] [ARCHITECTURE...]
 //! ```
 //!
 //! For each architecture (by default the command's own) and each of the seeds 1 to N (by default 5):
@@ -11,7 +11,7 @@
 //! And what it takes for many photos or labels:
 //!
 //! ```text
-//! cargo run --release -p posy-tests --bin planted -- scale frames|different|labels [COUNT] [ARCHITECTURE]
+//! cargo run --release -p posy-tests --bin xtask -- label-noise scale frames|different|labels [COUNT] [ARCHITECTURE]
 //! ```
 //!
 //! `frames` are those of a camera that does not move (by default 6,000), `different` are pictures that are
@@ -25,10 +25,12 @@ use posy_tests::scale::{Set, measure};
 use posy_tests::scratch::{ARCHITECTURE, Scratch};
 use posy_tests::{data, planted};
 
-fn main() -> Result<(), Box<dyn std::error::Error>> {
+use crate::{Arguments, Failure};
+
+pub fn run(arguments: Arguments) -> Result<(), Failure> {
     let mut seeds = 5;
     let mut architectures = Vec::new();
-    let mut arguments = std::env::args().skip(1).peekable();
+    let mut arguments = arguments.peekable();
     if arguments.next_if_eq("scale").is_some() {
         return scale(&arguments.collect::<Vec<_>>());
     }
@@ -80,7 +82,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 }
 
 /// Prints what `retrain` takes for a large set.
-fn scale(arguments: &[String]) -> Result<(), Box<dyn std::error::Error>> {
+fn scale(arguments: &[String]) -> Result<(), Failure> {
     let count = |usual: usize| match arguments.get(1) {
         Some(count) => count.parse(),
         None => Ok(usual),

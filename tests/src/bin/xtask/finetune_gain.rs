@@ -1,7 +1,7 @@
 //! What each trainer gives over the plain logistic regression, split by split:
 //!
 //! ```text
-//! cargo run --release -p posy-tests --bin gain -- [--seeds N] [--sgd] [--try SPEC]... [FILE...]
+//! cargo run --release -p posy-tests --bin xtask -- finetune-gain [--seeds N] [--sgd] [--try SPEC]... [FILE...]
 //! ```
 //!
 //! For each network (by default those of docs/training.md in the models folder of `POSY_DATA`): test
@@ -13,7 +13,6 @@
 //! errors, on validation photos too, which alone may decide between settings. Every split is
 //! reported on stderr as it is done.
 
-use std::error::Error;
 use std::path::PathBuf;
 use std::time::Instant;
 
@@ -26,6 +25,8 @@ use posy::photos::split::{Percentages, Rule};
 use posy::retrain::{Accuracy, Prepared, Tested, Trainer, prepare, prepare_variants, train};
 use posy_shared::preprocess::Filter;
 use posy_tests::{data_root, settings};
+
+use crate::{Arguments, Failure};
 
 const NETWORKS: [&str; 4] = [
     "mobilenet_v1_0.25_128_quant",
@@ -42,7 +43,7 @@ struct Attempt {
 }
 
 impl Attempt {
-    fn new(spec: &str) -> Result<Self, Box<dyn Error>> {
+    fn new(spec: &str) -> Result<Self, Failure> {
         let mut recipe = Recipe::default();
         let mut options = tune::Options::default();
         let mut head = false;
@@ -97,7 +98,7 @@ fn over_splits(
     prepared: &Prepared,
     trainer: &Trainer,
     seeds: u64,
-) -> Result<(Figures, f64), Box<dyn Error>> {
+) -> Result<(Figures, f64), Failure> {
     let started = Instant::now();
     let percent = |accuracy: Accuracy| 100.0 * accuracy.share().unwrap_or(0.0);
     let mut figures = Vec::new();
@@ -123,11 +124,10 @@ fn report(name: &str, plain: &Figures, (figures, seconds): (Figures, f64)) {
     println!("  {name}  {}  {seconds:.1} s", shown.join("  "));
 }
 
-fn main() -> Result<(), Box<dyn Error>> {
+pub fn run(mut arguments: Arguments) -> Result<(), Failure> {
     let (mut seeds, mut with_sgd) = (10, false);
     let mut attempts = Vec::new();
     let mut files = Vec::new();
-    let mut arguments = std::env::args().skip(1);
     while let Some(argument) = arguments.next() {
         match argument.as_str() {
             "--seeds" => seeds = arguments.next().ok_or("--seeds wants a number")?.parse()?,

@@ -1,7 +1,7 @@
 //! Prints what models cost on the emulated Cortex-M0+, M4, M7 and M33: instructions per product, layer by
 //! layer and in total, from the first row in to the logits out.
 //!
-//!     cargo run --release -p posy-tests --bin profile -- [--core CORE]... MODEL.posy... NETWORK.tflite...
+//!     cargo run --release -p posy-tests --bin xtask -- profile [--core CORE]... MODEL.posy... NETWORK.tflite...
 //!
 //! A network that has not been retrained is taken with its own classes, as a board would have it:
 //! without the channels that are the same for every picture. Instructions per product are then also
@@ -11,9 +11,7 @@
 //! Instructions are counted by the emulator's clock, which takes one of each to be a nanosecond; the
 //! program makes sure of that with a loop whose instructions are known.
 
-use std::error::Error;
 use std::path::{Path, PathBuf};
-use std::process::ExitCode;
 
 use posy::backbone::zoo::Architecture;
 use posy::device::Footprint;
@@ -23,12 +21,13 @@ use posy_tests::emulator::{ARMV6M, MACHINES, Machine, Tools, profile};
 use posy_tests::networks::{heading, network};
 use posy_tests::scratch::Scratch;
 
-fn main() -> ExitCode {
+use crate::{Arguments, Failure};
+
+pub fn run(mut arguments: Arguments) -> Result<(), Failure> {
     let mut models = Vec::new();
     let mut machines = Vec::new();
     let [m4, m7, m33] = MACHINES;
     let all = [ARMV6M, m4, m7, m33];
-    let mut arguments = std::env::args().skip(1);
     while let Some(argument) = arguments.next() {
         if argument != "--core" {
             models.push(argument);
@@ -40,20 +39,18 @@ fn main() -> ExitCode {
             .find(|machine| machine.core.eq_ignore_ascii_case(&core));
         let Some(machine) = found else {
             let cores = all.map(|machine| machine.core.to_lowercase()).join(", ");
-            eprintln!("error: --core {core}: give one of {cores}");
-            return ExitCode::from(2);
+            return Err(format!("--core {core}: give one of {cores}").into());
         };
         machines.push(*machine);
     }
     if models.is_empty() {
-        eprintln!("usage: profile [--core CORE]... MODEL.posy... NETWORK.tflite...");
-        return ExitCode::from(2);
+        return Err("usage: xtask profile [--core CORE]... MODEL.posy... NETWORK.tflite...".into());
     }
     if machines.is_empty() {
         machines.extend(all);
     }
     let Some(tools) = Tools::find("profile") else {
-        return ExitCode::FAILURE;
+        return Err("the tools for emulated boards are missing: see above".into());
     };
     let scratch = Scratch::new();
     let programs: Vec<PathBuf> = machines
@@ -64,15 +61,13 @@ fn main() -> ExitCode {
         let (file, network_products) = match model_file(Path::new(&path)) {
             Ok(found) => found,
             Err(error) => {
-                eprintln!("error: {path}: {error}");
-                return ExitCode::FAILURE;
+                return Err(format!("{path}: {error}").into());
             }
         };
         let model = match Model::read(&file) {
             Ok(model) => model,
             Err(error) => {
-                eprintln!("error: {path}: {error}");
-                return ExitCode::FAILURE;
+                return Err(format!("{path}: {error}").into());
             }
         };
         scratch.write("model.posy", &file);
@@ -81,20 +76,19 @@ fn main() -> ExitCode {
             match profile(*machine, program, scratch.path(), "model.posy") {
                 Ok(layers) => counts.push(layers),
                 Err(error) => {
-                    eprintln!("error: {path} on {}: {error}", machine.core);
-                    return ExitCode::FAILURE;
+                    return Err(format!("{path} on {}: {error}", machine.core).into());
                 }
             }
         }
         let products = network_products.or_else(|| products_by_name(&model));
         print_table(&path, model.layers(), &machines, &counts, products);
     }
-    ExitCode::SUCCESS
+    Ok(())
 }
 
 /// The bytes of a model, and the products of the network that it was made of, where `path` is that
 /// network.
-fn model_file(path: &Path) -> Result<(Vec<u8>, Option<u64>), Box<dyn Error>> {
+fn model_file(path: &Path) -> Result<(Vec<u8>, Option<u64>), Failure> {
     if path
         .extension()
         .is_none_or(|extension| extension != "tflite")

@@ -1,7 +1,7 @@
 //! Heads in int8 against the same heads in floating point, on the same features:
 //!
 //! ```text
-//! cargo run --release -p posy-tests --bin heads -- [--seeds N] [--set SET]... [--per-label N]
+//! cargo run --release -p posy-tests --bin xtask -- int8-heads [--seeds N] [--set SET]... [--per-label N]
 //!     [--sgd] [FILE...]
 //! ```
 //!
@@ -19,7 +19,6 @@
 //!
 //! `--per-label` takes that many photos of each label; `--sgd` trains as the codelab does.
 
-use std::error::Error;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -38,7 +37,7 @@ use posy_tests::plain::Alteration;
 use posy_tests::{data_root, settings};
 use rayon::prelude::*;
 
-type Failure = Box<dyn Error + Send + Sync>;
+use crate::{Arguments, Failure};
 
 const SETS: [&str; 4] = ["flowers", "contrast:0.08", "contrast:0.05", "tints:4"];
 
@@ -166,11 +165,10 @@ fn compare(path: &Path, folder: &Path, trainer: &Trainer, seeds: u64) -> Result<
     ))
 }
 
-fn main() -> Result<(), Failure> {
+pub fn run(mut arguments: Arguments) -> Result<(), Failure> {
     let (mut seeds, mut per_label) = (10, usize::MAX);
     let mut trainer = Trainer::Logistic(Strength::default());
     let (mut sets, mut networks) = (Vec::new(), Vec::new());
-    let mut arguments = std::env::args().skip(1);
     while let Some(argument) = arguments.next() {
         let mut value = || arguments.next().ok_or(format!("{argument} wants a value"));
         match argument.as_str() {

@@ -1,7 +1,7 @@
 //! Pictures of none of the labels, and how well scores are calibrated:
 //!
 //! ```text
-//! cargo run --release -p posy-tests --bin unknown -- [--seeds N] [--by distance|score]
+//! cargo run --release -p posy-tests --bin xtask -- rejection [--seeds N] [--by distance|score]
 //!     [--percentage P] [--only unknown|calibration] [FILE...]
 //! ```
 //!
@@ -33,7 +33,7 @@ use posy_shared::preprocess::Filter;
 use posy_shared::ranking::Ranking;
 use posy_tests::{data_root, settings};
 
-type Failure = Box<dyn std::error::Error>;
+use crate::{Arguments, Failure};
 
 const NETWORKS: [&str; 4] = [
     "mobilenet_v1_0.25_128_quant",
@@ -167,11 +167,10 @@ fn calibration(
     Ok(())
 }
 
-fn main() -> Result<(), Failure> {
+pub fn run(mut arguments: Arguments) -> Result<(), Failure> {
     let mut seeds = None;
     let mut verdict = Options::default();
     let (mut tables, mut files) = ([true; 2], Vec::new());
-    let mut arguments = std::env::args().skip(1);
     while let Some(argument) = arguments.next() {
         let mut value = || arguments.next().ok_or(format!("{argument} wants a value"));
         match argument.as_str() {
