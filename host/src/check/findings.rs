@@ -195,7 +195,7 @@ impl Finding {
     }
 }
 
-/// Most files that a line names. Of a longer list, the first file of each label comes first.
+/// Maximum number of files that a line names. Of a longer list, the first file of each label comes first.
 const NAMED: usize = 4;
 
 /// The finding in one line: its files, or else its labels, then the details.

@@ -16,7 +16,7 @@ use super::loo::dot;
 
 /// Trees in the forest.
 pub(super) const TREES: usize = 24;
-/// Most points in a bucket.
+/// Maximum number of points in a bucket.
 const BUCKET: usize = 64;
 /// Dimensions of a sketch.
 const SKETCH: usize = 64;

@@ -18,14 +18,14 @@ use crate::head::{Features, HeadError};
 pub const FEWEST: usize = 10;
 /// Score difference from which on a photo is suspect.
 const SUSPECT: f32 = 0.25;
-/// Most photos in one fit: the work grows with the cube of their number. A larger data set is
-/// divided into groups.
+/// Maximum number of photos in one fit: the work grows with the cube of their number. A larger data
+/// set is divided into groups.
 const MOST: usize = 2048;
 
 /// Progress steps per photo.
 const PART: usize = 8;
 
-/// Most progress steps that [`suspects`] takes for so many photos.
+/// Maximum number of progress steps that [`suspects`] takes for so many photos.
 pub(super) const fn steps(photos: usize) -> usize {
     PART * photos
 }

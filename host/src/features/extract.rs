@@ -23,7 +23,7 @@ use super::stamp::Stamp;
 
 /// Longest time that computed features wait to be stored.
 const STORE_INTERVAL: Duration = Duration::from_millis(500);
-/// Most entries in one write, and in the queue before it.
+/// Maximum number of entries in one write, and in the queue before it.
 const STORE_ENTRIES: usize = 256;
 
 /// Computes the features of a photo. All threads share one value.

@@ -214,7 +214,7 @@ impl Appender {
         Err(io::ErrorKind::QuotaExceeded.into())
     }
 
-    /// `None` if the file is damaged.
+    /// Locks and checks the file for appending; `None` if it is damaged.
     fn take(path: PathBuf, mut file: File, key: &[u8; 32]) -> io::Result<Option<Self>> {
         let walked = walk(&mut file, key, &mut |_, _| {})?;
         if walked.damaged {

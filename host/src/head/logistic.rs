@@ -74,7 +74,8 @@ pub enum Strength {
 }
 
 impl Strength {
-    /// Most solutions that are computed; each takes [`PARTS`] on a [meter](super::watch::Meter).
+    /// Maximum number of solutions that are computed; each takes [`PARTS`] on a
+    /// [meter](super::watch::Meter).
     pub const fn solutions(self) -> usize {
         match self {
             Self::Chosen(_) => GRID.len() + 1,

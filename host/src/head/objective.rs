@@ -25,7 +25,7 @@ const WAVE: usize = 32;
 /// Size of a problem (photos x labels x features) from which on it is computed as [matrix
 /// products](super::products) in f32.
 const LARGE: usize = 1 << 31;
-/// Most photos that [`Objective::spread`] uses.
+/// Maximum number of photos that [`Objective::spread`] uses.
 const SPREAD_PHOTOS: usize = 4096;
 /// Photos that share each load of a weight.
 const ROWS: usize = 4;

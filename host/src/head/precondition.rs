@@ -14,9 +14,9 @@ use rayon::prelude::*;
 
 use super::objective::Objective;
 
-/// Most features that are preconditioned: the matrix of more would exceed 16 MiB.
+/// Maximum number of features for preconditioning: the matrix of more would exceed 16 MiB.
 const WIDEST: usize = 2048;
-/// Most photos that the curvature is estimated on.
+/// Maximum number of photos that the curvature is estimated on.
 const PHOTOS: usize = 4096;
 /// Rows of the matrix in one unit of parallel work.
 const ROWS: usize = 16;

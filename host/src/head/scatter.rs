@@ -4,8 +4,8 @@ use rayon::prelude::*;
 
 use super::Features;
 
-/// Most photos that are summed over; a larger set is sampled at even intervals. Three times as many
-/// photos as features estimate a matrix of 1,280 features well.
+/// Maximum number of photos in the sums; a larger set is sampled at even intervals. Three times as
+/// many photos as features estimate a matrix of 1,280 features well.
 const PHOTOS: usize = 4096;
 /// Rows of the matrix that are updated while a photo's features are in cache.
 const ROWS: usize = 16;

@@ -60,9 +60,9 @@ impl Rgb {
 /// Limits on a photo's size.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Most pixels, width times height.
+    /// Maximum number of pixels, width times height.
     pub max_pixels: u64,
-    /// Most bytes of the file.
+    /// Maximum size of the file, bytes.
     pub max_bytes: u64,
 }
 

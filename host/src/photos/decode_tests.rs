@@ -148,7 +148,7 @@ fn half_a_photo_is_an_error() {
     assert!(message.starts_with("the PNG ends early"), "{message}");
 }
 
-/// Where truncation is not an error, the picture is complete (only an end mark, or the later frames
+/// Truncation is an error unless the picture is complete (only an end mark, or the later frames
 /// of an animation are missing).
 #[test]
 fn a_cut_is_an_error_or_does_not_show() {

@@ -11,7 +11,7 @@ use std::ops::Range;
 
 use memchr::memchr;
 
-/// Most scans of a file; libjpeg's own progressive files have ten.
+/// Maximum number of scans in a file; libjpeg's own progressive files have ten.
 const MOST_SCANS: usize = 100;
 
 /// Errors in the structure of a JPEG.
@@ -176,7 +176,7 @@ impl Frame {
         (across, sampling().map(|(_, down)| down).max().unwrap_or(1))
     }
 
-    /// Least number of restart markers within a scan of these channels.
+    /// Minimum number of restart markers within a scan of these channels.
     fn restarts(&self, channels: &[u8], interval: u32) -> u64 {
         let (across, down) = self.greatest_sampling();
         let lengths = (u64::from(self.width), u64::from(self.height));

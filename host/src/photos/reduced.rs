@@ -22,7 +22,7 @@ use super::rgb::to_rgb;
 
 /// Ratio to the wanted pixels, on each side, from which on a photo is much larger.
 pub const MUCH_LARGER: u32 = 4;
-/// Least ratio to the wanted pixels that a scaled photo keeps on each side.
+/// Minimum ratio to the wanted pixels that a scaled photo keeps on each side.
 pub const STILL_LARGER: u32 = 3;
 /// Greatest mean difference from full decoding that the tests allow, in steps of 255.
 pub const MEAN_DISTANCE: f64 = 1.25;

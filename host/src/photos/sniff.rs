@@ -4,7 +4,7 @@ use std::fmt;
 
 use thiserror::Error;
 
-/// Most bytes from the start of a file that [`sniff`] uses.
+/// Maximum number of bytes from the start of a file that [`sniff`] uses.
 pub const SNIFF_LEN: usize = 512;
 
 /// Supported image formats.

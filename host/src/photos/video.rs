@@ -97,9 +97,9 @@ impl Pace {
 pub struct Cutting {
     /// Sampling rate.
     pub pace: Pace,
-    /// Most pictures that are sampled.
+    /// Maximum number of sampled pictures.
     pub most: u32,
-    /// Least difference from the last kept picture at which a picture is kept: the mean over all
+    /// Minimum difference from the last kept picture at which a picture is kept: the mean over all
     /// values, of 255.
     pub change: f32,
 }
@@ -119,7 +119,7 @@ pub struct Cut {
 const WIDTH: u32 = 1024;
 /// Side of the thumbnails that are compared, pixels.
 const SMALL: u32 = 16;
-/// Most lines of ffmpeg's messages that are passed on.
+/// Maximum number of lines of ffmpeg's messages that are passed on.
 const LINES: usize = 4;
 
 /// Extracts photos from `video` into `folder`. A photo gets its name once it is complete, and none

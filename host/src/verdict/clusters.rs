@@ -9,7 +9,7 @@
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-/// Most iterations.
+/// Maximum number of iterations.
 const MOST_ROUNDS: usize = 20;
 
 /// Scales a vector to length 1; a zero vector stays.

@@ -6,13 +6,13 @@ use rayon::prelude::*;
 
 use super::clusters::{centres, normalise};
 
-/// Most prototypes of a label, given enough photos. 16 detect some 3 in 100 more pictures of other
-/// flowers than 4 do (MobileNet v1 0.25_128 and 0.75_192); the photos themselves, hundreds for a
-/// label, would detect another 1 to 2 in 100.
+/// Maximum number of prototypes per label, given enough photos. 16 detect some 3 in 100 more
+/// pictures of other flowers than 4 do (MobileNet v1 0.25_128 and 0.75_192); the photos themselves,
+/// hundreds for a label, would detect another 1 to 2 in 100.
 const MOST_OF_A_LABEL: usize = 16;
-/// Least photos per prototype.
+/// Minimum number of photos per prototype.
 const PHOTOS_EACH: usize = 4;
-/// Most prototypes over all labels, though each label has at least one.
+/// Maximum number of prototypes over all labels, though each label has at least one.
 const MOST: usize = 96;
 /// Standard deviation of a feature after scaling, in steps.
 const STEPS: f64 = 32.0;

@@ -45,7 +45,7 @@ pub struct Judge {
     pub head: Head,
     /// Int8 features of all photos by the fold's own network, if they differ from [`Photos::rows`].
     pub rows: Option<Vec<Vec<i8>>>,
-    /// The same features, dequantised.
+    /// Features of `rows`, dequantised.
     pub features: Option<Features>,
 }
 

@@ -31,10 +31,10 @@ pub const UNKNOWN: &str = "_unknown";
 pub enum Rejection {
     /// No rejection, except by a logit of "none of these" where there is one.
     Off,
-    /// By the score of the likeliest label.
+    /// Rejects by the score of the likeliest label.
     Score,
-    /// By the sum of a label's greatest logit and the prototype similarity, each divided by its
-    /// standard deviation.
+    /// Rejects by the sum of a label's greatest logit and the prototype similarity, each divided by
+    /// its standard deviation.
     #[default]
     Distance,
 }
@@ -70,9 +70,9 @@ impl Options {
 /// Threshold of rejection.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Threshold {
-    /// Nothing is rejected.
+    /// No rejection.
     None,
-    /// Nothing is rejected, because there are too few photos for a choice.
+    /// No rejection, because there are too few photos for choosing a threshold.
     TooFew,
     /// Score, `0.0..=1.0`.
     Score(f64),
@@ -82,7 +82,7 @@ pub enum Threshold {
         logit: f64,
         /// Standard deviation of their prototype similarity.
         familiarity: f64,
-        /// Least sum at which a picture is accepted.
+        /// Sum from which on a picture is accepted.
         accepted_from: f64,
         /// The prototypes.
         tables: Tables,

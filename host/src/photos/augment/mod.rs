@@ -33,11 +33,11 @@ pub struct Recipe {
     pub count: u16,
     /// True if half of the variants are mirrored.
     pub flip_left_right: bool,
-    /// Least crop in percent: `0..=100`.
+    /// Minimum crop in percent: `0..=100`.
     pub random_crop: u8,
-    /// Greatest additional enlargement in percent: `0..=100`.
+    /// Maximum additional enlargement in percent: `0..=100`.
     pub random_scale: u8,
-    /// Greatest change of brightness in percent, up or down: `0..=100`.
+    /// Maximum change of brightness in percent, up or down: `0..=100`.
     pub random_brightness: u8,
     /// True if white balance, blur, noise and RGB565 of a small camera are simulated.
     pub camera: bool,
