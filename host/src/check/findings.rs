@@ -85,7 +85,7 @@ impl Kind {
         match self {
             Kind::Unreadable => ("file(s) cannot be used", "mend or remove them"),
             Kind::DuplicateAcrossLabels => (
-                "picture(s) stand under two labels",
+                "picture(s) are under two labels",
                 "keep the copies under the right label and remove the others",
             ),
             Kind::Mislabelled => (
@@ -105,43 +105,43 @@ impl Kind {
                 "add photos to the small one",
             ),
             Kind::GreyscaleLabel => (
-                "label(s) alone have photos without colour, which may be learned in place of what \
-                 they show",
-                "add photos with colour",
+                "label(s) alone have greyscale photos, and the network may learn that in place of \
+                 what they show",
+                "add colour photos",
             ),
             Kind::Greyscale => (
-                "photo(s) without colour stand among photos with colour",
-                "replace them, if the camera sees colour",
+                "greyscale photo(s) are among colour photos",
+                "replace them, if the camera has colour",
             ),
             Kind::Small => (
-                "photo(s) are much smaller than what the network looks at",
+                "photo(s) are much smaller than the network's input",
                 "take them larger",
             ),
             Kind::NameCollision => (
-                "set(s) of labels become one where their names are shown poorly",
-                "posy tells them apart; rename them if they are shown on a plain display",
+                "set(s) of labels have names that become equal on a plain display",
+                "posy keeps them apart; rename them if they are shown on such a display",
             ),
             Kind::Loose => (
                 "set(s) of photos lie beside the label folders",
                 "move each into the folder of its label",
             ),
             Kind::Duplicate => (
-                "picture(s) are there more than once under one label",
+                "picture(s) occur more than once under one label",
                 "one is enough",
             ),
             Kind::FewTested => (
-                "label(s) are measured on few photos, so that their accuracy is a rough figure",
+                "label(s) have few test photos, so that their accuracy is a rough figure",
                 "add photos",
             ),
-            Kind::ExifRotated => ("photo(s) are turned upright as EXIF says", ""),
+            Kind::ExifRotated => ("photo(s) are turned upright by their EXIF orientation", ""),
             Kind::Misnamed => (
-                "photo(s) are of another format than their names say, and read as what they are",
+                "photo(s) have another format than their names say, which posy detects",
                 "",
             ),
-            Kind::Cmyk => ("photo(s) are in inks (CMYK), and read as colours", ""),
+            Kind::Cmyk => ("photo(s) are in CMYK, and converted to RGB", ""),
             Kind::Deep => ("photo(s) have 16 bits a channel, of which 8 are used", ""),
-            Kind::Large => ("photo(s) are very large, and read slowly", ""),
-            Kind::Animated => ("photo(s) move, and their first picture is used", ""),
+            Kind::Large => ("photo(s) are very large, and slow to read", ""),
+            Kind::Animated => ("photo(s) are animated, and their first frame is used", ""),
             Kind::Stretched => ("photo(s) are long or tall, and squashed to a square", ""),
         }
     }
@@ -195,7 +195,8 @@ impl Finding {
     }
 }
 
-/// Maximum number of files that a line names. Of a longer list, the first file of each label comes first.
+/// Maximum number of files that a line names. Of a longer list, the first file of each label comes
+/// first.
 const NAMED: usize = 4;
 
 /// The finding in one line: its files, or else its labels, then the details.

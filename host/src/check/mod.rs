@@ -188,8 +188,8 @@ fn of_names(subject: &Subject<'_>, findings: &mut Vec<Finding>) {
                 let becomes = &collision.becomes;
                 let detail = match (collision.sameness, &**becomes) {
                     (Sameness::Appearance, _) => format!("all look like {becomes:?}"),
-                    (Sameness::Case, _) => format!("all are {becomes:?} in small letters"),
-                    (Sameness::Ascii, "") => "nothing of them is left in ASCII".to_owned(),
+                    (Sameness::Case, _) => format!("all are {becomes:?} in lower case"),
+                    (Sameness::Ascii, "") => "nothing of them remains in ASCII".to_owned(),
                     (Sameness::Ascii, _) => format!("all are {becomes:?} in ASCII"),
                 };
                 Finding::new(Kind::NameCollision, Vec::new(), detail).with_labels(collision.names)
@@ -220,7 +220,7 @@ fn of_colour(subject: &Subject<'_>, looks: &[Option<Look>], findings: &mut Vec<F
         if own >= 0.5 && others <= 0.1 {
             let percent = |share: f64| (share * 100.0).round();
             let detail = format!(
-                "{}% of its photos, and {}% of the others, are without colour",
+                "{}% of its photos, and {}% of the others, are greyscale",
                 percent(own),
                 percent(others)
             );
@@ -253,7 +253,7 @@ fn of_photo(photo: &Photo, look: &Look, side: u32, findings: &mut Vec<Finding>) 
     add(
         2 * short < side,
         Kind::Small,
-        format!("{size}, where {side} are looked at"),
+        format!("{size}, where the network's input is {side}"),
     );
     add(facts.turned, Kind::ExifRotated, String::new());
     let claimed = claimed_format(&photo.relative);

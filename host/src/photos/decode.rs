@@ -305,7 +305,7 @@ fn pixels(
         .and_then(|pixels| Decoded::upright(size, pixels, orientation, share))
         .ok_or_else(|| DecodeError::Undecodable {
             format,
-            reason: format!("its pixels ({colour:?}) are of a kind that is not read"),
+            reason: format!("its pixel format ({colour:?}) is not supported"),
         })
 }
 

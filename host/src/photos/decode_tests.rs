@@ -196,7 +196,7 @@ fn markers_within_a_scan_are_an_error() {
 fn what_is_not_read_is_refused_by_words() {
     let message = decode(&photo("arithmetic.jpg")).unwrap_err().to_string();
     assert!(
-        message.contains("arithmetic coding, which is not read"),
+        message.contains("arithmetic coding, which is not supported"),
         "{message}"
     );
     assert!(message.contains("save it anew as JPEG or PNG"), "{message}");
@@ -256,7 +256,7 @@ fn other_files_are_named() {
         (b"Some notes about flowers.\n", "it is a text"),
         (
             b"\0\0\0\x18ftypheic\0\0\0\0mif1heic",
-            "HEIC photos are not read; convert it to JPEG",
+            "HEIC photos are not supported; convert it to JPEG",
         ),
         (b"\xff\xd8\xff\xe0 this is no JPEG", "the JPEG ends early"),
     ];

@@ -231,15 +231,15 @@ impl<'a> Walk<'a> {
             code if marker::RESTARTS.contains(&code) => return Ok(()),
             marker::TEMPORARY => return Ok(()),
             marker::START_OF_IMAGE => return refused("a second picture begins within it"),
-            0xc3 => return refused("it is coded without loss, which is not read"),
+            0xc3 => return refused("it is lossless, which is not supported"),
             0xc5..=0xc7 | 0xde | 0xdf => {
-                return refused("it is coded in layers (hierarchical), which is not read");
+                return refused("it is hierarchical, which is not supported");
             }
             0xc9 | 0xca | 0xcc => {
-                return refused("it has arithmetic coding, which is not read");
+                return refused("it has arithmetic coding, which is not supported");
             }
             0xcb | 0xcd..=0xcf => {
-                return refused("it is coded in a way that is not read (lossless or hierarchical)");
+                return refused("its coding is not supported (lossless or hierarchical)");
             }
             0x02..=0xbf | 0xc8 | 0xf0..=0xfd => {
                 return refused(format!("it is damaged: marker ff{code:02x} means nothing"));
@@ -308,7 +308,7 @@ impl<'a> Walk<'a> {
                 code if marker::RESTARTS.contains(&code) => {
                     let expected = marker::RESTARTS.start() + (restarts % 8) as u8;
                     if self.restart_interval == 0 || code != expected {
-                        return refused("it is damaged: its restart markers are out of turn");
+                        return refused("it is damaged: its restart markers are out of order");
                     }
                     restarts += 1;
                     self.at += code_at + 1;

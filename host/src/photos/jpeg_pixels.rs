@@ -63,7 +63,7 @@ pub(super) fn read(
             ((width, height), pixels, share)
         }
     };
-    let missing = || undecodable("its pixels are not as many as it says");
+    let missing = || undecodable("its number of pixels is not what its header says");
     Decoded::upright(size, pixels, orientation, share).ok_or_else(missing)
 }
 
@@ -115,8 +115,6 @@ fn unusual(picture: &[u8]) -> Result<Vec<u8>, DecodeError> {
     match decoder.info().map(|info| info.pixel_format) {
         Some(PixelFormat::RGB24) => Ok(pixels),
         Some(PixelFormat::L8) => Ok(to_rgb(pixels, image::ColorType::L8).unwrap_or_default()),
-        _ => Err(undecodable(
-            "its inks are arranged in a way that is not read",
-        )),
+        _ => Err(undecodable("its CMYK layout is not supported")),
     }
 }

@@ -61,9 +61,9 @@ fn markers_that_mean_nothing_are_refused_by_name() {
             0xc0..=0xc2 | 0xc4 | 0xda..=0xdd | 0xe0..=0xef | 0xfe => "truncated",
             0xd0..=0xd7 => "restart markers",
             0xd8 => "second picture",
-            0xc3 => "without loss",
+            0xc3 => "lossless",
             0xc9..=0xca | 0xcc => "arithmetic",
-            0xc5..=0xc7 | 0xcb | 0xcd..=0xcf | 0xde | 0xdf => "not read",
+            0xc5..=0xc7 | 0xcb | 0xcd..=0xcf | 0xde | 0xdf => "not supported",
             _ => "damaged",
         };
         let text = fault(&file(0xc0, &[0x11], &scan));
@@ -90,7 +90,7 @@ fn restart_markers_are_counted() {
     );
     assert_eq!(fault(&with_interval(3, b"a\xff\xd0b")), "fine");
     assert_eq!(fault(&with_interval(3, b"a")), "truncated");
-    assert!(fault(&with_interval(1, b"a\xff\xd1b")).contains("out of turn"));
+    assert!(fault(&with_interval(1, b"a\xff\xd1b")).contains("out of order"));
 }
 
 #[test]

@@ -41,11 +41,11 @@ pub enum NotAPhoto {
     #[error("the file is empty; fetch it again or delete it")]
     Empty,
     /// A picture in an unsupported format; its name.
-    #[error("{0} photos are not read; convert it to JPEG or PNG")]
+    #[error("{0} photos are not supported; convert it to JPEG or PNG")]
     OtherPicture(&'static str),
     /// A picture of a phone or a camera that can write JPEG as well: its format, and the setting
     /// for JPEG.
-    #[error("{0} photos are not read; convert it to JPEG ({1})")]
+    #[error("{0} photos are not supported; convert it to JPEG ({1})")]
     OfCamera(&'static str, &'static str),
     /// Another kind of file; its name.
     #[error("it is {0}, not a photo (JPEG, PNG, WebP, GIF or BMP)")]
@@ -242,7 +242,7 @@ mod tests {
             (b"", "empty"),
             (
                 b"\0\0\0\x18ftypheic\0\0\0\0mif1heic",
-                "HEIC photos are not read; convert",
+                "HEIC photos are not supported; convert",
             ),
             (b"\0\0\0\x1cftypmif1\0\0\0\0mif1avif", "AVIF"),
             (b"\0\0\0\x18ftypmsf1\0\0\0\0hevc", "HEIC"),

@@ -27,7 +27,7 @@ pub const WORTH_SAYING: f64 = 2.0;
 /// The int8 network loses more accuracy than permitted.
 #[derive(Clone, Copy, Debug, PartialEq, thiserror::Error)]
 #[error(
-    "the int8 network names {int8:.1}% of {photos} photos rightly and the float network \
+    "the int8 network classifies {int8:.1}% of {photos} photos correctly and the float network \
      {float:.1}%: it loses {lost:.1} points"
 )]
 pub struct LossError {

@@ -102,8 +102,8 @@ impl Report {
             let [before, after] = &tested.reliability;
             let chance = after.error_by_chance();
             lines.push(format!(
-                "scores of the {} test photos: {} before, {} after; scores that mean exactly what \
-                 they say have {} of so few by chance",
+                "scores of the {} test photos: {} before, {} after; perfectly calibrated scores \
+                 of so few photos have {} by chance",
                 after.photos(),
                 error(before),
                 error(after),
@@ -122,9 +122,9 @@ impl Report {
                     "unknown: by the photos of _unknown alone; {held_out}"
                 ));
             }
-            Threshold::None => lines.push("unknown: never said".into()),
+            Threshold::None => lines.push("unknown: never answered".into()),
             Threshold::TooFew => lines.push(format!(
-                "unknown: never said; it takes {} photos, 5 of each label, to choose a threshold",
+                "unknown: never answered; it takes {} photos, 5 of each label, to choose a threshold",
                 super::LEAST_PHOTOS
             )),
             Threshold::Score(below) => lines.push(format!(
@@ -132,7 +132,7 @@ impl Report {
                 100.0 * below
             )),
             Threshold::Distance { accepted_from, .. } => lines.push(format!(
-                "unknown: logit and likeness to the training photos below {accepted_from:.2}; \
+                "unknown: logit and similarity to the training photos below {accepted_from:.2}; \
                  {held_out}"
             )),
         }
