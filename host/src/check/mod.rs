@@ -78,7 +78,7 @@ impl Subject<'_> {
 /// pixels.
 ///
 /// # Errors
-/// Damaged features.
+/// Returns an error if features are damaged.
 pub fn check(
     subject: &Subject<'_>,
     looks: &[Option<Look>],
@@ -109,7 +109,7 @@ pub fn check(
 /// Inspects the features alone.
 ///
 /// # Errors
-/// Damaged features.
+/// Returns an error if features are damaged.
 pub fn brief(subject: &Subject<'_>, progress: &dyn Progress) -> Result<Report, HeadError> {
     let photos = subject.features.len();
     progress.begin(similar::steps(photos, false) + suspects::steps(photos));

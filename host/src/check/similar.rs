@@ -281,7 +281,7 @@ fn grouped(
     components.of_several()
 }
 
-/// Number of progress steps that [`groups`] and [`groups_by_features`] take for so many photos.
+/// Number of progress steps that [`groups`] and [`groups_by_features`] take for `photos` photos.
 pub(super) const fn steps(photos: usize, looked_at: bool) -> usize {
     let spaces = if looked_at { 2 } else { 1 };
     spaces * TREES * photos

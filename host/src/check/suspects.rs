@@ -25,7 +25,7 @@ const MOST: usize = 2048;
 /// Progress steps per photo.
 const PART: usize = 8;
 
-/// Maximum number of progress steps that [`suspects`] takes for so many photos.
+/// Maximum number of progress steps that [`suspects`] takes for `photos` photos.
 pub(super) const fn steps(photos: usize) -> usize {
     PART * photos
 }
@@ -54,7 +54,7 @@ impl Suspect {
 /// photos, which are used together. `None` if fewer than two labels have ten photos.
 ///
 /// # Errors
-/// Damaged features.
+/// Returns an error if features are damaged.
 pub fn suspects(
     views: &[&Features],
     photos: &[usize],

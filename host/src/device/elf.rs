@@ -21,7 +21,7 @@ pub enum ElfError {
     /// Truncated or contradictory.
     #[error("the ELF file is damaged: {0}; build it again")]
     Damaged(String),
-    /// There is nothing to write into flash.
+    /// The program has no contents for flash.
     #[error("the program has nothing that goes into flash; build it with the board's memory.x")]
     Empty,
     /// The program does not fit the board's flash for programs.
@@ -32,7 +32,7 @@ pub enum ElfError {
     Place {
         /// Address of the program.
         address: u32,
-        /// Its length, bytes.
+        /// Length of the program, bytes.
         len: usize,
         /// The board.
         board: &'static str,

@@ -26,7 +26,7 @@ const QEMU: &str = "qemu-system-arm";
 /// Errors of the emulated board.
 #[derive(Debug, thiserror::Error)]
 pub enum EmulatorError {
-    /// Not run inside a checkout.
+    /// The command runs outside a checkout.
     #[error("its program is built from a checkout of posy; run this within one")]
     Checkout,
     /// The emulator is missing.
@@ -38,7 +38,7 @@ pub enum EmulatorError {
     /// The program failed.
     #[error("the emulated board gave up: {0}")]
     GaveUp(String),
-    /// Its output has no answer.
+    /// The program's output has no answer.
     #[error("the emulated board printed no answer: {0}")]
     Silent(String),
 }

@@ -30,7 +30,7 @@ impl Footprint {
     /// The footprint of layers without their weights.
     ///
     /// # Errors
-    /// Layers without a memory plan.
+    /// Returns an error if the layers have no memory plan.
     pub fn of_layers(layers: &[Layer]) -> Result<Self, PlanError> {
         let block = layers.iter().map(|layer| {
             layer.weight_len().next_multiple_of(16) + layer.table_len().next_multiple_of(4)
@@ -47,7 +47,7 @@ impl Footprint {
     /// The footprint of an architecture with a last layer for `labels` labels.
     ///
     /// # Errors
-    /// Layers without a memory plan.
+    /// Returns an error if the layers have no memory plan.
     pub fn of_architecture(architecture: &Architecture, labels: u16) -> Result<Self, PlanError> {
         Self::of_network(&architecture.layers(), labels)
     }
@@ -55,7 +55,7 @@ impl Footprint {
     /// The footprint of a network up to its features, with a last layer for `labels` labels.
     ///
     /// # Errors
-    /// Layers without a memory plan.
+    /// Returns an error if the layers have no memory plan.
     pub fn of_network(layers: &[Common], labels: u16) -> Result<Self, PlanError> {
         Self::of_layers(&with_last_layer(layers, labels))
     }

@@ -27,7 +27,7 @@ pub enum FlashError {
         /// The board.
         board: &'static Board,
     },
-    /// There is neither a program nor its source.
+    /// Neither a program nor its source was found.
     #[error(
         "there is no program for {0}: run this inside a checkout of posy, which has its source in \
          boards/{0}, or give one with --program FILE.elf, or write the model alone with --model-only"
@@ -58,7 +58,7 @@ pub enum FlashError {
         /// The option that needs a drive.
         option: &'static str,
     },
-    /// There is neither a drive nor probe-rs.
+    /// Neither a drive nor probe-rs is available.
     #[error("{}", no_way(.0))]
     NoWay(&'static Board),
     /// The UF2 file cannot be written.

@@ -23,13 +23,13 @@ pub enum PortError {
     /// Several ports may be the board's.
     #[error("there are several serial ports; name one with --port: {}", listed(.0))]
     Several(Vec<SerialPortInfo>),
-    /// The user has no permission to open it.
+    /// The user has no permission to open the port.
     #[error("{port}: this user may not open it; {ALLOW}")]
     Denied {
         /// The port.
         port: String,
     },
-    /// It cannot be opened.
+    /// The port cannot be opened.
     #[error("{port}: {source}; is it plugged in, and no other program using it?")]
     Open {
         /// The port.
@@ -37,7 +37,7 @@ pub enum PortError {
         /// The system's error.
         source: serialport::Error,
     },
-    /// It was disconnected.
+    /// The port was disconnected.
     #[error("{port}: the port went away ({source}); plug the board in and start again")]
     Gone {
         /// The port.

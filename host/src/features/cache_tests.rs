@@ -258,7 +258,7 @@ fn caches_of_earlier_versions_go_and_are_named() {
     assert_eq!(names(folder.path()), ["maps.redb"]);
 }
 
-/// Gives the set with this key a file that was last used so many days ago.
+/// Gives the set with this key a file that was last used `days` days ago.
 fn aged(folder: &Path, key: &ExtractorKey, days: u64) {
     let heard = Heard::open(folder);
     heard

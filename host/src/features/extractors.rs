@@ -41,7 +41,7 @@ impl<'m> IntExtractor<'m> {
     /// An extractor that runs the model in `bytes`, whose output is features.
     ///
     /// # Errors
-    /// Bytes that are no model.
+    /// Returns an error if `bytes` is not a model.
     pub fn new(bytes: &'m [u8]) -> Result<Self, ReadError> {
         Ok(IntExtractor {
             runner: Runner::new(Model::read(bytes)?),
@@ -98,7 +98,7 @@ impl<'m> FloatExtractor<'m> {
     /// whose network was read from a file with this SHA-256.
     ///
     /// # Errors
-    /// Bytes that are no model.
+    /// Returns an error if `bytes` is not a model.
     pub fn new(bytes: &'m [u8], runner: FloatRunner, sha256: &[u8; 32]) -> Result<Self, ReadError> {
         Ok(FloatExtractor {
             model: Model::read(bytes)?,

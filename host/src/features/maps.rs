@@ -25,7 +25,7 @@ impl<'m> MapExtractor<'m> {
     /// An extractor that runs the model in `bytes`, whose output is the map.
     ///
     /// # Errors
-    /// Bytes that are no model.
+    /// Returns an error if `bytes` is not a model.
     pub fn new(bytes: &'m [u8], recipe: Recipe) -> Result<Self, ReadError> {
         let mut hash = Sha256::new();
         hash.update(format!("{PIXELS_VERSION}\0{recipe}\0"));

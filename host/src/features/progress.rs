@@ -8,15 +8,15 @@ use super::extract::Source;
 
 /// Receives progress, from all threads.
 pub trait Progress: Sync {
-    /// Work on this many photos, or this many steps, begins.
+    /// Announces the number of photos or steps in the work ahead.
     fn begin(&self, count: usize);
-    /// One photo is done; `None` if it was left out for a fault.
+    /// Reports a finished photo; `None` if it was left out for a fault.
     fn photo(&self, source: Option<Source>);
-    /// So many steps are done, where the unit of work is not a photo.
+    /// Reports further finished steps, where the unit of work is not a photo.
     fn advance(&self, steps: usize) {
         let _ = steps;
     }
-    /// The work is done.
+    /// Reports the end of the work.
     fn end(&self);
 }
 

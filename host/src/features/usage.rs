@@ -128,7 +128,7 @@ pub struct Cleared {
 /// those that a process is writing.
 ///
 /// # Errors
-/// The first file that cannot be removed, and the system's reason.
+/// Returns the first file that cannot be removed, and the system's reason.
 pub fn clear(folder: &Path) -> Result<Cleared, (PathBuf, io::Error)> {
     let mut cleared = Cleared::default();
     for file in files(folder) {

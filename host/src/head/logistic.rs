@@ -44,8 +44,8 @@ const MAX_STEPS: u64 = 2000;
 const LARGE_TOLERANCE: f64 = 1e-3;
 const LARGE_SEARCH_TOLERANCE: f64 = 3e-3;
 const LARGE_MAX_STEPS: u64 = 100;
-/// Early stopping on a large problem: the search ends after so many strengths in a row without
-/// improvement, since weaker penalties take the most steps.
+/// Early stopping on a large problem: the search ends after this number of strengths in a row
+/// without improvement, since weaker penalties take the most steps.
 const WORSE: usize = 2;
 
 /// Validation metric that chooses the regularisation strength.

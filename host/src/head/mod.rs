@@ -50,7 +50,7 @@ pub enum HeadError {
     UnknownLabel {
         /// Index of the photo in its set.
         photo: usize,
-        /// Its label.
+        /// Label of the photo.
         label: usize,
         /// Number of labels.
         labels: usize,
@@ -95,7 +95,7 @@ pub enum HeadError {
     Diverged {
         /// The step.
         step: usize,
-        /// Its learning rate.
+        /// Learning rate at that step.
         learning_rate: f64,
     },
     /// The solver failed.

@@ -134,8 +134,8 @@ pub(super) struct Preconditioner {
     padded: usize,
     upper: Vec<f32>,
     bias: f64,
-    /// Approximate norm of L: the norm of a gradient in weights is at most so many times that in
-    /// `u`.
+    /// Approximate norm of L: an upper bound for the ratio of a gradient's norm in weights to its
+    /// norm in `u`.
     pub(super) stretch: f64,
 }
 

@@ -26,7 +26,7 @@ const INITIAL_DEVIATION: f64 = 0.001;
 pub enum Batch {
     /// All photos of the set (`-1` in `retrain.py`'s options).
     All,
-    /// So many photos, drawn anew each time; above zero.
+    /// This number of photos, drawn anew each time; above zero.
     Photos(usize),
 }
 

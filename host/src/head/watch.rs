@@ -27,17 +27,17 @@ pub const PARTS: usize = 1000;
 
 /// Displays the progress of all trainings. Several threads call it at once.
 pub trait Meter: Send + Sync {
-    /// Work of so many parts begins.
+    /// Announces the number of parts in the work ahead.
     fn begin(&self, parts: usize) {
         let _ = parts;
     }
 
-    /// So many more parts are done.
+    /// Reports further finished parts.
     fn advance(&self, parts: usize) {
         let _ = parts;
     }
 
-    /// All work is done.
+    /// Reports the end of the work.
     fn end(&self) {}
 }
 

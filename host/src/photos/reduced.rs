@@ -33,7 +33,7 @@ pub(super) struct Reduced {
     pub(super) size: (u32, u32),
     /// RGB.
     pub(super) pixels: Vec<u8>,
-    /// Its share of the memory budget.
+    /// Share of the memory budget.
     pub(super) share: Share,
 }
 

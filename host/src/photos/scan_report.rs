@@ -10,7 +10,7 @@ use super::sniff::NotAPhoto;
 /// A file or folder that is not used.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Skipped {
-    /// Its path.
+    /// Path of the file or folder.
     pub path: PathBuf,
     /// The reason.
     pub reason: SkipReason,
@@ -94,7 +94,7 @@ pub enum ScanWarning {
     },
     /// A folder beside the parts of a split.
     NoPart {
-        /// Its name.
+        /// Name of the folder.
         folder: String,
     },
     /// A split without test photos.

@@ -68,9 +68,9 @@ pub enum VideoError {
 /// Sampling rate of the pictures.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Pace {
-    /// One picture every so many seconds.
+    /// Seconds between two pictures.
     Seconds(f64),
-    /// One of so many frames.
+    /// Frames per picture.
     Frames(u32),
 }
 

@@ -9,7 +9,7 @@ use serde_json::ser::{Formatter, PrettyFormatter, Serializer};
 /// Serialises `value` as JSON.
 ///
 /// # Errors
-/// A value that JSON cannot represent.
+/// Returns an error if JSON cannot represent `value`.
 pub(super) fn to_vec(value: &impl Serialize) -> serde_json::Result<Vec<u8>> {
     let mut json = Vec::new();
     value.serialize(&mut Serializer::with_formatter(&mut json, Lines::default()))?;

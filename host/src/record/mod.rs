@@ -21,9 +21,9 @@ pub const FORMAT: &str = "posy run 1";
 /// Number of correct photos among all.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Count {
-    /// Photos that are classified correctly.
+    /// Number of correctly classified photos.
     pub right: usize,
-    /// All photos.
+    /// Number of photos.
     pub photos: usize,
 }
 
@@ -45,7 +45,7 @@ pub struct SplitRecord {
 /// The model file.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ModelRecord {
-    /// Its name as given.
+    /// File name as given.
     pub file: String,
     /// SHA-256 of its bytes, in hexadecimal digits.
     pub sha256: String,
@@ -60,9 +60,9 @@ pub struct ModelRecord {
 /// A test photo and its answers. Labels are indices into [`Record::labels`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct TestedPhoto {
-    /// Its path within the data set, with `/`.
+    /// Path within the data set, with `/`.
     pub photo: String,
-    /// Its label.
+    /// True label.
     pub truth: usize,
     /// A board's answer; `None` for `unknown`.
     pub answer: Option<usize>,
@@ -155,7 +155,7 @@ impl Record {
     /// The bytes of the file.
     ///
     /// # Errors
-    /// Out of memory.
+    /// Returns an error if memory runs out.
     pub fn to_bytes(&self) -> Result<Vec<u8>, serde_json::Error> {
         let mut json = lines::to_vec(self)?;
         json.push(b'\n');

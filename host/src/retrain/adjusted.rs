@@ -181,7 +181,8 @@ fn real_layer(layer: &IntLayer, input: Quantisation) -> Layer {
 /// Number of pixels on which the rounding of the layer's weights is based.
 const ROUNDED_BY: usize = 4096;
 
-/// Inputs of the layer for the photos `training`: so many pixels of their maps, at even intervals.
+/// Inputs of the layer for the photos `training`: [`ROUNDED_BY`] pixels of their maps, at even
+/// intervals.
 fn read_by_layer(maps: &Maps<'_>, training: &[usize]) -> Result<Features, RetrainError> {
     let all = training.len() * maps.pixels;
     let step = all.div_ceil(ROUNDED_BY).max(1);

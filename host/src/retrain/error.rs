@@ -71,7 +71,7 @@ pub enum RetrainError {
     /// A photo could be read before, but not again.
     #[error("{}: {reason}; was it changed while posy ran? Run posy again", path.display())]
     Variants {
-        /// Its file.
+        /// File of the photo.
         path: PathBuf,
         /// The reason.
         reason: String,

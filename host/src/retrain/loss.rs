@@ -55,9 +55,9 @@ impl Loss {
         100.0 * lost / self.photos.max(1) as f64
     }
 
-    /// One-sided p-value of the sign test (the exact form of McNemar's test): the probability that
-    /// of the photos that only one network classifies correctly at least so many fall to the float
-    /// network, if both are equally good.
+    /// One-sided p-value of the sign test (the exact form of McNemar's test): the probability that,
+    /// with equally good networks, the float network would win at least as many of the photos that
+    /// only one network classifies correctly.
     fn by_chance(&self) -> f64 {
         let tosses = self.only_float + self.only_int8;
         // P(exactly 0 heads), then that of each next number of heads.

@@ -38,7 +38,7 @@ pub enum Trainer {
 /// Selection of the test photos that accuracy is measured on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Tested {
-    /// All, or so many, drawn without replacement; all if there are fewer.
+    /// Number of test photos, drawn without replacement; all if there are fewer.
     pub batch: Batch,
     /// Seed of the draw.
     pub seed: u64,
@@ -68,9 +68,9 @@ impl Tested {
 /// Number of correct photos among all.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Accuracy {
-    /// Photos that are classified correctly.
+    /// Number of correctly classified photos.
     pub right: usize,
-    /// All photos.
+    /// Number of photos.
     pub photos: usize,
 }
 

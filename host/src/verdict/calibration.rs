@@ -100,7 +100,7 @@ impl Reliability {
         self.mean(|gap, _| gap.abs())
     }
 
-    /// [`Reliability::expected_error`] of perfectly calibrated scores for so many photos: the mean
+    /// [`Reliability::expected_error`] of perfectly calibrated scores on as many photos: the mean
     /// of a bin's absolute gap is `sqrt(2 / pi)` of its standard deviation, `sqrt(m (1 - m) / n)`
     /// of n photos with a mean score of m.
     pub fn error_by_chance(&self) -> Option<f64> {

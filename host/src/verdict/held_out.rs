@@ -77,7 +77,7 @@ pub fn enough(photos: &Photos) -> bool {
 /// model on the photos whose indices it receives. `tables` says whether prototypes are fitted.
 ///
 /// # Errors
-/// Errors of `fit`.
+/// Returns an error of `fit`.
 pub fn cross_validate<E: Send>(
     photos: &Photos,
     tables: bool,

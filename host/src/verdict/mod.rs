@@ -110,7 +110,7 @@ pub struct Decision {
 /// model on the photos whose indices it receives, as the final head is trained.
 ///
 /// # Errors
-/// Errors of `fit`.
+/// Returns an error of `fit`.
 pub fn decide<E: Send>(
     photos: &Photos,
     options: Options,

@@ -38,7 +38,7 @@ pub struct Report {
 /// `plain` is the softmax's scale without the temperature.
 ///
 /// # Errors
-/// Features that do not fit the model.
+/// Returns an error if the features do not fit the model.
 pub fn report(
     model: &Model<'_>,
     decision: Decision,
