@@ -90,8 +90,8 @@ impl fmt::Debug for Cache {
 }
 
 impl Cache {
-    /// Opens the cache in `folder`, which is created on the first write, and clears the least
-    /// recently used sets above `limit` bytes. `warn` receives the warnings for the user.
+    /// Opens the cache in `folder`, which is created on the first write, and removes the least
+    /// recently used files above `limit` bytes. `warn` receives the warnings for the user.
     pub fn open(folder: &Path, limit: u64, warn: impl Fn(&str) + Send + Sync + 'static) -> Self {
         let cache = Cache {
             folder: folder.join(FOLDER),
