@@ -82,7 +82,7 @@ fn photos_of_none_of_the_labels_are_unknown_by_threshold() {
         );
     }
     let off = scratch.retrain("flowers", &["--unknown", "off"]).succeeds();
-    assert!(off.stdout.contains("unknown: never said"), "{off}");
+    assert!(off.stdout.contains("unknown: never answered"), "{off}");
     assert_eq!(unknown(&scratch, "others").0, 0);
 }
 
@@ -95,7 +95,7 @@ fn of_few_photos_no_threshold_is_chosen() {
     scratch.copy_photos(&flowers, "flowers", &["daisy", "roses"], 6);
     let outcome = scratch.retrain("flowers", &[]).succeeds();
     assert!(
-        outcome.stdout.contains("never said; it takes 40"),
+        outcome.stdout.contains("never answered; it takes 40"),
         "{outcome}"
     );
     for (option, value) in [("--unknown-percentage", "51"), ("--max-drop", "nan")] {

@@ -67,7 +67,7 @@ fn folders_that_are_no_data_set() {
             "half",
             &[
                 "only one label has photos (\"daisy\")",
-                "half/roses/a.heic: HEIC photos are not read",
+                "half/roses/a.heic: HEIC photos are not supported",
             ],
         ),
     ];
@@ -105,7 +105,7 @@ fn files_that_cannot_be_used_are_named_and_skipped() {
         (
             "roses/phone.HEIC",
             b"\0\0\0\x18ftypheic\0\0\0\0mif1heic",
-            "HEIC photos are not read; convert it to JPEG (heif-convert does",
+            "HEIC photos are not supported; convert it to JPEG (heif-convert does",
         ),
         (
             "roses/phone.jpg",
@@ -125,12 +125,12 @@ fn files_that_cannot_be_used_are_named_and_skipped() {
         (
             "roses/new.avif",
             b"\0\0\0\x1cftypavif\0\0\0\0avifmif1",
-            "AVIF photos are not read; convert it to JPEG or PNG",
+            "AVIF photos are not supported; convert it to JPEG or PNG",
         ),
         (
             "roses/scan.jpg",
             b"II*\0\x08\0\0\0",
-            "TIFF (or camera raw) photos are not read; convert it to JPEG (an image editor",
+            "TIFF (or camera raw) photos are not supported; convert it to JPEG (an image editor",
         ),
         (
             "roses/noise.png",
