@@ -128,7 +128,7 @@ impl<'a, const N: usize> Ranking<'a, N> {
     }
 }
 
-/// One line as a serial monitor shows it: `daisy 97.2%  roses 1.9%`, with `unknown` in front if the
+/// The ranking as a line of a serial monitor: `daisy 97.2%  roses 1.9%`, with `unknown` in front if the
 /// picture is rejected.
 impl<const N: usize> fmt::Display for Ranking<'_, N> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

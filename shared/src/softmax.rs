@@ -246,7 +246,7 @@ mod tests {
 
     #[test]
     fn every_logit_of_every_valid_scale_has_a_score() {
-        // Miri is some thousand times slower.
+        // Miri is about a thousand times slower.
         for left_shift in (0..=30).step_by(if cfg!(miri) { 15 } else { 1 }) {
             for least_difference in [0, -1, -248, -255, -256, i32::MIN] {
                 for multiplier in [0, 1, 1 << 30, i32::MAX] {

@@ -169,7 +169,7 @@ mod tests {
     #[test]
     fn ycbcr_is_the_formula() {
         let mut differing = 0;
-        // Miri is some thousand times slower, and is not here to check arithmetic.
+        // Miri is about a thousand times slower, and is not here to check arithmetic.
         let step = if cfg!(miri) { 65_537 } else { 1 };
         for colour in (0..1u32 << 24).step_by(step) {
             let [_, y, cb, cr] = colour.to_be_bytes();

@@ -1,4 +1,4 @@
-//! One layer of an integer network, as plain data.
+//! Description of a layer of an integer network, as plain data.
 
 use serde::{Deserialize, Serialize};
 
@@ -80,7 +80,7 @@ pub struct Padding {
     pub right: u8,
 }
 
-/// One layer. Each layer reads the output of the layer before it (the first reads the input).
+/// Layer of a network. Each layer reads the output of the layer before it (the first reads the input).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Layer {
     /// Operation that the layer computes.

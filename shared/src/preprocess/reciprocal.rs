@@ -53,7 +53,7 @@ mod tests {
         }
     }
 
-    /// Distance between the values tested: Miri is some thousand times slower.
+    /// Distance between the values tested: Miri is about a thousand times slower.
     const STEP: usize = if cfg!(miri) { 20_011 } else { 1 };
 
     #[test]

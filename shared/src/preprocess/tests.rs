@@ -90,7 +90,7 @@ pub(super) fn bilinear(
     top + (bottom - top) * fy
 }
 
-/// A width that no network has; smaller for Miri, which is some thousand times slower.
+/// A width that no network has; smaller for Miri, which is about a thousand times slower.
 const WIDE: u16 = if cfg!(miri) { 40 } else { 1500 };
 /// Upper bound of the sides of pictures.
 const SIDE: u16 = if cfg!(miri) { 10 } else { 40 };

@@ -48,7 +48,7 @@ pub(super) struct Rooms {
     groups: [u8; BYTES],
     /// Bytes of `groups` in use.
     used: u16,
-    /// One past the layer that was prepacked last.
+    /// Index after that of the layer that was prepacked last.
     next: usize,
 }
 

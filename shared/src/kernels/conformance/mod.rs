@@ -48,7 +48,7 @@ impl core::fmt::Display for Mismatch {
 
 impl core::error::Error for Mismatch {}
 
-/// Pixels and channels around tile edges; pairs that exceed the buffers are skipped. Miri, some
+/// Pixels and channels around tile edges; pairs that exceed the buffers are skipped. Miri, about a
 /// thousand times slower, takes a few from below to above the widest vectors.
 const SIZES: &[usize] = match cfg!(miri) {
     true => &[1, 7, 17],

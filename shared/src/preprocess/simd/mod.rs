@@ -45,7 +45,7 @@ pub(super) struct Fast {
     row: Vec<u8>,
     /// Horizontal sums and one word more.
     sums: Vec<u32>,
-    /// One finished row.
+    /// Pixels of a finished row.
     bytes: Vec<u8>,
 }
 
