@@ -218,7 +218,7 @@ impl<'r, 'm, K: Kernels> Engine<'r, 'm, K> {
     /// Begins a picture and discards the rows of an unfinished one.
     ///
     /// # Errors
-    /// None for a checked model.
+    /// [`EngineError::Plan`], which a checked model never causes.
     pub fn begin(&mut self) -> Result<(), EngineError> {
         self.finished = false;
         self.progress.clear();
@@ -240,7 +240,7 @@ impl<'r, 'm, K: Kernels> Engine<'r, 'm, K> {
     /// Same as [`Engine::push_row`], and reports each row that is written to `observer`.
     ///
     /// # Errors
-    /// As [`Engine::push_row`].
+    /// Same as [`Engine::push_row`].
     pub fn push_row_observed(
         &mut self,
         row: &[i8],
@@ -273,7 +273,7 @@ impl<'r, 'm, K: Kernels> Engine<'r, 'm, K> {
     /// Same as [`Engine::finish`], and reports each row that is written to `observer`.
     ///
     /// # Errors
-    /// As [`Engine::finish`].
+    /// Same as [`Engine::finish`].
     pub fn finish_observed(&mut self, observer: &mut impl Observer) -> Result<&[i8], EngineError> {
         let expected = usize::from(self.model.input_shape().height);
         let found = usize::from(self.progress[0].received);

@@ -103,7 +103,7 @@ impl<'a> ImageView<'a> {
     /// Creates a view whose rows follow one another without padding.
     ///
     /// # Errors
-    /// As [`ImageView::new`].
+    /// Same as [`ImageView::new`].
     pub fn packed(
         width: u16,
         height: u16,

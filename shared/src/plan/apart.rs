@@ -21,7 +21,7 @@ struct Live {
 /// own input included. The first layer reads rows as they arrive.
 ///
 /// # Errors
-/// As [`Plan::new`].
+/// Same as [`Plan::new`].
 pub fn apart(layers: &[Layer]) -> Result<Plan, PlanError> {
     let mut plan = Plan {
         apart: true,

@@ -8,7 +8,7 @@ use crate::model::{Layer, MAX_LAYERS};
 /// Plan with one segment: the whole network as a pipeline of rows.
 ///
 /// # Errors
-/// As [`Plan::new`].
+/// Same as [`Plan::new`].
 pub fn streaming(layers: &[Layer]) -> Result<Plan, PlanError> {
     Plan::new(layers, &[layers.len() as u8])
 }
@@ -17,7 +17,7 @@ pub fn streaming(layers: &[Layer]) -> Result<Plan, PlanError> {
 /// reads its weights once.
 ///
 /// # Errors
-/// As [`Plan::new`].
+/// Same as [`Plan::new`].
 pub fn search(layers: &[Layer]) -> Result<Plan, PlanError> {
     let mut most = streaming(layers)?.arena_len;
     let mut cuts = cuts_within(layers, most)?;

@@ -111,7 +111,7 @@ const WINDOWS: [Fault; 8] = [
 fn faults(kernel: &str) -> Vec<Fault> {
     match kernel {
         "conv3x3" => [&STAGE[..], &SUMS, &WINDOWS].concat(),
-        // It is given no scratch.
+        // The depthwise kernel gets no scratch.
         "depthwise3x3" => [&STAGE[..], &SUMS[..5], &WINDOWS].concat(),
         "pointwise" => [&STAGE[..], &SUMS, &[LastPixel, AlwaysInterleaved]].concat(),
         "dense" => [&STAGE[..], &SUMS].concat(),

@@ -52,7 +52,7 @@ impl Cut {
             half,
             whole,
         };
-        // What cannot be put in order afterwards stays whole.
+        // A row that cannot be interleaved afterwards stays whole.
         let woven = 2 * across <= MAX_BLOCKS && (along - 2 * half) * across <= MAX_REST;
         match whole || woven {
             true => cut,

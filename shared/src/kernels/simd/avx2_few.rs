@@ -56,7 +56,7 @@ struct Row<'a> {
 
 impl Row<'_> {
     /// # Safety
-    /// As [`row`]; the block has `V` vectors.
+    /// Same as [`row`]; the block has `V` vectors.
     #[inline(always)]
     unsafe fn any<const V: usize>(&self, output: &mut [i8]) {
         // SAFETY: the caller guarantees it.
@@ -69,7 +69,7 @@ impl Row<'_> {
     }
 
     /// # Safety
-    /// As [`row`]; the block has `V` vectors, and `HOW` is its rescaling.
+    /// Same as [`row`]; the block has `V` vectors, and `HOW` is its rescaling.
     #[inline(always)]
     unsafe fn any_turns<const V: usize, const HOW: u8>(&self, output: &mut [i8]) {
         // SAFETY: the caller guarantees it; `share` makes no other numbers of turns.
@@ -86,7 +86,7 @@ impl Row<'_> {
     }
 
     /// # Safety
-    /// As [`row`]; the block has `V` vectors, and `LONGS` long and `SHORTS` short turns.
+    /// Same as [`row`]; the block has `V` vectors, and `LONGS` long and `SHORTS` short turns.
     #[inline(always)]
     unsafe fn pixels<const V: usize, const HOW: u8, const LONGS: usize, const SHORTS: usize>(
         &self,

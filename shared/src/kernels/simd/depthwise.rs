@@ -95,7 +95,7 @@ impl Outputs {
     }
 
     /// # Safety
-    /// As [`Outputs::of`].
+    /// Same as [`Outputs::of`].
     #[inline(always)]
     unsafe fn any_burden<L: Lanes, P: Pixels<L>, const HOW: u8>(&self, pixels: P) {
         // SAFETY: the caller guarantees it.
@@ -283,7 +283,7 @@ impl<const S: usize> Row<S> {
     /// Computes the outputs of pixel `x` over three columns.
     ///
     /// # Safety
-    /// As [`Pixels::all`].
+    /// Same as [`Pixels::all`].
     #[inline(always)]
     unsafe fn one<L: Lanes, const HOW: u8, const BURDEN: u8>(
         &self,

@@ -189,7 +189,7 @@ pub trait Lanes: Copy + Debug + Send + Sync {
 /// Computation of the sums of a block.
 ///
 /// # Safety of the methods
-/// As those of [`Lanes`].
+/// Same as those of [`Lanes`].
 pub trait Products: Lanes {
     /// Writes the sums of a block of `V` vectors for each of `P` pixels, at most
     /// [`MOST_PIXELS`](super::matrix::MOST_PIXELS): bias and products. The layer was prepacked for
@@ -208,7 +208,7 @@ pub trait Products: Lanes {
 /// Lanes that multiply any group of activations with any weights, and so process groups one by one.
 ///
 /// # Safety of the methods
-/// As those of [`Lanes`].
+/// Same as those of [`Lanes`].
 pub(super) trait InOrder: Lanes {
     /// Vector of `LANES` groups of weights.
     type Weights: Copy;

@@ -130,7 +130,7 @@ unsafe fn widen_pixels<L: Lanes>(row: &[i8], terms: usize, mut to: *mut u32) {
 /// Converts the pixels that have `stored` values up to the row's end, and returns their number.
 ///
 /// # Safety
-/// As [`widen_pixels`].
+/// Same as [`widen_pixels`].
 #[inline(always)]
 unsafe fn widen_first<L: Lanes>(
     row: &[i8],
@@ -228,7 +228,7 @@ pub(super) unsafe fn part_of_row<L: Products>(
 /// Computes all outputs of `P` pixels.
 ///
 /// # Safety
-/// As [`part_of_row`].
+/// Same as [`part_of_row`].
 #[inline(always)]
 unsafe fn some_pixels<L: Products, const P: usize>(
     ready: &Ready,
@@ -252,7 +252,7 @@ unsafe fn some_pixels<L: Products, const P: usize>(
 /// Computes one block of outputs, of `V` vectors, of `P` pixels.
 ///
 /// # Safety
-/// As [`part_of_row`]; `block` is one of the layer's.
+/// Same as [`part_of_row`]; `block` is one of the layer's.
 #[inline(always)]
 unsafe fn block_of_outputs<L: Products, const P: usize, const V: usize>(
     ready: &Ready,

@@ -139,7 +139,7 @@ fn pixels_together<L: Lanes>(channels: usize) -> usize {
     (MOST_VECTORS * L::LANES / channels.max(1)).max(1)
 }
 
-/// Terms of a sum as they are stored: a multiple of four.
+/// Stored terms of a sum: rounded up to a multiple of four.
 pub(super) const fn stored(terms: usize) -> usize {
     terms.next_multiple_of(4)
 }

@@ -99,7 +99,7 @@ pub(super) unsafe fn columns([a, b, c, d]: [__m256i; 4]) -> [__m256i; 4] {
 /// See [`Lanes::raise`](super::lanes::Lanes::raise).
 #[inline(always)]
 pub(super) unsafe fn raise(from: *const i8) -> [__m256i; 4] {
-    // SAFETY: the processor has AVX2; as the caller vouches.
+    // SAFETY: the processor has AVX2; the caller guarantees the rest.
     unsafe {
         let numbers = _mm256_loadu_si256(from.cast());
         let none = _mm256_setzero_si256();
