@@ -10,7 +10,7 @@ use super::Failure;
 use super::output::{Out, kib, millions, print_json, print_table};
 use crate::record::{Comparison, Method, Proportion, Record, compare};
 
-/// Sets training runs side by side: what they get right, and how sure the difference is.
+/// Compares training runs: accuracy, and the significance of the difference.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Runs that were tested on the same photos are compared photo by photo: McNemar's exact test, and the \

@@ -1,13 +1,13 @@
-//! The help of all commands: headings, short options, examples and the environment, one table each.
+//! Help of all commands: headings, short options, examples and the environment, one table each.
 //!
-//! Options say what they mean where they are declared; here is what they have in common.
+//! The text of an option is its doc comment; these tables hold what options have in common.
 
 use clap::builder::styling::Styles;
 use clap::{Command, CommandFactory};
 
 use super::Arguments;
 
-/// Letters of options, the same for every command.
+/// Short options, the same for every command.
 const SHORT: [(&str, char); 12] = [
     ("architecture", 'a'),
     ("board", 'b'),
@@ -26,7 +26,7 @@ const SHORT: [(&str, char); 12] = [
 /// A heading, and the options below it.
 type Heading = (&'static str, &'static [&'static str]);
 
-/// Headings of a command's options, by their names. What is not here stays under "Options".
+/// Headings of a command's options, by name. Other options stay under "Options".
 const HEADINGS: [(&str, &[Heading]); 2] = [
     (
         "retrain",
@@ -125,7 +125,8 @@ const HEADINGS: [(&str, &[Heading]); 2] = [
     ),
 ];
 
-/// Options of `retrain` that `--help` shows and `-h` does not: none of retrain.py's, whose `-h` shows all.
+/// Options of `retrain` that only `--help` shows, not `-h`. The options of retrain.py, whose `-h`
+/// shows all, are not among them.
 const RARE: [&str; 15] = [
     "adjust-epochs",
     "adjust-rate",
@@ -144,7 +145,7 @@ const RARE: [&str; 15] = [
     "variants",
 ];
 
-/// Commands to copy, and what they do, for each command; the first row is for posy itself.
+/// Examples of each command with a description; the first row is for posy itself.
 const EXAMPLES: [(&str, &[(&str, &str)]); 19] = [
     (
         "posy",
@@ -359,7 +360,7 @@ const EXAMPLES: [(&str, &[(&str, &str)]); 19] = [
     ),
 ];
 
-/// Variables of the environment, and what they do.
+/// Environment variables and their meaning.
 const VARIABLES: [(&str, &str); 6] = [
     (
         "POSY_DATA",
@@ -391,7 +392,7 @@ const NETWORKS: [&str; 4] = [
     "POSY_LAST_RESORT",
 ];
 
-/// Which of them a command heeds, besides NO_COLOR.
+/// Environment variables that a command reads, besides NO_COLOR.
 fn variables(command: &str) -> Vec<&'static str> {
     let mut names = match command {
         "posy" => VARIABLES.iter().map(|(name, _)| *name).collect(),
@@ -405,8 +406,7 @@ fn variables(command: &str) -> Vec<&'static str> {
     names
 }
 
-/// What stands behind the options of a command: examples, what its own help says there, and the
-/// environment.
+/// Help after a command's options: examples, the command's own ending, and the environment.
 fn ending(command: &str, own: Option<String>) -> String {
     let heading = Styles::styled();
     let heading = heading.get_header();
@@ -429,7 +429,7 @@ fn ending(command: &str, own: Option<String>) -> String {
     parts.join("\n")
 }
 
-/// The command line, complete.
+/// The complete command line.
 pub(super) fn command() -> Command {
     let mut command = finished(Arguments::command(), "posy");
     let names: Vec<String> = command
@@ -486,7 +486,7 @@ mod tests {
         command().debug_assert();
     }
 
-    /// Every name in the tables is that of an option, and none is left out of its heading.
+    /// Every name in the tables is that of an option, and no heading misses one.
     #[test]
     fn tables_speak_of_options_that_there_are() {
         let command = command();
@@ -512,7 +512,7 @@ mod tests {
         }
     }
 
-    /// Each example is a line that its command takes, of options alone that it has.
+    /// Each command accepts its examples, which use only options that it has.
     #[test]
     fn examples_are_taken() {
         for (name, examples) in EXAMPLES {
