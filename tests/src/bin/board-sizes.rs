@@ -1,5 +1,5 @@
-//! Prints the rows of the table of sizes in `boards/README.md`: builds the program of each board and
-//! measures it.
+//! Prints the rows of the size table in `boards/README.md`: builds and measures each board's
+//! program.
 
 use std::process::ExitCode;
 
