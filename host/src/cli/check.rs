@@ -281,8 +281,8 @@ pub(super) fn note_brief(
     for group in report.groups() {
         if group[0].kind.severity() < Severity::Note {
             let (heading, _) = group[0].kind.heading();
-            // A closer look at the photos drops some of these findings, so their number is left
-            // out.
+            // `posy check` looks at the photos more closely and ends with another list of suspects,
+            // so their number is left out.
             match group[0].kind {
                 Kind::Mislabelled => note!(
                     "check: photos look like another label's, most suspect first: {}",
