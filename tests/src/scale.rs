@@ -97,7 +97,7 @@ fn frame(scene: &RgbImage, side: usize, random: &mut ChaCha8Rng) -> RgbImage {
     picture
 }
 
-/// A picture of a label: its objects at random places, and as many random ones.
+/// A picture of a label: its own objects near fixed places, and as many random ones.
 fn of_label(label: usize, random: &mut ChaCha8Rng) -> RgbImage {
     let mut own = ChaCha8Rng::seed_from_u64(1 << 32 | label as u64);
     let mut picture = RgbImage::from_pixel(SIDE, SIDE, Rgb(own.random()));

@@ -168,7 +168,7 @@ fn compare(
     (float_error, worst, least)
 }
 
-/// Least cosine between a network's integer and float features, over photos.
+/// Minimum cosine between a network's integer and float features, over photos.
 const LEAST: f64 = 0.98;
 /// Margin by which posy's cosine may be below that of ONNX Runtime's own int8 network if that is
 /// below [`LEAST`] itself, as it is for most networks whose random weights amplify small

@@ -35,8 +35,8 @@ impl GreyLevels {
     };
 
     /// Guesses the training range from the input quantisation. `None` if the input's integers are
-    /// grey levels less 128, give or take one, or if the range tells nothing; it then counts as
-    /// grey levels.
+    /// grey levels less 128, give or take one, or if the range tells nothing; the input is
+    /// then taken for grey levels less 128.
     pub fn of(input: Quantisation) -> Option<Self> {
         let Quantisation { scale, zero_point } = input;
         let real = |q: i32| scale * (q - zero_point) as f32;

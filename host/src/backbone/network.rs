@@ -158,6 +158,6 @@ pub struct FloatLayer {
     pub weights: Vec<f32>,
     /// Bias, one per output channel.
     pub bias: Vec<f32>,
-    /// Least and greatest output seen in training, if the file records them.
+    /// Minimum and maximum output seen in training, if the file records them.
     pub range: Option<(f32, f32)>,
 }

@@ -65,8 +65,8 @@ pub enum ClassifyError {
     Picture(#[from] PictureError),
 }
 
-/// Input and output names of a frozen graph, and its normalisation of pixels of 0 to 255: `(pixel -
-/// mean) / std`.
+/// Input and output names of a frozen graph, and its normalisation: `(pixel - mean) / std` for a
+/// pixel of 0 to 255.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Reading<'a> {
     /// Name of the input node.

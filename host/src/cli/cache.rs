@@ -23,7 +23,7 @@ use crate::features::usage::{SetUsage, clear, megabytes, sets};
 #[command(
     args_conflicts_with_subcommands = true,
     after_help = "\
-Environment: POSY_CACHE_LIMIT is the most that features may take, e.g. 500M or 4G [default: 1G]; 0 keeps \
+Environment: POSY_CACHE_LIMIT is the size limit of features, e.g. 500M or 4G [default: 1G]; 0 keeps \
 none."
 )]
 pub(super) struct Arguments {

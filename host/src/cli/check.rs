@@ -34,13 +34,13 @@ const LINES: usize = 30;
 /// Looks for problems in a folder of photos and prints the most serious first.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Exit code: 0 where there are no errors (there may be warnings), 1 where there are (or the photos could \
-not be checked, and then standard output is empty), 2 where arguments make no sense. With --strict \
+Exit code: 0 if there are no errors (there may be warnings), 1 if there are (or the photos could \
+not be checked, and then standard output is empty), 2 if arguments are invalid. With --strict \
 warnings count as errors.
 
 Errors are files that cannot be used, and pictures under two labels. Warnings are photos that look \
 like another label's, pictures in two parts of the split, labels with few photos, and the like: look \
-at them and decide. Notes need nothing done.")]
+at them and decide. Notes need no action.")]
 pub(super) struct Arguments {
     /// Folder whose sub-folders are labels, each full of photos.
     #[arg(value_name = "PHOTOS", default_value = "flower_photos")]
@@ -54,7 +54,7 @@ pub(super) struct Arguments {
     #[command(flatten)]
     pixels: PixelArguments,
     /// Folder with files of pre-trained networks [default: models in POSY_DATA, or in posy in
-    /// the user's folder for data].
+    /// the user's data folder].
     #[arg(long, alias = "model_dir", value_name = "FOLDER")]
     model_dir: Option<PathBuf>,
     /// Folder for the cache of features [default: posy in the user's cache folder].

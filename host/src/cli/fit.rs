@@ -84,7 +84,7 @@ fn has_ending(path: &Path, endings: &[&str]) -> bool {
     extension.is_some_and(|extension| endings.contains(&extension))
 }
 
-/// Parses the name of an architecture; the error for the name of a board says where to put it.
+/// Parses the name of an architecture; the error for a board's name explains `posy fit`.
 fn named(name: &str) -> Result<Architecture, Failure> {
     name.parse().map_err(
         |error| match BOARDS.iter().any(|board| board.name == name) {

@@ -10,7 +10,7 @@ use super::{Failure, usage};
 use crate::photos::video::{Cutting, Pace, cut};
 use crate::shell::quoted_path;
 
-/// Least number of videos per label, so that every part of the split gets one.
+/// Minimum number of videos per label, so that every part of the split gets one.
 const VIDEOS: usize = 3;
 
 /// Cuts training photos out of a video, with ffmpeg.

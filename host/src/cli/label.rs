@@ -27,7 +27,7 @@ pub(super) struct Arguments {
     /// The file that `posy retrain` wrote: .posy, .tflite or .onnx.
     #[arg(long, visible_alias = "graph", value_name = "FILE")]
     model: PathBuf,
-    /// How many labels to print for a photo, likeliest first.
+    /// Number of labels to print for a photo, likeliest first.
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u8).range(1..=MOST as i64))]
     top: u8,
     /// Print one JSON object a line for each photo.

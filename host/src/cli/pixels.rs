@@ -46,7 +46,7 @@ pub(super) struct PixelArguments {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Name {
-    /// By the file's own scaling, else torch for PyTorch's files and tensorflow for others.
+    /// The file's own scaling, else torch for PyTorch's files and tensorflow for others.
     Auto,
     /// -1 to 1.
     Tensorflow,

@@ -93,7 +93,7 @@ fn micros(time: Duration) -> f64 {
     time.as_secs_f64() * 1e6
 }
 
-/// Speed in MACs per nanosecond (or a larger or smaller unit).
+/// MACs per nanosecond with one decimal; empty for a layer without MACs.
 fn speed(products: u64, time: Duration) -> String {
     match products {
         0 => String::new(),

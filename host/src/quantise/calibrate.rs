@@ -9,7 +9,7 @@ use crate::backbone::network::{FloatNetwork, Quantisation};
 /// Ranges and means of activations over the calibration photos.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Observed {
-    /// Least and greatest value per layer and channel.
+    /// Minimum and maximum per layer and channel.
     pub channels: Vec<Vec<(f32, f32)>>,
     /// Mean per layer and channel.
     pub means: Vec<Vec<f64>>,
@@ -75,7 +75,7 @@ impl Observed {
         })
     }
 
-    /// Least and greatest value per layer.
+    /// Minimum and maximum per layer.
     pub fn ranges(&self) -> Vec<(f32, f32)> {
         let whole = |channels: &Vec<(f32, f32)>| channels.iter().copied().fold(NOTHING, union);
         self.channels.iter().map(whole).collect()
@@ -89,7 +89,7 @@ fn union(a: (f32, f32), b: (f32, f32)) -> (f32, f32) {
     (a.0.min(b.0), a.1.max(b.1))
 }
 
-/// Least and greatest value per channel of a map, `[pixels, width]`.
+/// Minimum and maximum per channel of a map, `[pixels, width]`.
 fn by_channel(values: &[f32], width: usize) -> Vec<(f32, f32)> {
     let mut extremes = vec![NOTHING; width];
     for pixel in values.chunks_exact(width.max(1)) {

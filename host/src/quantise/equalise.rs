@@ -28,10 +28,10 @@ use posy_shared::model::Op;
 use super::calibrate::Observed;
 use crate::backbone::network::{Activation, FloatLayer, FloatNetwork};
 
-/// Least factor by which a channel is scaled; a smaller one is not worth a rounding.
+/// Minimum factor by which a channel is scaled; a smaller one is not worth a rounding.
 pub const NEED: f32 = 1.5;
 
-/// Greatest factor by which a channel is scaled; one that would need more is as good as constant.
+/// Maximum factor by which a channel is scaled; one that would need more is as good as constant.
 const MOST: f32 = 4096.0;
 
 /// Scales channels of `network` by its activations in `observed`. Returns the number of scaled

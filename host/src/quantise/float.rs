@@ -11,7 +11,7 @@ use crate::backbone::network::{
 /// Greatest bias in steps: a quarter of int32's range, so that the products have room.
 pub(super) const MAX_BIAS: f64 = (1u32 << 29) as f64;
 
-/// Least weight scale, as a share of output scale over input scale. A channel whose weights are all
+/// Minimum weight scale, as a share of output scale over input scale. A channel whose weights are all
 /// (nearly) zero gets it; its bias is then still accurate to 1/256 of an output step.
 const LEAST_STEP: f64 = 1.0 / 256.0 / 256.0;
 

@@ -72,7 +72,7 @@ pub struct Planes {
 
 impl Planes {
     /// Factors the moments `sums`, `[n, n]`, of which the upper triangle is read. `None` if all
-    /// inputs are zero or a moment is not finite.
+    /// inputs are zero or the factorisation fails.
     pub fn of(sums: &[f32], n: usize) -> Option<Self> {
         let at = |a: usize, b: usize| f64::from(sums[a.min(b) * n + a.max(b)]);
         let mean = (0..n).map(|i| at(i, i)).sum::<f64>() / n as f64;

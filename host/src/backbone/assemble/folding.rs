@@ -133,7 +133,7 @@ impl Chain {
         };
         let layer = self.layers.get_mut(index).ok_or(Problem::Branch)?;
         let before = layer.common.activation;
-        // A clamp that already holds changes nothing.
+        // After an activation values are at least 0, and a lower limit below 0 changes nothing.
         let positive = before != Activation::None || least == 0.0;
         let below_zero = least <= 0.0;
         let unlimited = greatest >= f32::MAX;

@@ -178,7 +178,7 @@ impl Map {
         Ok(self.named(axes))
     }
 
-    /// The same map with these axes. Unnamed axes of extent 1 get their names back where that is
+    /// The map with these axes. Unnamed axes of extent 1 get their names back where that is
     /// unambiguous, so that a vector with axes added around it is a map again.
     pub(super) fn named(&self, mut axes: Vec<Axis>) -> Self {
         if !axes.contains(&Axis::Channels) && self.shape.channels == 1 {

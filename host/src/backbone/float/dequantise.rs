@@ -91,7 +91,7 @@ fn dequantise(
     }
 }
 
-/// Least and greatest real value of an int8 quantisation.
+/// Minimum and maximum real value of an int8 quantisation.
 fn range(quantisation: Quantisation) -> (f32, f32) {
     let real = |q: i32| quantisation.scale * (q - quantisation.zero_point) as f32;
     (real(-128), real(127))

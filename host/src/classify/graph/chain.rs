@@ -124,11 +124,11 @@ struct Chain<'n, 'g> {
     /// Input shape of the next layer.
     shape: Shape,
     layers: Vec<FloatLayer>,
-    /// Number of the last layer at each node.
+    /// Index of the last layer, by node.
     writers: HashMap<&'g str, usize>,
     /// Rows and columns that a `Pad` adds before the next layer.
     padded: Padding,
-    /// True once the last layer has its bias.
+    /// True if the last layer has its bias, or takes none.
     biased: bool,
     scale: f32,
     offset: f32,
