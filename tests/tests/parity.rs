@@ -1,4 +1,4 @@
-//! The engine against TFLite's recorded outputs: reference kernels, int8, byte for byte.
+//! Parity of the engine with TFLite's recorded outputs: reference kernels, int8, byte for byte.
 
 use std::path::Path;
 
@@ -13,12 +13,12 @@ use posy_tests::{Maps, data, int8_file, run};
 
 const INPUTS: [&str; 4] = ["cat", "hopper", "lcg", "sunflower"];
 
-/// The model file of a whole network, its own classifier included.
+/// Model file of a whole network, its own classifier included.
 fn whole(path: &Path) -> Vec<u8> {
     model(&from_trained(&read_file(path).unwrap()).0)
 }
 
-/// The model file of a network as it is.
+/// Model file of a network, unchanged.
 fn model(network: &IntNetwork) -> Vec<u8> {
     let heading = Heading {
         input: InputContract {
@@ -65,7 +65,7 @@ fn every_layer_of_person_detection_is_equal() {
             let actual = if layer.contains("SOFTMAX") {
                 softmax(&model, &logits)
             } else if layer.contains("RESHAPE") {
-                // The pooled features, as they are.
+                // The pooled features, unchanged.
                 maps.maps[compared - 1].clone()
             } else {
                 compared += 1;

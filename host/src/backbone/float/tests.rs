@@ -31,8 +31,8 @@ fn photos(folder: &Path, size: usize) -> Vec<Vec<i8>> {
     bytes.chunks_exact(size * size * 3).map(photo).collect()
 }
 
-/// The float network against the pooled features that TensorFlow Lite's reference kernels
-/// recorded for the uint8 networks: what is left is the rounding of activations.
+/// Compares pooled features with those that TensorFlow Lite's reference kernels recorded for the
+/// uint8 networks. The remaining difference is the rounding of activations.
 #[test]
 fn float_features_are_close_to_those_of_tensorflow_lite() {
     let Some(folder) = data("comparing float features", "") else {
@@ -68,8 +68,8 @@ fn float_features_are_close_to_those_of_tensorflow_lite() {
     }
 }
 
-/// Every layer of the float network against every layer that TensorFlow Lite's reference kernels
-/// recorded for one photo: a wrong padding, order of weights or activation would show.
+/// Compares every layer with the outputs that TensorFlow Lite's reference kernels recorded for one
+/// photo; a wrong padding, weight layout or activation would show.
 #[test]
 fn every_layer_is_close_to_that_of_tensorflow_lite() {
     let Some(folder) = data("comparing every float layer", "") else {
@@ -101,7 +101,7 @@ fn compare_layers(
 ) {
     let mut arrays = posy_npz::read(recorded);
     assert!(arrays.len() >= ours.len(), "{}", arrays.len());
-    // The file's reshape and softmax are no layers of ours.
+    // RESHAPE and SOFTMAX are no layers in posy.
     arrays.retain(|array| {
         ["RESHAPE", "SOFTMAX"]
             .iter()
@@ -208,7 +208,7 @@ fn onnx_says_what_it_reads_and_writes() {
     assert_eq!(FloatRunner::new(&empty).unwrap_err(), FloatError::Empty);
 }
 
-/// Threads share a runner, and give the same features as one thread.
+/// Threads that share a runner get the same features as one thread.
 #[test]
 fn a_runner_is_shared_by_threads() {
     let Some(folder) = data("sharing a runner", "") else {

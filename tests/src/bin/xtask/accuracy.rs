@@ -4,10 +4,10 @@
 //! cargo run --release -p posy-tests --bin xtask -- accuracy [--seeds N] [--resize area|legacy] [FILE...]
 //! ```
 //!
-//! For each network (by default all quantised ones in the models folder of `POSY_DATA`): the
-//! accuracy of the integer pipeline and of the float pipeline on the test photos of stable splits
-//! 80/10/10 with seeds 1 to N, the mean of each and the mean of their paired differences, with
-//! standard errors. Features are cached as `posy retrain` caches them.
+//! For each network (by default all quantised ones in the models folder of `POSY_DATA`): test
+//! accuracy of the integer pipeline and of the float pipeline over stable splits 80/10/10 with
+//! seeds 1 to N; the mean of each, and the mean of their paired differences, with standard errors.
+//! Features are cached as by `posy retrain`.
 
 use std::path::{Path, PathBuf};
 

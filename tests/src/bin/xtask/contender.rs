@@ -1,13 +1,13 @@
-//! posy's part in the comparison with other programs (`tests/peers`), which drives it by pipes:
+//! posy's part in the comparison with other programs (`tests/peers`), driven through pipes:
 //!
 //! ```text
 //! xtask contender forward|features NETWORK.tflite PHOTOS
 //! ```
 //!
-//! It says `ready`, then answers each line `run SECONDS` with the number of images and the seconds
-//! that they took, as JSON, on two threads. `forward` runs the network again and again on prepared
-//! inputs for that long. `features` takes every photo once from file to features and to a new cache
-//! file, as `posy retrain` does, however long it takes.
+//! It prints `ready`, then answers each line `run SECONDS` with the number of images and the
+//! elapsed seconds, as JSON, on two threads. `forward` runs the network on prepared inputs for that
+//! time. `features` takes every photo once from file to features and to a new cache file, as `posy
+//! retrain` does, however long it takes.
 
 use std::io::{BufRead, Write};
 use std::path::{Path, PathBuf};
@@ -30,7 +30,7 @@ use posy_shared::preprocess::{Crop, Filter};
 use crate::{Arguments, Failure};
 
 const THREADS: usize = 2;
-/// Prepared inputs that a forward pass goes through in turn.
+/// Number of prepared inputs that forward passes cycle through.
 const INPUTS: usize = 32;
 
 pub fn run(arguments: Arguments) -> Result<(), Failure> {

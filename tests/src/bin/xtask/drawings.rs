@@ -1,9 +1,9 @@
-//! Drawings in other forms than the demo wants them:
+//! Writes drawings for purposes other than the demo:
 //!
 //! ```text
-//! xtask drawings sheet SEED FILE.png         a sheet of the demo's drawings, to be looked at
-//! xtask drawings kinds FILE.png              the same of what the built-in network is trained on
-//! xtask drawings pixels SIDE EACH FROM FILE  EACH pictures of each of these kinds, from number FROM on, for
+//! xtask drawings sheet SEED FILE.png         a contact sheet of the demo's drawings
+//! xtask drawings kinds FILE.png              a contact sheet of the built-in network's training drawings
+//! xtask drawings pixels SIDE EACH FROM FILE  EACH drawings of each of these kinds, from number FROM on, for
 //!                                      host/assets/train.py: uint8 [EACH, kinds, SIDE, SIDE, 3]
 //! ```
 
@@ -18,7 +18,7 @@ use rayon::prelude::*;
 
 use crate::{Arguments, Failure};
 
-/// Drawings of each kind on a sheet.
+/// Number of drawings of each kind on a sheet.
 const COLUMNS: u32 = 8;
 
 pub fn run(arguments: Arguments) -> Result<(), Failure> {
@@ -43,7 +43,7 @@ pub fn run(arguments: Arguments) -> Result<(), Failure> {
     Ok(())
 }
 
-/// One row of drawings for each kind.
+/// A sheet with one row of drawings for each kind.
 fn sheet(rows: u32, drawing: impl Fn(u32, u64) -> RgbImage) -> RgbImage {
     let mut sheet = RgbImage::new(COLUMNS * SIDE, rows * SIDE);
     for row in 0..rows {

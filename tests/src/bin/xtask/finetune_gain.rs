@@ -1,17 +1,17 @@
-//! What each trainer gives over the plain logistic regression, split by split:
+//! Gain of each trainer over plain logistic regression, split by split:
 //!
 //! ```text
 //! cargo run --release -p posy-tests --bin xtask -- finetune-gain [--seeds N] [--sgd] [--try SPEC]... [FILE...]
 //! ```
 //!
-//! For each network (by default those of docs/training.md in the models folder of `POSY_DATA`): test
-//! accuracy of the integer pipeline over stable splits 80/10/10 with seeds 1 to N; of the logistic
-//! regression, with `--sgd` of gradient descent as `retrain.py` does it (4,000 steps, rate 0.01,
-//! batches of 100), and of each adjustment that is tried. A SPEC is settings other than the default,
-//! for example `variants=8,scale=30,rate=0.006,epochs=12`; `default` changes nothing; with `head` the
-//! logistic regression alone is trained on the variants. Means of paired differences with standard
-//! errors, on validation photos too, which alone may decide between settings. Every split is
-//! reported on stderr as it is done.
+//! For each network (by default those of docs/training.md in the models folder of `POSY_DATA`):
+//! test accuracy of the integer pipeline over stable splits 80/10/10 with seeds 1 to N; for
+//! logistic regression, with `--sgd` for gradient descent as in `retrain.py` (4,000 steps, rate
+//! 0.01, batches of 100), and for each fine-tuning setting given by `--try`. A SPEC lists settings
+//! that differ from the defaults, for example `variants=8,scale=30,rate=0.006,epochs=12`; `default`
+//! changes nothing; with `head` only the logistic regression is trained, on augmented photos. The
+//! output has means of paired differences with standard errors, on validation photos too, which
+//! alone may decide between settings. Every split is reported on stderr as it is done.
 
 use std::path::PathBuf;
 use std::time::Instant;
@@ -35,7 +35,7 @@ const NETWORKS: [&str; 4] = [
     "mobilenet_v1_1.0_224_quant_embedding_extractor",
 ];
 
-/// Settings to try.
+/// Settings of one `--try`.
 struct Attempt {
     name: String,
     recipe: Recipe,
