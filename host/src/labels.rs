@@ -1,7 +1,8 @@
 //! Files of labels, one a line, as people and tools write them.
 
-use std::io;
 use std::path::{Path, PathBuf};
+
+use crate::bounded::{self, FileError, TEXT};
 
 /// Why a file of labels could not be used.
 #[derive(Debug, thiserror::Error)]
@@ -11,8 +12,8 @@ pub enum LabelsError {
     Io {
         /// The file.
         path: PathBuf,
-        /// What the system says.
-        source: io::Error,
+        /// Why not.
+        source: FileError,
     },
     /// It is no text.
     #[error("{0}: is no text in UTF-8 or UTF-16; give a text file with one label a line")]
@@ -32,7 +33,7 @@ pub enum LabelsError {
 /// # Errors
 /// [`LabelsError`] names the file.
 pub fn read(path: &Path) -> Result<Vec<String>, LabelsError> {
-    let bytes = std::fs::read(path).map_err(|source| LabelsError::Io {
+    let bytes = bounded::read(path, TEXT).map_err(|source| LabelsError::Io {
         path: path.into(),
         source,
     })?;
