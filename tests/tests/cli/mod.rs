@@ -18,6 +18,7 @@ mod fetch;
 mod fit;
 mod flash;
 mod frames;
+mod hostile;
 #[cfg(unix)]
 mod interrupted;
 mod label;
