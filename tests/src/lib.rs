@@ -3,6 +3,7 @@
 
 pub mod aarch64;
 pub mod answers;
+pub mod axe;
 pub mod boards;
 pub mod browser;
 pub mod draw;
@@ -12,6 +13,7 @@ pub mod frames;
 pub mod kinds;
 pub mod logs;
 pub mod networks;
+pub mod npm;
 pub mod onnx;
 pub mod pico;
 pub mod plain;

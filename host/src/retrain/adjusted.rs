@@ -71,7 +71,7 @@ pub fn prepare_variants(
     })
 }
 
-/// Whether the network ends in a layer that can be adjusted.
+/// Says if the network ends in a layer that can be adjusted.
 pub fn can_adjust(prepared: &Prepared) -> bool {
     last(prepared).is_ok()
 }
