@@ -12,12 +12,12 @@ pub struct Axe {
     program: String,
 }
 
-/// What keeps people from using a page.
+/// A barrier to people who use a page.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Barrier {
     /// The rule's name.
     pub rule: String,
-    /// How bad it is: `minor`, `moderate`, `serious` or `critical`.
+    /// Its impact: `minor`, `moderate`, `serious` or `critical`.
     pub impact: String,
     /// The elements that are meant, as axe-core shows them.
     pub elements: Vec<String>,

@@ -173,6 +173,9 @@ fn words(browser: &mut Browser, json: &Value) {
     for part in [
         "95% interval",
         "photos are named rightly",
+        "of the test photos that are of the label, the part that was found",
+        "of the test photos that were given the label, the part that really is of it",
+        "testing percentage",
         "Always naming the commonest label would get",
         "2025-11-30 00:00 UTC",
         "posy retrain --architecture mobilenet_0.25_128",
@@ -447,7 +450,7 @@ fn colours(scratch: &Scratch, labels: usize, photos: usize) {
 
 /// Asserts that the page of many labels is small, and shows the confused part of the matrix alone.
 fn is_bounded(scratch: &Scratch, labels: usize) {
-    let page = String::from_utf8(scratch.read("flowers.report.html")).expect("text");
+    let page = String::from_utf8(scratch.read("many.report.html")).expect("text");
     assert!(page.len() < 4 << 20, "{} bytes", page.len());
     let said = format!("A matrix of all {labels} labels would be too large to read");
     assert!(page.contains(&said));

@@ -1,4 +1,4 @@
-//! `posy demo`: the whole road, from pictures to an answer, on drawings that it makes itself.
+//! `posy demo`: every step from pictures to an answer, on drawings that it makes itself.
 
 use std::ffi::OsString;
 use std::fs;
@@ -46,7 +46,7 @@ const FILES: [&str; 5] = [
     "frame.rgb565",
 ];
 
-/// Shows the whole road in a minute, without photos and without a network: draws flowers, retrains
+/// Shows every step in a minute, without photos and without a network: draws flowers, retrains
 /// on the drawings, labels new ones, and asks an emulated board where there is one.
 ///
 /// They are drawings, made by rule, and easier to tell apart than photos are: that it gets them
@@ -55,7 +55,7 @@ const FILES: [&str; 5] = [
 /// only.
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
-    /// Another number gives other drawings; the same number always the same.
+    /// Seed of the drawings: another number gives others, the same number always the same.
     #[arg(long, value_name = "NUMBER", default_value_t = 0)]
     seed: u64,
     /// Folder for everything that is made: a new one, or that of an earlier demo, which is overwritten.

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use clap::Args;
 use serde_json::json;
 
-use super::output::{kib, millions, print_json, print_table};
+use super::output::{kib, millions, note, print_json, print_table};
 use super::{Failure, usage};
 use crate::backbone::load::Backbone;
 use crate::backbone::zoo::Architecture;
@@ -71,6 +71,11 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         })
         .collect();
     print_table(&heading, &table)?;
+    note!();
+    note!(
+        "flash and RAM are the model's, beside a board's program; M products: millions of \
+         multiply-accumulates (MACs) for a picture; - does not fit"
+    );
     Ok(ExitCode::SUCCESS)
 }
 

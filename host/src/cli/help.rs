@@ -149,7 +149,7 @@ const EXAMPLES: [(&str, &[(&str, &str)]); 19] = [
     (
         "posy",
         &[
-            ("posy demo", "see the whole road in a minute, on drawings"),
+            ("posy demo", "see every step in a minute, on drawings"),
             ("posy photos fetch flowers", "get the codelab's photos"),
             ("posy retrain", "teach a network to tell them apart"),
             (
@@ -172,7 +172,7 @@ const EXAMPLES: [(&str, &[(&str, &str)]); 19] = [
     (
         "demo",
         &[
-            ("posy demo", "show the whole road"),
+            ("posy demo", "show every step"),
             (
                 "posy demo -o demo",
                 "the same, and keep everything in the folder demo",

@@ -22,7 +22,7 @@ const LABELS: usize = 50;
 /// Shows what is inside a .posy file.
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
-    /// The file.
+    /// The .posy file that `posy retrain` wrote.
     #[arg(value_name = "FILE")]
     model: PathBuf,
     /// List the layers too.

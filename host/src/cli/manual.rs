@@ -11,7 +11,7 @@ use super::help::command;
 use super::output::print_lines;
 use super::{Failure, output};
 
-/// Prints what a shell needs to complete posy's commands and options.
+/// Prints a shell's completions of posy's commands and options.
 #[derive(Debug, Args)]
 pub(super) struct Completions {
     /// The shell.

@@ -350,6 +350,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     let next = Next {
         words: &own_words(),
         image_dir: &arguments.image_dir,
+        architecture: arguments.architecture.as_ref(),
         backbone: arguments.backbone.as_deref(),
         model: &model,
         format,
@@ -409,7 +410,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         }
     }
     printed?;
-    retrain_loss::settle(arguments, format, &prepared, &outcome)?;
+    retrain_loss::settle(arguments, &next, &prepared, &outcome)?;
     Ok(match whole {
         true => ExitCode::SUCCESS,
         false => ExitCode::FAILURE,

@@ -21,12 +21,14 @@ const BETTER: f32 = 2.4;
 /// The network to change to from one that is not known by name.
 const KNOWN: &str = "mobilenet_0.50_224";
 
-/// What the commands are made of.
+/// The run that the commands follow.
 pub(super) struct Next<'a> {
     /// The words that the run was started with, from `retrain` on, if those are known.
     pub(super) words: &'a [OsString],
     /// Folder of photos as it was given.
     pub(super) image_dir: &'a Path,
+    /// The network, where one was named.
+    pub(super) architecture: Option<&'a Architecture>,
     /// File of the network, where one was given.
     pub(super) backbone: Option<&'a Path>,
     /// The model's file as it was given, and what it is.
@@ -39,7 +41,7 @@ pub(super) fn own_words() -> Vec<OsString> {
     std::env::args_os().skip(1).collect()
 }
 
-/// When this run is, as its results say: now, or what `SOURCE_DATE_EPOCH` says
+/// The time of the run as its results give it: now, or `SOURCE_DATE_EPOCH`
 /// (<https://reproducible-builds.org/specs/source-date-epoch/>), with which the same run writes the
 /// same bytes.
 pub(super) fn moment() -> std::time::SystemTime {
@@ -63,7 +65,7 @@ impl Next<'_> {
         line(&self.retrain())
     }
 
-    /// All of them.
+    /// Commands that use the model, and those that may improve it.
     pub(super) fn commands(
         &self,
         prepared: &Prepared,
@@ -88,7 +90,7 @@ impl Next<'_> {
     }
 
     /// `retrain` and its options, such that typed again they give the same.
-    fn retrain(&self) -> Vec<OsString> {
+    pub(super) fn retrain(&self) -> Vec<OsString> {
         match self.words.first() {
             Some(first) if first == "retrain" => self.words.to_vec(),
             _ => {
@@ -97,6 +99,9 @@ impl Next<'_> {
                     "--image-dir".into(),
                     self.image_dir.into(),
                 ];
+                if let Some(architecture) = self.architecture {
+                    words.extend(["--architecture".into(), architecture.to_string().into()]);
+                }
                 if let Some(path) = self.backbone {
                     words.extend(["--backbone".into(), path.into()]);
                 }
@@ -255,7 +260,7 @@ impl Next<'_> {
 }
 
 /// A command line of `words` behind `posy`.
-fn line(words: &[OsString]) -> String {
+pub(super) fn line(words: &[OsString]) -> String {
     let words = words.iter().map(|word| shell::quoted(&word.to_string_lossy()));
     let words: Vec<String> = words.collect();
     format!("posy {}", words.join(" "))
@@ -335,7 +340,8 @@ fn parted(words: &[OsString], options: &[&str]) -> (Vec<OsString>, Vec<OsString>
     (those, others)
 }
 
-fn without_options(words: &[OsString], options: &[&str]) -> Vec<OsString> {
+/// `words` less the options `options`, named without hyphens in front, and their values.
+pub(super) fn without_options(words: &[OsString], options: &[&str]) -> Vec<OsString> {
     parted(words, options).1
 }
 

@@ -61,6 +61,7 @@ pub(super) fn print(
                 label.recall.percent(),
                 label.recall.range(),
                 label.precision.percent(),
+                percent(label.f1()),
             ]
         })
         .collect();
@@ -71,13 +72,14 @@ pub(super) fn print(
         "recall",
         "95% range",
         "precision",
+        "F1",
     ];
     print_table(&heading, &rows)?;
     let mut out = Out::lock();
     writeln!(
         out,
-        "recall: of a label's test photos, those that were given it; precision: of the photos given it, \
-         those that are of it"
+        "recall: of a label's test photos, the part that was given it; precision: of the test photos given \
+         it, the part that is of it; F1: both in one number"
     )?;
     writeln!(out)?;
     if !judgement.mixups.is_empty() {

@@ -79,7 +79,7 @@ pub(super) struct Watching {
     options: Vec<(String, String)>,
 }
 
-/// What a run came to, for its report.
+/// A finished run, for its report.
 pub(super) struct About<'a> {
     pub(super) prepared: &'a Prepared,
     pub(super) outcome: &'a Outcome,

@@ -1,9 +1,9 @@
 //! Commands that go on from a run, for whoever reads of it.
 
-/// A command and what it is for.
+/// A command and its purpose.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Command {
-    /// What it does, in words.
+    /// Its purpose, in words.
     pub what: String,
     /// The line to type, quoted for a shell.
     pub line: String,
@@ -12,8 +12,8 @@ pub struct Command {
 /// Commands that go on from a run.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Commands {
-    /// What to do with the model.
+    /// Commands that use the model.
     pub using: Vec<Command>,
-    /// What may make it better.
+    /// Commands that may improve it.
     pub improving: Vec<Command>,
 }

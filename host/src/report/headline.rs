@@ -3,12 +3,12 @@
 use super::judge::Judgement;
 use super::share::{Share, percent};
 
-/// How good a model is, at a glance.
+/// Grade of a model by its test accuracy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Grade {
     /// There are no test photos.
     Untested,
-    /// What the test photos say would also be said of always naming the commonest label.
+    /// The accuracy cannot be told from that of always naming the commonest label.
     Guessing,
     /// Fewer than seven in ten are right.
     Poor,
@@ -21,7 +21,7 @@ pub enum Grade {
 }
 
 impl Grade {
-    /// Of the share `accuracy`, where guessing gets `guessing`.
+    /// Grades the share `accuracy`, where guessing gets `guessing`.
     fn of(accuracy: Share, guessing: f64) -> Self {
         let (Some(share), Some((low, _))) = (accuracy.value(), accuracy.interval()) else {
             return Grade::Untested;
@@ -36,7 +36,7 @@ impl Grade {
         }
     }
 
-    /// In a word or a few.
+    /// The grade in a few words.
     pub const fn words(self) -> &'static str {
         match self {
             Grade::Untested => "Not tested",
@@ -52,13 +52,13 @@ impl Grade {
 /// Accuracy in words.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Headline {
-    /// At a glance.
+    /// The grade.
     pub grade: Grade,
-    /// What that rests on, in whole sentences.
+    /// The figures behind the grade, in whole sentences.
     pub sentences: Vec<String>,
 }
 
-/// Widths of an interval from which few photos are said to be few.
+/// Width of the 95% interval above which test photos are said to be few.
 const WIDE: f64 = 0.1;
 
 /// A simple fraction near `share`: how many of how many.
@@ -75,7 +75,7 @@ fn fraction(share: f64) -> (usize, usize) {
     fractions.next().unwrap_or((hundredths, 100))
 }
 
-/// What `judgement` says of the accuracy.
+/// Describes the accuracy of `judgement` in words.
 pub fn headline(judgement: &Judgement) -> Headline {
     let accuracy = judgement.accuracy();
     let guessing = judgement.by_guessing().unwrap_or(0.0);

@@ -1,4 +1,4 @@
-//! What the test photos say of a model.
+//! Evaluation of a model on the test photos.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
@@ -20,7 +20,7 @@ const LEAST_SCORE: f64 = 0.5 / 65_536.0;
 /// Bins of the reliability diagram.
 const BINS: usize = 10;
 
-/// Why a model cannot be judged.
+/// Errors of evaluating a model.
 #[derive(Debug, thiserror::Error)]
 pub enum JudgeError {
     /// The model does not read.
@@ -31,7 +31,7 @@ pub enum JudgeError {
     Engine(#[from] EngineError),
 }
 
-/// What the integer pipeline, which a board runs, says of one photo.
+/// The answer of the integer pipeline, which a board runs, for one photo.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Answer {
     /// The photo, by its index among the prepared ones.
@@ -44,29 +44,29 @@ pub struct Answer {
     pub score: f64,
     /// Score of its own label, `0..=1`.
     pub truth_score: f64,
-    /// Whether the board would say `unknown`.
+    /// True if a board would say `unknown`.
     pub unknown: bool,
-    /// What the float pipeline says of it, where it ran.
+    /// The answer of the float pipeline, where it ran.
     pub float_answer: Option<usize>,
 }
 
 impl Answer {
-    /// Whether the photo is given its own label.
+    /// True if the photo is given its own label.
     pub fn is_right(&self) -> bool {
         self.answer == self.truth
     }
 }
 
-/// How one label fares.
+/// Recall and precision of one label.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LabelFigures {
     /// The label.
     pub label: String,
     /// Photos trained on, chosen on, and kept for testing.
     pub split: [usize; 3],
-    /// Of its test photos, those that are given it.
+    /// Its test photos that are given it, of all its test photos.
     pub recall: Share,
-    /// Of the test photos that are given it, those that are of it.
+    /// The photos of it among the test photos that are given it.
     pub precision: Share,
     /// Recall of the float pipeline, where it ran.
     pub float_recall: Option<Share>,
@@ -104,9 +104,9 @@ pub struct MacroMean {
 pub struct Mixup {
     /// Their label.
     pub truth: usize,
-    /// What they are taken for.
+    /// The label that they are given.
     pub answer: usize,
-    /// How many.
+    /// Their number.
     pub photos: usize,
     /// Test photos of their label.
     pub of: usize,
@@ -117,13 +117,13 @@ pub struct Mixup {
 pub struct Bin {
     /// Lower end; the upper is a tenth above.
     pub from: f64,
-    /// Those that are right, of those that there are.
+    /// Photos answered rightly, of all in the bin.
     pub right: Share,
     /// Mean of their scores.
     pub mean_score: f64,
 }
 
-/// All of it.
+/// The evaluation of a model.
 #[derive(Clone, Debug)]
 pub struct Judgement {
     /// Labels, in their order.
@@ -132,13 +132,13 @@ pub struct Judgement {
     pub answers: Vec<Answer>,
     /// Truth against answer on the test photos.
     pub confusion: Confusion,
-    /// The same on the validation photos.
+    /// Confusion matrix of the validation photos.
     pub validation: Confusion,
     /// Labels taken for others, most photos first.
     pub mixups: Vec<Mixup>,
     /// Test photos by their score, lowest first.
     pub bins: Vec<Bin>,
-    /// Whether the network's last layer was adjusted too.
+    /// True if the network's last layer was adjusted too.
     pub adjusted: bool,
 }
 
@@ -190,7 +190,7 @@ impl Judgement {
         Share::new(right.count(), self.answers.len())
     }
 
-    /// The same of the float pipeline, where it ran.
+    /// Accuracy of the float pipeline, where it ran.
     pub fn float_accuracy(&self) -> Option<Share> {
         let right = |answer: &Answer| answer.float_answer.map(|float| float == answer.truth);
         let rights: Option<Vec<bool>> = self.answers.iter().map(right).collect();

@@ -19,7 +19,7 @@ const SETTLED: f64 = 1e-10;
 /// Places of photos in the plane.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Plane {
-    /// One place a photo, in the order in which they were given.
+    /// A place for each photo, in the order in which they were given.
     pub places: Vec<[f64; 2]>,
     /// Share of the features' variance that the plane shows, `0..=1`.
     pub shown: f64,

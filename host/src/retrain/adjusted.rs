@@ -71,7 +71,7 @@ pub fn prepare_variants(
     })
 }
 
-/// Says if the network ends in a layer that can be adjusted.
+/// True if the network ends in a layer that can be adjusted.
 pub fn can_adjust(prepared: &Prepared) -> bool {
     last(prepared).is_ok()
 }

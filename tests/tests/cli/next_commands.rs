@@ -5,7 +5,7 @@ use std::process::Command;
 use posy_tests::data;
 use posy_tests::scratch::{Outcome, Scratch, posy_path};
 
-/// What bash makes of `line`, in which `posy` is the command that is tested.
+/// The outcome of `line` in bash, in which `posy` is the command that is tested.
 fn typed(scratch: &Scratch, line: &str) -> Outcome {
     let known = scratch.command(["--version"]);
     let mut bash = Command::new("bash");

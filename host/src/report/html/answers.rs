@@ -8,9 +8,9 @@ use super::text::clean;
 use crate::report::judge::Answer;
 use crate::report::share::percent;
 
-/// Most photos in the table; the others are in the run's record.
+/// Maximum of photos in the table; the others are in the run's record.
 const MOST: usize = 5000;
-/// Most labels that the table can be narrowed to.
+/// Maximum of labels to filter the table by.
 const MOST_LABELS: usize = 50;
 
 pub(super) struct Row {

@@ -9,7 +9,7 @@ use crate::device::{BOARDS, Footprint, fits, speed};
 use crate::photos::Rule;
 use crate::report::share::{Share, percent};
 
-/// Most labels whose shares are drawn as bars, too.
+/// Maximum of labels whose shares are drawn as bars, too.
 const MOST_BARS: usize = 100;
 
 pub(super) struct Figure {

@@ -5,7 +5,7 @@ use super::{ChartFigure, Report};
 use crate::report::curves::Point;
 
 impl Report<'_> {
-    /// Whether the curves are of a solver's path, which few look at.
+    /// True if the curves are the path of a solver, which few look at.
     pub(super) fn is_solved(&self) -> bool {
         !self.curves.candidates.is_empty()
     }

@@ -6,16 +6,16 @@ use super::pictures;
 use super::text::{clean, counted};
 use crate::report::judge::Judgement;
 
-/// Most labels of a matrix that is shown whole.
+/// Maximum of labels of a matrix that is shown whole.
 const WHOLE: usize = 50;
-/// Most labels of the part of a larger one.
+/// Maximum of labels shown of a larger one.
 const PART: usize = 30;
 
 /// The labels that a matrix shows.
 pub(super) struct Focus {
     /// In the order in which they are shown.
     pub(super) labels: Vec<usize>,
-    /// Whether they are all that there are.
+    /// True if these are all labels.
     pub(super) whole: bool,
 }
 
@@ -56,7 +56,7 @@ pub(super) struct Cell {
     /// As it is written; empty where there is no photo.
     pub(super) count: String,
     pub(super) class: String,
-    /// What opens from it; empty where nothing does.
+    /// Id of the popover that it opens; empty if there is none.
     pub(super) id: String,
     pub(super) title: String,
 }
@@ -70,9 +70,9 @@ pub(super) struct Row {
 pub(super) struct Matrix {
     /// Labels along the top.
     pub(super) columns: Vec<String>,
-    /// Whether a column of all other labels follows.
+    /// True if a column for all other labels follows.
     pub(super) others: bool,
-    /// Whether a column of photos called unknown follows.
+    /// True if a column of photos called `unknown` follows.
     pub(super) unknown: bool,
     pub(super) rows: Vec<Row>,
     pub(super) note: String,
@@ -150,7 +150,7 @@ fn cell(count: usize, class: String, id: String, title: String) -> Cell {
     }
 }
 
-/// What part of the matrix is shown, where that is not all.
+/// A sentence on the part of the matrix that is shown; empty if that is all of it.
 fn note(judgement: &Judgement, focus: &Focus) -> String {
     let count = judgement.labels.len();
     match (focus.whole, focus.labels.len()) {

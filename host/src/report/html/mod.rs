@@ -42,10 +42,10 @@ use text::{clean, isolate, isolated};
 
 /// The page's style sheet.
 const STYLE: &str = include_str!("../../../templates/report.css");
-/// Most files that were left out that are listed.
+/// Maximum of skipped files that are listed.
 const LISTED: usize = 2000;
 
-/// Why there is no report.
+/// Errors of making a report.
 #[derive(Debug, thiserror::Error)]
 pub enum ReportError {
     /// The model does not read.
@@ -56,10 +56,10 @@ pub enum ReportError {
     Page(#[from] askama::Error),
 }
 
-/// How a run was started.
+/// Start of a run.
 #[derive(Clone, Debug)]
 pub struct Run {
-    /// When its results were written.
+    /// Time at which its results were written.
     pub moment: SystemTime,
     /// Its command line.
     pub command: String,
@@ -67,20 +67,20 @@ pub struct Run {
     pub options: Vec<(String, String)>,
 }
 
-/// What a report is of.
+/// A finished run, to be reported.
 #[derive(Clone, Copy)]
 pub struct Report<'a> {
-    /// What was prepared.
+    /// Photos, network and features.
     pub prepared: &'a Prepared,
-    /// What came of it.
+    /// Result of training.
     pub outcome: &'a Outcome,
-    /// What the test photos say of that.
+    /// Evaluation on the test photos.
     pub judgement: &'a Judgement,
-    /// How training went.
+    /// Learning curves.
     pub curves: &'a Curves,
     /// Name of the model's file.
     pub model: &'a str,
-    /// How the run was started.
+    /// Start of the run.
     pub run: &'a Run,
     /// Commands that go on from it.
     pub commands: &'a Commands,
@@ -246,7 +246,7 @@ impl Report<'_> {
         })
     }
 
-    /// Where the model comes from.
+    /// Provenance of the model.
     fn facts(&self) -> Vec<Fact> {
         let Prepared {
             backbone, dataset, ..

@@ -14,12 +14,12 @@ use crate::report::judge::{Answer, Judgement, LabelFigures};
 use crate::report::share::percent;
 use crate::report::thumbnails::thumbnails;
 
-/// Most pictures of the page, of some 5 KiB each.
+/// Maximum of pictures on the page, of some 5 KiB each.
 const MOST: usize = 300;
-/// Most pictures behind a cell of mistakes, and behind one of right answers.
+/// Maximum of pictures behind a cell of mistakes, and behind one of right answers.
 const MOST_WRONG: usize = 60;
 const MOST_RIGHT: usize = 24;
-/// Most names behind a cell of photos without a picture.
+/// Maximum of names behind a cell of photos without a picture.
 const MOST_NAMES: usize = 50;
 /// Pictures of the contact sheet.
 const WORST: usize = 24;
@@ -34,7 +34,7 @@ pub(super) struct Picture {
     pub(super) name: String,
 }
 
-/// What opens from a cell.
+/// The popover of a cell.
 pub(super) struct Popup {
     pub(super) id: String,
     pub(super) title: String,
@@ -100,7 +100,7 @@ pub(super) fn id(truth: usize, answer: usize) -> String {
     format!("photos-{truth}-{answer}")
 }
 
-/// What a cell holds.
+/// Title of a cell's popover.
 pub(super) fn title(labels: &[LabelFigures], truth: usize, answer: usize) -> String {
     let own = &labels[truth].label;
     match labels.get(answer) {

@@ -9,7 +9,7 @@ use super::text::{clean, counted};
 use crate::report::judge::{Answer, Judgement};
 use crate::report::plane::plane;
 
-/// Most photos of the map, and mistakes that are among them whatever else is.
+/// Maximum of photos on the map, and of mistakes that are always among them.
 const MOST: usize = 1500;
 const MOST_MISTAKES: usize = 200;
 /// Labels with a colour and a shape of their own; more labels than this are told apart as far as they
