@@ -175,7 +175,6 @@ fn words(browser: &mut Browser, json: &Value) {
         "photos are named rightly",
         "of the test photos that are of the label, the part that was found",
         "of the test photos that were given the label, the part that really is of it",
-        "testing percentage",
         "Always naming the commonest label would get",
         "2025-11-30 00:00 UTC",
         "posy retrain --architecture mobilenet_0.25_128",
@@ -190,6 +189,11 @@ fn words(browser: &mut Browser, json: &Value) {
         &format!("{:.1}%", 100.0 * mean),
     ] {
         assert!(text.contains(part), "no {part:?} in {text}");
+    }
+    let settings = browser.evaluate("document.querySelector('#run ~ details').textContent");
+    let settings = settings.as_str().unwrap();
+    for part in ["testing percentage", "40", "crop"] {
+        assert!(settings.contains(part), "no {part:?} in {settings}");
     }
     let map = browser.evaluate("document.querySelector('svg.map').getAttribute('aria-label')");
     let map = map.as_str().unwrap();

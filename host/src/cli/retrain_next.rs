@@ -201,7 +201,7 @@ impl Next<'_> {
         };
         if outcome.adjusted.is_none() && can_adjust(prepared) {
             let what = "fine-tune: train the network's last layer on these photos as well, which takes \
-                        minutes; on photos of flowers it names 1 to 3 in 100 more rightly";
+                        minutes; on photos of flowers it gets 1 to 3 more of 100 right";
             let stepwise = ["trainer", "how-many-training-steps", "learning-rate"];
             again(
                 what.to_owned(),

@@ -100,7 +100,8 @@ pub(super) fn print(
     if !commands.improving.is_empty() {
         writeln!(out, "without new photos:")?;
         for Command { what, line } in &commands.improving {
-            writeln!(out, "  {what}:\n    {line}")?;
+            writeln!(out, "  {what}:")?;
+            writeln!(out, "    {line}")?;
         }
         writeln!(out)?;
     }

@@ -189,13 +189,13 @@ fn scores(judgement: &Judgement) -> Option<String> {
     let sum: f64 = judgement.answers.iter().map(|answer| answer.score).sum();
     let mean = sum / count as f64;
     let accuracy = judgement.accuracy().value()?;
-    let (word, more) = match mean > accuracy {
-        true => ("surer", "below"),
-        false => ("less sure", "above"),
+    let (word, often) = match mean > accuracy {
+        true => ("higher", "less"),
+        false => ("lower", "more"),
     };
     Some(format!(
-        "answers are {word} than they should be: their mean score is {}, {} of them are right; take \
-         what is {more} the scores",
+        "scores are {word} than they should be: their mean is {}, and {} of the answers are right; an \
+         answer is right {often} often than its score says",
         percent(mean),
         percent(accuracy)
     ))

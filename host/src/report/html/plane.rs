@@ -105,7 +105,7 @@ pub(super) fn map(report: &Report<'_>, sentences: &Judgement) -> Option<Map> {
     }
     let nearest = nearest(&chosen, &plane.places, &kind_of, report, sentences, &focus);
     let title = format!(
-        "Map of {}: those in which the network sees the like lie near each other. {nearest}",
+        "Map of {}: those that look alike to the network lie near each other. {nearest}",
         counted(chosen.len(), "photo")
     );
     let mut svg = format!(
@@ -173,10 +173,9 @@ fn note(shown: usize, all: usize, mistakes: usize, part: f64, focus: &Focus) -> 
         false => format!("All {all} photos"),
     };
     let mut note = format!(
-        "{which}, training photos included, laid out such that photos in which the network sees the like \
-         lie near each other. What is told apart easily lies in clouds of its own; where clouds mix, labels \
-         are hard to tell apart, or these two directions, which show {:.0}% of how photos differ (a principal \
-         component analysis), do not show it.",
+        "{which}, training photos included: those that look alike to the network lie near each other. Labels \
+         whose clouds overlap are hard to tell apart, as far as these two directions show: they are the first \
+         two principal components of the features and hold {:.0}% of their variance.",
         100.0 * part
     );
     if mistakes > 0 {
