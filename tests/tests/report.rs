@@ -5,6 +5,7 @@ use std::path::Path;
 use posy_tests::axe::Axe;
 use posy_tests::browser::Browser;
 use posy_tests::data;
+use posy_tests::draw::in_full_runs;
 use posy_tests::scratch::{Outcome, Scratch};
 use serde_json::{Value, json};
 
@@ -494,8 +495,7 @@ fn of_many_labels_the_confused_ones_are_shown() {
 #[test]
 fn a_thousand_labels_and_thirty_thousand_photos_give_a_small_page() {
     let test = "report_of_a_thousand_labels";
-    if std::env::var_os("POSY_TESTS_ALL").is_none() {
-        eprintln!("SKIPPED: {test}: takes minutes; POSY_TESTS_ALL is not set");
+    if !in_full_runs(test) {
         return;
     }
     if data(test, "models").is_none() {

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use posy_shared::model::Model;
 
+use super::help::letter;
 use super::output::{kib, note};
 use crate::backbone::zoo::Architecture;
 use crate::device::{BOARDS, Board, Footprint, fits};
@@ -261,7 +262,9 @@ impl Next<'_> {
 
 /// A command line of `words` behind `posy`.
 pub(super) fn line(words: &[OsString]) -> String {
-    let words = words.iter().map(|word| shell::quoted(&word.to_string_lossy()));
+    let words = words
+        .iter()
+        .map(|word| shell::quoted(&word.to_string_lossy()));
     let words: Vec<String> = words.collect();
     format!("posy {}", words.join(" "))
 }
@@ -302,16 +305,22 @@ fn larger(architecture: &Architecture, labels: usize) -> Option<(Architecture, F
     footprints.min_by_key(|(_, footprint)| footprint.products)
 }
 
-/// The name of the long option that `word` is, with hyphens, and whether its value is in the same
-/// word.
-fn option(word: &OsStr) -> Option<(String, bool)> {
+/// Looks for `word` among `options`, long or short: `None` if it is none of them, else true if its
+/// value is in the same word.
+fn option(word: &OsStr, options: &[&str]) -> Option<bool> {
     let text = word.to_string_lossy();
-    let text = text.strip_prefix("--").filter(|text| !text.is_empty())?;
-    let (name, joined) = match text.split_once('=') {
-        Some((name, _)) => (name, true),
-        None => (text, false),
-    };
-    Some((name.replace('_', "-"), joined))
+    if let Some(text) = text.strip_prefix("--") {
+        let (name, joined) = match text.split_once('=') {
+            Some((name, _)) => (name, true),
+            None => (text, false),
+        };
+        let name = name.replace('_', "-");
+        return options.contains(&name.as_str()).then_some(joined);
+    }
+    let mut letters = text.strip_prefix('-')?.chars();
+    let short = letters.next()?;
+    let known = options.iter().any(|option| letter(option) == Some(short));
+    known.then(|| letters.next().is_some())
 }
 
 /// `words` in two: the options `options` with their values, and the others.
@@ -319,18 +328,9 @@ fn parted(words: &[OsString], options: &[&str]) -> (Vec<OsString>, Vec<OsString>
     let (mut those, mut others) = (Vec::new(), Vec::new());
     let mut words = words.iter();
     while let Some(word) = words.next() {
-        // The short form of --output-graph, with its value or before it.
-        let short = word.to_string_lossy();
-        let short = short
-            .strip_prefix("-o")
-            .filter(|_| options.contains(&"output-graph"));
-        let joined = match (option(word), short) {
-            (Some((name, joined)), _) if options.contains(&name.as_str()) => joined,
-            (None, Some(value)) => !value.is_empty(),
-            _ => {
-                others.push(word.clone());
-                continue;
-            }
+        let Some(joined) = option(word, options) else {
+            others.push(word.clone());
+            continue;
         };
         those.push(word.clone());
         if !joined {
@@ -371,6 +371,11 @@ mod tests {
         assert_eq!(
             kept(&all, &["image-dir", "split-seed"]),
             words("--image_dir=my --split-seed 3")
+        );
+        let short = words("retrain -i my -a mobilenet_0.25_128 -j -aother");
+        assert_eq!(
+            without_options(&short, &["architecture"]),
+            words("retrain -i my -j")
         );
     }
 

@@ -229,7 +229,9 @@ impl Report<'_> {
                 let image_dir = clean(image_dir);
                 format!("as retrain.py does, by the path {image_dir} as typed (rule codelab)")
             }
-            Rule::Folders => "as the folders train, valid and test have it (rule folders)".to_owned(),
+            Rule::Folders => {
+                "as the folders train, valid and test have it (rule folders)".to_owned()
+            }
         };
         format!(
             "Divided {rule}: {training} photos to train on, {validation} to choose settings by, {testing} \

@@ -118,11 +118,7 @@ fn in_its_folder(relative: &str) -> &str {
 /// Picks the photos that get a picture, and makes them: the worst mistakes, then those behind the
 /// matrix's cells, then other mistakes, then right answers, of which those that were least sure.
 /// `judgement` is the report's, its labels as sentences want them.
-pub(super) fn gather(
-    report: &Report<'_>,
-    judgement: &Judgement,
-    focus: &Focus,
-) -> Pictures {
+pub(super) fn gather(report: &Report<'_>, judgement: &Judgement, focus: &Focus) -> Pictures {
     let labels = &judgement.labels;
     let mut is_shown = vec![false; labels.len()];
     focus
