@@ -115,7 +115,7 @@ pub(super) fn print(
     }
     writeln!(
         out,
-        "{training} photos trained on, {validation} chosen on, {testing} tested on"
+        "{training} training, {validation} validation, {testing} test photos"
     )?;
     for line in outcome.verdict.lines() {
         writeln!(out, "{line}")?;

@@ -234,9 +234,9 @@ impl Report<'_> {
             }
         };
         format!(
-            "Divided {rule}: {training} photos to train on, {validation} to choose settings by, {testing} \
-             to test on, which training never sees. Which photo is where is in the file .split.json beside \
-             the model."
+            "Divided {rule}: {training} training photos, {validation} validation photos to choose settings by, \
+             and {testing} test photos, which training never sees. Which photo is where is in the file \
+             .split.json beside the model."
         )
     }
 }
