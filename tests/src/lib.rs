@@ -3,6 +3,7 @@
 
 pub mod aarch64;
 pub mod answers;
+pub mod axe;
 pub mod boards;
 pub mod browser;
 pub mod draw;
@@ -13,6 +14,7 @@ pub mod graphs;
 pub mod kinds;
 pub mod logs;
 pub mod networks;
+pub mod npm;
 pub mod onnx;
 pub mod pico;
 pub mod plain;

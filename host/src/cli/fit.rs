@@ -7,7 +7,7 @@ use clap::Args;
 use serde_json::json;
 
 use super::guard::{self, Door};
-use super::output::{kib, millions, print_json, print_table};
+use super::output::{kib, millions, note, print_json, print_table};
 use super::{Failure, usage};
 use crate::backbone::load::Backbone;
 use crate::backbone::zoo::Architecture;
@@ -73,6 +73,11 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         })
         .collect();
     print_table(&heading, &table)?;
+    note!();
+    note!(
+        "flash and RAM are the model's, beside a board's program; M products: millions of \
+         multiply-accumulates (MACs) for a picture; - does not fit"
+    );
     Ok(ExitCode::SUCCESS)
 }
 

@@ -31,6 +31,7 @@ mod retrain_answers;
 mod retrain_files;
 mod retrain_float;
 mod retrain_loss;
+mod retrain_next;
 mod retrain_record;
 mod retrain_results;
 mod retrain_watch;

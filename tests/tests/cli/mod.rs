@@ -27,6 +27,7 @@ mod loss;
 mod memory;
 #[cfg(target_os = "linux")]
 mod monitor;
+mod next_commands;
 mod parts;
 mod profile;
 mod real_photos;
