@@ -13,19 +13,18 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitCode, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
+use posy_nn::bounded;
+use posy_nn::import::file::read_onnx;
+use posy_nn::onnx_backbone::Opened as AnyOpened;
+use posy_nn::rgb::Rgb;
+use posy_nn::zoo::backbone::{Backbone, Opened};
+use posy_nn::zoo::{embedded, is_pinned};
 use sha2::{Digest, Sha256};
 
 use super::Failure;
 use super::output::note;
 use super::trials::Trial;
-use crate::backbone::any::Opened as AnyOpened;
-use crate::backbone::carried;
-use crate::backbone::file::read_onnx;
-use crate::backbone::load::{Backbone, Opened};
-use crate::backbone::zoo::is_pinned;
-use crate::bounded;
-use crate::classify::{Classifier, Reading};
-use crate::photos::decode::Rgb;
+use crate::predict::{Classifier, Reading};
 
 /// The first argument of a process that tries a network.
 const WORD: &str = "__try";
@@ -115,7 +114,7 @@ pub(super) fn try_first(path: &Path, door: &Door<'_>) -> Result<(), Failure> {
 fn to_be_tried(path: &Path) -> Option<Vec<u8>> {
     let bytes = bounded::read(path, bounded::NETWORK).ok()?;
     // posy's own engine checks a model whole before it runs it.
-    let own = bytes.starts_with(b"POSY") || bytes == carried::BYTES;
+    let own = bytes.starts_with(b"POSY") || bytes == embedded::BYTES;
     (!own && !is_pinned(&Sha256::digest(&bytes).into())).then_some(bytes)
 }
 
