@@ -48,7 +48,10 @@ impl Trial {
             hash.update(word);
         }
         hash.update(Sha256::digest(bytes));
-        let digits = hash.finalize().into_iter().map(|byte| format!("{byte:02x}"));
+        let digits = hash
+            .finalize()
+            .into_iter()
+            .map(|byte| format!("{byte:02x}"));
         Some(Trial {
             path: folder().join(digits.collect::<String>()),
         })
