@@ -207,7 +207,7 @@ fn print(
     let [training, validation, testing] = outcome.counts;
     writeln!(
         out,
-        "{training} photos trained on, {validation} chosen on, {testing} tested on"
+        "{training} training, {validation} validation, {testing} test photos"
     )?;
     let share = percent(outcome.accuracy.share());
     writeln!(out, "Final test accuracy = {share} (N={testing})")?;
