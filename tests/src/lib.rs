@@ -10,6 +10,7 @@ pub mod draw;
 pub mod emulator;
 pub mod exports;
 pub mod frames;
+pub mod fuzz;
 pub mod graphs;
 pub mod kinds;
 pub mod logs;

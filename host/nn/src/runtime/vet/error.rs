@@ -105,6 +105,12 @@ pub enum Problem {
     /// Numbers that decide about extents and are not known.
     #[error("its {0} depends on the picture, so its memory cannot be told beforehand")]
     Open(&'static str),
+    /// An operator that must not read what is open.
+    #[error(
+        "its {0} cannot be told beforehand, since an operator before it is not known; export the network without \
+         this norm, or with it folded into a convolution"
+    )]
+    Untold(&'static str),
     /// A constant of another length than its extents say.
     #[error("the file does not hold the numbers for its extents {0:?}; fetch or export it again")]
     Length(Vec<usize>),

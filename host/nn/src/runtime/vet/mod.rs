@@ -212,6 +212,10 @@ impl<'a> Walk<'a> {
                 };
                 known(operate(&read, &mut self.cost))?
             }
+            // The library takes its input's axes for granted, and reads where nothing is.
+            (None, _) if node.op_type == "BatchNormalization" => {
+                return Err(Problem::Untold("input"));
+            }
             _ => None,
         };
         let is_open = written.is_none();
