@@ -5,24 +5,24 @@
 
 use std::path::{Path, PathBuf};
 
-use posy::backbone::cost::check_cost;
-use posy::backbone::float_file::FloatFile;
-use posy::backbone::network::{FloatNetwork, IntNetwork};
-use posy::backbone::pixels::Normalisation;
-use posy::backbone::vet::vet;
-use posy::backbone::{any, frozen, onnx, tflite};
-use posy::classify::graph;
-use posy::device::lines::{Line, Lines};
-use posy::export::facts::Facts;
-use posy::export::graph_def::graph_def_bytes;
-use posy::export::tflite::tflite_bytes;
-use posy::labels;
-use posy::photos::decode::decode_to_average;
-use posy::photos::{Limits, Percentages, Rule, SplitFile, decode_within, facts};
-use posy::quantise::photos::from_photos;
-use posy::quantise::trained::from_trained;
-use posy::record::{Record, compare};
-use posy::run::Runner;
+use posy::dataset::decode::decode_to_average;
+use posy::dataset::{Limits, Percentages, Rule, SplitFile, decode_within, headers};
+use posy::device::protocol::{Line, Lines};
+use posy::eval::run_record::{Record, compare};
+use posy_nn::export::metadata::Facts;
+use posy_nn::export::tensorflow::graph_def_bytes;
+use posy_nn::export::tflite::tflite_bytes;
+use posy_nn::graph::cost::check_cost;
+use posy_nn::graph::network::{FloatNetwork, IntNetwork};
+use posy_nn::import::float_file::FloatFile;
+use posy_nn::import::normalisation::Normalisation;
+use posy_nn::import::tensorflow::classifier;
+use posy_nn::import::{onnx, tensorflow, tflite};
+use posy_nn::quantise::from_float::from_photos;
+use posy_nn::quantise::from_quantised::from_trained;
+use posy_nn::run::Runner;
+use posy_nn::runtime::vet::vet;
+use posy_nn::{labels, onnx_backbone};
 use posy_shared::model::{Layer, Model, PRELUDE_LEN};
 use posy_shared::preprocess::Size;
 use prost::Message;
@@ -177,21 +177,21 @@ fn onnx_file(bytes: &[u8]) {
 fn guarded_graph(choices: &[u8]) {
     let model = mutant(&many_operators(), choices);
     if vet(&model).is_ok_and(|cost| cost.open == 0 && cost.products < 4 * MOST_PRODUCTS) {
-        let _ = any::try_out(&model.encode_to_vec());
+        let _ = onnx_backbone::try_out(&model.encode_to_vec());
     }
 }
 
 /// A frozen graph, by both of its readers.
 fn graph_def(bytes: &[u8]) {
-    if let Ok(file) = frozen::read(bytes) {
+    if let Ok(file) = tensorflow::read(bytes) {
         float_file(&file);
     }
-    let _ = graph::read(bytes, "input", "final_result");
+    let _ = classifier::read(bytes, "input", "final_result");
 }
 
 /// A photo, whole and reduced.
 fn photo(bytes: &[u8]) {
-    facts::facts(bytes);
+    headers::facts(bytes);
     let whole = decode_within(bytes, &SMALL);
     let wanted = Size {
         width: 24,
@@ -273,7 +273,7 @@ fn side_files() -> Vec<Vec<u8>> {
         labels: [("daisy".to_owned(), Default::default())].into(),
     };
     let record = serde_json::json!({
-        "format": posy::record::FORMAT, "posy_version": "0", "arguments": ["--json"], "image_dir": "photos",
+        "format": posy::eval::run_record::FORMAT, "posy_version": "0", "arguments": ["--json"], "image_dir": "photos",
         "architecture": "a", "backbone_sha256": "", "c": 0.1,
         "split": {"rule": {"name": "stable", "seed": 7}, "percentages": {"validation": 10, "testing": 10},
             "training": 1, "validation": 1, "testing": 1},
