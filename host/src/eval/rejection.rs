@@ -5,7 +5,7 @@
 //! predicted by a head and prototypes fitted to the others ([`cross_validate`]). Test photos take
 //! no part in these choices; [`Report`](super::Report) has their results.
 
-use posy_nn::export::Answering;
+use posy_nn::export::ScoreParams;
 use posy_nn::graph::network::Quantisation;
 use posy_shared::model::{Acceptance, AcceptanceSpec};
 use rayon::prelude::*;
@@ -237,15 +237,15 @@ fn choose(decision: &mut Decision, photos: &Photos, held_out: &HeldOut, options:
 impl Decision {
     /// The parameters of score and rejection in the board's form; `logits` is the quantisation of
     /// the model's logits.
-    pub fn answering(&self, logits: Quantisation) -> Answering {
-        let mut answering = Answering {
+    pub fn score_params(&self, logits: Quantisation) -> ScoreParams {
+        let mut score_params = ScoreParams {
             temperature: self.temperature as f32,
             unknown_logit: self.unknown_logit,
-            ..Answering::default()
+            ..ScoreParams::default()
         };
         match &self.threshold {
             Threshold::None | Threshold::TooFew => {}
-            Threshold::Score(below) => answering.unknown_below = (below * 65536.0) as u32,
+            Threshold::Score(below) => score_params.unknown_below = (below * 65536.0) as u32,
             Threshold::Distance {
                 logit,
                 familiarity,
@@ -257,7 +257,7 @@ impl Decision {
                 let step = f64::from(logits.scale) / logit;
                 let unit = WEIGHT / step.max(familiarity.recip());
                 let zero = step * f64::from(logits.zero_point);
-                answering.acceptance = Some(AcceptanceSpec {
+                score_params.acceptance = Some(AcceptanceSpec {
                     facts: Acceptance {
                         table: 0,
                         prototypes: 0,
@@ -272,7 +272,7 @@ impl Decision {
                 });
             }
         }
-        answering
+        score_params
     }
 }
 

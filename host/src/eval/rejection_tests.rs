@@ -81,8 +81,8 @@ fn few_photos_choose_nothing() {
     let decision = decide(&photos, Options::default(), &fit(2)).unwrap();
     assert_eq!(decision.threshold, Threshold::TooFew);
     assert_eq!(decision.temperature, 1.0);
-    let answering = decision.answering(INPUT);
-    assert_eq!(answering, Answering::default());
+    let score_params = decision.score_params(INPUT);
+    assert_eq!(score_params, ScoreParams::default());
 }
 
 #[test]
@@ -92,7 +92,7 @@ fn photos_of_none_of_the_labels_count_as_others() {
     let decision = decide(&photos, Options::default(), &fit(4)).unwrap();
     assert!(decision.unknown_logit);
     assert_eq!((decision.photos, decision.known.0), (120, 90));
-    assert!(decision.answering(INPUT).unknown_logit);
+    assert!(decision.score_params(INPUT).unknown_logit);
 }
 
 /// The threshold in real numbers agrees with the board's in integers, apart from the rounding of
@@ -106,7 +106,7 @@ fn the_board_accepts_what_was_chosen() {
         scale: 0.07,
         zero_point: -100,
     };
-    let facts = decision.answering(logits).acceptance.unwrap().facts;
+    let facts = decision.score_params(logits).acceptance.unwrap().facts;
     let Threshold::Distance {
         logit,
         familiarity,

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use posy_nn::export::{Answering, Heading, classifier, compact_classifier, softmax_beta};
+use posy_nn::export::{ModelMetadata, ScoreParams, classifier, compact_classifier, softmax_beta};
 use posy_nn::graph::head::{Head, IntHead};
 use posy_nn::graph::network::IntNetwork;
 use posy_nn::run;
@@ -305,7 +305,7 @@ pub fn train_with(
         &meter,
     )?;
     meter.end();
-    let answering = decision.answering(head.output);
+    let score_params = decision.score_params(head.output);
 
     let counts = [training.len(), validation.len(), testing.len()];
     let (rule_name, seed) = match *rule {
@@ -328,8 +328,8 @@ pub fn train_with(
         int8_accuracy: None,
     };
     // Measured on all features; the model itself reads only those that vary.
-    let heading = heading(prepared, &answering, provenance);
-    let whole = classifier(network.int, &head, &heading)?;
+    let metadata = metadata(prepared, &score_params, provenance);
+    let whole = classifier(network.int, &head, &metadata)?;
     let model = Model::read(&whole)?;
     let (int8_validation, _, _) = measure(&model, prepared, network.int8, &validation)?;
     let (int8, confusion, misclassified) = measure(&model, prepared, network.int8, &testing)?;
@@ -366,11 +366,11 @@ pub fn train_with(
             })
             .collect::<Vec<_>>(),
     )?;
-    let heading = Heading {
+    let metadata = ModelMetadata {
         provenance,
-        ..heading
+        ..metadata
     };
-    let compact = compact_classifier(network.int, &head, &heading)?;
+    let compact = compact_classifier(network.int, &head, &metadata)?;
     if Model::read(&compact)?.golden().logits != model.golden().logits {
         return Err(RetrainError::Compact);
     }
@@ -381,7 +381,7 @@ pub fn train_with(
             int: head,
             real: real_head,
             float: float_head,
-            beta: 1.0 / answering.temperature,
+            beta: 1.0 / score_params.temperature,
         },
         c,
         split: SplitFile::new(&prepared.dataset, rule.clone(), percentages, &split),
@@ -541,15 +541,15 @@ pub(super) fn fit(
     })
 }
 
-fn heading<'a>(
+fn metadata<'a>(
     prepared: &Prepared,
-    answering: &Answering,
+    score_params: &ScoreParams,
     provenance: Provenance<'a>,
-) -> Heading<'a> {
-    Heading {
+) -> ModelMetadata<'a> {
+    ModelMetadata {
         input: prepared.input,
         labels: prepared.dataset.labels[..prepared.known_labels()].to_vec(),
-        answering: answering.clone(),
+        score_params: score_params.clone(),
         provenance,
     }
 }

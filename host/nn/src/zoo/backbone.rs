@@ -7,7 +7,7 @@ use posy_shared::model::{InputContract, Provenance, Shape, SplitFacts};
 use super::{Architecture, SourceError};
 use crate::dirs::{data_dir_for, data_dirs};
 use crate::download::{Meter, Patience};
-use crate::export::{Answering, ExportError, Heading, extractor};
+use crate::export::{ExportError, ModelMetadata, ScoreParams, extractor};
 use crate::graph::network::{
     Common, FloatLayer, FloatNetwork, IntNetwork, Quantisation, TrainedNetwork,
 };
@@ -308,10 +308,10 @@ impl Backbone {
     /// # Errors
     /// [`BackboneError::Export`].
     pub fn extractor(&self, input: InputContract) -> Result<Vec<u8>, BackboneError> {
-        let heading = Heading {
+        let metadata = ModelMetadata {
             input,
             labels: Vec::new(),
-            answering: Answering::default(),
+            score_params: ScoreParams::default(),
             provenance: Provenance {
                 architecture: &self.name,
                 backbone_sha256: self.sha256,
@@ -321,7 +321,7 @@ impl Backbone {
                 int8_accuracy: None,
             },
         };
-        extractor(&self.int, &heading).map_err(|source| BackboneError::Export {
+        extractor(&self.int, &metadata).map_err(|source| BackboneError::Export {
             path: self.path.clone(),
             source,
         })
