@@ -4,13 +4,13 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
-use posy_nn::download::Patience;
+use posy_nn::download::RetryPolicy;
 use posy_nn::zoo::backbone::{BackboneError, Places};
 use posy_nn::zoo::{Architecture, Version};
 use serde_json::json;
 
-use super::meter::Bytes;
 use super::output::{kib, millions, note, print_json, print_lines, print_table};
+use super::progress::Bytes;
 use super::{Failure, usage};
 use crate::device::{BOARDS, Footprint, fitting};
 
@@ -58,10 +58,10 @@ fn fetch(names: &[String], folder: Option<&Path>) -> Result<ExitCode, Failure> {
     let places = Places::new(folder);
     let mut failed = false;
     for architecture in architectures {
-        let patience = Patience::default();
+        let retries = RetryPolicy::default();
         match places.fetch(
             &architecture,
-            &patience,
+            &retries,
             &Bytes::new(architecture.to_string()),
         ) {
             Ok(path) => print_lines(&[path.display().to_string()])?,

@@ -16,6 +16,6 @@ mod http;
 pub mod photos;
 mod pinned;
 
-pub use download::{Meter, Patience, Unwatched, download, lock};
-pub use error::{FetchError, Trouble};
+pub use download::{NoProgress, ProgressSink, RetryPolicy, download, lock};
+pub use error::{DownloadError, FetchError};
 pub use pinned::Pinned;

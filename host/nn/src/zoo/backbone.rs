@@ -6,7 +6,7 @@ use posy_shared::model::{InputContract, Provenance, Shape, SplitFacts};
 
 use super::{Architecture, SourceError};
 use crate::dirs::{data_dir_for, data_dirs};
-use crate::download::{Meter, Patience};
+use crate::download::{ProgressSink, RetryPolicy};
 use crate::export::{ExportError, ModelMetadata, ScoreParams, extractor};
 use crate::graph::network::{
     Common, FloatLayer, FloatNetwork, IntNetwork, Quantisation, TrainedNetwork,
@@ -130,8 +130,8 @@ impl Places {
     pub fn fetch(
         &self,
         architecture: &Architecture,
-        patience: &Patience,
-        meter: &dyn Meter,
+        retries: &RetryPolicy,
+        progress: &dyn ProgressSink,
     ) -> Result<PathBuf, BackboneError> {
         if let Some(path) = self.find(architecture) {
             return Ok(path);
@@ -142,7 +142,7 @@ impl Places {
         };
         let file_name = architecture.file_names().swap_remove(0);
         let path = self.fetched.join(file_name);
-        match source.fetch(&path, patience, meter) {
+        match source.fetch(&path, retries, progress) {
             Ok(()) => Ok(path),
             Err(source) => Err(BackboneError::Fetch {
                 name,
