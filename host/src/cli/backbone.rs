@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use posy_nn::download::RetryPolicy;
 use posy_nn::graph::grey_levels::GreyLevels;
-use posy_nn::zoo::backbone::{Backbone, BackboneError, Opened, Places};
+use posy_nn::zoo::backbone::{Backbone, BackboneError, ModelDirs, Opened};
 use posy_nn::zoo::embedded::last_resort;
 use posy_nn::zoo::{Architecture, Version};
 use posy_shared::model::Shape;
@@ -99,8 +99,8 @@ pub(super) fn told(GreyLevels { mean, std }: GreyLevels) -> String {
 fn placed(architecture: &Architecture, model_dir: Option<&Path>) -> Result<PathBuf, BackboneError> {
     let progress = Bytes::new(architecture.to_string());
     // The codelab names an empty folder; a file already on disk is not fetched into it.
-    let places = Places::new(model_dir).and_usual();
-    places.fetch(architecture, &RetryPolicy::default(), &progress)
+    let model_dirs = ModelDirs::new(model_dir).and_usual();
+    model_dirs.fetch(architecture, &RetryPolicy::default(), &progress)
 }
 
 /// Cause of a missing network, without the search path and advice.

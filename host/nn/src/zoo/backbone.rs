@@ -86,21 +86,21 @@ const MODELS: &str = "models";
 
 /// Folders searched for network files, in order, and the folder for downloads.
 #[derive(Clone, Debug)]
-pub struct Places {
+pub struct ModelDirs {
     folders: Vec<PathBuf>,
     fetched: PathBuf,
 }
 
-impl Places {
+impl ModelDirs {
     /// Searches `named` alone if given, else `models` in the data folders. Downloads go into the
     /// first of them that is writable.
     pub fn new(named: Option<&Path>) -> Self {
         match named {
-            Some(folder) => Places {
+            Some(folder) => ModelDirs {
                 folders: vec![folder.into()],
                 fetched: folder.into(),
             },
-            None => Places {
+            None => ModelDirs {
                 folders: data_dirs().iter().map(|data| data.join(MODELS)).collect(),
                 fetched: data_dir_for("models/network").join(MODELS),
             },
@@ -109,7 +109,7 @@ impl Places {
 
     /// Appends the default folders to the search; the download folder stays.
     pub fn and_usual(mut self) -> Self {
-        for folder in Places::new(None).folders {
+        for folder in ModelDirs::new(None).folders {
             if !self.folders.contains(&folder) {
                 self.folders.push(folder);
             }
