@@ -138,7 +138,7 @@ fn normaliser(input: Shape, pairs: &[(f64, f64); 3]) -> FloatLayer {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::import::float_file::{FloatFile, Maker};
+    use crate::import::float_file::{FloatFile, Producer};
     use crate::runtime::float::FloatRunner;
     use crate::testing::{relative_error, small_float};
 
@@ -147,7 +147,7 @@ mod tests {
             sha256: [0; 32],
             layers: small_float().layers,
             input,
-            maker: Maker::PyTorch,
+            producer: Producer::PyTorch,
         }
     }
 
