@@ -106,7 +106,7 @@ fn placed(architecture: &Architecture, model_dir: Option<&Path>) -> Result<PathB
 /// Cause of a missing network, without the search path and advice.
 fn in_short(error: &BackboneError) -> String {
     match error {
-        BackboneError::Fetch { name, source, .. } => match source.cause() {
+        BackboneError::Fetch { name, source, .. } => match source.download_error() {
             Some(cause) => format!("{name} is not here, and {cause}"),
             None => format!("{name} is not here, and did not come"),
         },

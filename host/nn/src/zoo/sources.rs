@@ -38,7 +38,7 @@ pub enum SourceError {
 
 impl SourceError {
     /// Cause of a failed download; `None` for other failures.
-    pub fn cause(&self) -> Option<&DownloadError> {
+    pub fn download_error(&self) -> Option<&DownloadError> {
         match self {
             SourceError::Fetch(error) => Some(&error.cause),
             _ => None,
