@@ -20,3 +20,4 @@ mod report;
 mod rp_pico;
 mod stored_frames;
 mod tensorboard;
+mod voice;
