@@ -17,7 +17,7 @@ pub struct InputContract {
     pub crop: Crop,
     /// How it is brought to the input's size.
     pub filter: Filter,
-    /// Offset in the weight block of three tables of 256 int8, for red, green and blue; none
+    /// Offset of three tables of 256 int8, for red, green and blue; none
     /// where the input is the pixel less 128.
     pub table: Option<u32>,
 }
@@ -40,7 +40,7 @@ pub struct Verdict {
 /// outputs is then its [familiarity](crate::familiarity).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Acceptance {
-    /// Offset of the tables in the weight block: for D features and M prototypes D centres (int8),
+    /// Offset of the tables: for D features and M prototypes D centres (int8),
     /// D scales (u16, little-endian), M x D prototypes (int8).
     pub table: u32,
     /// Number of prototypes, M.
