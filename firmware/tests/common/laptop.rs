@@ -1,15 +1,5 @@
-//! A laptop at the other end of a board's serial line, and the board: its program as it is, on a
-//! thread that waits for the laptop whenever it asks for input. So nothing depends on time.
+//! A laptop at the other end of a board's serial line.
 
-use std::collections::VecDeque;
-use std::sync::mpsc::{Receiver as Inbox, Sender, channel};
-use std::sync::{Arc, Mutex};
-use std::thread::JoinHandle;
-
-use embedded_io::{ErrorKind, ErrorType, Write};
-use posy_firmware::camera::Camera;
-use posy_firmware::program::{Board, Console, Memory, Stack, run};
-use posy_shared::kernels::scalar::Scalar;
 use posy_shared::link::{
     Ask, Body, CHUNK, FRAME_LEN, Frame, LyingModel, Message, Received, Receiver, Refusal, Reply,
     Request, Times, VERSION, View, send,
@@ -18,59 +8,6 @@ use posy_shared::model::slot::{self, Head, Place};
 use posy_shared::model::{CRC, PRELUDE_LEN, Prelude};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-
-use super::flash::{Chip, PowerCut};
-
-/// Bytes for the network.
-pub const ARENA: usize = 16 * 1024;
-
-/// Turns without an answer after which a request is sent again.
-const PATIENCE: usize = 50;
-
-/// The board's end of the line.
-struct Port {
-    came: VecDeque<u8>,
-    said: Vec<u8>,
-    to_laptop: Sender<Vec<u8>>,
-    from_laptop: Inbox<Vec<u8>>,
-    is_open: bool,
-}
-
-impl ErrorType for Port {
-    type Error = ErrorKind;
-}
-
-impl Write for Port {
-    fn write(&mut self, bytes: &[u8]) -> Result<usize, ErrorKind> {
-        if !self.is_open {
-            return Err(ErrorKind::BrokenPipe);
-        }
-        self.said.extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> Result<(), ErrorKind> {
-        Ok(())
-    }
-}
-
-impl Console for Port {
-    fn poll(&mut self) -> Option<u8> {
-        if self.came.is_empty() && self.is_open {
-            let said = std::mem::take(&mut self.said);
-            self.is_open = self.to_laptop.send(said).is_ok();
-            match self.from_laptop.recv() {
-                Ok(bytes) => self.came.extend(bytes),
-                Err(_) => self.is_open = false,
-            }
-        }
-        self.came.pop_front()
-    }
-
-    fn logits(&mut self, logits: &[i8]) -> Result<(), ErrorKind> {
-        self.write_all(format!("logits {logits:?}\r\n").as_bytes())
-    }
-}
 
 /// An answer of the board.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -112,11 +49,23 @@ pub enum Replied {
 #[derive(Debug)]
 pub struct Gone;
 
+/// A serial line.
+pub trait Line {
+    /// Sends bytes, and gives what came since the last turn.
+    fn turn(&mut self, sent: Vec<u8>) -> Result<Vec<u8>, Gone>;
+
+    /// Takes the board off the line; operations of its flash chip, unless its power had failed.
+    fn unplug(self: Box<Self>) -> Option<usize>;
+
+    /// Turns without an answer after which a request is sent again.
+    fn patience(&self) -> usize {
+        50
+    }
+}
+
 /// The laptop.
 pub struct Laptop {
-    to_board: Option<Sender<Vec<u8>>>,
-    from_board: Inbox<Vec<u8>>,
-    board: Option<JoinHandle<usize>>,
+    line: Box<dyn Line>,
     receiver: Receiver<FRAME_LEN>,
     text: Vec<u8>,
     reply: Option<(u16, Replied)>,
@@ -134,70 +83,28 @@ pub struct Laptop {
     pub noise: Option<(u32, ChaCha8Rng)>,
 }
 
-/// Starts a board with `camera` and `chip`, at whose end bytes are left.
-pub fn plug_in<C, const SECTOR: usize, const WORD: usize>(
-    camera: C,
-    chip: Chip<SECTOR, WORD>,
-) -> Laptop
-where
-    C: Camera<Error: core::fmt::Display> + Send + 'static,
-{
-    let (to_laptop, from_board) = channel();
-    let (to_board, from_laptop) = channel();
-    let board = move || {
-        let mut chip = chip;
-        let mut now_ms = 0_u32;
-        let mut board = Board {
-            name: "laptop",
-            camera,
-            console: Port {
-                came: VecDeque::new(),
-                said: Vec::new(),
-                to_laptop,
-                from_laptop,
-                is_open: true,
-            },
-            clock: move || {
-                now_ms += 1;
-                now_ms
-            },
-            stack: || Stack { used: 1, size: 2 },
-        };
-        let mut memory = Box::new(Memory::<ARENA>::new());
-        let ended = run(&mut board, &mut chip, &mut memory, || Scalar);
-        assert_eq!(ended.unwrap_err(), ErrorKind::BrokenPipe);
-        chip.leave();
-        chip.operations
-    };
-    Laptop {
-        to_board: Some(to_board),
-        from_board,
-        board: Some(std::thread::spawn(board)),
-        receiver: Receiver::new(),
-        text: Vec::new(),
-        reply: None,
-        sending: Vec::new(),
-        epoch: 0,
-        number: 0,
-        pictures: Vec::new(),
-        answers: Vec::new(),
-        damaged: 0,
-        repeats: 0,
-        noise: None,
-    }
-}
-
 impl Laptop {
-    /// Unplugs the board; the operations of its chip, unless its power had failed.
-    pub fn unplug(mut self) -> Option<usize> {
-        self.to_board = None;
-        // What it still wants to say is let through.
-        while self.from_board.recv().is_ok() {}
-        match self.board.take().unwrap().join() {
-            Ok(operations) => Some(operations),
-            Err(cause) if cause.is::<PowerCut>() => None,
-            Err(cause) => std::panic::resume_unwind(cause),
+    /// A laptop at the end of `line`.
+    pub fn new(line: impl Line + 'static) -> Self {
+        Laptop {
+            line: Box::new(line),
+            receiver: Receiver::new(),
+            text: Vec::new(),
+            reply: None,
+            sending: Vec::new(),
+            epoch: 0,
+            number: 0,
+            pictures: Vec::new(),
+            answers: Vec::new(),
+            damaged: 0,
+            repeats: 0,
+            noise: None,
         }
+    }
+
+    /// Unplugs the board; see [`Line::unplug`].
+    pub fn unplug(self) -> Option<usize> {
+        self.line.unplug()
     }
 
     fn damage(&mut self, bytes: &mut Vec<u8>) {
@@ -218,12 +125,10 @@ impl Laptop {
 
     /// Until the board asks for input again, and has none.
     pub fn turn(&mut self) -> Result<(), Gone> {
-        let mut said = self.from_board.recv().map_err(|_| Gone)?;
         let mut sent = std::mem::take(&mut self.sending);
         self.damage(&mut sent);
+        let mut said = self.line.turn(sent)?;
         self.damage(&mut said);
-        let to_board = self.to_board.as_ref().unwrap();
-        to_board.send(sent).map_err(|_| Gone)?;
         for byte in said {
             match self.receiver.push(byte) {
                 Received::Text(byte) => self.text.push(byte),
@@ -319,7 +224,7 @@ impl Laptop {
                 sending.extend_from_slice(bytes);
                 true
             });
-            for _ in 0..PATIENCE {
+            for _ in 0..self.line.patience() {
                 self.turn()?;
                 if let Some((_, reply)) = self.reply.take_if(|(to, _)| *to == number) {
                     return Ok(reply);
@@ -384,8 +289,11 @@ impl Laptop {
             }
             self.done(Ask::Erase { sector })?;
             for (chunk, bytes) in (0..).zip(part.chunks(CHUNK)) {
+                // What is written last is not touched before, not even as erased bytes.
+                let skipped = if index == 0 && chunk == 0 { left_out } else { 0 };
+                let bytes = &bytes[skipped..];
                 if bytes.iter().any(|&byte| byte != 0xFF) {
-                    let offset = sector * sector_len + chunk * CHUNK as u32;
+                    let offset = sector * sector_len + chunk * CHUNK as u32 + skipped as u32;
                     self.done(Ask::Write { offset, bytes })?;
                 }
             }
@@ -477,20 +385,9 @@ impl Laptop {
     }
 }
 
-impl Drop for Laptop {
-    fn drop(&mut self) {
-        self.to_board = None;
-    }
-}
-
 /// Noise from a seed: one byte of `rate` is damaged.
 pub fn noise(rate: u32, seed: u64) -> Option<(u32, ChaCha8Rng)> {
     Some((rate, ChaCha8Rng::seed_from_u64(seed)))
-}
-
-/// Bytes that a chip leaves.
-pub fn nothing_left() -> Arc<Mutex<Vec<u8>>> {
-    Arc::new(Mutex::new(Vec::new()))
 }
 
 /// The camera's frame of the tests.
