@@ -18,6 +18,7 @@ use posy_shared::engine::{Engine, arena_len};
 use posy_shared::kernels::Kernels;
 use posy_shared::link::{Ask, Body, Refusal, Request, Times, View};
 use posy_shared::model::Model;
+use posy_shared::model::slot::Head;
 use posy_shared::preprocess::scratch_len;
 use posy_shared::shown::Shown;
 
@@ -26,7 +27,7 @@ use crate::classify::RowBuffers;
 use crate::link::{self, About, Heard, Link, Preview};
 use crate::report::notice;
 use crate::service::{self, Command, Event, Pace, Service};
-use crate::slot::{self, SlotFlash};
+use crate::slot::{self, SlotError, SlotFlash};
 
 /// Pixels in the longest row that a program has room for: of a camera's frame, and of a network's
 /// input.
@@ -129,12 +130,14 @@ impl<const ARENA: usize> Default for Memory<ARENA> {
     }
 }
 
-/// What a laptop asked for that the loop around the model has to do.
+/// What the loop around the model has to do.
 enum Next {
     /// To read the slot again.
     Read,
-    /// To write it.
+    /// To write it, as a laptop asks.
     Push,
+    /// To make this model the one that runs, if it was found right.
+    Commit(Head, Result<(), SlotError>),
 }
 
 /// The parts of the memory that pictures pass through, and the link.
@@ -171,8 +174,8 @@ where
         stack: board.stack,
         runs: false,
     };
-    // The head of a model that has passed its golden check before it was committed.
-    let mut proven = None;
+    // A model that was pushed and is to be checked before it is committed, and whether that is done.
+    let (mut candidate, mut proven) = (None, false);
     loop {
         let (arena, row) = (&mut memory.arena, &mut memory.row);
         let mut working = Working {
@@ -183,31 +186,43 @@ where
             },
             link: &mut memory.link,
         };
-        // Read here, where it stays: a model is 5 kB, and each function that it is handed through
-        // takes as much of the stack again.
-        let read = Model::read_slot(flash.bytes());
-        let checked = match &read {
-            Ok(model) if proven.take().is_some() => {
-                let fits = slot::fits(model, ARENA, row.len(), &kernels());
-                fits.map(|()| model)
+        let next = {
+            // Read here, where it stays: a model is 5 kB, and each function that it is handed through
+            // takes as much of the stack again.
+            let read = match &candidate {
+                Some(head) => Model::read_head(flash.bytes(), head),
+                None => Model::read_slot(flash.bytes()),
+            };
+            let checked = match &read {
+                Ok(model) if proven => {
+                    let fits = slot::fits(model, ARENA, row.len(), &kernels());
+                    fits.map(|()| model)
+                }
+                Ok(model) => slot::check(model, arena, row, kernels()).map(|()| model),
+                Err(error) => Err((*error).into()),
+            };
+            proven = false;
+            about.runs = checked.is_ok();
+            match (candidate.take(), checked) {
+                (Some(head), checked) => Next::Commit(head, checked.map(|_| ())),
+                (None, Ok(model)) => {
+                    serve(board, flash, about, model, arena, &mut working, kernels())?
+                }
+                (None, Err(error)) => {
+                    #[cfg(feature = "defmt")]
+                    defmt::error!("{}", defmt::Display2Format(&error));
+                    notice(&mut board.console, error)?;
+                    wait::<_, _, _, _, K>(board, flash, about, &mut working)?
+                }
             }
-            Ok(model) => slot::check(model, arena, row, kernels()).map(|()| model),
-            Err(error) => Err((*error).into()),
         };
-        about.runs = checked.is_ok();
-        let next = match checked {
-            Ok(model) => serve(board, flash, about, model, arena, &mut working, kernels())?,
-            Err(error) => {
-                #[cfg(feature = "defmt")]
-                defmt::error!("{}", defmt::Display2Format(&error));
-                notice(&mut board.console, error)?;
-                wait::<_, _, _, _, K>(board, flash, about, &mut working)?
+        let (console, clock, link) = (&mut board.console, &mut board.clock, working.link);
+        match next {
+            Next::Read => {}
+            Next::Push => candidate = link::push(console, clock, flash, link, about),
+            Next::Commit(head, checked) => {
+                proven = link::commit(console, flash, link, &head, checked);
             }
-        };
-        if let Next::Push = next {
-            let ports = (&mut board.console, &mut board.clock);
-            let (link, room) = (&mut *working.link, (&mut arena[..], &mut row[..]));
-            proven = link::push(ports, flash, link, about, room, &kernels);
         }
     }
 }

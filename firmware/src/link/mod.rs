@@ -17,7 +17,7 @@ mod rows;
 use core::fmt::{self, Write as _};
 
 pub use pictures::{Preview, capture};
-pub use push::push;
+pub use push::{commit, push};
 pub use rows::rows;
 
 use heapless::String;

@@ -1,27 +1,25 @@
 //! Writing the slot. While it lasts no model is read: so nothing can change under one.
 
-use posy_shared::kernels::Kernels;
 use posy_shared::link::{Ask, CHUNK, Refusal, Request};
 use posy_shared::model::slot::{self, Head};
-use posy_shared::model::{Model, PRELUDE_LEN, Prelude, ReadError};
+use posy_shared::model::{PRELUDE_LEN, Prelude, ReadError};
 
-use super::{About, Heard, Link, inform, refuse, refuse_for, settle};
+use super::{About, Heard, Link, inform, refuse_for, settle};
 use crate::camera::Clock;
 use crate::program::Console;
-use crate::slot::{SlotError, SlotFlash, check};
+use crate::slot::{SlotError, SlotFlash};
 
 /// Answers requests that write the slot, the first of which has been heard, and others that can be
-/// answered meanwhile. Ends after a commit, with the connection, or at any other request, which is
-/// heard again. The checksum of the head that was committed, if one was: its model has passed the
-/// golden check in this memory.
-pub fn push<P: Console, T: Clock, F: SlotFlash, K: Kernels>(
-    (console, clock): (&mut P, &mut T),
+/// answered meanwhile. Ends at a commit, with the connection, or at any other request, which is heard
+/// again. The head that is to be committed, if one is: its model is to be checked, then [`commit`]
+/// answers.
+pub fn push<P: Console, T: Clock, F: SlotFlash>(
+    console: &mut P,
+    clock: &mut T,
     flash: &mut F,
     link: &mut Link,
     about: About,
-    (arena, row): (&mut [i8], &mut [i8]),
-    kernels: impl Fn() -> K,
-) -> Option<u32> {
+) -> Option<Head> {
     let mut running = slot::newest(flash.bytes());
     loop {
         let request = link.request()?;
@@ -34,27 +32,24 @@ pub fn push<P: Console, T: Clock, F: SlotFlash, K: Kernels>(
                 running = slot::newest(flash.bytes());
                 cleared
             }
-            Ask::Commit { at, prelude } => {
-                match commit(flash, at, prelude, (arena, row), kernels()) {
-                    Ok(crc) => {
-                        settle(console, epoch, number, Ok(()));
-                        return Some(crc);
-                    }
-                    Err(Failed::Refused(refusal)) => refuse(console, epoch, number, refusal),
-                    Err(Failed::Model(error)) => {
-                        refuse_for(console, epoch, number, Refusal::Model, &error)
-                    }
-                };
-                // Anything else is asked for anew.
-                return None;
-            }
-            _ if inform(console, flash, about, request) => {
+            Ask::Commit { at, prelude } => match candidate(flash, at, prelude) {
+                Ok(Some(head)) => return Some(head),
+                // Sent again.
+                Ok(None) => Ok(()),
+                Err(Failed::Refused(refusal)) => Err(refusal),
+                Err(Failed::Model(error)) => {
+                    refuse_for(console, epoch, number, Refusal::Model, &error);
+                    wait(console, clock, link)?;
+                    continue;
+                }
+            },
+            _ => {
+                if !inform(console, flash, about, request) {
+                    link.hold();
+                    return None;
+                }
                 wait(console, clock, link)?;
                 continue;
-            }
-            _ => {
-                link.hold();
-                return None;
             }
         };
         settle(console, epoch, number, done);
@@ -171,21 +166,9 @@ impl From<ReadError> for Failed {
     }
 }
 
-impl From<SlotError> for Failed {
-    fn from(error: SlotError) -> Self {
-        Self::Model(error)
-    }
-}
 
-/// Makes the model behind `prelude` the one that runs, if it is right and runs here; the checksum of
-/// its head.
-fn commit<F: SlotFlash, K: Kernels>(
-    flash: &mut F,
-    at: u32,
-    prelude: &[u8],
-    (arena, row): (&mut [i8], &mut [i8]),
-    kernels: K,
-) -> Result<u32, Failed> {
+/// The head of [`Ask::Commit`], if it is the next one and can be written; `None` if it runs already.
+fn candidate<F: SlotFlash>(flash: &F, at: u32, prelude: &[u8]) -> Result<Option<Head>, Failed> {
     let first: &[u8; PRELUDE_LEN] = prelude.try_into().map_err(|_| Refusal::Range)?;
     let prelude = Prelude::parse(first)?;
     if !PRELUDE_LEN.is_multiple_of(F::WRITE_SIZE) {
@@ -195,9 +178,8 @@ fn commit<F: SlotFlash, K: Kernels>(
         return Err(Refusal::Range.into());
     }
     let head = Head { at, prelude };
-    // Sent again.
     if slot::newest(flash.bytes()) == Some(head) {
-        return Ok(prelude.crc);
+        return Ok(None);
     }
     let is_next = Some(prelude.generation) == slot::next_generation(flash.bytes())
         && prelude.base == slot::base(flash.bytes());
@@ -205,15 +187,34 @@ fn commit<F: SlotFlash, K: Kernels>(
         return Err(Refusal::Order.into());
     }
     match lying(flash, at as usize, PRELUDE_LEN) {
-        Some(lying) if is_erased(lying) => {}
-        Some(_) => return Err(Refusal::NotErased.into()),
-        None => return Err(Refusal::Range.into()),
+        Some(lying) if is_erased(lying) => Ok(Some(head)),
+        Some(_) => Err(Refusal::NotErased.into()),
+        None => Err(Refusal::Range.into()),
     }
-    let model = Model::read_head(flash.bytes(), &head)?;
-    check(&model, arena, row, kernels)?;
-    program(flash, at, first)?;
-    match slot::newest(flash.bytes()) == Some(head) {
-        true => Ok(prelude.crc),
-        false => Err(Refusal::Flash.into()),
+}
+
+/// Answers [`Ask::Commit`], which was heard last: makes the model of `head`, which was `checked`, the one
+/// that runs. Whether it is that now.
+pub fn commit<P: Console, F: SlotFlash>(
+    console: &mut P,
+    flash: &mut F,
+    link: &Link,
+    head: &Head,
+    checked: Result<(), SlotError>,
+) -> bool {
+    let Some(Request { epoch, number, .. }) = link.request() else {
+        return false;
+    };
+    if let Err(error) = checked {
+        refuse_for(console, epoch, number, Refusal::Model, &error);
+        return false;
     }
+    let written = program(flash, head.at, &head.prelude.to_bytes());
+    let is_newest = written.is_ok() && slot::newest(flash.bytes()) == Some(*head);
+    let done = match is_newest {
+        true => Ok(()),
+        false => Err(Refusal::Flash),
+    };
+    settle(console, epoch, number, done);
+    is_newest
 }
