@@ -8,45 +8,45 @@ use posy_shared::model::{Model, ReadError};
 use crate::kind::Kind;
 use crate::shell::quoted_path;
 
-/// Why a model file could not be read.
+/// Failure to read a model file.
 #[derive(Debug, thiserror::Error)]
 pub enum ModelFileError {
-    /// There is none.
+    /// The file does not exist.
     #[error(
         "{}: there is no such file; `posy retrain --output-graph {}` writes one",
         .0.display(), quoted_path(.0)
     )]
     Missing(PathBuf),
-    /// A file of another kind.
+    /// The file is of another kind.
     #[error("{}: is {}, not a posy model. {}", path.display(), kind.what(), help(kind, path))]
     Kind {
-        /// The file.
+        /// Path of the file.
         path: PathBuf,
-        /// What it seems to be.
+        /// Apparent kind.
         kind: Kind,
     },
-    /// The system refused.
+    /// The file cannot be read.
     #[error("{path}: {source}")]
     Io {
-        /// The file.
+        /// Path of the file.
         path: PathBuf,
-        /// What the system said.
+        /// Cause.
         source: io::Error,
     },
-    /// The bytes are not a model.
+    /// The bytes are no valid model.
     #[error("{path}: {source}{}", advice(source))]
     Read {
-        /// The file.
+        /// Path of the file.
         path: PathBuf,
-        /// What is wrong with them.
+        /// Cause.
         source: ReadError,
     },
-    /// The model gives features and no labels.
+    /// The model outputs features and has no labels.
     #[error("{0}: the model has no labels: it gives features; write a model with `posy retrain`")]
     NoLabels(PathBuf),
 }
 
-/// What makes a model of a file of another kind.
+/// Advice on converting a file of another kind to a model.
 fn help(kind: &Kind, path: &Path) -> String {
     let shown = quoted_path(path);
     match kind {
@@ -61,7 +61,7 @@ fn help(kind: &Kind, path: &Path) -> String {
     }
 }
 
-/// What to do about a model that does not read.
+/// Advice for an invalid model.
 fn advice(error: &ReadError) -> &'static str {
     match error {
         ReadError::Empty => "; give a file that `posy retrain` wrote",
@@ -70,7 +70,7 @@ fn advice(error: &ReadError) -> &'static str {
     }
 }
 
-/// The bytes of a model file; a [`Model`] borrows them.
+/// Bytes of a model file; a [`Model`] borrows them.
 #[derive(Debug)]
 pub struct ModelFile {
     path: PathBuf,
@@ -78,7 +78,7 @@ pub struct ModelFile {
 }
 
 impl ModelFile {
-    /// Reads the bytes.
+    /// Reads the file.
     ///
     /// # Errors
     /// [`ModelFileError::Io`].
@@ -100,7 +100,7 @@ impl ModelFile {
         })
     }
 
-    /// A model that was made of the file `path`.
+    /// A model converted from the file `path`.
     pub fn made_of(path: &Path, bytes: Vec<u8>) -> Self {
         ModelFile {
             path: path.into(),
@@ -108,12 +108,12 @@ impl ModelFile {
         }
     }
 
-    /// The bytes, unchecked.
+    /// Unchecked bytes.
     pub fn bytes(&self) -> &[u8] {
         &self.bytes
     }
 
-    /// The checked model.
+    /// Checks the bytes and returns the model.
     ///
     /// # Errors
     /// [`ModelFileError::Read`].
@@ -130,7 +130,7 @@ impl ModelFile {
         })
     }
 
-    /// The checked model, which must have labels.
+    /// Checks the bytes and returns the model, which must have labels.
     ///
     /// # Errors
     /// [`ModelFileError::Read`], [`ModelFileError::NoLabels`].

@@ -1,4 +1,4 @@
-//! The report of a run, in a real browser.
+//! The HTML report of a run in a real browser.
 
 use std::path::Path;
 
@@ -7,22 +7,22 @@ use posy_tests::data;
 use posy_tests::scratch::{Outcome, Scratch};
 use serde_json::{Value, json};
 
-/// Folders of photos by the label that they get: right to left, of other letters, and such as mean
-/// something in HTML.
+/// Folders of photos by label: right-to-left text, other scripts, and characters that are special
+/// in HTML.
 const LABELS: [(&str, &str); 4] = [
     ("daisy", "雏菊"),
     ("roses", "ورد"),
     ("sunflowers", "<b onclick=alert(1)>&amp; 'sun'\"flowers"),
     ("tulips", "tulips"),
 ];
-/// Names of photos that would do harm where they are not escaped.
+/// Names of photos that would do harm without escaping.
 const NAMES: [&str; 3] = [
     "<script>document.title = 'owned'<!--.jpg",
     "\"><img src=x onerror=alert(1)>.jpg",
     "'-alert(1)-' & 花 وردة.jpg",
 ];
 
-/// Photos under those names and labels, retrained on; the results as JSON.
+/// Retrains on photos with those names and labels. Returns the results as JSON.
 fn retrain(scratch: &Scratch, flowers: &Path) -> Value {
     for (folder, label) in LABELS {
         let mut names: Vec<_> = std::fs::read_dir(flowers.join(folder))
@@ -54,8 +54,8 @@ fn retrain(scratch: &Scratch, flowers: &Path) -> Value {
     outcome.says(&["report: flowers.report.html"]).json()
 }
 
-/// In JavaScript: elements with text of their own whose contrast with what lies behind is below
-/// that of WCAG 2.2, 4.5 to 1.
+/// JavaScript expression: text elements whose contrast with their background is below that of WCAG
+/// 2.2, 4.5 to 1.
 const TOO_FAINT: &str = r"(() => {
   const parse = text => {
     const [r, g, b, a = 1] = text.match(/[\d.]+/g).map(Number);
@@ -89,10 +89,10 @@ const TOO_FAINT: &str = r"(() => {
   return faint;
 })()";
 
-/// How far the page reaches beyond the window, pixels.
+/// JavaScript expression: horizontal overflow of the page, pixels.
 const BEYOND: &str = "document.documentElement.scrollWidth - document.documentElement.clientWidth";
 
-/// Keeps a picture for a person to look at.
+/// Keeps a screenshot for a person to look at.
 fn keep(browser: &mut Browser, name: &str, whole: bool) {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/screenshots");
     std::fs::create_dir_all(&folder).expect("a folder");
@@ -123,7 +123,7 @@ fn it_opens_and_shows_the_photos_behind_each_cell() {
     browser.look_like(1200, 900, false, "light");
     browser.open(&scratch.join("flowers.report.html"));
 
-    // Nothing runs, nothing is loaded, nothing of a name becomes a part of the page.
+    // No script runs, nothing is loaded, and no part of a name becomes an element.
     let stray = "document.querySelectorAll('script, [onclick], [onerror], main b, main i, link:not([href=\"data:,\"])').length";
     assert_eq!(browser.evaluate(stray), 0);
     let title = browser.evaluate("document.title");
@@ -148,7 +148,7 @@ fn it_opens_and_shows_the_photos_behind_each_cell() {
         "{listed}"
     );
 
-    // The matrix has the counts of the results, and each cell opens its photos.
+    // The matrix shows the counts of the results, and each cell opens its photos.
     let mut pictures = 0;
     for truth in 0..count {
         for answer in 0..count {
@@ -195,7 +195,7 @@ fn it_opens_and_shows_the_photos_behind_each_cell() {
     let drawings = browser.evaluate("document.querySelectorAll('.charts svg').length");
     assert_eq!(drawings, 4);
 
-    // By keyboard alone.
+    // With the keyboard alone.
     let first = "document.querySelector('#matrix button')";
     browser.evaluate(&format!("{first}.focus()"));
     let open = "document.querySelectorAll(':popover-open').length";
@@ -208,7 +208,7 @@ fn it_opens_and_shows_the_photos_behind_each_cell() {
         true
     );
 
-    // On a desk and on phones, by day and by night.
+    // On a desktop and on phones, in light and dark schemes.
     for (name, width, phone, scheme) in [
         ("report-desk.png", 1200, false, "light"),
         ("report-desk-dark.png", 1200, false, "dark"),
@@ -249,8 +249,7 @@ fn it_opens_and_shows_the_photos_behind_each_cell() {
     );
 }
 
-/// A page that complains is heard, one that is too wide or too faint is seen: the checks above can
-/// fail.
+/// A page with errors, overflow or faint text is detected: the checks above can fail.
 #[test]
 fn a_bad_page_is_found_out() {
     let Some(mut browser) = Browser::start("bad_page") else {

@@ -1,4 +1,4 @@
-//! Pre-trained networks: reading them, and running them in floating point.
+//! Pre-trained networks: readers for their files, and a float runner.
 
 pub mod any;
 pub mod assemble;

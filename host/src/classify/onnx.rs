@@ -1,4 +1,4 @@
-//! Runs ONNX models that posy wrote, by what their metadata say.
+//! Runs ONNX models that posy wrote, configured by their metadata.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -15,7 +15,7 @@ use crate::export::onnx::{CHECKSUM, checksum};
 use crate::photos::decode::Rgb;
 use crate::run;
 
-/// An ONNX classifier, ready to run.
+/// An ONNX classifier prepared to run.
 #[derive(Clone)]
 pub struct OnnxModel {
     path: PathBuf,
@@ -49,7 +49,7 @@ impl OnnxModel {
             let number = number.filter(|number| number.is_finite());
             number.ok_or_else(|| wrong(format!("its metadata do not say {key}")))
         };
-        // Libraries that run models trust them: what is damaged does not get that far.
+        // tract trusts the models it runs, so damaged ones are refused here.
         if word(CHECKSUM) != Some(checksum(&model).as_str()) {
             let reason = "it is damaged, or was not written by posy";
             return Err(wrong(reason.into()));
@@ -82,22 +82,22 @@ impl OnnxModel {
         })
     }
 
-    /// What its scores stand for.
+    /// Labels, in the order of the scores.
     pub fn labels(&self) -> &[String] {
         &self.labels
     }
 
-    /// The photo's pixels that it sees.
+    /// Shape of the input image, `[H, W, 3]`.
     pub fn shape(&self) -> Shape {
         self.runner.shape()
     }
 
-    /// How a photo becomes its input.
+    /// Preparation of photos.
     pub fn input(&self) -> InputContract {
         self.input
     }
 
-    /// The scores of `photo`, one for each label, 1 in all.
+    /// Scores of `photo`, one per label, with sum 1.
     ///
     /// # Errors
     /// [`ClassifyError::Picture`], [`ClassifyError::Onnx`].

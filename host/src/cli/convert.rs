@@ -1,4 +1,4 @@
-//! `posy convert`: a quantised classifier into another kind of file.
+//! `posy convert`: a quantised classifier to another format.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -13,13 +13,14 @@ use crate::convert::Source;
 use crate::export::Format;
 use crate::labels;
 
-/// Writes a quantised TensorFlow Lite classifier, with its own classes, as another kind of file.
+/// Converts a quantised TensorFlow Lite classifier, with its own classes, to another format.
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
     /// The classifier: a .tflite file, int8 or uint8.
     #[arg(value_name = "IN")]
     source: PathBuf,
-    /// What to write; the ending says what: .posy for boards, .tflite (int8), .onnx or .pb (float).
+    /// Output file; the extension selects the format: .posy for boards, .tflite (int8), .onnx or
+    /// .pb (float).
     #[arg(value_name = "OUT")]
     target: PathBuf,
     /// File with one label a line, for classifiers that do not carry their labels.

@@ -1,4 +1,4 @@
-//! `posy profile`: where the time of a forward pass goes.
+//! `posy profile`: time of each layer in a forward pass.
 
 use std::num::NonZero;
 use std::path::PathBuf;
@@ -21,13 +21,13 @@ pub(super) struct Arguments {
     /// The .posy file.
     #[arg(value_name = "MODEL")]
     model: PathBuf,
-    /// Which kernels; by default the fastest that this processor runs.
+    /// Kernel variant [default: the fastest that this processor supports].
     #[arg(long, value_name = "NAME", value_parser = VARIANTS.iter().map(|variant| variant.name).collect::<Vec<_>>())]
     kernels: Option<String>,
-    /// How many threads run the network at once, each on pictures of its own.
+    /// Number of threads, each of which classifies its own pictures.
     #[arg(long, value_name = "N", default_value = "1")]
     threads: NonZero<u16>,
-    /// Seconds to run the network for without timing layers, and then again with.
+    /// Seconds to run the network without timing layers, and again with timing.
     #[arg(long, value_name = "SECONDS", default_value_t = 1.0)]
     seconds: f64,
     /// Print JSON.
@@ -68,7 +68,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// The kernels of that name, or the fastest.
+/// Kernels by name, or the fastest.
 fn chosen(name: Option<&str>) -> Result<(&'static str, AnyKernels), Failure> {
     let variants = VARIANTS
         .iter()
@@ -93,7 +93,7 @@ fn micros(time: Duration) -> f64 {
     time.as_secs_f64() * 1e6
 }
 
-/// A product for each nanosecond of `time`, or more, or fewer.
+/// MACs per nanosecond with one decimal; empty for a layer without MACs.
 fn speed(products: u64, time: Duration) -> String {
     match products {
         0 => String::new(),
@@ -101,7 +101,7 @@ fn speed(products: u64, time: Duration) -> String {
     }
 }
 
-/// A row for each layer, and the last for all.
+/// Table rows: one per layer, and a total.
 fn rows(model: &Model<'_>, profile: &Profile) -> Vec<Vec<String>> {
     let total: Duration = profile.layers.iter().sum();
     let share = |time: Duration| format!("{:.1}%", 100.0 * micros(time) / micros(total));

@@ -1,9 +1,10 @@
-//! Gradient descent in the steps of TensorFlow's `retrain.py`, for those who want its behaviour.
+//! Stochastic gradient descent (SGD) with the procedure of TensorFlow's `retrain.py`, for users who
+//! need its behaviour.
 //!
-//! Weights start as small noise and biases at zero. Each step draws a batch (a label at random,
-//! then a photo of it at random, with replacement, so labels weigh the same however many photos
-//! they have) and moves against the gradient of the batch's mean softmax cross entropy. Features
-//! are taken as they are, and nothing is regularised. Progress is measured every
+//! Weights start as small noise and biases at zero. Each step draws a batch (a random label, then a
+//! random photo of it, with replacement, so that labels count equally however many photos they
+//! have) and moves against the gradient of the batch's mean softmax cross entropy. Features are
+//! used raw, and there is no regularisation. Progress is measured every
 //! [`Options::eval_step_interval`] steps and at the last step.
 
 use std::f64::consts::TAU;
@@ -17,20 +18,20 @@ use super::objective::Objective;
 use super::watch::{Approach, OnMeasured, PARTS, Step, Watch};
 use super::{Features, Head, HeadError};
 
-/// Standard deviation of the first weights, as in `retrain.py`.
+/// Standard deviation of the initial weights, as in `retrain.py`.
 const INITIAL_DEVIATION: f64 = 0.001;
 
-/// How many photos are taken at a time.
+/// Size of a batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Batch {
-    /// All of the set (`-1` in `retrain.py`'s options).
+    /// All photos of the set (`-1` in `retrain.py`'s options).
     All,
-    /// This many, drawn anew each time; above zero.
+    /// This number of photos, drawn anew each time; above zero.
     Photos(usize),
 }
 
 impl Batch {
-    /// From an option's number: -1 for all, or the number of photos, above zero.
+    /// Parses an option's number: -1 for all, or the number of photos, above zero.
     pub fn from_option(option: &'static str, count: i64) -> Result<Self, HeadError> {
         match usize::try_from(count) {
             _ if count == -1 => Ok(Self::All),
@@ -44,20 +45,20 @@ impl Batch {
     }
 }
 
-/// Options, named as in `retrain.py`; the defaults are its defaults.
+/// Options, with the names and defaults of `retrain.py`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Options {
-    /// Steps to take; above zero.
+    /// Number of steps; above zero.
     pub how_many_training_steps: usize,
-    /// Factor of the gradient in each step; above zero.
+    /// Learning rate: factor of the gradient in each step; above zero.
     pub learning_rate: f64,
-    /// Photos in a step.
+    /// Training batch of a step.
     pub train_batch: Batch,
-    /// Validation photos in a measurement.
+    /// Validation batch of a measurement.
     pub validation_batch: Batch,
     /// Steps between measurements; above zero.
     pub eval_step_interval: usize,
-    /// Seed of everything that is drawn.
+    /// Seed of all random numbers.
     pub seed: u64,
 }
 
@@ -75,10 +76,10 @@ impl Default for Options {
 }
 
 impl Options {
-    /// Whether every option is in its range.
+    /// Checks that every option is in its range.
     ///
     /// # Errors
-    /// [`HeadError::Option`] names the first that is not.
+    /// [`HeadError::Option`] names the first option out of range.
     pub fn check(&self) -> Result<(), HeadError> {
         let refuse = |option, value: String| {
             Err(HeadError::Option {
@@ -107,32 +108,32 @@ impl Options {
     }
 }
 
-/// A measurement, taken after the step that it names.
+/// A measurement after one step.
 #[derive(Clone, Debug, PartialEq)]
 pub struct StepReport {
     /// Step, from 0.
     pub step: usize,
-    /// Share of the step's batch that is right, `0..=1`.
+    /// Accuracy on the step's batch, `0..=1`.
     pub train_accuracy: f64,
-    /// Mean cross entropy of the step's batch, nats.
+    /// Mean cross entropy on the step's batch, nats.
     pub cross_entropy: f64,
-    /// Of the validation photos measured; `None` if there are none.
+    /// Measurement on validation photos; `None` if there are none.
     pub validation: Option<ValidationReport>,
 }
 
-/// The part of a measurement that is taken on validation photos.
+/// The part of a measurement on validation photos.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ValidationReport {
-    /// Share that is right, `0..=1`.
+    /// Accuracy, `0..=1`.
     pub accuracy: f64,
     /// Mean cross entropy, nats.
     pub cross_entropy: f64,
-    /// Photos measured.
+    /// Number of photos measured.
     pub photos: usize,
 }
 
 impl StepReport {
-    /// The lines that `retrain.py` logs, each without its time stamp.
+    /// The lines that `retrain.py` logs, without time stamps.
     pub fn lines(&self) -> Vec<String> {
         let step = self.step;
         let mut lines = vec![
@@ -159,7 +160,7 @@ impl fmt::Display for StepReport {
     }
 }
 
-/// Trains a head of `labels` labels; `report` is called with every measurement.
+/// Trains a head of `labels` labels; calls `report` with every measurement.
 pub fn train(
     training: &Features,
     validation: &Features,
@@ -171,7 +172,7 @@ pub fn train(
     train_watched(training, validation, labels, options, watch)
 }
 
-/// The same for a `watch` that hears of every step.
+/// Like [`train`], and calls `watch` at every step.
 ///
 /// # Errors
 /// As [`train`].
@@ -260,7 +261,7 @@ fn measure(head: &Head, features: &Features, batch: &[usize]) -> Option<(f64, f6
 /// Draws batches from a set.
 struct Drawer {
     photos: usize,
-    /// Indices of the photos of each label that has any.
+    /// Indices of the photos of each label with any.
     by_label: Vec<Vec<usize>>,
 }
 
@@ -291,8 +292,8 @@ impl Drawer {
     }
 }
 
-/// A normal deviate (Box and Muller, Ann. Math. Statist. 29, 1958), drawn again while it lies
-/// beyond two standard deviations, as TensorFlow's `truncated_normal` does.
+/// A truncated normal deviate (Box and Muller, Ann. Math. Statist. 29, 1958), drawn again beyond
+/// two standard deviations, as TensorFlow's `truncated_normal` does.
 fn truncated_normal(rng: &mut ChaCha8Rng) -> f64 {
     loop {
         let radius: f64 = (-2.0 * (1.0 - rng.random::<f64>()).ln()).sqrt();
@@ -369,8 +370,8 @@ mod tests {
         assert_ne!(other.0, head);
     }
 
-    /// One step over all photos from known weights, by hand: with all logits equal the residual
-    /// is 1/2 - [label], so the bias of the rare label moves by -rate (1/2 - 4/40).
+    /// One step over all photos from known weights, by hand: with all logits equal the residual is
+    /// 1/2 - [label], so the bias of the rare label moves by -rate (1/2 - 4/40).
     #[test]
     fn a_step_goes_down_the_mean_gradient() {
         let (head, _) = run(&Options {

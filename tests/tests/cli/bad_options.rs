@@ -1,4 +1,4 @@
-//! Options that make no sense: exit code 2 and a text that names them, before any work is done.
+//! Invalid options: exit code 2 and an error that names them, before any work is done.
 
 use std::ffi::OsStr;
 
@@ -46,7 +46,7 @@ fn options_out_of_range_are_named() {
     assert!(scratch.names(".").is_empty());
 }
 
-/// Before photos are looked for, let alone trained on.
+/// Unwritable outputs are reported before photos are searched or trained on.
 #[test]
 fn results_that_could_not_be_written_are_named() {
     let scratch = Scratch::new();
@@ -65,7 +65,7 @@ fn results_that_could_not_be_written_are_named() {
             .posy(["retrain", option])
             .fails(1, &["error: ", text]);
     }
-    // What could be written is not left behind.
+    // The trial leaves no file behind.
     let options = ["retrain", "--output-graph=new/out.posy", "--image-dir=none"];
     scratch.posy(options).fails(1, &["none"]);
     assert_eq!(scratch.names("."), ["file", "folder"]);
@@ -101,7 +101,7 @@ fn other_commands_too() {
     }
 }
 
-/// With no networks or no photos at hand, the text says what to give.
+/// With no networks or photos at hand, the message says which options to give.
 #[test]
 fn without_any_data_the_text_says_what_to_give() {
     let scratch = Scratch::new();
@@ -127,6 +127,6 @@ fn without_any_data_the_text_says_what_to_give() {
         let texts = ["error: no photos: flower_photos is neither", "--image-dir"];
         retrain(&["--model-dir".as_ref(), models.as_os_str()]).fails(1, &texts);
     }
-    // The lock of a download that could not begin.
+    // The lock of a download that could not start.
     assert_eq!(scratch.names("."), ["nowhere"]);
 }

@@ -1,4 +1,4 @@
-//! The `posy` command as a person meets it: exit codes, text, files. One theme a file.
+//! The `posy` command as users see it: exit codes, text, files. One topic a file.
 
 mod again;
 mod answers;

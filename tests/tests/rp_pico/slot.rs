@@ -1,4 +1,4 @@
-//! What the board says of a model slot that it cannot use.
+//! The board's messages about an unusable model slot.
 
 use crc::{CRC_32_ISO_HDLC, Crc};
 use posy_shared::model::{HEAD_BLOCK, Model, PRELUDE_LEN};
@@ -7,7 +7,7 @@ use posy_tests::scratch::Scratch;
 use posy_tests::{large_classifier, small_classifier};
 use serde_json::json;
 
-/// Bytes of the slot: what the program leaves of 2 MB.
+/// Size of the slot in bytes: the rest of 2 MB after the program.
 const SLOT_BYTES: usize = 1920 * 1024;
 /// Writes the checksums that the contents have, so that only what they mean is wrong.
 fn with_checksum(mut file: Vec<u8>) -> Vec<u8> {
@@ -98,7 +98,7 @@ fn a_slot_that_cannot_be_used_is_named_each_second() {
         let steps = [after_line("^posy: ", 4, &[])];
         let run = pico.run(&scratch, &slot, &[], &steps, json!({})).succeeds();
         let lines = run.port("uart");
-        // Nothing else is said: a program that began anew would say so, too.
+        // No other lines: a restarted program would print some.
         assert_eq!(lines.len(), 4, "{name}: {run}");
         let line = &lines[0].text;
         assert!(

@@ -1,4 +1,4 @@
-//! Constants that lie in files of their own beside an `.onnx` file, as PyTorch's exporter writes them.
+//! External data: constants in files beside an `.onnx` file, as PyTorch's exporter writes them.
 
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
@@ -10,8 +10,8 @@ use tract_onnx::pb::{ModelProto, TensorProto};
 use super::OnnxError;
 use crate::backbone::assemble::{extents, shown};
 
-/// Puts what lies in files of `folder` into the model itself, no more than `most` bytes in all, and hands
-/// each piece to `seen`, in order. Files elsewhere are not opened.
+/// Moves external data from files of `folder` into the model, at most `most` bytes in all, and
+/// passes each piece to `seen`, in order. Files elsewhere are not opened.
 pub(super) fn embed(
     model: &mut ModelProto,
     folder: &Path,
@@ -38,7 +38,7 @@ pub(super) fn embed(
     Ok(())
 }
 
-/// The bytes of a tensor; see ONNX's `docs/ExternalData.md` for the entries.
+/// Bytes of a tensor; ONNX's `docs/ExternalData.md` describes the entries.
 fn read(tensor: &TensorProto, folder: &Path, most: u64) -> Result<Vec<u8>, OnnxError> {
     let entry = |key: &str| {
         let mut entries = tensor.external_data.iter();
@@ -78,7 +78,7 @@ fn read(tensor: &TensorProto, folder: &Path, most: u64) -> Result<Vec<u8>, OnnxE
         };
         return Err(OnnxError::Beside { path, reason });
     }
-    // Numbers of up to eight bytes; what a tensor really needs is checked where it is read.
+    // An element has up to eight bytes; the exact length is checked where the tensor is used.
     let (_, numbers) = extents(tensor.dims.iter().copied()).map_err(|_| elsewhere())?;
     if len > 8 * numbers as u64 {
         return Err(elsewhere());
