@@ -343,6 +343,8 @@ where
             None => Ok(()),
         };
     }
+    // The engine forgets a picture of the laptop's.
+    link.finished = None;
     let event = match view {
         Some(view) => {
             let mut preview = Preview::new(console, link, view, Some(model));
@@ -449,7 +451,6 @@ where
             return Ok(None);
         }
         Ask::Erase { .. } | Ask::Write { .. } | Ask::Clear | Ask::Commit { .. } => {
-            link.hold();
             return Ok(Some(Next::Push));
         }
         Ask::Restart if console.has_boot_loader() => {

@@ -85,6 +85,7 @@ impl Case {
                 // The first and the last, and between them evenly; the commit's last word often.
                 let at = match cut % 4 {
                     0 => operations - 1 - cut / 4 % operations.min(12),
+                    1 => cut / 4 % 3,
                     _ => cut * (operations - 1) / (CUTS - 1),
                 };
                 let seed = (round * CUTS + cut) as u64;
@@ -95,7 +96,7 @@ impl Case {
                     Ok(logits) if logits == before => old += 1,
                     Ok(logits) if logits == after => new += 1,
                     Err(line) if self.tears => {
-                        let named = ["whole model", "damaged", "something else", "is empty", "header"];
+                        let named = ["whole model", "damaged", "something else", "is empty", "header", "is of format", "the model has"];
                         assert!(named.iter().any(|text| line.contains(text)), "{line}");
                         torn += 1;
                     }

@@ -67,8 +67,8 @@ pub struct Link {
     pub view: Option<View>,
     /// Number of the last picture.
     pub frame: u16,
-    /// Number of the request that ended a picture of the laptop's.
-    finished: Option<u16>,
+    /// Number of the request that ended a picture of the laptop's, while the engine has its logits.
+    pub finished: Option<u16>,
 }
 
 impl Default for Link {

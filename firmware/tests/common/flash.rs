@@ -124,10 +124,15 @@ impl<const SECTOR: usize, const WORD: usize> NorFlash for Chip<SECTOR, WORD> {
         for (index, word) in bytes.chunks(WORD).enumerate() {
             let start = offset + index * WORD;
             assert!(!self.written[start / WORD], "a word was written twice");
-            // Some of its bits have become zeros.
+            // None, all or some of its bits have become zeros.
             self.step(|bytes, random| {
+                let mask = match random.random_range(0..4) {
+                    0 => Some(0xFF),
+                    1 => Some(0),
+                    _ => None,
+                };
                 for (place, &byte) in bytes[start..start + WORD].iter_mut().zip(word) {
-                    *place &= byte | random.random::<u8>();
+                    *place &= byte | mask.unwrap_or_else(|| random.random::<u8>());
                 }
             });
             self.bytes[start..start + WORD].copy_from_slice(word);
