@@ -14,6 +14,7 @@ mod emulated_link;
 mod exports;
 mod float_networks;
 mod footprint;
+mod fuzz;
 mod kernels;
 mod layering;
 mod parity;
