@@ -101,6 +101,8 @@ impl Outputs {
         // SAFETY: as the caller vouches.
         unsafe {
             match self.burden {
+                // Where there are no turns, all windows are light.
+                _ if L::TURN_LIMIT.is_none() => pixels.all::<HOW, LIGHT>(self),
                 Burden::Light => pixels.all::<HOW, LIGHT>(self),
                 Burden::Medium => pixels.all::<HOW, MEDIUM>(self),
                 Burden::Heavy => pixels.all::<HOW, HEAVY>(self),
@@ -112,7 +114,9 @@ impl Outputs {
     ///
     /// # Safety
     /// In a job; as `HOW` and `BURDEN` say, and `count` outputs may be written.
-    #[inline(always)]
+    // In WebAssembly, whose columns do not fit into registers, a call costs nothing and saves most of the code.
+    #[cfg_attr(not(target_arch = "wasm32"), inline(always))]
+    #[cfg_attr(target_arch = "wasm32", inline(never))]
     pub(super) unsafe fn write<L: Lanes, const HOW: u8, const BURDEN: u8>(
         &self,
         columns: [&L::Columns; 3],
@@ -155,7 +159,8 @@ impl Columns {
     ///
     /// # Safety
     /// In a job, and the fields are as they say.
-    #[inline(always)]
+    #[cfg_attr(not(target_arch = "wasm32"), inline(always))]
+    #[cfg_attr(target_arch = "wasm32", inline(never))]
     unsafe fn next<L: Lanes>(&mut self) -> L::Columns {
         if self.padding > 0 || self.inside == 0 {
             self.padding = self.padding.saturating_sub(1);

@@ -114,8 +114,15 @@ pub trait Lanes: Copy + Debug + Send + Sync {
     /// half of two to the bits, rounded down.
     unsafe fn shift_right_each(sums: Self::Sums, half: Self::Sums, bits: Self::Sums) -> Self::Sums;
 
-    /// Each lane times its `slope` plus its `offset`, both floats, the offset with the sign of the lane if `signed`: fused,
-    /// and rounded to the nearest; see [`line`](super::line).
+    /// [`Lanes::shift_right_each`] where `half` and `bits` are the same in all lanes.
+    #[inline(always)]
+    unsafe fn shift_right_all(sums: Self::Sums, half: Self::Sums, bits: Self::Sums) -> Self::Sums {
+        // SAFETY: as the caller vouches.
+        unsafe { Self::shift_right_each(sums, half, bits) }
+    }
+
+    /// Each lane times its `slope` plus its `offset`, both floats, the offset with the sign of the lane if `signed`, as
+    /// [`line::multiply_add`](super::line::multiply_add) has it, and rounded to the nearest.
     unsafe fn line(
         sums: Self::Sums,
         slope: Self::Sums,

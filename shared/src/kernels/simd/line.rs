@@ -5,7 +5,7 @@
 //! too. If both have each of their steps between the same two sums, they are the same for every sum, since
 //! neither ever falls; and there are no more than 255 steps, all of which can be looked at before any picture is
 //! there. That is done with the very operations that vectors use, each of which IEEE 754-2019 defines to the last bit:
-//! a conversion and a fused multiply-add (5.4.1), and a rounding to the nearest, here on neither side of which a
+//! a conversion and a fused multiply-add (5.4.1; a multiplication and an addition in WebAssembly), and a rounding to the nearest, here on neither side of which a
 //! half may lie.
 
 use core::ops::RangeInclusive;
@@ -44,6 +44,22 @@ type Step = (i32, f32);
 /// By how many of the floats beside it the slope is moved, and by how many 2^-18 the offset, to be tried.
 const TRIES: [i32; 5] = [0, 1, -1, 2, -2];
 
+/// `a * b + c` as vectors compute it: rounded once, but in WebAssembly, which does not fuse, twice. Neither ever
+/// falls where `a` rises.
+#[inline(always)]
+pub(super) fn multiply_add(a: f32, b: f32, c: f32) -> f32 {
+    #[cfg(not(target_arch = "wasm32"))]
+    return a.mul_add(b, c);
+    #[cfg(target_arch = "wasm32")]
+    return a * b + c;
+}
+
+/// Scaled sums must be less, for WebAssembly to round them by an addition.
+const MOST_SCALED: f64 = match cfg!(target_arch = "wasm32") {
+    true => (1 << 21) as f64,
+    false => f64::INFINITY,
+};
+
 impl Line {
     #[inline(always)]
     fn at(self, sum: i32, signed: bool) -> f32 {
@@ -52,7 +68,7 @@ impl Line {
             true => self.offset.copysign(sum),
             false => self.offset,
         };
-        sum.mul_add(self.slope, offset)
+        multiply_add(sum, self.slope, offset)
     }
 
     /// Whether the line has its steps where they are.
@@ -71,7 +87,8 @@ impl Line {
     /// The line that is the same; `None` where none is found.
     #[inline(always)]
     fn of(stairs: &Stairs) -> Option<Self> {
-        if stairs.scale.shift > 0 || stairs.most > MOST_SUM {
+        let scaled = f64::from(stairs.most) * stairs.factor();
+        if stairs.scale.shift > 0 || stairs.most > MOST_SUM || scaled >= MOST_SCALED {
             return None;
         }
         let (half, sums_a_unit) = (stairs.half(), stairs.sums_a_unit());
