@@ -20,6 +20,7 @@ pub mod kind;
 pub mod labels;
 pub mod model_file;
 pub mod near;
+pub mod page;
 pub mod photos;
 pub mod profile;
 pub mod quantise;

@@ -56,7 +56,7 @@ fn retrain(scratch: &Scratch, flowers: &Path) -> Value {
 
 /// In JavaScript: elements with text of their own whose contrast with what lies behind is below
 /// that of WCAG 2.2, 4.5 to 1.
-const TOO_FAINT: &str = r"(() => {
+pub(crate) const TOO_FAINT: &str = r"(() => {
   const parse = text => {
     const [r, g, b, a = 1] = text.match(/[\d.]+/g).map(Number);
     return [r, g, b, a];
@@ -90,10 +90,10 @@ const TOO_FAINT: &str = r"(() => {
 })()";
 
 /// How far the page reaches beyond the window, pixels.
-const BEYOND: &str = "document.documentElement.scrollWidth - document.documentElement.clientWidth";
+pub(crate) const BEYOND: &str = "document.documentElement.scrollWidth - document.documentElement.clientWidth";
 
 /// Keeps a picture for a person to look at.
-fn keep(browser: &mut Browser, name: &str, whole: bool) {
+pub(crate) fn keep(browser: &mut Browser, name: &str, whole: bool) {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/screenshots");
     std::fs::create_dir_all(&folder).expect("a folder");
     let png = browser.screenshot(whole);

@@ -22,6 +22,7 @@ mod models;
 mod monitor;
 mod network;
 mod output;
+mod page;
 mod photos;
 mod pixels;
 mod profile;
@@ -68,6 +69,7 @@ enum Command {
     Inspect(inspect::Arguments),
     LabelImage(label_image::Arguments),
     Models(models::Arguments),
+    Page(page::Arguments),
     Photos(photos::Arguments),
     Frames(frames::Arguments),
     Fit(fit::Arguments),
@@ -121,6 +123,7 @@ fn carry_out(command: Command) -> Result<ExitCode, Failure> {
         Command::Inspect(arguments) => inspect::run(&arguments),
         Command::LabelImage(arguments) => label_image::run(&arguments),
         Command::Models(arguments) => models::run(&arguments),
+        Command::Page(arguments) => page::run(&arguments),
         Command::Photos(arguments) => photos::run(&arguments),
         Command::Frames(arguments) => frames::run(&arguments),
         Command::Fit(arguments) => fit::run(&arguments),

@@ -17,6 +17,7 @@ use super::photos::at_hand;
 use super::pixels::PixelArguments;
 use super::retrain_answers::Answers;
 use super::retrain_files::{Destinations, Results, model_name};
+use super::page::name_of;
 use super::retrain_float::{self, Job, advised, beyond_boards};
 use super::retrain_loss;
 use super::retrain_record::record;
@@ -31,6 +32,7 @@ use crate::backbone::zoo::Architecture;
 use crate::data::in_data_dir;
 use crate::export::Format;
 use crate::features::progress::Bar;
+use crate::page::page;
 use crate::photos::Layout;
 use crate::photos::split::{Percentages, Rule};
 use crate::record::Record;
@@ -276,9 +278,15 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     .map_err(usage)?;
     let watch = &arguments.watch;
     let destinations = Destinations::new(&model, arguments.output_labels.as_deref());
-    let of_boards = destinations
-        .clone()
-        .and_of_boards(watch.report_path(&model), watch.summaries_dir.as_deref());
+    let page_path = watch.page_path();
+    if page_path.is_some() && format != Format::Posy {
+        return Err(usage("--page runs a .posy file; write one with --output-graph, or leave --page out"));
+    }
+    let of_boards = destinations.clone().and_of_boards(
+        watch.report_path(&model),
+        page_path,
+        watch.summaries_dir.as_deref(),
+    );
     destinations.check()?;
     let settings = Settings {
         image_dir: at_hand(&arguments.image_dir, arguments.fetch, "--image-dir")?,
@@ -362,6 +370,10 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     results.add(&destinations.split, outcome.split.to_bytes());
     if let Some(destination) = &destinations.record {
         let record = record(&prepared, &outcome, &model.to_string_lossy());
+        if let (Some(destination), Ok(record)) = (&destinations.page, &record) {
+            let html = page(&outcome.model, &name_of(&model), Some(record));
+            results.add(destination, html.map(String::into_bytes));
+        }
         let bytes = record.and_then(|record| Ok(record.to_bytes()?));
         results.add(destination, bytes);
     }
@@ -394,6 +406,10 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         if let Some(report) = &destinations.report {
             let report = report.path.display();
             note!("report: {report} (open it in a browser)");
+        }
+        if let Some(page) = &destinations.page {
+            let page = page.path.display();
+            note!("page: {page} (open it in a browser)");
         }
         match format {
             Format::Posy => note!("next: posy label --model {} PHOTO...", quoted_path(&model)),

@@ -27,6 +27,7 @@ mod session;
 mod text;
 
 use alloc::boxed::Box;
+use alloc::vec::Vec;
 use core::ptr::null_mut;
 use core::slice;
 
@@ -47,7 +48,7 @@ fn panic(_: &core::panic::PanicInfo<'_>) -> ! {
 /// Memory of `len` bytes, zeros, for a model or pixels; null where there is none.
 #[unsafe(no_mangle)]
 pub extern "C" fn posy_allocate(len: usize) -> *mut u8 {
-    let mut bytes = alloc::vec::Vec::new();
+    let mut bytes = Vec::<u8>::new();
     if bytes.try_reserve_exact(len).is_err() {
         text::set(format_args!(
             "the browser has no {len} bytes of memory left; close other pages"
