@@ -75,7 +75,10 @@ fn packed(bytes: &[u8]) -> Result<String, PageError> {
 
 /// Test photos of each label: named right, and all of them; of a record of this very model.
 fn right_of_all(bytes: &[u8], record: Option<&Record>) -> HashMap<usize, (usize, usize)> {
-    let sha256: String = Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect();
+    let sha256: String = Sha256::digest(bytes)
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
     let mut counts = HashMap::new();
     if let Some(record) = record.filter(|record| record.model.sha256 == sha256) {
         for photo in &record.photos {
@@ -124,7 +127,11 @@ pub fn page(bytes: &[u8], name: &str, record: Option<&Record>) -> Result<String,
     let provenance = model.provenance();
     let shape = model.input_shape();
     let percent = |share: Option<f32>| match share {
-        Some(share) => format!("{:.1}% of {} test photos", share * 100.0, provenance.split.testing),
+        Some(share) => format!(
+            "{:.1}% of {} test photos",
+            share * 100.0,
+            provenance.split.testing
+        ),
         None => "not measured".into(),
     };
     let page = Page {
@@ -140,8 +147,14 @@ pub fn page(bytes: &[u8], name: &str, record: Option<&Record>) -> Result<String,
             ("network", Shown::name(provenance.architecture).to_string()),
             ("sees", format!("{} x {} pixels", shape.width, shape.height)),
             ("right", percent(provenance.int8_accuracy)),
-            ("model", format!("{name}, {} KiB", bytes.len().div_ceil(1024))),
-            ("made by", format!("posy {}", Shown::name(provenance.posy_version))),
+            (
+                "model",
+                format!("{name}, {} KiB", bytes.len().div_ceil(1024)),
+            ),
+            (
+                "made by",
+                format!("posy {}", Shown::name(provenance.posy_version)),
+            ),
         ],
         simd128: packed(SIMD128)?,
         plain: packed(PLAIN)?,

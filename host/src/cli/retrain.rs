@@ -13,16 +13,17 @@ use super::cache;
 use super::check::note_brief;
 use super::network::network;
 use super::output::{kib, note, print_json};
+use super::page::name_of;
 use super::photos::at_hand;
 use super::pixels::PixelArguments;
 use super::retrain_answers::Answers;
 use super::retrain_files::{Destinations, Results, model_name};
-use super::page::name_of;
 use super::retrain_float::{self, Job, advised, beyond_boards};
 use super::retrain_loss;
+use super::retrain_next::{Next, own_words};
 use super::retrain_record::record;
 use super::retrain_results::{as_json, print};
-use super::retrain_watch::WatchArguments;
+use super::retrain_watch::{About, WatchArguments};
 use super::training::TrainingArguments;
 use super::variants::VariantArguments;
 use super::{Failure, usage};
@@ -39,7 +40,6 @@ use crate::record::Record;
 use crate::report::events::Hparam;
 use crate::report::judge::Judgement;
 use crate::retrain::{Calibration, Settings, file, prepare, train_with};
-use crate::shell::quoted_path;
 
 /// Retrains the last layer of a MobileNet on folders of photos and writes a .posy file.
 #[derive(Debug, Args)]
@@ -280,7 +280,9 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     let destinations = Destinations::new(&model, arguments.output_labels.as_deref());
     let page_path = watch.page_path();
     if page_path.is_some() && format != Format::Posy {
-        return Err(usage("--page runs a .posy file; write one with --output-graph, or leave --page out"));
+        return Err(usage(
+            "--page runs a .posy file; write one with --output-graph, or leave --page out",
+        ));
     }
     let of_boards = destinations.clone().and_of_boards(
         watch.report_path(&model),
@@ -355,13 +357,22 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     // Figures first: whatever cannot be written, they are not lost. A reader that leaves early keeps
     // nothing from being written.
     let judgement = Judgement::of(&prepared, &outcome)?;
+    let next = Next {
+        words: &own_words(),
+        image_dir: &arguments.image_dir,
+        architecture: arguments.architecture.as_ref(),
+        backbone: arguments.backbone.as_deref(),
+        model: &model,
+        format,
+    };
+    let commands = next.commands(&prepared, &outcome, &judgement);
     let printed = if arguments.json {
-        let mut json = as_json(&prepared, &outcome, &judgement, &model);
+        let mut json = as_json(&prepared, &outcome, &judgement, &commands, &model);
         json["feature_seconds"] = feature_seconds.into();
         print_json(&json)
     } else {
         let misclassified = arguments.print_misclassified_test_images;
-        print(&prepared, &outcome, &judgement, misclassified)
+        print(&prepared, &outcome, &judgement, &commands, misclassified)
     };
     let bytes = file(&prepared, &outcome, format);
     let size = bytes.as_ref().map_or(0, Vec::len);
@@ -386,14 +397,15 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         let labels = &prepared.dataset.labels[..count];
         results.add(destination, Ok::<_, Failure>(lines_of(labels)));
     }
-    watching.finish(
-        &prepared,
-        &outcome,
-        &judgement,
-        &destinations,
-        settings.cache.as_deref(),
-        &mut results,
-    );
+    let about = About {
+        prepared: &prepared,
+        outcome: &outcome,
+        judgement: &judgement,
+        commands: &commands,
+        command: next.own(),
+        cache: settings.cache.as_deref(),
+    };
+    watching.finish(about, &destinations, &mut results);
     let whole = results.place();
     if whole {
         note!(
@@ -411,16 +423,12 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
             let page = page.path.display();
             note!("page: {page} (open it in a browser)");
         }
-        match format {
-            Format::Posy => note!("next: posy label --model {} PHOTO...", quoted_path(&model)),
-            _ => note!(
-                "next: posy label-image --graph {} --image PHOTO",
-                quoted_path(&model)
-            ),
+        if let Some(first) = commands.using.first() {
+            note!("next: {}", first.line);
         }
     }
     printed?;
-    retrain_loss::settle(arguments, format, &prepared, &outcome)?;
+    retrain_loss::settle(arguments, &next, &prepared, &outcome)?;
     Ok(match whole {
         true => ExitCode::SUCCESS,
         false => ExitCode::FAILURE,

@@ -1,4 +1,4 @@
-//! What the board says and does while its camera fails, and after.
+//! Behaviour of the board while its camera fails, and afterwards.
 
 use posy_tests::answers::classified;
 use posy_tests::frames::{HEIGHT, WIDTH};
@@ -22,7 +22,7 @@ fn a_failing_camera_is_named_and_answers_come_again() {
         return;
     };
     let model = small_classifier(3);
-    // Beginning, end, what the board says meanwhile.
+    // Start and end of a fault, and the board's message meanwhile.
     let faults = [
         (
             &["unplug"][..],
@@ -67,18 +67,18 @@ fn a_failing_camera_is_named_and_answers_come_again() {
     for (name, frame) in names.iter().zip(&frames) {
         scratch.write(name, frame);
     }
-    // An answer, a fault until it has been said four times: more than the attempts at an answer. A
-    // camera that was away so shortly that nobody looked is first found by its frames.
+    // An answer, then a fault until it is reported four times: more often than the attempts at an
+    // answer. A short disconnection that no attempt noticed is first detected by its frames.
     let mut steps: Vec<_> = faults
         .iter()
         .flat_map(|(begin, end, message)| {
-            // The message as a regular expression, as far as it is one.
+            // The message as a regular expression, up to its first parenthesis.
             let plain = message.split(" (").next().unwrap();
             let said = format!("^posy: attempt [123] of 3: {plain}");
             [after_line(ANSWER, 1, begin), after_line(&said, 4, end)]
         })
         .collect();
-    // At last the button: after the answer under way there is one more, and then rest.
+    // Finally the button: one more answer after the current one, then none.
     steps.push(after_line(ANSWER, 1, &["press 50"]));
     steps.push(after_line(ANSWER, 2, &[]));
     steps.push(after_ms(3000, &[]));
@@ -108,7 +108,7 @@ fn a_failing_camera_is_named_and_answers_come_again() {
             assert!(line.text.ends_with(end), "{message}: {run}");
         }
     }
-    // The program has not begun anew.
+    // The program has not restarted.
     let started = lines
         .iter()
         .filter(|line| line.text.contains("golden check passed"));
@@ -125,7 +125,7 @@ fn a_camera_that_goes_within_a_frame_gives_no_answer() {
     let expected = classified(&model, &frames);
     let scratch = Scratch::new();
     scratch.write("0.rgb565", &frames[0]);
-    // Milliseconds after an answer: while the next frame is waited for, and read.
+    // Milliseconds after an answer, while the next frame is awaited and read.
     let moments = [20, 90, 130, 170, 210, 250];
     let steps: Vec<_> = moments
         .iter()

@@ -65,7 +65,9 @@ fn logits_are_equal_here_in_node_and_in_chromium() {
         for (name, file) in &networks {
             let runner = Runner::new(Model::read(file).unwrap());
             let answers = engine.run(SIMD128, &[call(file)]).remove(0);
-            let answers = answers.as_array().unwrap_or_else(|| panic!("{name}: {answers}"));
+            let answers = answers
+                .as_array()
+                .unwrap_or_else(|| panic!("{name}: {answers}"));
             assert_eq!(answers.len(), photos.len());
             for (photo, answer) in photos.iter().zip(answers) {
                 let outputs = runner.output(photo).unwrap();
@@ -107,7 +109,10 @@ fn damaged_models_give_words() {
         for wasm in [SIMD128, PLAIN] {
             let mut said = engine.run(wasm, &calls);
             let sound = said.pop().unwrap();
-            assert!(sound[0].as_str().unwrap().contains("0 x 5 pixels"), "{sound}");
+            assert!(
+                sound[0].as_str().unwrap().contains("0 x 5 pixels"),
+                "{sound}"
+            );
             for (said, damaged) in said.iter().zip(&damaged) {
                 let error = Model::read(damaged).unwrap_err().to_string();
                 assert_eq!(said, &json!(error), "{host}");
@@ -136,7 +141,11 @@ fn kernels_conform_and_every_layer_of_the_real_networks_is_equal() {
     let mut networks = extractors(&models);
     networks.push(("classifier".into(), small_classifier(3)));
     for (host, mut engine) in Host::all(test) {
-        assert_eq!(engine.run(&wasm, &[json!({"kernels": true})]), [""], "{host}");
+        assert_eq!(
+            engine.run(&wasm, &[json!({"kernels": true})]),
+            [""],
+            "{host}"
+        );
         for (name, file) in &networks {
             let model = Model::read(file).unwrap();
             let inputs = [run::input(&model, &photo).unwrap(), noise(&model)];
@@ -169,7 +178,9 @@ fn the_engine_is_what_its_sources_make() {
         return;
     }
     if origin() != ENGINE_ORIGIN {
-        eprintln!("SKIPPED: {test}: another compiler or lock file made the engine: {ENGINE_ORIGIN}");
+        eprintln!(
+            "SKIPPED: {test}: another compiler or lock file made the engine: {ENGINE_ORIGIN}"
+        );
         return;
     }
     let scratch = Scratch::new();

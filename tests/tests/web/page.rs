@@ -38,7 +38,13 @@ impl Fixture {
         let scratch = Scratch::new();
         scratch.copy_photos(&flowers, "flowers", &LABELS, 40);
         let mut command = scratch.command(["retrain", "--architecture", "mobilenet_0.25_128"]);
-        command.args(["--image-dir", "flowers", "--bottleneck-dir", "cache", "--no-float"]);
+        command.args([
+            "--image-dir",
+            "flowers",
+            "--bottleneck-dir",
+            "cache",
+            "--no-float",
+        ]);
         command.args(["--no-report", "--page", "flowers.html"]);
         posy_tests::scratch::Outcome::of(command)
             .succeeds()
@@ -72,12 +78,17 @@ impl Fixture {
         let (width, height) = (640, 480);
         let photo = image::open(&self.photo).expect("a photo").to_rgb8();
         let photo = image::imageops::thumbnail(&photo, width, height);
-        let mut y4m = format!("YUV4MPEG2 W{width} H{height} F20:1 Ip A1:1 C420jpeg\nFRAME\n").into_bytes();
+        let mut y4m =
+            format!("YUV4MPEG2 W{width} H{height} F20:1 Ip A1:1 C420jpeg\nFRAME\n").into_bytes();
         // BT.601 in full range, as JPEG has it; one pixel of colour for four.
         let plane = |weights: [f32; 3], offset: f32, step: usize| {
             let pixel = |x, y| {
                 let rgb = photo.get_pixel(x, y).0.map(f32::from);
-                let sum: f32 = rgb.iter().zip(weights).map(|(value, weight)| value * weight).sum();
+                let sum: f32 = rgb
+                    .iter()
+                    .zip(weights)
+                    .map(|(value, weight)| value * weight)
+                    .sum();
                 (sum + offset).round().clamp(0.0, 255.0) as u8
             };
             let rows = (0..height).step_by(step);
@@ -129,7 +140,10 @@ fn it_names_photos_and_what_a_camera_sees() {
     assert!(size <= 500 << 10, "{size} bytes");
     let arguments = [
         "--use-fake-device-for-media-stream".to_owned(),
-        format!("--use-file-for-fake-video-capture={}", fixture.video().display()),
+        format!(
+            "--use-file-for-fake-video-capture={}",
+            fixture.video().display()
+        ),
     ];
     let Some(mut browser) = Browser::start_with(test, &arguments) else {
         return;
@@ -147,10 +161,16 @@ fn it_names_photos_and_what_a_camera_sees() {
         browser.press("Enter");
         browser.wait_until(&format!("{TOP} === {}", json!(fixture.label)));
         let time = browser.evaluate("document.getElementById('time').textContent");
-        assert!(time.as_str().unwrap().contains("pictures a second"), "{time}");
+        assert!(
+            time.as_str().unwrap().contains("pictures a second"),
+            "{time}"
+        );
         let spoken = "document.getElementById('spoken').textContent";
         let spoken = browser.evaluate(spoken);
-        assert!(spoken.as_str().unwrap().starts_with(&fixture.label), "{spoken}");
+        assert!(
+            spoken.as_str().unwrap().starts_with(&fixture.label),
+            "{spoken}"
+        );
         keep(&mut browser, "page-camera.png", true);
         browser.press("Enter");
         browser.wait_until("document.getElementById('video').hidden");
@@ -165,7 +185,8 @@ fn it_names_photos_and_what_a_camera_sees() {
             ("page-phone-dark.png", 390, true, "dark"),
         ] {
             browser.look_like(width, 844, phone, scheme);
-            browser.evaluate("document.querySelectorAll('details').forEach(one => one.open = true)");
+            browser
+                .evaluate("document.querySelectorAll('details').forEach(one => one.open = true)");
             assert_eq!(browser.evaluate(BEYOND), 0, "{name}");
             assert_eq!(browser.evaluate(TOO_FAINT), json!([]), "{name}");
             accessible(&mut browser, test, name);
@@ -224,8 +245,16 @@ fn what_goes_wrong_is_said() {
     for (name, bytes, texts) in [
         ("photo.heic", heic, ["HEIC", "JPEG"]),
         ("broken.jpg", broken, ["cannot", "JPEG or PNG"]),
-        ("note.txt", b"no photo".to_vec(), ["cannot read it as a photo", "JPEG"]),
-        ("large.png", white_png(12500, 8000), ["12500 x 8000", "make it smaller"]),
+        (
+            "note.txt",
+            b"no photo".to_vec(),
+            ["cannot read it as a photo", "JPEG"],
+        ),
+        (
+            "large.png",
+            white_png(12500, 8000),
+            ["12500 x 8000", "make it smaller"],
+        ),
     ] {
         let path = scratch.write(name, bytes);
         browser.evaluate("document.getElementById('problem').textContent = ''");
@@ -244,7 +273,10 @@ fn what_goes_wrong_is_said() {
     let start = "document.getElementById('camera').click()";
     browser.allow_camera("denied");
     browser.evaluate(start);
-    says(&mut browser, &["permission was refused", "choose a photo", "http.server"]);
+    says(
+        &mut browser,
+        &["permission was refused", "choose a photo", "http.server"],
+    );
     browser.allow_camera("granted");
     browser.evaluate("document.getElementById('problem').textContent = ''");
     browser.evaluate(start);
@@ -254,11 +286,22 @@ fn what_goes_wrong_is_said() {
     let html = String::from_utf8(scratch.read("flowers.html")).unwrap();
     let (before, model) = html.split_once("id=\"model\">").unwrap();
     let at = model.len() / 3;
-    let other = if model.as_bytes()[at] == b'A' { "B" } else { "A" };
-    let damaged = format!("{before}id=\"model\">{}{other}{}", &model[..at], &model[at + 1..]);
+    let other = if model.as_bytes()[at] == b'A' {
+        "B"
+    } else {
+        "A"
+    };
+    let damaged = format!(
+        "{before}id=\"model\">{}{other}{}",
+        &model[..at],
+        &model[at + 1..]
+    );
     browser.open(&scratch.write("damaged.html", damaged));
     browser.wait_until(FAILED);
-    says(&mut browser, &["the model in this page", "copy or make the page again"]);
+    says(
+        &mut browser,
+        &["the model in this page", "copy or make the page again"],
+    );
 }
 
 #[test]
@@ -273,7 +316,11 @@ fn pages_are_made_of_models_alone() {
     let html = String::from_utf8(scratch.read("my net.html")).unwrap();
     assert!(!html.contains("<b>a</b>"));
     scratch.write("photo.posy", "POSY");
-    scratch.posy(["page", "photo.posy"]).fails(1, &["photo.posy: "]);
-    scratch.posy(["page", "gone.posy"]).fails(1, &["gone.posy: there is no such file"]);
+    scratch
+        .posy(["page", "photo.posy"])
+        .fails(1, &["photo.posy: "]);
+    scratch
+        .posy(["page", "gone.posy"])
+        .fails(1, &["gone.posy: there is no such file"]);
     assert!(!scratch.join("gone.html").exists());
 }

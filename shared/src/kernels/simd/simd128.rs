@@ -174,10 +174,7 @@ impl Lanes for Simd128 {
 
     #[inline(always)]
     unsafe fn shift_right_all(sums: v128, half: v128, bits: v128) -> v128 {
-        i32x4_shr(
-            i32x4_add(sums, half),
-            i32x4_extract_lane::<0>(bits) as u32,
-        )
+        i32x4_shr(i32x4_add(sums, half), i32x4_extract_lane::<0>(bits) as u32)
     }
 
     #[inline(always)]
