@@ -17,20 +17,21 @@ use sha2::{Digest, Sha256};
 
 use crate::record::Record;
 
-/// The engine for browsers with vectors of 128 bits, and for others; `host/web/build.sh` makes them.
+/// The engine for browsers with SIMD, built by `host/web/build.sh`.
 pub const SIMD128: &[u8] = include_bytes!("../assets/posy-simd128.wasm");
-/// The engine for browsers without vectors.
+/// The engine for browsers without SIMD.
 pub const PLAIN: &[u8] = include_bytes!("../assets/posy-plain.wasm");
-/// The compiler and the lock file, by its SHA-256, that made the engines.
+/// Version of the compiler and SHA-256 of the lock file that the engines were built with.
 pub const ENGINE_ORIGIN: &str = include_str!("../assets/posy.wasm.txt");
 
 const STYLE: &str = include_str!("../templates/page.css");
 const SCRIPT: &str = include_str!("../templates/page.js");
-/// Labels that are listed, and that the first line names.
+/// Most labels in the table.
 const LISTED: usize = 200;
+/// Most labels in the first line.
 const NAMED: usize = 12;
 
-/// Why there is no page.
+/// Failure to make a page.
 #[derive(Debug, thiserror::Error)]
 pub enum PageError {
     /// The model does not read.
@@ -66,14 +67,14 @@ struct Page {
     model: String,
 }
 
-/// `bytes` deflated (zlib) and in base64.
+/// Deflates `bytes` (zlib) and encodes them in base64.
 fn packed(bytes: &[u8]) -> Result<String, PageError> {
     let mut encoder = ZlibEncoder::new(Vec::new(), Compression::best());
     encoder.write_all(bytes)?;
     Ok(STANDARD.encode(encoder.finish()?))
 }
 
-/// Test photos of each label: named right, and all of them; of a record of this very model.
+/// Test photos of each label, `(right, all)`, from the record of this very model; empty without one.
 fn right_of_all(bytes: &[u8], record: Option<&Record>) -> HashMap<usize, (usize, usize)> {
     let sha256: String = Sha256::digest(bytes)
         .iter()
@@ -90,7 +91,7 @@ fn right_of_all(bytes: &[u8], record: Option<&Record>) -> HashMap<usize, (usize,
     counts
 }
 
-/// The first labels in words: `daisy, roses and tulips`.
+/// Joins the first labels: `daisy, roses and tulips`.
 fn named(labels: &[String]) -> String {
     match labels {
         [] => "nothing".into(),
@@ -104,11 +105,11 @@ fn named(labels: &[String]) -> String {
     }
 }
 
-/// The page of the model in `bytes`, a `.posy` file of this name. Where there is a `record` of the run
-/// that made the model, each label says how many of its test photos were named right.
+/// Renders the page of the model in `bytes`, a `.posy` file called `name`. With the `record` of its
+/// training run, each label shows its recall on the test photos.
 ///
 /// # Errors
-/// Where the bytes are not a model.
+/// [`PageError`].
 pub fn page(bytes: &[u8], name: &str, record: Option<&Record>) -> Result<String, PageError> {
     let model = Model::read(bytes)?;
     let labels: Vec<String> = model

@@ -12,19 +12,19 @@ use crate::model_file::ModelFile;
 use crate::page::page;
 use crate::record::Record;
 
-/// Writes a model as one HTML file, which runs it in a browser: on the camera's picture and on photos,
-/// offline
+/// Writes a model as one HTML file that runs it in a browser, offline: on the camera's picture and on
+/// photos.
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
     /// The model, a .posy file.
     #[arg(value_name = "MODEL")]
     model: PathBuf,
-    /// Where to write the page [default: beside the model, with the ending .html].
+    /// Path of the page [default: beside the model, with the ending .html].
     #[arg(long, value_name = "FILE")]
     output: Option<PathBuf>,
 }
 
-/// The name that a page gives its model.
+/// The model's file name, as the page shows it.
 pub(super) fn name_of(model: &Path) -> String {
     let name = model.file_name().unwrap_or_default();
     name.to_string_lossy().into_owned()

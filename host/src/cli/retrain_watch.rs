@@ -32,7 +32,7 @@ pub(super) struct WatchArguments {
     /// Write no report.
     #[arg(long, alias = "no_report")]
     no_report: bool,
-    /// Write the model as a page for a browser too, which runs it on the camera's picture and on photos.
+    /// Write a page for a browser too, which runs the model on the camera's picture and on photos.
     #[arg(long, value_name = "FILE")]
     page: Option<PathBuf>,
 }
@@ -112,7 +112,7 @@ impl WatchArguments {
         (!self.no_report).then(|| self.report.clone().unwrap_or_else(path))
     }
 
-    /// Where the page of the model goes, if one is wanted.
+    /// Path of the model's page, if one is wanted.
     pub(super) fn page_path(&self) -> Option<PathBuf> {
         self.page.clone()
     }
