@@ -75,7 +75,8 @@ impl Observer for Checksums<'_> {
 }
 
 fn layers(file: &[u8], input: &[i8]) -> Result<String, SessionError> {
-    let prepared: Box<Prepared<'_, Kernels>> = Box::new(Prepared::new(Model::read(file)?, kernels()?));
+    let prepared: Box<Prepared<'_, Kernels>> =
+        Box::new(Prepared::new(Model::read(file)?, kernels()?));
     let model = prepared.model();
     let mut checksums = Checksums {
         layers: model.layers(),

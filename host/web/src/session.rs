@@ -127,7 +127,10 @@ impl<T> Pinned<T> {
     ///
     /// # Safety
     /// The reference goes before `self`, and before another is asked for.
-    #[allow(clippy::mut_from_ref, reason = "the caller vouches that there is one at a time")]
+    #[allow(
+        clippy::mut_from_ref,
+        reason = "the caller vouches that there is one at a time"
+    )]
     unsafe fn get(&self) -> &'static mut [T] {
         // SAFETY: it came of a box; as the caller vouches.
         unsafe { &mut *self.0 }
@@ -255,7 +258,10 @@ impl Session {
         preprocessor.finish()?;
         let mut engine = self.prepared.engine(&mut self.arena)?;
         let model = self.prepared.model();
-        for row in self.input.chunks_exact(model.input_shape().row_len().max(1)) {
+        for row in self
+            .input
+            .chunks_exact(model.input_shape().row_len().max(1))
+        {
             engine.push_row(row)?;
         }
         self.outputs.clear();

@@ -18,10 +18,13 @@ use serde_json::json;
 use crate::report::{BEYOND, TOO_FAINT, keep};
 
 const LABELS: [&str; 3] = ["daisy", "roses", "sunflowers"];
-/// Whether the page has opened its model, or has failed to.
+/// True once the page has opened its model.
 const READY: &str = "document.body.dataset.state === 'ready'";
+/// True once it has failed to.
 const FAILED: &str = "document.body.dataset.state === 'failed'";
+/// The page's complaint.
 const ALERT: &str = "document.getElementById('problem').textContent";
+/// The page's answer.
 const TOP: &str = "document.getElementById('top').textContent";
 
 /// A page of a model of real photos, and a photo that it is sure of with its label.
@@ -103,7 +106,17 @@ impl Fixture {
     }
 }
 
-/// Nothing is asked for but the page itself.
+/// Asserts that the page complains in these words.
+fn says(browser: &mut Browser, texts: &[&str]) {
+    browser.wait_until(&format!("{ALERT} !== ''"));
+    let said = browser.evaluate(ALERT);
+    let said = said.as_str().unwrap();
+    for text in texts {
+        assert!(said.contains(text), "{said}");
+    }
+}
+
+/// Asserts that nothing but the page itself was requested.
 fn asks_for_nothing(browser: &Browser) {
     assert_eq!(browser.complaints(), Vec::<String>::new());
     let requests = browser.requests();
@@ -114,7 +127,7 @@ fn asks_for_nothing(browser: &Browser) {
     assert_eq!(foreign.count(), 0, "{requests:?}");
 }
 
-/// Serious findings of axe-core, where `tests/run.sh` has fetched it.
+/// Asserts that axe-core finds nothing serious, if `tests/run.sh` has fetched it.
 fn accessible(browser: &mut Browser, test: &str, state: &str) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("../target/tools/axe/node_modules/axe-core/axe.min.js");
@@ -194,6 +207,12 @@ fn it_names_photos_and_what_a_camera_sees() {
         }
     }
     asks_for_nothing(&browser);
+
+    browser.allow_camera("denied");
+    browser.evaluate("document.getElementById('camera').click()");
+    let refused = ["permission was refused", "choose a photo", "http.server"];
+    says(&mut browser, &refused);
+    keep(&mut browser, "page-refused.png", true);
 }
 
 /// A PNG of `width` x `height` white pixels, one bit each.
@@ -228,14 +247,6 @@ fn what_goes_wrong_is_said() {
     let Some(mut browser) = Browser::start(test) else {
         return;
     };
-    let says = |browser: &mut Browser, texts: &[&str]| {
-        browser.wait_until(&format!("{ALERT} !== ''"));
-        let said = browser.evaluate(ALERT);
-        let said = said.as_str().unwrap();
-        for text in texts {
-            assert!(said.contains(text), "{said}");
-        }
-    };
     browser.look_like(390, 844, true, "light");
     browser.open(&fixture.page);
     browser.wait_until(READY);
@@ -269,17 +280,9 @@ fn what_goes_wrong_is_said() {
     browser.wait_until("document.getElementById('time').textContent.includes('1237 x 911')");
     assert_eq!(browser.evaluate(ALERT), "");
 
-    // No camera, and one that may not be used.
-    let start = "document.getElementById('camera').click()";
-    browser.allow_camera("denied");
-    browser.evaluate(start);
-    says(
-        &mut browser,
-        &["permission was refused", "choose a photo", "http.server"],
-    );
+    // There is no camera.
     browser.allow_camera("granted");
-    browser.evaluate("document.getElementById('problem').textContent = ''");
-    browser.evaluate(start);
+    browser.evaluate("document.getElementById('camera').click()");
     says(&mut browser, &["No camera was found", "choose a photo"]);
 
     // A model that is damaged on its way.
