@@ -9,9 +9,9 @@
 # and on no folder. posy.wasm.txt says which compiler and which lock file (SHA-256) made them.
 set -eu
 
-features=""
+features="" kind=engine
 if [ "${1:-}" = --check ]; then
-    features="--features check"
+    features="--features check" kind=check
     shift
 fi
 web=$(cd "$(dirname "$0")" && pwd)
@@ -27,20 +27,19 @@ fi
 mkdir -p "$out"
 out=$(cd "$out" && pwd)
 
-# One variant: with these features of the target, optimised so.
+# One variant: with these features of the target, by this profile.
 build() {
-    name=$1 target_features=$2 level=$3
+    name=$1 target_features=$2 profile=$3
     # shellcheck disable=SC2086 # no word where there are no features
-    (cd "$web" && CARGO_PROFILE_RELEASE_OPT_LEVEL="$level" \
-        RUSTFLAGS="-C target-feature=$target_features --remap-path-prefix=$root=/posy --remap-path-prefix=$home=/cargo" \
-        cargo build --quiet --release --locked --target "$target" \
-        --target-dir "$root/target/web/$name$features" $features >&2)
-    cp "$root/target/web/$name$features/$target/release/posy_web.wasm" "$out/posy-$name.wasm"
+    (cd "$web" && RUSTFLAGS="-C target-feature=$target_features --remap-path-prefix=$root=/posy --remap-path-prefix=$home=/cargo" \
+        cargo build --quiet --profile "$profile" --locked --target "$target" \
+        --target-dir "$root/target/web/$kind-$name" $features >&2)
+    cp "$root/target/web/$kind-$name/$target/$profile/posy_web.wasm" "$out/posy-$name.wasm"
 }
 
-build simd128 +simd128 3
+build simd128 +simd128 release
 # For browsers without vectors: the plain reference, small rather than fast.
-build plain -simd128 s
+build plain -simd128 plain
 
 if [ -z "$features" ]; then
     cat >"$out/posy.wasm.txt" <<END

@@ -7,27 +7,24 @@ use core::fmt;
 use core::ptr::null;
 
 use posy_shared::engine::{EngineError, Prepared};
-#[cfg(not(target_feature = "simd128"))]
-use posy_shared::kernels::scalar::Scalar as Kernels;
-#[cfg(target_feature = "simd128")]
-use posy_shared::kernels::simd::{Simd, Simd128};
+use posy_shared::kernels::{self, scalar::Scalar};
 use posy_shared::model::{Model, ReadError};
 use posy_shared::preprocess::{PreprocessError, Preprocessor, Size, scratch_len};
 use posy_shared::ranking::Ranking;
 
-/// The kernels that this program was compiled for.
-#[cfg(target_feature = "simd128")]
-pub type Kernels = Simd<Simd128>;
+/// The kernels that this program was compiled for. Behind a pointer: they are compiled once, in
+/// `posy-shared`, for speed, and the rest of the engine here, for size.
+pub type Kernels = Box<dyn kernels::Kernels + Send + Sync>;
 
-/// The kernels.
-///
-/// # Errors
-/// None where this program was loaded.
-pub fn kernels() -> Result<Kernels, SessionError> {
+/// The fastest kernels.
+pub fn kernels() -> Kernels {
     #[cfg(target_feature = "simd128")]
-    return Simd::new().ok_or(SessionError::Engine(EngineError::Plan));
-    #[cfg(not(target_feature = "simd128"))]
-    return Ok(Kernels);
+    for variant in kernels::simd::VARIANTS {
+        if let Some(kernels) = (variant.kernels)() {
+            return kernels;
+        }
+    }
+    Box::new(Scalar)
 }
 
 /// Labels of an answer, likeliest first.
@@ -144,8 +141,7 @@ impl<T> Drop for Pinned<T> {
     }
 }
 
-/// A model and the picture that is arriving. Fields go in their order: what refers to others first.
-#[derive(Debug)]
+/// A model and the picture that is arriving. Fields are dropped in order: borrowers first.
 pub struct Session {
     preprocessor: Option<Preprocessor<'static>>,
     prepared: Prepared<'static, Kernels>,
@@ -168,7 +164,7 @@ impl Session {
         // SAFETY: the model goes before the file, here and as a field of a session; nobody else asks.
         let model = Model::read(unsafe { file.get() })?;
         let shape = model.input_shape();
-        let prepared = Prepared::new(model, kernels()?);
+        let prepared = Prepared::new(model, kernels());
         let mut arena = vec![0; prepared.arena_len()];
         prepared
             .engine(&mut arena)?
