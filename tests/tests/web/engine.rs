@@ -4,7 +4,7 @@ use std::path::Path;
 
 use crc::{CRC_32_ISO_HDLC, Crc};
 use posy::page::{ENGINE_ORIGIN, PLAIN, SIMD128};
-use posy::photos::decode::{Rgb, decode};
+use posy::photos::decode::{Decoded, Rgb, decode};
 use posy::run::{self, Runner};
 use posy_shared::model::Model;
 use posy_shared::ranking::Ranking;
@@ -24,7 +24,7 @@ const NETWORKS: [&str; 5] = [
 ];
 
 /// `count` photos of all labels, drawn for `test`.
-fn photos(test: &str, flowers: &Path, count: usize) -> Vec<Rgb> {
+fn photos(test: &str, flowers: &Path, count: usize) -> Vec<Decoded> {
     let mut paths: Vec<_> = (flowers.read_dir().expect("labels"))
         .map(|label| label.expect("a label").path())
         .filter(|label| label.is_dir())
@@ -54,7 +54,7 @@ fn logits_are_equal_here_in_node_and_in_chromium() {
         return;
     };
     let photos = photos(test, &flowers, extent(5, 50));
-    let pictures: Vec<Value> = photos.iter().map(rgba).collect();
+    let pictures: Vec<Value> = photos.iter().map(|photo| rgba(photo)).collect();
     let mut networks = extractors(&models);
     networks.retain(|(name, _)| NETWORKS.iter().any(|part| name.contains(part)));
     assert_eq!(networks.len(), NETWORKS.len());
