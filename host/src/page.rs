@@ -15,7 +15,7 @@ use posy_shared::model::{Model, ReadError};
 use posy_shared::shown::Shown;
 use sha2::{Digest, Sha256};
 
-use crate::record::Record;
+use crate::eval::run_record::Record;
 
 /// The engine for browsers with SIMD, built by `host/web/build.sh`.
 pub const SIMD128: &[u8] = include_bytes!("../assets/posy-simd128.wasm");

@@ -4,13 +4,13 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Args;
+use posy_nn::model_file::ModelFile;
 
 use super::Failure;
 use super::output::{kib, note};
 use super::retrain::write;
-use crate::model_file::ModelFile;
+use crate::eval::run_record::Record;
 use crate::page::page;
-use crate::record::Record;
 
 /// Writes a model as one HTML file that runs it in a browser, offline: on the camera's picture and on
 /// photos.

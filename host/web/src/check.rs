@@ -18,6 +18,7 @@ use crate::text;
 static CRC: Crc<u32, Table<16>> = Crc::<u32, Table<16>>::new(&CRC_32_ISO_HDLC);
 
 /// Holds the kernels to the plain reference; returns 0 where they differ, and leaves the case as text.
+// SAFETY: no other symbol has this name.
 #[unsafe(no_mangle)]
 pub extern "C" fn posy_check_kernels() -> u32 {
     text::ok(conformance::check(&mut kernels()).map(|_| ()))
@@ -35,7 +36,7 @@ pub unsafe extern "C" fn posy_check_layers(
     input: *const i8,
     input_len: usize,
 ) -> u32 {
-    // SAFETY: as the caller vouches.
+    // SAFETY: the caller guarantees it.
     let (file, input) = unsafe {
         (
             slice::from_raw_parts(file, file_len),

@@ -46,6 +46,7 @@ fn panic(_: &core::panic::PanicInfo<'_>) -> ! {
 }
 
 /// Memory of `len` bytes, zeros, for a model or pixels; null where there is none.
+// SAFETY: no other symbol has this name.
 #[unsafe(no_mangle)]
 pub extern "C" fn posy_allocate(len: usize) -> *mut u8 {
     let mut bytes = Vec::<u8>::new();
@@ -65,7 +66,7 @@ pub extern "C" fn posy_allocate(len: usize) -> *mut u8 {
 /// `bytes` and `len` are those of a call of [`posy_allocate`], not given back before.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn posy_release(bytes: *mut u8, len: usize) {
-    // SAFETY: as the caller vouches.
+    // SAFETY: the caller guarantees it.
     drop(unsafe { Box::from_raw(slice::from_raw_parts_mut(bytes, len)) });
 }
 
@@ -76,7 +77,7 @@ pub unsafe extern "C" fn posy_release(bytes: *mut u8, len: usize) {
 /// `bytes` and `len` are those of a call of [`posy_allocate`], not given back before.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn posy_open(bytes: *mut u8, len: usize) -> *mut Session {
-    // SAFETY: as the caller vouches.
+    // SAFETY: the caller guarantees it.
     let file = unsafe { Box::from_raw(slice::from_raw_parts_mut(bytes, len)) };
     match Session::open(file) {
         Ok(session) => Box::into_raw(session),
@@ -93,7 +94,7 @@ pub unsafe extern "C" fn posy_open(bytes: *mut u8, len: usize) -> *mut Session {
 /// `session` is what [`posy_open`] gave, not closed before.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn posy_close(session: *mut Session) {
-    // SAFETY: as the caller vouches.
+    // SAFETY: the caller guarantees it.
     drop(unsafe { Box::from_raw(session) });
 }
 
@@ -103,7 +104,7 @@ pub unsafe extern "C" fn posy_close(session: *mut Session) {
 /// `session` is what [`posy_open`] gave, not closed before.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn posy_label(session: *const Session, index: usize) -> u32 {
-    // SAFETY: as the caller vouches.
+    // SAFETY: the caller guarantees it.
     let label = unsafe { &*session }.label(index);
     if let Some(label) = label {
         text::set(format_args!("{label}"));
@@ -117,7 +118,7 @@ pub unsafe extern "C" fn posy_label(session: *const Session, index: usize) -> u3
 /// `session` is what [`posy_open`] gave, not closed before.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn posy_begin(session: *mut Session, width: u32, height: u32) -> u32 {
-    // SAFETY: as the caller vouches.
+    // SAFETY: the caller guarantees it.
     text::ok(unsafe { &mut *session }.begin(width, height))
 }
 
@@ -128,7 +129,7 @@ pub unsafe extern "C" fn posy_begin(session: *mut Session, width: u32, height: u
 /// `session` is what [`posy_open`] gave, not closed before; `pixels` is at as many rows.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn posy_push(session: *mut Session, pixels: *const u8, rows: u32) -> u32 {
-    // SAFETY: as the caller vouches.
+    // SAFETY: the caller guarantees it.
     let (session, pixels) = unsafe {
         let session = &mut *session;
         let len = session.row_len() * rows as usize;
@@ -144,7 +145,7 @@ pub unsafe extern "C" fn posy_push(session: *mut Session, pixels: *const u8, row
 /// `session` is what [`posy_open`] gave, not closed before.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn posy_finish(session: *mut Session) -> *const Answer {
-    // SAFETY: as the caller vouches.
+    // SAFETY: the caller guarantees it.
     match unsafe { &mut *session }.finish() {
         Ok(answer) => answer,
         Err(error) => {
@@ -161,7 +162,7 @@ pub unsafe extern "C" fn posy_finish(session: *mut Session) -> *const Answer {
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn posy_text(len: *mut usize) -> *const u8 {
     let text = text::get();
-    // SAFETY: as the caller vouches.
+    // SAFETY: the caller guarantees it.
     unsafe { len.write_unaligned(text.len()) };
     text.as_ptr()
 }

@@ -120,16 +120,16 @@ impl<T> Pinned<T> {
         Pinned(Box::into_raw(memory))
     }
 
-    /// The memory, for as long as the caller vouches.
+    /// The memory, for as long the caller guarantees it.
     ///
     /// # Safety
     /// The reference goes before `self`, and before another is asked for.
     #[allow(
         clippy::mut_from_ref,
-        reason = "the caller vouches that there is one at a time"
+        reason = "the caller guarantees that there is one at a time"
     )]
     unsafe fn get(&self) -> &'static mut [T] {
-        // SAFETY: it came of a box; as the caller vouches.
+        // SAFETY: it came of a box; the caller guarantees it.
         unsafe { &mut *self.0 }
     }
 }

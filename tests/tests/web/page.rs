@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 
 use flate2::Compression;
 use flate2::write::ZlibEncoder;
-use posy::photos::decode::decode;
-use posy::run::Runner;
+use posy::dataset::decode::decode;
+use posy_nn::run::Runner;
 use posy_shared::model::Model;
 use posy_shared::ranking::Ranking;
 use posy_tests::browser::Browser;
