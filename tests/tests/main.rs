@@ -23,3 +23,4 @@ mod rp_pico;
 mod stored_frames;
 mod tensorboard;
 mod voice;
+mod web;
