@@ -10,8 +10,7 @@
 //!
 //! - `a`: the greatest magnitude observed in the channel;
 //! - `r`: the greatest magnitude of the next layer's weights that read it. A depthwise layer has a
-//!   scale
-//! per input channel, so for it `r` does not matter and counts as `1 / a`.
+//!   scale per input channel, so for it `r` does not matter and counts as `1 / a`.
 //!
 //! The product of their precisions is greatest when both are in the same proportion for every
 //! channel (the paper's equation 9): `f = sqrt(r / a)`, up to a factor common to the layer, which
