@@ -5,6 +5,7 @@ pub mod aarch64;
 pub mod answers;
 pub mod boards;
 pub mod browser;
+pub mod documents;
 pub mod draw;
 pub mod emulator;
 pub mod exports;

@@ -8,6 +8,7 @@ mod board_sizes;
 mod boards;
 mod cli;
 mod constant_channels;
+mod documents;
 mod emulated;
 mod exports;
 mod float_networks;
