@@ -8,6 +8,7 @@ use crate::backbone::file::{ReadError, read_file};
 use crate::backbone::grey_levels::GreyLevels;
 use crate::backbone::network::{FloatNetwork, TrainedNetwork};
 use crate::backbone::tflite::{Extras, TfliteError, extras};
+use crate::bounded::{self, FileError};
 use crate::export::facts::{CROP, RESIZE, from_words};
 use crate::export::graph_def::graph_def_bytes;
 use crate::export::onnx::onnx_bytes;
@@ -28,7 +29,7 @@ pub enum ConvertError {
         /// Path of the file.
         path: PathBuf,
         /// Cause.
-        source: std::io::Error,
+        source: FileError,
     },
     /// Its metadata or softmax cannot be read.
     #[error("{path}: {source}")]
@@ -102,7 +103,7 @@ impl Source {
     /// [`ConvertError`].
     pub fn read(path: &Path, labels: Option<Vec<String>>) -> Result<Self, ConvertError> {
         let network = read_file(path)?;
-        let bytes = std::fs::read(path).map_err(|source| ConvertError::Io {
+        let bytes = bounded::read(path, bounded::NETWORK).map_err(|source| ConvertError::Io {
             path: path.into(),
             source,
         })?;

@@ -1,7 +1,8 @@
 //! Label files, one label a line, as people and tools write them.
 
-use std::io;
 use std::path::{Path, PathBuf};
+
+use crate::bounded::{self, FileError, TEXT};
 
 /// Failure to read a label file.
 #[derive(Debug, thiserror::Error)]
@@ -12,7 +13,7 @@ pub enum LabelsError {
         /// Path of the file.
         path: PathBuf,
         /// Cause.
-        source: io::Error,
+        source: FileError,
     },
     /// The file is not text.
     #[error("{0}: is no text in UTF-8 or UTF-16; give a text file with one label a line")]
@@ -32,7 +33,7 @@ pub enum LabelsError {
 /// # Errors
 /// [`LabelsError`] names the file.
 pub fn read(path: &Path) -> Result<Vec<String>, LabelsError> {
-    let bytes = std::fs::read(path).map_err(|source| LabelsError::Io {
+    let bytes = bounded::read(path, TEXT).map_err(|source| LabelsError::Io {
         path: path.into(),
         source,
     })?;

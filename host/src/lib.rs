@@ -5,6 +5,7 @@
 
 mod atomic;
 pub mod backbone;
+pub mod bounded;
 pub mod check;
 pub mod classify;
 pub mod cli;

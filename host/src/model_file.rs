@@ -3,7 +3,10 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use posy_shared::model::{Model, ReadError};
+use posy_shared::model::{Layer, Model, ReadError};
+
+use crate::backbone::cost::{MOST_NUMBERS, MOST_PRODUCTS};
+use crate::bounded::{self, FileError};
 
 use crate::kind::Kind;
 use crate::shell::quoted_path;
@@ -31,7 +34,7 @@ pub enum ModelFileError {
         /// Path of the file.
         path: PathBuf,
         /// Cause.
-        source: io::Error,
+        source: FileError,
     },
     /// The bytes are no valid model.
     #[error("{path}: {source}{}", advice(source))]
@@ -40,6 +43,31 @@ pub enum ModelFileError {
         path: PathBuf,
         /// Cause.
         source: ReadError,
+    },
+    /// The model takes more time than a photo is worth.
+    #[error(
+        "{path}: a photo takes its network {products} million products, about {minutes} minutes at 1,000 million a \
+         second; posy runs models of up to {most} million (MobileNet 1.0 at 224 pixels has 568): give another \
+         model, or --slow to run it all the same",
+        minutes = products / 60_000 + 1,
+        most = MOST_PRODUCTS / 1_000_000
+    )]
+    Slow {
+        /// The file.
+        path: PathBuf,
+        /// Products of a photo in millions.
+        products: u64,
+    },
+    /// The model's maps take more memory than a photo is worth.
+    #[error(
+        "{path}: its maps have {numbers} million numbers together; give a model that reads a smaller picture, \
+             or --slow to run it all the same"
+    )]
+    Large {
+        /// The file.
+        path: PathBuf,
+        /// Numbers of all maps in millions.
+        numbers: u64,
     },
     /// The model outputs features and has no labels.
     #[error("{0}: the model has no labels: it gives features; write a model with `posy retrain`")]
@@ -87,9 +115,11 @@ impl ModelFile {
             let path = path.into();
             return Err(ModelFileError::Kind { path, kind });
         }
-        let bytes = std::fs::read(path).map_err(|source| match source.kind() {
-            io::ErrorKind::NotFound => ModelFileError::Missing(path.into()),
-            _ => ModelFileError::Io {
+        let bytes = bounded::read(path, bounded::NETWORK).map_err(|source| match source {
+            FileError::Io(error) if error.kind() == io::ErrorKind::NotFound => {
+                ModelFileError::Missing(path.into())
+            }
+            source => ModelFileError::Io {
                 path: path.into(),
                 source,
             },
@@ -128,6 +158,32 @@ impl ModelFile {
                 source,
             },
         })
+    }
+
+    /// Refuses a model that would run for minutes or fill the memory, unless that is wanted (`slow`).
+    ///
+    /// # Errors
+    /// [`ModelFileError::Slow`], [`ModelFileError::Large`].
+    pub fn check_cost(&self, model: &Model<'_>, slow: bool) -> Result<(), ModelFileError> {
+        let sum = |of: fn(&Layer) -> u64| {
+            let each = model.layers().iter().map(of);
+            each.fold(0_u64, u64::saturating_add)
+        };
+        let path = || self.path.clone();
+        let products = sum(Layer::products);
+        let numbers =
+            sum(|layer| (layer.input.len() as u64).saturating_add(layer.output.len() as u64));
+        match slow {
+            false if products > MOST_PRODUCTS => Err(ModelFileError::Slow {
+                path: path(),
+                products: products / 1_000_000,
+            }),
+            false if numbers > MOST_NUMBERS => Err(ModelFileError::Large {
+                path: path(),
+                numbers: numbers / 1_000_000,
+            }),
+            _ => Ok(()),
+        }
     }
 
     /// Checks the bytes and returns the model, which must have labels.

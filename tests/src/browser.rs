@@ -168,7 +168,7 @@ impl Browser {
     /// Centre of the element of `expression`, after scrolling it into view.
     fn place_of(&mut self, expression: &str) -> (f64, f64) {
         let place = self.evaluate(&format!(
-            "(() => {{ const element = {expression}; element.scrollIntoView({{block: 'center'}}); \
+            "(() => {{ const element = {expression}; element.scrollIntoView({{block: 'center', behavior: 'instant'}}); \
              const box = element.getBoundingClientRect(); \
              return [box.x + box.width / 2, box.y + box.height / 2]; }})()"
         ));

@@ -3,6 +3,7 @@
 
 pub mod aarch64;
 pub mod answers;
+pub mod axe;
 pub mod boards;
 pub mod browser;
 pub mod documents;
@@ -10,9 +11,11 @@ pub mod draw;
 pub mod emulator;
 pub mod exports;
 pub mod frames;
+pub mod graphs;
 pub mod kinds;
 pub mod logs;
 pub mod networks;
+pub mod npm;
 pub mod onnx;
 pub mod pico;
 pub mod plain;

@@ -136,6 +136,9 @@ impl Scratch {
             .env("POSY_DATA", data_root())
             .env("XDG_CACHE_HOME", self.join("user-cache"))
             .env("XDG_DATA_HOME", self.join("user-data"))
+            // What says when it was made is the same every time.
+            .env("SOURCE_DATE_EPOCH", "1764460800")
+            // Nobody listens there: no test asks the network.
             // No server listens there: no test uses the network.
             .env("POSY_MIRROR", "http://127.0.0.1:9")
             .stdin(Stdio::null());

@@ -272,11 +272,12 @@ unsafe fn d() {}
 /// Parts of the host that a part may import; a part that is not listed imports nothing of the host.
 const MAY_IMPORT: [(&str, &[&str]); 16] = [
     ("check", &["features", "head", "photos"]),
-    ("photos", &["atomic"]),
+    ("photos", &["atomic", "bounded"]),
     (
         "backbone",
         &[
             "atomic",
+            "bounded",
             "data",
             "export",
             "fetch",
@@ -307,8 +308,8 @@ const MAY_IMPORT: [(&str, &[&str]); 16] = [
     ("features", &["atomic", "backbone", "photos", "run"]),
     ("export", &["backbone", "head", "quantise", "tensorflow"]),
     ("verdict", &["backbone", "export", "head", "run"]),
-    ("device", &["atomic", "backbone"]),
-    ("record", &["atomic", "photos"]),
+    ("device", &["atomic", "backbone", "bounded"]),
+    ("record", &["atomic", "bounded", "photos"]),
     (
         "retrain",
         &[
@@ -326,6 +327,7 @@ const MAY_IMPORT: [(&str, &[&str]); 16] = [
         &[
             "atomic",
             "backbone",
+            "bounded",
             "check",
             "classify",
             "convert",

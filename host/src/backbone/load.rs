@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use posy_shared::model::{InputContract, Provenance, Shape, SplitFacts};
 
 use super::file::{Network, ReadError, read_network};
+use super::float::{FloatError, FloatRunner};
 use super::float_file::FloatFile;
 use super::network::{Common, FloatLayer, FloatNetwork, IntNetwork, Quantisation, TrainedNetwork};
 use super::pixels::Normalisation;
@@ -197,6 +198,18 @@ impl Opened {
 }
 
 impl Unquantised {
+    /// Runs every layer once, in floating point, on a grey picture.
+    ///
+    /// # Errors
+    /// [`FloatError`].
+    pub fn try_out(&self) -> Result<(), FloatError> {
+        let network = self.file.network(&self.usual_normalisation());
+        let grey = vec![0.0; self.input_shape().map_or(0, Shape::len)];
+        FloatRunner::of_every_layer(&network)?
+            .run_real(&grey)
+            .map(drop)
+    }
+
     /// Shape of the input.
     pub fn input_shape(&self) -> Option<Shape> {
         self.file.input_shape()

@@ -37,7 +37,7 @@ impl OnnxModel {
             path: path.into(),
             reason,
         };
-        let model = ModelProto::decode(bytes)
+        let mut model = ModelProto::decode(bytes)
             .map_err(|error| wrong(format!("this is no ONNX model, or it is damaged ({error})")))?;
         let word = |key: &str| {
             let mut entries = model.metadata_props.iter();
@@ -63,6 +63,10 @@ impl OnnxModel {
         let input = from_words(word(CROP), word(RESIZE)).ok_or_else(|| {
             wrong("its metadata say in unknown words how pictures are resized".into())
         })?;
+        // Of no use to what runs it, and read by it all the same.
+        if let Some(graph) = &mut model.graph {
+            graph.value_info.clear();
+        }
         let runner = PixelRunner::new(&model, "final_result");
         let runner = runner.map_err(|error| wrong(error.to_string()))?;
         let classes = runner.outputs();

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use clap::Args;
 
+use super::guard::{self, Door};
 use super::network;
 use super::output::{kib, note};
 use super::retrain::write;
@@ -34,6 +35,7 @@ pub(super) struct Arguments {
 pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     let format = Format::of(&arguments.target, arguments.int8).map_err(usage)?;
     let labels = arguments.labels.as_deref().map(labels::read).transpose()?;
+    guard::try_first(&arguments.source, &Door::Backbone)?;
     let source = Source::read(&arguments.source, labels)?;
     if source.labels.is_none() {
         let from = arguments.source.display();

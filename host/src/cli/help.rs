@@ -23,6 +23,12 @@ const SHORT: [(&str, char); 12] = [
     ("top", 't'),
 ];
 
+/// The letter of the long option `option`, if it has one.
+pub(super) fn letter(option: &str) -> Option<char> {
+    let found = SHORT.iter().find(|(name, _)| *name == option);
+    found.map(|(_, letter)| *letter)
+}
+
 /// A heading, and the options below it.
 type Heading = (&'static str, &'static [&'static str]);
 
@@ -438,12 +444,11 @@ fn finished(command: Command, name: &str) -> Command {
         let Some(long) = arg.get_long().map(str::to_owned) else {
             return arg;
         };
-        let short = SHORT.iter().find(|(option, _)| *option == long);
         let heading = headings
             .iter()
             .find(|(_, options)| options.contains(&&*long));
-        let arg = match short {
-            Some((_, letter)) => arg.short(*letter),
+        let arg = match letter(&long) {
+            Some(letter) => arg.short(letter),
             None => arg,
         };
         let arg = match heading {

@@ -22,7 +22,7 @@ const LABELS: usize = 50;
 /// Shows the content of a .posy file.
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
-    /// The file.
+    /// The .posy file that `posy retrain` wrote.
     #[arg(value_name = "FILE")]
     model: PathBuf,
     /// List the layers too.
@@ -196,7 +196,7 @@ fn unknown(model: &Model<'_>) -> String {
     }
     if let Some(acceptance) = verdict.acceptance {
         reasons.push(format!(
-            "the photo is too little like those trained on (by {} typical ones) for how sure its label is",
+            "the photo is too little like the training photos ({} prototypes of them) for the score of its label",
             acceptance.prototypes
         ));
     }

@@ -10,6 +10,7 @@ use posy_shared::shown::Shown;
 use serde_json::json;
 
 use super::Failure;
+use super::guard::{self, Door};
 use super::output::{Out, note};
 use crate::classify::{Classifier, OnnxModel, Reading};
 use crate::photos::decode::Limits;
@@ -33,6 +34,9 @@ pub(super) struct Arguments {
     /// Print one JSON object a line for each photo.
     #[arg(long)]
     json: bool,
+    /// Run a model however long a photo takes it.
+    #[arg(long)]
+    slow: bool,
     /// Photos, folders of photos, or - for one photo on standard input.
     #[arg(required = true, value_name = "PHOTO")]
     photos: Vec<PathBuf>,
@@ -62,9 +66,14 @@ struct Ranked {
 }
 
 pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
+    guard::try_first(&arguments.model, &Door::Classifier(&Reading::default()))?;
     let classifier = Classifier::open(&arguments.model, &Reading::default())?;
     let labeller = match &classifier {
-        Classifier::Engine(file) => Labeller::Engine(Box::new(Runner::new(file.classifier()?))),
+        Classifier::Engine(file) => {
+            let model = file.classifier()?;
+            file.check_cost(&model, arguments.slow)?;
+            Labeller::Engine(Box::new(Runner::new(model)))
+        }
         Classifier::Onnx(model) => Labeller::Float(model),
         Classifier::Frozen(_) => {
             let (path, quoted) = (arguments.model.display(), quoted_path(&arguments.model));

@@ -12,6 +12,7 @@ mod demo_board;
 mod fit;
 mod flash;
 mod frames;
+mod guard;
 mod help;
 mod inspect;
 mod label;
@@ -30,10 +31,12 @@ mod retrain_answers;
 mod retrain_files;
 mod retrain_float;
 mod retrain_loss;
+mod retrain_next;
 mod retrain_record;
 mod retrain_results;
 mod retrain_watch;
 mod training;
+mod trials;
 mod variants;
 
 use std::process::ExitCode;
@@ -94,6 +97,9 @@ fn usage(error: impl std::fmt::Display) -> Failure {
 
 /// Runs the command of this process's arguments.
 pub fn main() -> ExitCode {
+    if let Some(code) = guard::answer() {
+        return code;
+    }
     let matches = help::command().get_matches();
     let arguments = Arguments::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
     match carry_out(arguments.command) {

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use posy_shared::model::Shape;
 
 use super::Failure;
+use super::guard::{self, Door};
 use super::meter::Bytes;
 use super::output::note;
 use super::pixels::PixelArguments;
@@ -36,13 +37,17 @@ pub(super) fn network(
     let asked = pixels.normalisation()?;
     let opened = if let Some(path) = backbone {
         let name = path.file_stem().unwrap_or_default().to_string_lossy();
+        guard::try_first(path, &Door::Backbone)?;
         Backbone::open(path, &name)?
     } else {
         let named = architecture.is_some() || model_dir.is_some();
         let architecture = architecture.unwrap_or(&DEFAULT);
         let name = architecture.to_string();
         match placed(architecture, model_dir) {
-            Ok(path) => Backbone::open(&path, &name)?,
+            Ok(path) => {
+                guard::try_first(&path, &Door::Backbone)?;
+                Backbone::open(&path, &name)?
+            }
             Err(error @ (BackboneError::Fetch { .. } | BackboneError::Missing { .. }))
                 if !named =>
             {

@@ -21,6 +21,15 @@ use super::{Features, Head, HeadError};
 /// Standard deviation of the initial weights, as in `retrain.py`.
 const INITIAL_DEVIATION: f64 = 0.001;
 
+/// Most photos of a step or a measurement.
+const MOST_PHOTOS: usize = 100_000;
+/// Most steps: some hours.
+const MOST_STEPS: usize = 10_000_000;
+/// Largest learning rate. That of `retrain.py` is 0.01; from 1 on, features of hundreds overshoot.
+const LARGEST_RATE: f64 = 1000.0;
+/// Logits beyond this are of weights that have overshot: no score can tell them apart.
+const LARGEST_LOGIT: f32 = 1000.0;
+
 /// Size of a batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Batch {
@@ -35,11 +44,11 @@ impl Batch {
     pub fn from_option(option: &'static str, count: i64) -> Result<Self, HeadError> {
         match usize::try_from(count) {
             _ if count == -1 => Ok(Self::All),
-            Ok(photos) if photos > 0 => Ok(Self::Photos(photos)),
+            Ok(photos) if (1..=MOST_PHOTOS).contains(&photos) => Ok(Self::Photos(photos)),
             _ => Err(HeadError::Option {
                 option,
                 value: count.to_string(),
-                must: "above zero, or -1 for all photos",
+                must: "from 1 to 100000, or -1 for all photos",
             }),
         }
     }
@@ -81,13 +90,22 @@ impl Options {
     /// # Errors
     /// [`HeadError::Option`] names the first option out of range.
     pub fn check(&self) -> Result<(), HeadError> {
-        let refuse = |option, value: String| {
+        let refuse_for = |option, value: String, must| {
             Err(HeadError::Option {
                 option,
                 value,
-                must: "above zero",
+                must,
             })
         };
+        let refuse = |option, value| refuse_for(option, value, "above zero");
+        if self.how_many_training_steps > MOST_STEPS {
+            let steps = self.how_many_training_steps.to_string();
+            return refuse_for("--how-many-training-steps", steps, "at most 10000000");
+        }
+        if self.learning_rate > LARGEST_RATE {
+            let rate = format!("{:e}", self.learning_rate);
+            return refuse_for("--learning-rate", rate, "at most 1000; 0.01 is usual");
+        }
         if self.how_many_training_steps == 0 {
             return refuse("--how-many-training-steps", "0".into());
         }
@@ -241,7 +259,18 @@ pub fn train_watched(
             });
         }
     }
-    Ok(objective.head(&parameters))
+    let head = objective.head(&parameters);
+    let overshot = |(row, _): (&[f32], usize)| {
+        let mut logits = head.logits(row).into_iter();
+        logits.any(|logit| logit.is_nan() || logit.abs() > LARGEST_LOGIT)
+    };
+    match training.rows().any(overshot) {
+        true => Err(HeadError::Diverged {
+            step: options.how_many_training_steps - 1,
+            learning_rate: options.learning_rate,
+        }),
+        false => Ok(head),
+    }
 }
 
 /// Accuracy, mean cross entropy and number of the photos `batch`; `None` without photos.
@@ -409,6 +438,7 @@ mod tests {
         assert_eq!(Batch::from_option("x", 7), Ok(Batch::Photos(7)));
         assert!(Batch::from_option("x", 0).is_err());
         assert!(Batch::from_option("x", -2).is_err());
+        assert!(Batch::from_option("x", 999_999_999_999).is_err());
         let features = two_labels();
         let with = |options: Options| train(&features, &features, 2, &options, |_| {});
         assert!(matches!(
@@ -418,12 +448,21 @@ mod tests {
             }),
             Err(HeadError::Option { .. })
         ));
-        assert!(matches!(
-            with(Options {
-                learning_rate: 1e308,
-                ..Options::default()
-            }),
-            Err(HeadError::Diverged { .. })
-        ));
+        // Features of hundreds, as networks have them.
+        let values = features
+            .rows()
+            .flat_map(|(row, _)| row.iter().map(|value| value * 100.0));
+        let large = Features::new(2, values.collect(), features.labels().to_vec()).unwrap();
+        let options = Options {
+            learning_rate: 1000.0,
+            ..Options::default()
+        };
+        let overshot = train(&large, &large, 2, &options, |_| {});
+        assert!(matches!(overshot, Err(HeadError::Diverged { .. })));
+        let options = Options {
+            learning_rate: 1e30,
+            ..Options::default()
+        };
+        assert!(matches!(with(options), Err(HeadError::Option { .. })));
     }
 }

@@ -26,6 +26,10 @@ use super::watch::{Approach, Meter, PARTS};
 use super::{Head, HeadError, softmax};
 use crate::backbone::network::Quantisation;
 
+/// Most times that each photo is seen.
+const MOST_EPOCHS: usize = 1000;
+/// Largest first step; a hundred times the usual one overshoots.
+const LARGEST_RATE: f64 = 1.0;
 /// Photos that share one matrix product.
 const GROUP: usize = 4;
 /// Output channels in one unit of parallel work.
@@ -435,11 +439,15 @@ impl Options {
             })
         };
         let above_zero = |rate: f64| rate > 0.0 && rate.is_finite();
+        if self.epochs > MOST_EPOCHS {
+            return refuse("--adjust-epochs", self.epochs.to_string(), "at most 1000");
+        }
         if self.epochs == 0 {
             return refuse("--adjust-epochs", "0".into(), "above zero");
         }
-        if !above_zero(self.layer_rate) {
-            return refuse("--adjust-rate", self.layer_rate.to_string(), "above zero");
+        if !above_zero(self.layer_rate) || self.layer_rate > LARGEST_RATE {
+            let rate = format!("{:e}", self.layer_rate);
+            return refuse("--adjust-rate", rate, "above zero, at most 1");
         }
         if !above_zero(self.head_rate) {
             return refuse("the head's rate", self.head_rate.to_string(), "above zero");

@@ -175,7 +175,7 @@ fn options_out_of_range_and_divergence_are_refused() {
             &Unmetered,
         )
     };
-    for wrong in [0.0, -1.0, f64::NAN] {
+    for wrong in [0.0, -1.0, f64::NAN, 1e30] {
         let options = Options {
             layer_rate: wrong,
             ..options()
@@ -183,7 +183,7 @@ fn options_out_of_range_and_divergence_are_refused() {
         assert!(matches!(train(options), Err(HeadError::Option { .. })));
     }
     let options = Options {
-        layer_rate: 1e39,
+        layer_rate: 1.0,
         head_rate: 1e39,
         ..options()
     };

@@ -9,6 +9,7 @@ use thiserror::Error;
 
 use super::scan::Dataset;
 use super::split::{Bucket, Percentages, Rule, Split};
+use crate::bounded;
 
 /// The photos of one label by bucket: [`super::Photo::relative`], sorted by its bytes.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -118,11 +119,19 @@ impl SplitFile {
     /// # Errors
     /// [`SplitFileError::Read`], [`SplitFileError::Format`].
     pub fn read(path: &Path) -> Result<Self, SplitFileError> {
-        let json = std::fs::read(path).map_err(|source| SplitFileError::Read {
+        let json = bounded::read(path, bounded::TEXT).map_err(|error| SplitFileError::Read {
             path: path.to_owned(),
-            source,
+            source: error.into(),
         })?;
-        serde_json::from_slice(&json).map_err(|source| SplitFileError::Format {
+        Self::parse(path, &json)
+    }
+
+    /// Reads the bytes of the file `path`.
+    ///
+    /// # Errors
+    /// [`SplitFileError::Format`].
+    pub fn parse(path: &Path, json: &[u8]) -> Result<Self, SplitFileError> {
+        serde_json::from_slice(json).map_err(|source| SplitFileError::Format {
             path: path.to_owned(),
             source,
         })

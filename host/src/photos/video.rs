@@ -5,7 +5,6 @@
 //! a group, the part up to `_nohash_`: the video's name and the beginning of its SHA-256.
 
 use std::ffi::OsString;
-use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -16,6 +15,7 @@ use sha2::{Digest, Sha256};
 
 use super::decode::{DecodeError, decode};
 use crate::atomic::{self, Room};
+use crate::bounded;
 
 /// Errors of extracting photos from a video.
 #[derive(Debug, thiserror::Error)]
@@ -192,7 +192,7 @@ fn group(video: &Path) -> Result<String, VideoError> {
 }
 
 fn sha256(path: &Path) -> io::Result<[u8; 32]> {
-    let mut file = File::open(path)?;
+    let mut file = bounded::open(path, u64::MAX)?;
     let mut sha = Sha256::new();
     let mut buffer = vec![0; 1 << 16];
     loop {

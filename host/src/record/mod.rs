@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use crate::bounded;
 use crate::photos::split::{Percentages, Rule};
 
 pub use compare::{Comparison, Method, Proportion, compare};
@@ -185,18 +186,28 @@ impl Record {
             Some(extension) if extension == "posy" => Self::path_beside(path),
             _ => path.to_owned(),
         };
-        let json = match std::fs::read(&path) {
-            Ok(json) => json,
-            Err(source) => return Err(RecordError::Read { path, source }),
-        };
+        match bounded::read(&path, bounded::TEXT) {
+            Ok(json) => Self::parse(path, &json),
+            Err(error) => {
+                let source = error.into();
+                Err(RecordError::Read { path, source })
+            }
+        }
+    }
+
+    /// Checks the record in the bytes of the file `path`.
+    ///
+    /// # Errors
+    /// See [`RecordError`].
+    pub fn parse(path: PathBuf, json: &[u8]) -> Result<Self, RecordError> {
         // Reads the format first, since another version may have other fields.
         #[derive(Deserialize)]
         struct Head {
             format: String,
         }
         let record =
-            serde_json::from_slice::<Head>(&json).and_then(|head| match head.format == FORMAT {
-                true => serde_json::from_slice::<Record>(&json).map(Ok),
+            serde_json::from_slice::<Head>(json).and_then(|head| match head.format == FORMAT {
+                true => serde_json::from_slice::<Record>(json).map(Ok),
                 false => Ok(Err(head.format)),
             });
         let record = match record {

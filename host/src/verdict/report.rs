@@ -92,18 +92,18 @@ impl Report {
         if decision.photos > 0 {
             let [before, after] = &decision.reliability;
             lines.push(format!(
-                "scores: temperature {:.2}, fitted to {} held-out photos; expected calibration \
-                 error {} before, {} after",
+                "scores: off by {} on average as they come and by {} as calibrated (temperature {:.2}), on {} \
+                 held-out photos",
+                error(before),
+                error(after),
                 decision.temperature,
                 decision.photos,
-                error(before),
-                error(after)
             ));
             let [before, after] = &tested.reliability;
             let chance = after.error_by_chance();
             lines.push(format!(
-                "scores of the {} test photos: {} before, {} after; perfectly calibrated scores \
-                 of so few photos have {} by chance",
+                "scores of the {} test photos: off by {} as they come and by {} as calibrated; of so few photos, \
+                 perfect scores would seem to be off by {}",
                 after.photos(),
                 error(before),
                 error(after),
@@ -112,14 +112,14 @@ impl Report {
         }
         let (known, rejected) = decision.known;
         let held_out = format!(
-            "{} of held-out and {} of test photos rejected",
-            percent(rejected, known),
-            percent(tested.rejected, tested.known)
+            "said of {} of the test photos ({} of held-out ones)",
+            percent(tested.rejected, tested.known),
+            percent(rejected, known)
         );
         match &decision.threshold {
             Threshold::None if decision.unknown_logit => {
                 lines.push(format!(
-                    "unknown: by the photos of _unknown alone; {held_out}"
+                    "unknown: {held_out}, by what the photos of _unknown taught alone"
                 ));
             }
             Threshold::None => lines.push("unknown: never answered".into()),
@@ -128,12 +128,12 @@ impl Report {
                 super::LEAST_PHOTOS
             )),
             Threshold::Score(below) => lines.push(format!(
-                "unknown: scores below {:.1}%; {held_out}",
+                "unknown: {held_out}, those with scores below {:.1}%",
                 100.0 * below
             )),
             Threshold::Distance { accepted_from, .. } => lines.push(format!(
-                "unknown: logit and similarity to the training photos below {accepted_from:.2}; \
-                 {held_out}"
+                "unknown: {held_out}, those least like the training photos (logit and likeness below \
+                 {accepted_from:.2})"
             )),
         }
         if tested.others > 0 {

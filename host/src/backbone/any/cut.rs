@@ -8,11 +8,12 @@ use tract_onnx::pb::{GraphProto, ModelProto, NodeProto};
 use super::features::find;
 use super::input::Picture;
 use super::names::{prefix, prefixed, reads};
-use super::{AnyError, FEATURES, INPUT, PixelRunner};
+use super::{AnyError, FEATURES, INPUT, PixelRunner, RunError};
 use crate::backbone::assemble::{Links, running_order, shown};
-use crate::backbone::float::onnx::{integers, node, tensor, unshaped, value, vector};
+use crate::backbone::float::onnx::{described, integers, node, tensor, unshaped, value, vector};
 use crate::backbone::onnx;
 use crate::backbone::pixels::Normalisation;
+use crate::backbone::vet::vet;
 
 /// Maximum number of features per image; AlexNet and VGG have 4,096.
 const MOST_FEATURES: usize = 1 << 15;
@@ -46,6 +47,15 @@ impl Network {
     /// Number of features, D.
     pub fn width(&self) -> usize {
         self.runner.outputs()
+    }
+
+    /// Runs it once, on a grey picture.
+    ///
+    /// # Errors
+    /// [`AnyError::Run`].
+    pub fn try_out(&self) -> Result<(), AnyError> {
+        self.runner.run(&vec![0; self.shape.len()], 0.0, 1.0)?;
+        Ok(())
     }
 
     /// The runner of the graph, without normalisation.
@@ -103,6 +113,13 @@ impl Opened {
             return Err(AnyError::Nothing);
         }
         keep_what_it_needs(&mut graph, &cut_at)?;
+        // By the file's own names; what is added below is looked at before it runs.
+        graph.value_info.clear();
+        graph.input = vec![described(&picture.name, &picture.extents())];
+        graph.output = vec![unshaped(&cut_at)];
+        model.graph = Some(graph);
+        vet(&model).map_err(RunError::Vet)?;
+        let mut graph = model.graph.take().ok_or(AnyError::Nothing)?;
         prefix(&mut graph);
         let mut nodes = first_nodes(&mut graph, &picture, normalisation);
         nodes.append(&mut graph.node);

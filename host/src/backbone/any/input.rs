@@ -24,6 +24,20 @@ pub(super) struct Picture {
 }
 
 impl Picture {
+    /// Extents of the input in the file's order.
+    pub(super) fn extents(&self) -> [i64; 4] {
+        let Shape {
+            height,
+            width,
+            channels,
+        } = self.shape;
+        let [height, width, channels] = [height, width, channels].map(i64::from);
+        match self.channels_last {
+            true => [1, height, width, channels],
+            false => [1, channels, height, width],
+        }
+    }
+
     /// The one input of `graph` that is not a constant. `side` is used for open extents.
     pub(super) fn of(graph: &GraphProto, side: Option<u16>) -> Result<Self, AnyError> {
         let constants: HashSet<&str> = graph.initializer.iter().map(|t| t.name.as_str()).collect();

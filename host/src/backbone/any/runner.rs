@@ -9,10 +9,14 @@ use tract_onnx::prelude::*;
 
 use super::INPUT;
 use super::guarded::guarded;
+use crate::backbone::vet::{VetError, vet};
 
 /// Failure to run a model.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum RunError {
+    /// The graph is not given to tract.
+    #[error(transparent)]
+    Vet(#[from] VetError),
     /// tract refuses the model, or fails while it runs.
     #[error("it does not run: {0}")]
     Tract(String),
@@ -56,6 +60,7 @@ impl PixelRunner {
     /// # Errors
     /// [`RunError`].
     pub fn new(model: &ModelProto, output: &str) -> Result<Self, RunError> {
+        vet(model)?;
         let model = guarded(|| between(model, output)?.into_optimized())??;
         let input = extents(model.input_fact(0)?).ok_or(RunError::Shapes)?;
         let &[1, 3, height, width] = input.as_slice() else {
@@ -84,6 +89,7 @@ impl PixelRunner {
     /// # Errors
     /// [`RunError`], also if an extent is open or the type is not float32.
     pub(super) fn extents(model: &ModelProto, output: &str) -> Result<Vec<usize>, RunError> {
+        vet(model)?;
         let model = guarded(|| between(model, output)?.into_typed())??;
         extents(model.output_fact(0)?).ok_or(RunError::Shapes)
     }

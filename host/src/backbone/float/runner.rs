@@ -7,6 +7,7 @@ use posy_shared::model::Shape;
 use tract_onnx::prelude::*;
 
 use super::onnx::{Outputs, onnx_model};
+use crate::backbone::cost::{CostError, check_cost};
 use crate::backbone::network::{FloatNetwork, Quantisation};
 
 /// Failure to run a float network.
@@ -23,6 +24,9 @@ pub enum FloatError {
         /// Height x width x channels.
         expected: usize,
     },
+    /// More than a picture is worth.
+    #[error(transparent)]
+    Cost(#[from] CostError),
     /// tract refuses the network, or fails while it runs.
     #[error("the float network cannot be run: {0}")]
     Tract(String),
@@ -56,6 +60,8 @@ impl FloatRunner {
     }
 
     fn with_outputs(network: &FloatNetwork, outputs: Outputs) -> Result<Self, FloatError> {
+        let layers: Vec<_> = network.layers.iter().map(|layer| &layer.common).collect();
+        check_cost(&layers)?;
         let shape = network
             .layers
             .first()

@@ -1,6 +1,5 @@
 //! External data: constants in files beside an `.onnx` file, as PyTorch's exporter writes them.
 
-use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::path::{Component, Path, PathBuf};
 
@@ -9,6 +8,7 @@ use tract_onnx::pb::{ModelProto, TensorProto};
 
 use super::OnnxError;
 use crate::backbone::assemble::{extents, shown};
+use crate::bounded;
 
 /// Moves external data from files of `folder` into the model, at most `most` bytes in all, and
 /// passes each piece to `seen`, in order. Files elsewhere are not opened.
@@ -38,6 +38,15 @@ pub(super) fn embed(
     Ok(())
 }
 
+/// Whether a file lies in `folder`, whatever links lead there.
+fn is_inside(path: &Path, folder: &Path) -> io::Result<bool> {
+    let folder = match folder.as_os_str().is_empty() {
+        true => Path::new("."),
+        false => folder,
+    };
+    Ok(path.canonicalize()?.starts_with(folder.canonicalize()?))
+}
+
 /// Bytes of a tensor; ONNX's `docs/ExternalData.md` describes the entries.
 fn read(tensor: &TensorProto, folder: &Path, most: u64) -> Result<Vec<u8>, OnnxError> {
     let entry = |key: &str| {
@@ -61,12 +70,17 @@ fn read(tensor: &TensorProto, folder: &Path, most: u64) -> Result<Vec<u8>, OnnxE
         path: PathBuf::from(&path),
         reason: source.to_string(),
     };
-    let mut file = File::open(&path).map_err(failed)?;
-    let rest = file
-        .metadata()
-        .map_err(failed)?
-        .len()
-        .saturating_sub(offset);
+    if !is_inside(&path, folder).map_err(failed)? {
+        let reason = "it is a link out of the network's folder; put the file itself there";
+        return Err(OnnxError::Beside {
+            path,
+            reason: reason.into(),
+        });
+    }
+    // What is larger may hold other networks too.
+    let mut file = bounded::open(&path, u64::MAX).map_err(|error| failed(error.into()))?;
+    let whole = file.metadata().map_err(failed)?.len();
+    let rest = whole.saturating_sub(offset);
     let len = number("length").transpose()?.unwrap_or(rest);
     if len > rest || len > most {
         let reason = match len > most {

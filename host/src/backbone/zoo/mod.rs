@@ -13,7 +13,7 @@ mod sources;
 mod tests;
 
 pub use name::UnknownArchitecture;
-pub use sources::{Source, SourceError};
+pub use sources::{Source, SourceError, is_pinned};
 
 /// MobileNet family.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

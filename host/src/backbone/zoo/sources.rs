@@ -157,6 +157,13 @@ const SOURCES: [Row; 31] = [
     ((Version::V2, 100, 224), unpacked!("mobilenet_v2_1_0_224_quant.tflite", 3578008, "558b8bb64a2420455a356ea2e105455209556ae850b176275a88b51129d3c13f")),
 ];
 
+/// Whether a file of this SHA-256 is a network that posy fetches as it is.
+pub fn is_pinned(sha256: &[u8; 32]) -> bool {
+    let digits: String = sha256.iter().map(|byte| format!("{byte:02x}")).collect();
+    let mut plain = SOURCES.iter().filter(|(_, source)| source.member.is_none());
+    plain.any(|(_, source)| source.file.sha256 == digits)
+}
+
 impl Architecture {
     fn key(&self) -> (Version, u16, u16) {
         (self.version, self.width_percent, self.size)
