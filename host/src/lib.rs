@@ -2,6 +2,29 @@
 //!
 //! Each stage has one type, made by one function from the type before: photo file -> pixels ->
 //! `Input` -> features -> head -> model -> `.posy` bytes.
+//!
+//! # Example
+//!
+//! Labels a photo with a model that `posy retrain` wrote, as a board would:
+//!
+//! ```no_run,standalone_crate
+//! use std::path::Path;
+//!
+//! use posy::model_file::ModelFile;
+//! use posy::photos::decode::Limits;
+//! use posy::run::{Runner, decode_for};
+//! use posy_shared::ranking::Ranking;
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let file = ModelFile::open(Path::new("flowers.posy"))?;
+//! let runner = Runner::new(file.classifier()?);
+//! let photo = std::fs::read("photo.jpg")?;
+//! let photo = decode_for(runner.model(), &photo, &Limits::default())?;
+//! let logits = runner.output(&photo)?;
+//! println!("{}", Ranking::<5>::new(runner.model(), &logits));
+//! # Ok(())
+//! # }
+//! ```
 
 mod atomic;
 pub mod backbone;

@@ -162,13 +162,11 @@ fn slug(heading: &str) -> String {
 pub fn without_code(line: &str) -> String {
     let parts: Vec<&str> = line.split('`').collect();
     let whole = parts.len() % 2 == 1;
-    let text = parts.iter().enumerate().map(|(at, part)| {
-        if whole && at % 2 == 1 {
-            "code"
-        } else {
-            part
-        }
-    });
+    let text = parts.iter().enumerate().map(
+        |(at, part)| {
+            if whole && at % 2 == 1 { "code" } else { part }
+        },
+    );
     text.collect()
 }
 

@@ -9,7 +9,14 @@ use serde_json::Value;
 use super::root;
 
 /// Beginnings of names of files with licences, upper case.
-const FILES: [&str; 6] = ["LICENSE", "LICENCE", "COPYING", "COPYRIGHT", "NOTICE", "UNLICENSE"];
+const FILES: [&str; 6] = [
+    "LICENSE",
+    "LICENCE",
+    "COPYING",
+    "COPYRIGHT",
+    "NOTICE",
+    "UNLICENSE",
+];
 
 /// A crate that is part of the program.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -42,7 +49,8 @@ pub fn dependencies() -> Result<Vec<Dependency>, String> {
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     let packages = list(&metadata["packages"]);
     let nodes = list(&metadata["resolve"]["nodes"]);
-    let nodes: HashMap<String, &Value> = nodes.iter().map(|node| (text(&node["id"]), node)).collect();
+    let nodes: HashMap<String, &Value> =
+        nodes.iter().map(|node| (text(&node["id"]), node)).collect();
     let start = packages.iter().find(|package| package["name"] == "posy");
     let mut waiting = vec![text(&start.ok_or("no package posy")?["id"])];
     let mut seen = BTreeSet::new();
@@ -53,7 +61,10 @@ pub fn dependencies() -> Result<Vec<Dependency>, String> {
         }
         for dependency in list(&node["deps"]) {
             // Neither for tests nor for build scripts.
-            if list(&dependency["dep_kinds"]).iter().any(|kind| kind["kind"].is_null()) {
+            if list(&dependency["dep_kinds"])
+                .iter()
+                .any(|kind| kind["kind"].is_null())
+            {
                 waiting.push(text(&dependency["pkg"]));
             }
         }
@@ -103,8 +114,15 @@ impl Dependency {
 /// parentheses, with alternatives in them.
 fn allows(expression: &str, allowed: &BTreeSet<String>) -> bool {
     let has = |name: &str| allowed.contains(name.trim());
-    if let Some((inner, after)) = expression.strip_prefix('(').and_then(|rest| rest.split_once(')')) {
-        return allows(inner, allowed) && after.split(" AND ").map(str::trim).all(|name| name.is_empty() || has(name));
+    if let Some((inner, after)) = expression
+        .strip_prefix('(')
+        .and_then(|rest| rest.split_once(')'))
+    {
+        return allows(inner, allowed)
+            && after
+                .split(" AND ")
+                .map(str::trim)
+                .all(|name| name.is_empty() || has(name));
     }
     let mut alternatives = expression.split(" OR ");
     alternatives.any(|one| one.split(" AND ").all(has))
@@ -112,7 +130,8 @@ fn allows(expression: &str, allowed: &BTreeSet<String>) -> bool {
 
 /// A page of all crates, with the text of each licence once.
 pub fn notices(dependencies: &[Dependency]) -> String {
-    let mut page = "posy contains the crates below, under the licences that stand beside them.\n\n".to_owned();
+    let mut page =
+        "posy contains the crates below, under the licences that stand beside them.\n\n".to_owned();
     let mut texts: Vec<(String, Vec<String>)> = Vec::new();
     for dependency in dependencies {
         let title = format!("{} {}", dependency.name, dependency.version);
@@ -127,7 +146,11 @@ pub fn notices(dependencies: &[Dependency]) -> String {
     }
     for (text, titles) in texts {
         let line = "-".repeat(80);
-        page.push_str(&format!("\n{line}\n{}\n\n{}\n", titles.join("\n"), text.trim_end()));
+        page.push_str(&format!(
+            "\n{line}\n{}\n\n{}\n",
+            titles.join("\n"),
+            text.trim_end()
+        ));
     }
     page
 }
@@ -139,10 +162,20 @@ mod tests {
     #[test]
     fn one_alternative_has_to_be_allowed_whole() {
         let allowed = BTreeSet::from(["MIT", "ISC", "Unicode-3.0"].map(str::to_owned));
-        for expression in ["MIT", "GPL-3.0-only OR MIT", "MIT AND ISC", "(MIT OR GPL-3.0-only) AND Unicode-3.0"] {
+        for expression in [
+            "MIT",
+            "GPL-3.0-only OR MIT",
+            "MIT AND ISC",
+            "(MIT OR GPL-3.0-only) AND Unicode-3.0",
+        ] {
             assert!(allows(expression, &allowed), "{expression}");
         }
-        for expression in ["GPL-3.0-only", "GPL-3.0-only AND MIT", "(MIT OR ISC) AND GPL-3.0-only", ""] {
+        for expression in [
+            "GPL-3.0-only",
+            "GPL-3.0-only AND MIT",
+            "(MIT OR ISC) AND GPL-3.0-only",
+            "",
+        ] {
             assert!(!allows(expression, &allowed), "{expression}");
         }
     }

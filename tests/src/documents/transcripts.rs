@@ -72,7 +72,10 @@ impl Session {
         let outcome = Outcome::of(shell).succeeds();
         let here = self.0.path().to_string_lossy().into_owned();
         let data = data_root().to_string_lossy().into_owned();
-        let shown = |line: &str| line.replace(&here, "~").replace(&data, "~/.local/share/posy");
+        let shown = |line: &str| {
+            line.replace(&here, "~")
+                .replace(&data, "~/.local/share/posy")
+        };
         outcome.stdout.lines().map(shown).collect()
     }
 }
@@ -111,7 +114,9 @@ fn without_times(line: &str) -> String {
     let words: Vec<&str> = line.split_whitespace().collect();
     let timed = |at: usize| {
         let number = words[at].parse::<f64>().is_ok();
-        let unit = words.get(at + 1).map(|unit| unit.trim_end_matches([',', '.', ';']));
+        let unit = words
+            .get(at + 1)
+            .map(|unit| unit.trim_end_matches([',', '.', ';']));
         number && matches!(unit, Some("ms" | "s" | "min"))
     };
     let shown = (0..words.len()).map(|at| if timed(at) { "#" } else { words[at] });
@@ -142,9 +147,12 @@ pub fn run(page: &Page) -> (String, Vec<String>) {
             text.push_str(&format!("$ {command}\n"));
             let agreed = agree(&step.output, &real);
             if agreed {
-                step.output.iter().for_each(|line| text.push_str(&format!("{line}\n")));
+                step.output
+                    .iter()
+                    .for_each(|line| text.push_str(&format!("{line}\n")));
             } else {
-                real.iter().for_each(|line| text.push_str(&format!("{line}\n")));
+                real.iter()
+                    .for_each(|line| text.push_str(&format!("{line}\n")));
                 differences.push(format!(
                     "{}:{}: `{command}` prints\n{}\n",
                     page.name,
@@ -170,7 +178,11 @@ mod tests {
     fn times_and_elided_lines_do_not_count_and_figures_do() {
         let real = lines("features of 3 photos, 0.4 s\nroses 77.8%\nnext: posy label");
         let agrees = |shown: &[&str]| agree(shown, &real);
-        assert!(agrees(&["features of 3 photos, 9.1 s", "roses 77.8%", "next: posy label"]));
+        assert!(agrees(&[
+            "features of 3 photos, 9.1 s",
+            "roses 77.8%",
+            "next: posy label"
+        ]));
         assert!(agrees(&["...", "roses ...", "next: posy label"]));
         assert!(agrees(&["features of 3 photos, 9.1 s", "..."]));
         assert!(!agrees(&["features of 4 photos, 0.4 s", "..."]));
