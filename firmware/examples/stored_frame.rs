@@ -25,7 +25,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     };
     let (file, pixels) = (std::fs::read(model)?, std::fs::read(frame)?);
     let model = Model::read(&file)?;
-    let format = PixelFormat::Rgb565BigEndian;
+    let format = PixelFormat::Rgb565Be;
     let stride = format.row_len(WIDTH);
     let mut camera = StoredFrame::new(ImageView::new(WIDTH, HEIGHT, stride, format, &pixels)?);
 

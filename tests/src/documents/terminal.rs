@@ -40,7 +40,7 @@ pub fn picture(page: &Page) -> String {
     }
     format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {width:.0} {height:.0}\" width=\"{width:.0}\" \
-         height=\"{height:.0}\" role=\"img\" aria-label=\"A terminal: posy retrains on photos of flowers and names two photos\">\n\
+         height=\"{height:.0}\" role=\"img\" aria-label=\"A terminal: posy retrains on photos of flowers and names a photo\">\n\
          <style>\n\
          text {{ font: 13.5px ui-monospace, Menlo, Consolas, 'DejaVu Sans Mono', monospace; white-space: pre; fill: #d5dbe1; }}\n\
          .command {{ fill: #7ee0a8; font-weight: 600; }}\n\
