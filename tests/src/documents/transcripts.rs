@@ -86,16 +86,21 @@ impl Default for Session {
     }
 }
 
-/// True if `real` is what `shown` says.
+/// True if `real` is what `shown` says, empty lines at the end aside.
 pub fn agree(shown: &[&str], real: &[String]) -> bool {
+    let end = real.iter().rposition(|line| !line.is_empty());
+    agree_to_the_end(shown, &real[..end.map_or(0, |end| end + 1)])
+}
+
+fn agree_to_the_end(shown: &[&str], real: &[String]) -> bool {
     let Some((first, rest)) = shown.split_first() else {
         return real.is_empty();
     };
     if *first == "..." {
-        return (0..=real.len()).any(|skipped| agree(rest, &real[skipped..]));
+        return (0..=real.len()).any(|skipped| agree_to_the_end(rest, &real[skipped..]));
     }
     match real.split_first() {
-        Some((line, others)) => same(first, line) && agree(rest, others),
+        Some((line, others)) => same(first, line) && agree_to_the_end(rest, others),
         None => false,
     }
 }

@@ -30,12 +30,15 @@ fn fault(pages: &[Page], from: &Page, link: &str) -> Option<String> {
     let (path, anchor) = link.split_once('#').unwrap_or((link, ""));
     let target = match path {
         "" => from.name.clone(),
-        path => resolve(&from.name, path)?,
+        path => match resolve(&from.name, path) {
+            Some(target) => target,
+            None => return Some("leads out of the checkout".into()),
+        },
     };
-    if !root().join(&target).exists() {
+    let page = pages.iter().find(|page| page.name == target);
+    if page.is_none() && !root().join(&target).exists() {
         return Some(format!("there is no {target}"));
     }
-    let page = pages.iter().find(|page| page.name == target);
     match page {
         _ if anchor.is_empty() => None,
         Some(page) if page.anchors().iter().any(|known| known == anchor) => None,

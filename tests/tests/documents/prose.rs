@@ -36,6 +36,15 @@ fn is_guide(name: &str) -> bool {
     top.contains(&name) || (name.starts_with("docs/") && !note(name))
 }
 
+/// A text with only the words of its links.
+fn without_targets(text: &str) -> String {
+    let mut parts = text.split("](");
+    let first = parts.next().unwrap_or_default().to_owned();
+    parts.fold(first, |text, part| {
+        text + "]" + part.split_once(')').map_or("", |(_, rest)| rest)
+    })
+}
+
 /// Sentences of a page with the line on which each paragraph begins. Headings, tables and code are left out.
 fn sentences(page: &Page) -> Vec<(usize, String)> {
     let mut paragraphs: Vec<(usize, String)> = Vec::new();
@@ -63,19 +72,13 @@ fn sentences(page: &Page) -> Vec<(usize, String)> {
         last = number;
     }
     let of_paragraph = |(number, text): (usize, String)| {
-        let text = text.replace("](", "] (");
-        let words: Vec<&str> = text
-            .split_whitespace()
-            .filter(|word| {
-                !word.starts_with('(')
-                    || !word.ends_with(')') && !word.ends_with(").") && !word.ends_with("),")
-            })
-            .collect();
+        let text = without_targets(&text);
+        let words = text.split_whitespace();
         let mut sentences = vec![Vec::new()];
         for word in words {
             sentences.last_mut().expect("one").push(word);
             if word
-                .trim_end_matches(['*', ')', '"'])
+                .trim_end_matches(['*', ')', '"', ']'])
                 .ends_with(['.', '!', '?', ':'])
             {
                 sentences.push(Vec::new());

@@ -2,6 +2,7 @@
 
 use posy_tests::data;
 use posy_tests::documents::{Page, pages, root, terminal, transcripts};
+use posy_tests::draw::draw;
 
 /// Photos that two thirds of the codelab's data set lack; figures of transcripts are of the others.
 const PHOTOS: usize = 1229;
@@ -20,15 +21,13 @@ fn transcripts_are_real_output() {
         eprintln!("SKIPPED: {TEST}: other photos than those of the transcripts");
         return;
     }
-    let mut found = 0;
+    let mut pages = pages();
+    pages.retain(|page| page.blocks().iter().any(|block| block.transcript));
+    assert!(pages.len() >= 3, "{} pages with transcripts", pages.len());
     let mut differences = Vec::new();
-    for page in pages() {
-        if page.blocks().iter().any(|block| block.transcript) {
-            found += 1;
-            differences.extend(transcripts::run(&page).1);
-        }
+    for page in draw(TEST, pages, 2) {
+        differences.extend(transcripts::run(&page).1);
     }
-    assert!(found >= 2, "{found} pages with transcripts");
     assert!(differences.is_empty(), "{}", differences.concat());
 }
 
