@@ -5,9 +5,10 @@
 use std::error::Error;
 use std::path::Path;
 
-use posy::model_file::ModelFile;
-use posy::photos::decode::Limits;
-use posy::run::{Runner, decode_for};
+use posy::dataset::decode::Limits;
+use posy::dataset::for_model::decode_for;
+use posy_nn::model_file::ModelFile;
+use posy_nn::run::Runner;
 use posy_shared::ranking::Ranking;
 
 fn main() -> Result<(), Box<dyn Error>> {

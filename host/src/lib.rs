@@ -1,4 +1,4 @@
-//! The laptop's half of posy: photos, backbones, features, heads, quantisation, export.
+//! The laptop's half of posy: photos, features, training, evaluation, reports, boards.
 //!
 //! Each stage has one type, made by one function from the type before: photo file -> pixels ->
 //! `Input` -> features -> head -> model -> `.posy` bytes.
@@ -10,9 +10,10 @@
 //! ```no_run,standalone_crate
 //! use std::path::Path;
 //!
-//! use posy::model_file::ModelFile;
-//! use posy::photos::decode::Limits;
-//! use posy::run::{Runner, decode_for};
+//! use posy::dataset::decode::Limits;
+//! use posy::dataset::for_model::decode_for;
+//! use posy_nn::model_file::ModelFile;
+//! use posy_nn::run::Runner;
 //! use posy_shared::ranking::Ranking;
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -26,31 +27,16 @@
 //! # }
 //! ```
 
-mod atomic;
-pub mod backbone;
-pub mod bounded;
-pub mod check;
-pub mod classify;
+#![forbid(unsafe_code)]
+
 pub mod cli;
-pub mod convert;
-pub mod data;
+pub mod dataset;
+pub mod demo;
 pub mod device;
-pub mod drawings;
-pub mod export;
+pub mod eval;
 pub mod features;
-pub mod fetch;
-pub mod head;
-pub mod kind;
-pub mod labels;
-pub mod model_file;
-pub mod near;
-pub mod photos;
-pub mod profile;
-pub mod quantise;
-pub mod record;
+pub mod lint;
+pub mod predict;
 pub mod report;
 pub mod retrain;
-pub mod run;
-pub mod shell;
-pub mod tensorflow;
-pub mod verdict;
+pub mod train;

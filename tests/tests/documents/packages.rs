@@ -10,16 +10,12 @@ use posy_tests::draw;
 use tempfile::TempDir;
 
 /// The crates to publish, with files that a package cannot do without.
-const PACKAGES: [(&str, &[&str]); 3] = [
+const PACKAGES: [(&str, &[&str]); 4] = [
     ("posy-shared", &["src/lib.rs", "src/model/FORMAT.md"]),
+    ("posy-nn", &["assets/backbone.tflite", "assets/CARD.md"]),
     (
         "posy",
-        &[
-            "src/main.rs",
-            "assets/backbone.tflite",
-            "assets/CARD.md",
-            "README.md",
-        ],
+        &["src/main.rs", "templates/report.html", "README.md"],
     ),
     ("posy-firmware", &["src/lib.rs", "src/slot.rs"]),
 ];
