@@ -36,6 +36,7 @@ pub mod device;
 pub mod eval;
 pub mod features;
 pub mod lint;
+pub mod page;
 pub mod predict;
 pub mod report;
 pub mod retrain;

@@ -27,6 +27,7 @@ pub mod server;
 pub mod sizes;
 mod small;
 pub mod tensorboard;
+pub mod web;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

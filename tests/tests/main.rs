@@ -10,6 +10,8 @@ mod cli;
 mod constant_channels;
 mod documents;
 mod emulated;
+#[cfg(unix)]
+mod emulated_link;
 mod exports;
 mod float_networks;
 mod footprint;
@@ -21,3 +23,5 @@ mod report;
 mod rp_pico;
 mod stored_frames;
 mod tensorboard;
+mod voice;
+mod web;

@@ -24,6 +24,7 @@ mod models;
 mod monitor;
 mod normalisation;
 mod output;
+mod page;
 mod photos;
 mod profile;
 mod retrain;
@@ -61,6 +62,7 @@ enum Command {
     Inspect(inspect::Arguments),
     LabelImage(label_image::Arguments),
     Models(models::Arguments),
+    Page(page::Arguments),
     Photos(photos::Arguments),
     Frames(frames::Arguments),
     Fit(fit::Arguments),
@@ -117,6 +119,7 @@ fn carry_out(command: Command) -> Result<ExitCode, Failure> {
         Command::Inspect(arguments) => inspect::run(&arguments),
         Command::LabelImage(arguments) => label_image::run(&arguments),
         Command::Models(arguments) => models::run(&arguments),
+        Command::Page(arguments) => page::run(&arguments),
         Command::Photos(arguments) => photos::run(&arguments),
         Command::Frames(arguments) => frames::run(&arguments),
         Command::Fit(arguments) => fit::run(&arguments),

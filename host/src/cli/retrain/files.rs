@@ -164,6 +164,7 @@ pub(super) struct Destinations {
     pub(super) record: Option<Destination>,
     pub(super) labels: Option<Destination>,
     pub(super) report: Option<Destination>,
+    pub(super) page: Option<Destination>,
     /// The folder of event files.
     summaries: Option<PathBuf>,
 }
@@ -184,14 +185,17 @@ impl Destinations {
                 option: "--output-labels",
             }),
             report: None,
+            page: None,
             summaries: None,
         }
     }
 
-    /// What only runs for boards write: a record, a report, where one is wanted, and event files.
+    /// What only runs for boards write: a record, a report and a page, where
+    /// they are wanted, and event files.
     pub(super) fn and_of_boards(
         mut self,
         report: Option<PathBuf>,
+        page: Option<PathBuf>,
         summaries: Option<&Path>,
     ) -> Self {
         self.record = Some(Destination {
@@ -202,6 +206,10 @@ impl Destinations {
             path,
             option: "--report",
         });
+        self.page = page.map(|path| Destination {
+            path,
+            option: "--page",
+        });
         self.summaries = summaries.map(Path::to_owned);
         self
     }
@@ -211,7 +219,7 @@ impl Destinations {
     /// # Errors
     /// The first that cannot.
     pub(super) fn check(&self) -> Result<(), Failure> {
-        let files = [&self.record, &self.labels, &self.report];
+        let files = [&self.record, &self.labels, &self.report, &self.page];
         let files = files.into_iter().flatten();
         for destination in [&self.model, &self.split].into_iter().chain(files) {
             could_write(&destination.path).map_err(|error| destination.failed(&error))?;

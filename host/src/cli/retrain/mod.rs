@@ -38,12 +38,14 @@ use super::backbone::network;
 use super::check::note_brief;
 use super::normalisation::PixelArguments;
 use super::output::{kib, note, print_json};
+use super::page::name_of;
 use super::photos::at_hand;
 use super::{Failure, cache, usage};
 use crate::dataset::Layout;
 use crate::dataset::split::{Percentages, Rule};
 use crate::eval::run_record::Record;
 use crate::features::progress::Bar;
+use crate::page::page;
 use crate::report::events::Hparam;
 use crate::report::judge::Judgement;
 use crate::retrain::{Calibration, Settings, file, prepare, train_with};
@@ -285,9 +287,17 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     .map_err(usage)?;
     let watch = &arguments.watch;
     let destinations = Destinations::new(&model, arguments.output_labels.as_deref());
-    let of_boards = destinations
-        .clone()
-        .and_of_boards(watch.report_path(&model), watch.summaries_dir.as_deref());
+    let page_path = watch.page_path();
+    if page_path.is_some() && format != Format::Posy {
+        return Err(usage(
+            "--page runs a .posy file; write one with --output-graph, or leave --page out",
+        ));
+    }
+    let of_boards = destinations.clone().and_of_boards(
+        watch.report_path(&model),
+        page_path,
+        watch.summaries_dir.as_deref(),
+    );
     destinations.check()?;
     let settings = Settings {
         image_dir: at_hand(&arguments.image_dir, arguments.fetch, "--image-dir")?,
@@ -380,6 +390,10 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     results.add(&destinations.split, outcome.split.to_bytes());
     if let Some(destination) = &destinations.record {
         let record = record(&prepared, &outcome, &model.to_string_lossy());
+        if let (Some(destination), Ok(record)) = (&destinations.page, &record) {
+            let html = page(&outcome.model, &name_of(&model), Some(record));
+            results.add(destination, html.map(String::into_bytes));
+        }
         let bytes = record.and_then(|record| Ok(record.to_bytes()?));
         results.add(destination, bytes);
     }
@@ -413,6 +427,10 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         if let Some(report) = &destinations.report {
             let report = report.path.display();
             note!("report: {report} (open it in a browser)");
+        }
+        if let Some(page) = &destinations.page {
+            let page = page.path.display();
+            note!("page: {page} (open it in a browser)");
         }
         if let Some(first) = commands.using.first() {
             note!("next: {}", first.line);

@@ -32,6 +32,9 @@ pub(super) struct WatchArguments {
     /// Write no report.
     #[arg(long, alias = "no_report")]
     no_report: bool,
+    /// Write a page for a browser too, which runs the model on the camera's picture and on photos.
+    #[arg(long, value_name = "FILE")]
+    page: Option<PathBuf>,
 }
 
 /// The bar of all trainings of a run, and who says how gradient descent goes.
@@ -107,6 +110,11 @@ impl WatchArguments {
     pub(super) fn report_path(&self, model: &Path) -> Option<PathBuf> {
         let path = || model.with_extension("report.html");
         (!self.no_report).then(|| self.report.clone().unwrap_or_else(path))
+    }
+
+    /// Path of the model's page, if one is wanted.
+    pub(super) fn page_path(&self) -> Option<PathBuf> {
+        self.page.clone()
     }
 
     /// Begins to watch.
