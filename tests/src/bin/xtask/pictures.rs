@@ -1,6 +1,7 @@
 //! Writes transcripts of pages and the pictures in `docs/pictures` anew, from real output:
 //!
 //! ```text
+//! cargo build --release -p posy-tests
 //! cargo run --release -p posy-tests --bin xtask -- pictures [--no-report]
 //! ```
 //!
