@@ -20,8 +20,8 @@ fn resolve(from: &str, target: &str) -> Option<String> {
 
 /// The fault of a link, if it has one.
 fn fault(pages: &[Page], from: &Page, link: &str) -> Option<String> {
-    if link.starts_with("https://") {
-        let host = link[8..].split('/').next().unwrap_or_default();
+    if let Some(address) = link.strip_prefix("https://") {
+        let host = address.split('/').next().unwrap_or_default();
         return (!host.contains('.') || link.contains(' ')).then(|| "is no address".into());
     }
     if link.contains("://") {
