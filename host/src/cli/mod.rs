@@ -19,7 +19,6 @@ mod inspect;
 mod label;
 mod label_image;
 mod manual;
-mod meter;
 mod models;
 mod monitor;
 mod normalisation;
@@ -27,6 +26,7 @@ mod output;
 mod page;
 mod photos;
 mod profile;
+mod progress;
 mod retrain;
 mod trials;
 
