@@ -13,6 +13,27 @@
 //! | what a board's `main` calls, what can be asked of it | `program.rs` |
 //! | what is checked of a model in flash | `slot.rs` |
 //! | what a laptop can ask for | `link/` |
+//!
+//! # Example
+//!
+//! A frame in memory stands in for a camera:
+//!
+//! ```
+//! use posy_firmware::camera::{Camera, StoredFrame};
+//! use posy_shared::image::{ImageView, PixelFormat};
+//!
+//! let pixels = [7; 4 * 2];
+//! let frame = ImageView::new(4, 2, 4, PixelFormat::Grey8, &pixels).unwrap();
+//! let mut camera = StoredFrame::new(frame);
+//! let mut row = [0; 4];
+//! camera.capture().unwrap();
+//! for _ in 0..camera.format().height {
+//!     camera.read_row(&mut row).unwrap();
+//!     assert_eq!(row, [7; 4]);
+//! }
+//! // A frame has no third row, and a failed capture is never classified.
+//! assert!(camera.read_row(&mut row).is_err());
+//! ```
 #![no_std]
 
 pub mod camera;

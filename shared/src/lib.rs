@@ -6,6 +6,28 @@
 //!
 //! A picture passes through [`image`] -> [`preprocess`] -> [`engine`] (with [`kernels`], scheduled by a
 //! [`plan`]) -> [`ranking`]; [`picture`] runs all stages but the last.
+//!
+//! # Example
+//!
+//! ```
+//! use posy_shared::engine::{Engine, EngineError};
+//! use posy_shared::kernels::scalar::Scalar;
+//! use posy_shared::model::Model;
+//! use posy_shared::ranking::Ranking;
+//!
+//! /// Prints the labels of an input, int8 `[H, W, 3]`, computed in the caller's memory.
+//! fn classify(model: &Model<'_>, input: &[i8], arena: &mut [i8]) -> Result<(), EngineError> {
+//!     let mut engine = Engine::new(model, arena, Scalar)?;
+//!     for row in input.chunks_exact(model.input_shape().row_len()) {
+//!         engine.push_row(row)?;
+//!     }
+//!     println!("{}", Ranking::<5>::new(model, engine.finish()?));
+//!     Ok(())
+//! }
+//!
+//! // A file is checked once, when it is read; running it cannot fail after that.
+//! assert!(Model::read(b"no model").is_err());
+//! ```
 #![no_std]
 
 #[cfg(any(feature = "alloc", test))]

@@ -6,6 +6,7 @@ pub mod answers;
 pub mod axe;
 pub mod boards;
 pub mod browser;
+pub mod documents;
 pub mod draw;
 pub mod emulator;
 pub mod exports;

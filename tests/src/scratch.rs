@@ -130,7 +130,7 @@ impl Scratch {
     }
 
     /// Sets a command's working folder and environment.
-    fn surround(&self, command: &mut Command) {
+    pub(crate) fn surround(&self, command: &mut Command) {
         command
             .current_dir(self.path())
             .env("POSY_DATA", data_root())

@@ -8,6 +8,7 @@ mod board_sizes;
 mod boards;
 mod cli;
 mod constant_channels;
+mod documents;
 mod emulated;
 #[cfg(unix)]
 mod emulated_link;

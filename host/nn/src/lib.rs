@@ -12,6 +12,27 @@
 //! | `export` | writers of `.posy`, TensorFlow Lite, ONNX and TensorFlow files |
 //! | `download` | pinned files over HTTP |
 //! | `zoo` | MobileNets by name |
+//!
+//! # Example
+//!
+//! Logits of a `.posy` file for an input, computed as a board computes them:
+//!
+//! ```no_run,standalone_crate
+//! use std::path::Path;
+//!
+//! use posy_nn::model_file::ModelFile;
+//! use posy_nn::run::Runner;
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let file = ModelFile::open(Path::new("flowers.posy"))?;
+//! let runner = Runner::new(file.classifier()?);
+//! let shape = runner.model().input_shape();
+//! // A grey picture, int8 `[H, W, 3]`: a pixel less 128.
+//! let input = vec![0; usize::from(shape.height) * shape.row_len()];
+//! println!("{:?}", runner.output_of(&input)?);
+//! # Ok(())
+//! # }
+//! ```
 
 #![forbid(unsafe_code)]
 

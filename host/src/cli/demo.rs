@@ -47,6 +47,12 @@ const FILES: [&str; 5] = [
     "frame.rgb565",
 ];
 
+/// Commands to go on with after a demo.
+const NEXT: [&str; 2] = [
+    "posy retrain --image-dir PHOTOS",
+    "posy label --model PHOTOS.posy PHOTO.jpg",
+];
+
 /// Shows all steps in a minute, without photos and without a network: draws flowers, retrains on
 /// the drawings, labels new ones, and asks an emulated board if there is one.
 ///
@@ -74,6 +80,11 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         folder.display(),
         folder.join("flowers.report.html").display()
     );
+    note!();
+    note!("next, with your own photos, one folder of them for each label:");
+    for command in NEXT {
+        note!("  {command}");
+    }
     Ok(done)
 }
 

@@ -130,6 +130,26 @@ fn a_folder_is_overwritten_only_if_a_demo_made_it() {
     let first = first.says(&[report, "stays in posy-demo"]);
     assert!(!first.stderr.contains("called what it is"), "{first}");
     assert!(scratch.join(report).is_file());
+    // The last words are the two commands to go on with, which the command line knows.
+    let said: Vec<&str> = first.stderr.lines().rev().take(3).collect();
+    assert_eq!(
+        said,
+        [
+            "  posy label --model PHOTOS.posy PHOTO.jpg",
+            "  posy retrain --image-dir PHOTOS",
+            "next, with your own photos, one folder of them for each label:",
+        ],
+        "{first}"
+    );
+    scratch.copy_photos(&scratch.join("posy-demo/drawings"), "PHOTOS", &LABELS, 30);
+    let go_on = |line: &str| {
+        let words: Vec<&str> = line.split_whitespace().skip(1).collect();
+        Outcome::of(bare(&scratch, &words)).succeeds()
+    };
+    go_on(said[1]);
+    let photo = scratch.read("posy-demo/unseen/daisy.jpg");
+    scratch.write("PHOTO.jpg", photo);
+    assert!(go_on(said[0]).stdout.starts_with("daisy (score = "));
     scratch.write("posy-demo/mine.txt", "mine");
     let second = Outcome::of(bare(&scratch, &["demo"])).succeeds();
     assert_says_what_is_right(&second);

@@ -13,6 +13,8 @@ mod drawings;
 mod finetune_gain;
 mod int8_heads;
 mod label_noise;
+mod notices;
+mod pictures;
 mod profile;
 mod rejection;
 
@@ -23,7 +25,7 @@ type Failure = Box<dyn std::error::Error + Send + Sync>;
 
 type Task = fn(Arguments) -> Result<(), Failure>;
 
-const TASKS: [(&str, Task, &str); 9] = [
+const TASKS: [(&str, Task, &str); 11] = [
     (
         "accuracy",
         accuracy::run,
@@ -54,6 +56,16 @@ const TASKS: [(&str, Task, &str); 9] = [
         "label-noise",
         label_noise::run,
         "planted faults that `posy check` finds, and its cost",
+    ),
+    (
+        "notices",
+        notices::run,
+        "licences of the crates in posy, as a file",
+    ),
+    (
+        "pictures",
+        pictures::run,
+        "transcripts of pages and pictures of docs, from real output",
     ),
     (
         "profile",
