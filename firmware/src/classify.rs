@@ -64,6 +64,20 @@ pub fn classify<'e, 'r: 'e, 'm: 'e, C: Camera, K: Kernels>(
     engine: &'e mut Engine<'r, 'm, K>,
     buffers: &'e mut RowBuffers<'_>,
 ) -> Result<&'e [i8], ClassifyError<C::Error>> {
+    classify_then(camera, engine, buffers, |_| {})
+}
+
+/// [`classify`] that hands the camera to `after_rows` once its last row is read, before the network's
+/// last layers run: time in which the camera can begin its next frame.
+///
+/// # Errors
+/// As [`classify`].
+pub fn classify_then<'e, 'r: 'e, 'm: 'e, C: Camera, K: Kernels>(
+    camera: &mut C,
+    engine: &'e mut Engine<'r, 'm, K>,
+    buffers: &'e mut RowBuffers<'_>,
+    after_rows: impl FnOnce(&mut C),
+) -> Result<&'e [i8], ClassifyError<C::Error>> {
     let format = camera.format();
     let (width, height) = (format.width, format.height);
     let raw = buffers.raw.get_mut(..format.row_len());
@@ -84,5 +98,6 @@ pub fn classify<'e, 'r: 'e, 'm: 'e, C: Camera, K: Kernels>(
             picture.push_rgb(rgb)?;
         }
     }
+    after_rows(camera);
     Ok(picture.finish()?)
 }

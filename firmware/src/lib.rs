@@ -12,6 +12,7 @@
 //! | what is printed | `report.rs` |
 //! | what a board's `main` calls, what can be asked of it | `program.rs` |
 //! | what is checked of a model in flash | `slot.rs` |
+//! | watchdog, LED, reason of a restart | `vitals.rs`; `watched.rs` feeds it from the network |
 #![no_std]
 
 pub mod camera;
@@ -20,3 +21,5 @@ pub mod program;
 pub mod report;
 pub mod service;
 pub mod slot;
+pub mod vitals;
+pub mod watched;

@@ -4,6 +4,7 @@
 //! posy: rp-pico, mobilenet_v1_0.25_128, 5 labels, 234413 bytes
 //! posy: golden check passed
 //! posy: RAM 18176 of 237568 bytes for the network, stack 12480 of 26112 bytes so far
+//! posy: camera: OV2640 0x2642, ArduChip 0x73, SPI 8 MHz, frame 153,608 bytes
 //! daisy 97.2%  roses 1.9%  412 ms
 //! ```
 //!
@@ -24,6 +25,8 @@ use crate::classify::RowBuffers;
 use crate::report::notice;
 use crate::service::{self, Command, Event, Pace, Service};
 use crate::slot;
+use crate::vitals::{Sign, Vitals};
+use crate::watched::Watched;
 
 /// Pixels in the longest row that a program has room for: of a camera's frame, and of a network's
 /// input.
@@ -77,6 +80,8 @@ pub struct Board<C, P, T> {
     pub clock: T,
     /// How much of the stack has been used.
     pub stack: fn() -> Stack,
+    /// Watchdog, LED, and the reason of the last restart.
+    pub vitals: Vitals,
 }
 
 /// RAM of a program besides its stack: `ARENA` bytes for the network, and the rows on their way.
@@ -128,12 +133,33 @@ where
     T: Clock,
     K: Kernels,
 {
+    let Vitals {
+        feed,
+        sign,
+        restart,
+    } = board.vitals;
+    if let Some(reason) = restart {
+        #[cfg(feature = "defmt")]
+        defmt::warn!("restarted: {=str}", reason);
+        notice(&mut board.console, format_args!("restarted: {reason}"))?;
+        // Where the same thing is about to happen again, it is not said without end; and it is out before.
+        board.console.flush()?;
+        wait(board);
+    }
+    let mut introduced = false;
+    let kernels = || Watched::new(kernels(), feed);
     loop {
+        feed();
         // Read here, where it stays: a model is 5 kB, and each function that it is handed through
         // takes as much of the stack again.
         let read = Model::read_slot(slot);
         let checked = match &read {
             Ok(model) => {
+                // Before the check, which takes seconds where a network is large.
+                if !introduced {
+                    introduce(&mut board.console, board.name, model)?;
+                    introduced = true;
+                }
                 slot::check(model, &mut memory.arena, &mut memory.row, kernels()).map(|()| model)
             }
             Err(error) => Err((*error).into()),
@@ -141,6 +167,8 @@ where
         match checked {
             Ok(model) => return serve(board, model, memory, kernels()),
             Err(error) => {
+                introduced &= read.is_ok();
+                sign(Sign::Waiting);
                 #[cfg(feature = "defmt")]
                 defmt::error!("{}", defmt::Display2Format(&error));
                 notice(&mut board.console, error)?;
@@ -148,6 +176,23 @@ where
         }
         wait(board);
     }
+}
+
+/// Says which board this is and which model it has.
+fn introduce<P: Console>(console: &mut P, name: &str, model: &Model<'_>) -> Result<(), P::Error> {
+    let architecture = Shown::name(model.provenance().architecture);
+    let (labels, len) = (model.labels().count(), model.file_len());
+    #[cfg(feature = "defmt")]
+    defmt::info!(
+        "{=str}, {}, {=usize} bytes",
+        name,
+        defmt::Display2Format(&architecture),
+        len
+    );
+    notice(
+        console,
+        format_args!("{name}, {architecture}, {labels} labels, {len} bytes"),
+    )
 }
 
 /// Classifies with a model that has been checked.
@@ -163,21 +208,8 @@ where
     T: Clock,
     K: Kernels,
 {
-    let Board { name, console, .. } = board;
-    let architecture = Shown::name(model.provenance().architecture);
-    let (labels, len) = (model.labels().count(), model.file_len());
-    #[cfg(feature = "defmt")]
-    defmt::info!(
-        "{=str}, {}, {=usize} bytes",
-        name,
-        defmt::Display2Format(&architecture),
-        len
-    );
-    notice(
-        console,
-        format_args!("{name}, {architecture}, {labels} labels, {len} bytes"),
-    )?;
-    notice(console, "golden check passed")?;
+    let Vitals { feed, sign, .. } = board.vitals;
+    notice(&mut board.console, "golden check passed")?;
     let needed = arena_len(model, &kernels);
     // The model has run in this memory: the engine has no reason to refuse it now.
     let mut engine = match Engine::new(model, &mut memory.arena, kernels) {
@@ -195,6 +227,7 @@ where
     status::<_, ARENA>(&mut board.console, needed, (board.stack)())?;
     let mut service = Service::<TOP>::new(Pace::Continuous);
     loop {
+        feed();
         while let Some(byte) = board.console.poll() {
             if byte == STATUS {
                 status::<_, ARENA>(&mut board.console, needed, (board.stack)())?;
@@ -204,6 +237,11 @@ where
         }
         let (camera, clock) = (&mut board.camera, &mut board.clock);
         let event = service.step(camera, &mut engine, &mut buffers, clock);
+        match event {
+            Event::Failed { .. } => sign(Sign::Trouble),
+            Event::Answer { .. } => sign(Sign::Answering),
+            _ => {}
+        }
         #[cfg(feature = "defmt")]
         service::log(&event);
         if let (Event::Answer { .. }, Some(logits)) = (&event, engine.last_output()) {
@@ -219,6 +257,7 @@ where
 fn wait<C, P: Console, T: Clock>(board: &mut Board<C, P, T>) {
     let since_ms = board.clock.now_ms();
     while board.clock.now_ms().wrapping_sub(since_ms) < REPEAT_MS {
+        (board.vitals.feed)();
         while board.console.poll().is_some() {}
     }
 }

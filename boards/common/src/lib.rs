@@ -1,7 +1,8 @@
 //! What boards' programs share and only a linker or a core knows: where the model lies in flash, how
-//! deep the stack went, and how work gets to a second core.
+//! deep the stack went, how work gets to a second core, and what a program that ended has left to say.
 #![no_std]
 
+pub mod last_words;
 mod second;
 mod slot;
 mod stack;

@@ -27,6 +27,7 @@ use cortex_m_rt::{ExceptionFrame, entry, exception};
 use defmt_semihosting as _;
 use posy_board::stack;
 use posy_firmware::program::{Board, Memory, run};
+use posy_firmware::vitals::Vitals;
 #[cfg(feature = "an385")]
 use posy_shared::kernels::armv6m::Armv6m;
 #[cfg(not(feature = "an385"))]
@@ -135,6 +136,7 @@ fn classify(slot: &[u8], frames: &str) -> Result<Infallible, Failure> {
         console,
         clock: || started.elapsed().as_millis() as u32,
         stack,
+        vitals: Vitals::NONE,
     };
     Ok(run(&mut board, slot, MEMORY.take(), kernels)?)
 }

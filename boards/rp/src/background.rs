@@ -6,15 +6,21 @@ use embassy_rp::interrupt;
 use embassy_rp::interrupt::{InterruptExt, Priority};
 use embassy_sync::blocking_mutex::raw::CriticalSectionRawMutex;
 use embassy_sync::channel::Channel;
+use portable_atomic::{AtomicBool, Ordering};
 
 /// Bytes from USB and the button that nobody has asked for yet. What does not fit is lost: a
 /// person types less while one picture is looked at.
 pub static INPUT: Channel<CriticalSectionRawMutex, u8, 32> = Channel::new();
 
+/// Whether the executor runs.
+static STARTED: AtomicBool = AtomicBool::new(false);
 static EXECUTOR: InterruptExecutor = InterruptExecutor::new();
 
-/// Starts the executor of the tasks; to be called once.
-pub fn start() -> SendSpawner {
+/// What starts tasks. To be called before there is a second core.
+pub fn spawner() -> SendSpawner {
+    if STARTED.swap(true, Ordering::Relaxed) {
+        return EXECUTOR.spawner();
+    }
     // The lowest: the tasks give way to the interrupts that wake them.
     interrupt::SWI_IRQ_0.set_priority(Priority::P3);
     EXECUTOR.start(interrupt::SWI_IRQ_0)

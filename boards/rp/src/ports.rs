@@ -29,7 +29,7 @@ impl Ports {
         usb: Peri<'static, USB>,
         button: Peri<'static, impl Pin>,
     ) -> Self {
-        let tasks = background::start();
+        let tasks = background::spawner();
         let once = "each task is started once";
         tasks.spawn(usb::serve(usb).expect(once));
         tasks.spawn(button::watch(Input::new(button, Pull::Up)).expect(once));

@@ -1,0 +1,52 @@
+//! What the board does when its program can go on no more, and what it says afterwards.
+
+use posy_tests::answers::classified;
+use posy_tests::frames::{HEIGHT, WIDTH};
+use posy_tests::pico::{ANSWER, Pico, after_line};
+use posy_tests::scratch::Scratch;
+use posy_tests::small_classifier;
+use serde_json::json;
+
+#[test]
+fn a_program_that_ends_begins_anew_and_says_why() {
+    let Some(pico) = Pico::find("a_program_that_ends_begins_anew_and_says_why") else {
+        return;
+    };
+    let model = small_classifier(3);
+    let frame: Vec<u8> = (0..2 * usize::from(WIDTH) * usize::from(HEIGHT))
+        .map(|at| (at / 300) as u8)
+        .collect();
+    let expected = &classified(&model, std::slice::from_ref(&frame))[0].ranking;
+    let scratch = Scratch::new();
+    scratch.write("0.rgb565", &frame);
+    let steps = [
+        after_line(ANSWER, 1, &["stall"]),
+        after_line("^posy: restarted: the program got stuck", 1, &[]),
+        after_line(ANSWER, 1, &["fault"]),
+        after_line("^posy: restarted: hard fault at 0x[12]0", 1, &[]),
+        after_line(ANSWER, 1, &["dip"]),
+        after_line("^posy: restarted: the supply dipped", 1, &[]),
+        after_line(ANSWER, 1, &[]),
+    ];
+    let more = json!({ "restarts": true });
+    let run = pico.run(&scratch, &model, &["0.rgb565".into()], &steps, more);
+    let run = run.succeeds();
+    assert_eq!(run.answers("uart"), vec![&**expected; 4], "{run}");
+    let lines = run.port("uart");
+    // The watchdog's time, and no more; the other ends are at once.
+    let said = |text: &str| {
+        let line = lines.iter().find(|line| line.text.contains(text));
+        line.unwrap_or_else(|| panic!("{text}: {run}")).ms
+    };
+    let answered: Vec<f64> = lines
+        .iter()
+        .filter(|line| line.answer().is_some())
+        .map(|line| line.ms)
+        .collect();
+    let stuck_ms = said("got stuck") - answered[0];
+    assert!((7500.0..8600.0).contains(&stuck_ms), "{stuck_ms}: {run}");
+    for (index, text) in [(1, "hard fault"), (2, "dipped")] {
+        let after_ms = said(text) - answered[index];
+        assert!(after_ms < 100.0, "{text}: {after_ms}: {run}");
+    }
+}
