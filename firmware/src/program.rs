@@ -9,7 +9,7 @@
 //! ```
 //!
 //! Bytes that come in: `c` asks for one answer, `r` for one after another again, `s` for the line
-//! on RAM.
+//! on RAM, `i` for the first line and that on the camera.
 
 use core::convert::Infallible;
 
@@ -40,6 +40,9 @@ pub const REPEAT_MS: u32 = 1000;
 
 /// Asks for the line on RAM.
 const STATUS: u8 = b's';
+
+/// Asks for the board's introduction: what a program that has opened a port late has missed.
+pub const INTRODUCE: u8 = b'i';
 
 /// The serial ports of a board, all of them at once, and its button.
 pub trait Console: Write {
@@ -226,11 +229,17 @@ where
     };
     status::<_, ARENA>(&mut board.console, needed, (board.stack)())?;
     let mut service = Service::<TOP>::new(Pace::Continuous);
+    let mut found = None;
     loop {
         feed();
         while let Some(byte) = board.console.poll() {
             if byte == STATUS {
                 status::<_, ARENA>(&mut board.console, needed, (board.stack)())?;
+            } else if byte == INTRODUCE {
+                introduce(&mut board.console, board.name, model)?;
+                if let Some(report) = found {
+                    notice(&mut board.console, format_args!("camera: {report}"))?;
+                }
             } else if let Some(command) = Command::from_byte(byte) {
                 service.command(command);
             }
@@ -239,6 +248,7 @@ where
         let event = service.step(camera, &mut engine, &mut buffers, clock);
         match event {
             Event::Failed { .. } => sign(Sign::Trouble),
+            Event::Camera { report, .. } => found = Some(report),
             Event::Answer { .. } => sign(Sign::Answering),
             _ => {}
         }

@@ -57,8 +57,9 @@ export class Pico {
 
   /** Writes `blocks` into erased flash and starts as after reset. `restarts`: whether a reset of the chip
    * starts it again, and is no error; `cached`: whether flash is read through its cache, and what is not
-   * there costs time. */
-  constructor(blocks, { restarts = false, cached = false } = {}) {
+   * there costs time; `opens`: milliseconds after which the computer opens the USB port. */
+  constructor(blocks, { restarts = false, cached = false, opens = 0 } = {}) {
+    this.opensMs = opens;
     this.mayRestart = restarts;
     this.cached = cached;
     this.#power(new RP2040());
@@ -246,7 +247,7 @@ export class Pico {
   listen(onBytes) {
     this.attach((rp2040) => {
       rp2040.uart[0].onByte = (byte) => onBytes('uart', [byte]);
-      this.usb = new UsbPort(rp2040, (bytes) => onBytes('usb', bytes));
+      this.usb = new UsbPort(rp2040, (bytes) => onBytes('usb', bytes), this.opensMs);
     });
   }
 

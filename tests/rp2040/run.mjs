@@ -21,7 +21,8 @@
 //       "limits": { "ms": 60000, "instructions": 2000000000 },
 //       "rtt": "rtt.bin",                     // raw bytes of RTT's up-channel 0, such as defmt's
 //       "restarts": true,                     // a reset starts the program again, and is no error
-//       "cached": true                        // what is read of flash past its cache takes time
+//       "cached": true,                       // what is read of flash past its cache takes time
+//       "opens": 3000                         // milliseconds until the USB port is opened
 //     }
 //
 // `line` is a regular expression, `times` 1 where it is not said and `port` "uart" (or "usb"); `ms`

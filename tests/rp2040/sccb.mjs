@@ -64,6 +64,7 @@ export class SccbPort {
   }
 
   #rise(sda) {
+    if (this.bits === NINTH && this.sends && this.bytes > 1) this.answered = !sda;
     if (this.bits >= 0 && this.bits < NINTH && !this.sends) this.shift = (this.shift << 1) | (sda ? 1 : 0);
   }
 
@@ -80,7 +81,10 @@ export class SccbPort {
         this.drives = false;
         return;
       }
-      if (this.sends) this.out = this.camera.readByte();
+      if (this.sends) {
+        this.out = this.camera.readByte();
+        this.bytes++;
+      }
       if (this.stretchNanos > 0) {
         this.stretches = true;
         this.alarm.schedule(this.stretchNanos);

@@ -22,6 +22,7 @@ pub mod server;
 pub mod sizes;
 mod small;
 pub mod tensorboard;
+pub mod wiring;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

@@ -18,3 +18,4 @@ mod report;
 mod rp_pico;
 mod stored_frames;
 mod tensorboard;
+mod wiring;

@@ -11,6 +11,8 @@ use embassy_sync::pipe::Pipe;
 use embassy_usb::class::cdc_acm::{CdcAcmClass, ControlChanged, Receiver, Sender, State};
 use embassy_usb::{Builder, Config};
 
+use posy_firmware::program::INTRODUCE;
+
 use crate::background::INPUT;
 
 /// Raspberry Pi.
@@ -33,6 +35,8 @@ const LINE: usize = 512;
 static OUTPUT: Pipe<CriticalSectionRawMutex, { 2 * LINE }> = Pipe::new();
 /// Whether a program has the port open.
 static OPEN: AtomicBool = AtomicBool::new(false);
+/// Whether a line was left out since nobody had.
+static MISSED: AtomicBool = AtomicBool::new(false);
 
 bind_interrupts!(struct Interrupts {
     USBCTRL_IRQ => InterruptHandler<USB>;
@@ -62,7 +66,11 @@ impl Lines {
     pub fn write(&mut self, text: &[u8]) {
         for piece in text.split_inclusive(|&byte| byte == b'\n') {
             if self.at_start {
-                self.sent = OPEN.load(Ordering::Relaxed) && OUTPUT.free_capacity() >= LINE;
+                let open = OPEN.load(Ordering::Relaxed);
+                self.sent = open && OUTPUT.free_capacity() >= LINE;
+                if !open {
+                    MISSED.store(true, Ordering::Relaxed);
+                }
             }
             self.at_start = piece.ends_with(b"\n");
             let mut rest = piece;
@@ -116,6 +124,11 @@ async fn watch(control: ControlChanged<'_>) -> ! {
             OUTPUT.clear();
         }
         OPEN.store(open, Ordering::Relaxed);
+        if open && MISSED.load(Ordering::Relaxed) {
+            MISSED.store(false, Ordering::Relaxed);
+            // What does not fit is lost, as INPUT says.
+            let _ = INPUT.try_send(INTRODUCE);
+        }
     }
 }
 

@@ -1,4 +1,4 @@
-//! What the board does when its program can go on no more, and what it says afterwards.
+//! What the board says to whom it has not said it yet: after a restart, and to a port that is opened late.
 
 use posy_tests::answers::classified;
 use posy_tests::frames::{HEIGHT, WIDTH};
@@ -49,4 +49,28 @@ fn a_program_that_ends_begins_anew_and_says_why() {
         let after_ms = said(text) - answered[index];
         assert!(after_ms < 100.0, "{text}: {after_ms}: {run}");
     }
+}
+
+#[test]
+fn a_port_that_is_opened_late_hears_who_is_there() {
+    let Some(pico) = Pico::find("a_port_that_is_opened_late_hears_who_is_there") else {
+        return;
+    };
+    let model = small_classifier(3);
+    let scratch = Scratch::new();
+    scratch.write("0.rgb565", vec![0x5A; 2 * usize::from(WIDTH) * usize::from(HEIGHT)]);
+    let steps = [json!({ "after": { "line": ANSWER, "times": 2, "port": "usb" } })];
+    let more = json!({ "opens": 3000 });
+    let run = pico.run(&scratch, &model, &["0.rgb565".into()], &steps, more);
+    let run = run.succeeds();
+    let heard = run.port("usb");
+    assert!(heard[0].ms > 3000.0, "{run}");
+    let texts: Vec<&str> = heard.iter().map(|line| &*line.text).collect();
+    let at = |begin: &str| {
+        let found = texts.iter().position(|text| text.starts_with(begin));
+        found.unwrap_or_else(|| panic!("{begin}: {run}"))
+    };
+    // At most an answer that was being said comes before.
+    assert!(at("posy: rp-pico, ") <= 1, "{run}");
+    assert_eq!(at("posy: camera: OV2640 "), at("posy: rp-pico, ") + 1, "{run}");
 }

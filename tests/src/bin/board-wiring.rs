@@ -1,0 +1,13 @@
+//! Draws the wiring pictures of the boards' READMEs from the tables of pins that the boards' programs are
+//! compiled from.
+
+use posy_tests::wiring::{DRAWN, draw, table};
+
+fn main() -> std::io::Result<()> {
+    for drawn in &DRAWN {
+        let path = drawn.path();
+        std::fs::write(&path, draw(drawn, &table(&drawn.pins_text())))?;
+        println!("{}", path.display());
+    }
+    Ok(())
+}
