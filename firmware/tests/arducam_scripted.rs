@@ -60,7 +60,8 @@ fn frame_steps(waits: usize, len: u32, rows: &[Vec<u8>]) -> Vec<SpiStep<u8>> {
     let mut steps = link();
     steps.extend(spi_write(0x04, 0x01));
     steps.extend(spi_write(0x04, 0x02));
-    steps.extend(link());
+    // The controller still holds what the link's test has left.
+    steps.extend(spi_read(0x00, vec![0xAA]));
     for _ in 0..waits {
         // Every bit but the one that counts.
         steps.extend(spi_read(0x41, vec![0xF7]));

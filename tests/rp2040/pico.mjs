@@ -165,7 +165,11 @@ export class Pico {
     this.rp2040.onBreak = () =>
       this.#fault('a breakpoint or an undefined instruction: the program has panicked');
     const watchdog = this.rp2040.peripherals[WATCHDOG];
-    watchdog.onWatchdogTrigger = () => this.#reset('the watchdog has reset the chip');
+    watchdog.onWatchdogTrigger = () => {
+      // It would go on triggering, at the same moment.
+      watchdog.alarm.enable = false;
+      this.#reset('the watchdog has reset the chip');
+    };
     // Application interrupt and reset control: a reset is asked for by bit 2.
     const { ppb } = this.rp2040;
     const write = ppb.writeUint32.bind(ppb);

@@ -72,7 +72,10 @@ export class SccbPort {
     this.bits++;
     if (this.bits === NINTH) {
       this.drives = this.sends ? false : this.#take(this.shift & 0xff);
-      if (this.stopsNever && this.bytes > 1) this.stuck = true;
+      if (this.stopsNever && this.bytes > 1) {
+        this.stuck = true;
+        this.active = false;
+      }
     } else if (this.bits === AFTER_NINTH) {
       this.bits = 0;
       this.shift = 0;

@@ -16,6 +16,7 @@ mod layering;
 mod parity;
 mod report;
 mod rp_pico;
+mod silicon;
 mod stored_frames;
 mod tensorboard;
 mod wiring;

@@ -6,7 +6,7 @@ pub const ID_CODE: usize = 0x5C00_1000;
 /// Address of AXI_TARG7_FN_MOD, of the port to AXI SRAM, and what limits it to one read at a time.
 pub const READ_ISSUING: usize = 0x5100_8108;
 const ONE_AT_A_TIME: u32 = 1;
-/// The first revision without the fault: V. The revision before is Y, 0x1003.
+/// Revisions from X, 0x2001, on are without the fault; Y, 0x1003, has it.
 const MENDED: u32 = 0x2000;
 
 /// Words at addresses.

@@ -22,6 +22,9 @@ const FORGET: u32 = 1 << 16;
 const BROWN_OUT: u32 = 1 << 21;
 const POWER_ON: u32 = 1 << 23;
 const WATCHDOG: u32 = 1 << 26;
+/// DBGMCU_APB4FZ1, and its bit by which a probe that halts the core stops the watchdog too (RM0433, 60.5.8).
+const FREEZE: *mut u32 = 0x5C00_1054 as *mut u32;
+const FREEZE_WATCHDOG: u32 = 1 << 18;
 /// SCB_CFSR: a bus fault of data, and its address in SCB_BFAR (ARMv7-M Architecture Reference Manual,
 /// B3.2.15).
 const BUS_FAULT_AT: u32 = 1 << 15;
@@ -31,6 +34,8 @@ static LAST_WORDS: ConstStaticCell<Text> = ConstStaticCell::new(Text::new());
 /// Starts the watchdog. To be called once: a second time panics.
 pub fn vitals(watchdog: Peri<'static, IWDG1>) -> Vitals {
     let restart = reason();
+    // SAFETY: the register is there on this chip; what is written changes nothing but what a probe does.
+    unsafe { ptr::write_volatile(FREEZE, ptr::read_volatile(FREEZE) | FREEZE_WATCHDOG) };
     IndependentWatchdog::new(watchdog, LIMIT_US).unleash();
     Vitals {
         feed,

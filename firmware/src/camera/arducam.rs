@@ -491,7 +491,7 @@ impl<I: I2c, S: FrameBus, D: DelayNs> ArduCam<I, S, D> {
     /// Waits for the frame, checks its length, which it gives, and begins to read it.
     fn await_frame(&mut self, timeout_ms: u32) -> Result<u32, Error<I, S>> {
         self.ahead = false;
-        self.check_link()?;
+        self.check_kept()?;
         let mut waited_ms = 0;
         while self.read(STATUS)? & STATUS_DONE == 0 {
             if waited_ms >= timeout_ms {
@@ -499,11 +499,8 @@ impl<I: I2c, S: FrameBus, D: DelayNs> ArduCam<I, S, D> {
             }
             self.delay.delay_ms(POLL_MS);
             waited_ms += POLL_MS;
-            // A controller that lost power says that nothing is done, for ever.
-            let [.., kept] = PATTERNS;
-            if waited_ms.is_multiple_of(POLLS) && self.read(TEST)? != kept {
-                self.check_link()?;
-                return Err(ArduCamError::FrameLost);
+            if waited_ms.is_multiple_of(POLLS) {
+                self.check_kept()?;
             }
         }
         let [low, middle, high] = FIFO_LEN;
@@ -555,6 +552,17 @@ impl<I: I2c, S: FrameBus, D: DelayNs> ArduCam<I, S, D> {
             // Whoever needs the bus next hears what is wrong with it.
             let _ = self.finish_burst(&mut []);
         }
+    }
+
+    /// Whether the controller still holds what was written to it when the frame was begun: one that lost
+    /// power meanwhile says that nothing is done, for ever, and one that is gone that everything is.
+    fn check_kept(&mut self) -> Result<(), Error<I, S>> {
+        let [.., kept] = PATTERNS;
+        if self.read(TEST)? == kept {
+            return Ok(());
+        }
+        self.check_link()?;
+        Err(ArduCamError::FrameLost)
     }
 
     fn check_link(&mut self) -> Result<(), Error<I, S>> {
