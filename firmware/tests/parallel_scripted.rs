@@ -204,7 +204,7 @@ fn messages_say_what_to_do() {
             },
             "38400 words, the memory for it 9600",
         ),
-        (ParallelError::Timeout { waited_ms: 1000 }, "within 1000 ms"),
+        (ParallelError::Timeout { waited_ms: 800 }, "within 800 ms"),
         (
             ParallelError::TornFrame {
                 expected: 38_400,

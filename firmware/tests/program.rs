@@ -182,7 +182,7 @@ fn signs_of_life_are_given_and_the_reason_of_a_restart_is_said_once() {
     assert_eq!(SIGNS.lock().unwrap()[..3], expected);
     // While it waits, and with each row of the golden check's and the pictures' layers.
     let model = Model::read(&file).unwrap();
-    let rows = u32::from(model.input_shape().height as u16);
+    let rows = u32::from(model.input_shape().height);
     let fed = FED.load(Ordering::Relaxed);
     assert!(fed > 500 + 3 * rows, "{fed}, {rows}");
 

@@ -33,23 +33,23 @@ fn qqvga(scene: Vec<u8>) -> (Rc<RefCell<Simulated>>, Driver) {
 }
 
 /// Everything that may spoil a frame: its name, what it does, and what is to be found.
-type Spoiled = (&'static str, fn(&mut Vec<u8>), PictureFault);
+type Spoiled = (&'static str, fn(&mut [u8]), PictureFault);
 
-fn swapped(frame: &mut Vec<u8>) {
+fn swapped(frame: &mut [u8]) {
     frame.chunks_exact_mut(2).for_each(|pixel| pixel.swap(0, 1));
 }
 
-fn late(frame: &mut Vec<u8>) {
+fn late(frame: &mut [u8]) {
     frame.rotate_right(1);
 }
 
-fn stuck<const LOW: u8, const HIGH: u8>(frame: &mut Vec<u8>) {
+fn stuck<const LOW: u8, const HIGH: u8>(frame: &mut [u8]) {
     frame
         .iter_mut()
         .for_each(|byte| *byte = *byte & !LOW | HIGH);
 }
 
-fn crossed(frame: &mut Vec<u8>) {
+fn crossed(frame: &mut [u8]) {
     // D0 and D7 change places.
     frame
         .iter_mut()

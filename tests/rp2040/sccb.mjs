@@ -75,6 +75,7 @@ export class SccbPort {
       if (this.stopsNever && this.bytes > 1) {
         this.stuck = true;
         this.active = false;
+        this.drives = false;
       }
     } else if (this.bits === AFTER_NINTH) {
       this.bits = 0;

@@ -1,7 +1,6 @@
 //! The wiring pictures of the boards' READMEs, drawn from the table of pins that each board's program is
 //! compiled from.
 
-use std::fmt::Write;
 use std::path::PathBuf;
 
 use crate::boards::folder;
@@ -129,7 +128,7 @@ pub const DRAWN: [Drawn; 4] = [
             ("PA8", "CN12 pin 23"),
             ("PA6", "D12: CN7 pin 12"),
             ("PA4", "D24: CN7 pin 17"),
-            ("PG9", "D0: CN10 pin 16 (ZI2: CN11 pin 63)"),
+            ("PG9", "D0: CN10-16 (ZI2: CN11-63)"),
             ("PC6", "D16: CN7 pin 1"),
             ("PC7", "D21: CN7 pin 11"),
             ("PC8", "D43: CN8 pin 2"),
@@ -184,7 +183,7 @@ fn wires(drawn: &Drawn, pins: &[Pin]) -> Vec<Wire> {
             .find(|(_, pin)| to == format!("camera {pin}"));
         at.map_or(usize::MAX, |(at, _)| at)
     };
-    wires.sort_by_key(|wire| order(&wire.1));
+    wires.sort_by_key(|wire| (order(&wire.1), wire.1.clone()));
     wires
 }
 
@@ -203,67 +202,61 @@ fn colour(place: &str, index: usize) -> &'static str {
     }
 }
 
+/// Height of a row, and of what is above the first one of a box.
+const ROW: usize = 28;
+const TOP: usize = 56;
+
+/// A box with its title: left edge, its first row's upper edge, rows.
+fn panel(x: usize, y: usize, rows: usize, fill: &str, title: &str) -> String {
+    let (middle, above, top, height) = (x + 130, y - 26, y - 14, ROW * rows + 28);
+    format!(
+        "<text x=\"{middle}\" y=\"{above}\" font-weight=\"bold\" text-anchor=\"middle\">{title}\
+         </text>\n<rect x=\"{x}\" y=\"{top}\" width=\"260\" height=\"{height}\" rx=\"8\" \
+         fill=\"{fill}\" stroke=\"#444444\"/>\n"
+    )
+}
+
 /// The picture of a board with this table of pins, as SVG.
 pub fn draw(drawn: &Drawn, pins: &[Pin]) -> String {
-    const ROW: usize = 28;
-    const TOP: usize = 56;
     let wires = wires(drawn, pins);
-    let height = TOP + ROW * wires.len() + 20;
-    let mut svg = String::new();
-    let mut line = |text: std::fmt::Arguments<'_>| {
-        svg.write_fmt(text).expect("a string");
-        svg.push('\n');
-    };
-    line(format_args!(
+    let to_camera = wires.iter().filter(|wire| wire.1.starts_with("camera "));
+    let to_camera = to_camera.count();
+    let others = wires.len() - to_camera;
+    // What does not go to the camera stands below, in a box of its own.
+    let gap = if others > 0 { TOP } else { 0 };
+    let height = TOP + ROW * wires.len() + gap + 28;
+    let mut svg = format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"760\" height=\"{height}\" \
-         viewBox=\"0 0 760 {height}\" font-family=\"sans-serif\" font-size=\"14\">"
-    ));
-    line(format_args!(
-        "<rect width=\"760\" height=\"{height}\" fill=\"#ffffff\"/>"
-    ));
-    let inner = height - TOP + 6;
-    for (x, fill, title) in [
-        (20, "#e6f2ea", drawn.title),
-        (480, "#e8eef7", drawn.camera.0),
-    ] {
-        line(format_args!(
-            "<text x=\"{}\" y=\"30\" font-weight=\"bold\" text-anchor=\"middle\">{title}</text>",
-            x + 130
-        ));
-        line(format_args!(
-            "<rect x=\"{x}\" y=\"{}\" width=\"260\" height=\"{inner}\" rx=\"8\" fill=\"{fill}\" \
-             stroke=\"#444444\"/>",
-            TOP - 14
-        ));
+         viewBox=\"0 0 760 {height}\" font-family=\"sans-serif\" font-size=\"14\">\n\
+         <rect width=\"760\" height=\"{height}\" fill=\"#ffffff\"/>\n"
+    );
+    let left_rows = wires.len() + gap / ROW;
+    svg += &panel(20, TOP, left_rows, "#e6f2ea", drawn.title);
+    svg += &panel(480, TOP, to_camera, "#e8eef7", drawn.camera.0);
+    if others > 0 {
+        let y = TOP + ROW * to_camera + gap;
+        svg += &panel(
+            480,
+            y,
+            others,
+            "#f5f0e3",
+            "if wanted: button, serial adapter (3.3 V)",
+        );
     }
     for (index, (place, to)) in wires.iter().enumerate() {
-        let y = TOP + ROW * index + ROW / 2;
-        let colour = colour(place, index);
+        let below = if index < to_camera { 0 } else { gap };
+        let y = TOP + ROW * index + ROW / 2 + below;
+        let (text, colour) = (y + 5, colour(place, index));
         let name = to.strip_prefix("camera ").unwrap_or(to);
-        line(format_args!(
-            "<text x=\"268\" y=\"{}\" text-anchor=\"end\">{place}</text>",
-            y + 5
-        ));
-        line(format_args!(
-            "<path d=\"M280 {y}H480\" stroke=\"{colour}\" stroke-width=\"4\"/>"
-        ));
-        line(format_args!(
-            "<circle cx=\"280\" cy=\"{y}\" r=\"5\" fill=\"{colour}\"/>\
-             <circle cx=\"480\" cy=\"{y}\" r=\"5\" fill=\"{colour}\"/>"
-        ));
-        // What does not go to the camera is said to be something else.
-        let style = if name == to {
-            " font-style=\"italic\""
-        } else {
-            ""
-        };
-        line(format_args!(
-            "<text x=\"492\" y=\"{}\"{style}>{name}</text>",
-            y + 5
-        ));
+        svg += &format!(
+            "<text x=\"268\" y=\"{text}\" text-anchor=\"end\">{place}</text>\n\
+             <path d=\"M280 {y}H480\" stroke=\"{colour}\" stroke-width=\"4\"/>\n\
+             <circle cx=\"280\" cy=\"{y}\" r=\"5\" fill=\"{colour}\"/>\n\
+             <circle cx=\"480\" cy=\"{y}\" r=\"5\" fill=\"{colour}\"/>\n\
+             <text x=\"492\" y=\"{text}\">{name}</text>\n"
+        );
     }
-    line(format_args!("</svg>"));
-    svg
+    svg + "</svg>\n"
 }
 
 impl Drawn {

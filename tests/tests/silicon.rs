@@ -23,7 +23,12 @@ impl Registers for Fake {
 /// Revisions Z, Y, X and V by ST's errata sheet ES0392, table 3; the fault is in all before X.
 #[test]
 fn early_h743_read_axi_sram_one_word_at_a_time() {
-    for (revision, is_early) in [(0x1001, true), (0x1003, true), (0x2001, false), (0x2003, false)] {
+    for (revision, is_early) in [
+        (0x1001, true),
+        (0x1003, true),
+        (0x2001, false),
+        (0x2003, false),
+    ] {
         let mut chip = Fake(BTreeMap::from([(ID_CODE, revision << 16 | 0x450)]));
         mend(&mut chip);
         let written = chip.0.get(&READ_ISSUING).copied();

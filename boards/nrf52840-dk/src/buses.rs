@@ -96,7 +96,7 @@ impl SpiDevice for FrameBuffer {
 impl FrameBus for FrameBuffer {
     fn set_speed(&mut self, mhz: u8) {
         // Between transactions, where the bus takes it.
-        pac::SPI2
+        pac::SPIM2
             .frequency()
             .write(|register| register.set_frequency(frequency(mhz).into()));
     }

@@ -19,6 +19,8 @@ use crate::background;
 /// Time without progress after which the chip starts again: the RP2040's limit is 8.3 s, and the longest
 /// row of a network takes a few milliseconds.
 const LIMIT: Duration = Duration::from_secs(8);
+/// The same in the watchdog's counts. The RP2040 counts two in a microsecond (erratum RP2040-E1).
+const COUNT: u32 = LIMIT.as_micros() as u32 * if cfg!(feature = "rp2040") { 2 } else { 1 };
 /// In a scratch register that the boot ROM's own use of the watchdog, as after a UF2 file, overwrites.
 const SET_BY_US: u32 = 0x706F_7379;
 /// Which scratch register.
@@ -77,12 +79,9 @@ fn lost_power() -> bool {
     }
 }
 
-/// Feeds the watchdog.
+/// Feeds the watchdog: one register, since it is done with each row of each layer.
 fn feed() {
-    // SAFETY: nothing else owns the watchdog than the caller of `vitals`, which gave it away, and this
-    // writes one register whole.
-    let mut watchdog = Watchdog::new(unsafe { WATCHDOG::steal() });
-    watchdog.feed(LIMIT);
+    pac::WATCHDOG.load().write(|load| load.set_load(COUNT));
 }
 
 fn sign(sign: Sign) {

@@ -44,7 +44,7 @@ pub struct Camera {
     /// The sensor's test picture.
     pub bars: Bars,
     /// What becomes of a frame on its way into the buffer.
-    pub spoil: fn(&mut Vec<u8>),
+    pub spoil: fn(&mut [u8]),
     /// Probability that a bit of the buffer's is wrong above 2 MHz.
     pub bit_errors: f64,
     /// The clock of the wires, in MHz.

@@ -70,11 +70,12 @@ impl std::fmt::Display for Line {
     }
 }
 
-/// Whether a board tells of itself, and of nothing that went wrong: the three lines of the
-/// firmware's `program`.
+/// Whether a board tells of itself, and of nothing that went wrong: the lines of the firmware's
+/// `program`, and what it has found of its camera.
 fn is_news(said: &str) -> bool {
     let model = || said.ends_with(" bytes") && said.contains(" labels, ");
-    said == "golden check passed" || said.starts_with("RAM ") || model()
+    let camera = || said.starts_with("camera: ") || said.starts_with("camera is back: ");
+    said == "golden check passed" || said.starts_with("RAM ") || model() || camera()
 }
 
 /// The answer in a line, if it is one: parts with two spaces between them, the first `unknown` or a
@@ -211,6 +212,10 @@ mod tests {
             (
                 "posy: golden check passed",
                 Line::News("golden check passed".to_owned()),
+            ),
+            (
+                "posy: camera is back: OV2640 0x2642, frame 153,600 bytes",
+                Line::News("camera is back: OV2640 0x2642, frame 153,600 bytes".to_owned()),
             ),
             (
                 "posy: rp-pico, mobilenet_v1_0.25_128, 5 labels, 234413 bytes",
