@@ -1,9 +1,9 @@
 """Trains the network that posy carries, host/assets/backbone.tflite, on drawings alone.
 
-    cargo build --release --workspace --locked --bin drawings
+    cargo build --release --workspace --locked --bin xtask
     python -m venv target/tools/train
     target/tools/train/bin/pip install tensorflow-cpu==2.18.0
-    target/tools/train/bin/python host/assets/train.py target/release/drawings OUT.tflite
+    target/tools/train/bin/python host/assets/train.py target/release/xtask OUT.tflite
 
 The network is a MobileNet v1 of width 0.25 for 128 x 128 pixels, written down here as the paper has it.
 Its weights begin at random and learn to tell apart the made-up kinds of tests/src/kinds.rs; the
@@ -37,7 +37,7 @@ def drawings(command, each, start):
     with tempfile.TemporaryDirectory() as folder:
         path = os.path.join(folder, "pixels")
         said = subprocess.check_output(
-            [command, "pixels", str(SIDE), str(each), str(start), path], text=True)
+            [command, "drawings", "pixels", str(SIDE), str(each), str(start), path], text=True)
         kinds = int(re.match(r"(\d+) kinds", said)[1])
         pixels = np.fromfile(path, np.uint8).reshape(-1, SIDE, SIDE, 3)
     assert len(pixels) == each * kinds

@@ -1,5 +1,5 @@
-//! Training time of the last layer on as many photos as the flowers have: 3,670 photos, 1,024
-//! features, 5 labels, features made up.
+//! Training time of the last layer on synthetic features, as many as the flower photos have: 3,670
+//! photos, 1,024 features, 5 labels.
 
 use std::hint::black_box;
 
@@ -10,8 +10,8 @@ use posy::head::sgd;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-/// Features that rise and fall together, as a network's do: 24 hidden causes, of which the
-/// label shifts five, seen through a fixed random mixture, cut at zero, plus noise.
+/// Synthetic correlated features: 24 latent variables, of which the label shifts five, under a
+/// fixed random mixture, clamped at zero, plus noise.
 fn made_up(photos: usize, width: usize, labels: usize, seed: u64) -> Features {
     let mut mixture_rng = ChaCha8Rng::seed_from_u64(1);
     let causes = 24;

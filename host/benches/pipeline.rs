@@ -1,7 +1,7 @@
-//! From a photo file to features: decoding, preprocessing, the forward pass of each network
-//! with each variant of the kernels that the processor can run.
+//! Time from a photo file to features: decoding, preprocessing, and the forward pass of each
+//! network with each kernel variant that the processor supports.
 //!
-//! Reads photos and networks where `POSY_DATA` says (default: `shared` beside the workspace).
+//! Reads photos and networks from `POSY_DATA` (default: `shared` beside the workspace).
 
 use std::hint::black_box;
 use std::path::{Path, PathBuf};

@@ -1,8 +1,8 @@
-//! Writing files whole or not at all, and clearing what killed processes left of that.
+//! Atomic file writes, and removal of temporary files left by killed processes.
 //!
-//! A file being written lies beside its place under a name of its own (`.posy-XXXXXX.tmp`), locked
-//! as long as its process lives. So a later process knows by the lock, whatever became of the process
-//! numbers, that such a file is of no more use, and removes it.
+//! A file is first written beside its target under a temporary name (`.posy-XXXXXX.tmp`), which
+//! stays locked as long as its process lives. A later process can lock, and removes, the file of a
+//! dead one; this does not depend on process numbers.
 
 use std::collections::HashSet;
 use std::fs::{self, File};
@@ -14,7 +14,7 @@ use tempfile::{Builder, NamedTempFile, TempDir};
 
 const PREFIX: &str = ".posy-";
 const SUFFIX: &str = ".tmp";
-/// Bytes that are written on trial.
+/// Content of a trial write.
 const TRIAL: [u8; 4096] = [0; 4096];
 
 fn folder_of(path: &Path) -> &Path {
@@ -24,13 +24,13 @@ fn folder_of(path: &Path) -> &Path {
     }
 }
 
-/// The file that a name stands for: where it is a link to one, that.
+/// Target of a write: the file behind `path` if that is a link.
 fn place_of(path: &Path) -> PathBuf {
     let linked = path.is_symlink().then(|| path.canonicalize().ok());
     linked.flatten().unwrap_or_else(|| path.to_owned())
 }
 
-/// Why nothing can be written at `path`, if what lies there is the reason.
+/// Error if something other than a file lies at `path`.
 fn in_the_way(path: &Path) -> io::Result<()> {
     match fs::metadata(path) {
         Ok(there) if there.is_dir() => {
@@ -42,15 +42,15 @@ fn in_the_way(path: &Path) -> io::Result<()> {
     }
 }
 
-/// Whether [`write()`] could write `path` now, as far as that can be told without leaving anything
-/// behind: for work that takes long and is then to be written.
+/// Checks that [`write()`] could write `path` now, as far as possible without leaving anything
+/// behind. Long computations call it before they start.
 ///
 /// # Errors
-/// Why it could not.
+/// The reason why not.
 pub fn could_write(path: &Path) -> io::Result<()> {
     in_the_way(path)?;
     let place = place_of(path);
-    // Folders that are missing would be made in this one.
+    // Missing folders would be created in this one.
     let mut there = folder_of(&place)
         .ancestors()
         .filter(|folder| folder.exists());
@@ -63,16 +63,16 @@ pub fn could_write(path: &Path) -> io::Result<()> {
     tempfile::tempfile_in(folder)?.write_all(&TRIAL)
 }
 
-/// Writes `bytes` so that the name `path` never stands for a part of them: beside it first, then
-/// renamed. Folders that are missing are made.
+/// Writes `bytes` to `path` atomically: to a temporary file first, then renamed. Creates missing
+/// folders.
 ///
 /// # Errors
-/// The system's; the path then names the same file as before.
+/// The system's; `path` then names the same file as before.
 pub fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
     Staged::new(path, bytes)?.place()
 }
 
-/// A file that is written, and has not got its name yet. Dropped, it leaves nothing.
+/// A complete temporary file that has not been renamed yet. Dropping it removes it.
 #[derive(Debug)]
 pub struct Staged {
     file: NamedTempFile,
@@ -80,7 +80,7 @@ pub struct Staged {
 }
 
 impl Staged {
-    /// Writes `bytes` beside `path`. Folders that are missing are made.
+    /// Writes `bytes` to a temporary file beside `path`. Creates missing folders.
     ///
     /// # Errors
     /// The system's.
@@ -96,10 +96,10 @@ impl Staged {
         Ok(Staged { file, place })
     }
 
-    /// Gives the file its name, in place of what has it.
+    /// Renames the file to its target, replacing what is there.
     ///
     /// # Errors
-    /// The system's; the name then stands for the same file as before.
+    /// The system's; the target is then unchanged.
     pub fn place(self) -> io::Result<()> {
         in_the_way(&self.place)?;
         self.file.persist(&self.place)?;
@@ -113,27 +113,27 @@ fn builder() -> Builder<'static, 'static> {
     builder
 }
 
-/// A new file in `folder`, locked.
+/// Creates a locked temporary file in `folder`.
 fn locked_in(folder: &Path) -> io::Result<NamedTempFile> {
     let mut builder = builder();
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt;
-        // As any new file; the process's mask is applied to it.
+        // Mode of any new file; the process's umask is applied to it.
         builder.permissions(fs::Permissions::from_mode(0o666));
     }
     loop {
         let file = builder.tempfile_in(folder)?;
-        // On a file system without locks nothing can be told dead, and nothing is cleared.
+        // Without locks on the file system, no file can be known to be dead, and none is removed.
         let locked = file.as_file().lock();
-        // Between making and locking, another process may have taken it for dead.
+        // Between creation and locking, another process may have removed it as dead.
         if locked.is_err() || still_names(file.path(), file.as_file()) {
             return Ok(file);
         }
     }
 }
 
-/// True if `path` names the open `file`, and not another or nothing.
+/// True if `path` still names the open `file`.
 pub fn still_names(path: &Path, file: &File) -> bool {
     #[cfg(unix)]
     {
@@ -142,7 +142,7 @@ pub fn still_names(path: &Path, file: &File) -> bool {
         let [named, open] = [fs::symlink_metadata(path), file.metadata()].map(|m| m.map(identity));
         matches!((named, open), (Ok(named), Ok(open)) if named == open)
     }
-    // Elsewhere an open file keeps its name.
+    // Other systems do not let an open file be removed or renamed.
     #[cfg(not(unix))]
     {
         let _ = file;
@@ -150,7 +150,7 @@ pub fn still_names(path: &Path, file: &File) -> bool {
     }
 }
 
-/// A folder beside others that goes with all that is in it, unless it is taken out.
+/// A temporary folder that is removed with its content unless it is taken out.
 #[derive(Debug)]
 pub struct Room {
     folder: TempDir,
@@ -158,7 +158,7 @@ pub struct Room {
 }
 
 impl Room {
-    /// Makes one in `folder`, and clears those that killed processes left there.
+    /// Creates one in `folder`, and removes those left there by killed processes.
     ///
     /// # Errors
     /// The system's.
@@ -180,13 +180,14 @@ impl Room {
         }
     }
 
-    /// Its path.
+    /// Path of the folder.
     pub fn path(&self) -> &Path {
         self.folder.path()
     }
 }
 
-/// The lock held while a [`Room`] is in use: on the folder itself, where a system opens folders.
+/// The lock held while a [`Room`] is in use: on the folder itself, where the system can open
+/// folders.
 fn lock_of_folder(folder: &Path) -> Option<File> {
     match cfg!(unix) {
         true => File::open(folder).ok(),
@@ -194,7 +195,7 @@ fn lock_of_folder(folder: &Path) -> Option<File> {
     }
 }
 
-/// Clears a folder, the first time that this process asks for it.
+/// Cleans a folder the first time that this process uses it.
 fn clear_once(folder: &Path) {
     static CLEARED: Mutex<Option<HashSet<PathBuf>>> = Mutex::new(None);
     let Ok(folder) = folder.canonicalize() else {
@@ -207,7 +208,7 @@ fn clear_once(folder: &Path) {
     }
 }
 
-/// Removes what killed processes left in `folder`. What cannot be removed stays.
+/// Removes temporary files of killed processes from `folder`. Files that cannot be removed stay.
 fn clear(folder: &Path) {
     for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
         let name = entry.file_name();
@@ -216,7 +217,7 @@ fn clear(folder: &Path) {
             continue;
         }
         let (path, kind) = (entry.path(), entry.file_type());
-        // A link is nothing that is made here.
+        // Links are never created here.
         let is = |test: fn(&fs::FileType) -> bool| kind.as_ref().is_ok_and(test);
         let lock = if is(fs::FileType::is_file) {
             File::open(&path).ok()

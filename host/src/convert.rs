@@ -1,4 +1,4 @@
-//! From a quantised TensorFlow Lite classifier to another file, with its own classes.
+//! Converts a quantised TensorFlow Lite classifier, with its own classes, to another format.
 
 use std::path::{Path, PathBuf};
 
@@ -8,6 +8,7 @@ use crate::backbone::file::{ReadError, read_file};
 use crate::backbone::grey_levels::GreyLevels;
 use crate::backbone::network::{FloatNetwork, TrainedNetwork};
 use crate::backbone::tflite::{Extras, TfliteError, extras};
+use crate::bounded::{self, FileError};
 use crate::export::facts::{CROP, RESIZE, from_words};
 use crate::export::graph_def::graph_def_bytes;
 use crate::export::onnx::onnx_bytes;
@@ -16,58 +17,58 @@ use crate::export::tflite::{PICTURES, tflite_bytes};
 use crate::export::{Answering, ExportError, Facts, Format, Heading, compact_extractor};
 use crate::quantise::trained::from_trained;
 
-/// Why a file could not be converted; each names it.
+/// Failure to convert a file; each message names it.
 #[derive(Debug, thiserror::Error)]
 pub enum ConvertError {
-    /// The file does not read.
+    /// The file cannot be read.
     #[error(transparent)]
     Read(#[from] ReadError),
-    /// Its bytes, read again, are not what they were.
+    /// The file changed while it was read, or reading it again failed.
     #[error("{path}: {source}")]
     Io {
-        /// The file.
+        /// Path of the file.
         path: PathBuf,
-        /// What the system says.
-        source: std::io::Error,
+        /// Cause.
+        source: FileError,
     },
-    /// What it says besides its layers does not read.
+    /// Its metadata or softmax cannot be read.
     #[error("{path}: {source}")]
     Extras {
-        /// The file.
+        /// Path of the file.
         path: PathBuf,
-        /// Why not.
+        /// Cause.
         source: TfliteError,
     },
-    /// The network names nothing.
+    /// The network has no classifier.
     #[error(
         "{0}: the network ends in features and names nothing; give a classifier, or teach it labels \
          with posy retrain --backbone"
     )]
     Features(PathBuf),
-    /// The softmax has a factor that makes no probabilities.
+    /// The softmax's beta is not positive.
     #[error(
         "{path}: its softmax multiplies by {beta}, which must be above 0; fetch the file again"
     )]
     Beta {
-        /// The file.
+        /// Path of the file.
         path: PathBuf,
-        /// The factor.
+        /// The beta.
         beta: f32,
     },
-    /// Labels for another number of classes.
+    /// The number of labels differs from the number of classes.
     #[error(
         "{path}: the network has {classes} classes, and {labels} labels were given; give a file with \
          one label a line (--labels)"
     )]
     Labels {
-        /// The network's file.
+        /// Path of the network's file.
         path: PathBuf,
-        /// Outputs of the network.
+        /// Number of the network's outputs.
         classes: usize,
-        /// Labels that were given.
+        /// Number of labels.
         labels: usize,
     },
-    /// How pictures become its input is said in unknown words.
+    /// The metadata for image preparation has unknown words.
     #[error(
         "{0}: it says in words unknown to this posy how pictures are resized; use a newer posy"
     )]
@@ -75,34 +76,34 @@ pub enum ConvertError {
     /// The network cannot be written.
     #[error("{path}: {source}")]
     Export {
-        /// The network's file.
+        /// Path of the network's file.
         path: PathBuf,
-        /// Why not.
+        /// Cause.
         source: ExportError,
     },
 }
 
-/// A classifier out of a file, complete.
+/// A complete classifier from a file.
 #[derive(Clone, Debug)]
 pub struct Source {
     path: PathBuf,
     network: TrainedNetwork,
     beta: f32,
     input: InputContract,
-    /// What its outputs stand for; none where the file does not say.
+    /// Labels in the order of the outputs; `None` if the file has none.
     pub labels: Option<Vec<String>>,
-    /// How many they are.
+    /// Number of classes.
     pub classes: usize,
 }
 
 impl Source {
-    /// Reads the classifier in `path`, and `labels` in place of its own.
+    /// Reads the classifier in `path`; `labels` replace its own.
     ///
     /// # Errors
     /// [`ConvertError`].
     pub fn read(path: &Path, labels: Option<Vec<String>>) -> Result<Self, ConvertError> {
         let network = read_file(path)?;
-        let bytes = std::fs::read(path).map_err(|source| ConvertError::Io {
+        let bytes = bounded::read(path, bounded::NETWORK).map_err(|source| ConvertError::Io {
             path: path.into(),
             source,
         })?;
@@ -147,12 +148,12 @@ impl Source {
         })
     }
 
-    /// What grey levels are to it, where that is not what they usually are.
+    /// Pixel scaling of its input, if it is not a pixel less 128.
     pub fn grey_levels(&self) -> Option<GreyLevels> {
         self.network.pixels
     }
 
-    /// The bytes of the file of this format. Classes without a label are called `class 0` and so on.
+    /// Bytes of a file in this format. Classes without a label are named `class 0` and so on.
     ///
     /// # Errors
     /// [`ConvertError::Export`].

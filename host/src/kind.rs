@@ -1,5 +1,5 @@
-//! Kinds of file, told by their bytes: what a file is that is not what posy reads there, and the one
-//! command that helps.
+//! Recognises kinds of file by their bytes, for error messages about a file that posy does not read
+//! in that place; each suggests the one command that helps.
 
 use std::io::Cursor;
 use std::path::Path;
@@ -7,51 +7,51 @@ use std::path::Path;
 use crate::backbone::{frozen, onnx, tflite};
 use crate::shell::{in_python, quoted_path};
 
-/// What a file seems to be.
+/// Apparent kind of a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// Without any bytes.
+    /// An empty file.
     Empty,
-    /// The note that Git LFS keeps in place of a large file.
+    /// A Git LFS pointer in place of a large file.
     LfsPointer,
-    /// A page for a browser.
+    /// HTML.
     WebPage,
     /// A compressed archive.
     Gzip,
-    /// A zip archive, with the network's file in it where there is one.
+    /// A zip archive, with the path of a network in it, if any.
     Zip(Option<String>),
-    /// What Keras 3 saves.
+    /// Keras 3.
     Keras,
-    /// What Keras saved before that, or other data in HDF5.
+    /// Older Keras, or other data in HDF5.
     Hdf5,
-    /// What `torch.save` writes.
+    /// Output of `torch.save`.
     PyTorch,
-    /// Weights alone, in safetensors.
+    /// Weights in safetensors.
     SafeTensors,
     /// TensorFlow's SavedModel.
     SavedModel,
     /// TensorFlow.js.
     TensorFlowJs,
-    /// A photo.
+    /// An image.
     Photo,
-    /// A program for a board.
+    /// An executable for a board.
     Program,
-    /// Some text.
+    /// Text.
     Text,
-    /// A model of posy's.
+    /// A `.posy` model.
     Posy,
     /// A TensorFlow Lite file.
     Tflite,
-    /// A frozen graph of TensorFlow's.
+    /// A TensorFlow frozen graph.
     Frozen,
     /// An ONNX file.
     Onnx,
-    /// Something else.
+    /// An unknown kind.
     Unknown,
 }
 
 impl Kind {
-    /// The kind of a file with these bytes.
+    /// Recognises a file's bytes.
     pub fn of(bytes: &[u8]) -> Self {
         let text = text_of(bytes);
         match bytes {
@@ -60,7 +60,7 @@ impl Kind {
             [b'P', b'K', 3, 4, ..] => zipped(bytes),
             [0x1f, 0x8b, ..] => Self::Gzip,
             [0x89, b'H', b'D', b'F', ..] => Self::Hdf5,
-            // The pickle in which torch.save wrote before it wrote archives.
+            // torch.save wrote a bare pickle before it wrote archives.
             [0x80, 2..=5, ..] => Self::PyTorch,
             [0x7f, b'E', b'L', b'F', ..] | [b'U', b'F', b'2', b'\n', ..] => Self::Program,
             [0xff, 0xd8, 0xff, ..]
@@ -84,13 +84,13 @@ impl Kind {
         }
     }
 
-    /// The kind of what lies at `path` where that is a folder.
+    /// Recognises a folder at `path`.
     pub fn of_folder(path: &Path) -> Option<Self> {
         let saved = path.join("saved_model.pb").is_file();
         (path.is_dir() && saved).then_some(Self::SavedModel)
     }
 
-    /// Whether posy reads such files, in one place or another.
+    /// True if posy reads this kind anywhere.
     pub fn is_read(&self) -> bool {
         matches!(
             self,
@@ -98,7 +98,7 @@ impl Kind {
         )
     }
 
-    /// What it is, as the end of a sentence.
+    /// Description, as the end of a sentence.
     pub fn what(&self) -> &'static str {
         match self {
             Self::Empty => "empty",
@@ -123,8 +123,8 @@ impl Kind {
         }
     }
 
-    /// What makes a file of it that posy reads, where a network is wanted: a sentence with the command.
-    /// `path` is the file's, or the folder's.
+    /// A sentence with the command that converts it to a network that posy reads. `path` is the
+    /// file's, or the folder's.
     pub fn help(&self, path: &Path) -> String {
         let shown = quoted_path(path);
         match self {
@@ -172,7 +172,7 @@ impl Kind {
     }
 }
 
-/// TensorFlow's conversion to a float file, `from` being what is converted.
+/// TensorFlow's conversion of `from` to a float `.tflite` file.
 fn convert(from: &str) -> String {
     format!(
         "`python3 -c \"import tensorflow as tf; \
@@ -180,12 +180,12 @@ fn convert(from: &str) -> String {
     )
 }
 
-/// The beginning of a file as text, if that is what it is.
+/// Beginning of a file as text, if it is UTF-8.
 fn text_of(bytes: &[u8]) -> Option<&str> {
     let head = &bytes[..bytes.len().min(2000)];
     let head = match std::str::from_utf8(head) {
         Ok(text) => text,
-        // Cut within a character.
+        // The end may fall within a character.
         Err(error) if head.len() - error.valid_up_to() < 4 => {
             std::str::from_utf8(&head[..error.valid_up_to()]).ok()?
         }
@@ -196,7 +196,7 @@ fn text_of(bytes: &[u8]) -> Option<&str> {
     (!text.is_empty() && text.chars().all(visible)).then_some(text)
 }
 
-/// What the archive holds, by the names in it.
+/// Kind of a zip archive by the names in it.
 fn zipped(bytes: &[u8]) -> Kind {
     let Ok(archive) = zip::ZipArchive::new(Cursor::new(bytes)) else {
         return Kind::Zip(None);
@@ -220,8 +220,8 @@ fn zipped(bytes: &[u8]) -> Kind {
     Kind::Zip(names.iter().find(network).cloned())
 }
 
-/// Whether the bytes are `saved_model.pb`: schema version 1, then a MetaGraphDef, which begins with a
-/// message; an ONNX file of that version would go on with its maker's name.
+/// True if the bytes are a `saved_model.pb`: schema version 1, then a MetaGraphDef, which begins
+/// with a message. An ONNX file of that version would continue with its producer's name.
 fn is_saved_model(bytes: &[u8]) -> bool {
     let [0x08, 0x01, 0x12, rest @ ..] = bytes else {
         return false;
@@ -247,7 +247,7 @@ mod tests {
         zip.finish().unwrap().into_inner()
     }
 
-    /// Files' first bytes, as the formats' own makers write them.
+    /// First bytes of files as the formats' own tools write them.
     #[test]
     fn kinds_are_told_by_their_bytes() {
         let tflite = b"\x1c\0\0\0TFL3".to_vec();
@@ -313,7 +313,7 @@ mod tests {
                 String::from_utf8_lossy(&bytes)
             );
         }
-        // Cut within a letter of two bytes.
+        // The cut falls within a two-byte letter.
         let long = "x".repeat(1999) + "é and more";
         assert_eq!(Kind::of(long.as_bytes()), Kind::Text);
     }

@@ -1,38 +1,39 @@
-//! Files of labels, one a line, as people and tools write them.
+//! Label files, one label a line, as people and tools write them.
 
-use std::io;
 use std::path::{Path, PathBuf};
 
-/// Why a file of labels could not be used.
+use crate::bounded::{self, FileError, TEXT};
+
+/// Failure to read a label file.
 #[derive(Debug, thiserror::Error)]
 pub enum LabelsError {
-    /// It cannot be read.
+    /// The file cannot be read.
     #[error("{path}: cannot be read: {source}; give a text file with one label a line")]
     Io {
-        /// The file.
+        /// Path of the file.
         path: PathBuf,
-        /// What the system says.
-        source: io::Error,
+        /// Cause.
+        source: FileError,
     },
-    /// It is no text.
+    /// The file is not text.
     #[error("{0}: is no text in UTF-8 or UTF-16; give a text file with one label a line")]
     NotText(PathBuf),
-    /// A line within it says nothing.
+    /// A blank line between labels.
     #[error("{path}: line {line} is blank; give each label a line")]
     Blank {
-        /// The file.
+        /// Path of the file.
         path: PathBuf,
-        /// Number of the line, from 1.
+        /// Line number, from 1.
         line: usize,
     },
 }
 
-/// The labels in the file `path`.
+/// Reads the labels in the file `path`.
 ///
 /// # Errors
 /// [`LabelsError`] names the file.
 pub fn read(path: &Path) -> Result<Vec<String>, LabelsError> {
-    let bytes = std::fs::read(path).map_err(|source| LabelsError::Io {
+    let bytes = bounded::read(path, TEXT).map_err(|source| LabelsError::Io {
         path: path.into(),
         source,
     })?;
@@ -47,8 +48,8 @@ pub fn read(path: &Path) -> Result<Vec<String>, LabelsError> {
     }
 }
 
-/// The labels that a text means: its lines without a mark of byte order, blank lines at the end, and
-/// numbers that count them from 0, as Teachable Machine writes them (`0 daisy`).
+/// Parses labels. Byte order mark, blank lines at the end, and line numbers from 0, as Teachable
+/// Machine writes them (`0 daisy`), are removed.
 pub fn of_text(text: &str) -> Vec<String> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let mut lines: Vec<&str> = text.lines().map(str::trim).collect();
@@ -62,14 +63,14 @@ pub fn of_text(text: &str) -> Vec<String> {
     });
     let counted: Option<Vec<&str>> = counted.collect();
     let labels = counted.unwrap_or(lines);
-    // A tab within a label is a space to a person.
+    // A tab within a label becomes a space.
     labels
         .iter()
         .map(|label| label.replace('\t', " "))
         .collect()
 }
 
-/// The text in these bytes: UTF-8, or UTF-16 with its mark of byte order, as Windows writes it.
+/// Decodes text: UTF-8, or UTF-16 with a byte order mark, as Windows writes it.
 fn text_of(bytes: &[u8]) -> Option<String> {
     let pair: fn([u8; 2]) -> u16 = match bytes {
         [0xff, 0xfe, ..] => u16::from_le_bytes,
@@ -101,7 +102,7 @@ mod tests {
                 b"n01440764\ttench\nn01443537\tgoldfish\n",
                 &["n01440764 tench", "n01443537 goldfish"],
             ),
-            // Numbers that are the labels, or part of them.
+            // Numbers that are labels, or part of them.
             (b"0\n1\n2\n", &["0", "1", "2"]),
             (b"1 cent\n2 cents\n", &["1 cent", "2 cents"]),
             (b"0 a\n2 b\n", &["0 a", "2 b"]),

@@ -1,10 +1,11 @@
 //! The laptop's half of posy: photos, backbones, features, heads, quantisation, export.
 //!
-//! One type per stage, each made by one function from the one before:
-//! photo file -> pixels -> `Input` -> features -> head -> model -> `.posy` bytes.
+//! Each stage has one type, made by one function from the type before: photo file -> pixels ->
+//! `Input` -> features -> head -> model -> `.posy` bytes.
 
 mod atomic;
 pub mod backbone;
+pub mod bounded;
 pub mod check;
 pub mod classify;
 pub mod cli;

@@ -3,50 +3,78 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use posy_shared::model::{Model, ReadError};
+use posy_shared::model::{Layer, Model, ReadError};
+
+use crate::backbone::cost::{MOST_NUMBERS, MOST_PRODUCTS};
+use crate::bounded::{self, FileError};
 
 use crate::kind::Kind;
 use crate::shell::quoted_path;
 
-/// Why a model file could not be read.
+/// Failure to read a model file.
 #[derive(Debug, thiserror::Error)]
 pub enum ModelFileError {
-    /// There is none.
+    /// The file does not exist.
     #[error(
         "{}: there is no such file; `posy retrain --output-graph {}` writes one",
         .0.display(), quoted_path(.0)
     )]
     Missing(PathBuf),
-    /// A file of another kind.
+    /// The file is of another kind.
     #[error("{}: is {}, not a posy model. {}", path.display(), kind.what(), help(kind, path))]
     Kind {
-        /// The file.
+        /// Path of the file.
         path: PathBuf,
-        /// What it seems to be.
+        /// Apparent kind.
         kind: Kind,
     },
-    /// The system refused.
+    /// The file cannot be read.
     #[error("{path}: {source}")]
     Io {
-        /// The file.
+        /// Path of the file.
         path: PathBuf,
-        /// What the system said.
-        source: io::Error,
+        /// Cause.
+        source: FileError,
     },
-    /// The bytes are not a model.
+    /// The bytes are no valid model.
     #[error("{path}: {source}{}", advice(source))]
     Read {
-        /// The file.
+        /// Path of the file.
         path: PathBuf,
-        /// What is wrong with them.
+        /// Cause.
         source: ReadError,
     },
-    /// The model gives features and no labels.
+    /// The model takes more time than a photo is worth.
+    #[error(
+        "{path}: a photo takes its network {products} million products, about {minutes} minutes at 1,000 million a \
+         second; posy runs models of up to {most} million (MobileNet 1.0 at 224 pixels has 568): give another \
+         model, or --slow to run it all the same",
+        minutes = products / 60_000 + 1,
+        most = MOST_PRODUCTS / 1_000_000
+    )]
+    Slow {
+        /// The file.
+        path: PathBuf,
+        /// Products of a photo in millions.
+        products: u64,
+    },
+    /// The model's maps take more memory than a photo is worth.
+    #[error(
+        "{path}: its maps have {numbers} million numbers together; give a model that reads a smaller picture, \
+             or --slow to run it all the same"
+    )]
+    Large {
+        /// The file.
+        path: PathBuf,
+        /// Numbers of all maps in millions.
+        numbers: u64,
+    },
+    /// The model outputs features and has no labels.
     #[error("{0}: the model has no labels: it gives features; write a model with `posy retrain`")]
     NoLabels(PathBuf),
 }
 
-/// What makes a model of a file of another kind.
+/// Advice on converting a file of another kind to a model.
 fn help(kind: &Kind, path: &Path) -> String {
     let shown = quoted_path(path);
     match kind {
@@ -61,7 +89,7 @@ fn help(kind: &Kind, path: &Path) -> String {
     }
 }
 
-/// What to do about a model that does not read.
+/// Advice for an invalid model.
 fn advice(error: &ReadError) -> &'static str {
     match error {
         ReadError::Empty => "; give a file that `posy retrain` wrote",
@@ -70,7 +98,7 @@ fn advice(error: &ReadError) -> &'static str {
     }
 }
 
-/// The bytes of a model file; a [`Model`] borrows them.
+/// Bytes of a model file; a [`Model`] borrows them.
 #[derive(Debug)]
 pub struct ModelFile {
     path: PathBuf,
@@ -78,7 +106,7 @@ pub struct ModelFile {
 }
 
 impl ModelFile {
-    /// Reads the bytes.
+    /// Reads the file.
     ///
     /// # Errors
     /// [`ModelFileError::Io`].
@@ -87,9 +115,11 @@ impl ModelFile {
             let path = path.into();
             return Err(ModelFileError::Kind { path, kind });
         }
-        let bytes = std::fs::read(path).map_err(|source| match source.kind() {
-            io::ErrorKind::NotFound => ModelFileError::Missing(path.into()),
-            _ => ModelFileError::Io {
+        let bytes = bounded::read(path, bounded::NETWORK).map_err(|source| match source {
+            FileError::Io(error) if error.kind() == io::ErrorKind::NotFound => {
+                ModelFileError::Missing(path.into())
+            }
+            source => ModelFileError::Io {
                 path: path.into(),
                 source,
             },
@@ -100,7 +130,7 @@ impl ModelFile {
         })
     }
 
-    /// A model that was made of the file `path`.
+    /// A model converted from the file `path`.
     pub fn made_of(path: &Path, bytes: Vec<u8>) -> Self {
         ModelFile {
             path: path.into(),
@@ -108,12 +138,12 @@ impl ModelFile {
         }
     }
 
-    /// The bytes, unchecked.
+    /// Unchecked bytes.
     pub fn bytes(&self) -> &[u8] {
         &self.bytes
     }
 
-    /// The checked model.
+    /// Checks the bytes and returns the model.
     ///
     /// # Errors
     /// [`ModelFileError::Read`].
@@ -130,7 +160,33 @@ impl ModelFile {
         })
     }
 
-    /// The checked model, which must have labels.
+    /// Refuses a model that would run for minutes or fill the memory, unless that is wanted (`slow`).
+    ///
+    /// # Errors
+    /// [`ModelFileError::Slow`], [`ModelFileError::Large`].
+    pub fn check_cost(&self, model: &Model<'_>, slow: bool) -> Result<(), ModelFileError> {
+        let sum = |of: fn(&Layer) -> u64| {
+            let each = model.layers().iter().map(of);
+            each.fold(0_u64, u64::saturating_add)
+        };
+        let path = || self.path.clone();
+        let products = sum(Layer::products);
+        let numbers =
+            sum(|layer| (layer.input.len() as u64).saturating_add(layer.output.len() as u64));
+        match slow {
+            false if products > MOST_PRODUCTS => Err(ModelFileError::Slow {
+                path: path(),
+                products: products / 1_000_000,
+            }),
+            false if numbers > MOST_NUMBERS => Err(ModelFileError::Large {
+                path: path(),
+                numbers: numbers / 1_000_000,
+            }),
+            _ => Ok(()),
+        }
+    }
+
+    /// Checks the bytes and returns the model, which must have labels.
     ///
     /// # Errors
     /// [`ModelFileError::Read`], [`ModelFileError::NoLabels`].

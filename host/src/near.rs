@@ -1,7 +1,7 @@
-//! Names that were probably meant.
+//! Suggestions for misspelt names.
 
-/// The name among `names` that was probably meant by `name`, if one was: one that holds it or that it
-/// holds, else one that differs by few letters. The first of several.
+/// The name among `names` that `name` probably stands for, if any: one that contains it or is
+/// contained in it, else one at a small edit distance. The first of several.
 pub fn meant<'n>(name: &str, names: impl IntoIterator<Item = &'n str>) -> Option<&'n str> {
     let name = name.trim().to_lowercase();
     if name.is_empty() {
@@ -21,7 +21,8 @@ pub fn meant<'n>(name: &str, names: impl IntoIterator<Item = &'n str>) -> Option
         .map(|(_, other)| other)
 }
 
-/// How many letters must be inserted, removed or replaced to make `b` of `a` (Levenshtein 1966).
+/// Edit distance: number of letters to insert, remove or replace to turn `a` into `b` (Levenshtein
+/// 1966).
 pub fn edit_distance(a: &str, b: &str) -> usize {
     let a: Vec<char> = a.chars().take(100).collect();
     let mut row: Vec<usize> = (0..=a.len()).collect();

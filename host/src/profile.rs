@@ -1,4 +1,4 @@
-//! What each layer of a model costs on this machine.
+//! Time per layer of a model on this machine.
 
 use std::time::{Duration, Instant};
 
@@ -6,23 +6,23 @@ use posy_shared::engine::{Engine, EngineError, Observer, Prepared};
 use posy_shared::kernels::{Kernels, Layout};
 use posy_shared::model::{GoldenRows, Model};
 
-/// Fewest passes that are timed.
+/// Minimum number of timed passes.
 const FEWEST_PASSES: usize = 3;
 
-/// Where the time of a forward pass goes.
+/// Timing of a forward pass.
 #[derive(Clone, Debug)]
 pub struct Profile {
-    /// Time of each layer: the median of all passes.
+    /// Median time of each layer.
     pub layers: Vec<Duration>,
-    /// Time of a whole pass in which no layer is timed: the median.
+    /// Median time of a whole pass, measured without timing layers.
     pub pass: Duration,
-    /// Passes a second on all threads together, no layer timed.
+    /// Passes per second on all threads together, without timing layers.
     pub passes_per_second: f64,
-    /// Passes in which layers were timed.
+    /// Number of passes in which layers were timed.
     pub passes: usize,
 }
 
-/// The time of each layer in the current pass.
+/// Time of each layer in the current pass.
 struct Stopwatch {
     last: Instant,
     layers: Vec<Duration>,
@@ -38,7 +38,7 @@ impl Stopwatch {
 }
 
 impl Observer for Stopwatch {
-    /// What came since the row before, of whatever layer, was for this one.
+    /// Adds the time since the previous row, of any layer, to this layer.
     fn row(&mut self, layer: usize, _: usize, _: Layout, _: &[i8]) {
         let now = Instant::now();
         self.layers[layer] += now - self.last;
@@ -59,7 +59,7 @@ fn pass<K: Kernels>(
     Ok(())
 }
 
-/// Calls `once` until `time` is over, and at least [`FEWEST_PASSES`] times; what it gave.
+/// Calls `once` for `time`, and at least [`FEWEST_PASSES`] times. Returns the results.
 fn repeat<T>(
     time: Duration,
     mut once: impl FnMut() -> Result<T, EngineError>,
@@ -77,7 +77,7 @@ fn median(times: &mut [Duration]) -> Duration {
     times.get(times.len() / 2).copied().unwrap_or_default()
 }
 
-/// What one thread found.
+/// Measurements of one thread.
 struct Timed {
     passes: Vec<Duration>,
     elapsed: Duration,
@@ -91,7 +91,7 @@ fn timed<K: Kernels>(
 ) -> Result<Timed, EngineError> {
     let mut arena = vec![0; prepared.arena_len()];
     let mut engine = prepared.engine(&mut arena)?;
-    // Memory and processor are not warm yet.
+    // Warms up caches and processor.
     pass(&mut engine, input, &mut ())?;
     let start = Instant::now();
     let passes = repeat(time, || {
@@ -113,8 +113,8 @@ fn timed<K: Kernels>(
     })
 }
 
-/// Times `model` with `kernels` on a seeded input, for about twice `time`, on `threads` threads that
-/// each run passes of their own.
+/// Times `model` with `kernels` on a seeded input, for about twice `time`, on `threads` threads
+/// that each run their own passes.
 ///
 /// # Errors
 /// None for a checked model.
@@ -135,7 +135,7 @@ pub fn profile<K: Kernels + Sync>(
             .map(|_| scope.spawn(|| timed(&prepared, &input, time)))
             .collect();
         let mut found = vec![timed(&prepared, &input, time)];
-        // A thread that panicked has said so itself.
+        // A panicked thread has reported the panic itself.
         found.extend(others.into_iter().flat_map(|other| other.join()));
         found
     });

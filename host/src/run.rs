@@ -1,4 +1,4 @@
-//! Runs a model on decoded photos, as a board would.
+//! Runs a model on decoded photos, exactly as a board would.
 
 use posy_shared::engine::{EngineError, Prepared, run_head};
 use posy_shared::kernels::scalar::Scalar;
@@ -9,17 +9,17 @@ use posy_shared::preprocess::{Filter, PixelMap, Preprocessor, Size, scratch_len}
 
 use crate::photos::decode::{DecodeError, Decoded, Limits, Rgb, decode_to_average, decode_within};
 
-/// The fastest kernels that this processor can run.
+/// The fastest kernels that this processor supports.
 pub fn kernels() -> AnyKernels {
     let mut found = VARIANTS.iter().filter_map(|variant| (variant.kernels)());
     found.next().unwrap_or_else(|| Box::new(Scalar))
 }
 
-/// A model and the fastest kernels for it, for any number of photos on any number of threads.
+/// A model prepared with the fastest kernels for it, for any number of photos and threads.
 pub struct Runner<'m>(Prepared<'m, AnyKernels>);
 
 impl<'m> Runner<'m> {
-    /// Makes `model` ready to run.
+    /// Prepares `model`.
     pub fn new(model: Model<'m>) -> Self {
         Runner(Prepared::new(model, kernels()))
     }
@@ -29,10 +29,10 @@ impl<'m> Runner<'m> {
         self.0.model()
     }
 
-    /// The model's output for `photo`: logits, or features; the bytes that a board has.
+    /// Output of the model for `photo`: logits or features, equal to a board's byte for byte.
     ///
     /// # Errors
-    /// Where the photo is empty.
+    /// If the photo is empty.
     pub fn output(&self, photo: &Rgb) -> Result<Vec<i8>, PictureError> {
         let mut arena = vec![0; self.0.arena_len()];
         let mut engine = self.0.engine(&mut arena)?;
@@ -44,10 +44,10 @@ impl<'m> Runner<'m> {
         Ok(picture.finish()?.to_vec())
     }
 
-    /// The model's output for an input `[H, W, C]`, such as [`input`] makes.
+    /// Output of the model for an input `[H, W, C]`, such as [`input`] makes.
     ///
     /// # Errors
-    /// Where the input has another length.
+    /// If the input has another length.
     pub fn output_of(&self, input: &[i8]) -> Result<Vec<i8>, EngineError> {
         let mut arena = vec![0; self.0.arena_len()];
         let mut engine = self.0.engine(&mut arena)?;
@@ -58,18 +58,17 @@ impl<'m> Runner<'m> {
         Ok(engine.finish()?.to_vec())
     }
 
-    /// Features from a map that the layer before the last pointwise layer wrote; see
-    /// [`Prepared::pooled`].
+    /// Features from the input map of the last pointwise layer; see [`Prepared::pooled`].
     ///
     /// # Errors
-    /// Where the model does not end in a pointwise layer and a pool, or the map has another length.
+    /// If the model does not end in a pointwise layer and a pool, or the map has another length.
     pub fn pooled(&self, map: &[i8]) -> Result<Vec<i8>, EngineError> {
         self.0.pooled(map)
     }
 }
 
-/// A photo's pixels for `model`, which need not be all of a photo that is much larger than the
-/// model's input.
+/// Decodes a photo for `model`. A photo much larger than the model's input may be decoded at
+/// reduced size.
 ///
 /// # Errors
 /// [`DecodeError`].
@@ -81,7 +80,7 @@ pub fn decode_for(
     decode_to(model.input_shape(), *model.input_contract(), bytes, limits)
 }
 
-/// As [`decode_for`], for an input of this shape, seen so.
+/// As [`decode_for`], for an input of this shape and preparation.
 ///
 /// # Errors
 /// [`DecodeError`].
@@ -94,15 +93,15 @@ pub fn decode_to(
     let (width, height) = (shape.width, shape.height);
     match contract.filter {
         Filter::Area => decode_to_average(bytes, limits, Size { width, height }),
-        // It looks at single pixels, which a smaller picture does not have.
+        // This filter samples single pixels of the full-size photo.
         Filter::LegacyBilinear => decode_within(bytes, limits),
     }
 }
 
-/// The input of `model` for `photo`, `[H, W, 3]`.
+/// Input of `model` for `photo`, `[H, W, 3]`.
 ///
 /// # Errors
-/// Where the photo is empty.
+/// If the photo is empty.
 pub fn input(model: &Model<'_>, photo: &Rgb) -> Result<Vec<i8>, PictureError> {
     input_of(
         photo,
@@ -112,10 +111,10 @@ pub fn input(model: &Model<'_>, photo: &Rgb) -> Result<Vec<i8>, PictureError> {
     )
 }
 
-/// An input of this shape for `photo`, `[H, W, 3]`, seen so.
+/// Input `[H, W, 3]` of this shape and preparation for `photo`.
 ///
 /// # Errors
-/// Where the photo or the shape is empty.
+/// If the photo or the shape is empty.
 pub fn input_of(
     photo: &Rgb,
     shape: Shape,
@@ -143,10 +142,10 @@ pub fn input_of(
     Ok(input)
 }
 
-/// The logits that a classifier's last layer gives for features of its own backbone.
+/// Logits of a classifier's last layer for features of its own backbone.
 ///
 /// # Errors
-/// Where the features are not as many as the last layer reads, or it is not a dense one.
+/// If the number of features differs from the last layer's inputs, or that is not a dense layer.
 pub fn head(model: &Model<'_>, features: &[i8]) -> Result<Vec<i8>, EngineError> {
     let mut logits = vec![0; model.output_len()];
     run_head(model, features, &mut logits)?;

@@ -1,8 +1,8 @@
-//! Words as a shell takes them, for commands that are shown to be copied.
+//! Shell quoting, for commands shown to be copied.
 
 use std::path::Path;
 
-/// `word` in quotes where a shell would make something else of it.
+/// `word`, quoted if a shell would change it.
 pub fn quoted(word: &str) -> String {
     let plain = |c: char| c.is_alphanumeric() || "_-./:=@%+,".contains(c);
     match !word.is_empty() && word.chars().all(plain) {
@@ -11,7 +11,7 @@ pub fn quoted(word: &str) -> String {
     }
 }
 
-/// [`quoted`] for a path, which no command takes for an option.
+/// [`quoted`] for a path, written so that no command takes it for an option.
 pub fn quoted_path(path: &Path) -> String {
     let path = path.to_string_lossy();
     match path.starts_with('-') {
@@ -20,7 +20,7 @@ pub fn quoted_path(path: &Path) -> String {
     }
 }
 
-/// A path as a string of Python's.
+/// A path as a Python string literal.
 pub fn in_python(path: &Path) -> String {
     let path = path.to_string_lossy();
     format!("'{}'", path.replace('\\', r"\\").replace('\'', r"\'"))
@@ -48,7 +48,7 @@ mod tests {
         assert_eq!(in_python(Path::new(r"it's\new")), r"'it\'s\\new'");
     }
 
-    /// What a shell makes of a quoted word is the word.
+    /// A shell turns a quoted word back into the word.
     #[cfg(unix)]
     #[test]
     fn a_shell_reads_the_word() {

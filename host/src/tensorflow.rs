@@ -1,4 +1,4 @@
-//! TensorFlow's frozen graphs as protocol buffers, as far as posy reads and writes them.
+//! Protocol buffers of TensorFlow's frozen graphs, limited to the fields that posy uses.
 //!
 //! Field numbers are those of TensorFlow's `graph.proto`, `node_def.proto`, `attr_value.proto`,
 //! `tensor.proto`, `tensor_shape.proto`, `types.proto` and `versions.proto`
@@ -19,7 +19,7 @@ pub struct GraphDef {
     /// Operations in any order.
     #[prost(message, repeated, tag = "1")]
     pub node: Vec<NodeDef>,
-    /// Which versions of TensorFlow understand it.
+    /// Versions of TensorFlow that understand it.
     #[prost(message, optional, tag = "4")]
     pub versions: Option<VersionDef>,
 }
@@ -27,10 +27,10 @@ pub struct GraphDef {
 /// `VersionDef`.
 #[derive(Clone, PartialEq, Message)]
 pub struct VersionDef {
-    /// Version of the graph format that it was written in.
+    /// Graph version of the writer.
     #[prost(int32, tag = "1")]
     pub producer: i32,
-    /// Oldest that understands it.
+    /// Oldest reader that understands it.
     #[prost(int32, tag = "2")]
     pub min_consumer: i32,
 }
@@ -38,16 +38,16 @@ pub struct VersionDef {
 /// `NodeDef`.
 #[derive(Clone, PartialEq, Message)]
 pub struct NodeDef {
-    /// Its name, which is also that of what it writes.
+    /// Name, also of its first output.
     #[prost(string, tag = "1")]
     pub name: String,
-    /// What it does.
+    /// Operation type.
     #[prost(string, tag = "2")]
     pub op: String,
-    /// Names of what it reads.
+    /// Names of its inputs.
     #[prost(string, repeated, tag = "3")]
     pub input: Vec<String>,
-    /// Settings.
+    /// Attributes.
     #[prost(map = "string, message", tag = "5")]
     pub attr: HashMap<String, AttrValue>,
 }
@@ -60,22 +60,22 @@ pub struct AttrValue {
     pub value: Option<Value>,
 }
 
-/// What an `AttrValue` may be.
+/// Variants of an `AttrValue`.
 #[derive(Clone, PartialEq, Oneof)]
 pub enum Value {
-    /// Several.
+    /// A list.
     #[prost(message, tag = "1")]
     List(ListValue),
-    /// Text.
+    /// A byte string.
     #[prost(bytes, tag = "2")]
     S(Vec<u8>),
-    /// A whole number.
+    /// An integer.
     #[prost(int64, tag = "3")]
     I(i64),
-    /// A real number.
+    /// A float.
     #[prost(float, tag = "4")]
     F(f32),
-    /// Yes or no.
+    /// A Boolean.
     #[prost(bool, tag = "5")]
     B(bool),
     /// A `DataType`.
@@ -84,15 +84,15 @@ pub enum Value {
     /// A shape.
     #[prost(message, tag = "7")]
     Shape(TensorShapeProto),
-    /// Numbers.
+    /// A tensor.
     #[prost(message, tag = "8")]
     Tensor(TensorProto),
 }
 
-/// `AttrValue.ListValue`, of whole numbers.
+/// `AttrValue.ListValue`, integers only.
 #[derive(Clone, PartialEq, Message)]
 pub struct ListValue {
-    /// The numbers.
+    /// Integers.
     #[prost(int64, repeated, tag = "3")]
     pub i: Vec<i64>,
 }
@@ -103,7 +103,7 @@ pub struct TensorShapeProto {
     /// Extents.
     #[prost(message, repeated, tag = "2")]
     pub dim: Vec<Dim>,
-    /// Whether not even their number is known.
+    /// True if the rank is unknown.
     #[prost(bool, tag = "3")]
     pub unknown_rank: bool,
 }
@@ -111,7 +111,7 @@ pub struct TensorShapeProto {
 /// `TensorShapeProto.Dim`.
 #[derive(Clone, PartialEq, Message)]
 pub struct Dim {
-    /// The extent; -1 if it is not known.
+    /// Extent; -1 if unknown.
     #[prost(int64, tag = "1")]
     pub size: i64,
 }
@@ -122,23 +122,22 @@ pub struct TensorProto {
     /// A `DataType`.
     #[prost(int32, tag = "1")]
     pub dtype: i32,
-    /// Its shape.
+    /// Shape.
     #[prost(message, optional, tag = "2")]
     pub tensor_shape: Option<TensorShapeProto>,
-    /// All numbers, little-endian.
+    /// All values, little-endian.
     #[prost(bytes = "vec", tag = "4")]
     pub tensor_content: Vec<u8>,
-    /// The numbers if they are float32 and not in `tensor_content`; the last stands for all that
-    /// are missing.
+    /// float32 values that are not in `tensor_content`; the last one is repeated for missing ones.
     #[prost(float, repeated, tag = "5")]
     pub float_val: Vec<f32>,
-    /// The same for int32.
+    /// int32 values that are not in `tensor_content`; as `float_val`.
     #[prost(int32, repeated, tag = "7")]
     pub int_val: Vec<i32>,
 }
 
 impl TensorShapeProto {
-    /// Of these extents.
+    /// A shape with these extents.
     pub fn of(extents: &[i64]) -> Self {
         let dim = extents.iter().map(|size| Dim { size: *size }).collect();
         TensorShapeProto {

@@ -1,10 +1,11 @@
-//! Prints a checksum of what each layer writes, by one variant of the kernels; for comparison with
-//! another machine.
+//! Prints a checksum of each layer's output under one kernel variant, for comparison with another
+//! machine.
 //!
 //!     cargo run --release -p posy-shared --features std --example layers -- VARIANT MODEL.posy INPUT...
 //!
-//! An `INPUT` is a file of the network's input as it is, int8 `[H, W, C]`. A line is `INPUT LAYER CRC-32`,
-//! inputs and layers by number; the CRC-32 (ISO-HDLC) is of the layer's output as `[H, W, C]`.
+//! An `INPUT` is a file of the network's raw input, int8 `[H, W, C]`. A line is `INPUT LAYER CRC-32`,
+//! with inputs and layers numbered from 0; the CRC-32 (ISO-HDLC) is of the layer's output as
+//! `[H, W, C]`.
 
 use std::error::Error;
 use std::process::ExitCode;
@@ -17,7 +18,7 @@ use posy_shared::model::{Layer, Model};
 
 static CRC: Crc<u32, Table<16>> = Crc::<u32, Table<16>>::new(&CRC_32_ISO_HDLC);
 
-/// The checksums of each layer, as far as its rows have come.
+/// Running checksum of each layer, over the rows that have arrived.
 struct Checksums<'m> {
     layers: &'m [Layer],
     digests: Vec<Digest<'static, u32, Table<16>>>,

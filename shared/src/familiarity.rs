@@ -1,17 +1,17 @@
-//! How like the photos that a model was trained on a picture is, in integers.
+//! Out-of-distribution score in integers: the similarity of a picture to the training photos.
 //!
-//! The features of a picture are centred and scaled, so that each varies alike over the training
-//! photos, and compared with *prototypes*: the centres of a few clusters of each label's photos. The
-//! answer is the largest cosine of the angle between the picture and a prototype. A picture of
-//! something else may lie beyond all photos of a label and so get that label's highest score; the
-//! angle to photos that were seen does not rise with it.
+//! The features of a picture are centred and scaled to equal variance over the training photos, and
+//! compared with *prototypes*: the centres of a few clusters of each label's photos. The score is the
+//! largest cosine similarity between the picture and a prototype. A picture of something else may lie
+//! beyond all photos of a label and so get that label's highest logit; its angle to the training photos
+//! stays large all the same.
 //!
-//! Everything is defined here in integers, so that a board and a laptop cannot differ.
+//! The definition is in integers throughout, so that a board and a laptop cannot differ.
 
-/// Most features that can be compared: sums of products fit 32 bits.
+/// Largest number of features: their sums of products fit 32 bits.
 pub const MAX_FEATURES: usize = 4096;
 
-/// Magnitude at which a scaled feature is cut off.
+/// Magnitude at which a scaled feature is clamped.
 const GREATEST: i32 = 2047;
 
 /// Bits by which a scaled feature is shifted to the right.
@@ -20,19 +20,19 @@ const SCALE_BITS: u32 = 8;
 /// Bits by which the cosine is shifted to the right.
 const COSINE_BITS: u32 = 16;
 
-/// Prototypes that each scaled feature is multiplied with before the next is scaled.
+/// Prototypes that one pass over the scaled features multiplies together.
 const TOGETHER: usize = 4;
 
 /// Tables of the comparison, borrowed from a model. D features, M prototypes.
 #[derive(Clone, Copy, Debug)]
 pub struct Familiarity<'a> {
-    /// The features' means over the training photos, `[D]`.
+    /// Means of the features over the training photos, `[D]`.
     pub centre: &'a [i8],
-    /// What features are multiplied by, `[D]`, little-endian `u16`; in 256ths.
+    /// Factor of each feature, `[D]`, little-endian `u16`; in 256ths.
     pub scale: &'a [u8],
-    /// `[M, D]`, all of nearly the same length.
+    /// Prototypes, `[M, D]`, all of nearly equal length.
     pub prototypes: &'a [i8],
-    /// Brings the cosine to int8: 256 steps, of 2^-16 each, over the prototypes' length.
+    /// Multiplier from the cosine to int8: 256 steps, of 2^-16 each, over the prototypes' length.
     pub multiplier: u32,
 }
 
@@ -49,7 +49,7 @@ impl Familiarity<'_> {
         })
     }
 
-    /// The greatest product of scaled features with one of some prototypes.
+    /// The greatest dot product of the scaled features with the prototypes in `some`, `[_, width]`.
     fn greatest_product(&self, features: &[i8], some: &[i8], width: usize) -> Option<i32> {
         let mut rows = some.chunks_exact(width);
         let (Some(a), Some(b), Some(c), Some(d)) =
@@ -75,8 +75,8 @@ impl Familiarity<'_> {
         products.fold(0, |sum, (u, &p)| sum.wrapping_add(u * i32::from(p)))
     }
 
-    /// The familiarity of `features`, `[D]`: -128 at a right angle to every prototype or beyond,
-    /// greater the nearer one is.
+    /// Similarity of `features`, `[D]`, to the nearest prototype: -128 at a right angle or beyond, up
+    /// to 127 for the same direction.
     pub fn of(&self, features: &[i8]) -> i8 {
         let squares = self
             .scaled(features)
@@ -114,7 +114,7 @@ mod tests {
         assert_eq!(PLAIN.of(&[60, -5, 0]), 126);
         assert_eq!(PLAIN.of(&[60, -5, 50]), 54);
         assert_eq!(PLAIN.of(&[-60, -50, 0]), -128);
-        // Distance along the ray makes no difference.
+        // The length of the vector does not matter.
         assert_eq!(PLAIN.of(&[30, -5, 0]), PLAIN.of(&[110, -5, 0]));
     }
 
@@ -134,7 +134,7 @@ mod tests {
         assert_eq!(weighed.of(&[60, -5, 50]), -67);
     }
 
-    /// However many prototypes there are, and wherever the nearest stands among them.
+    /// The result depends neither on the number of prototypes nor on the position of the nearest.
     #[test]
     fn the_nearest_of_many_prototypes_counts() {
         for count in 1..11 {

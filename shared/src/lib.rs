@@ -1,11 +1,11 @@
-//! What the laptop and the board have in common, so that both give the same answer bit for bit.
+//! The code that laptop and board share, so that both give the same answer bit for bit.
 //!
 //! `no_std`, no allocation (outside [`model`]'s writer, behind the feature `alloc`, and the kernels of
 //! laptops, behind `std`), no floating point between the camera's pixels and the ranked labels, no
 //! panic on any bytes.
 //!
-//! The road of one picture: [`image`] -> [`preprocess`] -> [`engine`] (with [`kernels`], along a
-//! [`plan`]) -> [`ranking`]; [`picture`] is all of it but the last step.
+//! A picture passes through [`image`] -> [`preprocess`] -> [`engine`] (with [`kernels`], scheduled by a
+//! [`plan`]) -> [`ranking`]; [`picture`] runs all stages but the last.
 #![no_std]
 
 #[cfg(any(feature = "alloc", test))]

@@ -1,6 +1,6 @@
-//! One picture on its way through preprocessing and engine, row by row.
+//! Classification of one picture, row by row: preprocessing, then the engine.
 //!
-//! The laptop with a photo and the board with a camera both take this road, and no other.
+//! A photo on the laptop and a camera frame on the board both go through this code.
 
 use core::fmt;
 
@@ -8,10 +8,10 @@ use crate::engine::{Engine, EngineError};
 use crate::kernels::Kernels;
 use crate::preprocess::{PreprocessError, Preprocessor, Size, scratch_len};
 
-/// Why a picture got no answer.
+/// Reason that a picture could not be classified.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PictureError {
-    /// Its rows could not be brought to the network's input.
+    /// Its rows could not be resized to the network's input.
     Preprocess(PreprocessError),
     /// The network could not be run.
     Engine(EngineError),
@@ -56,7 +56,7 @@ impl<'e, 'r: 'e, 'm: 'e, K: Kernels> Picture<'e, 'r, 'm, K> {
     /// Begins a picture of extent `source`; `scratch` has [`Picture::scratch_len`] words.
     ///
     /// # Errors
-    /// Where the extent is empty or the scratch is too small.
+    /// If the extent is empty or the scratch is too small.
     pub fn begin(
         engine: &'e mut Engine<'r, 'm, K>,
         source: Size,
@@ -84,23 +84,24 @@ impl<'e, 'r: 'e, 'm: 'e, K: Kernels> Picture<'e, 'r, 'm, K> {
         })
     }
 
-    /// Whether the next row is looked at; where not, [`Picture::skip_row`] will do.
+    /// Returns true if the next row is needed; otherwise [`Picture::skip_row`] is enough.
     pub fn wants_row(&self) -> bool {
         self.preprocessor.wants_row()
     }
 
-    /// Passes over a row that is not looked at.
+    /// Skips a row that is not needed.
     ///
     /// # Errors
-    /// Where the row is wanted, or all have come.
+    /// If the row is needed, or all have come.
     pub fn skip_row(&mut self) -> Result<(), PictureError> {
         Ok(self.preprocessor.skip_row()?)
     }
 
-    /// Takes the next row, `[W, 3]` bytes of red, green and blue, and runs what can be run.
+    /// Takes the next row, `[W, 3]` bytes of red, green and blue, and runs every layer row whose inputs
+    /// are complete.
     ///
     /// # Errors
-    /// Where the row has another length, or all have come.
+    /// If the row has another length, or all have come.
     pub fn push_rgb(&mut self, row: &[u8]) -> Result<(), PictureError> {
         let engine = &mut *self.engine;
         let mut ran = Ok(());
@@ -112,10 +113,10 @@ impl<'e, 'r: 'e, 'm: 'e, K: Kernels> Picture<'e, 'r, 'm, K> {
         Ok(ran?)
     }
 
-    /// The model's output, once every row has come.
+    /// Returns the model's output, once every row has come.
     ///
     /// # Errors
-    /// Where rows are missing.
+    /// If rows are missing.
     pub fn finish(self) -> Result<&'e [i8], PictureError> {
         self.preprocessor.finish()?;
         Ok(self.engine.finish()?)

@@ -1,4 +1,4 @@
-//! From logits to labels in order.
+//! Ranking of the labels by their logits.
 
 use core::fmt;
 
@@ -13,10 +13,10 @@ use crate::softmax::Softmax;
 pub struct Score(u32);
 
 impl Score {
-    /// Certainty.
+    /// The probability 1.
     pub const ONE: Score = Score(1 << 16);
 
-    /// From 1/65536ths; more than [`Score::ONE`] is taken as that.
+    /// Creates a score from units of 1/65536; larger values saturate at [`Score::ONE`].
     pub const fn from_fine(fine: u32) -> Self {
         if fine > Self::ONE.0 {
             Self::ONE
@@ -25,12 +25,12 @@ impl Score {
         }
     }
 
-    /// In 1/65536ths.
+    /// The probability in units of 1/65536.
     pub const fn fine(self) -> u32 {
         self.0
     }
 
-    /// As a number in `0.0..=1.0`. For reports on the laptop.
+    /// The probability as a float in `0.0..=1.0`, for reports on the laptop.
     pub fn to_f32(self) -> f32 {
         self.0 as f32 / Self::ONE.0 as f32
     }
@@ -50,14 +50,14 @@ impl fmt::Display for Score {
     }
 }
 
-/// A label and how likely it is.
+/// A label and its probability.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Ranked<'a> {
     /// The label.
     pub label: &'a str,
-    /// Its place among the logits.
+    /// Index of the label's logit.
     pub index: usize,
-    /// Its score.
+    /// Probability of the label.
     pub score: Score,
 }
 
@@ -69,8 +69,8 @@ pub struct Ranking<'a, const N: usize> {
 }
 
 impl<'a, const N: usize> Ranking<'a, N> {
-    /// Ranks by the outputs that `model` gave: a logit for each of its labels, and what its
-    /// [verdict](crate::model::Verdict) wants besides.
+    /// Ranks the labels by the outputs of `model`: a logit for each label, and the further outputs that
+    /// its [verdict](crate::model::Verdict) uses.
     pub fn new(model: &Model<'a>, outputs: &[i8]) -> Self {
         let verdict = model.verdict();
         let (logits, familiarity) = outputs.split_at(outputs.len().min(model.logit_len()));
@@ -93,7 +93,7 @@ impl<'a, const N: usize> Ranking<'a, N> {
                 index,
                 score,
             };
-            // There is room: the place is below N and a full list has lost its last.
+            // The insertion cannot fail: the place is below N and a full list has lost its last.
             let _ = order.insert(place, (logit, ranked));
         }
         let (named, other) = logits.split_at(logits.len().min(model.label_len()));
@@ -116,19 +116,20 @@ impl<'a, const N: usize> Ranking<'a, N> {
         self.ranked.iter()
     }
 
-    /// The likeliest label; none where the picture is of something unknown.
+    /// The likeliest label; `None` if the picture is unknown.
     pub fn top(&self) -> Option<&Ranked<'a>> {
         self.ranked.first().filter(|_| !self.unknown)
     }
 
-    /// Whether even the likeliest label is not to be believed: because "none of these" is likelier,
-    /// its score is too low, or the picture too unlike the photos that were trained on.
+    /// Returns true if the picture is rejected as unknown: "none of these" is likelier than every
+    /// label, the best score is too low, or the picture is too unlike the training photos.
     pub const fn is_unknown(&self) -> bool {
         self.unknown
     }
 }
 
-/// One line as a serial monitor shows it: `daisy 97.2%  roses 1.9%`, led by `unknown` where it is.
+/// The ranking as a line of a serial monitor: `daisy 97.2%  roses 1.9%`, with `unknown` in front if the
+/// picture is rejected.
 impl<const N: usize> fmt::Display for Ranking<'_, N> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.unknown {

@@ -1,19 +1,19 @@
-//! Text from elsewhere, made fit to be shown: on a terminal, in a page, on a board's serial line.
+//! Untrusted text made safe to display: on a terminal, in a page, on a board's serial line.
 //!
-//! Names of files, labels, layers and networks come from strangers. A control character in one acts on
-//! a terminal (colours, titles, the clipboard), a line feed forges a line of posy's own, a mark of
-//! writing direction turns what stands behind it around, and a long one hides the rest. Whatever shows
-//! such text shows it through [`Shown`].
+//! Names of files, labels, layers and networks come from strangers. A control character in a name acts
+//! on a terminal (colours, titles, the clipboard), a line feed forges a line of posy's output, a
+//! bidirectional control character reorders the text after it, and a long name hides the rest. All such
+//! text is displayed through [`Shown`].
 
 use core::fmt::{self, Write};
 
-/// Characters of a name that are shown.
+/// Characters of a name that are displayed; a longer name is cut and ends in `...`.
 pub const NAME_LEN: usize = 120;
 
-/// What stands in place of a character that is not shown.
+/// Replacement for a character that is not displayed.
 const REPLACEMENT: char = char::REPLACEMENT_CHARACTER;
 
-/// Text as it is shown: on one line, and every character of it to be seen.
+/// Text made safe to display: on one line, with every character visible.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Shown<'a> {
     text: &'a str,
@@ -21,13 +21,13 @@ pub struct Shown<'a> {
 }
 
 impl<'a> Shown<'a> {
-    /// A name, of which [`NAME_LEN`] characters are shown.
+    /// A name, cut to [`NAME_LEN`] characters.
     pub const fn name(text: &'a str) -> Self {
         let most = NAME_LEN;
         Shown { text, most }
     }
 
-    /// A line, whole.
+    /// A line, uncut.
     pub const fn line(text: &'a str) -> Self {
         let most = usize::MAX;
         Shown { text, most }
@@ -38,7 +38,7 @@ impl fmt::Display for Shown<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let cut = self.text.char_indices().nth(self.most);
         let mut rest = cut.map_or(self.text, |(at, _)| self.text.get(..at).unwrap_or_default());
-        // In runs: a serial port takes many bytes at once more quickly than one after another.
+        // Writes runs of characters: a serial port is faster with many bytes at once.
         while let Some((at, hidden)) = rest.char_indices().find(|&(_, c)| shown(c) != c) {
             f.write_str(rest.get(..at).unwrap_or_default())?;
             f.write_char(shown(hidden))?;
@@ -52,7 +52,7 @@ impl fmt::Display for Shown<'_> {
     }
 }
 
-/// Cleans all that is written into `W`.
+/// Writer adapter that sanitises all text written to `W`.
 #[derive(Debug)]
 pub struct Cleaned<W>(pub W);
 
@@ -62,18 +62,19 @@ impl<W: Write> Write for Cleaned<W> {
     }
 }
 
-/// A character as it is shown: itself, unless it is none to be seen.
+/// The character itself, or the replacement if it is invisible or a control character.
 pub const fn shown(character: char) -> char {
     match character {
         // C0 and C1 controls, line feed and tab among them.
         '\0'..='\x1f' | '\x7f'..='\u{9f}' => REPLACEMENT,
-        // Marks of writing direction.
+        // Bidirectional control characters.
         '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{206f}' => {
             REPLACEMENT
         }
-        // Ends of lines and paragraphs, and what takes no room; not the joiners of scripts and emoji.
+        // Line and paragraph separators, and zero-width characters; not the joiners of scripts and
+        // emoji.
         '\u{200b}' | '\u{2028}' | '\u{2029}' | '\u{2060}'..='\u{2064}' | '\u{feff}' => REPLACEMENT,
-        // Annotations, and the tags of which invisible text is made.
+        // Interlinear annotations, and tag characters, which make up invisible text.
         '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}' => REPLACEMENT,
         other => other,
     }

@@ -1,8 +1,8 @@
-//! Scores from logits, in integers.
+//! Integer softmax: scores from logits.
 //!
-//! TFLite's int8 softmax (`reference_ops/softmax`) on gemmlowp's fixed-point exponential and
-//! reciprocal (`gemmlowp/fixedpoint`): the same polynomials, the same constants, the same
-//! roundings. Its output is 8 bits wide; the same sum taken to 16 bits is what people are shown.
+//! TFLite's int8 softmax (`reference_ops/softmax`) on gemmlowp's fixed-point exponential and reciprocal
+//! (`gemmlowp/fixedpoint`): the same polynomials, the same constants, the same roundings. Its output is
+//! 8 bits wide; the scores that posy displays are the same sum to 16 bits.
 
 use serde::{Deserialize, Serialize};
 
@@ -14,22 +14,23 @@ const DIFFERENCE_BITS: u32 = 5;
 /// Integer bits of the sum of exponentials.
 const SUM_BITS: u32 = 12;
 
-/// Most logits of a softmax: the sum of one more exponential of zero might not fit 12 bits.
+/// Largest number of logits of a softmax: the sum of one more exponential of zero might not fit 12
+/// bits.
 pub const MAX_LOGITS: usize = (1 << SUM_BITS) - 1;
 
-/// Scale of the logits as the softmax wants it (`PreprocessSoftmaxScaling`).
+/// Scale of the logits in the form that the softmax takes (`PreprocessSoftmaxScaling`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Beta {
     /// Mantissa in units of 2^-31.
     pub multiplier: i32,
     /// Shift to the left.
     pub left_shift: u8,
-    /// Differences below this count as infinitely far away; negative.
+    /// Threshold, negative: the exponential of a difference below it counts as zero.
     pub least_difference: i32,
 }
 
 impl Beta {
-    /// Whether the numbers can be used: no shift of a difference overflows.
+    /// Returns true if the scale is usable: no shift of a difference overflows.
     pub const fn is_valid(&self) -> bool {
         self.multiplier >= 0
             && self.left_shift <= 30
@@ -46,7 +47,7 @@ impl Beta {
         }
     }
 
-    /// `logit - greatest`, scaled to 5 integer bits; none where its exponential counts as zero.
+    /// Returns `logit - greatest`, scaled to 5 integer bits; `None` if its exponential counts as zero.
     fn difference(&self, logit: i8, greatest: i8) -> Option<i32> {
         let difference = i32::from(logit) - i32::from(greatest);
         (difference >= self.least_difference)
@@ -54,9 +55,9 @@ impl Beta {
     }
 }
 
-/// `exp(a)` for `a` in `-1/4..0`, both with no integer bits.
+/// Computes `exp(a)` for `a` in `-1/4..0`, both with no integer bits.
 const fn exp_quarter(a: i32) -> i32 {
-    // Around -1/8: exp(-1/8) * (1 + x + x^2/2 + x^3/6 + x^4/24).
+    // Taylor series around -1/8: exp(-1/8) * (1 + x + x^2/2 + x^3/6 + x^4/24).
     const EXP_MINUS_EIGHTH: i32 = 1_895_147_668;
     const THIRD: i32 = 715_827_883;
     let x = a.wrapping_add(1 << 28);
@@ -74,7 +75,7 @@ const fn exp_quarter(a: i32) -> i32 {
     ))
 }
 
-/// `exp(a)` for `a <= 0` with 5 integer bits; the result has none.
+/// Computes `exp(a)` for `a <= 0` with 5 integer bits; the result has none.
 const fn exp_negative(a: i32) -> i32 {
     const FRACTION: u32 = 31 - DIFFERENCE_BITS;
     const QUARTER: i32 = 1 << (FRACTION - 2);
@@ -104,7 +105,7 @@ const fn exp_negative(a: i32) -> i32 {
     result
 }
 
-/// `1 / (1 + a)` for `a` in `0..1`, both with no integer bits: three Newton steps from the
+/// Computes `1 / (1 + a)` for `a` in `0..1`, both with no integer bits: three Newton steps from the
 /// minimax line.
 const fn reciprocal_of_one_plus(a: i32) -> i32 {
     const C48_OVER_17: i32 = 1_515_870_810;
@@ -135,7 +136,7 @@ const fn saturating_shift_left(x: i32, exponent: u32) -> i32 {
     }
 }
 
-/// The denominator of a softmax: what turns one logit at a time into its score.
+/// Denominator of a softmax, from which the score of each logit is computed.
 #[derive(Clone, Copy, Debug)]
 pub struct Softmax {
     beta: Beta,
@@ -158,7 +159,7 @@ impl Softmax {
         {
             sum = sum.saturating_add(shift_right_rounding(exp_negative(difference), SUM_BITS));
         }
-        // At least the greatest logit's own exponential is in the sum.
+        // The sum includes at least the greatest logit's own exponential.
         let sum = sum.max(1);
         let headroom = sum.leading_zeros();
         let fraction = ((sum as u32) << headroom).wrapping_sub(1 << 31) as i32;
@@ -239,13 +240,13 @@ mod tests {
         assert_eq!(Softmax::new(SIXTEENTHS, &[-128]).int8(-128), 127);
         assert_eq!(Softmax::new(SIXTEENTHS, &[7; MAX_LOGITS]).fine(7), 16);
         assert_eq!(Softmax::new(SIXTEENTHS, &[]).fine(0), 1 << 16);
-        // More than the sum can hold: scores that do not add up, but scores.
+        // More logits than the sum can hold: the scores do not add up to one, but remain in range.
         assert!(Softmax::new(SIXTEENTHS, &[7; 2 * MAX_LOGITS]).fine(7) >= 8);
     }
 
     #[test]
     fn every_logit_of_every_valid_scale_has_a_score() {
-        // Miri is some thousand times slower.
+        // Miri is about a thousand times slower.
         for left_shift in (0..=30).step_by(if cfg!(miri) { 15 } else { 1 }) {
             for least_difference in [0, -1, -248, -255, -256, i32::MIN] {
                 for multiplier in [0, 1, 1 << 30, i32::MAX] {

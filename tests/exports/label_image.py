@@ -1,4 +1,4 @@
-"""Names what is in photos as the codelab's label_image.py does.
+"""Labels photos as the codelab's label_image.py does.
 
     label_image.py --graph FILE --labels FILE [--input_height N] [--input_width N] [--input_mean N]
         [--input_std N] [--input_layer NAME] [--output_layer NAME] IMAGE...

@@ -2,8 +2,8 @@
 
     run_tflite.py MODEL INPUTS OUTPUTS LABELS
 
-INPUTS has int8 inputs one after the other. OUTPUTS gets, for each of them, what the softmax reads
-and what it writes, int8. LABELS gets the labels that the file carries for phones, as JSON with the
+INPUTS has int8 inputs one after the other. OUTPUTS gets, for each of them, the softmax's input and
+output, int8. LABELS gets the labels that the file carries for phones, as JSON with the
 input's mean and deviation.
 """
 

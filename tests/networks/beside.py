@@ -1,4 +1,4 @@
-"""Writes an ONNX file again with its weights in a file of their own.
+"""Rewrites an ONNX file with its weights as external data.
 
 usage: beside.py MODEL OUTPUT
 """

@@ -2,14 +2,14 @@
 
 usage: export.py FOLDER PHOTOS BEGINNING
 
-PHOTOS holds 40 pictures of 128 x 128 x 3 bytes. BEGINNING says what the random weights are:
+PHOTOS holds 40 pictures of 128 x 128 x 3 bytes. BEGINNING selects the random weights:
 
-pytorch      those that PyTorch's layers begin with
-torchvision  those that torchvision's MobileNets begin with
+pytorch      initialisation of PyTorch's layers
+torchvision  initialisation of torchvision's MobileNets
 amplifying   He's initialisation, with batch norms that spread maps over 0 to 6 and have seen some of the
              photos: small differences grow from layer to layer
 
-What the networks name is of no interest.
+The classes have no meaning.
 """
 
 import sys

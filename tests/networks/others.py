@@ -2,8 +2,8 @@
 
 usage: others.py FOLDER
 
-Weights are random, and the statistics of batch norms those of noise: what the networks name is of no interest, only
-that they are run as they are written.
+Weights are random, and the statistics of batch norms come from noise: the classes have no meaning, and the tests
+only compare outputs.
 """
 
 import sys

@@ -1,4 +1,4 @@
-"""What ONNX Runtime's own int8 quantisation of an ONNX file computes, for comparison.
+"""Runs an ONNX file after ONNX Runtime's own int8 quantisation, for comparison.
 
 usage: quantised.py MODEL CALIBRATION INPUTS TENSOR OUTPUT
 

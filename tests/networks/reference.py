@@ -1,4 +1,4 @@
-"""What ONNX Runtime computes with an ONNX file.
+"""Runs an ONNX file with ONNX Runtime.
 
 usage: reference.py MODEL INPUTS TENSOR OUTPUT
 

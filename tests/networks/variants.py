@@ -1,4 +1,4 @@
-"""Writes other spellings of an ONNX file: the same network as other exporters would put it.
+"""Writes variants of an ONNX file: the same network as other exporters would write it.
 
 usage: variants.py MODEL FOLDER
 

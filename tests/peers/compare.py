@@ -1,6 +1,6 @@
 """posy against TensorFlow, LiteRT (TFLite, XNNPACK) and ONNX Runtime, in turns, on the same photos.
 
-    compare.py --data DATA --networks FOLDER --contender PROGRAM --posy PROGRAM
+    compare.py --data DATA --networks FOLDER --xtask PROGRAM --posy PROGRAM
                [--rounds N] [--only forward,features,retrain] [--retrain-py FILE]
 
 Every contender is started once, made ready, and then run in turns with all others, round by round,
@@ -127,7 +127,7 @@ def models_of(options, name):
 def forward(options):
     for name, side in NETWORKS:
         quantised, models = models_of(options, name)
-        posy = Contender("posy", [[options.contender, "forward", quantised, options.photos]])
+        posy = Contender("posy", [[options.xtask, "contender", "forward", quantised, options.photos]])
         peers = []
         for label, kind, model in models:
             one = worker("forward", kind, model, side, 2, options.photos)
@@ -156,7 +156,7 @@ def features(options):
     for name, side in [("v1_0.25_128", 128), ("v1_0.5_224", 224)]:
         decoder = options.decoder or fastest_decoder(options, side)
         quantised, models = models_of(options, name)
-        posy = Contender("posy", [[options.contender, "features", quantised, options.photos]])
+        posy = Contender("posy", [[options.xtask, "contender", "features", quantised, options.photos]])
         peers = []
         for label, kind, model in models:
             two = [
@@ -216,7 +216,7 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--data", required=True)
     parser.add_argument("--networks", required=True)
-    parser.add_argument("--contender", required=True)
+    parser.add_argument("--xtask", required=True)
     parser.add_argument("--posy", required=True)
     parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument("--seconds", type=float, default=0.5)

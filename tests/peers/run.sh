@@ -16,9 +16,9 @@ if [ ! -e "$folder/installed" ]; then
         pillow opencv-python-headless simplejpeg
     touch "$folder/installed"
 fi
-cargo build --release --locked -p posy -p posy-tests --bin posy --bin contender
+cargo build --release --locked -p posy -p posy-tests --bin posy --bin xtask
 "$folder/venv/bin/python" tests/peers/networks.py "$folder/networks" "$data" \
     >"$folder/networks.log" 2>&1 || { tail -20 "$folder/networks.log" >&2; exit 1; }
 exec "$folder/venv/bin/python" tests/peers/compare.py --data "$data" \
-    --networks "$folder/networks" --contender "$(realpath target/release/contender)" \
+    --networks "$folder/networks" --xtask "$(realpath target/release/xtask)" \
     --posy "$(realpath target/release/posy)" "$@"

@@ -1,4 +1,4 @@
-//! Building for 64-bit ARM, and running what was built in an emulator: what its laptops run.
+//! Cross-builds for 64-bit ARM and runs the result in QEMU: the kernels of ARM laptops.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -7,12 +7,12 @@ use crate::boards::{answer, free_of_cargo};
 
 const TARGET: &str = "aarch64-unknown-linux-gnu";
 
-/// An emulated processor, as QEMU calls it.
+/// An emulated processor, by QEMU's name.
 #[derive(Clone, Copy, Debug)]
 pub enum Cpu {
-    /// Everything that the emulator knows, the dot product among it.
+    /// Every extension that QEMU supports, the dot product included.
     Max,
-    /// Armv8.0: no dot product.
+    /// Armv8.0 without the dot product.
     CortexA53,
 }
 
@@ -25,9 +25,9 @@ impl Cpu {
     }
 }
 
-/// A cargo that builds for aarch64, and an emulator.
+/// A cargo that builds for aarch64, and QEMU.
 pub struct Tools {
-    /// What cargo must be told first: nothing, or `+toolchain`.
+    /// Toolchain argument of cargo: `+toolchain`, if any.
     cargo: Option<String>,
 }
 
@@ -35,14 +35,14 @@ fn workspace() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
 }
 
-/// The emulator for `cpu`, which takes a program and its arguments.
+/// QEMU's command line for `cpu`, before a program and its arguments.
 fn emulator(cpu: Cpu) -> [&'static str; 5] {
     let library = "/usr/aarch64-linux-gnu";
     ["qemu-aarch64", "-cpu", cpu.name(), "-L", library]
 }
 
 impl Tools {
-    /// The tools of this machine. Where they are missing, says loudly that `test` is skipped.
+    /// Finds the tools on this machine. Prints that `test` is skipped if they are missing.
     pub fn find(test: &str) -> Option<Tools> {
         let script = workspace().join("tests/aarch64-tools.sh");
         match answer(free_of_cargo(Command::new(script).arg("--check"))) {
@@ -56,7 +56,7 @@ impl Tools {
         }
     }
 
-    /// A command of cargo on `posy-shared`.
+    /// A cargo command on `posy-shared`.
     fn cargo(&self, cpu: Cpu, command: &str) -> Command {
         let mut cargo = Command::new("cargo");
         cargo
@@ -64,7 +64,7 @@ impl Tools {
             .args([command, "--release", "--locked", "--quiet"])
             .args(["-p", "posy-shared", "--features", "std"])
             .args(["--target", TARGET])
-            // Where the boards' crates are built, which have the same dependencies.
+            // The boards' crates are built there too and share the dependencies.
             .arg("--target-dir")
             .arg(self.output())
             .current_dir(workspace())
@@ -85,11 +85,10 @@ impl Tools {
         workspace().join("target/boards")
     }
 
-    /// Runs the unit tests of `posy-shared` whose names have `filter` in them, on `cpu`; what they
-    /// print.
+    /// Runs the unit tests of `posy-shared` that match `filter` on `cpu`. Returns their output.
     ///
     /// # Errors
-    /// What they print where one fails.
+    /// Their output, if one fails.
     pub fn unit_tests(&self, cpu: Cpu, filter: &str) -> Result<String, String> {
         let mut command = self.cargo(cpu, "test");
         command.args(["--lib", filter, "--", "--nocapture"]);
@@ -102,7 +101,7 @@ impl Tools {
         }
     }
 
-    /// Builds an example of `posy-shared`; its path.
+    /// Builds an example of `posy-shared` and returns its path.
     pub fn example(&self, name: &str) -> PathBuf {
         let mut command = self.cargo(Cpu::Max, "build");
         command.args(["--example", name]);
@@ -116,10 +115,10 @@ impl Tools {
     }
 }
 
-/// What the example `layers` prints on `cpu`, by a variant of the kernels, for a model and inputs.
+/// Output of the example `layers` on `cpu` with a kernel variant, for a model and inputs.
 ///
 /// # Panics
-/// Where it fails.
+/// If it fails.
 pub fn run(cpu: Cpu, program: &Path, variant: &str, files: &[PathBuf]) -> String {
     let [qemu, options @ ..] = emulator(cpu);
     let mut command = Command::new(qemu);

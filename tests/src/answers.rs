@@ -1,4 +1,4 @@
-//! What the laptop answers: what a board is compared with.
+//! The laptop's answers, for comparison with a board's.
 
 use std::cell::Cell;
 
@@ -13,16 +13,17 @@ use serde_json::Value;
 use crate::frames::{HEIGHT, PIXELS, WIDTH, view};
 use crate::scratch::Scratch;
 
-/// What a frame was answered with.
+/// Answer to a frame.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Answer {
-    /// All logits.
+    /// Logits of all labels.
     pub logits: Vec<i8>,
     /// The printed line without the time: `daisy 97.2%  roses 1.9%`.
     pub ranking: String,
 }
 
-/// Retrains `architecture` on the photos in the folder `photos`; the file's name.
+/// Retrains `architecture` on the photos in the folder `photos`. Returns the name of the model
+/// file.
 pub fn retrain(scratch: &Scratch, architecture: &str) -> String {
     let name = format!("{architecture}.posy");
     let options = ["retrain", "--no-float", "--architecture", architecture];
@@ -34,7 +35,7 @@ pub fn retrain(scratch: &Scratch, architecture: &str) -> String {
     name
 }
 
-/// What `posy label` says of the images in the folder `frames`, written as a board writes it.
+/// Answers of `posy label` to the images in the folder `frames`, in a board's form.
 pub fn labelled(scratch: &Scratch, model: &str) -> Vec<Answer> {
     let outcome = scratch
         .posy(["label", "--json", "--model", model, "frames"])
@@ -57,13 +58,13 @@ pub fn labelled(scratch: &Scratch, model: &str) -> Vec<Answer> {
     outcome.stdout.lines().map(answer).collect()
 }
 
-/// RAM of the laptop that stands for a board's network memory; what every architecture fits.
+/// RAM for the network, in place of a board's; large enough for every architecture.
 const ARENA: usize = 264 * 1024;
 
-/// A camera that shows one stored frame after another.
+/// A camera that shows stored frames one after another.
 struct Shots<'f> {
     frames: &'f [Vec<u8>],
-    /// Frames that were begun.
+    /// Number of frames started.
     shown: &'f Cell<usize>,
     shot: Option<StoredFrame<'f>>,
 }
@@ -123,7 +124,7 @@ impl Console for Paper<'_> {
         if self.unplugged || self.shown.get() < self.frames {
             return None;
         }
-        // The line on RAM, the writing of which finds the console unplugged.
+        // Writing the line on RAM then finds the console unplugged.
         self.unplugged = true;
         Some(b's')
     }
@@ -138,8 +139,8 @@ impl Console for Paper<'_> {
     }
 }
 
-/// What the program of every board answers on the laptop: [`posy_firmware::program::run`] with a
-/// camera that shows the stored `frames`.
+/// Answers of the boards' program on the laptop: [`posy_firmware::program::run`] with a camera that
+/// shows the stored `frames`.
 pub fn classified(model: &[u8], frames: &[Vec<u8>]) -> Vec<Answer> {
     let shown = Cell::new(0);
     let mut now_ms = 0;
@@ -169,7 +170,7 @@ pub fn classified(model: &[u8], frames: &[Vec<u8>]) -> Vec<Answer> {
     answers(&board.console.printed)
 }
 
-/// The answers in what a program printed that prints logits as well; every line is accounted for.
+/// Parses the output of a program that also prints logits; every line must be known.
 pub fn answers(printed: &str) -> Vec<Answer> {
     let mut lines = printed.lines();
     let mut next = || {
@@ -184,7 +185,7 @@ pub fn answers(printed: &str) -> Vec<Answer> {
     let mut answers = Vec::new();
     while let Some(line) = lines.next() {
         let Some(logits) = line.strip_prefix("logits:") else {
-            // The last line: the stack's deepest use so far never falls.
+            // The last line: the deepest use of the stack never falls.
             assert!(stack_used(line) >= used, "{printed}");
             assert_eq!(lines.next(), None, "{printed}");
             break;
@@ -202,7 +203,7 @@ pub fn answers(printed: &str) -> Vec<Answer> {
     answers
 }
 
-/// Bytes of stack used by the line on RAM, which is to make sense.
+/// Bytes of stack used, from the line on RAM, which is checked.
 fn stack_used(line: &str) -> usize {
     let text = line.strip_prefix("posy: RAM ");
     let text = text.unwrap_or_else(|| panic!("not the line on RAM: {line}"));

@@ -1,4 +1,4 @@
-//! Building the programs of boards.
+//! Builds the boards' programs.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -6,22 +6,22 @@ use std::sync::{Mutex, PoisonError};
 
 /// A cargo that builds for ARM.
 pub struct Toolchain {
-    /// What cargo must be told first: nothing, or `+toolchain`.
+    /// Toolchain argument of cargo: `+toolchain`, if any.
     cargo: Option<String>,
 }
 
-/// A board's crate, and how it is built.
+/// A board's crate and its build settings.
 #[derive(Clone, Copy, Debug)]
 pub struct Crate {
-    /// Its folder among the boards; its program is called so too, behind `posy-`.
+    /// Folder in `boards`; the program's name is this after `posy-`.
     pub name: &'static str,
-    /// Its processor, as Rust calls it.
+    /// Rust target.
     pub target: &'static str,
-    /// Its features, with commas between them.
+    /// Cargo features, separated by commas.
     pub features: &'static str,
 }
 
-/// What `command` has on standard output, if it can be run and succeeds; else why not.
+/// Standard output of `command` if it succeeds, else the reason.
 pub fn answer(command: &mut Command) -> Result<String, String> {
     let output = command.stdin(Stdio::null()).output();
     let output = output.map_err(|error| error.to_string())?;
@@ -33,8 +33,8 @@ pub fn answer(command: &mut Command) -> Result<String, String> {
     }
 }
 
-/// Boards choose their own toolchain: what the running cargo passes on to its children is of
-/// another.
+/// Removes cargo's environment variables: boards choose their own toolchain, and the running cargo
+/// passes its own to children.
 pub(crate) fn free_of_cargo(command: &mut Command) -> &mut Command {
     for name in [
         "CARGO",
@@ -50,16 +50,16 @@ pub(crate) fn free_of_cargo(command: &mut Command) -> &mut Command {
     command
 }
 
-/// The folder of the boards' crates.
+/// Folder of the boards' crates.
 pub fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../boards")
 }
 
 impl Toolchain {
-    /// The toolchain of this machine.
+    /// Finds the toolchain on this machine.
     ///
     /// # Errors
-    /// Says what is missing, where there is none.
+    /// The missing tool.
     pub fn find() -> Result<Toolchain, String> {
         let script = folder().join("arm-toolchain.sh");
         let said = answer(free_of_cargo(Command::new(script).arg("--check")))?;
@@ -68,12 +68,12 @@ impl Toolchain {
         })
     }
 
-    /// Builds a board's program; the bytes of its ELF file. One build at a time: programs of one board
-    /// with different features have one name.
+    /// Builds a board's program and returns its ELF file. Builds run one at a time, because
+    /// programs of one board with different features have the same name.
     pub fn build(&self, board: Crate) -> Vec<u8> {
         static BUILDING: Mutex<()> = Mutex::new(());
         let _building = BUILDING.lock().unwrap_or_else(PoisonError::into_inner);
-        // Beside the other output of the workspace: boards share what they have in common.
+        // Beside the workspace's own output; boards share their dependencies.
         let output = folder().join("../target/boards");
         let mut command = Command::new("cargo");
         command

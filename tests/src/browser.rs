@@ -1,4 +1,4 @@
-//! Headless Chromium, spoken to by the Chrome DevTools Protocol over a pipe.
+//! Headless Chromium, driven by the Chrome DevTools Protocol over a pipe.
 
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
@@ -12,9 +12,9 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-/// Names under which it is installed.
+/// Names of Chromium's executable.
 const NAMES: [&str; 3] = ["chromium", "chromium-browser", "google-chrome"];
-/// Longest that an answer may take; a browser's first start on a busy machine takes its time.
+/// Timeout of a response; the first start on a busy machine is slow.
 const PATIENCE: Duration = Duration::from_secs(90);
 
 /// A browser with one page.
@@ -24,13 +24,13 @@ pub struct Browser {
     messages: Receiver<Value>,
     session: Option<String>,
     last_id: u64,
-    /// What came without being asked for.
+    /// Events received so far.
     events: Vec<Value>,
     _profile: TempDir,
 }
 
 impl Browser {
-    /// Starts a browser. Where there is none, says loudly that `test` is skipped.
+    /// Starts a browser. Prints that `test` is skipped if there is none.
     pub fn start(test: &str) -> Option<Self> {
         let is_there = |name: &&&str| {
             let mut version = Command::new(name);
@@ -42,7 +42,7 @@ impl Browser {
             return None;
         };
         let profile = TempDir::with_prefix("posy-browser-").expect("a temporary folder");
-        // It speaks on its descriptors 3 and 4, which a shell makes of the two that it was given.
+        // The protocol uses descriptors 3 and 4; a shell maps stdin and stdout to them.
         let mut child = Command::new("sh")
             .args(["-c", "exec \"$0\" \"$@\" 3<&0 4>&1 0</dev/null 1>&2", name])
             .args([
@@ -93,7 +93,7 @@ impl Browser {
         Some(browser)
     }
 
-    /// Calls a method of the protocol; its result.
+    /// Calls a method of the protocol and returns its result.
     pub fn call(&mut self, method: &str, parameters: Value) -> Value {
         self.last_id += 1;
         let mut message = json!({"id": self.last_id, "method": method, "params": parameters});
@@ -111,7 +111,7 @@ impl Browser {
         answer["result"].clone()
     }
 
-    /// The first message that is `wanted`; others are kept as events.
+    /// Waits for the first `wanted` message; other messages are kept as events.
     fn wait_for(&mut self, what: &str, wanted: impl Fn(&Value) -> bool) -> Value {
         let end = Instant::now() + PATIENCE;
         loop {
@@ -125,8 +125,8 @@ impl Browser {
         }
     }
 
-    /// Makes the window `width` x `height`, as that of a phone or not, in a scheme of colours:
-    /// `light` or `dark`.
+    /// Emulates a window of `width` x `height`, of a phone or not, with the colour scheme `light`
+    /// or `dark`.
     pub fn look_like(&mut self, width: u32, height: u32, phone: bool, scheme: &str) {
         let metrics = json!({
             "width": width, "height": height, "mobile": phone,
@@ -139,7 +139,7 @@ impl Browser {
         self.call("Emulation.setEmulatedMedia", json!({"features": [feature]}));
     }
 
-    /// Opens a file, and waits until it has loaded.
+    /// Opens a file and waits until it is loaded.
     pub fn open(&mut self, path: &Path) {
         let url = format!("file://{}", path.display());
         let answer = self.call("Page.navigate", json!({"url": url}));
@@ -151,7 +151,7 @@ impl Browser {
         }
     }
 
-    /// The value of an expression of JavaScript, promises awaited.
+    /// Evaluates a JavaScript expression; promises are awaited.
     #[track_caller]
     pub fn evaluate(&mut self, expression: &str) -> Value {
         let parameters = json!({
@@ -165,10 +165,10 @@ impl Browser {
         answer["result"]["value"].clone()
     }
 
-    /// The middle of the element that `expression` gives, once it is in sight.
+    /// Centre of the element of `expression`, after scrolling it into view.
     fn place_of(&mut self, expression: &str) -> (f64, f64) {
         let place = self.evaluate(&format!(
-            "(() => {{ const element = {expression}; element.scrollIntoView({{block: 'center'}}); \
+            "(() => {{ const element = {expression}; element.scrollIntoView({{block: 'center', behavior: 'instant'}}); \
              const box = element.getBoundingClientRect(); \
              return [box.x + box.width / 2, box.y + box.height / 2]; }})()"
         ));
@@ -176,7 +176,7 @@ impl Browser {
         (number(0), number(1))
     }
 
-    /// Clicks with the mouse on the element that `expression` gives.
+    /// Clicks the element of `expression` with the mouse.
     pub fn click(&mut self, expression: &str) {
         let (x, y) = self.place_of(expression);
         for kind in ["mousePressed", "mouseReleased"] {
@@ -185,7 +185,7 @@ impl Browser {
         }
     }
 
-    /// Taps it with a finger.
+    /// Taps the element of `expression`.
     pub fn tap(&mut self, expression: &str) {
         let (x, y) = self.place_of(expression);
         for (kind, points) in [
@@ -213,7 +213,7 @@ impl Browser {
         }
     }
 
-    /// A picture of the window, or of the whole page, as PNG.
+    /// Screenshot of the window, or of the whole page, as PNG.
     pub fn screenshot(&mut self, whole: bool) -> Vec<u8> {
         let picture = json!({"captureBeyondViewport": whole, "format": "png"});
         let picture = self.call("Page.captureScreenshot", picture);
@@ -221,8 +221,8 @@ impl Browser {
         STANDARD.decode(data).expect("base64")
     }
 
-    /// What the page complained of until now: exceptions, errors and warnings of its console, and
-    /// what the browser logged about it.
+    /// Problems reported so far: exceptions, errors and warnings of the page's console, and the
+    /// browser's log about the page.
     pub fn complaints(&self) -> Vec<String> {
         let complaints = self.events.iter().filter(|event| {
             let kind = &event["params"]["type"];
@@ -235,7 +235,7 @@ impl Browser {
         complaints.map(Value::to_string).collect()
     }
 
-    /// The addresses that were asked for.
+    /// Requested addresses.
     pub fn requests(&self) -> Vec<String> {
         let requests = self.events.iter();
         let requests = requests.filter(|event| event["method"] == "Network.requestWillBeSent");
@@ -250,7 +250,7 @@ impl Browser {
 
 impl Drop for Browser {
     fn drop(&mut self) {
-        // It ends its helpers when it is asked to close, and when it is killed they notice.
+        // The browser ends its helper processes on close, and when it is killed they notice.
         let _ = self
             .input
             .write_all(b"{\"id\":0,\"method\":\"Browser.close\"}\0");

@@ -1,22 +1,21 @@
-//! The part of a slow matrix that a test runs: a seeded draw by default, everything under
-//! `tests/run.sh --all`.
+//! Sampling of slow test matrices: a seeded draw by default, everything under `tests/run.sh --all`.
 
 use rand::SeedableRng;
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 
-/// Whether every matrix runs whole: `POSY_TESTS_ALL` is set, as `tests/run.sh --all` does.
+/// True if every matrix runs whole: `POSY_TESTS_ALL` is set, as by `tests/run.sh --all`.
 pub fn all() -> bool {
     std::env::var_os("POSY_TESTS_ALL").is_some()
 }
 
-/// The draw's seed: `POSY_TESTS_SEED`, which `tests/run.sh` takes from the commit, else 0.
+/// Seed of the draw: `POSY_TESTS_SEED`, which `tests/run.sh` derives from the commit, else 0.
 fn seed() -> u64 {
     let given = std::env::var("POSY_TESTS_SEED").ok();
     given.map_or(0, |given| given.parse().expect("POSY_TESTS_SEED: a number"))
 }
 
-/// A generator for `test` alone: equal for equal seeds, and another for each test.
+/// Random generator of one test: determined by the seed and the test's name.
 fn generator(test: &str) -> ChaCha8Rng {
     let mut bytes = [0; 32];
     bytes[..8].copy_from_slice(&seed().to_le_bytes());
@@ -26,7 +25,7 @@ fn generator(test: &str) -> ChaCha8Rng {
     ChaCha8Rng::from_seed(bytes)
 }
 
-/// `count` of `items` in their order, drawn for `test`; all of them where matrices run whole.
+/// Draws `count` of `items` for `test`, in their order; all of them if matrices run whole.
 pub fn draw<T>(test: &str, items: impl IntoIterator<Item = T>, count: usize) -> Vec<T> {
     let items: Vec<T> = items.into_iter().collect();
     if all() || count >= items.len() {
@@ -44,12 +43,12 @@ pub fn draw<T>(test: &str, items: impl IntoIterator<Item = T>, count: usize) -> 
     chosen
 }
 
-/// `few`, or `many` where matrices run whole.
+/// `few`, or `many` if matrices run whole.
 pub fn extent(few: usize, many: usize) -> usize {
     if all() { many } else { few }
 }
 
-/// Whether `test`, which takes too long for every run, is run. Where it is not, says so loudly.
+/// True if the slow test `test` is to run. Otherwise prints that it is skipped.
 pub fn in_full_runs(test: &str) -> bool {
     if !all() {
         eprintln!("SKIPPED: {test}: tests/run.sh --all runs it");

@@ -1,4 +1,4 @@
-//! The program of `boards/qemu-mps2`: building it, and running it in QEMU.
+//! Builds the program of `boards/qemu-mps2` and runs it in QEMU.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -11,16 +11,16 @@ use crate::boards::{Crate, Toolchain, answer};
 /// An emulated board.
 #[derive(Clone, Copy, Debug)]
 pub struct Machine {
-    /// As the feature of the board crate names it, and QEMU after `mps2-`.
+    /// Feature of the board crate, and QEMU's name after `mps2-`.
     pub name: &'static str,
-    /// Its processor.
+    /// Processor core.
     pub core: &'static str,
     target: &'static str,
     /// The feature, and that of structured logs.
     logging: &'static str,
 }
 
-/// The boards that the program is for.
+/// The boards that the program supports.
 pub const MACHINES: [Machine; 3] = [
     Machine {
         name: "an386",
@@ -42,7 +42,7 @@ pub const MACHINES: [Machine; 3] = [
     },
 ];
 
-/// What stands for a Cortex-M0+: there is no such machine, but every later core runs its code.
+/// Stand-in for a Cortex-M0+: QEMU has no such machine, but every later core runs its code.
 pub const ARMV6M: Machine = Machine {
     name: "an385",
     core: "Cortex-M0+",
@@ -50,13 +50,13 @@ pub const ARMV6M: Machine = Machine {
     logging: "an385,defmt",
 };
 
-/// A cargo that builds for ARM, and an emulator.
+/// A cargo that builds for ARM, and QEMU.
 pub struct Tools {
     toolchain: Toolchain,
 }
 
 impl Tools {
-    /// The tools of this machine. Where they are missing, says loudly that `test` is skipped.
+    /// Finds the tools on this machine. Prints that `test` is skipped if they are missing.
     pub fn find(test: &str) -> Option<Tools> {
         let found = answer(Command::new("qemu-system-arm").arg("--version"))
             .map_err(|error| format!("qemu-system-arm: {error}; boards/arm-toolchain.sh gets it"))
@@ -93,13 +93,13 @@ impl Tools {
     }
 }
 
-/// What a program did in the emulator.
+/// Result of a program in the emulator.
 pub struct Run {
-    /// Standard output: the board's lines, or its structured logs where it has those.
+    /// Standard output: the board's lines, or its structured logs.
     pub stdout: Vec<u8>,
-    /// Standard error: why the program gave up, and the board's lines where it has structured logs.
+    /// Standard error: the reason of a failure, and the board's lines if it logs structured.
     pub stderr: String,
-    /// Whether it ended with code 0.
+    /// True if the exit code was 0.
     pub succeeded: bool,
 }
 
@@ -113,12 +113,12 @@ pub fn emulate(
     start(machine, program, folder, &[], &[model, frames])
 }
 
-/// Holds the kernels to the reference on `machine`; what the program says.
+/// Compares the kernels with the reference on `machine`. Returns the program's output.
 pub fn check_kernels(machine: Machine, program: &Path, folder: &Path) -> Run {
     start(machine, program, folder, &[], &["--check"])
 }
 
-/// Instructions of each layer of `model`, a file in `folder`, for one picture; or what went wrong.
+/// Instructions of each layer of `model`, a file in `folder`, for one picture; or the error.
 pub fn profile(
     machine: Machine,
     program: &Path,

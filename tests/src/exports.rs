@@ -1,5 +1,5 @@
-//! Files for other tools, and the tools: Python packages in virtual environments that
-//! `tests/run.sh` makes.
+//! Exported files, and other tools to run them: Python packages in virtual environments that
+//! `tests/run.sh` creates.
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
@@ -25,26 +25,26 @@ use crate::data;
 use crate::draw::in_full_runs;
 use crate::scratch::Scratch;
 
-/// Photos of each of the five labels that networks are retrained on: 200 in all.
+/// Number of photos per label that networks are retrained on: 200 in all for five labels.
 pub const PHOTOS: usize = 40;
 
-/// How pictures become the input of networks that are retrained here.
+/// Image preparation of the retrained networks.
 pub const INPUT: InputContract = InputContract {
     crop: Crop::Squash,
     filter: Filter::LegacyBilinear,
     table: None,
 };
 
-/// The programs of a virtual environment.
+/// The executables of a virtual environment.
 pub struct Python(PathBuf);
 
 impl Python {
-    /// Python with LiteRT and ONNX Runtime; where it is missing, says loudly that `test` is skipped.
+    /// Python with LiteRT and ONNX Runtime. Prints that `test` is skipped if it is missing.
     pub fn runtimes(test: &str) -> Option<Self> {
         Self::find(test, "runtimes", "LiteRT and ONNX Runtime")
     }
 
-    /// Python with TensorFlow, for full runs; where it is missing, says loudly that `test` is skipped.
+    /// Python with TensorFlow, for full runs. Prints that `test` is skipped if it is missing.
     pub fn tensorflow(test: &str) -> Option<Self> {
         if !in_full_runs(test) {
             return None;
@@ -55,7 +55,7 @@ impl Python {
     fn find(test: &str, folder: &str, what: &str) -> Option<Self> {
         let tools = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/tools");
         let folder = tools.join(folder);
-        // Written when everything is installed.
+        // Written once everything is installed.
         if folder.join("installed").is_file() {
             return Some(Python(folder.join("bin/python")));
         }
@@ -66,7 +66,7 @@ impl Python {
         None
     }
 
-    /// What the script of this name in `tests/exports` prints.
+    /// Output of a script in `tests/exports`.
     pub fn run<A: AsRef<OsStr>>(&self, script: &str, arguments: &[A]) -> String {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("exports");
         let mut command = Command::new(&self.0);
@@ -77,8 +77,8 @@ impl Python {
         String::from_utf8(output.stdout).expect("output in UTF-8")
     }
 
-    /// Runs `model` on `inputs`, `[N, H, W, 3]`, by a script that takes four files: what it writes as
-    /// outputs, and what it says besides.
+    /// Runs `model` on `inputs`, `[N, H, W, 3]`, by a script that takes four files. Returns the
+    /// outputs that it writes and the JSON that it prints.
     pub fn outputs(&self, script: &str, model: &Path, inputs: &[i8]) -> (Vec<u8>, Value) {
         let scratch = Scratch::new();
         let bytes: Vec<u8> = inputs.iter().map(|number| *number as u8).collect();
@@ -89,7 +89,7 @@ impl Python {
         (scratch.read("outputs"), labels.expect("JSON"))
     }
 
-    /// Logits and scores of each input, as a script writes them in float32.
+    /// Logits and scores of each input, written by a script in float32.
     pub fn floats(&self, script: &str, model: &Path, inputs: &[i8]) -> (Vec<f32>, Value) {
         let (outputs, said) = self.outputs(script, model, inputs);
         let (numbers, rest) = outputs.as_chunks::<4>();
@@ -99,7 +99,7 @@ impl Python {
     }
 }
 
-/// How many photos a foreign interpreter runs: `usual`, or what `POSY_EXPORT_PHOTOS` says.
+/// Number of photos for a foreign interpreter: `usual`, or `POSY_EXPORT_PHOTOS`.
 pub fn photo_count(usual: usize) -> usize {
     let given = std::env::var("POSY_EXPORT_PHOTOS").ok();
     given.map_or(usual, |given| {
@@ -111,21 +111,21 @@ pub fn photo_count(usual: usize) -> usize {
 pub struct Retrained {
     /// Photos and features.
     pub prepared: Prepared,
-    /// The head and what it does.
+    /// The trained head and its results.
     pub outcome: Outcome,
     scratch: Scratch,
 }
 
 impl Retrained {
-    /// The network in the models' file `name`, retrained; where it or the photos are missing, says
-    /// loudly that `test` is skipped.
+    /// Retrains the network in the models' file `name`. Prints that `test` is skipped if it or the
+    /// photos are missing.
     pub fn of(test: &str, name: &str, float: bool) -> Option<Self> {
         let flowers = data(test, "flower_photos");
         let network = data(test, &format!("models/{name}.tflite"));
         Some(Self::new(&network?, &flowers?, float))
     }
 
-    /// The network in `backbone` retrained on photos of `flowers`; scores are calibrated.
+    /// Retrains the network in `backbone` on photos of `flowers`, with calibrated scores.
     fn new(backbone: &Path, flowers: &Path, float: bool) -> Self {
         let scratch = Scratch::new();
         let labels = ["daisy", "dandelion", "roses", "sunflowers", "tulips"];
@@ -160,7 +160,7 @@ impl Retrained {
         }
     }
 
-    /// The file of a format; it lies there as long as this does.
+    /// Writes a file of this format; it exists as long as this value.
     pub fn file(&self, format: Format, name: &str) -> PathBuf {
         let bytes = file(&self.prepared, &self.outcome, format).expect("a file");
         self.scratch.write(name, bytes)
@@ -174,8 +174,7 @@ impl Retrained {
             .collect()
     }
 
-    /// What the board's model reads of photos, `[N, H, W, 3]`, and the logits that it gives, one list
-    /// a photo.
+    /// Inputs of the board's model for photos, `[N, H, W, 3]`, and its logits, one list per photo.
     pub fn board(&self, photos: &[usize]) -> (Vec<i8>, Vec<Vec<i8>>) {
         let model = Model::read(&self.outcome.model).expect("a model");
         let runner = Runner::new(model);
@@ -194,7 +193,7 @@ impl Retrained {
         (inputs.concat(), logits)
     }
 
-    /// Logits and scores of posy's float pipeline for photos, as [`Python::floats`] gives them.
+    /// Logits and scores of posy's float pipeline for photos, in the form of [`Python::floats`].
     pub fn float(&self, photos: &[usize]) -> Vec<f32> {
         let features = self.prepared.float_features.as_ref().expect("features");
         let heads = &self.outcome.heads;
@@ -213,7 +212,7 @@ impl Retrained {
     }
 }
 
-/// Greatest difference of two lists of equal length.
+/// Greatest absolute difference of two lists of equal length.
 #[track_caller]
 pub fn apart(a: &[f32], b: &[f32]) -> f32 {
     assert_eq!(a.len(), b.len());

@@ -1,18 +1,19 @@
-//! Camera frames made of photos.
+//! Camera frames made from photos.
 
 use std::path::{Path, PathBuf};
 
 use image::imageops::FilterType;
 use posy_shared::image::{ImageView, PixelFormat, unpack_row};
 
-/// Pixels in a row of a frame: QVGA.
+/// Width of a frame, pixels: QVGA.
 pub const WIDTH: u16 = 320;
-/// Rows in a frame.
+/// Height of a frame, pixels.
 pub const HEIGHT: u16 = 240;
-/// The format in which the ArduCAM hands frames over.
+/// The ArduCAM's pixel format.
 pub const PIXELS: PixelFormat = PixelFormat::Rgb565Be;
 
-/// `count` photos below `flowers`, as many of each label as can be, spread over each label's.
+/// Selects `count` photos below `flowers`, evenly over the labels and spread over each label's
+/// photos.
 pub fn photos(flowers: &Path, count: usize) -> Vec<PathBuf> {
     let files = |folder: &Path, is: fn(&Path) -> bool| {
         let entries = folder.read_dir();
@@ -34,8 +35,7 @@ pub fn photos(flowers: &Path, count: usize) -> Vec<PathBuf> {
     (0..count).map(photo).collect()
 }
 
-/// The frame of a camera that sees the photo: `HEIGHT` rows of `WIDTH` RGB565 pixels, high byte
-/// first.
+/// Frame of a camera that sees the photo: `HEIGHT` rows of `WIDTH` RGB565 pixels, high byte first.
 pub fn frame(photo: &Path) -> Vec<u8> {
     let seen = image::open(photo).unwrap_or_else(|error| panic!("{}: {error}", photo.display()));
     let seen = seen.resize_exact(WIDTH.into(), HEIGHT.into(), FilterType::Triangle);
@@ -51,7 +51,7 @@ pub fn view(frame: &[u8]) -> ImageView<'_> {
     ImageView::packed(WIDTH, HEIGHT, PIXELS, frame).expect("a whole frame")
 }
 
-/// Writes the frame's pixels into an image file without loss.
+/// Writes the frame's pixels to a lossless image file.
 pub fn save(frame: &[u8], path: &Path) {
     let mut rgb = vec![0; 3 * usize::from(WIDTH) * usize::from(HEIGHT)];
     let rows = rgb.chunks_exact_mut(3 * usize::from(WIDTH));

@@ -1,5 +1,5 @@
-//! Kinds of drawings that the built-in network is trained on: made-up blooms, shapes, textures and
-//! leaves. None is one of the five flowers that the demo draws.
+//! Kinds of drawings that the built-in network is trained on: synthetic flowers, shapes, textures
+//! and leaves. None is one of the five flowers that the demo draws.
 
 use std::f32::consts::{PI, TAU};
 
@@ -11,17 +11,17 @@ use posy::drawings::{
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-/// Kinds of each sort: blooms, rosettes, cups, shapes, textures, leaves.
+/// Number of kinds per category: blooms, rosettes, cups, shapes, textures, leaves.
 const SORTS: [usize; 6] = [24, 5, 5, 16, 16, 6];
 
-/// Kinds in all.
+/// Number of kinds in all.
 pub const KINDS: usize = SORTS[0] + SORTS[1] + SORTS[2] + SORTS[3] + SORTS[4] + SORTS[5];
 
-/// Seed of the traits that make a kind what it is.
+/// Seed of the traits that define each kind.
 const TRAITS: u64 = 0x706f_7379;
 
-/// Draws one picture of the kind `kind`, of [`KINDS`], with `side` pixels a side. Another `number`
-/// gives another picture.
+/// Draws a picture of `kind`, below [`KINDS`], with `side` x `side` pixels. Each `number` gives
+/// another picture.
 pub fn draw(kind: usize, number: u64, side: u32) -> RgbImage {
     let mut traits = ChaCha8Rng::seed_from_u64(TRAITS);
     traits.set_stream(kind as u64);
@@ -47,7 +47,7 @@ pub fn draw(kind: usize, number: u64, side: u32) -> RgbImage {
             rosette(&mut canvas, &pose, rings, colours, random);
         }
         2 => {
-            // Bells that hang, or chalices that are wide open.
+            // Hanging bells, or wide open chalices.
             let pose = Pose {
                 turn: [PI, 0.0][which % 2] + random.random_range(-0.4..=0.4),
                 ..pose(random)
@@ -67,7 +67,7 @@ fn colour(random: &mut impl Rng) -> Colour {
     std::array::from_fn(|_| random.random_range(0.0..=1.0))
 }
 
-/// Two colours that go together.
+/// Two matching colours.
 fn pair(random: &mut impl Rng) -> [Colour; 2] {
     let first = colour(random);
     [first, mix(first, colour(random), 0.5)]
@@ -85,7 +85,7 @@ fn pose(random: &mut impl Rng) -> Pose {
     }
 }
 
-/// A bloom of petals about a middle; how many, how long and of what colour is the kind's.
+/// Petals around a centre; the kind determines their number, length and colour.
 fn bloom(canvas: &mut Canvas, traits: &mut impl Rng, random: &mut impl Rng) {
     let count = traits.random_range(3..13);
     let rings = traits.random_range(1..3);
@@ -121,7 +121,7 @@ fn bloom(canvas: &mut Canvas, traits: &mut impl Rng, random: &mut impl Rng) {
     }
 }
 
-/// Corners on two circles in turn: a star, or a polygon where the circles are one.
+/// Corners alternating between two circles: a star, or a polygon if the circles are equal.
 fn star(corners: u32, inner: f32) -> Vec<Point> {
     (0..2 * corners)
         .map(|index| {
@@ -132,7 +132,7 @@ fn star(corners: u32, inner: f32) -> Vec<Point> {
         .collect()
 }
 
-/// A closed curve: distance from the middle by angle.
+/// A closed curve: distance from the centre by angle.
 fn curve(reach: impl Fn(f32) -> f32) -> Vec<Point> {
     (0..96)
         .map(|step| {
@@ -142,7 +142,7 @@ fn curve(reach: impl Fn(f32) -> f32) -> Vec<Point> {
         .collect()
 }
 
-/// A flat shape of any colour.
+/// A flat shape in a random colour.
 fn shape(canvas: &mut Canvas, which: usize, random: &mut impl Rng) {
     let pose = pose(random);
     let [fill, shade] = pair(random);
@@ -203,7 +203,7 @@ fn shape(canvas: &mut Canvas, which: usize, random: &mut impl Rng) {
     });
 }
 
-/// A pattern over the whole picture, of any two colours.
+/// A pattern over the whole picture in two random colours.
 fn texture(canvas: &mut Canvas, which: usize, random: &mut impl Rng) {
     let (first, second) = (colour(random), colour(random));
     let (sin, cos) = random.random_range(0.0..TAU).sin_cos();
@@ -240,7 +240,7 @@ fn foliage(canvas: &mut Canvas, which: usize, random: &mut impl Rng) {
             let width = reach * [0.35, 0.1][which];
             leaf(canvas, at, turn, reach * 1.3, width, random);
         }
-        // A hand of leaves.
+        // Leaves in the shape of a hand.
         2 | 3 => {
             let count = [3, 7][which - 2];
             for index in 0..count {

@@ -1,17 +1,20 @@
-//! What whole-system tests share: the real data, recorded arrays, running a model, running the
+//! Shared code of the whole-system tests: real data, recorded arrays, and running models and the
 //! command.
 
 pub mod aarch64;
 pub mod answers;
+pub mod axe;
 pub mod boards;
 pub mod browser;
 pub mod draw;
 pub mod emulator;
 pub mod exports;
 pub mod frames;
+pub mod graphs;
 pub mod kinds;
 pub mod logs;
 pub mod networks;
+pub mod npm;
 pub mod onnx;
 pub mod pico;
 pub mod plain;
@@ -38,15 +41,14 @@ use posy_shared::preprocess::{Crop, Filter};
 pub use networks::{extractors, noise};
 pub use small::{classifier, large_classifier, named_classifier, small_classifier};
 
-/// The folder of real photos, networks and recorded outputs: `POSY_DATA`, by default `shared`
-/// beside the workspace.
+/// Folder of real photos, networks and recorded outputs: `POSY_DATA`, by default `shared` beside
+/// the workspace.
 pub fn data_root() -> PathBuf {
     let workspace = || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared");
     std::env::var_os("POSY_DATA").map_or_else(workspace, PathBuf::from)
 }
 
-/// The path of `name` in the folder of real data. Where it is missing, says loudly that `test` is
-/// skipped.
+/// Path of `name` in the data folder. Prints that `test` is skipped if it is missing.
 pub fn data(test: &str, name: &str) -> Option<PathBuf> {
     let path = data_root().join(name);
     if path.exists() {
@@ -59,8 +61,8 @@ pub fn data(test: &str, name: &str) -> Option<PathBuf> {
     None
 }
 
-/// Settings for measuring on the photos in `image_dir`, squashed by `filter`: features come from the cache
-/// of `posy retrain`, those of the `float` network too where they are wanted.
+/// Settings for an evaluation on the photos in `image_dir`, stretched by `filter`. Features come
+/// from the cache of `posy retrain`, with `float` those of the float network too.
 pub fn settings(image_dir: PathBuf, filter: Filter, float: bool) -> Settings {
     let warn = |text: &str| eprintln!("{text}");
     Settings {
@@ -83,36 +85,10 @@ pub fn int8_file(path: &Path) -> Vec<i8> {
     bytes.into_iter().map(|byte| byte as i8).collect()
 }
 
-/// The arrays of an `.npz` file in order of their names, with their shapes; one byte an element.
-pub fn npz_arrays(path: &Path) -> Vec<(String, Vec<u64>, Vec<u8>)> {
-    let file = std::fs::File::open(path);
-    let file = file.unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-    let mut archive = zip::ZipArchive::new(file).unwrap();
-    let mut names: Vec<String> = archive
-        .file_names()
-        .map(|name| name.unwrap().into_owned())
-        .collect();
-    names.sort();
-    let array = |name: String| {
-        let npy = npyz::NpyFile::new(archive.by_name(&name).unwrap()).unwrap();
-        let name = name.trim_end_matches(".npy").to_string();
-        let shape = npy.shape().to_vec();
-        let bytes = match npy.dtype().descr().as_str() {
-            descr if descr.contains("i1") => {
-                let numbers: Vec<i8> = npy.into_vec().unwrap();
-                numbers.into_iter().map(|number| number as u8).collect()
-            }
-            _ => npy.into_vec().unwrap(),
-        };
-        (name, shape, bytes)
-    };
-    names.into_iter().map(array).collect()
-}
-
-/// Every row that layers write, put together into maps `[H, W, C]`.
+/// An observer that collects every row that layers write into maps `[H, W, C]`.
 pub struct Maps<'m> {
     model: &'m Model<'m>,
-    /// One per layer.
+    /// One map per layer.
     pub maps: Vec<Vec<i8>>,
 }
 
@@ -141,8 +117,8 @@ impl Observer for Maps<'_> {
     }
 }
 
-/// Runs `model` on `input`, `[H, W, C]`, by the plain reference and as a board does: in exactly the bytes
-/// of its plan.
+/// Runs `model` on `input`, `[H, W, C]`, with the plain reference in exactly the memory of its
+/// plan, as on a board.
 pub fn run(model: &Model<'_>, input: &[i8], observer: &mut impl Observer) -> Vec<i8> {
     let mut arena = vec![0; arena_len(model, &Scalar)];
     run_engine(
@@ -152,7 +128,7 @@ pub fn run(model: &Model<'_>, input: &[i8], observer: &mut impl Observer) -> Vec
     )
 }
 
-/// Runs a model on `input`, `[H, W, C]`, in exactly the bytes that it and its kernels ask for.
+/// Runs a model on `input`, `[H, W, C]`, in exactly the memory that it and its kernels need.
 pub fn run_prepared<K: Kernels>(
     prepared: &Prepared<'_, K>,
     input: &[i8],

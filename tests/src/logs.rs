@@ -1,7 +1,7 @@
 //! Structured logs of boards, decoded by defmt's own decoder.
 //!
-//! `defmt-print` is a program apart, in `target/tools`, where `tests/run.sh --all` puts it: its library as a
-//! dependency would change how every crate of the workspace reads JSON.
+//! `defmt-print` is a separate program in `target/tools`, where `tests/run.sh --all` installs it:
+//! as a dependency, its library would change how every crate of the workspace reads JSON.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -11,13 +11,14 @@ use assert_cmd::Command as Timed;
 
 use crate::draw::in_full_runs;
 
-/// The decoder's program.
+/// The `defmt-print` program.
 pub struct Decoder {
     program: PathBuf,
 }
 
 impl Decoder {
-    /// The decoder of this workspace, for full runs. Where it is missing, says loudly that `test` is skipped.
+    /// Finds the decoder in this workspace, for full runs. Prints that `test` is skipped if it is
+    /// missing.
     pub fn find(test: &str) -> Option<Decoder> {
         if !in_full_runs(test) {
             return None;
@@ -36,8 +37,8 @@ impl Decoder {
         }
     }
 
-    /// The records in `bytes`, which the program in the file `elf` logged: `INFO the message`. What
-    /// cannot be decoded is a record too, and says so.
+    /// Decodes the records in `bytes`, logged by the program in the file `elf`: `INFO the message`.
+    /// Undecodable bytes become a record that says so.
     pub fn decode(&self, elf: &Path, bytes: &[u8]) -> Vec<String> {
         let mut command = Command::new(&self.program);
         command

@@ -1,4 +1,4 @@
-//! Real networks out of their files as models, and inputs for them.
+//! Real networks from files as models, and inputs for them.
 
 use std::path::{Path, PathBuf};
 
@@ -13,12 +13,12 @@ use posy_shared::preprocess::{Crop, Filter};
 /// The network in `path`, in integers.
 ///
 /// # Errors
-/// Where the file does not read.
+/// If the file cannot be read.
 pub fn network(path: &Path) -> Result<IntNetwork, ReadError> {
     Ok(from_trained(&read_file(path)?).0)
 }
 
-/// What a model says of itself that was never trained.
+/// Heading of a model that was never trained.
 pub fn heading() -> Heading<'static> {
     Heading {
         input: InputContract {
@@ -54,8 +54,8 @@ pub fn files(models: &Path) -> Vec<PathBuf> {
     files
 }
 
-/// Every TFLite network in the folder `models` and in `int8` there, with its name, as a `.posy` file
-/// that gives features.
+/// Every TFLite network in the folder `models` and its folder `int8`, with its name, as a `.posy`
+/// file whose outputs are features.
 pub fn extractors(models: &Path) -> Vec<(String, Vec<u8>)> {
     let files = files(models);
     assert!(files.len() >= 8, "{files:?}");
@@ -78,7 +78,7 @@ pub fn extractors(models: &Path) -> Vec<(String, Vec<u8>)> {
     files.into_iter().map(extractor).collect()
 }
 
-/// A seeded input of `model`, `[H, W, C]`, that reaches numbers that photos do not.
+/// A seeded noise input of `model`, `[H, W, C]`, with values that photos do not reach.
 pub fn noise(model: &Model<'_>) -> Vec<i8> {
     let mut noise = vec![0; model.input_shape().len()];
     let mut rows = GoldenRows::new(0x5EED);

@@ -1,4 +1,4 @@
-//! ONNX Runtime in a virtual environment that `tests/run.sh` makes, and PyTorch's exporter.
+//! ONNX Runtime in a virtual environment that `tests/run.sh` creates, and PyTorch's exporter.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -10,7 +10,7 @@ fn script(name: &str) -> PathBuf {
     folder.join(name)
 }
 
-/// Whether `python` has these modules.
+/// True if `python` has these modules.
 fn has(python: &Path, modules: &str) -> bool {
     let mut command = Command::new(python);
     command.args(["-c", &format!("import {modules}")]);
@@ -29,7 +29,7 @@ fn write(path: &Path, pictures: &[Vec<f32>]) {
     std::fs::write(path, bytes.collect::<Vec<u8>>()).unwrap();
 }
 
-/// The numbers of a file, in as many parts of one length.
+/// Reads the float32 values of a file as `parts` lists of equal length.
 fn read(path: &Path, parts: usize) -> Vec<Vec<f32>> {
     let bytes = std::fs::read(path).unwrap();
     let (numbers, _) = bytes.as_chunks::<4>();
@@ -44,7 +44,7 @@ pub struct Runtime {
 }
 
 impl Runtime {
-    /// Finds it; where it is missing, says loudly that `test` is skipped.
+    /// Finds ONNX Runtime. Prints that `test` is skipped if it is missing.
     pub fn find(test: &str) -> Option<Self> {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/tools/onnx");
         let python = folder.join("bin/python");
@@ -58,8 +58,8 @@ impl Runtime {
         None
     }
 
-    /// What `model` makes of each of `pictures`, `[H, W, 3]` in the network's own numbers: the tensor
-    /// `tensor` and the model's first output, one after the other.
+    /// Outputs of `model` for each of `pictures`, `[H, W, 3]`, already normalised: the tensor
+    /// `tensor` and the model's first output, concatenated.
     pub fn compute(
         &self,
         model: &Path,
@@ -76,8 +76,8 @@ impl Runtime {
         read(&output, pictures.len())
     }
 
-    /// What `model` makes of each of `pictures` in `tensor` after ONNX Runtime has quantised it to int8
-    /// with the pictures of `calibration`; see `tests/networks/quantised.py`.
+    /// Values of `tensor` for each of `pictures` after ONNX Runtime has quantised `model` to int8,
+    /// calibrated with the pictures of `calibration`; see `tests/networks/quantised.py`.
     pub fn quantised(
         &self,
         model: &Path,
@@ -97,7 +97,7 @@ impl Runtime {
         read(&output, pictures.len())
     }
 
-    /// Writes other spellings of the network in `model` into `folder`; see
+    /// Writes equivalent variants of the network in `model` into `folder`; see
     /// `tests/networks/variants.py`.
     pub fn variants(&self, model: &Path, folder: &Path) {
         let mut command = Command::new(&self.python);
@@ -105,7 +105,7 @@ impl Runtime {
         run(command);
     }
 
-    /// Writes the network in `model` to `output`, and its weights into a file beside that.
+    /// Writes the network in `model` to `output` with external data beside it.
     pub fn with_weights_beside(&self, model: &Path, output: &Path) {
         let mut command = Command::new(&self.python);
         command.arg(script("beside.py")).arg(model).arg(output);
@@ -113,15 +113,15 @@ impl Runtime {
     }
 }
 
-/// Writes MobileNets that PyTorch exports into `folder`; see `tests/networks/export.py`. `photos` is the
-/// file of recorded pictures of 128 pixels; the script says what may be the `beginning` of their random
-/// weights. Where PyTorch is missing, says loudly that `test` is skipped.
+/// Writes MobileNets exported by PyTorch into `folder`; see `tests/networks/export.py`. `photos` is
+/// the file of recorded pictures of 128 pixels; the script lists the values of `beginning`, the
+/// initialisation of the random weights. Prints that `test` is skipped if PyTorch is missing.
 pub fn export(test: &str, folder: &Path, photos: &Path, beginning: &str) -> bool {
     with_pytorch(test, "export.py", &[folder, photos, Path::new(beginning)])
 }
 
-/// Writes classifiers of other kinds that PyTorch exports into `folder`; see `tests/networks/others.py`.
-/// Where PyTorch is missing, says loudly that `test` is skipped.
+/// Writes classifiers of other kinds exported by PyTorch into `folder`; see
+/// `tests/networks/others.py`. Prints that `test` is skipped if PyTorch is missing.
 pub fn export_others(test: &str, folder: &Path) -> bool {
     with_pytorch(test, "others.py", &[folder])
 }
@@ -130,7 +130,7 @@ fn with_pytorch(test: &str, name: &str, arguments: &[&Path]) -> bool {
     if !in_full_runs(test) {
         return false;
     }
-    // Debian's package is for the system's own Python.
+    // Debian's package installs into the system's own Python.
     let pythons = ["/usr/bin/python3", "python3"].map(Path::new);
     let Some(python) = pythons.into_iter().find(|python| has(python, "torch")) else {
         eprintln!("SKIPPED: {test}: no PyTorch; tests/run.sh --all installs it on Debian");

@@ -1,4 +1,4 @@
-//! The program of `boards/rp-pico`, run in the emulator of `rp2040`, which says what a scenario is.
+//! Runs the program of `boards/rp-pico` in the emulator of `tests/rp2040`, which defines scenarios.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -11,65 +11,41 @@ use posy::device::{BOARDS, Board, elf};
 use serde_json::{Value, json};
 
 use crate::boards::{Crate, Toolchain, answer};
+use crate::npm;
 use crate::scratch::Scratch;
 use crate::sizes::Sizes;
 
-/// Where the model slot begins in the Pico's address space.
+/// Address of the model slot on the Pico.
 pub const SLOT: u32 = 0x1002_0000;
-/// Bytes of RAM of an RP2040 (data sheet, section 2.6.2).
+/// Size of an RP2040's RAM (data sheet, section 2.6.2).
 pub const RAM_BYTES: u64 = 264 * 1024;
 
-/// What ends an answer's line; a regular expression.
+/// End of an answer's line, as a regular expression.
 pub const ANSWER: &str = "  [0-9]+ ms$";
 
-/// The emulator and the program for it.
+/// The emulator with the board's program.
 pub struct Pico {
     /// The program's ELF file.
     pub elf: Vec<u8>,
 }
 
-/// The folder of the emulator's program.
+/// Folder of the emulator.
 fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("rp2040")
 }
 
-/// The packages that a lock file names, with version and digest.
-fn packages(lock: &Path) -> Option<Vec<[String; 3]>> {
-    let lock: Value = serde_json::from_slice(&std::fs::read(lock).ok()?).ok()?;
-    let packages = lock["packages"].as_object()?.iter();
-    let packages = packages.filter(|(path, _)| !path.is_empty());
-    let packages = packages.map(|(path, package)| {
-        let field = |name: &str| package[name].to_string();
-        [path.clone(), field("version"), field("integrity")]
-    });
-    Some(packages.collect())
-}
-
-/// Gets the emulator's packages, unless those that it asks for are there.
-fn install() -> Result<(), String> {
-    let installed = packages(&folder().join("node_modules/.package-lock.json"));
-    if installed.is_some() && installed == packages(&folder().join("package-lock.json")) {
-        return Ok(());
-    }
-    let mut npm = Command::new("npm");
-    npm.args(["ci", "--no-audit", "--no-fund"]);
-    answer(npm.current_dir(folder()))
-        .map(|_| ())
-        .map_err(|error| format!("npm ci in tests/rp2040: {error}"))
-}
-
-/// Gets the emulator ready, once for all tests; says why that cannot be.
+/// Prepares the emulator, once for all tests; the error is the reason of a failure.
 fn ready() -> Result<(), String> {
     static READY: OnceLock<Result<(), String>> = OnceLock::new();
     let ready = READY.get_or_init(|| {
         let node = answer(Command::new("node").arg("--version"));
         node.map_err(|error| format!("node: {error}; install Node.js, 18 or later"))?;
-        install()
+        npm::install(&folder())
     });
     ready.clone()
 }
 
-/// Whether there is an emulator. Where there is none, says loudly that `test` is skipped.
+/// True if the emulator works. Otherwise prints that `test` is skipped.
 pub fn has_emulator(test: &str) -> bool {
     let ready = ready();
     if let Err(reason) = &ready {
@@ -78,7 +54,7 @@ pub fn has_emulator(test: &str) -> bool {
     ready.is_ok()
 }
 
-/// The Pico as `posy flash` knows it.
+/// The Pico in `posy flash`'s table of boards.
 fn board() -> &'static Board {
     let mut boards = BOARDS.iter();
     boards
@@ -90,15 +66,15 @@ fn uf2_file(segments: &[Segment]) -> Vec<u8> {
     uf2::file(segments, board().uf2.expect("a board with a drive").family)
 }
 
-/// The UF2 file of `bytes` at an address of the Pico.
+/// UF2 file that writes `bytes` to an address of the Pico.
 pub fn uf2_of(address: u32, bytes: &[u8]) -> Vec<u8> {
     let bytes = bytes.to_vec();
     uf2_file(&[Segment { address, bytes }])
 }
 
 impl Pico {
-    /// The emulator, and the program built; both once for all tests. Where something is missing,
-    /// says loudly that `test` is skipped.
+    /// Prepares the emulator and builds the program, once for all tests. Prints that `test` is
+    /// skipped if something is missing.
     pub fn find(test: &str) -> Option<&'static Pico> {
         static PICO: OnceLock<Result<Pico, String>> = OnceLock::new();
         let found = PICO.get_or_init(|| {
@@ -116,20 +92,20 @@ impl Pico {
         found.as_ref().ok()
     }
 
-    /// The UF2 file of the program.
+    /// UF2 file of the program.
     pub fn program_uf2(&self) -> Vec<u8> {
         uf2_file(&elf::segments(&self.elf, board()).expect("a program for the Pico"))
     }
 
-    /// Bytes of RAM that the linker has given to statics.
+    /// Bytes of RAM in statics, by the linker.
     pub fn static_ram_bytes(&self) -> u64 {
         let sizes = Sizes::of(&self.elf);
         sizes.ram + sizes.network
     }
 
-    /// Runs the program with `slot` in the model slot, in the folder of `scratch`: frames, which lie
-    /// there, are shown one after another, each until its answer; `steps` is what happens. Other
-    /// fields of the scenario are in `more`.
+    /// Runs the program with `slot` in the model slot, in the folder of `scratch`. The frames in
+    /// that folder are shown one after another, each until its answer; `steps` are the scenario's
+    /// events, `more` its other fields.
     pub fn run(
         &self,
         scratch: &Scratch,
@@ -155,33 +131,33 @@ impl Pico {
     }
 }
 
-/// A step that is done after the `times`th UART line with `line` in it, a regular expression.
+/// A step that is done after the `times`th UART line that matches `line`, a regular expression.
 pub fn after_line(line: &str, times: u32, actions: &[&str]) -> Value {
     json!({ "after": { "line": line, "times": times }, "actions": actions })
 }
 
-/// A step that is done `ms` emulated milliseconds after the one before.
+/// A step that is done `ms` emulated milliseconds after the previous one.
 pub fn after_ms(ms: u32, actions: &[&str]) -> Value {
     json!({ "after": { "ms": ms }, "actions": actions })
 }
 
-/// A line that a board has printed.
+/// A line printed by a board.
 #[derive(Clone, Debug)]
 pub struct Line {
-    /// Where: `uart` or `usb`.
+    /// Port: `uart` or `usb`.
     pub port: String,
-    /// Without its end.
+    /// Text without line end.
     pub text: String,
     /// Emulated milliseconds since the start.
     pub ms: f64,
     /// Instructions since the start.
     pub instructions: u64,
-    /// Steps that were done when it came; the line that ends a step comes before it.
+    /// Number of steps done when it arrived; the line that ends a step comes before it.
     pub steps: usize,
 }
 
 impl Line {
-    /// The answer without its time, if the line is one.
+    /// The answer without its time; `None` for other lines.
     pub fn answer(&self) -> Option<&str> {
         let (ranking, time) = self.text.rsplit_once("  ")?;
         let number = time.strip_suffix(" ms")?;
@@ -189,31 +165,31 @@ impl Line {
     }
 }
 
-/// What a board has said.
+/// Result of a scenario.
 #[derive(Debug)]
 pub struct Run {
     /// Exit code of the emulator.
     pub code: Option<i32>,
-    /// All lines of all ports.
+    /// Lines of all ports.
     pub lines: Vec<Line>,
-    /// What the emulator has said.
+    /// Standard error of the emulator.
     pub stderr: String,
 }
 
 impl Run {
-    /// Asserts that the scenario ran to its end: the program neither failed nor fell silent.
+    /// Asserts that the scenario ran to its end: the program neither failed nor stopped printing.
     #[track_caller]
     pub fn succeeds(self) -> Self {
         assert_eq!(self.code, Some(0), "{self}");
         self
     }
 
-    /// The lines of a port.
+    /// Lines of a port.
     pub fn port(&self, port: &str) -> Vec<&Line> {
         self.lines.iter().filter(|line| line.port == port).collect()
     }
 
-    /// The answers of a port, without their times.
+    /// Answers of a port, without their times.
     pub fn answers(&self, port: &str) -> Vec<&str> {
         let lines = self.port(port).into_iter();
         lines.filter_map(Line::answer).collect()
@@ -230,7 +206,7 @@ impl std::fmt::Display for Run {
     }
 }
 
-/// Runs a scenario, whose files lie in the folder of `scratch`.
+/// Runs a scenario whose files are in the folder of `scratch`.
 pub fn emulate(scratch: &Scratch, scenario: &Value) -> Run {
     let file = scratch.write("scenario.json", scenario.to_string());
     let output = Timed::new("node")

@@ -1,24 +1,26 @@
-//! Photos altered so that the features of networks vary little: as before plain backgrounds, or in tints.
+//! Alterations of photos that leave little variation in a network's features: low contrast, as
+//! before plain backgrounds, or tints.
 
 use image::RgbImage;
 
-/// What is done to each photo of a set.
+/// Alteration applied to each photo of a set.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Alteration {
-    /// What differences from grey 128 are multiplied by, about grey 200; 1 leaves photos as they are.
+    /// Factor of the difference from grey 128, around a new mean of grey 200; 1 leaves photos
+    /// unchanged.
     pub contrast: f64,
-    /// Tints that each photo is made in; 1 leaves it as it is.
+    /// Number of tinted copies of each photo; 1 leaves it unchanged.
     pub tints: usize,
 }
 
 impl Alteration {
-    /// None.
+    /// No alteration.
     pub const NONE: Self = Alteration {
         contrast: 1.0,
         tints: 1,
     };
 
-    /// By its name: `flowers`, `contrast:0.08`, `tints:4`, or several with `+` between them.
+    /// Parses a name: `flowers`, `contrast:0.08`, `tints:4`, or several joined with `+`.
     pub fn named(name: &str) -> Option<Self> {
         let mut found = Self::NONE;
         for part in name.split('+').filter(|part| *part != "flowers") {
@@ -31,7 +33,7 @@ impl Alteration {
         Some(found)
     }
 
-    /// The photo in the tint with this number: what each channel keeps goes round a circle of colours.
+    /// The photo in tint number `tint`: the gains of the channels follow a colour circle.
     pub fn of(self, photo: &RgbImage, tint: usize) -> RgbImage {
         let keeps = [0.0, 1.0, 2.0].map(|channel| {
             let turn = tint as f64 / self.tints as f64 - channel / 3.0;

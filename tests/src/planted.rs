@@ -1,4 +1,4 @@
-//! A data set with known faults, made of real photos of flowers.
+//! A data set with planted faults, made from real photos of flowers.
 
 use std::io::Cursor;
 use std::path::Path;
@@ -10,8 +10,8 @@ use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde_json::Value;
 
-/// The labels of the photos, and those that they get: Chinese, Arabic, and two that are one when
-/// whatever is not ASCII is taken away.
+/// Original and new labels of the photos: Chinese, Arabic, and two that coincide without their
+/// non-ASCII letters.
 pub const LABELS: [(&str, &str); 5] = [
     ("daisy", "雏菊"),
     ("dandelion", "dandelion"),
@@ -20,20 +20,20 @@ pub const LABELS: [(&str, &str); 5] = [
     ("tulips", "توليب"),
 ];
 
-/// How a copy under another label differs from the photo.
+/// Alteration of a copy under another label.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Alteration {
-    /// Compressed anew, and strongly.
+    /// Compressed again, strongly.
     Encoded,
-    /// Without loss in another format, at four fifths of the size.
+    /// Lossless in another format, at four fifths of the size.
     Png,
     /// Half as wide and high.
     Halved,
-    /// Half as wide again, and so high.
+    /// Enlarged by one half.
     Enlarged,
-    /// Left and right changed.
+    /// Mirrored left to right.
     Mirrored,
-    /// All of it.
+    /// All of these.
     MirroredHalvedEncoded,
 }
 
@@ -46,16 +46,16 @@ const ALTERATIONS: [Alteration; 6] = [
     Alteration::MirroredHalvedEncoded,
 ];
 
-/// What was planted; paths are within the folder, with `/`.
+/// The planted faults; paths are within the folder, with `/`.
 #[derive(Clone, Debug, Default)]
 pub struct Planted {
-    /// Photos that were moved to a label that is not theirs.
+    /// Photos moved to a wrong label.
     pub mislabelled: Vec<String>,
     /// Photos and their copies under other labels.
     pub duplicates: Vec<(String, String, Alteration)>,
-    /// Files that cannot be used, each with a part of the reason.
+    /// Unusable files, each with a part of the reason.
     pub unusable: Vec<(String, &'static str)>,
-    /// Files that can be used but are odd, each with the name of the oddity in the report.
+    /// Usable but odd files, each with the oddity's name in the report.
     pub odd: Vec<(String, &'static str)>,
 }
 
@@ -76,7 +76,8 @@ pub fn png(image: &DynamicImage) -> Vec<u8> {
     bytes
 }
 
-/// Puts an EXIF segment with an orientation behind the start of a JPEG (CIPA DC-008, section 4.6).
+/// Inserts an EXIF segment with an orientation after the start of a JPEG (CIPA DC-008, section
+/// 4.6).
 pub fn with_orientation(jpeg: &[u8], orientation: u8) -> Vec<u8> {
     let mut exif = b"Exif\0\0MM\0*\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0".to_vec();
     exif.extend([orientation, 0, 0, 0, 0, 0, 0]);
@@ -163,7 +164,7 @@ pub fn plant(flowers: &Path, folder: &Path, fixtures: &Path, seed: u64) -> Plant
         planted.duplicates.push((original, relative, alteration));
     }
 
-    // Of each odd file the picture is a photo that nothing else was done to.
+    // Each odd file is made from a photo that has no other fault.
     let mut unused = rest.iter().map(|&index| &photos[index]);
     let mut take = || {
         let (label, path) = unused.next().unwrap();
@@ -208,7 +209,7 @@ pub fn plant(flowers: &Path, folder: &Path, fixtures: &Path, seed: u64) -> Plant
     planted
         .odd
         .push((put(label, "moving.gif", &moving(&image)), "animated"));
-    // Nothing at hand writes inks, so that this one is a drawing.
+    // No encoder at hand writes CMYK, so this one is a drawing.
     let inks = std::fs::read(fixtures.join("cmyk_adobe.jpg")).unwrap();
     planted.odd.push((put(1, "inks.jpg", &inks), "cmyk"));
     let blank = DynamicImage::new_rgb8(320, 240);
@@ -240,18 +241,18 @@ pub fn plant(flowers: &Path, folder: &Path, fixtures: &Path, seed: u64) -> Plant
     planted
 }
 
-/// What `posy check --json` made of a planted data set.
+/// Score of `posy check --json` on a planted data set.
 #[derive(Clone, Debug)]
 pub struct Judgement {
-    /// Of the photos under a wrong label, those among the first 30 suspects.
+    /// Photos under a wrong label among the first 30 suspects.
     pub suspected: usize,
-    /// Photos named as suspects.
+    /// Photos reported as suspects.
     pub suspects: usize,
-    /// Of the copies under another label, those that are named with their photo.
+    /// Copies under another label that are reported with their photo.
     pub copies: usize,
-    /// The copies that are not named.
+    /// Copies that are not reported.
     pub missed: Vec<(String, Alteration)>,
-    /// Pairs under two labels that are named and were not planted.
+    /// Reported pairs under two labels that were not planted.
     pub false_pairs: Vec<String>,
 }
 
@@ -260,14 +261,14 @@ fn findings<'a>(report: &'a Value, kind: &str) -> Vec<&'a Value> {
     findings.filter(|finding| finding["kind"] == kind).collect()
 }
 
-/// Whether a finding names the file that is called `name` within the folder.
+/// True if a finding is about the file `name` within the folder.
 fn is_about(finding: &Value, name: &str) -> bool {
     let mut paths = finding["paths"].as_array().unwrap().iter();
     paths.any(|path| Path::new(path.as_str().unwrap()).ends_with(name))
 }
 
 impl Planted {
-    /// Holds a report against what was planted.
+    /// Compares a report with the planted faults.
     pub fn judge(&self, report: &Value) -> Judgement {
         let suspects = findings(report, "mislabelled");
         let suspected = suspects
@@ -298,7 +299,7 @@ impl Planted {
         }
     }
 
-    /// Files that are odd or cannot be used and are not named as such, each with what it should be.
+    /// Odd or unusable files that the report misses, each with the expected text.
     pub fn unnamed(&self, report: &Value) -> Vec<(String, &'static str)> {
         let unreadable = findings(report, "unreadable");
         let unusable = self.unusable.iter().filter(|(name, reason)| {

@@ -1,4 +1,4 @@
-//! Large sets of small pictures, made by rule from a seed, and what a command takes for them.
+//! Large sets of small synthetic pictures from a seed, and time and memory of a command on them.
 
 use std::fmt;
 use std::path::Path;
@@ -15,23 +15,23 @@ use rayon::prelude::*;
 use crate::kinds;
 use crate::planted::jpeg;
 
-/// Pixels of a picture's side.
+/// Width and height of a picture, pixels.
 const SIDE: u32 = 96;
 
 /// A set of pictures.
 #[derive(Clone, Copy, Debug)]
 pub enum Set {
-    /// So many frames of a camera that does not move, in two labels: light changes, the sensor is noisy,
-    /// something small is on the left or on the right.
+    /// Frames of a camera that does not move, in two labels: the light changes, the sensor is
+    /// noisy, a small object is on the left or on the right.
     Frames(usize),
-    /// So many different pictures, of as many labels as there are [kinds].
+    /// Different pictures, with one label for each of the [kinds].
     Different(usize),
-    /// So many labels of so many pictures each.
+    /// Number of labels, and of pictures per label.
     Labels(usize, usize),
 }
 
 impl Set {
-    /// Pictures in all.
+    /// Number of pictures in all.
     pub fn count(self) -> usize {
         match self {
             Set::Frames(count) | Set::Different(count) => count,
@@ -78,7 +78,7 @@ fn spot(picture: &mut RgbImage, at: [f32; 2], radii: [f32; 2], colour: [u8; 3]) 
     }
 }
 
-/// Makes light and noise of a camera.
+/// Applies a camera's exposure and noise.
 fn expose(picture: &mut RgbImage, light: f32, noise: f32, random: &mut ChaCha8Rng) {
     for pixel in picture.pixels_mut() {
         for value in &mut pixel.0 {
@@ -97,7 +97,7 @@ fn frame(scene: &RgbImage, side: usize, random: &mut ChaCha8Rng) -> RgbImage {
     picture
 }
 
-/// A picture of a few things, the same for a label but for where they stand, and as many others.
+/// A picture of a label: its own objects near fixed places, and as many random ones.
 fn of_label(label: usize, random: &mut ChaCha8Rng) -> RgbImage {
     let mut own = ChaCha8Rng::seed_from_u64(1 << 32 | label as u64);
     let mut picture = RgbImage::from_pixel(SIDE, SIDE, Rgb(own.random()));
@@ -118,12 +118,12 @@ fn of_label(label: usize, random: &mut ChaCha8Rng) -> RgbImage {
     picture
 }
 
-/// What a command took.
+/// Time and memory of a command.
 #[derive(Clone, Copy, Debug)]
 pub struct Taken {
-    /// From its start to its end.
+    /// Wall time.
     pub wall: Duration,
-    /// Most memory that it held, bytes; none where the system does not say.
+    /// Peak memory, bytes; `None` if the system does not report it.
     pub peak_bytes: Option<u64>,
 }
 
@@ -137,8 +137,7 @@ impl fmt::Display for Taken {
     }
 }
 
-/// Runs `command`, which is to succeed; its output is left aside, what it says on standard error is
-/// shown.
+/// Runs `command`, which must succeed. Its standard output is dropped, its standard error is shown.
 pub fn measure(mut command: Command) -> Taken {
     let begun = Instant::now();
     let mut child = command
@@ -151,7 +150,7 @@ pub fn measure(mut command: Command) -> Taken {
         if let Some(ended) = child.try_wait().expect("the command can be waited for") {
             break ended;
         }
-        // The system keeps the greatest so far; what comes in the last moment is missed.
+        // The system reports a running maximum; a peak in the last moment is missed.
         peak_bytes = high_water(&status).or(peak_bytes);
         thread::sleep(Duration::from_millis(20));
     };

@@ -1,4 +1,4 @@
-//! Running the `posy` command in a temporary folder.
+//! Runs the `posy` command in a temporary folder.
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
@@ -15,19 +15,19 @@ use crate::data_root;
 /// The smallest network, whose features take milliseconds a photo.
 pub const ARCHITECTURE: &str = "mobilenet_0.25_128";
 
-/// The `posy` command as this package builds it: see `src/bin/posy-command.rs`.
+/// Path of the `posy` command built by this package: see `src/bin/posy-command.rs`.
 pub fn posy_path() -> PathBuf {
     assert_cmd::cargo::cargo_bin("posy-command")
 }
 
-/// A temporary folder that commands run in. What they cache by default lies in it too, so that
-/// no test touches the user's cache.
+/// A temporary folder for commands. Their default cache is in it too, so that no test touches the
+/// user's cache.
 pub struct Scratch {
     folder: TempDir,
 }
 
 impl Scratch {
-    /// An empty folder.
+    /// Creates an empty folder.
     #[expect(clippy::new_without_default, reason = "it makes a folder on the disk")]
     pub fn new() -> Self {
         let folder = TempDir::with_prefix("posy-test-");
@@ -36,17 +36,17 @@ impl Scratch {
         }
     }
 
-    /// The folder.
+    /// Path of the folder.
     pub fn path(&self) -> &Path {
         self.folder.path()
     }
 
-    /// The path of `name` in the folder.
+    /// Path of `name` in the folder.
     pub fn join(&self, name: impl AsRef<Path>) -> PathBuf {
         self.folder.path().join(name)
     }
 
-    /// Writes a file and the folders above it; its path.
+    /// Writes a file, creates its folders, and returns its path.
     pub fn write(&self, name: impl AsRef<Path>, bytes: impl AsRef<[u8]>) -> PathBuf {
         let path = self.join(name);
         let folder = path.parent().expect("a file in the folder");
@@ -55,19 +55,19 @@ impl Scratch {
         path
     }
 
-    /// The bytes of a file.
+    /// Bytes of a file.
     pub fn read(&self, name: impl AsRef<Path>) -> Vec<u8> {
         let path = self.join(name);
         std::fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
     }
 
-    /// The names in the folder `name`, sorted.
+    /// Names in the folder `name`, sorted.
     pub fn names(&self, name: impl AsRef<Path>) -> Vec<String> {
         names_in(&self.join(name))
     }
 
-    /// Copies the first `count` photos by name of each label of `flowers` into the folder
-    /// `folder`, one sub-folder a label.
+    /// Copies the first `count` photos by name of each label of `flowers` into the folder `folder`,
+    /// one sub-folder a label.
     pub fn copy_photos(&self, flowers: &Path, folder: &str, labels: &[&str], count: usize) {
         for label in labels {
             let names = names_in(&flowers.join(label));
@@ -83,7 +83,7 @@ impl Scratch {
     }
 
     /// Draws `count` pictures of each of the five kinds of flowers into the folder `folder`, one
-    /// sub-folder a kind, and beside it the network `network.tflite` that posy carries.
+    /// sub-folder a kind, and writes the embedded network beside it as `network.tflite`.
     pub fn draw_photos(&self, folder: &str, count: u64) {
         self.write("network.tflite", carried::BYTES);
         for flower in Flower::ALL {
@@ -96,7 +96,7 @@ impl Scratch {
         }
     }
 
-    /// The command that retrains that network on such pictures, with the cache in the folder `cache`.
+    /// A command that retrains that network on such pictures, with the cache in the folder `cache`.
     pub fn retrain_drawings(&self, folder: &str, more: &[&str]) -> Command {
         let mut command = self.command(["retrain", "--no-float", "--backbone=network.tflite"]);
         command.args(["--image-dir", folder, "--bottleneck-dir=cache"]);
@@ -104,9 +104,9 @@ impl Scratch {
         command
     }
 
-    /// Runs a shell script in this folder as the root of namespaces of its own, where it can mount
-    /// things; `$POSY` is the command. Where the system has no such namespaces, says loudly that `test`
-    /// is skipped.
+    /// Runs a shell script in this folder as root of its own namespaces, where it can mount file
+    /// systems; `$POSY` is the command. Prints that `test` is skipped if the system has no such
+    /// namespaces.
     pub fn in_namespace(&self, test: &str, script: &str) -> Option<Outcome> {
         let unshare = ["--user", "--map-root-user", "--mount"];
         let can = Command::new("unshare").args(unshare).arg("true").output();
@@ -121,7 +121,7 @@ impl Scratch {
         Some(Outcome::of(command))
     }
 
-    /// The command in this folder, with `arguments`.
+    /// The command with `arguments`, run in this folder.
     pub fn command<A: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = A>) -> Command {
         let mut command = Command::new(posy_path());
         command.args(arguments);
@@ -129,14 +129,17 @@ impl Scratch {
         command
     }
 
-    /// Gives a command its folder and environment.
+    /// Sets a command's working folder and environment.
     fn surround(&self, command: &mut Command) {
         command
             .current_dir(self.path())
             .env("POSY_DATA", data_root())
             .env("XDG_CACHE_HOME", self.join("user-cache"))
             .env("XDG_DATA_HOME", self.join("user-data"))
+            // What says when it was made is the same every time.
+            .env("SOURCE_DATE_EPOCH", "1764460800")
             // Nobody listens there: no test asks the network.
+            // No server listens there: no test uses the network.
             .env("POSY_MIRROR", "http://127.0.0.1:9")
             .stdin(Stdio::null());
     }
@@ -146,8 +149,8 @@ impl Scratch {
         Outcome::of(self.command(arguments))
     }
 
-    /// The command that retrains the smallest network on the photos in `photos`, without the float
-    /// network, with the cache in the folder `cache`, into `flowers.posy`.
+    /// A command that retrains the smallest network on the photos in `photos`, without the float
+    /// network, with the cache in the folder `cache`, and writes `flowers.posy`.
     pub fn retrain_command(&self, photos: impl AsRef<OsStr>, more: &[&str]) -> Command {
         let mut command = self.command(["retrain", "--no-float", "--architecture", ARCHITECTURE]);
         command.arg("--image-dir").arg(photos);
@@ -171,9 +174,9 @@ fn names_in(folder: &Path) -> Vec<String> {
     names
 }
 
-/// What a command that has ended left behind.
+/// Result of a command.
 pub struct Outcome {
-    /// The exit code; none where a signal ended it.
+    /// Exit code; `None` if a signal ended it.
     pub code: Option<i32>,
     /// Standard output.
     pub stdout: String,
@@ -187,8 +190,8 @@ impl Outcome {
         Self::with_input(command, &[])
     }
 
-    /// Runs a command with `input` on its standard input. What holds for every run is asserted
-    /// here: it does not panic, and nothing meant for a terminal goes to a pipe.
+    /// Runs a command with `input` on its standard input. Asserts the invariants of every run: it
+    /// does not panic, and nothing meant for a terminal goes to a pipe.
     pub fn with_input(command: Command, input: &[u8]) -> Self {
         let shown = format!("{command:?}");
         let mut timed = Timed::from_std(command);
@@ -218,7 +221,7 @@ impl Outcome {
         self
     }
 
-    /// Asserts the exit code of a failure, nothing on standard output, and that standard error has
+    /// Asserts that the exit code is `code`, standard output is empty, and standard error contains
     /// each of `texts`.
     #[track_caller]
     pub fn fails(self, code: i32, texts: &[&str]) -> Self {
@@ -227,7 +230,7 @@ impl Outcome {
         self.says(texts)
     }
 
-    /// Asserts that standard error has each of `texts`.
+    /// Asserts that standard error contains each of `texts`.
     #[track_caller]
     pub fn says(self, texts: &[&str]) -> Self {
         for text in texts {
@@ -236,7 +239,7 @@ impl Outcome {
         self
     }
 
-    /// Standard output as one JSON value.
+    /// Parses standard output as one JSON value.
     #[track_caller]
     pub fn json(&self) -> Value {
         serde_json::from_str(&self.stdout).unwrap_or_else(|error| panic!("{error}\n{self}"))

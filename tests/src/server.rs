@@ -1,4 +1,4 @@
-//! An HTTP server for files, that misbehaves as it is told to.
+//! An HTTP server for one file that misbehaves on demand.
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
@@ -7,30 +7,30 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
-/// How a request is answered.
+/// Manner of answering a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Manner {
-    /// As HTTP has it, parts included.
+    /// Correct HTTP, ranges included.
     Well,
-    /// The whole file whatever was asked.
+    /// Ignores ranges and sends the whole file.
     Whole,
-    /// The connection is closed after so many bytes of the body.
+    /// Closes the connection after this many bytes of the body.
     CutAfter(usize),
-    /// Nothing more comes after so many bytes of the body.
+    /// Stalls after this many bytes of the body.
     StallAfter(usize),
-    /// A status and a short text.
+    /// Answers with a status and a short text.
     Status(u16),
-    /// One byte of the file is another.
+    /// Sends the file with one wrong byte.
     Flipped,
-    /// Other bytes come behind the file's.
+    /// Sends extra bytes after the file.
     Longer,
-    /// A part that begins elsewhere than asked.
+    /// Sends another range than requested.
     WrongRange,
-    /// The body is sent slowly, in so many pieces with a pause before each.
+    /// Sends the body in this many pieces with a pause before each.
     Slow(usize),
 }
 
-/// A server on a port of its own, until the test ends.
+/// A server on a free port, until the test ends.
 pub struct Server {
     /// `http://127.0.0.1:port`.
     pub address: String,
@@ -39,8 +39,8 @@ pub struct Server {
 }
 
 impl Server {
-    /// Serves `file` under every path: the first requests in the manners of `manners`, the rest in
-    /// the last of them.
+    /// Serves `file` under every path: each request in the next of `manners`, further ones in the
+    /// last.
     pub fn start(file: Vec<u8>, manners: &[Manner]) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let address = format!("http://{}", listener.local_addr().expect("an address"));
@@ -53,7 +53,7 @@ impl Server {
                 let index = count.fetch_add(1, Ordering::SeqCst);
                 let manner = manners[index.min(manners.len() - 1)];
                 let (file, heard) = (file.clone(), heard.clone());
-                // Whoever hangs up has heard enough.
+                // A client that hangs up is no error.
                 thread::spawn(move || answer(stream, &file, manner, &heard));
             }
         });
@@ -64,12 +64,12 @@ impl Server {
         }
     }
 
-    /// Connections so far.
+    /// Number of connections so far.
     pub fn count(&self) -> usize {
         self.served.load(Ordering::SeqCst)
     }
 
-    /// The heads of the requests so far.
+    /// Request headers so far.
     pub fn requests(&self) -> Vec<String> {
         self.requests
             .lock()

@@ -1,4 +1,4 @@
-//! What the program of each board takes, by its ELF file.
+//! Memory of each board's program, from its ELF file.
 
 use std::path::Path;
 
@@ -9,26 +9,26 @@ use posy_firmware::program::Memory;
 
 use crate::boards::{Crate, Toolchain, folder};
 
-/// Bytes that a board's program takes, without its model.
+/// Bytes of a board's program, without its model.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Sizes {
-    /// Of flash: code, constants, and what RAM is filled with at the start.
+    /// Flash: code, constants, and initial values of RAM.
     pub flash: u64,
-    /// Of RAM, besides the network's and the stack.
+    /// RAM without network and stack.
     pub ram: u64,
-    /// Of RAM for the network.
+    /// RAM for the network.
     pub network: u64,
-    /// Of RAM for the stack.
+    /// RAM for the stack.
     pub stack: u64,
 }
 
 impl Sizes {
-    /// The numbers, in the order of the table.
+    /// Numbers in the order of the table.
     pub fn numbers(self) -> [u64; 4] {
         [self.flash, self.ram, self.network, self.stack]
     }
 
-    /// By a program's ELF file. The network's memory lies in the largest of its statics.
+    /// Measures a program's ELF file. The network's memory is in the largest of its statics.
     pub fn of(elf: &[u8]) -> Sizes {
         let file = object::File::parse(elf).expect("an ELF file");
         let (mut flash, mut ram) = (0, 0);
@@ -47,8 +47,8 @@ impl Sizes {
             }
         }
         let largest = file.symbols().map(|symbol| symbol.size()).max();
-        // What else is in it is what a memory for no network has, and the cell around it. Networks
-        // have whole KiB.
+        // The static also holds the fields of an empty memory, and a cell. The network's part is a
+        // whole number of KiB.
         let others = size_of::<Memory<0>>() as u64;
         let network = largest.unwrap_or(0).saturating_sub(others) / 1024 * 1024;
         let address = |name| {
@@ -64,8 +64,7 @@ impl Sizes {
     }
 }
 
-/// The boards that there is a program for, in the order of the host's table, and what it is built
-/// for.
+/// Crates of the boards with a program, in the order of the host's table.
 pub fn programs() -> Vec<Crate> {
     let boards = BOARDS.iter().map(|board| Crate {
         name: board.name,
@@ -82,8 +81,7 @@ pub fn measure(toolchain: &Toolchain, board: Crate) -> Sizes {
     Sizes::of(&toolchain.build(board))
 }
 
-/// The rows of the table of sizes in `boards/README.md`: names, and numbers as [`Sizes::numbers`]
-/// gives them.
+/// Rows of the size table in `boards/README.md`: names, and numbers as in [`Sizes::numbers`].
 pub fn rows_in(readme: &Path) -> Vec<(String, [u64; 4])> {
     let text = std::fs::read_to_string(readme);
     let text = text.unwrap_or_else(|error| panic!("{}: {error}", readme.display()));
@@ -97,7 +95,7 @@ pub fn rows_in(readme: &Path) -> Vec<(String, [u64; 4])> {
     text.lines().filter_map(row).collect()
 }
 
-/// A row of the table.
+/// Formats a row of the table.
 pub fn row(board: Crate, sizes: Sizes) -> String {
     let cells = sizes.numbers().map(|number| match number {
         0..1000 => number.to_string(),

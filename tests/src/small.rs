@@ -1,4 +1,4 @@
-//! Classifiers with seeded weights: every kind of layer but the addition.
+//! Small classifiers with seeded weights and every kind of layer except addition.
 
 use posy_shared::kernels::requant::Multiplier;
 use posy_shared::model::{
@@ -18,13 +18,13 @@ fn shape(side: u16, channels: u16) -> Shape {
     }
 }
 
-/// The bytes of a `.posy` file, a few hundred, whose network reads 16 x 16 pixels and has labels
-/// `label 0` and so on.
+/// A `.posy` file of a few hundred bytes whose input is 16 x 16 pixels, with labels `label 0` and
+/// so on.
 pub fn small_classifier(labels: u16) -> Vec<u8> {
     build(&numbered(labels), "small", [16, 4, 6])
 }
 
-/// The bytes of such a file with labels and an architecture of these names.
+/// A [`small_classifier`] with these labels and this architecture name.
 pub fn named_classifier(labels: &[&str], architecture: &str) -> Vec<u8> {
     let labels: Vec<String> = labels.iter().map(|label| (*label).to_owned()).collect();
     build(&labels, architecture, [16, 4, 6])
@@ -34,19 +34,19 @@ fn numbered(labels: u16) -> Vec<String> {
     (0..labels).map(|label| format!("label {label}")).collect()
 }
 
-/// The bytes of such a file with `features` features: about `features * labels` bytes.
+/// A [`small_classifier`] with `features` features: about `features * labels` bytes.
 pub fn classifier(features: u16, labels: u16) -> Vec<u8> {
     build(&numbered(labels), "small", [16, 4, features])
 }
 
-/// The bytes of a `.posy` file, some 160,000, whose network takes more RAM than an RP2040 has: a row
-/// of its maps is 80,000 bytes.
+/// A `.posy` file of about 160,000 bytes whose network needs more RAM than an RP2040 has: a row of
+/// its maps is 80,000 bytes.
 pub fn large_classifier() -> Vec<u8> {
     build(&numbered(3), "small", [64, 2500, 6])
 }
 
-/// The bytes of a `.posy` file whose network reads `side` x `side` pixels and has maps of
-/// `channels` channels, then of `features`.
+/// A `.posy` file. `sizes` are the input's width and height in pixels, the channels of its maps,
+/// and the number of features.
 fn build(names: &[String], architecture: &str, sizes: [u16; 3]) -> Vec<u8> {
     let [side, channels, features] = sizes;
     let labels = names.len() as u16;

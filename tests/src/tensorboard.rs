@@ -1,4 +1,4 @@
-//! The real TensorBoard, in a virtual environment that `tests/run.sh` makes.
+//! The real TensorBoard, in a virtual environment that `tests/run.sh` creates.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
@@ -10,16 +10,16 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-/// Longest that a server may take to start, and an answer to come.
+/// Timeout of the server's start, and of a response.
 const PATIENCE: Duration = Duration::from_secs(90);
 
-/// The programs of TensorBoard.
+/// The executables of TensorBoard.
 pub struct Tensorboard {
     bin: PathBuf,
 }
 
 impl Tensorboard {
-    /// Finds it; where it is missing, says loudly that `test` is skipped.
+    /// Finds it. Prints that `test` is skipped if it is missing.
     pub fn find(test: &str) -> Option<Self> {
         let bin = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/tools/tensorboard/bin");
         if bin.join("tensorboard").is_file() {
@@ -32,7 +32,8 @@ impl Tensorboard {
         None
     }
 
-    /// What its accumulator reads below `folder`: see `tests/tensorboard/read.py`.
+    /// Content of the event files below `folder`, by TensorBoard's accumulator: see
+    /// `tests/tensorboard/read.py`.
     pub fn read(&self, folder: &Path) -> Value {
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tensorboard/read.py");
         let output = Command::new(self.bin.join("python"))
@@ -45,7 +46,7 @@ impl Tensorboard {
         serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{error}: {errors}"))
     }
 
-    /// Starts a server on the files below `folder`, at a free port of this machine.
+    /// Starts a server for the files below `folder`, on a free port.
     pub fn serve(&self, folder: &Path) -> Server {
         let mut child = Command::new(self.bin.join("tensorboard"))
             .arg("--logdir")
@@ -65,7 +66,7 @@ impl Tensorboard {
             .expect("TensorBoard");
         let lines = BufReader::new(child.stderr.take().expect("its standard error"));
         let (sender, receiver) = channel();
-        // Reads to the end, so that the server never waits for whoever reads.
+        // Drains the output, so that the server never blocks on it.
         thread::spawn(move || {
             for line in lines.lines().map_while(Result::ok) {
                 let address = line.split("http://").nth(1);
@@ -73,7 +74,7 @@ impl Tensorboard {
                 let _ = sender.send((line.clone(), address.map(str::to_owned)));
             }
         });
-        // From here on the server ends with this value, whatever happens.
+        // From here on the server is killed when this value is dropped.
         let mut server = Server {
             child,
             address: String::new(),
@@ -99,12 +100,12 @@ pub struct Server {
 }
 
 impl Server {
-    /// Asks for `path` until `good` makes something of the JSON that it is answered with.
+    /// Requests `path` until `good` accepts the JSON response.
     pub fn ask<T>(&self, path: &str, good: impl Fn(&Value) -> Option<T>) -> T {
         self.request(&format!("GET /{path} HTTP/1.0\r\n"), "", good)
     }
 
-    /// The same for a question in JSON.
+    /// As [`Server::ask`], for a request with a JSON body.
     pub fn post<T>(&self, path: &str, body: &Value, good: impl Fn(&Value) -> Option<T>) -> T {
         let body = body.to_string();
         let head = format!(

@@ -1,6 +1,5 @@
-//! The kernels for aarch64, on an emulated processor with the dot product and on one without: the
-//! seeded cases of all variants, and every layer of the real networks against the plain reference on
-//! this machine.
+//! Kernels for aarch64 on emulated processors with and without the dot product: the seeded cases of
+//! all variants, and every layer of the real networks against the plain reference on this machine.
 
 use std::sync::Mutex;
 
@@ -9,13 +8,14 @@ use posy::photos::decode::decode;
 use posy::run;
 use posy_shared::model::Model;
 use posy_tests::aarch64::{self, Cpu, Tools};
+use posy_tests::draw::draw;
 use posy_tests::scratch::Scratch;
 use posy_tests::{Maps, data, extractors, noise, small_classifier};
 
-/// One test at a time: they build in one folder, and say nothing while they wait for it.
+/// Serialises the tests: they build in one folder and would wait for it silently.
 static ALONE: Mutex<()> = Mutex::new(());
 
-/// The fastest variant for each processor, and how many it leaves out.
+/// Fastest variant for each processor, and the number of variants that it does not support.
 const CPUS: [(Cpu, &str, usize); 2] = [(Cpu::Max, "neon-dotprod", 0), (Cpu::CortexA53, "neon", 1)];
 
 #[test]
@@ -25,11 +25,11 @@ fn kernels_conform_on_processors_with_and_without_the_dot_product() {
         return;
     };
     let _alone = ALONE.lock();
-    for (cpu, _, left_out) in CPUS {
+    for (cpu, _, left_out) in draw(test, CPUS, 1) {
         let said = tools.unit_tests(cpu, "kernels::simd::tests");
         let said = said.unwrap_or_else(|said| panic!("{cpu:?}: {said}"));
         assert!(said.contains("4 passed"), "{cpu:?}: {said}");
-        // The tests themselves leave out what the processor does not have.
+        // The tests themselves skip variants that the processor does not support.
         let skipped = said.matches("SKIPPED: this processor has no").count();
         assert_eq!(skipped, left_out, "{cpu:?}: {said}");
     }
@@ -52,10 +52,10 @@ fn every_layer_of_the_real_networks_is_equal() {
         tools.example("layers")
     };
     let crc = Crc::<u32>::new(&CRC_32_ISO_HDLC);
-    // A classifier too, for its dense layer.
+    // A classifier as well, for its dense layer.
     let mut networks = extractors(&models);
     networks.push(("classifier".into(), small_classifier(3)));
-    for (name, file) in networks {
+    for (name, file) in draw(test, networks, 2) {
         let model = Model::read(&file).unwrap();
         let inputs = [run::input(&model, &photo).unwrap(), noise(&model)];
         let mut expected = Vec::new();

@@ -1,5 +1,5 @@
-//! ONNX classifiers of other kinds than MobileNet: retrained and run on the laptop, each held to ONNX
-//! Runtime, and refused for boards by the name of what is missing.
+//! ONNX classifiers of other kinds than MobileNet: retrained and run on the laptop, compared with
+//! ONNX Runtime, and refused for boards by the name of the missing operator.
 
 use std::path::Path;
 
@@ -13,11 +13,11 @@ use posy_tests::onnx::{Runtime, export_others};
 use posy_tests::scratch::Scratch;
 use serde_json::Value;
 
-/// Sides of the pictures that the exported networks read.
+/// Input width and height of the exported networks, pixels.
 const SIDE: u16 = 64;
 const LABELS: [&str; 3] = ["daisy", "roses", "tulips"];
 
-/// A photo's pixels as the network's input has them by default, `[H, W, 3]`, 0 to 255.
+/// Pixels of a photo with default preparation, `[H, W, 3]`, 0 to 255.
 fn pixels(path: &Path) -> Vec<f32> {
     let shape = Shape {
         height: SIDE,
@@ -47,7 +47,7 @@ fn apart(a: &[f32], b: &[f32]) -> f32 {
         / largest
 }
 
-/// Operators that posy's engine has not, which the refusal must name.
+/// Operators that posy's engine does not have, which the refusal must name.
 fn missing(name: &str) -> &'static str {
     match name {
         "inception_set11" | "squeezenet_set9" | "shufflenet_set12" => "have not: MaxPool.",
@@ -73,7 +73,7 @@ fn hold(scratch: &Scratch, name: &str, runtime: &Runtime) {
         scratch.posy(all.collect::<Vec<_>>())
     };
 
-    // A board is told what is missing, and nothing is written.
+    // For a board, the missing operators are named and nothing is written.
     let refused = retrain(&["--output-graph=board.posy"]);
     refused.fails(1, &[&network, missing(name), "ends in .onnx"]);
     assert!(!scratch.join("board.posy").exists());
@@ -90,7 +90,7 @@ fn hold(scratch: &Scratch, name: &str, runtime: &Runtime) {
     assert!(json["float_test_accuracy"].is_number());
     let cut_at = first.stderr.split("features, from \"").nth(1).unwrap();
     let cut_at = cut_at.split('"').next().unwrap();
-    // Another run takes everything from the cache, and comes to the same file.
+    // A second run takes all features from the cache and writes the same file.
     let before = scratch.read(&output);
     let again = retrain(&[&graph, "--json"]).succeeds().json();
     assert_eq!(again["computed"], 0);
@@ -107,7 +107,7 @@ fn hold(scratch: &Scratch, name: &str, runtime: &Runtime) {
     let width = written[0].len() - LABELS.len();
     assert_eq!(json["features"], width);
 
-    // What ONNX Runtime makes of the file as it was exported.
+    // ONNX Runtime's output for the file as exported.
     if !name.starts_with("open_size") {
         let normal = |(place, pixel): (usize, &f32)| {
             let Normalisation { mean, std } = Normalisation::TORCH;
@@ -117,7 +117,7 @@ fn hold(scratch: &Scratch, name: &str, runtime: &Runtime) {
         let inputs: Vec<Vec<f32>> = seen.iter().map(normal).collect();
         let theirs = runtime.compute(&scratch.join(&network), &inputs, cut_at, scratch.path());
         for (ours, theirs) in written.iter().zip(&theirs) {
-            // The original's classes come after its features, which may be a map.
+            // The original's classes follow its features, which may be a map.
             let map = &theirs[..theirs.len() - 12];
             let area = map.len() / width;
             let means = map
@@ -128,7 +128,7 @@ fn hold(scratch: &Scratch, name: &str, runtime: &Runtime) {
         }
     }
 
-    // And of the file that posy wrote, beside what posy says.
+    // ONNX Runtime's output for the file that posy wrote, compared with posy's.
     let mut command = scratch.command(["label", "--json", "--model", &output]);
     command.args(&photos);
     let labelled = posy_tests::scratch::Outcome::of(command).succeeds();
@@ -172,7 +172,7 @@ fn other_kinds_are_retrained_for_the_laptop() {
     }
 }
 
-/// Weights in a file of their own, as PyTorch's exporter puts them.
+/// External data, as PyTorch's exporter writes it.
 #[test]
 fn weights_may_lie_beside_the_network() {
     let test = "weights_may_lie_beside_the_network";
@@ -208,7 +208,7 @@ fn weights_may_lie_beside_the_network() {
     };
     retrain("whole.onnx", "whole.posy").succeeds();
     retrain("beside.onnx", "beside.posy").succeeds();
-    // They differ in what they say of the file that they come from.
+    // They differ in the provenance of their network file.
     assert_eq!(
         scratch.read("whole.posy").len(),
         scratch.read("beside.posy").len()
@@ -226,7 +226,7 @@ fn weights_may_lie_beside_the_network() {
         .fails(1, &["beside.onnx: ", "beside.onnx.data", "cut short"]);
     std::fs::remove_file(scratch.join("beside.onnx.data")).unwrap();
     retrain("beside.onnx", "none.posy").fails(1, &["beside.onnx.data", "No such file"]);
-    // A name of as many letters that leads out of the folder.
+    // A name of the same length that leads out of the folder.
     let bytes = scratch.read("beside.onnx");
     let name = b"beside.onnx.data";
     let mut elsewhere = bytes.clone();

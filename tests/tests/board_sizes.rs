@@ -1,4 +1,4 @@
-//! What `boards/README.md` says of the boards' programs holds.
+//! Sizes of the boards' programs against the table in `boards/README.md`.
 
 use posy::device::BOARDS;
 use posy_tests::boards::{Toolchain, folder};
@@ -17,12 +17,12 @@ fn the_table_of_sizes_is_what_programs_take() {
     let programs = programs();
     let names: Vec<&str> = rows.iter().map(|(name, _)| &**name).collect();
     let expected: Vec<&str> = programs.iter().map(|board| board.name).collect();
-    let command = "cargo run --release -p posy-tests --bin board-sizes";
+    let command = "cargo run --release -p posy-tests --bin xtask -- board-sizes";
     assert_eq!(names, expected, "{command} prints the rows");
     for ((name, written), board) in rows.iter().zip(programs) {
         let measured = measure(&toolchain, board).numbers();
         eprintln!("{name}: {measured:?}");
-        // Compilers differ a little.
+        // Sizes vary a little between compilers.
         let is_close =
             |(written, measured): (&u64, u64)| written.abs_diff(measured) * 10 <= measured;
         assert!(

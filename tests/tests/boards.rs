@@ -1,4 +1,4 @@
-//! What the host knows of the boards, against the boards' own files.
+//! The host's table of boards against the boards' own files.
 
 use std::path::Path;
 
@@ -14,7 +14,7 @@ fn regions(memory_x: &str) -> Vec<(String, u64, u64)> {
             continue;
         };
         let (start, length) = rest.split_once(", LENGTH = ").unwrap();
-        // A length is a sum or a difference of numbers, some with a K behind them.
+        // A length is a sum or difference of numbers, some with the suffix K.
         let mut bytes = 0;
         let mut sign = 1;
         for word in length.split_whitespace() {
@@ -63,7 +63,7 @@ fn memory_maps_agree() {
         let model = regions.iter().find(|(name, ..)| name == "MODEL").unwrap();
         let slot = (board.slot_start().into(), board.slot_bytes().into());
         assert_eq!((model.1, model.2), slot, "{}", board.name);
-        // The program has the flash before it, in one region or more.
+        // The program occupies the flash before the model, in one region or more.
         let is_program = |start| (board.flash_start.into()..model.1).contains(start);
         let program = regions.iter().filter(|(_, start, _)| is_program(start));
         let program: u64 = program.map(|(_, _, bytes)| bytes).sum();

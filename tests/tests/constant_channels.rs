@@ -1,4 +1,4 @@
-//! Channels that are the same for every picture: what goes, and that nothing else changes.
+//! Removal of constant channels: the amount removed, and unchanged outputs.
 
 use std::path::{Path, PathBuf};
 
@@ -18,7 +18,7 @@ use posy_tests::{data, int8_file, run_prepared};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-/// Products, weights (none counted that only fills up a block), and channels of layers with weights.
+/// MACs, weights (without padding of blocks), and channels of layers with weights.
 fn counts(model: &Model<'_>) -> (u64, usize, usize) {
     let layers = model.layers().iter();
     let products = layers.clone().map(|layer| layer.products()).sum();
@@ -70,9 +70,9 @@ fn every_network_answers_the_same_without_them() {
             "{name}: {after:?} of {before:?} products, weights, channels: {:.1}% of products",
             100.0 * share
         );
-        // Products and weights as another program's analysis of these networks left them, which
-        // counted 1,650 constant channels in the network for person detection; of the v1 networks it
-        // left 94.8 to 97.2% of the products.
+        // MACs and weights by another program's analysis of these networks, which counted 1,650
+        // constant channels in the network for person detection; of the v1 networks it left 94.8 to
+        // 97.2% of the MACs.
         if name.contains("vww") {
             assert_eq!((after.0, after.1), (3_727_313, 29_066), "{name}");
             assert_eq!((before.0, before.2), (7_489_664, 2738), "{name}");
@@ -106,8 +106,8 @@ fn every_network_answers_the_same_without_them() {
     }
 }
 
-/// The foreign recordings hold for what a board is given too: TFLite Micro's scores of the network
-/// for person detection.
+/// The reduced network matches the foreign recordings too: TFLite Micro's scores of the network for
+/// person detection.
 #[test]
 fn person_detection_without_them_scores_as_recorded() {
     let test = "person_detection_without_them_scores_as_recorded";
@@ -128,8 +128,8 @@ fn person_detection_without_them_scores_as_recorded() {
     }
 }
 
-/// A random network of MobileNet's kind, in which biases and clamps hold many channels still: with
-/// paddings of every kind, inner 3 x 3 convolutions, and additions, also one after another.
+/// A random network of MobileNet's kind in which biases and clamps make many channels constant:
+/// with paddings of every kind, inner 3 x 3 convolutions, and additions, also one after another.
 fn random_network(seed: u64) -> Vec<LayerSpec> {
     let mut random = ChaCha8Rng::seed_from_u64(seed);
     let mut layers: Vec<LayerSpec> = Vec::new();
@@ -237,7 +237,7 @@ fn random_network(seed: u64) -> Vec<LayerSpec> {
     for _ in 0..random.random_range(1..5) {
         match random.random_range(0..4) {
             0 => {
-                // Whether one residual block or two, the second on the first's sum.
+                // One residual block, or two of which the second reads the first's sum.
                 for _ in 0..random.random_range(1..3) {
                     let wide = random.random_range(2..12);
                     push(&mut random, Op::Pointwise, same, 0);
@@ -293,7 +293,7 @@ fn random_networks_answer_the_same_without_them() {
     let (mut ran, mut smaller, mut varied) = (0, 0, 0);
     for seed in 0..3000 {
         let layers = random_network(seed);
-        // Some sums do not fit 32 bits; those networks are refused either way.
+        // Some sums do not fit 32 bits; those networks are refused with or without reduction.
         let reduced = remove_constant_channels(&layers, Inputs::Weighed).layers;
         let (Ok(whole), compact) = (file(layers.clone()), file(reduced.clone())) else {
             assert!(file(reduced).is_err(), "seed {seed}");

@@ -1,7 +1,7 @@
-//! The same answer on the board: emulated Cortex-M4, M7 and M33 against the laptop, on camera
-//! frames of real photos.
+//! Board answers against the laptop's: emulated Cortex-M4, M7 and M33, on camera frames of real
+//! photos.
 //!
-//! Five photos, drawn, for each network and board; 50 under `tests/run.sh --all`.
+//! Five photos, drawn at random, for each network and board; 50 under `tests/run.sh --all`.
 
 use std::path::Path;
 use std::sync::Mutex;
@@ -21,7 +21,7 @@ const ARCHITECTURES: [&str; 3] = [
     "mobilenet_v2_0.5_224",
 ];
 
-/// One test at a time: they build the same files, and two emulators keep a small machine busy.
+/// Serialises the tests: they build the same files, and two emulators keep a small machine busy.
 static ALONE: Mutex<()> = Mutex::new(());
 
 #[test]
@@ -80,7 +80,7 @@ fn every_board_answers_as_the_laptop() {
     assert!(failures.is_empty(), "{}", failures.join("\n"));
 }
 
-/// Runs one network on one board; what is not as expected.
+/// Runs one network on one board. Returns the differences from the expected answers.
 fn compare(
     machine: Machine,
     program: &Path,
@@ -164,7 +164,7 @@ fn the_program_says_what_it_cannot_use() {
     scratch.write("none.rgb565", "");
     let unanswered = "error: 0 of 2 frames were answered";
     let torn = "error: the frames' file does not end with a whole frame";
-    // What the board says, and why the program ends.
+    // Output of the board, and the reason that the program ends.
     for (model, frames, said, error) in [
         (
             "flipped.posy",
@@ -219,7 +219,7 @@ fn the_program_says_what_it_cannot_use() {
     );
 }
 
-/// A time's number in a record: `total_ms: 412`.
+/// Number of a time in a record: `total_ms: 412`.
 fn time_ms(record: &str, stage: &str) -> u32 {
     let after = record.split_once(stage).and_then(|(_, rest)| {
         let rest = rest.strip_prefix(": ")?;
@@ -263,7 +263,7 @@ fn structured_logs_have_what_is_printed_and_the_time_of_each_stage() {
     for (index, (record, line)) in records.iter().zip(printed).enumerate() {
         let message = record.strip_prefix("INFO ").expect(record);
         if let Some(line) = line.strip_prefix("posy: ") {
-            // The first of the records leaves out how many labels there are.
+            // The first record leaves out the number of labels.
             assert_eq!(message, line.replace(" 3 labels,", ""), "record {index}");
             continue;
         }
@@ -289,6 +289,6 @@ fn structured_logs_have_what_is_printed_and_the_time_of_each_stage() {
     );
     assert_eq!(end, "ERROR 0 of 3 frames were answered");
 
-    // A decoder that made records up would show nothing above.
+    // The decoder must not invent records.
     assert_eq!(decoder.decode(&program, &[]), [""; 0]);
 }

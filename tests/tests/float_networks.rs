@@ -1,5 +1,5 @@
-//! Float networks from files of other programs: their float features held to ONNX Runtime's on the same
-//! file, and the quantised network's features, by the integer engine, held to those.
+//! Float networks from files of other programs: their float features against ONNX Runtime's on the
+//! same file, and the quantised network's features, from the integer engine, against those.
 
 use std::path::{Path, PathBuf};
 
@@ -15,10 +15,10 @@ use posy_shared::preprocess::{Crop, Filter};
 use posy_tests::data;
 use posy_tests::onnx::{Runtime, export};
 
-/// Recorded photos that networks are compared on; the others calibrate.
+/// Number of recorded photos for comparison; the others calibrate.
 const COMPARED: usize = 20;
 
-/// The recorded photos of a size, as bytes `[H, W, 3]`. Those of 96 pixels are the middle of those of
+/// Recorded photos of a size, as bytes `[H, W, 3]`. Photos of 96 pixels are the middle of those of
 /// 128.
 fn photos(parity: &Path, side: usize) -> Vec<Vec<u8>> {
     let recorded = if side == 96 { 128 } else { side };
@@ -34,7 +34,7 @@ fn photos(parity: &Path, side: usize) -> Vec<Vec<u8>> {
     bytes.chunks_exact(recorded * row).map(cut).collect()
 }
 
-/// What the network reads for a photo, in its own numbers.
+/// Normalised input of the network for a photo.
 fn real(photo: &[u8], normalisation: &Normalisation) -> Vec<f32> {
     let number = |(place, pixel): (usize, &u8)| {
         let c = place % 3;
@@ -69,9 +69,9 @@ fn float_file(path: &Path) -> FloatFile {
     }
 }
 
-/// Compares the network in `path` with ONNX Runtime on the same file, and the quantised one with
-/// that. Returns the worst relative error of the float features, the worst cosine of the integer
-/// ones, and what that must be at least.
+/// Compares the network in `path` with ONNX Runtime on the same file, and the quantised network
+/// with that. Returns the worst relative error of the float features, the worst cosine of the
+/// integer features, and the least cosine allowed.
 fn compare(
     path: &Path,
     weights: Weights,
@@ -87,7 +87,7 @@ fn compare(
     assert_eq!(compared.len(), COMPARED);
     let inputs: Vec<Vec<f32>> = compared.iter().map(|p| real(p, &normalisation)).collect();
 
-    // Every number of the head as well, where it is the file's own end.
+    // The head as well, if it is the file's own end.
     let pooled =
         |layer: &posy::backbone::network::FloatLayer| layer.common.op == Op::GlobalAveragePool;
     let pool = file.layers.iter().position(pooled).unwrap();
@@ -104,7 +104,7 @@ fn compare(
     };
     let runner = FloatRunner::of_every_layer(&whole).unwrap();
     let mut float_error = 0.0_f64;
-    // What the file itself does with its input is kept apart from its layers.
+    // The file's own input transform is kept apart from its layers.
     let first_reads = |input: &[f32]| -> Vec<f32> {
         let pairs = file.input.iter().cycle();
         let scaled = |(number, (factor, added)): (&f32, &(f64, f64))| {
@@ -168,26 +168,27 @@ fn compare(
     (float_error, worst, least)
 }
 
-/// Least cosine of a network's integer features to its float ones, photo by photo.
+/// Minimum cosine between a network's integer and float features, over photos.
 const LEAST: f64 = 0.98;
-/// How far below ONNX Runtime's own int8 network posy's may be, where that is below [`LEAST`] itself, as
-/// it is for most networks whose random weights amplify small differences.
+/// Margin by which posy's cosine may be below that of ONNX Runtime's own int8 network if that is
+/// below [`LEAST`] itself, as it is for most networks whose random weights amplify small
+/// differences.
 const BELOW_PEER: f64 = 0.002;
 
-/// What a network's weights are.
+/// Origin of a network's weights.
 #[derive(Clone, Copy, PartialEq)]
 enum Weights {
-    /// Trained, or other spellings of such.
+    /// Trained, or equivalent variants of trained networks.
     Trained,
-    /// Random, as a library's layers begin. Also compared with ONNX Runtime's own quantisation of the same file with
-    /// the same photos.
+    /// Random, by the library's initialisation. Also compared with ONNX Runtime's own quantisation
+    /// of the same file with the same photos.
     Begun,
-    /// Random, and such that small differences grow from layer to layer. Held to [`LEAST`], or
-    /// to ONNX Runtime's own quantisation where that is below it.
+    /// Random, and such that small differences grow from layer to layer. The bound is [`LEAST`], or
+    /// ONNX Runtime's own quantisation if that is below it.
     Amplifying,
 }
 
-/// Compares each network and then says which of them are too far off.
+/// Compares each network, then reports all that are too far off.
 fn hold(paths: &[PathBuf], weights: Weights, parity: &Path, runtime: &Runtime, scratch: &Path) {
     let mut wrong = Vec::new();
     for path in paths {
@@ -274,8 +275,8 @@ fn files_of_pytorch_that_amplify() {
     );
 }
 
-/// One network in the spellings of other exporters; ONNX Runtime runs each, so that what it should be is
-/// no matter of opinion.
+/// One network as other exporters write it; ONNX Runtime runs each variant, so the expected output
+/// is independent of posy.
 #[test]
 fn other_spellings() {
     let test = "other_spellings";

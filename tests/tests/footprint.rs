@@ -1,4 +1,4 @@
-//! What every network takes on a board: flash against its weights, RAM against the bounds that follow
+//! Memory of every network on a board: flash against its weights, RAM against bounds that follow
 //! from its shapes.
 
 use posy::device::Footprint;
@@ -7,8 +7,9 @@ use posy_shared::model::Model;
 use posy_tests::data;
 use posy_tests::networks::{files, heading, network};
 
-/// Bytes of RAM for networks by a part of their files' names: line buffers for the early layers and
-/// the map where they end, or the rest layer by layer, whichever is larger (no camera frame).
+/// Bounds of RAM in bytes, by a part of the network file's name: line buffers for the early layers
+/// and the map at their end, or the rest layer by layer, whichever is larger (without a camera
+/// frame).
 const BOUNDS: [(&str, u64); 9] = [
     ("v1_0.25_128", 24 << 10),
     ("v1_0.25_224", 49 << 10),
@@ -17,7 +18,7 @@ const BOUNDS: [(&str, u64); 9] = [
     ("v1_0.75_192", 112 << 10),
     ("v1_1.0_224", 196 << 10),
     ("vww_96", 15_072),
-    // With additions: half of what the expanded map of a residual block and its input take, whole.
+    // With additions: half of a residual block's expanded map and input, as whole maps.
     ("v2_0.5_224", 112 * 112 * (8 + 48) / 2),
     ("v2_1.0_96", 48 * 48 * (16 + 96) / 2),
 ];
@@ -35,8 +36,8 @@ fn every_network_is_within_its_bounds() {
         let whole = extractor(&network, &heading()).unwrap();
         let compact = compact_extractor(&network, &heading()).unwrap();
         let [whole, compact] = [&whole, &compact].map(|file| Model::read(file).unwrap());
-        // What a network cannot do without: its weights, and for each channel bias, multiplier and
-        // shift.
+        // The least flash of a network: its weights, and bias, multiplier and shift for each
+        // channel.
         let layers = whole.layers().iter();
         let numbers = layers.map(|layer| layer.weight_count() + layer.table_len());
         let numbers = numbers.sum::<usize>() as u64;
@@ -52,7 +53,7 @@ fn every_network_is_within_its_bounds() {
             } = Footprint::of_model(model);
             eprintln!("{name}: {flash_bytes} of {numbers} bytes, RAM {ram_bytes} of {bound}");
             assert!(100 * flash_bytes <= 103 * numbers, "{name}: {flash_bytes}");
-            // With the scratch of the kernels.
+            // Includes the scratch memory of the kernels.
             assert!(ram_bytes <= bound * 115 / 100, "{name}: {ram_bytes}");
         }
     }

@@ -1,4 +1,4 @@
-//! Every variant of the kernels against the plain reference, on the real networks, row by row.
+//! Every kernel variant against the plain reference, on the real networks, row by row.
 
 use posy::photos::decode::decode;
 use posy::run;
@@ -18,7 +18,7 @@ fn every_row_of_the_real_networks_is_equal() {
     let photo = decode(&std::fs::read(photo).unwrap()).unwrap();
     for (name, file) in extractors(&models) {
         let model = Model::read(&file).unwrap();
-        // A photo, and noise, which reaches numbers that photos do not.
+        // A photo, and noise, which reaches values that photos do not.
         let inputs = [run::input(&model, &photo).unwrap(), noise(&model)];
         let expected = inputs.each_ref().map(|input| {
             let mut maps = Maps::new(&model);

@@ -1,4 +1,5 @@
-//! Who may know whom. A rule here is broken by changing the rule, in sight of everybody.
+//! Dependency rules between crates and folders. An exception is made by changing the rule here, in
+//! plain sight.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -7,7 +8,7 @@ fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
 }
 
-/// All Rust files below `folder`; what a crate was built to is left out.
+/// All Rust files below `folder`, without build outputs.
 fn files(folder: &str) -> Vec<PathBuf> {
     let mut found = Vec::new();
     let mut folders = vec![root().join(folder)];
@@ -27,7 +28,7 @@ fn files(folder: &str) -> Vec<PathBuf> {
     found
 }
 
-/// All Rust files below `folder` with their texts, comments left out line by line.
+/// All Rust files below `folder` with their texts, without comments.
 fn sources(folder: &str) -> Vec<(PathBuf, String)> {
     let without_comments = |path: PathBuf| {
         let text = std::fs::read_to_string(&path).unwrap();
@@ -45,7 +46,7 @@ fn without_tests(text: &str) -> &str {
     text.split("#[cfg(test)]").next().unwrap_or(text)
 }
 
-/// posy's own crates among the dependencies (not those for tests) of a crate.
+/// A crate's dependencies on posy's own crates, without those for tests.
 fn own_dependencies(folder: &str) -> BTreeSet<String> {
     let manifest = std::fs::read_to_string(root().join(folder).join("Cargo.toml")).unwrap();
     let dependencies = manifest.split("[dependencies]").nth(1).unwrap();
@@ -74,7 +75,7 @@ fn what_runs_on_a_board_is_no_std_and_never_unwraps() {
         assert!(library.contains("#![no_std]"), "{folder}");
         for (path, text) in sources(folder) {
             let name = path.file_name().unwrap().to_string_lossy().into_owned();
-            // The variants of laptops ask the processor what it has.
+            // Kernel variants for laptops detect the processor's features.
             let laptop = path.ancestors().any(|folder| folder.ends_with("simd"));
             if name.contains("tests") || laptop {
                 continue;
@@ -98,7 +99,7 @@ fn what_runs_on_a_board_is_no_std_and_never_unwraps() {
     }
 }
 
-/// Folders of the kernels' variants.
+/// Folders of the kernel variants.
 const VARIANTS: [&str; 3] = ["armv6m", "dsp", "simd"];
 
 #[test]
@@ -112,7 +113,7 @@ fn unsafe_code_lives_in_kernel_variants_alone() {
                     let folder = Path::new("kernels").join(variant);
                     path.ancestors().any(|above| above.ends_with(&folder))
                 });
-            // Here is the word itself.
+            // This file contains the word itself.
             if is_variant || path.ends_with("tests/layering.rs") {
                 continue;
             }
@@ -138,8 +139,8 @@ fn unsafe_code_says_why_it_is_sound() {
     assert!(found > 100, "{found}");
 }
 
-/// A symbol of a linker script has an address and no bytes: declared as a number, what lies behind its
-/// first byte would be out of bounds.
+/// A linker symbol has an address and no size: declared as a number, reads beyond its first byte
+/// would be out of bounds.
 #[test]
 fn symbols_of_linker_scripts_have_no_size() {
     let mut found = 0;
@@ -157,7 +158,7 @@ fn symbols_of_linker_scripts_have_no_size() {
     assert_eq!(found, 4);
 }
 
-/// Whether a line has the word `unsafe` outside comments, and not only as a function's type.
+/// True if a line has the word `unsafe` outside comments, and not only as a function's type.
 fn is_unsafe(line: &str) -> bool {
     let code = line.split("//").next().unwrap_or_default();
     let code = code.replace("-> unsafe fn(", "");
@@ -167,10 +168,10 @@ fn is_unsafe(line: &str) -> bool {
     words.any(|word| word == "unsafe")
 }
 
-/// The indices of lines with `unsafe` code of which nothing says why it is sound: neither a comment on
-/// the statement or item, with `SAFETY:` or `# Safety`, nor one on all of a body or item, with
-/// `SAFETY of all` or `# Safety of the methods`; of functions the file's head may say it, with
-/// `# Safety`. Lines are as rustfmt leaves them.
+/// Indices of lines with `unsafe` code without a safety comment. Such a comment stands on the
+/// statement or item, with `SAFETY:` or `# Safety`, or covers a body or item, with `SAFETY of all`
+/// or `# Safety of the methods`; for functions the file's head may have it, with `# Safety`. Lines
+/// are formatted by rustfmt.
 fn unargued(lines: &[&str]) -> Vec<usize> {
     let is_comment = |line: &str| line.trim_start().starts_with("//");
     let indent = |line: &str| line.len() - line.trim_start().len();
@@ -184,9 +185,9 @@ fn unargued(lines: &[&str]) -> Vec<usize> {
             let rest = &lines[at..index];
             let mut rest = rest.iter().filter(|line| !line.is_empty());
             match line.trim_start().starts_with("///") {
-                // The item below, which ends with a brace as far to the left.
+                // The item below, up to a brace with the same indentation.
                 true => !rest.any(|other| indent(other) == indent(line) && other.trim() == "}"),
-                // What is left of the body.
+                // The rest of the body.
                 false => rest.all(|other| indent(other) >= indent(line)),
             }
         };
@@ -201,7 +202,7 @@ fn unargued(lines: &[&str]) -> Vec<usize> {
                 }
                 continue;
             }
-            // What belongs to the same statement or item goes on here.
+            // The same statement or item continues here.
             let ends_before = trimmed.is_empty() || trimmed.ends_with([';', '{', '}', ',']);
             if ends_before && !trimmed.starts_with("#[") {
                 return false;
@@ -268,14 +269,15 @@ unsafe fn d() {}
     assert_eq!(unargued(item), [7]);
 }
 
-/// Parts of the host that a part may import; what is not listed imports nothing of the host.
+/// Parts of the host that a part may import; a part that is not listed imports nothing of the host.
 const MAY_IMPORT: [(&str, &[&str]); 16] = [
     ("check", &["features", "head", "photos"]),
-    ("photos", &["atomic"]),
+    ("photos", &["atomic", "bounded"]),
     (
         "backbone",
         &[
             "atomic",
+            "bounded",
             "data",
             "export",
             "fetch",
@@ -306,8 +308,8 @@ const MAY_IMPORT: [(&str, &[&str]); 16] = [
     ("features", &["atomic", "backbone", "photos", "run"]),
     ("export", &["backbone", "head", "quantise", "tensorflow"]),
     ("verdict", &["backbone", "export", "head", "run"]),
-    ("device", &["atomic", "backbone"]),
-    ("record", &["atomic", "photos"]),
+    ("device", &["atomic", "backbone", "bounded"]),
+    ("record", &["atomic", "bounded", "photos"]),
     (
         "retrain",
         &[
@@ -325,6 +327,7 @@ const MAY_IMPORT: [(&str, &[&str]); 16] = [
         &[
             "atomic",
             "backbone",
+            "bounded",
             "check",
             "classify",
             "convert",
@@ -381,7 +384,7 @@ fn every_part_of_the_host_has_a_rule() {
     }
 }
 
-/// Cargo builds no tests of these (`test = false`), so one that lay here would never run.
+/// Cargo builds no tests of these (`test = false`), so a test in one would never run.
 #[test]
 fn no_tests_lie_where_none_are_built() {
     let mut unbuilt = sources("tests/src");

@@ -1,5 +1,6 @@
-//! Every whole-system test, in one program: linking posy takes longer than most tests, and the harness
-//! keeps all cores busy to the end. One subject a module; `cargo test -p posy-tests emulated::` runs one.
+//! All whole-system tests in one program: linking posy takes longer than most tests, and the
+//! harness keeps all cores busy to the end. One subject a module; `cargo test -p posy-tests
+//! emulated::` runs one.
 
 mod aarch64;
 mod any_networks;

@@ -1,4 +1,4 @@
-//! The engine against TFLite's recorded outputs: reference kernels, int8, byte for byte.
+//! Parity of the engine with TFLite's recorded outputs: reference kernels, int8, byte for byte.
 
 use std::path::Path;
 
@@ -9,16 +9,16 @@ use posy::quantise::trained::from_trained;
 use posy_shared::model::{InputContract, Model, Provenance, SplitFacts};
 use posy_shared::preprocess::{Crop, Filter};
 use posy_shared::softmax::Softmax;
-use posy_tests::{Maps, data, int8_file, npz_arrays, run};
+use posy_tests::{Maps, data, int8_file, run};
 
 const INPUTS: [&str; 4] = ["cat", "hopper", "lcg", "sunflower"];
 
-/// The model file of a whole network, its own classifier included.
+/// Model file of a whole network, its own classifier included.
 fn whole(path: &Path) -> Vec<u8> {
     model(&from_trained(&read_file(path).unwrap()).0)
 }
 
-/// The model file of a network as it is.
+/// Model file of a network, unchanged.
 fn model(network: &IntNetwork) -> Vec<u8> {
     let heading = Heading {
         input: InputContract {
@@ -60,12 +60,12 @@ fn every_layer_of_person_detection_is_equal() {
         let logits = run(&model, &input, &mut maps);
         let mut layers = maps.maps.iter();
         let mut compared = 0;
-        for (layer, _, expected) in npz_arrays(&parity.join(format!("{name}.layers_ref.npz"))) {
-            let expected: Vec<i8> = expected.into_iter().map(|byte| byte as i8).collect();
+        for recorded in posy_npz::read(&parity.join(format!("{name}.layers_ref.npz"))) {
+            let (layer, expected) = (&recorded.name, recorded.signed());
             let actual = if layer.contains("SOFTMAX") {
                 softmax(&model, &logits)
             } else if layer.contains("RESHAPE") {
-                // The pooled features, as they are.
+                // The pooled features, unchanged.
                 maps.maps[compared - 1].clone()
             } else {
                 compared += 1;

@@ -1,5 +1,5 @@
-//! A stored camera frame through the firmware's loop gives what the shared code gives alone, in
-//! every pixel format that a camera has.
+//! A stored camera frame through the firmware's loop gives the result of the shared code alone, in
+//! every pixel format of the cameras.
 
 use posy_firmware::camera::StoredFrame;
 use posy_firmware::classify::{RowBuffers, classify};
@@ -47,7 +47,7 @@ fn the_loop_gives_what_the_shared_code_gives() {
 
         let mut raw = vec![0; row_len];
         let mut camera = StoredFrame::new(frame);
-        // Twice: the second capture begins again at the top.
+        // Twice: the second capture starts again at the top.
         for _ in 0..2 {
             let mut buffers = RowBuffers {
                 raw: &mut raw,

@@ -59,7 +59,7 @@ fn the_accumulator_reads_what_was_written() {
             found.into_iter().zip(steps.into_iter().zip(values))
         {
             assert_eq!(step, expected_step as u64);
-            // Stored as f32, so read as exactly that.
+            // Stored as f32, so exactly that is read.
             let expected = f64::from((sign * expected) as f32);
             assert_eq!(value.as_f64(), Some(expected), "{tag} at {step}");
         }
@@ -132,7 +132,7 @@ fn a_run_is_read_as_it_was_printed_and_served() {
     let expected: BTreeSet<String> = expected.collect();
     assert_eq!(runs, expected.iter().map(String::as_str).collect());
 
-    // Gradient descent: every step, and what was printed.
+    // Gradient descent: every step equals the printed numbers.
     let (train, validation) = (&read["sgd/train"], &read["sgd/validation"]);
     let steps = |run, tag| {
         scalars(run, tag)
@@ -194,7 +194,7 @@ fn a_run_is_read_as_it_was_printed_and_served() {
     let activations = &train["histograms"]["activations"][0];
     assert!((activations["sum"].as_f64().unwrap() - 100.0).abs() < 1e-3);
 
-    // The graph hangs together.
+    // The graph is connected.
     let nodes = train["graph"].as_array().unwrap();
     let names: BTreeSet<&str> = nodes
         .iter()
@@ -216,7 +216,7 @@ fn a_run_is_read_as_it_was_printed_and_served() {
         (13, 14, 1)
     );
 
-    // The solver: its last step is the head that was chosen.
+    // The solver: its last step is the selected head.
     let train = &read["logistic/train"];
     let ends = scalars(train, "cross_entropy_1");
     assert!(ends.len() > 9);

@@ -1,4 +1,4 @@
-//! The pins: the one table of them, from which the wiring picture is drawn too (`board-wiring` of
+//! The pins: the one table of them, from which the wiring picture is drawn too (`xtask board-wiring` of
 //! `posy-tests`). Behind each is what it goes to.
 
 /// A pin of `$chip` by its role.

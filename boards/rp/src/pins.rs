@@ -1,5 +1,5 @@
 //! The pins: the one table of them, from which the boards' wiring pictures are drawn too
-//! (`board-wiring` of `posy-tests`). Behind each is what it goes to.
+//! (`xtask board-wiring` of `posy-tests`). Behind each is what it goes to.
 
 /// A pin of `$chip` by its role.
 #[macro_export]

@@ -1,6 +1,6 @@
-//! The network that posy carries within itself: what is left where no other can be had.
+//! The network embedded in posy, used if no other can be had.
 //!
-//! `assets/CARD.md` says where it comes from and what it is worth: it has seen drawings only.
+//! `assets/CARD.md` describes its training data (drawings only) and its accuracy.
 
 use std::path::{Path, PathBuf};
 
@@ -8,20 +8,20 @@ use super::file::ReadError;
 use super::load::{Backbone, BackboneError};
 use super::tflite;
 
-/// The network's file.
+/// Bytes of the network's `.tflite` file.
 pub const BYTES: &[u8] = include_bytes!("../../assets/backbone.tflite");
 
-/// What the network is called.
+/// Name of the network.
 pub const NAME: &str = "drawings_0.25_128";
 
-/// Where the network comes from, in place of a path.
+/// Origin shown in place of a path.
 const ORIGIN: &str = "part of posy";
 
-/// The variable that names another network's file for a last resort; empty for none.
+/// Environment variable with the path of a network to fall back on; empty for none.
 pub const VARIABLE: &str = "POSY_LAST_RESORT";
 
-/// The network to go on with where no other can be had: that of [`VARIABLE`], if it is set, else
-/// the one that posy carries. None where there is to be none.
+/// The fallback network: the file named by [`VARIABLE`] if it is set, else the embedded one. `None`
+/// if the variable is empty.
 ///
 /// # Errors
 /// As [`Backbone::read`], for the file that the variable names.
@@ -36,7 +36,7 @@ pub fn last_resort() -> Result<Option<Backbone>, BackboneError> {
     }
 }
 
-/// The network that posy carries.
+/// The embedded network.
 fn carried() -> Result<Backbone, BackboneError> {
     let path = Path::new(ORIGIN);
     let network = tflite::read(BYTES).map_err(|source| ReadError::Tflite {

@@ -1,18 +1,15 @@
 //! Reads a network from a file, whatever its kind.
 
-use std::fs;
-use std::io;
 use std::path::{Path, PathBuf};
 
+use super::cost::{CostError, check_cost};
 use super::float_file::FloatFile;
 use super::frozen::{self, FrozenError};
-use super::network::TrainedNetwork;
+use super::network::{Common, TrainedNetwork};
 use super::onnx::{self, OnnxError};
 use super::tflite::{self, TfliteError};
+use crate::bounded::{self, FileError, NETWORK};
 use crate::kind::Kind;
-
-/// Bytes that a network's file may have; the largest MobileNet has 7 MB in int8.
-const MAX_LEN: u64 = 256 << 20;
 
 /// Why a network's file could not be used; each names the file.
 #[derive(Debug, thiserror::Error)]
@@ -22,16 +19,16 @@ pub enum ReadError {
     Io {
         /// The file.
         path: PathBuf,
-        /// What the system says.
-        source: io::Error,
+        /// Why not.
+        source: FileError,
     },
-    /// Larger than any network that posy runs.
-    #[error("{path} has {len} bytes; posy reads networks up to {MAX_LEN} bytes")]
-    TooLarge {
+    /// A network that takes more than any board or laptop should.
+    #[error("{path}: {source}")]
+    Cost {
         /// The file.
         path: PathBuf,
-        /// Its length in bytes.
-        len: u64,
+        /// What it takes.
+        source: CostError,
     },
     /// Another kind of file.
     #[error(
@@ -104,6 +101,21 @@ pub fn read_file(path: &Path) -> Result<TrainedNetwork, ReadError> {
 /// # Errors
 /// [`ReadError`] names the file, and what is wrong with it.
 pub fn read_network(path: &Path) -> Result<Network, ReadError> {
+    let network = decode_network(path)?;
+    let layers: Vec<&Common> = match &network {
+        Network::Trained(network) => network.layers.iter().map(|layer| &layer.common).collect(),
+        Network::Float(file) => file.layers.iter().map(|layer| &layer.common).collect(),
+    };
+    match check_cost(&layers) {
+        Ok(()) => Ok(network),
+        Err(source) => Err(ReadError::Cost {
+            path: path.into(),
+            source,
+        }),
+    }
+}
+
+fn decode_network(path: &Path) -> Result<Network, ReadError> {
     let named = || PathBuf::from(path);
     let bytes = bytes_of(path)?;
     let kind = Kind::of(&bytes);
@@ -156,24 +168,18 @@ pub fn read_onnx(path: &Path) -> Result<Option<onnx::File>, ReadError> {
 
 fn decode_onnx(path: &Path, bytes: &[u8]) -> Result<onnx::File, OnnxError> {
     let folder = path.parent().unwrap_or(Path::new(""));
-    onnx::File::open(bytes, folder, MAX_LEN)
+    onnx::File::open(bytes, folder, NETWORK)
 }
 
 fn bytes_of(path: &Path) -> Result<Vec<u8>, ReadError> {
-    let io = |source| ReadError::Io {
-        path: path.into(),
-        source,
-    };
     if let Some(kind) = Kind::of_folder(path) {
         let path = path.into();
         return Err(ReadError::Kind { path, kind });
     }
-    let len = fs::metadata(path).map_err(io)?.len();
-    if len > MAX_LEN {
-        let path = path.into();
-        return Err(ReadError::TooLarge { path, len });
-    }
-    fs::read(path).map_err(io)
+    bounded::read(path, NETWORK).map_err(|source| ReadError::Io {
+        path: path.into(),
+        source,
+    })
 }
 
 #[cfg(test)]

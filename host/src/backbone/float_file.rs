@@ -1,34 +1,35 @@
-//! A float network as its file holds it, before it is known what a pixel is to it.
+//! A float network as its file holds it, before its pixel normalisation is chosen.
 
 use posy_shared::model::{Op, Shape};
 
 use super::network::{FloatLayer, FloatNetwork};
 use super::pixels::{Normalisation, reading_pixels};
 
-/// With what kind of tool a network was made.
+/// Framework that a network was trained with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Maker {
-    /// PyTorch, whose networks mostly want ImageNet's mean and deviation.
+    /// PyTorch; most of its networks expect ImageNet's mean and standard deviation.
     PyTorch,
-    /// TensorFlow or Keras, whose MobileNets want -1 to 1; also where the file does not say.
+    /// TensorFlow or Keras, whose MobileNets expect -1 to 1; also the default where the file does
+    /// not say.
     TensorFlow,
 }
 
-/// A float network of MobileNet's kind, batch norms folded.
+/// A float network of MobileNet's kind with batch norms folded.
 #[derive(Clone, Debug, PartialEq)]
 pub struct FloatFile {
     /// SHA-256 of the file.
     pub sha256: [u8; 32],
     /// Layers in running order.
     pub layers: Vec<FloatLayer>,
-    /// What the file itself does with its input: for each channel a factor, and what is added then.
+    /// Affine transform that the file itself applies to its input: factor and offset per channel.
     pub input: Vec<(f64, f64)>,
-    /// With what it was made.
+    /// Framework that made it.
     pub maker: Maker,
 }
 
 impl FloatFile {
-    /// The network without what follows its pooled features; `None` if it never pools.
+    /// The network up to its pooled features; `None` if it never pools.
     #[must_use]
     pub fn truncate_to_features(mut self) -> Option<Self> {
         let pool = self
@@ -44,9 +45,8 @@ impl FloatFile {
         self.layers.first().map(|layer| layer.common.input)
     }
 
-    /// What the network most probably wants for a pixel. Where the file itself scales its input, its
-    /// factors say whether that is 0 to 255 or 0 to 1; elsewhere it is what the networks of its maker
-    /// want.
+    /// Guesses the pixel normalisation. If the file scales its input, its factors tell 0 to 255
+    /// from 0 to 1; else it follows the framework.
     pub fn usual_normalisation(&self) -> Normalisation {
         if self.input.iter().all(|pair| *pair == (1.0, 0.0)) {
             return match self.maker {
@@ -62,7 +62,7 @@ impl FloatFile {
         }
     }
 
-    /// The network, reading pixels.
+    /// The network with pixels as input.
     pub fn network(&self, normalisation: &Normalisation) -> FloatNetwork {
         let Normalisation { mean, std } = normalisation;
         let pair = |channel: usize| {

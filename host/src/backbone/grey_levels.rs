@@ -1,19 +1,19 @@
-//! What a grey level is to a quantised network whose input has a scale of its own.
+//! Pixel scaling of a quantised network whose input has a scale of its own.
 //!
-//! Most quantised files read a pixel less 128: their scale is a step of one grey level, of whatever range
-//! they were trained on. A file whose tool chose the scale by the photos that it saw (0.003118 where 0 to
-//! 0.795 occurred of 0 to 1) reads something else: the real number that its training made of the grey
-//! level, divided by that scale, plus the zero point, and cut off at int8's ends, as TensorFlow Lite
-//! computes it.
+//! Most quantised files read a pixel less 128: one step of their scale is one grey level, whatever
+//! range they were trained on. Some tools choose the input scale by their calibration photos, for
+//! example 0.003118 where pixels of 0 to 1 reached 0.795. Such a file reads another integer: the
+//! real number that training used for the grey level, divided by the scale, plus the zero point,
+//! clamped to int8, as TensorFlow Lite computes it.
 
 use super::network::Quantisation;
 
-/// Grey levels as a network's training made real numbers of them: `(pixel - mean) / std`.
+/// Normalisation used in training: `(pixel - mean) / std`.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct GreyLevels {
-    /// Taken from each grey level.
+    /// Mean, grey levels.
     pub mean: f32,
-    /// What it is then divided by.
+    /// Divisor, grey levels.
     pub std: f32,
 }
 
@@ -34,15 +34,15 @@ impl GreyLevels {
         std: 127.5,
     };
 
-    /// What the input's range tells of the numbers that the network was trained on. None where its
-    /// integers are grey levels less 128, give or take one, and where the range tells nothing: then they
-    /// are taken for such.
+    /// Guesses the training range from the input quantisation. `None` if the input's integers are
+    /// grey levels less 128, give or take one, or if the range tells nothing; the input is
+    /// then taken for grey levels less 128.
     pub fn of(input: Quantisation) -> Option<Self> {
         let Quantisation { scale, zero_point } = input;
         let real = |q: i32| scale * (q - zero_point) as f32;
         let (least, greatest) = (real(-128), real(127));
         let levels = if least > -0.1 * greatest {
-            // A range that photos fill, or a part of it.
+            // A range that photos fill, wholly or in part.
             match greatest <= 2.0 {
                 true => Self::UNIT,
                 false => Self::RAW,
@@ -60,7 +60,7 @@ impl GreyLevels {
         (!usual).then_some(levels)
     }
 
-    /// The input's integer for each grey level.
+    /// Lookup table: the input's integer for each grey level.
     pub fn table(self, input: Quantisation) -> [i8; 256] {
         std::array::from_fn(|pixel| {
             let real = (pixel as f32 - self.mean) / self.std;
@@ -69,12 +69,12 @@ impl GreyLevels {
         })
     }
 
-    /// As lines of a name and a number.
+    /// Text form: lines of a name and a number.
     pub fn in_words(self) -> String {
         format!("mean {}\nstd {}\n", self.mean, self.std)
     }
 
-    /// What such lines among others say.
+    /// Parses the text form; other lines are ignored.
     pub fn from_words(words: &str) -> Option<Self> {
         let number = |name| {
             let mut lines = words.lines().filter_map(|line| line.split_once(' '));
@@ -88,8 +88,8 @@ impl GreyLevels {
         (std > 0.0).then_some(GreyLevels { mean, std })
     }
 
-    /// The mean and deviation of the grey levels of a network whose input is `input`; `levels` are its
-    /// own, where it has some.
+    /// Mean and standard deviation, in grey levels, of a network with this input quantisation.
+    /// `levels` is its pixel scaling, if it has one.
     pub fn mean_and_std(levels: Option<Self>, input: Quantisation) -> (f32, f32) {
         match levels {
             Some(levels) => (levels.mean, levels.std),
@@ -107,8 +107,8 @@ mod tests {
         GreyLevels::of(Quantisation { scale, zero_point })
     }
 
-    /// Scales and zero points of files by Google, Keras, Teachable Machine and Edge Impulse, in the int8
-    /// convention.
+    /// Scales and zero points in the int8 convention, from files by Google, Keras, Teachable
+    /// Machine and Edge Impulse.
     #[test]
     fn usual_scales_are_steps_of_a_grey_level() {
         for (scale, zero_point) in [
@@ -119,7 +119,7 @@ mod tests {
             (0.003921569, -128),
             (1.0, -128),
             (1.0, 0),
-            // Steps of ImageNet's deviation, as posy has them.
+            // Steps of one grey level over ImageNet's standard deviation, as posy writes them.
             (0.0173, 0),
         ] {
             assert_eq!(of(scale, zero_point), None, "{scale} {zero_point}");

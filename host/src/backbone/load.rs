@@ -1,10 +1,11 @@
-//! A backbone: a pre-trained network cut after its pooled features, in every form that is needed.
+//! A backbone: a pre-trained network cut after its pooled features, in integers and floating point.
 
 use std::path::{Path, PathBuf};
 
 use posy_shared::model::{InputContract, Provenance, Shape, SplitFacts};
 
 use super::file::{Network, ReadError, read_network};
+use super::float::{FloatError, FloatRunner};
 use super::float_file::FloatFile;
 use super::network::{Common, FloatLayer, FloatNetwork, IntNetwork, Quantisation, TrainedNetwork};
 use super::pixels::Normalisation;
@@ -16,10 +17,10 @@ use crate::quantise::float::QuantiseError;
 use crate::quantise::photos::from_photos;
 use crate::quantise::trained::from_trained;
 
-/// Why there is no backbone.
+/// Failure to open a backbone.
 #[derive(Debug, thiserror::Error)]
 pub enum BackboneError {
-    /// The file does not read.
+    /// The file cannot be read.
     #[error(transparent)]
     Read(#[from] ReadError),
     /// The network has no global pool, so it has no features.
@@ -31,31 +32,31 @@ pub enum BackboneError {
     /// The network cannot be run in integers.
     #[error("{path}: {source}")]
     Export {
-        /// Its file.
+        /// The network's file.
         path: PathBuf,
-        /// Why not.
+        /// Cause.
         source: ExportError,
     },
     /// The float network cannot be quantised.
     #[error("{path}: {source}")]
     Quantise {
-        /// Its file.
+        /// The network's file.
         path: PathBuf,
-        /// Why not.
+        /// Cause.
         source: QuantiseError,
     },
-    /// The file of the architecture is not here and did not come.
+    /// No file of the architecture is on disk, and none could be fetched.
     #[error(
         "no network file for {name} in {}: {source}, or name a file with --backbone, or a folder \
          with --model-dir or POSY_DATA",
         listed(.folders)
     )]
     Fetch {
-        /// What was asked for.
+        /// Architecture.
         name: Architecture,
-        /// Where it was looked for.
+        /// Folders searched.
         folders: Vec<PathBuf>,
-        /// Why it did not come.
+        /// Cause of the failed fetch.
         source: Box<SourceError>,
     },
     /// No file of the architecture was found.
@@ -66,9 +67,9 @@ pub enum BackboneError {
         name.file_names().join(" or ")
     )]
     Missing {
-        /// What was asked for.
+        /// Architecture.
         name: Architecture,
-        /// Where it was looked for.
+        /// Folders searched.
         folders: Vec<PathBuf>,
     },
 }
@@ -78,11 +79,10 @@ fn listed(folders: &[PathBuf]) -> String {
     names.collect::<Vec<_>>().join(" or ")
 }
 
-/// Where networks lie in a data folder.
+/// Subfolder of a data folder that holds networks.
 const MODELS: &str = "models";
 
-/// The folders where files of networks are looked for, in this order, and where one that is
-/// fetched is put.
+/// Folders searched for network files, in order, and the folder for downloads.
 #[derive(Clone, Debug)]
 pub struct Places {
     folders: Vec<PathBuf>,
@@ -90,8 +90,8 @@ pub struct Places {
 }
 
 impl Places {
-    /// The folder that the user names, for everything; else `models` in the data folders. What is
-    /// fetched goes into the first of them that can be written.
+    /// Searches `named` alone if given, else `models` in the data folders. Downloads go into the
+    /// first of them that is writable.
     pub fn new(named: Option<&Path>) -> Self {
         match named {
             Some(folder) => Places {
@@ -105,7 +105,7 @@ impl Places {
         }
     }
 
-    /// These folders, and after them the usual ones; what is fetched is still put where it was.
+    /// Appends the default folders to the search; the download folder stays.
     pub fn and_usual(mut self) -> Self {
         for folder in Places::new(None).folders {
             if !self.folders.contains(&folder) {
@@ -115,16 +115,16 @@ impl Places {
         self
     }
 
-    /// The file of an architecture, if it is here.
+    /// File of an architecture, if it is on disk.
     pub fn find(&self, architecture: &Architecture) -> Option<PathBuf> {
         let mut folders = self.folders.iter();
         folders.find_map(|folder| architecture.find_file(folder))
     }
 
-    /// The file of an architecture, downloaded where it is not here.
+    /// File of an architecture, downloaded if it is not on disk.
     ///
     /// # Errors
-    /// [`BackboneError::Missing`] where it is not known where to get it, [`BackboneError::Fetch`].
+    /// [`BackboneError::Missing`] if its address is unknown, [`BackboneError::Fetch`].
     pub fn fetch(
         &self,
         architecture: &Architecture,
@@ -156,17 +156,17 @@ impl Places {
 pub struct Backbone {
     /// Name of the architecture, or of the file.
     pub name: String,
-    /// The file.
+    /// Path of the file.
     pub path: PathBuf,
     /// SHA-256 of the file.
     pub sha256: [u8; 32],
     /// In floating point: the values of the file.
     pub float: FloatNetwork,
-    /// As posy's engine runs it.
+    /// In integers, as posy's engine runs it.
     pub int: IntNetwork,
 }
 
-/// A float network that waits for photos to be quantised with.
+/// A float network that needs calibration photos before it can be quantised.
 #[derive(Clone, Debug)]
 pub struct Unquantised {
     name: String,
@@ -174,7 +174,7 @@ pub struct Unquantised {
     file: FloatFile,
 }
 
-/// What a file gives.
+/// Result of opening a file.
 #[derive(Clone, Debug)]
 pub enum Opened {
     /// A quantised network, ready to run.
@@ -184,7 +184,7 @@ pub enum Opened {
 }
 
 impl Opened {
-    /// The layers up to the features, as posy's engine would run them.
+    /// Layers up to the features, as posy's engine would run them.
     pub fn layers(&self) -> Vec<Common> {
         let commons = |layers: &[FloatLayer]| layers.iter().map(|l| l.common.clone()).collect();
         match self {
@@ -198,18 +198,30 @@ impl Opened {
 }
 
 impl Unquantised {
+    /// Runs every layer once, in floating point, on a grey picture.
+    ///
+    /// # Errors
+    /// [`FloatError`].
+    pub fn try_out(&self) -> Result<(), FloatError> {
+        let network = self.file.network(&self.usual_normalisation());
+        let grey = vec![0.0; self.input_shape().map_or(0, Shape::len)];
+        FloatRunner::of_every_layer(&network)?
+            .run_real(&grey)
+            .map(drop)
+    }
+
     /// Shape of the input.
     pub fn input_shape(&self) -> Option<Shape> {
         self.file.input_shape()
     }
 
-    /// What the network most probably wants for a pixel.
+    /// Guessed pixel normalisation.
     pub fn usual_normalisation(&self) -> Normalisation {
         self.file.usual_normalisation()
     }
 
-    /// The network in integers, for pixels that mean `normalisation`. `photos` are inputs `[H, W, C]`,
-    /// pixels less 128, of the kind that will be classified; the ranges of activations come from them.
+    /// Quantises the network for `normalisation`. `photos` are calibration inputs, `[H, W, C]`,
+    /// pixels less 128, of the kind that will be classified; activation ranges come from them.
     ///
     /// # Errors
     /// [`BackboneError::Quantise`].
@@ -234,7 +246,7 @@ impl Unquantised {
 }
 
 impl Backbone {
-    /// Reads the network in the file `path` and calls it `name`.
+    /// Reads the network in the file `path` and names it `name`.
     ///
     /// # Errors
     /// [`BackboneError::Read`], [`BackboneError::NoFeatures`].
@@ -251,7 +263,7 @@ impl Backbone {
         })
     }
 
-    /// Cuts `network`, read from `path`, after its pooled features, and calls it `name`.
+    /// Cuts `network`, read from `path`, after its pooled features and names it `name`.
     pub(super) fn cut(
         network: TrainedNetwork,
         path: &Path,
@@ -270,7 +282,7 @@ impl Backbone {
         })
     }
 
-    /// Reads the quantised network in the file `path` and calls it `name`.
+    /// Reads the quantised network in the file `path` and names it `name`.
     ///
     /// # Errors
     /// As [`Backbone::open`]; [`ReadError::Float`].
@@ -289,7 +301,7 @@ impl Backbone {
             .map_or(self.int.input, |layer| layer.output)
     }
 
-    /// The model whose output is the features.
+    /// A `.posy` model whose output is the features.
     ///
     /// # Errors
     /// [`BackboneError::Export`].

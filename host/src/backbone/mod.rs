@@ -1,8 +1,9 @@
-//! Pre-trained networks: reading them, and running them in floating point.
+//! Pre-trained networks: readers for their files, and a float runner.
 
 pub mod any;
 pub mod assemble;
 pub mod carried;
+pub mod cost;
 pub mod file;
 pub mod float;
 pub mod float_file;
@@ -13,6 +14,7 @@ pub mod network;
 pub mod onnx;
 pub mod pixels;
 pub mod tflite;
+pub mod vet;
 pub mod zoo;
 
 #[cfg(test)]

@@ -1,27 +1,27 @@
-//! The three forms that a network takes on the laptop.
+//! Intermediate representations of a network on the laptop.
 //!
-//! [`TrainedNetwork`] is what a quantised file holds, zero points removed. From it come
-//! [`IntNetwork`], which posy's engine runs on laptop and board, and [`FloatNetwork`], which
-//! tract runs as the reference. All three list layers in running order: each layer reads the
-//! output of the layer before it, and an addition also reads an earlier one.
+//! [`TrainedNetwork`] is the content of a quantised file, with zero points removed from weights. It
+//! converts to [`IntNetwork`], which posy's engine runs on laptop and board, and to
+//! [`FloatNetwork`], which tract runs as the reference. All three list layers in running order:
+//! each layer reads the output of the layer before it, and an addition also reads an earlier one.
 
 use posy_shared::model::{Op, Padding, Shape};
 
 use super::grey_levels::GreyLevels;
 
-/// How real numbers are written as int8: `real = scale * (q - zero_point)`.
+/// Affine int8 quantisation: `real = scale * (q - zero_point)`.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Quantisation {
-    /// Real distance between neighbouring integers.
+    /// Real size of one step.
     pub scale: f32,
-    /// The integer that stands for zero, in `-128..=127`.
+    /// Integer that stands for zero, in `-128..=127`.
     pub zero_point: i32,
 }
 
-/// What is applied to a layer's sum.
+/// Activation function fused into a layer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Activation {
-    /// Nothing.
+    /// Identity.
     None,
     /// `max(x, 0)`.
     Relu,
@@ -29,29 +29,29 @@ pub enum Activation {
     Relu6,
 }
 
-/// What every layer has, whatever its numbers are.
+/// Properties of a layer that do not depend on its number format.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Common {
-    /// Name in the file that it came from; for messages.
+    /// Name in the source file; for messages.
     pub name: String,
-    /// What it computes.
+    /// Operation.
     pub op: Op,
-    /// `[H, W, C]` that it reads.
+    /// Input shape, `[H, W, C]`.
     pub input: Shape,
-    /// `[H, W, C]` that it writes.
+    /// Output shape, `[H, W, C]`.
     pub output: Shape,
-    /// Step between windows.
+    /// Stride in both directions.
     pub stride: u8,
     /// Explicit padding.
     pub padding: Padding,
-    /// Applied to the result.
+    /// Activation applied to the result.
     pub activation: Activation,
     /// [`Op::Add`]: index of the layer whose output is the second operand.
     pub skip: Option<usize>,
 }
 
 impl Common {
-    /// Products (multiply-accumulates) that one picture costs; those with padding count.
+    /// Multiply-accumulate operations (MACs) per image, padding included.
     pub fn products(&self) -> u64 {
         let inputs = u64::from(self.input.channels);
         let of_each = match self.op {
@@ -64,22 +64,22 @@ impl Common {
     }
 }
 
-/// A quantised network as its file holds it, zero points removed from weights. Activations are
-/// in the int8 convention: those of a uint8 file are shifted by 128.
+/// A quantised network as its file holds it, with zero points removed from weights. Activations are
+/// in the int8 convention: uint8 files are shifted by 128.
 #[derive(Clone, Debug, PartialEq)]
 pub struct TrainedNetwork {
     /// SHA-256 of the file.
     pub sha256: [u8; 32],
     /// Quantisation of the input.
     pub input: Quantisation,
-    /// What a pixel is to it; none where a pixel less 128 is what it reads.
+    /// Pixel scaling; `None` if the input is a pixel less 128.
     pub pixels: Option<GreyLevels>,
     /// Layers in running order.
     pub layers: Vec<TrainedLayer>,
 }
 
 impl TrainedNetwork {
-    /// The network without what follows its pooled features; `None` if it never pools.
+    /// The network up to its pooled features; `None` if it never pools.
     #[must_use]
     pub fn truncate_to_features(mut self) -> Option<Self> {
         let pool = self
@@ -90,7 +90,7 @@ impl TrainedNetwork {
         Some(self)
     }
 
-    /// How many classes the network tells apart; `None` if it ends in features.
+    /// Number of classes; `None` if it ends in features.
     pub fn class_count(&self) -> Option<usize> {
         let last = &self.layers.last()?.common;
         (last.op == Op::Dense).then_some(usize::from(last.output.channels))
@@ -100,9 +100,9 @@ impl TrainedNetwork {
 /// A layer of a [`TrainedNetwork`].
 #[derive(Clone, Debug, PartialEq)]
 pub struct TrainedLayer {
-    /// Op, shapes, name.
+    /// Operation, shapes, name.
     pub common: Common,
-    /// Weights less their zero point, `-255..=255`, in the order that [`Op`] gives.
+    /// Weights less their zero point, `-255..=255`, in the layout of [`Op`].
     pub weights: Vec<i16>,
     /// Real size of one weight step, one per output channel.
     pub weight_scales: Vec<f32>,
@@ -117,7 +117,7 @@ pub struct TrainedLayer {
 pub struct IntNetwork {
     /// Quantisation of the input.
     pub input: Quantisation,
-    /// What a pixel is to it; none where a pixel less 128 is what it reads.
+    /// Pixel scaling; `None` if the input is a pixel less 128.
     pub pixels: Option<GreyLevels>,
     /// Layers in running order.
     pub layers: Vec<IntLayer>,
@@ -126,9 +126,9 @@ pub struct IntNetwork {
 /// A layer of an [`IntNetwork`].
 #[derive(Clone, Debug, PartialEq)]
 pub struct IntLayer {
-    /// Op, shapes, name.
+    /// Operation, shapes, name.
     pub common: Common,
-    /// Symmetric weights in the order that [`Op`] gives.
+    /// Symmetric weights in the layout of [`Op`].
     pub weights: Vec<i8>,
     /// Real size of one weight step, one per output channel.
     pub weight_scales: Vec<f32>,
@@ -141,9 +141,9 @@ pub struct IntLayer {
 /// A network in floating point.
 #[derive(Clone, Debug, PartialEq)]
 pub struct FloatNetwork {
-    /// Quantisation that the input arrives in: pixels are given as these integers' real values.
+    /// Quantisation of the input: the network takes the real values of these integers.
     pub input: Quantisation,
-    /// What a pixel is to it; none where a pixel less 128 is what it reads.
+    /// Pixel scaling; `None` if the input is a pixel less 128.
     pub pixels: Option<GreyLevels>,
     /// Layers in running order.
     pub layers: Vec<FloatLayer>,
@@ -152,12 +152,12 @@ pub struct FloatNetwork {
 /// A layer of a [`FloatNetwork`].
 #[derive(Clone, Debug, PartialEq)]
 pub struct FloatLayer {
-    /// Op, shapes, name.
+    /// Operation, shapes, name.
     pub common: Common,
-    /// Weights in the order that [`Op`] gives.
+    /// Weights in the layout of [`Op`].
     pub weights: Vec<f32>,
-    /// One per output channel.
+    /// Bias, one per output channel.
     pub bias: Vec<f32>,
-    /// Least and greatest output seen in the network's own training, where the file says so.
+    /// Minimum and maximum output seen in training, if the file records them.
     pub range: Option<(f32, f32)>,
 }

@@ -1,37 +1,39 @@
-//! What a float network wants to be given for a pixel.
+//! Pixel normalisation of float networks.
 //!
 //! Pixels are 0 to 255; a network was trained on `(pixel - mean) / std`, with a mean and a standard
-//! deviation of its own for each channel. posy's engine reads pixels in steps of one grey level, the
-//! same for all channels, so the rest becomes part of the network:
+//! deviation for each channel. posy's engine reads pixels in steps of one grey level, with one zero
+//! point for all channels, so the rest becomes part of the network:
 //!
-//! - Where zero is (nearly) the same grey level in all channels, as in TensorFlow's networks, factors
-//!   and shifts are folded into the first convolution. Its padding is then that level; 127.5 is rounded
-//!   to 128, so that padding, and nothing else, is off by half a grey level.
-//! - Elsewhere, as in torchvision's networks, zero padding is a different colour in each channel. A 1 x 1
-//!   layer in front brings pixels to the network's own numbers, and the first convolution pads with its
-//!   own zero: nothing is off.
+//! - If zero is (nearly) the same grey level in all channels, as in TensorFlow's networks, scale
+//!   and
+//! offset are folded into the first convolution. Its padding is then that level; 127.5 is rounded
+//! to 128, so only the padding is off, by half a grey level.
+//! - Otherwise, as in torchvision's networks, zero padding is a different colour in each channel. A
+//!   1 x 1
+//! layer in front normalises pixels, and the first convolution pads with its own zero: this is
+//! exact.
 
 use posy_shared::model::{Op, Padding, Shape};
 
 use super::network::{Activation, Common, FloatLayer, FloatNetwork, Quantisation};
 
-/// A network's own numbers for a pixel: `(pixel - mean) / std`, for red, green and blue.
+/// Per-channel normalisation `(pixel - mean) / std` for red, green and blue.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Normalisation {
-    /// Grey level, 0 to 255, that becomes zero.
+    /// Mean: the grey level, 0 to 255, that maps to zero.
     pub mean: [f64; 3],
-    /// Grey levels that become one.
+    /// Standard deviation, grey levels.
     pub std: [f64; 3],
 }
 
 impl Normalisation {
-    /// -1 to 1, as TensorFlow's MobileNets want it.
+    /// -1 to 1, for TensorFlow's MobileNets.
     pub const TENSORFLOW: Self = Normalisation {
         mean: [127.5; 3],
         std: [127.5; 3],
     };
-    /// ImageNet's mean and standard deviation, as torchvision's networks want it: 0.485, 0.456, 0.406
-    /// and 0.229, 0.224, 0.225 of 255.
+    /// ImageNet's mean and standard deviation, for torchvision's networks: 0.485, 0.456, 0.406 and
+    /// 0.229, 0.224, 0.225 of 255.
     pub const TORCH: Self = Normalisation {
         mean: [123.675, 116.28, 103.53],
         std: [58.395, 57.12, 57.375],
@@ -47,22 +49,22 @@ impl Normalisation {
         std: [1.0; 3],
     };
 
-    /// Whether it can be used: finite, and no deviation zero.
+    /// True if it is usable: finite, with no zero deviation.
     pub fn is_sound(&self) -> bool {
         let normal = |number: &f64| number.is_finite() && number.abs() < 1e6;
         self.mean.iter().all(normal) && self.std.iter().all(|std| normal(std) && std.abs() > 1e-6)
     }
 }
 
-/// Furthest that padding may be from a channel's zero, in grey levels; a mean of 127.5 is so far from
-/// the nearest.
+/// Maximum distance between the padding's grey level and a channel's zero; a mean of 127.5 is this
+/// far from the nearest level.
 const NEARLY: f64 = 0.5;
 
-/// The network that reads pixels. `layers` read for each channel what its pair makes of a pixel: the
-/// pixel times the first number plus the second.
+/// Adds pixel input to a network. `pairs` are factor and offset per channel that turn a pixel into
+/// the input of `layers`.
 pub(super) fn reading_pixels(layers: Vec<FloatLayer>, pairs: [(f64, f64); 3]) -> FloatNetwork {
     let step = pairs.iter().map(|(factor, _)| factor.abs()).sum::<f64>() / 3.0;
-    // All factors zero: nothing is seen of pixels.
+    // With all factors zero the network ignores the pixels.
     let step = if step > 0.0 { step } else { 1.0 };
     let zeros = pairs.map(|(factor, added)| -added / factor);
     let level = (zeros.iter().sum::<f64>() / 3.0).round_ties_even();
@@ -73,9 +75,9 @@ pub(super) fn reading_pixels(layers: Vec<FloatLayer>, pairs: [(f64, f64); 3]) ->
         let folds = matches!(first.common.op, Op::Conv3x3 | Op::Pointwise);
         folds && (same_zero || first.common.padding == Padding::default())
     });
-    // In the middle of the range a pixel is the smallest number.
+    // The middle of the range keeps magnitudes smallest.
     let level = if same_zero { level } else { 128.0 };
-    // What a pixel is in steps from `level`, beside what the network reads.
+    // Factor and offset from steps around `level` to the network's input.
     let pairs = pairs.map(|(factor, added)| (factor / step, added + factor * level));
     if let Some(first) = first {
         fold(first, &pairs);
@@ -95,13 +97,13 @@ pub(super) fn reading_pixels(layers: Vec<FloatLayer>, pairs: [(f64, f64); 3]) ->
     }
 }
 
-/// Makes a convolution read what its input is before factors and shifts.
+/// Folds the affine input transform into a convolution.
 fn fold(layer: &mut FloatLayer, pairs: &[(f64, f64); 3]) {
     let of_channel = layer.weights.len() / layer.bias.len().max(1);
     let weights = layer.weights.chunks_exact_mut(of_channel.max(1));
     for (weights, bias) in weights.zip(&mut layer.bias) {
         let mut sum = f64::from(*bias);
-        // The input channel comes last in the order of weights.
+        // The input channel is the last axis of the weights.
         for (weight, (factor, added)) in weights.iter_mut().zip(pairs.iter().cycle()) {
             sum += f64::from(*weight) * added;
             *weight = (f64::from(*weight) * factor) as f32;
@@ -110,7 +112,7 @@ fn fold(layer: &mut FloatLayer, pairs: &[(f64, f64); 3]) {
     }
 }
 
-/// A 1 x 1 layer that does nothing but factors and shifts.
+/// A 1 x 1 layer that only applies factors and offsets.
 fn normaliser(input: Shape, pairs: &[(f64, f64); 3]) -> FloatLayer {
     let weight = |place: usize| match (place / 3, place % 3) {
         (to, from) if to == from => pairs[to].0 as f32,
@@ -149,7 +151,8 @@ mod tests {
         }
     }
 
-    /// How far the network that reads pixels is from the file's network on normalised pixels.
+    /// Largest difference between the network on pixels and the file's network on normalised
+    /// pixels.
     fn error(file: &FloatFile, normalisation: &Normalisation) -> f64 {
         let len = file.input_shape().unwrap().len();
         let pixels: Vec<u8> = (0..len).map(|place| (place * 89 % 256) as u8).collect();
@@ -168,7 +171,7 @@ mod tests {
     #[test]
     fn networks_that_read_pixels_compute_the_same() {
         let identity = file(vec![(1.0, 0.0); 3]);
-        // Padding is nobody's grey level: a layer in front, and nothing off.
+        // Padding matches no common grey level: a layer in front makes it exact.
         let network = identity.network(&Normalisation::TORCH);
         assert_eq!(network.layers.len(), identity.layers.len() + 1);
         assert_eq!(network.layers[4].common.skip, Some(1));
@@ -179,7 +182,7 @@ mod tests {
             assert_eq!(network.input.zero_point, -128);
             assert!(error(&identity, &normalisation) < 1e-5);
         }
-        // Half a grey level in the padding of a map of 9 x 9.
+        // The padding of a 9 x 9 map is off by half a grey level.
         let network = identity.network(&Normalisation::TENSORFLOW);
         assert_eq!(network.layers.len(), identity.layers.len());
         assert_eq!(network.input.zero_point, 0);

@@ -1,7 +1,6 @@
-//! Where tests find networks and recorded outputs, and small networks of their own.
+//! Test data: recorded networks and outputs, and small synthetic networks.
 
-use std::fs::File;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use posy_shared::model::{Op, Padding, Shape};
 use proptest::prelude::prop;
@@ -9,7 +8,7 @@ use proptest::prelude::prop;
 use super::network::{Activation, Common, FloatLayer, FloatNetwork, Quantisation};
 
 /// The folder or file `name` of the data that `POSY_DATA` points to (default: `shared` beside the
-/// workspace). Says loudly that `test` is skipped where it is missing.
+/// workspace). Prints that `test` is skipped if it is missing.
 pub fn data(test: &str, name: &str) -> Option<PathBuf> {
     let root = std::env::var_os("POSY_DATA").map_or_else(
         || PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../../shared")),
@@ -24,22 +23,6 @@ pub fn data(test: &str, name: &str) -> Option<PathBuf> {
         path.display()
     );
     None
-}
-
-/// The arrays of the `.npz` file at `path`, in order of their names.
-pub fn npz_arrays<T: npyz::Deserialize>(path: &Path) -> Vec<(String, Vec<T>)> {
-    let mut archive = zip::ZipArchive::new(File::open(path).unwrap()).unwrap();
-    let mut names: Vec<String> = archive
-        .file_names()
-        .map(|name| name.unwrap().into_owned())
-        .collect();
-    names.sort();
-    let array = |name: String| {
-        let npy = npyz::NpyFile::new(archive.by_name(&name).unwrap()).unwrap();
-        let numbers = npy.into_vec().unwrap();
-        (name, numbers)
-    };
-    names.into_iter().map(array).collect()
 }
 
 /// Changes some bytes, and perhaps the length, of `bytes`.
@@ -57,7 +40,7 @@ pub fn mutate(
     }
 }
 
-/// The numbers of a recorded file of float32.
+/// Values of a recorded float32 file.
 pub fn reals(path: &std::path::Path) -> Vec<f32> {
     let bytes = std::fs::read(path).unwrap();
     let (numbers, rest) = bytes.as_chunks::<4>();
@@ -68,7 +51,7 @@ pub fn reals(path: &std::path::Path) -> Vec<f32> {
         .collect()
 }
 
-/// Length of the difference of two vectors, as a share of the length of `theirs`.
+/// Length of the difference of two vectors over the length of `theirs`.
 pub fn relative_error(ours: &[f32], theirs: &[f32]) -> f64 {
     assert_eq!(ours.len(), theirs.len());
     let square = |x: f64| x * x;
@@ -80,7 +63,7 @@ pub fn relative_error(ours: &[f32], theirs: &[f32]) -> f64 {
     (apart / whole).sqrt()
 }
 
-/// A small float network of every operator that posy runs, with weights that differ everywhere.
+/// A small float network with every operator that posy runs and varied weights.
 pub fn small_float() -> FloatNetwork {
     let shape = |side: u16, channels: u16| Shape {
         height: side,
@@ -166,7 +149,8 @@ fn shape(side: u16, channels: u16) -> Shape {
     }
 }
 
-/// Every kind of layer, with paddings that TensorFlow has a word for and one that it has not.
+/// A float network with every kind of layer, with paddings that TensorFlow can name and one that it
+/// cannot.
 pub(crate) fn small_float_network() -> FloatNetwork {
     let padding = |top, bottom| Padding {
         top,

@@ -1,13 +1,13 @@
-//! Photos that are joined, directly or by way of others.
+//! Connected components of photos, by a union-find.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
-/// A union-find that all threads join photos in at once. What comes of it does not depend on the
-/// order of joining: a photo's root is the first photo of its component.
+/// A lock-free union-find that all threads join photos in at once. The result does not depend on
+/// the order of joining: a photo's root is the first photo of its component.
 pub(super) struct Components(Vec<AtomicU32>);
 
 impl Components {
-    /// Photos of which none is joined to another.
+    /// `count` photos, each a component of its own.
     pub(super) fn new(count: usize) -> Self {
         Components((0..count as u32).map(AtomicU32::new).collect())
     }
@@ -22,20 +22,20 @@ impl Components {
             if parent == photo {
                 return photo;
             }
-            // Halves the way for whoever comes next. A parent is always an earlier photo of the same
-            // component, so it is no matter who wins.
+            // Path halving. A parent is always an earlier photo of the same component, so any
+            // thread's update is correct.
             let above = self.parent(parent);
             self.0[photo as usize].fetch_min(above, Ordering::Relaxed);
             photo = above;
         }
     }
 
-    /// Whether two photos are known to be of one component.
+    /// Returns true if two photos are already known to be in one component.
     pub(super) fn joined(&self, one: u32, other: u32) -> bool {
         self.root(one) == self.root(other)
     }
 
-    /// Joins two photos.
+    /// Joins the components of two photos.
     pub(super) fn join(&self, one: u32, other: u32) {
         loop {
             let (a, b) = (self.root(one), self.root(other));
@@ -52,7 +52,7 @@ impl Components {
         }
     }
 
-    /// Components of two photos or more, each rising, in the order of their first photos.
+    /// Components of two photos or more, each in rising order, sorted by their first photos.
     pub(super) fn of_several(&self) -> Vec<Vec<usize>> {
         let count = self.0.len() as u32;
         let mut members: Vec<Vec<usize>> = vec![Vec::new(); self.0.len()];

@@ -1,20 +1,20 @@
-//! What there is to find in a data set, and how it is told.
+//! The kinds of findings in a data set, and the report that lists them.
 
 use serde::Serialize;
 
-/// How much it matters.
+/// Severity of a finding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Severity {
-    /// Certainly wrong: mend it before training.
+    /// Certainly wrong: fix it before training.
     Error,
-    /// Probably wrong or harmful: look at it.
+    /// Probably wrong or harmful: inspect it.
     Warning,
-    /// Odd, and seen to: nothing needs doing.
+    /// Unusual, and handled: no action is needed.
     Note,
 }
 
-/// What was found, most serious first.
+/// Kind of a finding, most serious first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Kind {
@@ -22,11 +22,11 @@ pub enum Kind {
     Unreadable,
     /// One picture under two labels.
     DuplicateAcrossLabels,
-    /// A photo that looks as if it had another label's.
+    /// A photo that looks as if it belonged to another label.
     Mislabelled,
-    /// One picture both trained on and measured on.
+    /// One picture both in the training part and in the validation or test part.
     DuplicateAcrossSplit,
-    /// A picture of nothing.
+    /// A photo of nearly one brightness throughout.
     Blank,
     /// A label folder without photos.
     EmptyLabel,
@@ -34,39 +34,39 @@ pub enum Kind {
     FewPhotos,
     /// A label with far fewer photos than another.
     Imbalance,
-    /// A label that is the only one without colour.
+    /// The only label whose photos are greyscale.
     GreyscaleLabel,
-    /// A photo without colour among photos with it.
+    /// A greyscale photo among colour photos.
     Greyscale,
-    /// A photo much smaller than what the network looks at.
+    /// A photo much smaller than the network's input.
     Small,
-    /// Labels whose names become one.
+    /// Labels whose names become equal where the output is limited, for example to ASCII.
     NameCollision,
     /// Photos outside the label folders.
     Loose,
-    /// One picture more than once under one label and in one part of the split.
+    /// One picture several times under one label and in one part of the split.
     Duplicate,
     /// A label with few test photos.
     FewTested,
-    /// A photo that EXIF turns.
+    /// A photo that its EXIF orientation rotates or mirrors.
     ExifRotated,
-    /// A file of another format than its name says.
+    /// A file whose format differs from its name's ending.
     Misnamed,
-    /// A photo in inks.
+    /// A photo in CMYK or YCCK.
     Cmyk,
     /// A photo of 16 bits a channel.
     #[serde(rename = "16-bit")]
     Deep,
     /// A very large photo.
     Large,
-    /// A photo that moves.
+    /// An animated picture.
     Animated,
-    /// A photo that is squashed a lot.
+    /// A photo that resizing to a square distorts strongly.
     Stretched,
 }
 
 impl Kind {
-    /// How much it matters.
+    /// Severity of this kind.
     pub const fn severity(self) -> Severity {
         use Kind::{
             Blank, DuplicateAcrossLabels, DuplicateAcrossSplit, EmptyLabel, FewPhotos, Greyscale,
@@ -80,12 +80,12 @@ impl Kind {
         }
     }
 
-    /// What it is, behind a number, and what to do.
+    /// Heading that follows the number of findings, and the advice.
     pub const fn heading(self) -> (&'static str, &'static str) {
         match self {
             Kind::Unreadable => ("file(s) cannot be used", "mend or remove them"),
             Kind::DuplicateAcrossLabels => (
-                "picture(s) stand under two labels",
+                "picture(s) are under two labels",
                 "keep the copies under the right label and remove the others",
             ),
             Kind::Mislabelled => (
@@ -105,64 +105,65 @@ impl Kind {
                 "add photos to the small one",
             ),
             Kind::GreyscaleLabel => (
-                "label(s) alone have photos without colour, which may be learned in place of what \
-                 they show",
-                "add photos with colour",
+                "label(s) alone have greyscale photos, and the network may learn that in place of \
+                 what they show",
+                "add colour photos",
             ),
             Kind::Greyscale => (
-                "photo(s) without colour stand among photos with colour",
-                "replace them, if the camera sees colour",
+                "greyscale photo(s) are among colour photos",
+                "replace them, if the camera has colour",
             ),
             Kind::Small => (
-                "photo(s) are much smaller than what the network looks at",
+                "photo(s) are much smaller than the network's input",
                 "take them larger",
             ),
             Kind::NameCollision => (
-                "set(s) of labels become one where their names are shown poorly",
-                "posy tells them apart; rename them if they are shown on a plain display",
+                "set(s) of labels have names that become equal on a plain display",
+                "posy keeps them apart; rename them if they are shown on such a display",
             ),
             Kind::Loose => (
                 "set(s) of photos lie beside the label folders",
                 "move each into the folder of its label",
             ),
             Kind::Duplicate => (
-                "picture(s) are there more than once under one label",
+                "picture(s) occur more than once under one label",
                 "one is enough",
             ),
             Kind::FewTested => (
-                "label(s) are measured on few photos, so that their accuracy is a rough figure",
+                "label(s) have few test photos, so that their accuracy is a rough figure",
                 "add photos",
             ),
-            Kind::ExifRotated => ("photo(s) are turned upright as EXIF says", ""),
+            Kind::ExifRotated => ("photo(s) are turned upright by their EXIF orientation", ""),
             Kind::Misnamed => (
-                "photo(s) are of another format than their names say, and read as what they are",
+                "photo(s) have another format than their names say, which posy detects",
                 "",
             ),
-            Kind::Cmyk => ("photo(s) are in inks (CMYK), and read as colours", ""),
+            Kind::Cmyk => ("photo(s) are in CMYK, and converted to RGB", ""),
             Kind::Deep => ("photo(s) have 16 bits a channel, of which 8 are used", ""),
-            Kind::Large => ("photo(s) are very large, and read slowly", ""),
-            Kind::Animated => ("photo(s) move, and their first picture is used", ""),
+            Kind::Large => ("photo(s) are very large, and slow to read", ""),
+            Kind::Animated => ("photo(s) are animated, and their first frame is used", ""),
             Kind::Stretched => ("photo(s) are long or tall, and squashed to a square", ""),
         }
     }
 }
 
-/// One thing that was found.
+/// One finding.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Finding {
-    /// What.
+    /// Kind.
     pub kind: Kind,
-    /// How much it matters.
+    /// Severity.
     pub severity: Severity,
-    /// The files that it is about; of a picture that is there more than once all of them.
+    /// The files concerned; for duplicates, all files of the group.
     pub paths: Vec<String>,
-    /// The labels that it is about: of a mislabelled photo its own, and that which it looks like; of a
-    /// picture that is there more than once that of each file.
+    /// The labels concerned: for a mislabelled photo, its own and the one that it looks like; for
+    /// duplicates, the label of each file.
     pub labels: Vec<String>,
-    /// More about it; may be empty.
+    /// Details in words; may be empty.
     pub detail: String,
-    /// Of a mislabelled photo by how much the other label's score exceeds its own's; of a
-    /// picture that is there more than once the least cosine of its first photo's features and another's.
+    /// Numeric measure. For a mislabelled photo: the other label's score less its own label's. For
+    /// duplicates: the least cosine similarity between the features of the group's first photo and
+    /// another's.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub measure: Option<f32>,
 }
@@ -180,13 +181,13 @@ impl Finding {
         }
     }
 
-    /// The same about labels too.
+    /// Adds the labels concerned.
     #[must_use]
     pub fn with_labels(self, labels: Vec<String>) -> Self {
         Finding { labels, ..self }
     }
 
-    /// The same with its measure.
+    /// Adds the measure.
     #[must_use]
     pub fn with_measure(self, measure: f32) -> Self {
         let measure = Some(measure);
@@ -194,10 +195,11 @@ impl Finding {
     }
 }
 
-/// Files that a line names; of more the first of each label, then others.
+/// Maximum number of files that a line names. Of a longer list, the first file of each label comes
+/// first.
 const NAMED: usize = 4;
 
-/// The finding in a line: its files, or else its labels, and more about it.
+/// The finding in one line: its files, or else its labels, then the details.
 impl std::fmt::Display for Finding {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let (names, all) = match self.paths.is_empty() {
@@ -239,21 +241,21 @@ impl Finding {
     }
 }
 
-/// All that was found, most serious first.
+/// All findings, most serious first.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Report {
-    /// Photos that can be used.
+    /// Number of usable photos.
     pub photos: usize,
-    /// Labels.
+    /// Number of labels.
     pub labels: usize,
-    /// Whether wrong labels were looked for; not where fewer than two labels have enough photos.
+    /// True if label noise was searched for: that takes two labels with enough photos.
     pub labels_judged: bool,
-    /// What was found, in order of [`Kind`].
+    /// The findings, sorted by [`Kind`].
     pub findings: Vec<Finding>,
 }
 
 impl Report {
-    /// How many findings matter as much.
+    /// Number of findings of this severity.
     pub fn count(&self, severity: Severity) -> usize {
         let findings = self.findings.iter();
         findings
@@ -261,7 +263,7 @@ impl Report {
             .count()
     }
 
-    /// The findings of one kind after the other.
+    /// Iterates over the findings, grouped by kind.
     pub fn groups(&self) -> impl Iterator<Item = &[Finding]> {
         self.findings.chunk_by(|one, other| one.kind == other.kind)
     }

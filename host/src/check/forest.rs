@@ -1,11 +1,11 @@
-//! Which of many points are near each other, without comparing all with all: a forest of random
-//! projection trees.
+//! Approximate nearest neighbours: a forest of random projection trees finds points that are near
+//! each other without comparing all pairs.
 //!
-//! A tree halves the points by a hyperplane that stands between two of them, drawn at random, then each
-//! half again, until a bucket holds few (Dasgupta and Freund, "Random projection trees and low
-//! dimensional manifolds", 2008). Points that are near each other are seldom parted, and what one tree
-//! parts another keeps together. Only points of one bucket are compared, so that the work grows as
-//! `n log n`, whatever the points.
+//! A tree splits the points by a random hyperplane that lies halfway between two of them, then
+//! splits each half again, until a bucket is small (Dasgupta and Freund, "Random projection trees
+//! and low dimensional manifolds", 2008). A split seldom separates neighbours, and another tree
+//! keeps together those that one tree separates. Only points of one bucket are compared, so the
+//! work grows as `n log n`.
 
 use rand::seq::SliceRandom;
 use rand::{Rng, SeedableRng};
@@ -14,11 +14,11 @@ use rayon::prelude::*;
 
 use super::loo::dot;
 
-/// Trees of a forest.
+/// Trees in the forest.
 pub(super) const TREES: usize = 24;
-/// Points of a bucket, at most.
+/// Maximum number of points in a bucket.
 const BUCKET: usize = 64;
-/// Numbers of a sketch.
+/// Dimensions of a sketch.
 const SKETCH: usize = 64;
 
 /// Points of one space, `[N, D]`.
@@ -28,14 +28,14 @@ pub(super) struct Points {
 }
 
 impl Points {
-    /// Points of `width` numbers each, row by row.
+    /// Points of `width` dimensions each, in row-major order.
     pub(super) const fn new(width: usize, values: Vec<f32>) -> Self {
         Points { width, values }
     }
 
-    /// Sketches of rows of `width` numbers, each row times its factor: sums and differences of their
-    /// numbers by signs drawn at random, which keep distances as they are within about a tenth
-    /// (Achlioptas, "Database-friendly random projections", 2003).
+    /// Sketches of rows of `width` values, each row multiplied by its factor. A sketch sums values
+    /// with random signs, which preserves distances to within about a tenth (Achlioptas,
+    /// "Database-friendly random projections", 2003).
     pub(super) fn sketch(rows: &[f32], width: usize, factors: &[f32]) -> Self {
         let mut random = ChaCha8Rng::seed_from_u64(0);
         let signs: Vec<f32> = (0..SKETCH * width)
@@ -55,18 +55,18 @@ impl Points {
         Points::new(SKETCH, values)
     }
 
-    /// The numbers of a point.
+    /// The coordinates of a point.
     pub(super) fn row(&self, point: u32) -> &[f32] {
         &self.values[point as usize * self.width..][..self.width]
     }
 }
 
-/// Gives `visit` every bucket of [`TREES`] trees over the points `members`, on all threads.
+/// Calls `visit` with every bucket of [`TREES`] trees over the points `members`, on all threads.
 pub(super) fn buckets(points: &Points, members: &[u32], visit: &(dyn Fn(&[u32]) + Sync)) {
     (0..TREES as u64).into_par_iter().for_each(|tree| {
         let mut random = ChaCha8Rng::seed_from_u64(tree);
         let mut order = members.to_vec();
-        // Equal points are parted at random, otherwise in each tree.
+        // Equal points are split at random, differently in each tree.
         order.shuffle(&mut random);
         halve(points, &mut order, &mut random, visit);
     });

@@ -1,10 +1,9 @@
-//! Kernel least squares, and what each photo's answer is when it is left out.
+//! Leave-one-out predictions of kernel ridge regression.
 //!
-//! Scores are fitted to 1 for a photo's own label and 0 for the others by least squares with a penalty,
-//! in the space of a Gaussian kernel. Leaving a photo out then needs no new fit: with
-//! `A = kernel + penalty` and `a = A^-1 (targets - mean)`, the answer at photo i of the fit without it
-//! is `target_i - a_i / (A^-1)_ii` (Rasmussen and Williams, Gaussian Processes for Machine Learning,
-//! section 5.4.2).
+//! Least squares with an L2 penalty and a Gaussian kernel fits scores: 1 for a photo's own label
+//! and 0 for the others. Leaving a photo out needs no new fit: with `A = kernel + penalty` and `a =
+//! A^-1 (targets - mean)`, the prediction for photo i of the fit without it is `target_i - a_i /
+//! (A^-1)_ii` (Rasmussen and Williams, Gaussian Processes for Machine Learning, section 5.4.2).
 
 use rayon::prelude::*;
 
@@ -12,18 +11,19 @@ use crate::head::Features;
 
 /// Steepness of the kernel, `exp(-STEEPNESS (1 - cosine))`.
 ///
-/// With this and [`PENALTY`], of 20 photos moved to a wrong label among 1,229 of flowers 16.4 were
-/// among the first 30 suspects by features of the whole photo (mean of 60 drawings; MobileNet v1
-/// 0.50_224). With those of its central square as well it was 17.2, 16 at the least (6 drawings).
+/// Measured with this value and [`PENALTY`]: 20 of 1,229 photos of flowers were moved to a wrong
+/// label, and 16.4 of them were among the first 30 suspects by features of the whole photo (mean of
+/// 60 draws; MobileNet v1 0.50_224). With features of the central square as well, 17.2 were, and
+/// never fewer than 16 (6 draws).
 const STEEPNESS: f32 = 3.0;
-/// What is added to the kernel's diagonal.
+/// Ridge penalty, added to the kernel's diagonal.
 const PENALTY: f32 = 0.5;
-/// Columns that are factored at once.
+/// Columns that the Cholesky factorisation handles at once.
 const BLOCK: usize = 64;
 /// Labels that are solved for at once.
 const TOGETHER: usize = 8;
 
-/// In eight sums, which processors with vectors do at once.
+/// Dot product in eight partial sums, which the compiler turns into SIMD.
 pub(super) fn dot(a: &[f32], b: &[f32]) -> f32 {
     let (a, a_rest) = a.as_chunks::<8>();
     let (b, b_rest) = b.as_chunks::<8>();
@@ -37,8 +37,8 @@ pub(super) fn dot(a: &[f32], b: &[f32]) -> f32 {
     sums.iter().sum::<f32>() + rest
 }
 
-/// Scores `[N, K]` of the photos for `labels` labels (K), each photo's by a fit without it. `views`
-/// are features of the same photos, each looked at otherwise.
+/// Leave-one-out scores `[N, K]` of the photos for `labels` labels (K): each photo's scores come
+/// from a fit without it. `views` are several feature sets of the same photos.
 pub(super) fn left_out_scores(views: &[Features], labels: usize) -> Vec<f32> {
     let Some(first) = views.first() else {
         return Vec::new();
@@ -46,8 +46,8 @@ pub(super) fn left_out_scores(views: &[Features], labels: usize) -> Vec<f32> {
     scores(&kernel(views, first), first.labels(), labels)
 }
 
-/// Directions of the photos, `[N, D]`: roots of the features (which evens out their few great
-/// values), summed over the views, standardised, of length one.
+/// Unit-length feature vectors of the photos, `[N, D]`: square roots of the features (which dampens
+/// their few large values), summed over the views and standardised.
 fn directions(views: &[Features], width: usize, count: usize) -> Vec<f32> {
     let root = |value: f32| value.abs().sqrt().copysign(value);
     let mut rows = vec![0f32; count * width];
@@ -69,7 +69,7 @@ fn directions(views: &[Features], width: usize, count: usize) -> Vec<f32> {
         .map(|(sum, squares)| {
             let mean = sum / n;
             let deviation = (squares / n - mean * mean).max(0.0).sqrt();
-            // A feature that never changes says nothing.
+            // A constant feature carries no information.
             let scale = if deviation > 1e-6 {
                 1.0 / deviation
             } else {
@@ -88,7 +88,7 @@ fn directions(views: &[Features], width: usize, count: usize) -> Vec<f32> {
     rows
 }
 
-/// The kernel with the penalty, `[N, N]`, of `views` with the shape of `first`.
+/// The kernel matrix plus the penalty, `[N, N]`, of `views` with the shape of `first`.
 fn kernel(views: &[Features], first: &Features) -> Vec<f32> {
     let (count, width) = (first.len(), first.width());
     let rows = directions(views, width, count);
@@ -98,7 +98,7 @@ fn kernel(views: &[Features], first: &Features) -> Vec<f32> {
         .par_chunks_mut(count.max(1))
         .enumerate()
         .for_each(|(first, line)| {
-            // The factoring reads the lower triangle alone.
+            // The factorisation reads the lower triangle alone.
             for (second, value) in line.iter_mut().enumerate().take(first + 1) {
                 *value = (STEEPNESS * (dot(row(first), row(second)) - 1.0)).exp();
             }
@@ -107,7 +107,8 @@ fn kernel(views: &[Features], first: &Features) -> Vec<f32> {
     kernel
 }
 
-/// The lower triangle of `matrix`, `[N, N]`, becomes its Cholesky factor: L with `L L^T = matrix`.
+/// Replaces the lower triangle of `matrix`, `[N, N]`, by its Cholesky factor: L with `L L^T =
+/// matrix`.
 fn factor(matrix: &mut [f32], count: usize) {
     for from in (0..count).step_by(BLOCK) {
         let to = (from + BLOCK).min(count);
@@ -133,7 +134,7 @@ fn factor(matrix: &mut [f32], count: usize) {
     }
 }
 
-/// Scores from the kernel with the penalty.
+/// Leave-one-out scores from the kernel matrix plus the penalty.
 fn scores(matrix: &[f32], truth: &[usize], labels: usize) -> Vec<f32> {
     let count = truth.len();
     let mut lower = matrix.to_vec();
@@ -158,7 +159,7 @@ fn scores(matrix: &[f32], truth: &[usize], labels: usize) -> Vec<f32> {
     scores
 }
 
-/// Scores of a few labels, of which `members` are the photos.
+/// Leave-one-out scores of a few labels; `members` are the photos of each.
 fn left_out(lower: &[f32], diagonal: &[f32], members: &[Vec<usize>]) -> Vec<[f32; TOGETHER]> {
     let count = diagonal.len();
     let mut targets = vec![[0f32; TOGETHER]; count];
@@ -192,8 +193,8 @@ fn inverse_diagonal(lower: &[f32], count: usize, index: usize) -> f32 {
     dot(&column, &column)
 }
 
-/// Solves `L L^T X = X`, in place, for as many right sides as a processor has at once: the factor is
-/// read from memory, which takes longer than the products.
+/// Solves `L L^T X = X` in place, for [`TOGETHER`] right-hand sides at once: reading the factor
+/// from memory takes longer than the products.
 fn solve(lower: &[f32], x: &mut [[f32; TOGETHER]]) {
     let count = x.len();
     for row in 0..count {
@@ -225,7 +226,7 @@ fn solve(lower: &[f32], x: &mut [[f32; TOGETHER]]) {
 mod tests {
     use super::*;
 
-    /// Solves a small system by elimination, in f64.
+    /// Solves a small system by Gaussian elimination, in f64.
     fn eliminate(mut matrix: Vec<Vec<f64>>) -> Vec<f64> {
         let count = matrix.len();
         for pivot in 0..count {
@@ -244,7 +245,8 @@ mod tests {
             .collect()
     }
 
-    /// The formula against leaving each photo out in earnest; the sizes lie around the edges of blocks.
+    /// The formula against fits that do leave each photo out; the sizes lie around the edges of
+    /// blocks.
     #[test]
     fn scores_are_those_of_fits_without_the_photo() {
         for count in [3, BLOCK - 1, BLOCK, BLOCK + 1, 2 * BLOCK + 9] {

@@ -1,6 +1,7 @@
-//! What a photo looks like, in few bytes: facts of its file and a small grey picture of it.
+//! A photo's appearance in few bytes: its file's headers and a small grey thumbnail.
 //!
-//! It goes through the feature cache like any other feature, so that a photo is decoded for it once.
+//! It goes through the feature cache like any other feature, so that a photo is decoded for it only
+//! once.
 
 use std::error::Error as StdError;
 
@@ -11,35 +12,37 @@ use crate::features::extract::Extractor;
 use crate::photos::facts::{Facts, facts};
 use crate::photos::{Format, Rgb, decode};
 
-/// Width and height of the small picture.
+/// Width and height of the thumbnail, pixels.
 pub const SIDE: usize = 32;
-/// Pixels of the small picture.
+/// Pixels of the thumbnail.
 pub const PIXELS: usize = SIDE * SIDE;
 
-/// Raised when what is below may give other bytes for the same photo.
+/// Version of the stored bytes. Raise it when the code below may give other bytes for the same
+/// photo.
 const VERSION: &str = "look 2";
-/// Bytes before the picture.
+/// Bytes before the thumbnail.
 const HEADER: usize = 12;
-/// Deviation of brightness below which there is nothing to see, levels of 255.
+/// Standard deviation of brightness below which a photo counts as blank, levels of 255.
 pub const BLANK: f64 = 3.0;
-/// Differences of channels up to this are left by the compression of a grey photo.
+/// Greatest spread between channels that JPEG compression may leave in a grey photo.
 const GREY_SPREAD: u8 = 6;
-/// Share of pixels that may be above it, in 1/1000.
+/// Share of pixels that may exceed [`GREY_SPREAD`], in 1/1000.
 const GREY_EXCEPTIONS: usize = 2;
 
-/// What a photo looks like.
+/// Appearance of a photo.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Look {
-    /// What its file says.
+    /// The file's headers.
     pub facts: Facts,
-    /// Whether it shows no colour, however it is stored.
+    /// True if the photo shows no colour, even where it is stored in RGB.
     pub colourless: bool,
-    /// Brightness, `[SIDE, SIDE]`, squashed to a square: averages over areas.
+    /// Thumbnail of the brightness, `[SIDE, SIDE]`: the photo squashed to a square by averaging
+    /// areas.
     pub picture: [u8; PIXELS],
 }
 
 impl Look {
-    /// Looks at a photo's bytes.
+    /// Decodes and measures a photo.
     fn of(bytes: &[u8]) -> Result<Self, Box<dyn StdError + Send + Sync>> {
         let rgb = decode(bytes)?;
         let facts = facts(bytes).ok_or("its header cannot be read")?;
@@ -50,7 +53,7 @@ impl Look {
         })
     }
 
-    /// Whether there is nothing to see.
+    /// Returns true if the photo is nearly one brightness throughout.
     pub fn is_blank(&self) -> bool {
         let values = || self.picture.iter().map(|&value| f64::from(value));
         let mean = values().sum::<f64>() / PIXELS as f64;
@@ -81,7 +84,7 @@ impl Look {
         bytes
     }
 
-    /// What [`LookExtractor`] gave; none of bytes that are not its own.
+    /// Decodes the output of [`LookExtractor`]; `None` for other bytes.
     pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
         let (header, picture) = bytes.split_first_chunk::<HEADER>()?;
         let (width, rest) = header.split_first_chunk()?;
@@ -127,8 +130,8 @@ fn is_colourless(rgb: &Rgb) -> bool {
     coloured * 1000 <= pixels.len() * GREY_EXCEPTIONS
 }
 
-/// Brightness (BT.601's weights) averaged over the area of each pixel of the small picture. A photo
-/// smaller than that repeats its pixels.
+/// Brightness (BT.601's weights) averaged over the area of each thumbnail pixel. A smaller photo
+/// repeats its pixels.
 fn shrink(rgb: &Rgb) -> [u8; PIXELS] {
     let (width, height) = (usize::from(rgb.width), usize::from(rgb.height));
     let pixels = rgb.data.as_chunks::<3>().0;
@@ -148,7 +151,7 @@ fn shrink(rgb: &Rgb) -> [u8; PIXELS] {
     })
 }
 
-/// Makes [`Look`]s for the cache.
+/// Extracts [`Look`]s, for the feature cache.
 pub struct LookExtractor;
 
 impl Extractor for LookExtractor {

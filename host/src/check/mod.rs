@@ -1,8 +1,7 @@
-//! What is wrong with a data set, before or while a network is trained on it.
+//! Problems in a data set, found before or during training.
 //!
-//! [`check`] looks at everything: files, small pictures ([`look`]) and features. [`brief`] looks at the
-//! features alone, which training has at hand. Both give a [`Report`]. What a report says of photos it
-//! says by path.
+//! [`check`] inspects everything: files, thumbnails ([`look`]) and features. [`brief`] inspects the
+//! features alone, which training has at hand. Both give a [`Report`], which names photos by path.
 
 mod components;
 mod findings;
@@ -26,26 +25,26 @@ use crate::photos::facts::{claimed_format, claims_other_picture};
 use crate::photos::split::Bucket;
 use crate::photos::{Dataset, Photo, ScanWarning};
 
-/// Times as many photos as another's that a label may have.
+/// Ratio of two labels' photo counts from which on the data set is imbalanced.
 const IMBALANCE: usize = 4;
-/// Test photos of a label below which its accuracy is a rough figure.
+/// Number of test photos below which a label's accuracy is a rough figure.
 const FEW_TESTED: usize = 10;
-/// Pixels of a photo that is read slowly.
+/// Pixels from which on a photo is slow to decode.
 const LARGE_PIXELS: u64 = 24_000_000;
-/// Times as long as wide that a photo may be.
+/// Aspect ratio from which on a photo is strongly distorted.
 const STRETCHED: u32 = 2;
 
-/// What is looked at.
+/// The data set to inspect.
 #[derive(Clone, Copy, Debug)]
 pub struct Subject<'a> {
     /// Labels and photos.
     pub dataset: &'a Dataset,
     /// Features of the photos, in their order.
     pub features: &'a Features,
-    /// Features of their central squares, where those are at hand: wrong labels are found more
-    /// surely by both together.
+    /// Features of the photos' central squares, where they are at hand: both views together find
+    /// label noise more reliably.
     pub centres: Option<&'a Features>,
-    /// The part of the split that each photo is in.
+    /// The split part of each photo.
     pub buckets: &'a [Bucket],
 }
 
@@ -63,7 +62,7 @@ impl Subject<'_> {
     }
 
     fn report(&self, labels_judged: bool, mut findings: Vec<Finding>) -> Report {
-        // Stable: within a kind the order is that of finding.
+        // A stable sort: findings of one kind keep their order.
         findings.sort_by_key(|finding| finding.kind);
         Report {
             photos: self.dataset.photos.len(),
@@ -74,11 +73,12 @@ impl Subject<'_> {
     }
 }
 
-/// Looks at everything. `looks` are the photos' in their order; `skipped` are files that cannot be
-/// used, each with the reason; `side` is the shorter side of what the network looks at, pixels.
+/// Inspects files, thumbnails and features. `looks` belong to the photos in their order; `skipped`
+/// are unusable files, each with the reason; `side` is the shorter side of the network's input in
+/// pixels.
 ///
 /// # Errors
-/// Where features are damaged.
+/// Returns an error if features are damaged.
 pub fn check(
     subject: &Subject<'_>,
     looks: &[Option<Look>],
@@ -106,10 +106,10 @@ pub fn check(
     Ok(subject.report(judged, findings))
 }
 
-/// Looks at features alone.
+/// Inspects the features alone.
 ///
 /// # Errors
-/// Where features are damaged.
+/// Returns an error if features are damaged.
 pub fn brief(subject: &Subject<'_>, progress: &dyn Progress) -> Result<Report, HeadError> {
     let photos = subject.features.len();
     progress.begin(similar::steps(photos, false) + suspects::steps(photos));
@@ -132,7 +132,7 @@ fn of_labels(subject: &Subject<'_>, findings: &mut Vec<Finding>) {
             ScanWarning::EmptyLabel { label } => {
                 about(Kind::EmptyLabel, label, "the label is left out".into())
             }
-            // Told below, of the photos that can be used.
+            // Reported below, counting usable photos only.
             ScanWarning::FewPhotos { .. } => continue,
             ScanWarning::LoosePhotos { count, example } => Finding::new(
                 Kind::Loose,
@@ -188,8 +188,8 @@ fn of_names(subject: &Subject<'_>, findings: &mut Vec<Finding>) {
                 let becomes = &collision.becomes;
                 let detail = match (collision.sameness, &**becomes) {
                     (Sameness::Appearance, _) => format!("all look like {becomes:?}"),
-                    (Sameness::Case, _) => format!("all are {becomes:?} in small letters"),
-                    (Sameness::Ascii, "") => "nothing of them is left in ASCII".to_owned(),
+                    (Sameness::Case, _) => format!("all are {becomes:?} in lower case"),
+                    (Sameness::Ascii, "") => "nothing of them remains in ASCII".to_owned(),
                     (Sameness::Ascii, _) => format!("all are {becomes:?} in ASCII"),
                 };
                 Finding::new(Kind::NameCollision, Vec::new(), detail).with_labels(collision.names)
@@ -197,7 +197,7 @@ fn of_names(subject: &Subject<'_>, findings: &mut Vec<Finding>) {
     );
 }
 
-/// Photos without colour, if most have it.
+/// Reports greyscale photos, if most photos have colour.
 fn of_colour(subject: &Subject<'_>, looks: &[Option<Look>], findings: &mut Vec<Finding>) {
     let seen = |photo: usize| looks[photo].as_ref().filter(|look| !look.is_blank());
     let is_grey = |photo: usize| seen(photo).is_some_and(|look| look.colourless);
@@ -220,7 +220,7 @@ fn of_colour(subject: &Subject<'_>, looks: &[Option<Look>], findings: &mut Vec<F
         if own >= 0.5 && others <= 0.1 {
             let percent = |share: f64| (share * 100.0).round();
             let detail = format!(
-                "{}% of its photos, and {}% of the others, are without colour",
+                "{}% of its photos, and {}% of the others, are greyscale",
                 percent(own),
                 percent(others)
             );
@@ -253,7 +253,7 @@ fn of_photo(photo: &Photo, look: &Look, side: u32, findings: &mut Vec<Finding>) 
     add(
         2 * short < side,
         Kind::Small,
-        format!("{size}, where {side} are looked at"),
+        format!("{size}, where the network's input is {side}"),
     );
     add(facts.turned, Kind::ExifRotated, String::new());
     let claimed = claimed_format(&photo.relative);
@@ -321,8 +321,8 @@ fn of_group(subject: &Subject<'_>, group: &Group) -> Finding {
         .with_measure(group.cosine)
 }
 
-/// Whether wrong labels could be looked for. Pictures under two labels are told of already, and would
-/// only confuse the judges.
+/// Reports suspected label noise. Returns false if too few labels have enough photos. Duplicates
+/// under two labels are left out: they are reported already, and would confuse the fit.
 fn of_suspects(
     subject: &Subject<'_>,
     groups: &[Group],

@@ -1,55 +1,54 @@
-//! Label names that become one where the output is poorer than they are.
+//! Label names that become equal where the output is limited.
 //!
-//! posy keeps a folder's name as it is. What shows it may not: a display or terminal with ASCII
-//! alone, a file system that does not tell capitals from small letters, a person who sees two
-//! spellings of one character.
+//! posy keeps a folder's name as it is. Its readers may not: a display or terminal may show ASCII
+//! alone, a file system may ignore case, and a person sees two spellings of one character as equal.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use unicode_normalization::UnicodeNormalization;
 use unicode_normalization::char::is_combining_mark;
 
-/// What makes names one.
+/// Kind of equality between names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Sameness {
-    /// They are spelt with other bytes and look the same (Unicode's canonical equivalence), but
-    /// for spaces at the ends.
+    /// Different bytes that look alike (Unicode's canonical equivalence), also ignoring spaces at
+    /// the ends.
     Appearance,
-    /// They differ in capitals alone.
+    /// Equal except for case.
     Case,
-    /// They are one when accents are taken off and what is not ASCII is left out.
+    /// Equal once accents are removed and non-ASCII characters are dropped.
     Ascii,
 }
 
-/// Names that are one in some respect.
+/// Names that are equal in some respect.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Collision {
-    /// In which.
+    /// Kind of equality.
     pub sameness: Sameness,
-    /// What they become.
+    /// The name that they all become.
     pub becomes: String,
-    /// The names, two or more, as they are.
+    /// The colliding names, two or more, unchanged.
     pub names: Vec<String>,
 }
 
-/// A name with accents taken off (Unicode's compatibility decomposition, without its combining
-/// marks) and without what is not ASCII.
+/// A name without accents (Unicode's compatibility decomposition without combining marks) and
+/// without non-ASCII characters.
 fn folded(name: &str) -> String {
     let plain = name.nfkd().filter(|&c| !is_combining_mark(c));
     let ascii: String = plain.filter(char::is_ascii).collect();
     ascii.trim().to_lowercase()
 }
 
-/// The bytes that are ASCII and no others.
+/// The ASCII characters of a name.
 fn stripped(name: &str) -> String {
     let ascii: String = name.chars().filter(char::is_ascii).collect();
     ascii.trim().to_lowercase()
 }
 
-/// What is left of a name.
+/// A reduced form of a name.
 type View = fn(&str) -> String;
 
-/// Names that collide, each set of names once, in the strictest respect.
+/// Colliding names: each set of names once, by the strictest kind of equality.
 pub fn collisions(names: &[String]) -> Vec<Collision> {
     let views: [(Sameness, View); 4] = [
         (Sameness::Appearance, |name| name.trim().nfc().collect()),
@@ -60,7 +59,7 @@ pub fn collisions(names: &[String]) -> Vec<Collision> {
         (Sameness::Ascii, stripped),
     ];
     let mut found: Vec<Collision> = Vec::new();
-    // Of each name the collisions that it is in, by their place.
+    // For each name, the indices of the collisions that it is in.
     let mut known: BTreeMap<String, Vec<usize>> = BTreeMap::new();
     for (sameness, view) in views {
         let mut groups: BTreeMap<String, Vec<String>> = BTreeMap::new();
@@ -104,7 +103,7 @@ mod tests {
             (&["Roses", "roses"], &[(Sameness::Case, "roses")]),
             (&["fleur é", "fleur è"], &[(Sameness::Ascii, "fleur e")]),
             (&["Müller", "Muller"], &[(Sameness::Ascii, "muller")]),
-            // Whatever is taken away is taken away from these two as well.
+            // Nothing remains of these two in ASCII.
             (&["雏菊", "توليب"], &[(Sameness::Ascii, "")]),
             (&["雏菊 1", "月季 1", "月季 2"], &[(Sameness::Ascii, "1")]),
             (&["Größe", "Gre"], &[(Sameness::Ascii, "gre")]),

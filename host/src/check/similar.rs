@@ -1,9 +1,9 @@
-//! Photos that show the same picture.
+//! Near-duplicate search: photos that show the same picture.
 //!
-//! Two measures are taken of each pair: the correlation of their small pictures
-//! ([`Look::picture`]), the greatest over the eight ways of turning and mirroring a square; and
-//! the cosine of their features. What each says of photos of flowers (MobileNet v1 0.50_224; 1,229
-//! photos, 754,606 pairs, and altered copies of ten of them):
+//! Each pair of photos has two measures. One is the correlation of their thumbnails
+//! ([`Look::picture`]), the greatest over the eight rotations and reflections of a square. The
+//! other is the cosine similarity of their features. Both measures on photos of flowers (MobileNet
+//! v1 0.50_224; 1,229 photos, 754,606 pairs, and altered copies of ten of them):
 //!
 //! | pairs | correlation | cosine |
 //! |---|---|---|
@@ -12,11 +12,11 @@
 //! | the most similar of other photos, by correlation | 0.965 | 0.55 |
 //! | the most similar of other photos, by cosine | 0.71 | 0.954 |
 //!
-//! The small pictures alone would take plain pictures of like things on white ground for the same,
-//! the features alone two daisies in one light; together they do not.
+//! The thumbnails alone would confuse plain pictures of similar things on white ground, the
+//! features alone two daisies in one light; together they confuse neither.
 //!
-//! Photos that are the same as another by way of others are one group (single linkage). Which photos
-//! are compared at all, the [`forest`](super::forest)s of their features and of their small pictures say.
+//! Groups are connected components (single linkage). The [`forest`](super::forest)s over features
+//! and over thumbnails choose the pairs that are compared.
 
 use rayon::prelude::*;
 
@@ -27,35 +27,35 @@ use super::look::{BLANK, Look, PIXELS, SIDE};
 use crate::features::progress::Progress;
 use crate::head::Features;
 
-/// Photos that show the same picture.
+/// A group of near-duplicates.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Group {
     /// Indices of the photos, rising, two or more.
     pub photos: Vec<usize>,
-    /// The least cosine of features of the first photo and another, `-1..=1`.
+    /// The least cosine similarity between the features of the first photo and another, `-1..=1`.
     pub cosine: f32,
-    /// Whether one of the others is the first turned or mirrored.
+    /// True if a photo of the group is rotated or mirrored against the first.
     pub turned: bool,
 }
 
-/// Pairs of correlation and cosine from which on two photos show the same picture. The cosine of the
-/// first is that of any two photos of flowers: it is for copies that are turned or have lost their
-/// detail, whose features differ. The last is for shots that are moments apart.
+/// Thresholds (correlation, cosine) from which on two photos are near-duplicates. Any two photos of
+/// flowers reach the first cosine: it serves copies that are rotated or have lost detail, whose
+/// features differ. The last pair serves shots that are moments apart.
 const SAME: [(f32, f32); 3] = [(0.99, 0.5), (0.98, 0.7), (0.9, 0.93)];
-/// Cosine at which features alone tell the same picture.
+/// Cosine similarity from which on features alone decide.
 const SAME_FEATURES_ALONE: f32 = 0.97;
-/// Width of the still smaller pictures that are compared first, and the correlation that they need.
+/// Width of the coarser thumbnails that are compared first, and the correlation that they need.
 const COARSE_SIDE: usize = 8;
 const COARSE: f32 = 0.85;
-/// Photos that each photo is compared with in any case: those that follow it by name, as photos taken
-/// one after another do.
+/// Number of following photos, in the order of their names, that each photo is compared with in any
+/// case: photos taken one after another are neighbours there.
 const NEXT: usize = 8;
-/// Frequencies in each direction that [`frequencies`] has.
+/// Frequencies that [`frequencies`] keeps in each direction.
 const FREQUENCIES: usize = 8;
-/// What rounding may add to a squared distance of [`frequencies`].
+/// Greatest rounding error of a squared distance between two [`frequencies`].
 const ROUNDING: f32 = 1e-3;
 
-/// Values less their mean, of length one; none of values that hardly differ.
+/// Values less their mean, scaled to unit length; `None` if they hardly differ.
 fn normalised(values: impl Iterator<Item = f32>) -> Option<Vec<f32>> {
     let mut values: Vec<f32> = values.collect();
     let mean = values.iter().sum::<f32>() / values.len().max(1) as f32;
@@ -66,14 +66,14 @@ fn normalised(values: impl Iterator<Item = f32>) -> Option<Vec<f32>> {
     (f64::from(deviation) >= BLANK).then_some(values)
 }
 
-/// A small picture in the sizes that are compared.
+/// A thumbnail at the two sizes that are compared.
 struct Views {
     fine: Vec<f32>,
     coarse: Vec<f32>,
 }
 
 impl Views {
-    /// Of `picture`, `[SIDE, SIDE]`, with the pixel for each place found by `from`.
+    /// The views of `picture`, `[SIDE, SIDE]`; `from` maps each position to the pixel to take.
     fn new(picture: &[u8; PIXELS], from: impl Fn(usize, usize) -> (usize, usize)) -> Option<Self> {
         let at = |y: usize, x: usize| {
             let (y, x) = from(y, x);
@@ -93,7 +93,7 @@ impl Views {
         Views::new(&look.picture, |y, x| (y, x))
     }
 
-    /// In all eight positions, and whether each is another than the photo's own.
+    /// The views in all eight orientations, each with true if it is not the photo's own.
     fn all(look: &Look) -> Vec<(bool, Self)> {
         const END: usize = SIDE - 1;
         type Position = fn(usize, usize) -> (usize, usize);
@@ -114,10 +114,10 @@ impl Views {
     }
 }
 
-/// How strong the low frequencies of a small picture are, in numbers that are the same however it is
-/// turned or mirrored: of its cosine transform (DCT-II, orthonormal) the magnitudes, of each two that
-/// a change of rows and columns exchanges the greater first. Two pictures are no farther apart here than in
-/// any of their positions, since each of these steps brings no two points farther from each other.
+/// Strengths of a thumbnail's low frequencies, invariant under rotation and reflection: magnitudes
+/// of its cosine transform (DCT-II, orthonormal); of each two that transposition exchanges, the
+/// greater comes first. Two thumbnails are no farther apart here than in any orientation, since
+/// none of these steps increases a distance.
 fn frequencies(picture: &[f32]) -> Vec<f32> {
     let wave = |frequency: usize, place: usize| {
         let turns = (2 * place + 1) as f64 * frequency as f64 / (4 * SIDE) as f64;
@@ -141,7 +141,7 @@ fn frequencies(picture: &[f32]) -> Vec<f32> {
     let strength = |u: usize, v: usize| dot(&rows[u], waves[v]).abs();
     let mut found = Vec::with_capacity(FREQUENCIES * FREQUENCIES - 1);
     for u in 0..FREQUENCIES {
-        // The mean, which is zero, is left out.
+        // Leaves out the mean, which is zero.
         if u > 0 {
             found.push(strength(u, u));
         }
@@ -153,11 +153,11 @@ fn frequencies(picture: &[f32]) -> Vec<f32> {
     found
 }
 
-/// Photos, and what they are compared by.
+/// Photos, and the data for comparing them.
 struct Photos<'a> {
     features: &'a Features,
-    /// What brings a photo's features to length one. (Not less their mean: the mean of a few photos says
-    /// more of those photos than of pictures.)
+    /// Factors that scale each photo's features to unit length. The mean is not subtracted: the
+    /// mean of a few photos describes those photos more than it describes pictures.
     scales: Vec<f32>,
 }
 
@@ -172,7 +172,7 @@ impl<'a> Photos<'a> {
 
     fn cosine(&self, one: usize, other: usize) -> f32 {
         let product = dot(self.features.row(one), self.features.row(other));
-        // The same bits whichever is named first.
+        // This order gives the same bits for (one, other) and (other, one).
         product * (self.scales[one] * self.scales[other])
     }
 
@@ -182,12 +182,12 @@ impl<'a> Photos<'a> {
     }
 }
 
-/// Small pictures and what finds those that are alike.
+/// Thumbnails, and the index that finds similar ones.
 struct Pictures<'a> {
     looks: &'a [Option<Look>],
-    /// [`frequencies`] of each, `[N, FREQUENCIES^2 - 1]`; zeros where there is no picture.
+    /// [`frequencies`] of each, `[N, FREQUENCIES^2 - 1]`; zeros where there is no thumbnail.
     frequencies: Points,
-    /// Photos that have a picture.
+    /// Photos that have a thumbnail.
     seen: Vec<u32>,
 }
 
@@ -211,15 +211,15 @@ impl<'a> Pictures<'a> {
         }
     }
 
-    /// Whether two photos may correlate as much, by their frequencies.
+    /// Returns false if the frequencies rule out a correlation of at least `least`.
     fn may_correlate(&self, one: usize, other: usize, least: f32) -> bool {
         let [one, other] = [one, other].map(|photo| self.frequencies.row(photo as u32));
         let squares = one.iter().zip(other).map(|(a, b)| (a - b) * (a - b));
         squares.sum::<f32>() <= 2.0 * (1.0 - least) + ROUNDING
     }
 
-    /// The greatest correlation of a photo in any position with another, and whether that is another
-    /// position than its own.
+    /// The greatest correlation with `other` over the orientations of a photo, and true if that
+    /// orientation is not the photo's own.
     fn correlation(positions: &[(bool, Views)], other: &Views) -> Option<(f32, bool)> {
         positions
             .iter()
@@ -237,14 +237,15 @@ impl<'a> Pictures<'a> {
     }
 }
 
-/// The correlation that small pictures of photos with this cosine need, to be the same.
+/// The correlation that thumbnails need at this cosine similarity for the photos to be
+/// near-duplicates; `None` if no correlation suffices.
 fn least_correlation(cosine: f32) -> Option<f32> {
     let steps = SAME.iter().filter(|(_, features)| cosine >= *features);
     steps.map(|&(picture, _)| picture).min_by(f32::total_cmp)
 }
 
-/// Joins those of the photos `bucket` that are the same. `same` is given a photo and all that may
-/// be the same and are not joined to it yet.
+/// Joins the near-duplicates within `bucket`. `same` is called with a photo and the candidates that
+/// are not yet joined to it.
 fn join_same(
     bucket: &[u32],
     components: &Components,
@@ -259,7 +260,7 @@ fn join_same(
     }
 }
 
-/// The groups that `join` makes of buckets of photos that are near each other in one of `spaces`.
+/// Groups of near-duplicates: calls `join` for buckets of neighbours in each of `spaces`.
 fn grouped(
     count: usize,
     spaces: &[(&Points, &[u32])],
@@ -267,7 +268,7 @@ fn grouped(
     components: &Components,
     join: &(dyn Fn(&[u32]) + Sync),
 ) -> Vec<Vec<usize>> {
-    // Runs that overlap, so that each photo meets those that follow it.
+    // Overlapping runs, so that each photo meets its followers.
     let photos: Vec<u32> = (0..count as u32).collect();
     let starts = (0..count).into_par_iter().step_by(NEXT);
     starts.for_each(|from| join(&photos[from..(from + 2 * NEXT).min(count)]));
@@ -280,14 +281,14 @@ fn grouped(
     components.of_several()
 }
 
-/// Steps of progress that [`groups`] and [`groups_by_features`] take for so many photos.
+/// Number of progress steps that [`groups`] and [`groups_by_features`] take for `photos` photos.
 pub(super) const fn steps(photos: usize, looked_at: bool) -> usize {
     let spaces = if looked_at { 2 } else { 1 };
     spaces * TREES * photos
 }
 
-/// Groups of photos that show the same picture, in the order of their first photos. `looks[i]` and row
-/// `i` of `features` are of one photo; a photo without a look is in no group.
+/// Groups of near-duplicates, sorted by their first photos. `looks[i]` and row `i` of `features`
+/// belong to one photo; a photo without a look is in no group.
 pub fn groups(looks: &[Option<Look>], features: &Features, progress: &dyn Progress) -> Vec<Group> {
     let looks = &looks[..looks.len().min(features.len())];
     let photos = Photos::new(features);
@@ -335,8 +336,7 @@ pub fn groups(looks: &[Option<Look>], features: &Features, progress: &dyn Progre
     described.collect()
 }
 
-/// Groups of photos whose features alone tell that they show the same picture: most copies, but not
-/// those that are mirrored or much smaller.
+/// Groups of near-duplicates by features alone: most copies, but not mirrored or much smaller ones.
 pub fn groups_by_features(features: &Features, progress: &dyn Progress) -> Vec<Group> {
     let photos = Photos::new(features);
     let components = Components::new(features.len());

@@ -38,7 +38,7 @@ fn picture(f: impl Fn(usize, usize) -> u8) -> [u8; PIXELS] {
     std::array::from_fn(|at| f(at / SIDE, at % SIDE))
 }
 
-/// Components of all pairs that `same` takes for one picture.
+/// Components over all pairs for which `same` is true.
 fn exact(count: usize, same: impl Fn(usize, usize) -> bool + Sync) -> Vec<Vec<usize>> {
     let components = Components::new(count);
     (0..count).into_par_iter().for_each(|one| {
@@ -51,7 +51,7 @@ fn exact(count: usize, same: impl Fn(usize, usize) -> bool + Sync) -> Vec<Vec<us
     components.of_several()
 }
 
-/// The groups by all pairs, each compared in all positions and with nothing ruled out beforehand.
+/// The groups by an exhaustive search: all pairs in all orientations.
 fn exact_groups(looks: &[Option<Look>], features: &Features) -> Vec<Vec<usize>> {
     let photos = Photos::new(features);
     let views = looks.par_iter();
@@ -97,7 +97,7 @@ fn turned_copies_are_found_and_flat_pictures_are_not_compared() {
     assert_eq!(found[0].photos, [0, 2, 3]);
     assert!(found[0].turned && found[0].cosine > 0.999);
 
-    // Features of other things: not the same, whatever the small pictures say.
+    // Different features: no near-duplicates, whatever the thumbnails say.
     let other = Features::new(2, vec![1.0, 0.0, 0.0, 1.0], vec![0; 2]).unwrap();
     let twice = [looks[0].clone(), looks[0].clone()];
     assert_eq!(groups(&twice, &other, &Silent), []);
@@ -144,13 +144,13 @@ fn frequencies_bring_no_two_pictures_farther_apart() {
     }
 }
 
-/// Bursts, copies and slow drifts among many photos of their own kind.
+/// Bursts, copies and slow drifts among many other photos of the same kind.
 #[test]
 fn groups_are_those_of_the_exact_search() {
     const WIDTH: usize = 96;
     let mut random = ChaCha8Rng::seed_from_u64(7);
     let mut rows: Vec<Vec<f32>> = Vec::new();
-    // Kinds of photos that are like each other, as one label's are.
+    // Kinds of photos that resemble each other, as those of one label do.
     let kinds: Vec<Vec<f32>> = (0..20)
         .map(|_| (0..WIDTH).map(|_| random.random::<f32>().powi(3)).collect())
         .collect();
@@ -172,7 +172,7 @@ fn groups_are_those_of_the_exact_search() {
     for _ in 0..300 {
         rows.push(near(&rows[5], 0.05));
     }
-    // Names say nothing of what is near.
+    // Names carry no information about neighbours.
     let order = rand::seq::index::sample(&mut random, rows.len(), rows.len());
     let values = order.iter().flat_map(|photo| rows[photo].clone()).collect();
     let features = Features::new(WIDTH, values, vec![0; rows.len()]).unwrap();
@@ -186,7 +186,7 @@ fn groups_are_those_of_the_exact_search() {
     assert_eq!(members(groups_by_features(&features, &Silent)), expected);
 }
 
-/// A photo as it is, and an altered copy of it.
+/// A photo, and an altered copy of it.
 fn altered(bytes: &[u8], number: usize) -> Vec<u8> {
     let image = image::load_from_memory(bytes).unwrap();
     let scaled = |image: &DynamicImage, numerator: u32, denominator: u32| {
@@ -208,8 +208,8 @@ fn altered(bytes: &[u8], number: usize) -> Vec<u8> {
     bytes.into_inner()
 }
 
-/// Photos of flowers and altered copies of them, by features and looks, and by features alone. All of
-/// them, with 1,000 copies, where all tests are asked for; else every eighth.
+/// Photos of flowers and altered copies of them, by features and looks, and by features alone. All
+/// photos and 1,000 copies in the full test run; every eighth otherwise.
 #[test]
 fn groups_of_flowers_are_those_of_the_exact_search() {
     let test = "groups_of_flowers_are_those_of_the_exact_search";

@@ -1,9 +1,10 @@
-//! Photos that look as if they had another label's.
+//! Label noise: photos that look as if they belonged to another label.
 //!
-//! Every photo is judged by a fit that has not seen it ([`loo`](super::loo)). Its scores sum to about
-//! one; that of its own label should be the greatest. A photo is the more suspect, the more the score of
-//! another label exceeds its own. A photo that is like nothing has low scores all round, and so is less
-//! suspect than one that is plainly another thing, which a head's probabilities would not tell apart.
+//! Every photo is scored by a fit that has not seen it ([`loo`](super::loo)). Its scores sum to
+//! about one, and its own label should have the greatest. The more another label's score exceeds
+//! it, the more suspect the photo. A photo that resembles nothing has low scores for every label,
+//! and so is less suspect than one that plainly shows another label; a head's probabilities would
+//! not distinguish the two.
 
 use rand::SeedableRng;
 use rand::seq::SliceRandom;
@@ -13,48 +14,47 @@ use super::loo::left_out_scores;
 use crate::features::progress::Progress;
 use crate::head::{Features, HeadError};
 
-/// Photos that a label needs for its photos to be judged, and to judge others.
+/// Photos that a label needs to take part.
 pub const FEWEST: usize = 10;
-/// Excess of another label's score from which on a photo is suspect.
+/// Score difference from which on a photo is suspect.
 const SUSPECT: f32 = 0.25;
-/// Most photos that are judged among each other: the work grows with the cube of their number. More are
-/// dealt out to groups.
+/// Maximum number of photos in one fit: the work grows with the cube of their number. A larger data
+/// set is divided into groups.
 const MOST: usize = 2048;
 
-/// Steps of progress that a photo counts for.
+/// Progress steps per photo.
 const PART: usize = 8;
 
-/// Steps of progress that [`suspects`] takes for so many photos, at most.
+/// Maximum number of progress steps that [`suspects`] takes for `photos` photos.
 pub(super) const fn steps(photos: usize) -> usize {
     PART * photos
 }
 
-/// A photo that looks as if it had another label's.
+/// A photo that looks as if it belonged to another label.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Suspect {
     /// Index of the photo.
     pub photo: usize,
     /// The label that it looks like.
     pub looks_like: usize,
-    /// Score of that label, about `0..=1`, by a fit without the photo.
+    /// Leave-one-out score of that label, about `0..=1`.
     pub score: f32,
-    /// Score of its own label.
+    /// Leave-one-out score of the photo's own label.
     pub own_score: f32,
 }
 
 impl Suspect {
-    /// By how much the other label's score exceeds its own's.
+    /// The other label's score less the own label's.
     pub fn excess(&self) -> f32 {
         self.score - self.own_score
     }
 }
 
-/// The suspects among `photos`, most suspect first. `views` are features of the same photos, each
-/// looked at otherwise, and are judged together. None where fewer than two labels have ten
-/// photos, so that there is nothing to judge by.
+/// The suspects among `photos`, most suspect first. `views` are several feature sets of the same
+/// photos, which are used together. `None` if fewer than two labels have ten photos.
 ///
 /// # Errors
-/// Where features are damaged.
+/// Returns an error if features are damaged.
 pub fn suspects(
     views: &[&Features],
     photos: &[usize],
@@ -78,7 +78,7 @@ pub fn suspects(
     let mut found = Vec::new();
     for group in groups(&photos) {
         let (members, own): (Vec<usize>, Vec<usize>) = group.into_iter().unzip();
-        // Of many labels a group may have few.
+        // With many labels, a group may hold few photos of one.
         let mut labels = own.clone();
         labels.dedup();
         let place = |label: usize| labels.partition_point(|&other| other < label);
@@ -111,7 +111,7 @@ pub fn suspects(
     Ok(Some(found))
 }
 
-/// Deals out `photos` (index and label) to groups of [`MOST`] at most, each label's evenly.
+/// Divides `photos` (index and label) into groups of at most [`MOST`], each label evenly.
 fn groups(photos: &[(usize, usize)]) -> Vec<Vec<(usize, usize)>> {
     let count = photos.len().div_ceil(MOST).max(1);
     let mut order = photos.to_vec();
@@ -129,7 +129,8 @@ mod tests {
     use super::*;
     use crate::features::progress::Silent;
 
-    /// Photos around three corners of a triangle; 7 and 50 lie in a corner that is not their label's.
+    /// Photos around three corners of a triangle; 7 and 50 lie in a corner that is not their
+    /// label's.
     fn corners(each: usize) -> Features {
         let mut random = ChaCha8Rng::seed_from_u64(1);
         let mut noise = || rand::Rng::random_range(&mut random, -0.5..0.5f32);
@@ -155,11 +156,11 @@ mod tests {
             let found = suspects(&[&features], &all, &Silent).unwrap().unwrap();
             let mut pairs: Vec<_> = found.iter().map(|s| (s.photo, s.looks_like)).collect();
             pairs.sort_unstable();
-            // With 800 a label, 50 is a photo of label 0 as 7 is.
+            // With 800 photos a label, photo 50 has label 0, as photo 7 has.
             assert_eq!(pairs, [(7, 1), (50, 2)], "{each}");
             assert!(found.iter().all(|suspect| suspect.excess() > 0.5));
         }
-        // One label that is large enough judges nobody.
+        // A single label with enough photos is not enough.
         let features = corners(40);
         let first: Vec<usize> = (0..49).collect();
         assert_eq!(suspects(&[&features], &first, &Silent).unwrap(), None);

@@ -17,7 +17,7 @@ pub struct FrozenGraph {
     runner: FloatRunner,
     shape: Shape,
     classes: usize,
-    /// Pixels become what the first layer reads: multiplied, then shifted.
+    /// Affine transform from pixels to the input of the first layer: factor, then offset.
     factor: f32,
     shift: f32,
     beta: f32,
@@ -62,18 +62,18 @@ impl FrozenGraph {
         })
     }
 
-    /// The photo's pixels that it sees.
+    /// Shape of the input image, `[H, W, 3]`.
     pub fn shape(&self) -> Shape {
         self.shape
     }
 
-    /// How many scores it gives.
+    /// Number of scores.
     pub fn classes(&self) -> usize {
         self.classes
     }
 
-    /// The scores of `photo`, one for each label, 1 in all. The whole photo is squashed to the graph's
-    /// input as TensorFlow 1 resizes.
+    /// Scores of `photo`, one per label, with sum 1. The whole photo is stretched to the graph's
+    /// input size with TensorFlow 1's resizing.
     ///
     /// # Errors
     /// [`ClassifyError::Float`].
@@ -94,7 +94,7 @@ impl FrozenGraph {
     }
 }
 
-/// Probabilities of logits that are multiplied by `beta`.
+/// Softmax of logits multiplied by `beta`.
 fn softmax(logits: &[f32], beta: f32) -> Vec<f32> {
     let greatest = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
     let powers = logits.iter().map(|logit| ((logit - greatest) * beta).exp());

@@ -1,10 +1,10 @@
-//! Classifiers out of files of any format that posy writes, run on the laptop.
+//! Classifiers from files of every format that posy writes, run on the laptop.
 //!
-//! | file | what it does |
+//! | file | contents |
 //! |---|---|
-//! | `pixels.rs` | a photo as the codelab's scripts prepare it, in real numbers |
+//! | `pixels.rs` | image preparation of the codelab's scripts, in real numbers |
 //! | `frozen.rs` | runs frozen TensorFlow graphs |
-//! | `graph/` | reads such graphs |
+//! | `graph/` | reads frozen TensorFlow graphs |
 //! | `onnx.rs` | runs ONNX models |
 
 mod frozen;
@@ -27,37 +27,37 @@ use graph::FrozenError;
 pub use frozen::FrozenGraph;
 pub use onnx::OnnxModel;
 
-/// Why a classifier cannot be used.
+/// Failure to open or run a classifier.
 #[derive(Debug, thiserror::Error)]
 pub enum ClassifyError {
-    /// The file of a board's model cannot be read.
+    /// A `.posy` file cannot be read.
     #[error(transparent)]
     Model(#[from] ModelFileError),
     /// A TensorFlow Lite file cannot be used.
     #[error(transparent)]
     Convert(#[from] ConvertError),
-    /// A frozen graph does not read.
+    /// A frozen graph cannot be read.
     #[error("{path}: {source}")]
     Frozen {
-        /// The file.
+        /// Path of the file.
         path: PathBuf,
-        /// Why not.
+        /// Cause.
         source: FrozenError,
     },
-    /// An ONNX model does not read.
+    /// An ONNX model cannot be read.
     #[error("{path}: {reason}; give a model that posy retrain or posy convert wrote")]
     Onnx {
-        /// The file.
+        /// Path of the file.
         path: PathBuf,
-        /// Why not.
+        /// Cause.
         reason: String,
     },
-    /// A float network does not run.
+    /// A float network failed to run.
     #[error("{path}: {source}")]
     Float {
-        /// Its file.
+        /// Path of its file.
         path: PathBuf,
-        /// Why not.
+        /// Cause.
         source: FloatError,
     },
     /// The photo has no pixels.
@@ -65,22 +65,22 @@ pub enum ClassifyError {
     Picture(#[from] PictureError),
 }
 
-/// Names of a frozen graph's input and output, and how pixels of 0 to 255 become its input:
-/// `(pixel - mean) / std`.
+/// Input and output names of a frozen graph, and its normalisation: `(pixel - mean) / std` for a
+/// pixel of 0 to 255.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Reading<'a> {
-    /// The node that photos go into.
+    /// Name of the input node.
     pub input: &'a str,
-    /// The node that scores come out of.
+    /// Name of the output node.
     pub output: &'a str,
-    /// Taken from each pixel.
+    /// Mean, subtracted from each pixel.
     pub mean: f32,
-    /// What each pixel is divided by after that.
+    /// Divisor of each pixel after that.
     pub std: f32,
 }
 
 impl Default for Reading<'_> {
-    /// As the codelab's `label_image.py` has it.
+    /// Defaults of the codelab's `label_image.py`.
     fn default() -> Self {
         Reading {
             input: "input",
@@ -91,10 +91,10 @@ impl Default for Reading<'_> {
     }
 }
 
-/// A classifier out of a file.
+/// A classifier read from a file.
 #[derive(Debug)]
 pub enum Classifier {
-    /// One that posy's engine runs: of a `.posy` or a `.tflite` file.
+    /// A model for posy's engine, from a `.posy` or a `.tflite` file.
     Engine(ModelFile),
     /// A frozen graph.
     Frozen(Box<FrozenGraph>),
@@ -103,8 +103,8 @@ pub enum Classifier {
 }
 
 impl Classifier {
-    /// Reads the file `path`; its bytes say whether it is a TensorFlow Lite file, and its name
-    /// whether it is an ONNX model or a frozen graph. `reading` is for frozen graphs.
+    /// Reads the file `path`. A TensorFlow Lite file is recognised by its bytes, an ONNX model or a
+    /// frozen graph by its name. `reading` is for frozen graphs.
     ///
     /// # Errors
     /// [`ClassifyError`].
@@ -115,7 +115,7 @@ impl Classifier {
             return Ok(Classifier::Engine(file));
         }
         let kind = Kind::of(bytes);
-        // What is damaged beyond knowing is told by its name.
+        // A file too damaged to be recognised goes by its name.
         if !kind.is_read() {
             let path = path.into();
             return Err(ModelFileError::Kind { path, kind }.into());

@@ -1,4 +1,4 @@
-//! Runs ONNX models that posy wrote, by what their metadata say.
+//! Runs ONNX models that posy wrote, configured by their metadata.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -15,7 +15,7 @@ use crate::export::onnx::{CHECKSUM, checksum};
 use crate::photos::decode::Rgb;
 use crate::run;
 
-/// An ONNX classifier, ready to run.
+/// An ONNX classifier prepared to run.
 #[derive(Clone)]
 pub struct OnnxModel {
     path: PathBuf,
@@ -37,7 +37,7 @@ impl OnnxModel {
             path: path.into(),
             reason,
         };
-        let model = ModelProto::decode(bytes)
+        let mut model = ModelProto::decode(bytes)
             .map_err(|error| wrong(format!("this is no ONNX model, or it is damaged ({error})")))?;
         let word = |key: &str| {
             let mut entries = model.metadata_props.iter();
@@ -49,7 +49,7 @@ impl OnnxModel {
             let number = number.filter(|number| number.is_finite());
             number.ok_or_else(|| wrong(format!("its metadata do not say {key}")))
         };
-        // Libraries that run models trust them: what is damaged does not get that far.
+        // tract trusts the models it runs, so damaged ones are refused here.
         if word(CHECKSUM) != Some(checksum(&model).as_str()) {
             let reason = "it is damaged, or was not written by posy";
             return Err(wrong(reason.into()));
@@ -63,6 +63,10 @@ impl OnnxModel {
         let input = from_words(word(CROP), word(RESIZE)).ok_or_else(|| {
             wrong("its metadata say in unknown words how pictures are resized".into())
         })?;
+        // Of no use to what runs it, and read by it all the same.
+        if let Some(graph) = &mut model.graph {
+            graph.value_info.clear();
+        }
         let runner = PixelRunner::new(&model, "final_result");
         let runner = runner.map_err(|error| wrong(error.to_string()))?;
         let classes = runner.outputs();
@@ -82,22 +86,22 @@ impl OnnxModel {
         })
     }
 
-    /// What its scores stand for.
+    /// Labels, in the order of the scores.
     pub fn labels(&self) -> &[String] {
         &self.labels
     }
 
-    /// The photo's pixels that it sees.
+    /// Shape of the input image, `[H, W, 3]`.
     pub fn shape(&self) -> Shape {
         self.runner.shape()
     }
 
-    /// How a photo becomes its input.
+    /// Preparation of photos.
     pub fn input(&self) -> InputContract {
         self.input
     }
 
-    /// The scores of `photo`, one for each label, 1 in all.
+    /// Scores of `photo`, one per label, with sum 1.
     ///
     /// # Errors
     /// [`ClassifyError::Picture`], [`ClassifyError::Onnx`].

@@ -1,14 +1,14 @@
-//! A photo as the codelab's scripts prepare it, in real numbers.
+//! Image preparation of the codelab's scripts, in real numbers.
 
 use posy_shared::model::Shape;
 
 use crate::photos::decode::Rgb;
 
-/// The photo squashed to `shape`, `[H, W, 3]`, by TensorFlow 1's `resize_bilinear`: output pixel `i`
-/// lies at `i * in / out` of the photo and mixes the two pixels beside that place. Pixels are 0 to
-/// 255 and are not rounded. A photo without pixels gives none.
+/// Stretches the photo to `shape`, `[H, W, 3]`, with TensorFlow 1's `resize_bilinear`: output pixel
+/// `i` lies at `i * in / out` of the photo and interpolates the two pixels beside that position.
+/// Values are 0 to 255, not rounded; empty for an empty photo.
 ///
-/// The integers of [`run::input`](crate::run::input) with the same filter are these, rounded.
+/// [`run::input`](crate::run::input) with the same filter gives these values, rounded.
 pub(super) fn bilinear(photo: &Rgb, shape: Shape) -> Vec<f32> {
     let places = |source: u16, wanted: u16| {
         let scale = f32::from(source) / f32::from(wanted);
@@ -46,7 +46,8 @@ pub(super) fn bilinear(photo: &Rgb, shape: Shape) -> Vec<f32> {
 mod tests {
     use super::*;
 
-    /// Expected numbers: `tf.compat.v1.image.resize_bilinear` of TensorFlow 2.21, corners not aligned.
+    /// Expected values: `tf.compat.v1.image.resize_bilinear` of TensorFlow 2.21, corners not
+    /// aligned.
     #[test]
     fn numbers_are_tensorflows() {
         let photo = Rgb {

@@ -1,4 +1,4 @@
-//! `posy cache`: what posy keeps so that the next run is quicker, and clearing it.
+//! `posy cache`: size of the caches, and clearing them.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -10,20 +10,20 @@ use clap::{Args, Subcommand};
 use serde_json::json;
 
 use super::output::{note, print_json, print_lines, print_table};
-use super::{Failure, usage};
+use super::{Failure, trials, usage};
 use crate::data::cache_dir;
 use crate::features::cache::{Cache, DEFAULT_LIMIT, LIMIT_VARIABLE};
 use crate::features::usage::{SetUsage, clear, megabytes, sets};
 
 /// Shows how much disk space posy's caches take, and clears them.
 ///
-/// Features of photos are kept so that the next run is quicker. They are cleared by themselves, those
-/// that were not used for longest first, when all of them take more than a limit.
+/// The features of photos are kept so that the next run is quicker. When they exceed a limit, the
+/// least recently used ones are removed automatically.
 #[derive(Debug, Args)]
 #[command(
     args_conflicts_with_subcommands = true,
     after_help = "\
-Environment: POSY_CACHE_LIMIT is the most that features may take, e.g. 500M or 4G [default: 1G]; 0 keeps \
+Environment: POSY_CACHE_LIMIT is the size limit of features, e.g. 500M or 4G [default: 1G]; 0 keeps \
 none."
 )]
 pub(super) struct Arguments {
@@ -45,24 +45,29 @@ struct Place {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Removes the features; the next run computes them anew.
+    /// Removes the features; the next run computes them again.
     Clear {
         #[command(flatten)]
         place: Place,
-        /// Remove downloaded networks and archives of photos too.
+        /// Remove downloaded networks and photo archives too.
         #[arg(long, conflicts_with = "bottleneck_dir")]
         downloads: bool,
     },
 }
 
-/// The cache in the folder that was named, or in the user's own.
+/// Opens the cache in the given folder, or in the user's cache folder.
 pub(super) fn open(folder: Option<&Path>) -> Result<Arc<Cache>, Failure> {
     let folder = folder.map_or_else(cache_dir, Path::to_owned);
     let warn = |text: &str| note!("warning: {text}");
     Ok(Arc::new(Cache::open(&folder, limit()?, warn)))
 }
 
-/// The limit in bytes that the environment sets.
+/// Whether anything is kept at all.
+pub(super) fn keeps() -> bool {
+    limit().is_ok_and(|limit| limit > 0)
+}
+
+/// Size limit from the environment, bytes.
 fn limit() -> Result<u64, Failure> {
     let Some(text) = std::env::var_os(LIMIT_VARIABLE) else {
         return Ok(DEFAULT_LIMIT);
@@ -75,7 +80,7 @@ fn limit() -> Result<u64, Failure> {
     })
 }
 
-/// The number of bytes in a text such as `500M`.
+/// Parses a size such as `500M` into bytes.
 fn bytes_of(text: &str) -> Option<u64> {
     let text = text.trim().trim_end_matches(['B', 'b']);
     let number = text.trim_end_matches(|letter: char| letter.is_ascii_alphabetic());
@@ -98,7 +103,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Kinds of features in words.
+/// Description of a kind of features.
 fn in_words(set: &SetUsage) -> &'static str {
     match set.name.split('-').next() {
         Some("int8") => "features, as boards compute them",
@@ -182,7 +187,7 @@ fn show(arguments: &Arguments) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Files that were downloaded into the user's cache folder, and their bytes.
+/// Downloads in the user's cache folder, with their sizes in bytes.
 fn downloads() -> Vec<(PathBuf, u64)> {
     let folder = cache_dir();
     let mut found = Vec::new();
@@ -200,7 +205,7 @@ fn downloads() -> Vec<(PathBuf, u64)> {
         }
     }
     found.sort();
-    // A lock has no bytes of its own, and is of no interest to a person.
+    // A lock file is empty, and of no interest to users.
     found.retain(|(_, bytes)| *bytes > 0);
     found
 }
@@ -213,6 +218,9 @@ fn clear_all(place: &Place, with_downloads: bool) -> Result<(), Failure> {
     };
     let cleared = clear(&folder).map_err(|(path, error)| failed(&path, &error))?;
     let mut freed = cleared.bytes;
+    if place.bottleneck_dir.is_none() {
+        trials::forget();
+    }
     if with_downloads {
         for (path, bytes) in downloads() {
             fs::remove_file(&path).map_err(|error| failed(&path, &error))?;

@@ -1,4 +1,4 @@
-//! `posy check`: what is wrong with a folder of photos.
+//! `posy check`: problems in a folder of photos.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -28,19 +28,19 @@ use crate::photos::split::{Bucket, Percentages, Rule, split};
 use crate::retrain::{Calibration, Prepared, Settings, prepare};
 use crate::shell::quoted_path;
 
-/// Findings of a kind that are printed unless all are asked for.
+/// Maximum number of findings printed per kind without `--all`.
 const LINES: usize = 30;
 
-/// Looks for what is wrong with folders of photos, most serious first.
+/// Looks for problems in a folder of photos and prints the most serious first.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Exit code: 0 where there are no errors (there may be warnings), 1 where there are (or the photos could \
-not be checked, and then standard output is empty), 2 where arguments make no sense. With --strict \
+Exit code: 0 if there are no errors (there may be warnings), 1 if there are (or the photos could \
+not be checked, and then standard output is empty), 2 if arguments are invalid. With --strict \
 warnings count as errors.
 
 Errors are files that cannot be used, and pictures under two labels. Warnings are photos that look \
 like another label's, pictures in two parts of the split, labels with few photos, and the like: look \
-at them and decide. Notes need nothing done.")]
+at them and decide. Notes need no action.")]
 pub(super) struct Arguments {
     /// Folder whose sub-folders are labels, each full of photos.
     #[arg(value_name = "PHOTOS", default_value = "flower_photos")]
@@ -54,13 +54,13 @@ pub(super) struct Arguments {
     #[command(flatten)]
     pixels: PixelArguments,
     /// Folder with files of pre-trained networks [default: models in POSY_DATA, or in posy in
-    /// the user's folder for data].
+    /// the user's data folder].
     #[arg(long, alias = "model_dir", value_name = "FOLDER")]
     model_dir: Option<PathBuf>,
     /// Folder for the cache of features [default: posy in the user's cache folder].
     #[arg(long, alias = "bottleneck_dir", value_name = "FOLDER")]
     bottleneck_dir: Option<PathBuf>,
-    /// Percentage of photos that accuracy will be measured on.
+    /// Percentage of test photos.
     #[arg(
         long,
         alias = "testing_percentage",
@@ -68,7 +68,7 @@ pub(super) struct Arguments {
         default_value_t = 10
     )]
     testing_percentage: u8,
-    /// Percentage of photos that settings will be chosen on.
+    /// Percentage of validation photos.
     #[arg(
         long,
         alias = "validation_percentage",
@@ -76,13 +76,13 @@ pub(super) struct Arguments {
         default_value_t = 10
     )]
     validation_percentage: u8,
-    /// Rule by which photos are divided; see posy retrain.
+    /// Rule by which photos are split; see posy retrain.
     #[arg(long, value_enum, default_value_t = SplitRule::Stable)]
     split: SplitRule,
-    /// Another number gives another division.
+    /// Seed of the split.
     #[arg(long, alias = "split_seed", value_name = "NUMBER", default_value_t = 0)]
     split_seed: u64,
-    /// Let warnings count as errors.
+    /// Treat warnings as errors.
     #[arg(long)]
     strict: bool,
     /// Print every finding, not only the first 30 of each kind.
@@ -134,7 +134,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         &settings,
         backbone,
         &|what| Box::new(Bar::new(what)),
-        // They are in the report.
+        // Warnings are in the report.
         &mut |_| {},
     )?;
     let photos = prepared.dataset.photos.iter();
@@ -184,7 +184,7 @@ fn subject<'a>(
     }
 }
 
-/// Features of the photos' central squares; none where a photo has gone meanwhile.
+/// Features of the photos' central squares; `None` for a photo that no longer exists.
 fn centres(
     prepared: &Prepared,
     paths: &[PathBuf],
@@ -268,7 +268,7 @@ fn print(report: &Report, most: usize) -> Result<(), Failure> {
     Ok(())
 }
 
-/// What `posy retrain` says of photos whose features it has: a line for each kind of finding.
+/// Findings of `posy retrain`, a line per kind, from the features that it has computed.
 pub(super) fn note_brief(
     prepared: &Prepared,
     rule: &Rule,
@@ -281,7 +281,8 @@ pub(super) fn note_brief(
     for group in report.groups() {
         if group[0].kind.severity() < Severity::Note {
             let (heading, _) = group[0].kind.heading();
-            // Others stay where photos are looked at more closely: a number would be that of another list.
+            // `posy check` looks at the photos more closely and ends with another list of suspects,
+            // so their number is left out.
             match group[0].kind {
                 Kind::Mislabelled => note!(
                     "check: photos look like another label's, most suspect first: {}",

@@ -10,13 +10,13 @@ use super::Failure;
 use super::output::{Out, kib, millions, print_json, print_table};
 use crate::record::{Comparison, Method, Proportion, Record, compare};
 
-/// Sets training runs side by side: what they get right, and how sure the difference is.
+/// Compares training runs: accuracy, and the significance of the difference.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Runs that were tested on the same photos are compared photo by photo: McNemar's exact test, and the \
-95% interval of Agresti and Min (2005). Where fewer than half of the test photos are common, the runs \
+95% interval of Agresti and Min (2005). If fewer than half of the test photos are common, the runs \
 are compared as two samples, with the interval of Agresti and Caffo (2000). Accuracies have Wilson's \
-interval. The first run is what the others are compared with.")]
+interval. The other runs are compared with the first.")]
 pub(super) struct Arguments {
     /// Records that `posy retrain` wrote (flowers.run.json), or the models beside them.
     #[arg(required = true, num_args = 2.., value_name = "RUN")]

@@ -1,10 +1,11 @@
-//! `posy convert`: a quantised classifier into another kind of file.
+//! `posy convert`: a quantised classifier to another format.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Args;
 
+use super::guard::{self, Door};
 use super::network;
 use super::output::{kib, note};
 use super::retrain::write;
@@ -13,13 +14,14 @@ use crate::convert::Source;
 use crate::export::Format;
 use crate::labels;
 
-/// Writes a quantised TensorFlow Lite classifier, with its own classes, as another kind of file.
+/// Converts a quantised TensorFlow Lite classifier, with its own classes, to another format.
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
     /// The classifier: a .tflite file, int8 or uint8.
     #[arg(value_name = "IN")]
     source: PathBuf,
-    /// What to write; the ending says what: .posy for boards, .tflite (int8), .onnx or .pb (float).
+    /// Output file; the extension selects the format: .posy for boards, .tflite (int8), .onnx or
+    /// .pb (float).
     #[arg(value_name = "OUT")]
     target: PathBuf,
     /// File with one label a line, for classifiers that do not carry their labels.
@@ -33,6 +35,7 @@ pub(super) struct Arguments {
 pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     let format = Format::of(&arguments.target, arguments.int8).map_err(usage)?;
     let labels = arguments.labels.as_deref().map(labels::read).transpose()?;
+    guard::try_first(&arguments.source, &Door::Backbone)?;
     let source = Source::read(&arguments.source, labels)?;
     if source.labels.is_none() {
         let from = arguments.source.display();

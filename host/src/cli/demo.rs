@@ -1,4 +1,4 @@
-//! `posy demo`: the whole road, from pictures to an answer, on drawings that it makes itself.
+//! `posy demo`: all steps from drawings to a board's answer; it makes the drawings itself.
 
 use std::ffi::OsString;
 use std::fs;
@@ -23,20 +23,20 @@ use crate::photos::decode::Limits;
 use crate::run::{Runner, decode_for};
 use crate::shell::quoted;
 
-/// Drawings of each kind that are trained on.
+/// Number of training drawings of each kind.
 const EACH: u64 = 100;
-/// The number of the first drawing that nothing is trained on.
+/// Number of the first drawing that is not used in training.
 const UNSEEN: u64 = 1000;
-/// Which are labelled at the end.
+/// Flowers labelled at the end.
 const ASKED: [Flower; 3] = [Flower::Daisy, Flower::Rose, Flower::Tulip];
 
-/// Folder for everything that is made, unless another is named.
+/// Default output folder.
 const FOLDER: &str = "posy-demo";
-/// File by which a folder is known to be a demo's, and its text.
+/// Marker file of a demo's folder, and its text.
 const MARK: &str = "posy-demo.txt";
 const MARK_TEXT: &str =
     "posy demo made what lies here. The next one that is run here overwrites it.\n";
-/// Folders and files that a demo makes, besides its network and the mark.
+/// Folders and files that a demo creates, besides its network and the marker.
 const FOLDERS: [&str; 3] = ["drawings", "unseen", "cache"];
 const FILES: [&str; 5] = [
     "flowers.posy",
@@ -46,19 +46,18 @@ const FILES: [&str; 5] = [
     "frame.rgb565",
 ];
 
-/// Shows the whole road in a minute, without photos and without a network: draws flowers, retrains
-/// on the drawings, labels new ones, and asks an emulated board where there is one.
+/// Shows all steps in a minute, without photos and without a network: draws flowers, retrains on
+/// the drawings, labels new ones, and asks an emulated board if there is one.
 ///
-/// They are drawings, made by rule, and easier to tell apart than photos are: that it gets them
-/// right says nothing about photos. Each step is a command that can be typed, and is shown. The
-/// network that it starts from is one that posy carries, which has seen drawings of other things
-/// only.
+/// Drawings made by rule are easier to tell apart than photos, so the accuracy here says nothing
+/// about photos. Each step is a command that you can type, and is shown. It starts from the network
+/// that is part of posy, which has seen only drawings of other things.
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
-    /// Another number gives other drawings; the same number always the same.
+    /// Seed of the drawings.
     #[arg(long, value_name = "NUMBER", default_value_t = 0)]
     seed: u64,
-    /// Folder for everything that is made: a new one, or that of an earlier demo, which is overwritten.
+    /// Output folder: a new one, or that of an earlier demo, which is overwritten.
     #[arg(long, value_name = "FOLDER", default_value = FOLDER)]
     out: PathBuf,
 }
@@ -77,7 +76,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     Ok(done)
 }
 
-/// Removes what an earlier demo made in `folder`, and nothing else.
+/// Removes the output of an earlier demo from `folder`, and nothing else.
 fn make_room(folder: &Path) -> Result<(), Failure> {
     let shown = folder.display();
     match fs::read_dir(folder).map(|mut entries| entries.next().is_none()) {
@@ -106,7 +105,7 @@ fn make_room(folder: &Path) -> Result<(), Failure> {
     Ok(())
 }
 
-/// All steps, in `folder`.
+/// Runs all steps in `folder`.
 fn show(folder: &Path, seed: u64) -> Result<ExitCode, Failure> {
     let drawings = folder.join("drawings");
     let count = EACH * Flower::ALL.len() as u64;
@@ -132,7 +131,7 @@ fn show(folder: &Path, seed: u64) -> Result<ExitCode, Failure> {
         Path::new("retrain"),
         // It looks for wrong labels, and finds drawings that are alike by chance.
         Path::new("--no-check"),
-        // With so few drawings to measure on, the difference would be chance.
+        // With so few test drawings, the difference would be chance.
         Path::new("--no-float"),
         Path::new("--image-dir"),
         &drawings,
@@ -170,7 +169,7 @@ fn show(folder: &Path, seed: u64) -> Result<ExitCode, Failure> {
     Ok(done)
 }
 
-/// Says which of the drawings are called what they are.
+/// Prints which of the drawings are labelled correctly.
 fn judge<'a>(
     model: &Path,
     drawings: impl Iterator<Item = (Flower, &'a [u8])>,
@@ -188,7 +187,7 @@ fn judge<'a>(
     Ok(())
 }
 
-/// Whether the drawing of `truth` is called what it is; it is called unknown where there is no answer.
+/// Verdict on a label: right, wrong, or unknown if there is no answer.
 fn verdict(truth: &str, answer: Option<&str>) -> String {
     let called = answer.unwrap_or("unknown");
     let right = match answer == Some(truth) {
@@ -198,7 +197,7 @@ fn verdict(truth: &str, answer: Option<&str>) -> String {
     format!("{truth}.jpg: called {called}, which is {right}")
 }
 
-/// Shows a command, and runs it.
+/// Prints a command and runs it.
 fn step(words: &[&Path]) -> Result<ExitCode, Failure> {
     let line: Vec<OsString> = words.iter().map(|word| word.as_os_str().into()).collect();
     let shown = line.iter().map(|word| quoted(&word.to_string_lossy()));

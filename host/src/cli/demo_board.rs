@@ -1,4 +1,4 @@
-//! What an emulated board says in `posy demo`, and whether it is what the laptop says.
+//! Answer of an emulated board in `posy demo`, compared with the laptop's.
 
 use std::path::Path;
 
@@ -14,8 +14,8 @@ use crate::model_file::ModelFile;
 use crate::photos::decode::Rgb;
 use crate::run::Runner;
 
-/// Shows the picture to the emulated board's camera, prints its answer, and holds all its logits to
-/// the laptop's. Where there is no emulated board, says why.
+/// Shows the picture to the emulated board's camera, prints its answer, and compares all its logits
+/// with the laptop's. Without an emulated board, prints the reason.
 pub(super) fn ask_board(folder: &Path, model: &Path, picture: &RgbImage) -> Result<(), Failure> {
     note!("an emulated {CORE} whose camera sees the first of them (its program is built first):");
     let board = match Emulator::find(&std::env::current_dir()?) {
@@ -46,7 +46,7 @@ pub(super) fn ask_board(folder: &Path, model: &Path, picture: &RgbImage) -> Resu
     Ok(())
 }
 
-/// The camera's frame of a picture.
+/// Camera frame of a picture.
 fn frame(picture: &RgbImage) -> Vec<u8> {
     let seen = resize(picture, WIDTH.into(), HEIGHT.into(), FilterType::Triangle);
     let pack = |pixel: &image::Rgb<u8>| {
@@ -56,7 +56,7 @@ fn frame(picture: &RgbImage) -> Vec<u8> {
     seen.pixels().flat_map(pack).collect()
 }
 
-/// The pixels that a frame stands for.
+/// Pixels of a frame.
 fn seen(frame: &[u8]) -> Result<Rgb, Failure> {
     let width = usize::from(WIDTH);
     let mut data = vec![0; 3 * width * usize::from(HEIGHT)];

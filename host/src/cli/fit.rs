@@ -1,4 +1,4 @@
-//! `posy fit`: what a network takes, and which boards have it.
+//! `posy fit`: memory and MACs of a network, and the boards that it fits.
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -6,21 +6,22 @@ use std::process::ExitCode;
 use clap::Args;
 use serde_json::json;
 
-use super::output::{kib, millions, print_json, print_table};
+use super::guard::{self, Door};
+use super::output::{kib, millions, note, print_json, print_table};
 use super::{Failure, usage};
 use crate::backbone::load::Backbone;
 use crate::backbone::zoo::Architecture;
 use crate::device::{BOARDS, Footprint, fits, fitting};
 use crate::model_file::ModelFile;
 
-/// Prints flash, RAM and products of networks, and the boards that they fit.
+/// Prints flash, RAM and multiply-accumulates of networks, and the boards that they fit.
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
     /// Names of architectures, or files: .posy, or pre-trained .tflite, .onnx and .pb; all MobileNet v1
     /// networks if none is given.
     #[arg(value_name = "ARCHITECTURE|FILE")]
     networks: Vec<String>,
-    /// Number of labels that an architecture or a pre-trained network is to tell apart.
+    /// Number of labels for an architecture or a pre-trained network.
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u16).range(2..=4095))]
     labels: u16,
     /// Print JSON.
@@ -41,6 +42,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         let footprint = if has_ending(path, &["posy"]) || (path.is_file() && !is_network(path)) {
             Footprint::of_model(&ModelFile::open(path)?.model()?)
         } else if path.exists() || is_network(path) {
+            guard::try_first(path, &Door::Backbone)?;
             let layers = Backbone::open(path, name)?.layers();
             Footprint::of_network(&layers, arguments.labels)
                 .map_err(|error| format!("{name}: {error}; posy cannot run it"))?
@@ -71,10 +73,15 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         })
         .collect();
     print_table(&heading, &table)?;
+    note!();
+    note!(
+        "flash and RAM are the model's, beside a board's program; M products: millions of \
+         multiply-accumulates (MACs) for a picture; - does not fit"
+    );
     Ok(ExitCode::SUCCESS)
 }
 
-/// Whether a file's name is that of a pre-trained network, not of a model.
+/// True if a file's extension is that of a pre-trained network, not of a model.
 fn is_network(path: &Path) -> bool {
     has_ending(path, &["tflite", "onnx", "pb"])
 }
@@ -84,7 +91,7 @@ fn has_ending(path: &Path, endings: &[&str]) -> bool {
     extension.is_some_and(|extension| endings.contains(&extension))
 }
 
-/// The architecture of this name; whoever names a board is told where it goes.
+/// Parses the name of an architecture; the error for a board's name explains `posy fit`.
 fn named(name: &str) -> Result<Architecture, Failure> {
     name.parse().map_err(
         |error| match BOARDS.iter().any(|board| board.name == name) {

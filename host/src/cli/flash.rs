@@ -1,4 +1,4 @@
-//! `posy flash`: a program and a model onto a board.
+//! `posy flash`: writes a program and a model to a board.
 
 use std::ffi::OsStr;
 use std::path::PathBuf;
@@ -16,14 +16,14 @@ use crate::device::{BOARDS, Board, Footprint};
 use crate::model_file::ModelFile;
 use crate::near::meant;
 
-/// Writes a model, and the program that runs it, onto a board.
+/// Writes a model, and the program that runs it, to a board.
 ///
-/// A Raspberry Pi Pico or Pico 2 needs nothing but its USB cable: hold its button BOOTSEL while
-/// plugging it in, and run this command; it finds the drive that appears. Other boards, and a Pico
-/// with a debug probe, are written with the command probe-rs (https://probe.rs).
+/// A Raspberry Pi Pico or Pico 2 needs only its USB cable: hold its button BOOTSEL while plugging
+/// it in, and run this command; it finds the drive that appears. Other boards, and a Pico with a
+/// debug probe, are written with the command probe-rs (https://probe.rs).
 ///
-/// The program is built from boards/NAME of the checkout of posy that this is run in, unless
-/// --program or --model-only is given.
+/// The program is built from boards/NAME of the posy checkout that this is run in, unless --program
+/// or --model-only is given.
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
     /// The board.
@@ -35,7 +35,7 @@ pub(super) struct Arguments {
     /// Write this program, an ELF file, instead of building one.
     #[arg(long, value_name = "FILE", conflicts_with = "model_only")]
     program: Option<PathBuf>,
-    /// Write the model alone; the board keeps its program.
+    /// Write only the model; the board keeps its program.
     #[arg(long)]
     model_only: bool,
     /// Write a UF2 file, to be copied to the board's drive later, and stop.
@@ -47,12 +47,12 @@ pub(super) struct Arguments {
     /// Write with this debug probe, as probe-rs names it; `probe-rs list` shows them.
     #[arg(long, value_name = "VID:PID[:SERIAL]")]
     probe: Option<String>,
-    /// Say each step, and do none of them.
+    /// Print each step without doing it.
     #[arg(long)]
     dry_run: bool,
 }
 
-/// Takes the name of a board.
+/// Value parser for the name of a board.
 #[derive(Clone, Debug)]
 struct BoardParser;
 
@@ -106,7 +106,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         _ => Way::find(board),
     };
     let way = match way {
-        // What is missing is said as the last step.
+        // The last step reports the missing tool.
         Err(FlashError::NoWay(_)) if arguments.dry_run => None,
         Err(error @ FlashError::TakesNoUf2 { .. }) => return Err(usage(error)),
         way => Some(way?),

@@ -1,4 +1,4 @@
-//! `posy frames`: photos to train on, out of a video.
+//! `posy frames`: training photos from a video.
 
 use std::path::{Component, Path, PathBuf};
 use std::process::ExitCode;
@@ -10,24 +10,23 @@ use super::{Failure, usage};
 use crate::photos::video::{Cutting, Pace, cut};
 use crate::shell::quoted_path;
 
-/// Groups that a label needs for every part of the split to have one.
+/// Minimum number of videos per label, so that every part of the split gets one.
 const VIDEOS: usize = 3;
 
-/// Cuts photos to train on out of a video, with ffmpeg.
+/// Cuts training photos out of a video, with ffmpeg.
 ///
-/// Walk around the thing for half a minute, in the light and before the backgrounds that it will be
-/// seen in. Make at least three videos of each label: the photos of one video stay together when
-/// photos are divided into those to train on and those to test on, because near copies would make
-/// the test too easy.
+/// Walk around the object for half a minute, in the light and before the backgrounds in which it
+/// will be seen. Make at least three videos of each label: the photos of one video stay in the same
+/// part of the split, because near-duplicates of training photos would make the test too easy.
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
     /// The video, in any form that ffmpeg plays.
     #[arg(value_name = "VIDEO")]
     video: PathBuf,
-    /// What it shows; the photos' folder has this name.
+    /// Label of the video, and name of its folder of photos.
     #[arg(long, value_name = "NAME")]
     label: String,
-    /// Folder of photos in which the label's folder is.
+    /// Folder of photos that contains the label's folder.
     #[arg(
         long,
         alias = "image_dir",
@@ -46,7 +45,7 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "COUNT", default_value_t = 1000,
         value_parser = clap::value_parser!(u32).range(1..=100_000))]
     most: u32,
-    /// Keep a picture if its colours differ from those of the photo before by this much on average, of
+    /// Keep a picture if its colours differ from the previous photo's by this much on average, of
     /// 255; 0 keeps every one.
     #[arg(
         long,
@@ -82,7 +81,7 @@ impl Arguments {
         })
     }
 
-    /// The folder for the photos.
+    /// The label's folder of photos.
     fn folder(&self) -> Result<PathBuf, Failure> {
         let mut parts = Path::new(&self.label).components();
         match (parts.next(), parts.next()) {

@@ -1,13 +1,13 @@
-//! The help of all commands: headings, short options, examples and the environment, one table each.
+//! Help of all commands: headings, short options, examples and the environment, one table each.
 //!
-//! Options say what they mean where they are declared; here is what they have in common.
+//! The text of an option is its doc comment; these tables hold what options have in common.
 
 use clap::builder::styling::Styles;
 use clap::{Command, CommandFactory};
 
 use super::Arguments;
 
-/// Letters of options, the same for every command.
+/// Short options, the same for every command.
 const SHORT: [(&str, char); 12] = [
     ("architecture", 'a'),
     ("board", 'b'),
@@ -23,10 +23,16 @@ const SHORT: [(&str, char); 12] = [
     ("top", 't'),
 ];
 
+/// The letter of the long option `option`, if it has one.
+pub(super) fn letter(option: &str) -> Option<char> {
+    let found = SHORT.iter().find(|(name, _)| *name == option);
+    found.map(|(_, letter)| *letter)
+}
+
 /// A heading, and the options below it.
 type Heading = (&'static str, &'static [&'static str]);
 
-/// Headings of a command's options, by their names. What is not here stays under "Options".
+/// Headings of a command's options, by name. Other options stay under "Options".
 const HEADINGS: [(&str, &[Heading]); 2] = [
     (
         "retrain",
@@ -125,7 +131,8 @@ const HEADINGS: [(&str, &[Heading]); 2] = [
     ),
 ];
 
-/// Options of `retrain` that `--help` shows and `-h` does not: none of retrain.py's, whose `-h` shows all.
+/// Options of `retrain` that only `--help` shows, not `-h`. The options of retrain.py, whose `-h`
+/// shows all, are not among them.
 const RARE: [&str; 15] = [
     "adjust-epochs",
     "adjust-rate",
@@ -144,38 +151,35 @@ const RARE: [&str; 15] = [
     "variants",
 ];
 
-/// Commands to copy, and what they do, for each command; the first row is for posy itself.
+/// Examples of each command with a description; the first row is for posy itself.
 const EXAMPLES: [(&str, &[(&str, &str)]); 19] = [
     (
         "posy",
         &[
-            ("posy demo", "see the whole road in a minute, on drawings"),
+            ("posy demo", "see every step in a minute, on drawings"),
             ("posy photos fetch flowers", "get the codelab's photos"),
-            ("posy retrain", "teach a network to tell them apart"),
+            ("posy retrain", "retrain a network on them"),
+            ("posy label -m flowers.posy PHOTO.jpg", "label a photo"),
             (
-                "posy label -m flowers.posy PHOTO.jpg",
-                "name what is in a photo",
+                "posy flash -b rp-pico flowers.posy",
+                "write the model to a board",
             ),
-            ("posy flash -b rp-pico flowers.posy", "put it onto a board"),
         ],
     ),
     (
         "cache",
         &[
-            (
-                "posy cache",
-                "say what is kept, and how much of the disk it takes",
-            ),
-            ("posy cache clear", "remove it"),
+            ("posy cache", "show what is cached, and its size on disk"),
+            ("posy cache clear", "remove the cached features"),
         ],
     ),
     (
         "demo",
         &[
-            ("posy demo", "show the whole road"),
+            ("posy demo", "show every step"),
             (
                 "posy demo -o demo",
-                "the same, and keep everything in the folder demo",
+                "the same, with the folder demo for all output",
             ),
         ],
     ),
@@ -184,23 +188,20 @@ const EXAMPLES: [(&str, &[(&str, &str)]); 19] = [
         &[
             (
                 "posy retrain --fetch",
-                "learn the codelab's flowers, photos and network fetched",
+                "the codelab's flowers, downloading photos and network",
             ),
-            (
-                "posy retrain -i my_photos -o mine.posy",
-                "learn photos of one's own",
-            ),
+            ("posy retrain -i my_photos -o mine.posy", "your own photos"),
             (
                 "posy retrain -a mobilenet_1.0_224",
-                "with a more accurate, slower network",
+                "a more accurate, slower network",
             ),
             (
                 "posy retrain --trainer adjust",
-                "more accurate still, in minutes",
+                "more accurate still, takes minutes",
             ),
             (
                 "posy retrain -o flowers.tflite",
-                "for TensorFlow Lite in place of a board",
+                "for TensorFlow Lite instead of a board",
             ),
         ],
     ),
@@ -211,17 +212,14 @@ const EXAMPLES: [(&str, &[(&str, &str)]); 19] = [
                 "posy check my_photos",
                 "look for wrong labels, copies and damaged files",
             ),
-            (
-                "posy check my_photos --all -j",
-                "everything that was found, as JSON",
-            ),
+            ("posy check my_photos --all -j", "all findings, as JSON"),
         ],
     ),
     (
         "compare",
         &[(
             "posy compare small.run.json large.run.json",
-            "say which run is better, and how sure that is",
+            "show which run is better, and with what significance",
         )],
     ),
     (
@@ -278,7 +276,7 @@ const EXAMPLES: [(&str, &[(&str, &str)]); 19] = [
                 "posy models",
                 "list the networks, and which boards they fit",
             ),
-            ("posy models fetch mobilenet_0.50_224", "get one"),
+            ("posy models fetch mobilenet_0.50_224", "download one"),
         ],
     ),
     (
@@ -286,7 +284,7 @@ const EXAMPLES: [(&str, &[(&str, &str)]); 19] = [
         &[
             (
                 "posy photos fetch flowers",
-                "where retrain finds them by itself",
+                "into the folder where retrain looks",
             ),
             (
                 "posy photos fetch flowers --into tf_files",
@@ -298,7 +296,7 @@ const EXAMPLES: [(&str, &[(&str, &str)]); 19] = [
         "frames",
         &[(
             "posy frames mug.mp4 --label mug -i my_photos",
-            "photos of a mug, out of a video of it",
+            "photos of a mug, from a video",
         )],
     ),
     (
@@ -321,7 +319,7 @@ const EXAMPLES: [(&str, &[(&str, &str)]); 19] = [
             ),
             (
                 "posy flash -b rp-pico -n flowers.posy",
-                "say what would be done",
+                "show the steps without doing them",
             ),
             (
                 "posy flash -b rp-pico2 -o flowers.uf2 flowers.posy",
@@ -332,22 +330,19 @@ const EXAMPLES: [(&str, &[(&str, &str)]); 19] = [
     (
         "monitor",
         &[
-            ("posy monitor", "show all that the board says"),
+            ("posy monitor", "show the board's output"),
             ("posy monitor --once -j", "ask for one answer, as JSON"),
         ],
     ),
     (
         "profile",
-        &[(
-            "posy profile flowers.posy",
-            "where the time goes, layer by layer",
-        )],
+        &[("posy profile flowers.posy", "time of each layer")],
     ),
     (
         "completions",
         &[(
             "posy completions bash > ~/.local/share/bash-completion/completions/posy",
-            "for bash; the shell must be started anew",
+            "for bash; start a new shell afterwards",
         )],
     ),
     (
@@ -359,27 +354,27 @@ const EXAMPLES: [(&str, &[(&str, &str)]); 19] = [
     ),
 ];
 
-/// Variables of the environment, and what they do.
+/// Environment variables and their meaning.
 const VARIABLES: [(&str, &str); 6] = [
     (
         "POSY_DATA",
-        "folder of photos and networks [default: posy in the user's folder for data, such as ~/.local/share/posy]",
+        "folder of photos and networks [default: posy in the user's data folder, such as ~/.local/share/posy]",
     ),
     (
         "POSY_MIRROR",
-        "address of a server to fetch files from, in place of their own",
+        "address of a server to download files from, in place of their own",
     ),
     (
         "HTTPS_PROXY, HTTP_PROXY, ALL_PROXY, NO_PROXY",
-        "proxies for fetching",
+        "proxies for downloads",
     ),
     (
         "POSY_LAST_RESORT",
-        "file of the network to go on with where none can be had [default: one within posy]; empty for none",
+        "file of the network to fall back on if none can be downloaded [default: one embedded in posy]; empty for none",
     ),
     (
         "RAYON_NUM_THREADS",
-        "threads to work with [default: as many as there are cores]",
+        "number of threads [default: number of cores]",
     ),
     ("NO_COLOR", "set to anything: no colours"),
 ];
@@ -391,7 +386,7 @@ const NETWORKS: [&str; 4] = [
     "POSY_LAST_RESORT",
 ];
 
-/// Which of them a command heeds, besides NO_COLOR.
+/// Environment variables that a command reads, besides NO_COLOR.
 fn variables(command: &str) -> Vec<&'static str> {
     let mut names = match command {
         "posy" => VARIABLES.iter().map(|(name, _)| *name).collect(),
@@ -405,8 +400,7 @@ fn variables(command: &str) -> Vec<&'static str> {
     names
 }
 
-/// What stands behind the options of a command: examples, what its own help says there, and the
-/// environment.
+/// Help after a command's options: examples, the command's own ending, and the environment.
 fn ending(command: &str, own: Option<String>) -> String {
     let heading = Styles::styled();
     let heading = heading.get_header();
@@ -429,7 +423,7 @@ fn ending(command: &str, own: Option<String>) -> String {
     parts.join("\n")
 }
 
-/// The command line, complete.
+/// The complete command line.
 pub(super) fn command() -> Command {
     let mut command = finished(Arguments::command(), "posy");
     let names: Vec<String> = command
@@ -450,12 +444,11 @@ fn finished(command: Command, name: &str) -> Command {
         let Some(long) = arg.get_long().map(str::to_owned) else {
             return arg;
         };
-        let short = SHORT.iter().find(|(option, _)| *option == long);
         let heading = headings
             .iter()
             .find(|(_, options)| options.contains(&&*long));
-        let arg = match short {
-            Some((_, letter)) => arg.short(*letter),
+        let arg = match letter(&long) {
+            Some(letter) => arg.short(letter),
             None => arg,
         };
         let arg = match heading {
@@ -486,7 +479,7 @@ mod tests {
         command().debug_assert();
     }
 
-    /// Every name in the tables is that of an option, and none is left out of its heading.
+    /// Every name in the tables is that of an option, and no heading misses one.
     #[test]
     fn tables_speak_of_options_that_there_are() {
         let command = command();
@@ -512,7 +505,7 @@ mod tests {
         }
     }
 
-    /// Each example is a line that its command takes, of options alone that it has.
+    /// Each command accepts its examples, which use only options that it has.
     #[test]
     fn examples_are_taken() {
         for (name, examples) in EXAMPLES {

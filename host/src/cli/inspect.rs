@@ -1,4 +1,4 @@
-//! `posy inspect`: what is inside a model file.
+//! `posy inspect`: content of a model file.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -14,15 +14,15 @@ use super::output::{Out, hex, kib, millions, print_json, print_table};
 use crate::device::{BOARDS, Footprint, fits};
 use crate::model_file::ModelFile;
 
-/// Characters of a value on a line.
+/// Maximum width of a value, characters.
 const WIDTH: usize = 64;
-/// Labels that are listed.
+/// Maximum number of labels listed.
 const LABELS: usize = 50;
 
-/// Shows what is inside a .posy file.
+/// Shows the content of a .posy file.
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
-    /// The file.
+    /// The .posy file that `posy retrain` wrote.
     #[arg(value_name = "FILE")]
     model: PathBuf,
     /// List the layers too.
@@ -76,7 +76,7 @@ fn percent(share: Option<f32>) -> String {
     })
 }
 
-/// A value in lines of [`WIDTH`] characters at most, where its words allow.
+/// Breaks a value into lines of at most [`WIDTH`] characters, between words where possible.
 fn wrapped(value: &str) -> Vec<String> {
     let mut lines = vec![String::new()];
     for word in value.split(' ') {
@@ -95,7 +95,7 @@ fn wrapped(value: &str) -> Vec<String> {
     lines
 }
 
-/// The first labels, and how many more there are.
+/// The first labels, and the number of the others.
 fn listed(labels: &[&str]) -> String {
     let shown = labels.iter().take(LABELS);
     let shown: Vec<String> = shown.map(|label| Shown::name(label).to_string()).collect();
@@ -106,7 +106,7 @@ fn listed(labels: &[&str]) -> String {
     format!("{}: {}{more}", labels.len(), shown.join(", "))
 }
 
-/// What of a photo the network is shown.
+/// Description of image preparation.
 fn pictures(contract: &InputContract) -> String {
     let part = match contract.crop {
         Crop::Squash => "the whole photo, squashed to this shape",
@@ -181,7 +181,7 @@ fn facts(model: &Model<'_>) -> Vec<(&'static str, String)> {
     ]
 }
 
-/// When the model gives no label.
+/// Description of the conditions under which the model gives no label.
 fn unknown(model: &Model<'_>) -> String {
     let verdict = model.verdict();
     let mut reasons = Vec::new();
@@ -196,7 +196,7 @@ fn unknown(model: &Model<'_>) -> String {
     }
     if let Some(acceptance) = verdict.acceptance {
         reasons.push(format!(
-            "the photo is too little like those trained on (by {} typical ones) for how sure its label is",
+            "the photo is too little like the training photos ({} prototypes of them) for the score of its label",
             acceptance.prototypes
         ));
     }

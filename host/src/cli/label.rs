@@ -10,6 +10,7 @@ use posy_shared::shown::Shown;
 use serde_json::json;
 
 use super::Failure;
+use super::guard::{self, Door};
 use super::output::{Out, note};
 use crate::classify::{Classifier, OnnxModel, Reading};
 use crate::photos::decode::Limits;
@@ -18,43 +19,46 @@ use crate::photos::load::read_bytes;
 use crate::run::{Runner, decode_for, decode_to};
 use crate::shell::quoted_path;
 
-/// Most labels that are ranked; a board prints fewer.
+/// Maximum number of ranked labels; a board prints fewer.
 const MOST: usize = 32;
 
-/// Prints the ranked labels of photos; of a .posy file, as a board running it would.
+/// Prints the ranked labels of photos; for a .posy file, as a board running it would.
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
     /// The file that `posy retrain` wrote: .posy, .tflite or .onnx.
     #[arg(long, visible_alias = "graph", value_name = "FILE")]
     model: PathBuf,
-    /// How many labels to print for a photo, likeliest first.
+    /// Number of labels to print for a photo, likeliest first.
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u8).range(1..=MOST as i64))]
     top: u8,
     /// Print one JSON object a line for each photo.
     #[arg(long)]
     json: bool,
+    /// Run a model however long a photo takes it.
+    #[arg(long)]
+    slow: bool,
     /// Photos, folders of photos, or - for one photo on standard input.
     #[arg(required = true, value_name = "PHOTO")]
     photos: Vec<PathBuf>,
 }
 
-/// What names photos.
+/// A classifier for photos.
 enum Labeller<'a> {
-    /// posy's engine.
+    /// posy's integer engine.
     Engine(Box<Runner<'a>>),
-    /// A float model of the laptop's.
+    /// A float model for the laptop.
     Float(&'a OnnxModel),
 }
 
-/// What one photo is named.
+/// Result for one photo.
 enum Answer {
-    /// Logits, as a board has them.
+    /// Logits, equal to a board's.
     Logits(Vec<i8>),
-    /// Scores of the labels, 1 in all.
+    /// Scores of the labels, with sum 1.
     Scores(Vec<f32>),
 }
 
-/// A label, how likely it is, and how that is written: as a board does.
+/// A label, its score, and the text of that score as a board prints it.
 struct Ranked {
     label: String,
     score: f32,
@@ -62,9 +66,14 @@ struct Ranked {
 }
 
 pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
+    guard::try_first(&arguments.model, &Door::Classifier(&Reading::default()))?;
     let classifier = Classifier::open(&arguments.model, &Reading::default())?;
     let labeller = match &classifier {
-        Classifier::Engine(file) => Labeller::Engine(Box::new(Runner::new(file.classifier()?))),
+        Classifier::Engine(file) => {
+            let model = file.classifier()?;
+            file.check_cost(&model, arguments.slow)?;
+            Labeller::Engine(Box::new(Runner::new(model)))
+        }
         Classifier::Onnx(model) => Labeller::Float(model),
         Classifier::Frozen(_) => {
             let (path, quoted) = (arguments.model.display(), quoted_path(&arguments.model));
@@ -111,12 +120,12 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
 }
 
 impl Labeller<'_> {
-    /// Names one photo; an error names its file.
+    /// Classifies one photo; an error names its file.
     fn answer(&self, path: &Path) -> Result<Answer, Failure> {
         let limits = Limits::default();
         let (shown, bytes) = if path == Path::new("-") {
             let mut bytes = Vec::new();
-            // One byte more than is allowed, so that a longer stream is seen to be too long.
+            // One byte above the limit, so that a longer stream is detected.
             let bound = limits.max_bytes.saturating_add(1);
             let read = io::stdin().lock().take(bound).read_to_end(&mut bytes);
             read.map_err(|error| format!("standard input: cannot be read: {error}"))?;
@@ -141,7 +150,7 @@ impl Labeller<'_> {
         })
     }
 
-    /// Whether an answer is that it is none of the labels, and the likeliest labels with their scores.
+    /// True if the answer is unknown, and the likeliest labels with their scores.
     fn ranked(&self, answer: &Answer, top: usize) -> (bool, Vec<Ranked>) {
         match (self, answer) {
             (Labeller::Engine(runner), Answer::Logits(logits)) => {

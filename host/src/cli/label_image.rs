@@ -1,4 +1,4 @@
-//! `posy label-image`: the codelab's `label_image.py`, with its options and its lines.
+//! `posy label-image`: the codelab's `label_image.py`, with its options and output.
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -9,6 +9,7 @@ use posy_shared::model::Shape;
 use posy_shared::ranking::Ranking;
 use posy_shared::shown::Shown;
 
+use super::guard::{self, Door};
 use super::output::{note, print_lines};
 use super::{Failure, usage};
 use crate::classify::{Classifier, Reading};
@@ -17,13 +18,13 @@ use crate::photos::decode::Limits;
 use crate::photos::load::load;
 use crate::run::Runner;
 
-/// Labels that are printed.
+/// Number of labels printed.
 const TOP: usize = 5;
 
-/// Where the codelab keeps the labels of a graph.
+/// Label file of the codelab's graphs.
 const LABELS: &str = "tf_files/retrained_labels.txt";
 
-/// Names what is in one photo, with the options of the codelab's label_image.py.
+/// Labels one photo, with the options of the codelab's label_image.py.
 #[derive(Debug, Args)]
 #[command(
     visible_alias = "label_image",
@@ -40,34 +41,37 @@ pub(super) struct Arguments {
         default_value = "tf_files/retrained_graph.pb"
     )]
     graph: PathBuf,
-    /// File with one label a line, to be printed in place of the model's own; a .pb file has none,
-    /// and they are looked for in tf_files/retrained_labels.txt.
+    /// File with one label a line, printed in place of the model's own; a .pb file has none, and
+    /// its labels are read from tf_files/retrained_labels.txt by default.
     #[arg(long, value_name = "FILE")]
     labels: Option<PathBuf>,
-    /// Height in pixels that the photo is resized to; the model says so itself.
+    /// Height in pixels to which the photo is resized; must match the model's.
     #[arg(long, visible_alias = "input_height", value_name = "PIXELS")]
     input_height: Option<u32>,
-    /// Width in pixels that the photo is resized to; the model says so itself.
+    /// Width in pixels to which the photo is resized; must match the model's.
     #[arg(long, visible_alias = "input_width", value_name = "PIXELS")]
     input_width: Option<u32>,
-    /// Number that is taken from each pixel, 128 by default for a .pb file; other models say so
-    /// themselves.
+    /// Mean subtracted from each pixel of a .pb file's input, 128 by default; not used for other
+    /// models.
     #[arg(long, visible_alias = "input_mean", value_name = "NUMBER")]
     input_mean: Option<f32>,
-    /// Number that each pixel is then divided by, 128 by default for a .pb file; other models say
-    /// so themselves.
+    /// Divisor of each pixel of a .pb file's input after that, 128 by default; not used for other
+    /// models.
     #[arg(long, visible_alias = "input_std", value_name = "NUMBER")]
     input_std: Option<f32>,
-    /// Name of a .pb file's input, "input" by default; other models say so themselves.
+    /// Run a model however long it takes.
+    #[arg(long)]
+    slow: bool,
+    /// Name of a .pb file's input, "input" by default; not used for other models.
     #[arg(long, visible_alias = "input_layer", value_name = "NAME")]
     input_layer: Option<String>,
-    /// Name of a .pb file's output, "final_result" by default; other models say so themselves.
+    /// Name of a .pb file's output, "final_result" by default; not used for other models.
     #[arg(long, visible_alias = "output_layer", value_name = "NAME")]
     output_layer: Option<String>,
 }
 
 impl Arguments {
-    /// How a frozen graph is read.
+    /// Input, output and normalisation of a frozen graph.
     fn reading(&self) -> Result<Reading<'_>, Failure> {
         let usual = Reading::default();
         let reading = Reading {
@@ -86,7 +90,7 @@ impl Arguments {
         Ok(reading)
     }
 
-    /// Refuses options that cannot be followed.
+    /// Refuses options that contradict the model.
     fn check(&self, height: u16, width: u16) -> Result<(), Failure> {
         for (name, given, own) in [
             ("--input_height", self.input_height, height),
@@ -103,7 +107,7 @@ impl Arguments {
         Ok(())
     }
 
-    /// Says which options make no difference to a model that says itself what they say.
+    /// Notes options that have no effect on a model that carries these settings itself.
     fn note_unused(&self) {
         let unused = [
             ("--input_mean", self.input_mean.is_some()),
@@ -116,7 +120,7 @@ impl Arguments {
         }
     }
 
-    /// The names of `count` outputs in a file: the one that is named, else `usual`, if any.
+    /// Labels of the `count` outputs from the given file, else from `usual`, if any.
     fn names(&self, count: usize, usual: Option<&str>) -> Result<Option<Vec<String>>, Failure> {
         let Some(path) = self.labels.as_deref().or(usual.map(Path::new)) else {
             return Ok(None);
@@ -135,14 +139,18 @@ impl Arguments {
 }
 
 pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
-    let classifier = Classifier::open(&arguments.graph, &arguments.reading()?)?;
+    let reading = arguments.reading()?;
+    guard::try_first(&arguments.graph, &Door::Classifier(&reading))?;
+    let classifier = Classifier::open(&arguments.graph, &reading)?;
     let photo = |input: Shape| {
         arguments.check(input.height, input.width)?;
         Ok::<_, Failure>(load(&arguments.image, &Limits::default())?)
     };
     match classifier {
         Classifier::Engine(file) => {
-            let runner = Runner::new(file.classifier()?);
+            let model = file.classifier()?;
+            file.check_cost(&model, arguments.slow)?;
+            let runner = Runner::new(model);
             arguments.note_unused();
             let photo = photo(runner.model().input_shape())?;
             let names = arguments.names(runner.model().labels().count(), None)?;
@@ -172,7 +180,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     }
 }
 
-/// What `work` on the photo gives, and how many seconds it takes; an error names the photo.
+/// Runs `work` on the photo and measures the seconds; an error names the photo.
 fn timed<T, E: std::fmt::Display>(
     arguments: &Arguments,
     work: impl FnOnce() -> Result<T, E>,
@@ -182,7 +190,7 @@ fn timed<T, E: std::fmt::Display>(
     Ok((done, started.elapsed().as_secs_f64()))
 }
 
-/// The lines of the likeliest labels; those with equal scores keep their order.
+/// Output lines of the likeliest labels; equal scores keep their order.
 fn ranked(names: &[String], scores: &[f32]) -> impl Iterator<Item = String> {
     let mut pairs: Vec<(&String, f32)> = names.iter().zip(scores.iter().copied()).collect();
     pairs.sort_by(|(_, a), (_, b)| b.total_cmp(a));
@@ -191,7 +199,7 @@ fn ranked(names: &[String], scores: &[f32]) -> impl Iterator<Item = String> {
     lines.into_iter()
 }
 
-/// Prints what `label_image.py` prints.
+/// Prints the output of `label_image.py`.
 fn print(seconds: f64, ranked: impl Iterator<Item = String>) -> Result<ExitCode, Failure> {
     let mut lines = vec![
         String::new(),

@@ -1,4 +1,4 @@
-//! What shells and packagers want of the command line: completions and man pages.
+//! Shell completions and man pages.
 
 use std::io;
 use std::path::PathBuf;
@@ -11,7 +11,7 @@ use super::help::command;
 use super::output::print_lines;
 use super::{Failure, output};
 
-/// Prints what a shell needs to complete posy's commands and options.
+/// Prints a shell's completion script for posy's commands and options.
 #[derive(Debug, Args)]
 pub(super) struct Completions {
     /// The shell.
@@ -22,7 +22,7 @@ pub(super) struct Completions {
 /// Writes man pages, one for posy and one for each command.
 #[derive(Debug, Args)]
 pub(super) struct Man {
-    /// Folder to write them into.
+    /// Output folder.
     #[arg(long, value_name = "FOLDER")]
     out: PathBuf,
 }

@@ -1,12 +1,12 @@
-//! Showing how a download comes along.
+//! Progress of a download.
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::output::note;
 use crate::fetch::Meter;
 
-/// A bar on stderr with bytes, rate and time left, gone when the file is here. Where stderr is not
-/// a terminal, a line says what is being fetched.
+/// A bar on stderr with bytes, rate and time left, cleared at the end. If stderr is not a terminal,
+/// it prints one line with the name of the file.
 pub(super) struct Bytes {
     bar: ProgressBar,
     what: String,
@@ -48,7 +48,7 @@ impl Meter for Bytes {
 }
 
 impl Drop for Bytes {
-    /// Leaves no half-drawn bar behind an error message.
+    /// Clears the bar, so that none is left behind an error message.
     fn drop(&mut self) {
         self.bar.finish_and_clear();
     }

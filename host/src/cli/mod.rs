@@ -12,6 +12,7 @@ mod demo_board;
 mod fit;
 mod flash;
 mod frames;
+mod guard;
 mod help;
 mod inspect;
 mod label;
@@ -30,10 +31,12 @@ mod retrain_answers;
 mod retrain_files;
 mod retrain_float;
 mod retrain_loss;
+mod retrain_next;
 mod retrain_record;
 mod retrain_results;
 mod retrain_watch;
 mod training;
+mod trials;
 mod variants;
 
 use std::process::ExitCode;
@@ -79,26 +82,29 @@ enum Command {
     Man(manual::Man),
 }
 
-/// An error that has been put into words for a person.
+/// An error with a message for the user.
 pub(crate) type Failure = Box<dyn std::error::Error + Send + Sync>;
 
-/// Arguments that make no sense, found after the command line was parsed.
+/// An invalid argument found after the command line was parsed.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 struct Usage(String);
 
-/// The failure of an argument, whose exit code is that of the command line's parser.
+/// A failure with the exit code of the command line's parser.
 fn usage(error: impl std::fmt::Display) -> Failure {
     Box::new(Usage(error.to_string()))
 }
 
-/// Runs the command that the process was started with.
+/// Runs the command of this process's arguments.
 pub fn main() -> ExitCode {
+    if let Some(code) = guard::answer() {
+        return code;
+    }
     let matches = help::command().get_matches();
     let arguments = Arguments::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
     match carry_out(arguments.command) {
         Ok(code) => code,
-        // Whoever reads our output has seen enough, as `head` does.
+        // Broken pipe: the reader closed, as `head` does.
         Err(failure) if output::is_broken_pipe(&*failure) => ExitCode::SUCCESS,
         Err(failure) => {
             output::note!("error: {failure}");
@@ -133,7 +139,7 @@ fn carry_out(command: Command) -> Result<ExitCode, Failure> {
     }
 }
 
-/// Runs the command that the words `line` stand for, the first of them behind `posy`.
+/// Runs the command in the words `line`, without the leading `posy`.
 fn run_line(line: &[std::ffi::OsString]) -> Result<ExitCode, Failure> {
     let words = std::iter::once("posy".into()).chain(line.iter().cloned());
     let matches = help::command().try_get_matches_from(words).map_err(usage)?;

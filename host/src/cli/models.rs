@@ -1,4 +1,4 @@
-//! `posy models`: the networks that posy knows by name, and fetching their files.
+//! `posy models`: named networks, and downloads of their files.
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -20,8 +20,8 @@ use crate::fetch::Patience;
 pub(super) struct Arguments {
     #[command(subcommand)]
     command: Option<Command>,
-    /// Folder to look for networks first [default: models in POSY_DATA, or in posy in the user's
-    /// folder for data].
+    /// Folder searched first for networks [default: models in POSY_DATA, or in posy in the user's
+    /// data folder].
     #[arg(long, alias = "model_dir", value_name = "FOLDER")]
     model_dir: Option<PathBuf>,
     /// Print JSON.
@@ -31,13 +31,12 @@ pub(super) struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Downloads the files of networks, checks them, and prints where they are.
+    /// Downloads network files, verifies them, and prints their paths.
     Fetch {
         /// Names of architectures, e.g. mobilenet_0.50_224.
         #[arg(required = true, value_name = "NAME")]
         names: Vec<String>,
-        /// Folder to put them in [default: models in POSY_DATA, or in posy in the user's
-        /// folder for data].
+        /// Output folder [default: models in POSY_DATA, or in posy in the user's data folder].
         #[arg(long, alias = "model_dir", value_name = "FOLDER")]
         model_dir: Option<PathBuf>,
     },
@@ -50,7 +49,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     }
 }
 
-/// Fetches each; one that fails does not keep the others from coming.
+/// Fetches each file; the failure of one does not stop the others.
 fn fetch(names: &[String], folder: Option<&Path>) -> Result<ExitCode, Failure> {
     let mut architectures = Vec::new();
     for name in names {
@@ -78,7 +77,7 @@ fn fetch(names: &[String], folder: Option<&Path>) -> Result<ExitCode, Failure> {
     })
 }
 
-/// Why a file was not fetched, without what other commands could do instead.
+/// Cause of a failed fetch, without advice.
 fn why(error: &BackboneError) -> String {
     match error {
         BackboneError::Fetch { source, .. } => source.to_string(),

@@ -1,4 +1,4 @@
-//! `posy monitor`: what a board says.
+//! `posy monitor`: output of a board.
 
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -12,40 +12,40 @@ use super::output::note;
 use crate::device::lines::{Line, Lines};
 use crate::device::port::{self, Port};
 
-/// Asks the board for one answer.
+/// Command byte that asks the board for one answer.
 const CLASSIFY: u8 = b'c';
 
-/// Asks the board how it is. It answers with a whole line, so that a line that was begun before the
-/// port was opened has an end, and nobody waits for a board that is quiet.
+/// Command byte that asks the board for its status. The reply is a whole line, which also ends a
+/// line that was begun before the port was opened, so a quiet board does not block the monitor.
 const STATUS: u8 = b's';
 
-/// How long a board has for the end of its first line.
+/// Timeout of the board's first line.
 const FIRST: Duration = Duration::from_secs(1);
 
-/// Shows what a board sees, line by line, until Ctrl-C.
+/// Shows a board's answers, line by line, until Ctrl-C.
 ///
-/// The board is found among the USB serial ports. It answers picture after picture; its button, or
-/// --once, asks for one.
+/// The board is found among the USB serial ports. It classifies one picture after another; its
+/// button, or --once, asks for a single answer.
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
     /// The serial port, such as /dev/ttyACM0, /dev/cu.usbmodem101 or COM3, if it is not found.
     #[arg(long, value_name = "PORT")]
     port: Option<String>,
-    /// Bits a second; a board's own USB port takes any.
+    /// Baud rate; a board's own USB port accepts any.
     #[arg(long, value_name = "N", default_value_t = 115_200, value_parser = clap::value_parser!(u32).range(1..))]
     baud: u32,
     /// Print one JSON object a line.
     #[arg(long)]
     json: bool,
-    /// Ask for one answer, print it and stop.
+    /// Ask for one answer, print it and exit.
     #[arg(long)]
     once: bool,
-    /// How long --once waits for its answer.
+    /// Timeout of --once, seconds.
     #[arg(long, value_name = "SECONDS", default_value_t = 60, requires = "once", value_parser = clap::value_parser!(u32).range(1..))]
     timeout: u32,
 }
 
-/// No answer came.
+/// No answer arrived in time.
 #[derive(Debug, thiserror::Error)]
 #[error(
     "{port}: no answer in {seconds} s; is posy's program on this board (`posy flash`), and a camera \
@@ -69,7 +69,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     }
 }
 
-/// Prints lines until the port is gone.
+/// Prints lines until the port disappears.
 fn follow(arguments: &Arguments, name: &str, port: &mut Port) -> Result<ExitCode, Failure> {
     note!("listening on {name}; Ctrl-C ends");
     let mut lines = Lines::default();
@@ -82,7 +82,7 @@ fn follow(arguments: &Arguments, name: &str, port: &mut Port) -> Result<ExitCode
     }
 }
 
-/// Prints the first answer to a request; what else the board says goes to standard error.
+/// Prints the first answer to a request; other lines go to standard error.
 fn once(arguments: &Arguments, name: &str, port: &mut Port) -> Result<ExitCode, Failure> {
     let begun = Instant::now();
     let mut lines = Lines::default();
@@ -92,7 +92,7 @@ fn once(arguments: &Arguments, name: &str, port: &mut Port) -> Result<ExitCode, 
         let len = port.read(&mut bytes)?;
         for line in lines.push(&bytes[..len]) {
             match &line {
-                // Before that it may be the answer to an earlier request.
+                // Earlier it may be the answer to a previous request.
                 Line::Answer(_) if asked => {
                     print(arguments.json, &line)?;
                     return Ok(ExitCode::SUCCESS);

@@ -1,11 +1,12 @@
-//! The pre-trained network that a command names, downloaded where it is not here, and quantised where
-//! it is in floating point.
+//! Backbone selection: finds, or downloads, the network that a command names, and quantises a float
+//! network.
 
 use std::path::{Path, PathBuf};
 
 use posy_shared::model::Shape;
 
 use super::Failure;
+use super::guard::{self, Door};
 use super::meter::Bytes;
 use super::output::note;
 use super::pixels::PixelArguments;
@@ -16,16 +17,16 @@ use crate::backbone::zoo::{Architecture, Version};
 use crate::fetch::Patience;
 use crate::retrain::Calibration;
 
-/// The network that is taken where none is named, as the options' help says it.
+/// The default network, as stated in the options' help.
 pub(super) const DEFAULT: Architecture = Architecture {
     version: Version::V1,
     width_percent: 50,
     size: 224,
 };
 
-/// The network in the file `backbone`; else that of `architecture`, from `model_dir` or the usual
-/// places, or fetched. Where no network is named and the usual one cannot be had, the network that
-/// posy carries, which is said. A float network is quantised with the photos of `calibration`.
+/// The network in the file `backbone`; else that of `architecture`, from `model_dir`, the default
+/// folders, or by download. If neither is named and the default cannot be had, the embedded network
+/// is used with a note. A float network is quantised with the photos of `calibration`.
 pub(super) fn network(
     architecture: Option<&Architecture>,
     backbone: Option<&Path>,
@@ -36,13 +37,17 @@ pub(super) fn network(
     let asked = pixels.normalisation()?;
     let opened = if let Some(path) = backbone {
         let name = path.file_stem().unwrap_or_default().to_string_lossy();
+        guard::try_first(path, &Door::Backbone)?;
         Backbone::open(path, &name)?
     } else {
         let named = architecture.is_some() || model_dir.is_some();
         let architecture = architecture.unwrap_or(&DEFAULT);
         let name = architecture.to_string();
         match placed(architecture, model_dir) {
-            Ok(path) => Backbone::open(&path, &name)?,
+            Ok(path) => {
+                guard::try_first(&path, &Door::Backbone)?;
+                Backbone::open(&path, &name)?
+            }
             Err(error @ (BackboneError::Fetch { .. } | BackboneError::Missing { .. }))
                 if !named =>
             {
@@ -83,22 +88,22 @@ pub(super) fn network(
     Ok(network.quantise(&normalisation, &photos)?)
 }
 
-/// What is said of a quantised network whose input has a scale of its own.
+/// Note on a quantised network whose input has a scale of its own.
 pub(super) fn told(GreyLevels { mean, std }: GreyLevels) -> String {
     format!(
         "its input has a scale of its own: a pixel is taken for (pixel - {mean}) / {std}, by the range of that scale"
     )
 }
 
-/// The file of `architecture`, downloaded where it is not here.
+/// File of `architecture`, downloaded if it is not on disk.
 fn placed(architecture: &Architecture, model_dir: Option<&Path>) -> Result<PathBuf, BackboneError> {
     let meter = Bytes::new(architecture.to_string());
-    // The codelab names an empty folder: what is here already need not be fetched into it.
+    // The codelab names an empty folder; a file already on disk is not fetched into it.
     let places = Places::new(model_dir).and_usual();
     places.fetch(architecture, &Patience::default(), &meter)
 }
 
-/// Why a network did not come, without where it was looked for and all that could be done.
+/// Cause of a missing network, without the search path and advice.
 fn in_short(error: &BackboneError) -> String {
     match error {
         BackboneError::Fetch { name, source, .. } => match source.trouble() {
@@ -109,7 +114,7 @@ fn in_short(error: &BackboneError) -> String {
     }
 }
 
-/// The network that posy carries, in place of one that cannot be had for the reason `error`.
+/// The embedded network, in place of one that could not be had because of `error`.
 fn carried(error: BackboneError) -> Result<Backbone, Failure> {
     let Some(backbone) = last_resort()? else {
         return Err(error.into());

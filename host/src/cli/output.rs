@@ -1,4 +1,4 @@
-//! Printing that the commands share.
+//! Printing shared by the commands.
 
 use std::fmt;
 use std::io::{self, Write};
@@ -8,7 +8,7 @@ use posy_shared::shown::Shown;
 
 use super::Failure;
 
-/// Prints a line to standard error, cleaned. Where nobody reads it, work goes on.
+/// Prints a line to standard error, sanitised. Write errors are ignored.
 macro_rules! note {
     () => {
         $crate::cli::output::say("")
@@ -19,13 +19,13 @@ macro_rules! note {
 }
 pub(super) use note;
 
-/// Words that begin a line and are coloured on a terminal, as clap colours its own.
+/// Line prefixes that are coloured on a terminal, like clap's own.
 const COLOURED: [(&str, AnsiColor); 2] =
     [("error:", AnsiColor::Red), ("warning:", AnsiColor::Yellow)];
 
-/// Prints a line to standard error. Whatever is in it, it stays one line.
+/// Prints one line to standard error; line breaks in it are escaped.
 pub(super) fn say(line: &str) {
-    // Colours are left out where nobody sees them, and where NO_COLOR asks for none.
+    // Removes colours if stderr is not a terminal or NO_COLOR is set.
     let mut out = anstream::AutoStream::auto(io::stderr());
     let words = COLOURED.iter().find(|(word, _)| line.starts_with(word));
     let _ = match words {
@@ -38,16 +38,16 @@ pub(super) fn say(line: &str) {
     };
 }
 
-/// Standard output for a person: each `writeln!` stays one line, whatever names are in it.
+/// Standard output for text: sanitises each `writeln!`, so that names cannot break lines.
 pub(super) struct Out(io::StdoutLock<'static>);
 
 impl Out {
-    /// Nobody else prints meanwhile.
+    /// Locks standard output.
     pub(super) fn lock() -> Self {
         Out(io::stdout().lock())
     }
 
-    /// What `write!` and `writeln!` call.
+    /// Called by `write!` and `writeln!`.
     pub(super) fn write_fmt(&mut self, text: fmt::Arguments<'_>) -> io::Result<()> {
         let text = text.to_string();
         let line = text.trim_end_matches('\n');
@@ -55,7 +55,7 @@ impl Out {
     }
 }
 
-/// Whether a failure is only that nobody reads our output any more.
+/// True if a failure is a broken pipe.
 pub(super) fn is_broken_pipe(failure: &(dyn std::error::Error + Send + Sync + 'static)) -> bool {
     failure
         .downcast_ref::<io::Error>()
@@ -71,20 +71,20 @@ pub(super) fn print_lines(lines: &[String]) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Prints bytes of posy's own.
+/// Prints posy's own bytes, unsanitised.
 pub(super) fn print_bytes(bytes: &[u8]) -> Result<(), Failure> {
     Ok(io::stdout().lock().write_all(bytes)?)
 }
 
-/// Prints one JSON value on lines of its own.
+/// Prints one indented JSON value.
 pub(super) fn print_json(value: &serde_json::Value) -> Result<(), Failure> {
     let mut out = io::stdout().lock();
-    // As text first: an error of serde_json would hide that the pipe is broken.
+    // Formatted separately, because an error of serde_json would hide a broken pipe.
     writeln!(out, "{value:#}")?;
     Ok(())
 }
 
-/// Prints `rows` in columns: the first flush left, the others flush right.
+/// Prints a table: the first column left-aligned, the others right-aligned.
 pub(super) fn print_table(heading: &[&str], rows: &[Vec<String>]) -> Result<(), Failure> {
     let heading: Vec<String> = heading.iter().map(|cell| (*cell).to_owned()).collect();
     let cleaned = |cell: &String| Shown::name(cell).to_string();
@@ -114,17 +114,17 @@ pub(super) fn print_table(heading: &[&str], rows: &[Vec<String>]) -> Result<(), 
     Ok(())
 }
 
-/// Bytes in KiB with one digit.
+/// Bytes as KiB with one decimal.
 pub(super) fn kib(bytes: u64) -> String {
     format!("{:.1}", bytes as f64 / 1024.0)
 }
 
-/// Products in millions with one digit.
+/// Multiply-accumulates as millions with one decimal.
 pub(super) fn millions(products: u64) -> String {
     format!("{:.1}", products as f64 / 1e6)
 }
 
-/// Bytes as hexadecimal digits.
+/// Bytes in hexadecimal.
 pub(super) fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

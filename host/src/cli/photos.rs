@@ -1,4 +1,4 @@
-//! `posy photos`: collections of photos that can be fetched.
+//! `posy photos`: collections of photos for download.
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -14,7 +14,7 @@ use crate::fetch::photos::{COLLECTIONS, Collection};
 use crate::fetch::{Patience, download};
 use crate::near::meant;
 
-/// Fetches photos to train on.
+/// Fetches training photos.
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
     #[command(subcommand)]
@@ -23,7 +23,7 @@ pub(super) struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Downloads a collection of photos, checks it, unpacks it, and prints where it is.
+    /// Downloads a collection of photos, verifies and unpacks it, and prints its path.
     Fetch(Fetch),
 }
 
@@ -32,11 +32,11 @@ struct Fetch {
     /// Name of the collection: flowers.
     #[arg(value_name = "NAME", default_value = "flowers")]
     name: String,
-    /// Folder in which the folder of photos is made [default: POSY_DATA, or posy in the user's folder for
-    /// data, where retrain and check look].
+    /// Folder in which the folder of photos is created [default: POSY_DATA, or posy in the user's
+    /// data folder, where retrain and check look].
     #[arg(long, value_name = "FOLDER")]
     into: Option<PathBuf>,
-    /// An archive that is here already, in place of downloading one.
+    /// Archive on disk, used instead of a download.
     #[arg(long, value_name = "FILE")]
     archive: Option<PathBuf>,
 }
@@ -56,7 +56,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         ))
     })?;
     let target = target(collection, arguments.into.as_deref());
-    // Seen before a download, not after it.
+    // Checked before the download, not after it.
     if target.exists() {
         return Err(Problem::Occupied(target).into());
     }
@@ -68,7 +68,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// The folder that a collection is unpacked to.
+/// Target folder of a collection.
 fn target(collection: &Collection, into: Option<&Path>) -> PathBuf {
     let usual = || {
         let there = |folder: &PathBuf| folder.join(collection.folder).exists();
@@ -79,7 +79,7 @@ fn target(collection: &Collection, into: Option<&Path>) -> PathBuf {
         .join(collection.folder)
 }
 
-/// Downloads a collection and unpacks it.
+/// Downloads and unpacks a collection.
 fn get(collection: &Collection, target: &Path) -> Result<(), Failure> {
     let archive = cache_dir().join(format!("{}.tgz", collection.folder));
     let meter = Bytes::new(format!("{} ({})", collection.name, collection.about));
@@ -90,8 +90,9 @@ fn get(collection: &Collection, target: &Path) -> Result<(), Failure> {
     Ok(())
 }
 
-/// The folder of photos called `path`, here or in a data folder, for a command that takes another one
-/// as `given` says. A known collection that is missing is fetched if `fetch` says so, never unasked.
+/// Finds the folder of photos `path`, in the working folder or in a data folder. `given` is the
+/// command line that names another folder, for error messages. A known collection that is missing
+/// is fetched only if `fetch` is set.
 pub(super) fn at_hand(path: &Path, fetch: bool, given: &str) -> Result<PathBuf, Failure> {
     let found = in_data_dir(path);
     if found.is_dir() {
@@ -122,7 +123,7 @@ pub(super) fn at_hand(path: &Path, fetch: bool, given: &str) -> Result<PathBuf, 
     }
 }
 
-/// What a command wants for its photos.
+/// Request for a command's photos, as part of a message.
 fn wanted(given: &str) -> String {
     format!("give {given} the folder that holds one folder of photos for each label")
 }

@@ -1,18 +1,18 @@
-//! What a float network is given for a pixel, as options of a command.
+//! Options for the pixel normalisation of float networks.
 
 use clap::{Args, ValueEnum};
 
 use super::{Failure, usage};
 use crate::backbone::pixels::Normalisation;
 
-/// What a float network wants for a pixel. A quantised one says so itself.
+/// Pixel normalisation of a float network. A quantised network carries its own.
 #[derive(Clone, Debug, Args)]
 pub(super) struct PixelArguments {
-    /// What a float network of --backbone wants for a pixel.
+    /// Pixel normalisation of a float network in --backbone.
     #[arg(long, visible_alias = "normalization", value_enum, default_value_t = Name::Auto)]
     normalisation: Name,
-    /// Grey level, 0 to 255, that a float network wants as zero: one number, or three with commas
-    /// between for red, green and blue. In place of --normalisation, with --input-std.
+    /// Mean of a float network's pixel normalisation, grey level 0 to 255: one number, or three
+    /// with commas between for red, green and blue. In place of --normalisation, with --input-std.
     #[arg(
         long,
         alias = "input_mean",
@@ -23,7 +23,8 @@ pub(super) struct PixelArguments {
         conflicts_with = "normalisation"
     )]
     input_mean: Option<Vec<f64>>,
-    /// Grey levels that a float network wants as one, as --input-mean.
+    /// Standard deviation of a float network's pixel normalisation, grey levels; numbers as for
+    /// --input-mean.
     #[arg(
         long,
         alias = "input_std",
@@ -32,7 +33,7 @@ pub(super) struct PixelArguments {
         requires = "input_mean"
     )]
     input_std: Option<Vec<f64>>,
-    /// Side in pixels of the picture that an .onnx network reads, where its file leaves that open and no
+    /// Input width and height in pixels of an .onnx network whose file leaves them open, if no
     /// board is to run it [default: 224].
     #[arg(
         long,
@@ -45,7 +46,7 @@ pub(super) struct PixelArguments {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Name {
-    /// What the file scales itself, else torch for PyTorch's files and tensorflow for others.
+    /// The file's own scaling, else torch for PyTorch's files and tensorflow for others.
     Auto,
     /// -1 to 1.
     Tensorflow,
@@ -58,17 +59,17 @@ enum Name {
 }
 
 impl PixelArguments {
-    /// Whether any of the options was given.
+    /// True if any of the options was given.
     pub(super) fn given(&self) -> bool {
         self.normalisation != Name::Auto || self.input_mean.is_some()
     }
 
-    /// Side of the picture where the file leaves it open.
+    /// Input width and height for a file that leaves them open.
     pub(super) fn input_size(&self) -> Option<u16> {
         self.input_size
     }
 
-    /// What was asked for; none to go by the file.
+    /// The requested normalisation; `None` to guess it from the file.
     pub(super) fn normalisation(&self) -> Result<Option<Normalisation>, Failure> {
         if let (Some(mean), Some(std)) = (&self.input_mean, &self.input_std) {
             let normalisation = Normalisation {

@@ -1,6 +1,5 @@
-//! `posy profile`: where the time of a forward pass goes.
+//! `posy profile`: time of each layer in a forward pass.
 
-use std::num::NonZero;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -21,27 +20,36 @@ pub(super) struct Arguments {
     /// The .posy file.
     #[arg(value_name = "MODEL")]
     model: PathBuf,
-    /// Which kernels; by default the fastest that this processor runs.
+    /// Kernel variant [default: the fastest that this processor supports].
     #[arg(long, value_name = "NAME", value_parser = VARIANTS.iter().map(|variant| variant.name).collect::<Vec<_>>())]
     kernels: Option<String>,
-    /// How many threads run the network at once, each on pictures of its own.
-    #[arg(long, value_name = "N", default_value = "1")]
-    threads: NonZero<u16>,
-    /// Seconds to run the network for without timing layers, and then again with.
+    /// Number of threads, each of which classifies its own pictures.
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=256))]
+    threads: u16,
+    /// Seconds to run the network without timing layers, and again with timing.
     #[arg(long, value_name = "SECONDS", default_value_t = 1.0)]
     seconds: f64,
+    /// Run a model however long it takes.
+    #[arg(long)]
+    slow: bool,
     /// Print JSON.
     #[arg(long)]
     json: bool,
 }
 
 pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
-    let time = Duration::try_from_secs_f64(arguments.seconds)
-        .map_err(|error| usage(format!("--seconds {}: {error}", arguments.seconds)))?;
+    if !(0.0..=3600.0).contains(&arguments.seconds) {
+        let seconds = arguments.seconds;
+        return Err(usage(format!(
+            "--seconds {seconds}: give a number from 0 to 3600"
+        )));
+    }
+    let time = Duration::from_secs_f64(arguments.seconds);
     let (name, kernels) = chosen(arguments.kernels.as_deref())?;
     let file = ModelFile::open(&arguments.model)?;
     let model = file.model()?;
-    let threads = arguments.threads.get();
+    file.check_cost(&model, arguments.slow)?;
+    let threads = arguments.threads;
     let profile = profile(model.clone(), kernels, threads.into(), time)?;
     if arguments.json {
         print_json(&as_json(&model, name, threads, &profile))?;
@@ -68,7 +76,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// The kernels of that name, or the fastest.
+/// Kernels by name, or the fastest.
 fn chosen(name: Option<&str>) -> Result<(&'static str, AnyKernels), Failure> {
     let variants = VARIANTS
         .iter()
@@ -93,7 +101,7 @@ fn micros(time: Duration) -> f64 {
     time.as_secs_f64() * 1e6
 }
 
-/// A product for each nanosecond of `time`, or more, or fewer.
+/// MACs per nanosecond with one decimal; empty for a layer without MACs.
 fn speed(products: u64, time: Duration) -> String {
     match products {
         0 => String::new(),
@@ -101,7 +109,7 @@ fn speed(products: u64, time: Duration) -> String {
     }
 }
 
-/// A row for each layer, and the last for all.
+/// Table rows: one per layer, and a total.
 fn rows(model: &Model<'_>, profile: &Profile) -> Vec<Vec<String>> {
     let total: Duration = profile.layers.iter().sum();
     let share = |time: Duration| format!("{:.1}%", 100.0 * micros(time) / micros(total));

@@ -19,9 +19,10 @@ use super::retrain_answers::Answers;
 use super::retrain_files::{Destinations, Results, model_name};
 use super::retrain_float::{self, Job, advised, beyond_boards};
 use super::retrain_loss;
+use super::retrain_next::{Next, own_words};
 use super::retrain_record::record;
 use super::retrain_results::{as_json, print};
-use super::retrain_watch::WatchArguments;
+use super::retrain_watch::{About, WatchArguments};
 use super::training::TrainingArguments;
 use super::variants::VariantArguments;
 use super::{Failure, usage};
@@ -37,7 +38,6 @@ use crate::record::Record;
 use crate::report::events::Hparam;
 use crate::report::judge::Judgement;
 use crate::retrain::{Calibration, Settings, file, prepare, train_with};
-use crate::shell::quoted_path;
 
 /// Retrains the last layer of a MobileNet on folders of photos and writes a .posy file.
 #[derive(Debug, Args)]
@@ -347,13 +347,22 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     // Figures first: whatever cannot be written, they are not lost. A reader that leaves early keeps
     // nothing from being written.
     let judgement = Judgement::of(&prepared, &outcome)?;
+    let next = Next {
+        words: &own_words(),
+        image_dir: &arguments.image_dir,
+        architecture: arguments.architecture.as_ref(),
+        backbone: arguments.backbone.as_deref(),
+        model: &model,
+        format,
+    };
+    let commands = next.commands(&prepared, &outcome, &judgement);
     let printed = if arguments.json {
-        let mut json = as_json(&prepared, &outcome, &judgement, &model);
+        let mut json = as_json(&prepared, &outcome, &judgement, &commands, &model);
         json["feature_seconds"] = feature_seconds.into();
         print_json(&json)
     } else {
         let misclassified = arguments.print_misclassified_test_images;
-        print(&prepared, &outcome, &judgement, misclassified)
+        print(&prepared, &outcome, &judgement, &commands, misclassified)
     };
     let bytes = file(&prepared, &outcome, format);
     let size = bytes.as_ref().map_or(0, Vec::len);
@@ -374,14 +383,15 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         let labels = &prepared.dataset.labels[..count];
         results.add(destination, Ok::<_, Failure>(lines_of(labels)));
     }
-    watching.finish(
-        &prepared,
-        &outcome,
-        &judgement,
-        &destinations,
-        settings.cache.as_deref(),
-        &mut results,
-    );
+    let about = About {
+        prepared: &prepared,
+        outcome: &outcome,
+        judgement: &judgement,
+        commands: &commands,
+        command: next.own(),
+        cache: settings.cache.as_deref(),
+    };
+    watching.finish(about, &destinations, &mut results);
     let whole = results.place();
     if whole {
         note!(
@@ -395,16 +405,12 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
             let report = report.path.display();
             note!("report: {report} (open it in a browser)");
         }
-        match format {
-            Format::Posy => note!("next: posy label --model {} PHOTO...", quoted_path(&model)),
-            _ => note!(
-                "next: posy label-image --graph {} --image PHOTO",
-                quoted_path(&model)
-            ),
+        if let Some(first) = commands.using.first() {
+            note!("next: {}", first.line);
         }
     }
     printed?;
-    retrain_loss::settle(arguments, format, &prepared, &outcome)?;
+    retrain_loss::settle(arguments, &next, &prepared, &outcome)?;
     Ok(match whole {
         true => ExitCode::SUCCESS,
         false => ExitCode::FAILURE,

@@ -14,7 +14,7 @@ use crate::verdict::{Options, Rejection, Threshold};
 /// Options about answers.
 #[derive(Debug, Args)]
 pub(super) struct Answers {
-    /// By what a picture of none of the labels is told.
+    /// Rule that recognises a picture of none of the labels.
     #[arg(long, value_enum, default_value_t = UnknownName::Distance)]
     unknown: UnknownName,
     /// Percentage of held-out photos of the labels that may be called unknown.

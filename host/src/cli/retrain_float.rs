@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use serde_json::json;
 
+use super::guard::{self, Door};
 use super::output::{Out, kib, note, print_json, print_table};
 use super::pixels::PixelArguments;
 use super::retrain::{Arguments, lines_of};
@@ -45,6 +46,7 @@ pub(super) fn beyond_boards(
     if format != Format::Onnx {
         return Ok(None);
     }
+    guard::try_first(path, &Door::Laptop(pixels.input_size()))?;
     let Some(file) = read_onnx(path)? else {
         return Ok(None);
     };
@@ -205,7 +207,7 @@ fn print(
     let [training, validation, testing] = outcome.counts;
     writeln!(
         out,
-        "{training} photos trained on, {validation} chosen on, {testing} tested on"
+        "{training} training, {validation} validation, {testing} test photos"
     )?;
     let share = percent(outcome.accuracy.share());
     writeln!(out, "Final test accuracy = {share} (N={testing})")?;

@@ -1,13 +1,12 @@
 //! A loss to int8 in `posy retrain`: a warning, or an error where a bound was given.
 
+use std::ffi::OsString;
+
 use super::retrain::Arguments;
+use super::retrain_next::{Next, line, without_options};
 use super::{Failure, output::note};
 use crate::export::Format;
 use crate::retrain::{Outcome, Prepared, WORTH_SAYING, can_adjust};
-use crate::shell::quoted;
-
-/// Options that say where the model goes, each with a value.
-const OUTPUT: [&str; 3] = ["--output-graph", "--output_graph", "--output"];
 
 /// Says what int8 loses to float where that is too much, and what helps. Everything has been written by then.
 ///
@@ -15,7 +14,7 @@ const OUTPUT: [&str; 3] = ["--output-graph", "--output_graph", "--output"];
 /// Where more is lost than `--max-drop` allows.
 pub(super) fn settle(
     arguments: &Arguments,
-    format: Format,
+    next: &Next<'_>,
     prepared: &Prepared,
     outcome: &Outcome,
 ) -> Result<(), Failure> {
@@ -27,7 +26,7 @@ pub(super) fn settle(
         return Ok(());
     };
     let adjustable = outcome.adjusted.is_none() && can_adjust(prepared);
-    let remedy = remedy(line(arguments), adjustable);
+    let remedy = remedy(&next.retrain(), adjustable);
     match asked {
         Some(most) => Err(format!(
             "{error}, and --max-drop allows {most}. The model, its split, record and report are written all the \
@@ -36,7 +35,7 @@ pub(super) fn settle(
         .into()),
         None => {
             // Files in floating point lose nothing to int8.
-            if !matches!(format, Format::Onnx | Format::GraphDef) {
+            if !matches!(next.format, Format::Onnx | Format::GraphDef) {
                 note!("warning: {error}. {remedy}");
             }
             Ok(())
@@ -44,67 +43,25 @@ pub(super) fn settle(
     }
 }
 
-/// The words of the command line behind `posy`.
-fn line(arguments: &Arguments) -> Vec<String> {
-    let words = std::env::args_os().skip(1);
-    let words: Vec<String> = words.map(|word| word.to_string_lossy().into()).collect();
-    if words.first().is_some_and(|word| word == "retrain") {
-        return words;
-    }
-    // Another command has retrained.
-    let mut words = vec!["retrain".to_owned()];
-    let mut say = |name: &str, value: String| words.extend([name.to_owned(), value]);
-    say("--image-dir", arguments.image_dir.display().to_string());
-    if let Some(architecture) = &arguments.architecture {
-        say("--architecture", architecture.to_string());
-    }
-    if let Some(path) = &arguments.backbone {
-        say("--backbone", path.display().to_string());
-    }
-    if let Some(output) = &arguments.output_graph {
-        say("--output-graph", output.display().to_string());
-    }
-    words
-}
-
 /// The words that say what helps, with its command: that of this run, changed.
-fn remedy(mut words: Vec<String>, adjustable: bool) -> String {
+fn remedy(words: &[OsString], adjustable: bool) -> String {
+    let with = |words: Vec<OsString>, more: [&str; 2]| {
+        let more = more.map(OsString::from);
+        line(&[words, more.to_vec()].concat())
+    };
     if adjustable {
-        drop_option(&mut words, &["--trainer"]);
-        words.extend(["--trainer".into(), "adjust".into()]);
+        let words = without_options(words, &["trainer"]);
         return format!(
             "Teaching the network's last layer too, in the numbers of a board, usually helps: {}",
-            shown(&words)
+            with(words, ["--trainer", "adjust"])
         );
     }
-    drop_option(&mut words, &OUTPUT);
+    let mut words = without_options(words, &["output-graph", "output"]);
     words.retain(|word| word != "--int8");
-    words.extend(["--output-graph".into(), "retrained.onnx".into()]);
     format!(
         "For a laptop or a phone the network can be had in floating point, which loses nothing: {}",
-        shown(&words)
+        with(words, ["--output-graph", "retrained.onnx"])
     )
-}
-
-/// Takes options of one of the `names` out, with their values.
-fn drop_option(words: &mut Vec<String>, names: &[&str]) {
-    let mut is_value = false;
-    words.retain(|word| {
-        if std::mem::take(&mut is_value) {
-            return false;
-        }
-        is_value = names.contains(&word.as_str());
-        let joined = word
-            .split_once('=')
-            .is_some_and(|(name, _)| names.contains(&name));
-        !is_value && !joined
-    });
-}
-
-/// A command line as it can be pasted into a shell.
-fn shown(words: &[String]) -> String {
-    let words: Vec<String> = words.iter().map(|word| quoted(word)).collect();
-    format!("posy {}", words.join(" "))
 }
 
 #[cfg(test)]
@@ -112,7 +69,8 @@ mod tests {
     use super::*;
 
     fn said(line: &str, adjustable: bool) -> String {
-        let remedy = remedy(line.split(' ').map(String::from).collect(), adjustable);
+        let words: Vec<OsString> = line.split(' ').map(OsString::from).collect();
+        let remedy = remedy(&words, adjustable);
         let (_, command) = remedy.split_once(": ").unwrap();
         command.to_owned()
     }
@@ -139,9 +97,9 @@ mod tests {
 
     #[test]
     fn words_of_any_kind_can_be_pasted() {
-        let words = ["retrain", "--image-dir", "Anna's photos", ""].map(String::from);
+        let words = ["retrain", "--image-dir", "Anna's photos", ""].map(OsString::from);
         assert_eq!(
-            shown(&words),
+            line(&words),
             r"posy retrain --image-dir 'Anna'\''s photos' ''"
         );
     }

@@ -9,6 +9,8 @@ use super::output::{Out, print_table};
 use super::retrain_answers::answers_as_json;
 use crate::head::metrics::Confusion;
 use crate::report::advice::advice;
+use crate::report::commands::{Command, Commands};
+use crate::report::headline::headline;
 use crate::report::judge::Judgement;
 use crate::report::share::Share;
 use crate::retrain::{Outcome, Prepared};
@@ -42,6 +44,7 @@ pub(super) fn print(
     prepared: &Prepared,
     outcome: &Outcome,
     judgement: &Judgement,
+    commands: &Commands,
     list_misclassified: bool,
 ) -> Result<(), Failure> {
     let [training, validation, testing] = outcome.counts;
@@ -58,6 +61,7 @@ pub(super) fn print(
                 label.recall.percent(),
                 label.recall.range(),
                 label.precision.percent(),
+                percent(label.f1()),
             ]
         })
         .collect();
@@ -68,9 +72,15 @@ pub(super) fn print(
         "recall",
         "95% range",
         "precision",
+        "F1",
     ];
     print_table(&heading, &rows)?;
     let mut out = Out::lock();
+    writeln!(
+        out,
+        "recall: of a label's test photos, the part that was given it; precision: of the test photos given \
+         it, the part that is of it; F1: both in one number"
+    )?;
     writeln!(out)?;
     if !judgement.mixups.is_empty() {
         writeln!(out, "most often taken for another:")?;
@@ -87,6 +97,14 @@ pub(super) fn print(
         writeln!(out, "  {line}")?;
     }
     writeln!(out)?;
+    if !commands.improving.is_empty() {
+        writeln!(out, "without new photos:")?;
+        for Command { what, line } in &commands.improving {
+            writeln!(out, "  {what}:")?;
+            writeln!(out, "    {line}")?;
+        }
+        writeln!(out)?;
+    }
     if list_misclassified {
         writeln!(out, "=== MISCLASSIFIED TEST IMAGES ===")?;
         for &(photo, answer) in &outcome.misclassified {
@@ -97,11 +115,18 @@ pub(super) fn print(
     }
     writeln!(
         out,
-        "{training} photos trained on, {validation} chosen on, {testing} tested on"
+        "{training} training, {validation} validation, {testing} test photos"
     )?;
     for line in outcome.verdict.lines() {
         writeln!(out, "{line}")?;
     }
+    let headline = headline(judgement);
+    writeln!(
+        out,
+        "in words: {}. {}",
+        headline.grade.words().to_lowercase(),
+        headline.sentences.join(" ")
+    )?;
     if let Some(float) = outcome.float {
         let share = percent(float.share());
         writeln!(out, "Float test accuracy = {share} (N={testing})")?;
@@ -116,6 +141,7 @@ pub(super) fn as_json(
     prepared: &Prepared,
     outcome: &Outcome,
     judgement: &Judgement,
+    commands: &Commands,
     path: &Path,
 ) -> serde_json::Value {
     let [training, validation, testing] = outcome.counts;
@@ -144,9 +170,20 @@ pub(super) fn as_json(
                 "photos": label.photos(),
                 "recall": share_json(label.recall),
                 "precision": share_json(label.precision),
+                "f1": label.f1(),
                 "float_recall": label.float_recall.map(share_json),
             })
         })
+        .collect();
+    let macro_mean = judgement.macro_mean().map(|mean| {
+        json!({"labels": mean.labels, "recall": mean.recall, "precision": mean.precision, "f1": mean.f1})
+    });
+    let command = |command: &Command| json!({"what": command.what, "command": command.line});
+    let commands: Vec<_> = commands
+        .using
+        .iter()
+        .chain(&commands.improving)
+        .map(command)
         .collect();
     let mixups: Vec<_> = judgement
         .mixups
@@ -179,9 +216,11 @@ pub(super) fn as_json(
         "misclassified": misclassified,
         "answers": answers_as_json(outcome),
         "by_label": by_label,
+        "macro_mean": macro_mean,
         "most_confused": most_confused,
         "mixups": mixups,
         "expected_calibration_error": judgement.calibration_error(),
         "advice": advice_of(prepared, judgement),
+        "commands": commands,
     })
 }

@@ -8,13 +8,15 @@ use clap::Args;
 use super::Failure;
 use super::output::note;
 use super::retrain_files::{Destinations, Results};
+use super::retrain_next::moment;
 use crate::features::cache::Cache;
 use crate::features::progress::{Bar, Progress};
 use crate::head::sgd::StepReport;
 use crate::head::watch::{All, Meter, Watch};
+use crate::report::commands::Commands;
 use crate::report::curves::CurveWatch;
 use crate::report::events::Hparam;
-use crate::report::html::Report;
+use crate::report::html::{Report, Run};
 use crate::report::judge::Judgement;
 use crate::report::summaries::{Ending, Summaries};
 use crate::retrain::{Outcome, Prepared};
@@ -74,6 +76,30 @@ pub(super) struct Watching {
     curves: CurveWatch,
     summaries: Option<Summaries>,
     report: bool,
+    options: Vec<(String, String)>,
+}
+
+/// A finished run, for its report.
+pub(super) struct About<'a> {
+    pub(super) prepared: &'a Prepared,
+    pub(super) outcome: &'a Outcome,
+    pub(super) judgement: &'a Judgement,
+    /// Commands that go on from it.
+    pub(super) commands: &'a Commands,
+    /// The run's own command line.
+    pub(super) command: String,
+    /// The cache for small pictures.
+    pub(super) cache: Option<&'a Cache>,
+}
+
+/// An option and its value, as they are written.
+fn shown(&(name, ref value): &(&str, Hparam)) -> (String, String) {
+    let value = match value {
+        Hparam::Number(number) => number.to_string(),
+        Hparam::Text(text) => text.clone(),
+        Hparam::Flag(flag) => if *flag { "yes" } else { "no" }.to_owned(),
+    };
+    (name.replace('_', " "), value)
 }
 
 impl WatchArguments {
@@ -98,6 +124,7 @@ impl WatchArguments {
             curves: CurveWatch::default(),
             summaries: summaries.transpose()?,
             report: !self.no_report,
+            options: hparams.iter().map(shown).collect(),
         })
     }
 }
@@ -115,17 +142,19 @@ impl Watching {
         All(all)
     }
 
-    /// Adds the report to `results`, and ends the event files. Small pictures for the report come by
-    /// way of `cache`.
+    /// Adds the report to `results`, and ends the event files.
     pub(super) fn finish(
         self,
-        prepared: &Prepared,
-        outcome: &Outcome,
-        judgement: &Judgement,
+        about: About<'_>,
         destinations: &Destinations,
-        cache: Option<&Cache>,
         results: &mut Results,
     ) {
+        let About {
+            prepared,
+            outcome,
+            judgement,
+            ..
+        } = about;
         if let Some(destination) = &destinations.report {
             let curves = self.curves.finish();
             let model = destinations.model.path.file_name();
@@ -136,7 +165,14 @@ impl Watching {
                 judgement,
                 curves: &curves,
                 model: &name,
-                cache,
+                run: &Run {
+                    moment: moment(),
+                    command: about.command,
+                    options: self.options,
+                },
+                commands: about.commands,
+                cache: about.cache,
+                progress: &Bar::new("small pictures"),
             };
             results.add(destination, report.html().map(String::into_bytes));
         }

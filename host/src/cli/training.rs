@@ -1,4 +1,4 @@
-//! The options of training: how the last layer is adjusted, and with what numbers.
+//! Options of training: trainer and hyperparameters of the last layer.
 
 use clap::{Args, ValueEnum};
 
@@ -9,24 +9,22 @@ use crate::head::{HeadError, logistic, sgd};
 use crate::report::events::Hparam;
 use crate::retrain::{Tested, Trainer};
 
-/// The only name that the output of a graph has, here as in the codelab.
+/// The only output name that graphs have, as in the codelab.
 const TENSOR: &str = "final_result";
 
 #[derive(Debug, Args)]
 pub(super) struct TrainingArguments {
-    /// How the last layer is trained [default: logistic, or sgd where its steps or learning rate are
-    /// given].
+    /// Training method of the last layer [default: logistic, or sgd if its steps or learning rate
+    /// are given].
     #[arg(long, value_enum)]
     trainer: Option<TrainerName>,
-    /// Steps of --trainer sgd: how often the layer is adjusted, a few photos at a time
-    /// [default: 4000].
+    /// Training steps of --trainer sgd, one batch of photos each [default: 4000].
     #[arg(long, alias = "how_many_training_steps", value_name = "STEPS")]
     how_many_training_steps: Option<usize>,
-    /// How far a step of --trainer sgd goes: too little is slow, too much overshoots
-    /// [default: 0.01].
+    /// Learning rate of --trainer sgd: too small is slow, too large overshoots [default: 0.01].
     #[arg(long, alias = "learning_rate", value_name = "RATE")]
     learning_rate: Option<f64>,
-    /// Photos in a step of --trainer sgd; -1 for all.
+    /// Photos per batch of --trainer sgd; -1 for all.
     #[arg(
         long,
         alias = "train_batch_size",
@@ -35,7 +33,7 @@ pub(super) struct TrainingArguments {
         allow_negative_numbers = true
     )]
     train_batch_size: i64,
-    /// Photos in a measurement of --trainer sgd; -1 for all.
+    /// Photos per measurement of --trainer sgd; -1 for all.
     #[arg(
         long,
         alias = "validation_batch_size",
@@ -44,8 +42,7 @@ pub(super) struct TrainingArguments {
         allow_negative_numbers = true
     )]
     validation_batch_size: i64,
-    /// Test photos that accuracy is measured on, drawn at random; -1, or more than there are, for
-    /// all.
+    /// Test photos, drawn at random; -1, or more than there are, for all.
     #[arg(
         long,
         alias = "test_batch_size",
@@ -54,7 +51,7 @@ pub(super) struct TrainingArguments {
         allow_negative_numbers = true
     )]
     test_batch_size: i64,
-    /// Steps from one measurement of --trainer sgd to the next.
+    /// Steps between measurements of --trainer sgd.
     #[arg(
         long,
         alias = "eval_step_interval",
@@ -62,14 +59,15 @@ pub(super) struct TrainingArguments {
         default_value_t = 10
     )]
     eval_step_interval: usize,
-    /// Seed of whatever is drawn at random in training and testing.
+    /// Seed of all random draws in training and testing.
     #[arg(long, value_name = "NUMBER", default_value_t = 0)]
     seed: u64,
 
-    /// Name of the output in a .pb file: final_result, and no other.
+    /// Name of the output in a .pb file; only final_result is supported.
     #[arg(long, alias = "final_tensor_name", value_name = "NAME", default_value = TENSOR)]
     final_tensor_name: String,
-    /// Steps from one intermediate graph to the next: 0, as training takes seconds and none is written.
+    /// Steps between intermediate graphs; only 0, because training takes seconds and none is
+    /// written.
     #[arg(
         long,
         alias = "intermediate_store_frequency",
@@ -77,23 +75,25 @@ pub(super) struct TrainingArguments {
         default_value_t = 0
     )]
     intermediate_store_frequency: u64,
-    /// Folder for intermediate graphs, of which none is written.
+    /// Folder for intermediate graphs; not used, because none is written.
     #[arg(long, alias = "intermediate_output_graphs_dir", value_name = "FOLDER")]
     intermediate_output_graphs_dir: Option<std::path::PathBuf>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum TrainerName {
-    /// Logistic regression solved to convergence, regularised as suits the validation photos.
+    /// Logistic regression solved to convergence, with regularisation chosen on the validation
+    /// photos.
     Logistic,
-    /// Gradient descent step by step, as retrain.py does.
+    /// Stochastic gradient descent, as in retrain.py.
     Sgd,
-    /// The network's last pointwise layer and the head together, on variants of the photos.
+    /// Fine-tuning of the network's last pointwise layer together with the head, on augmented
+    /// photos.
     Adjust,
 }
 
 impl TrainingArguments {
-    /// The trainer that is named, or that the other options speak of.
+    /// The named trainer, or the one that the other options imply.
     fn name(&self) -> TrainerName {
         let stepwise = self.how_many_training_steps.is_some() || self.learning_rate.is_some();
         self.trainer.unwrap_or(match stepwise {
@@ -102,7 +102,7 @@ impl TrainingArguments {
         })
     }
 
-    /// Those of gradient descent.
+    /// Options of stochastic gradient descent.
     fn sgd(&self) -> Result<sgd::Options, HeadError> {
         let defaults = sgd::Options::default();
         let options = sgd::Options {
@@ -122,7 +122,7 @@ impl TrainingArguments {
         Ok(options)
     }
 
-    /// The trainer; options are checked even where another trainer does not look at them.
+    /// The trainer. Options are checked even if the chosen trainer does not use them.
     pub(super) fn trainer(&self, variants: &VariantArguments) -> Result<Trainer, Failure> {
         if self.final_tensor_name != TENSOR {
             return Err(usage(format!(
@@ -147,7 +147,7 @@ impl TrainingArguments {
         })
     }
 
-    /// The photos that are tested on.
+    /// Selection of test photos.
     pub(super) fn tested(&self) -> Result<Tested, HeadError> {
         Ok(Tested {
             batch: Batch::from_option("--test-batch-size", self.test_batch_size)?,
@@ -155,7 +155,7 @@ impl TrainingArguments {
         })
     }
 
-    /// What tells this training from others, for TensorBoard's table of runs.
+    /// Hyperparameters for TensorBoard's table of runs.
     pub(super) fn hparams(&self) -> Vec<(&'static str, Hparam)> {
         let name = self.name();
         let word = format!("{name:?}").to_lowercase();

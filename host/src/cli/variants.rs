@@ -1,4 +1,4 @@
-//! The options of variants of photos, and of the adjustment that is trained on them.
+//! Options of data augmentation, and of the fine-tuning that uses it.
 
 use clap::Args;
 
@@ -9,40 +9,40 @@ use crate::head::{logistic, tune};
 use crate::photos::augment::Recipe;
 use crate::retrain::{Prepared, RetrainError, Settings, Trainer, prepare_variants};
 
-/// Variants of photos to train on. With --trainer adjust and none of them given, they are those
-/// that were found best.
+/// Augmentation of training photos. With --trainer adjust and none of these options, the settings
+/// that were found best are used.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Variants of photos")]
 pub(super) struct VariantArguments {
-    /// Mirror half of the variants.
+    /// Mirror half of the augmented photos.
     #[arg(long, alias = "flip_left_right")]
     flip_left_right: bool,
-    /// Cut away this percentage of each side, at a random place.
+    /// Crop by this percentage of each side, at a random place.
     #[arg(long, alias = "random_crop", value_name = "PERCENT", value_parser = clap::value_parser!(u8).range(0..=100))]
     random_crop: Option<u8>,
-    /// Enlarge by up to this percentage, and cut to size.
+    /// Enlarge by up to this percentage, and crop to size.
     #[arg(long, alias = "random_scale", value_name = "PERCENT", value_parser = clap::value_parser!(u8).range(0..=100))]
     random_scale: Option<u8>,
-    /// Make lighter or darker by up to this percentage.
+    /// Brighten or darken by up to this percentage.
     #[arg(long, alias = "random_brightness", value_name = "PERCENT", value_parser = clap::value_parser!(u8).range(0..=100))]
     random_brightness: Option<u8>,
-    /// Add the white balance, blur, noise and RGB565 colours of a small camera.
+    /// Simulate a small camera: white balance, blur, noise and RGB565 colours.
     #[arg(long, alias = "camera_effects")]
     camera_effects: bool,
-    /// Variants of each photo, beside the photo itself.
+    /// Number of augmented copies of each photo, beside the photo itself.
     #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u16).range(1..=64))]
     variants: Option<u16>,
 
-    /// Times that --trainer adjust sees each photo.
+    /// Epochs of --trainer adjust.
     #[arg(long, alias = "adjust_epochs", value_name = "TIMES", default_value_t = tune::Options::default().epochs)]
     adjust_epochs: usize,
-    /// Size of the first steps of --trainer adjust.
+    /// Initial learning rate of --trainer adjust.
     #[arg(long, alias = "adjust_rate", value_name = "RATE", default_value_t = tune::Options::default().layer_rate)]
     adjust_rate: f64,
 }
 
 impl VariantArguments {
-    /// How the layer is adjusted.
+    /// Options of fine-tuning.
     pub(super) fn adjustment(&self, seed: u64) -> tune::Options {
         tune::Options {
             epochs: self.adjust_epochs,
@@ -52,12 +52,12 @@ impl VariantArguments {
         }
     }
 
-    /// Whether variants are asked for.
+    /// True if augmentation is asked for.
     pub(super) fn wanted(&self) -> bool {
         self.recipe().is_some()
     }
 
-    /// The variants that are asked for, if any are.
+    /// Augmentation settings, if any are given.
     fn recipe(&self) -> Option<Recipe> {
         let numbers = [self.random_crop, self.random_scale, self.random_brightness];
         let asked = self.flip_left_right
@@ -79,8 +79,8 @@ impl VariantArguments {
         }
     }
 
-    /// Prepares the variants that `trainer` wants or that are asked for. The trainer that can be
-    /// used: a network whose last layer cannot be adjusted is left as it is.
+    /// Prepares augmented features if `trainer` or the options ask for them. Returns the trainer to
+    /// use: a network whose last layer cannot be fine-tuned stays as it is.
     pub(super) fn prepare(
         &self,
         prepared: &mut Prepared,

@@ -1,56 +1,56 @@
-//! The boards, one row each.
+//! The supported boards, one row each.
 
 use super::uf2::Family;
 
-/// A board that a model may run on.
+/// A board that runs models.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Board {
     /// Name on the command line, and of its folder in `boards`.
     pub name: &'static str,
-    /// Name as people say it.
+    /// Display name.
     pub title: &'static str,
     /// Processor core.
     pub core: &'static str,
-    /// Cores that its program runs the network on.
+    /// Number of cores that run the network.
     pub cores: u32,
     /// The chip's name in probe-rs.
     pub chip: &'static str,
-    /// What its program is compiled for.
+    /// Rust target of its program.
     pub target: &'static str,
-    /// Cycles of the core's clock in a second, as its program sets it.
+    /// Core clock as its program sets it, Hz.
     pub clock_hz: u32,
-    /// Address of its flash.
+    /// Address of the flash.
     pub flash_start: u32,
-    /// Bytes of flash, for program and model.
+    /// Size of the flash, for program and model, bytes.
     pub flash_bytes: u32,
-    /// What of that is kept for the program, at the start.
+    /// Part of the flash that is reserved for the program, at the start, bytes.
     pub program_bytes: u32,
-    /// Largest block of RAM in one piece.
+    /// Largest contiguous block of RAM, bytes.
     pub ram_bytes: u32,
-    /// What its program has of that for the network; the rest is stack, drivers, rows of pixels.
+    /// Part of that RAM for the network, bytes; the rest is stack, drivers, rows of pixels.
     pub arena_bytes: u32,
-    /// The drive that it shows when it starts without running its program, if it does.
+    /// The drive of its boot loader, if it has one.
     pub uf2: Option<Uf2Drive>,
 }
 
 /// The drive of a board that takes UF2 files.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Uf2Drive {
-    /// What the blocks of its files carry, so that no other chip takes them.
+    /// Family ID in the blocks of its files, which other chips reject.
     pub family: Family,
     /// The line `Board-ID` of its file `INFO_UF2.TXT`.
     pub board_id: &'static str,
-    /// Its label.
+    /// Volume label.
     pub label: &'static str,
 }
 
 impl Board {
-    /// The address of the model slot: all the flash behind the program.
+    /// Address of the model slot: all the flash behind the program.
     pub const fn slot_start(&self) -> u32 {
         self.flash_start + self.program_bytes
     }
 
-    /// Bytes of the model slot.
+    /// Size of the model slot, bytes.
     pub const fn slot_bytes(&self) -> u32 {
         self.flash_bytes - self.program_bytes
     }
@@ -60,8 +60,8 @@ impl Board {
 /// RP2350 (520 KB, Pico 2 with 4 MB), STM32H743 (2 MB; 512 KB of AXI SRAM is its largest block),
 /// nRF52840 (1 MB, 256 KB).
 ///
-/// Drives: family numbers from Microsoft's list `uf2families.json` and RP2350 data sheet section
-/// 5.5.3; labels and `Board-ID`s from the boot ROMs (RP2350 data sheet section 5.7).
+/// Drives: family IDs from Microsoft's list `uf2families.json` and RP2350 data sheet section 5.5.3;
+/// labels and `Board-ID`s from the boot ROMs (RP2350 data sheet section 5.7).
 pub const BOARDS: [Board; 4] = [
     Board {
         name: "rp-pico",
@@ -96,7 +96,7 @@ pub const BOARDS: [Board; 4] = [
         ram_bytes: 520 * 1024,
         arena_bytes: 476 * 1024,
         uf2: Some(Uf2Drive {
-            // An image for the Arm cores in secure mode, as which they start.
+            // An image for the Arm cores in secure mode, in which they start.
             family: 0xE48B_FF59,
             board_id: "RP2350",
             label: "RP2350",
@@ -144,8 +144,8 @@ mod tests {
             assert!(BOARDS[..index].iter().all(|other| other.name != board.name));
             assert!(board.flash_bytes > board.program_bytes);
             assert!(board.ram_bytes > board.arena_bytes);
-            // The largest sector that any of them erases is the STM32H743's, 128 KiB: the model
-            // begins at a sector of its own.
+            // The largest erase sector of all boards is the STM32H743's, 128 KiB: the model starts
+            // at a sector of its own.
             assert_eq!(board.slot_start() % (128 * 1024), 0, "{}", board.name);
         }
     }

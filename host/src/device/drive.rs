@@ -1,4 +1,4 @@
-//! The drive that a board shows: finding it and writing to it.
+//! The drive of a board's boot loader: finding it and writing to it.
 
 use std::fs::File;
 use std::io::{self, Read, Write};
@@ -6,29 +6,29 @@ use std::path::{Path, PathBuf};
 
 use super::boards::Uf2Drive;
 
-/// The file by which such a drive is known.
+/// The file that identifies such a drive.
 const INFO: &str = "INFO_UF2.TXT";
 
 /// Bytes of a block of a UF2 file.
 const BLOCK_BYTES: usize = 512;
 
-/// Bytes that are read of it; boot ROMs write less than a hundred.
+/// Maximum number of bytes that are read of it; boot ROMs write less than a hundred.
 const INFO_BYTES: u64 = 4096;
 
-/// The name of the file that is written. A board does not care; FAT has room for 8 + 3 letters.
+/// The name of the file that is written. A board ignores it; FAT has room for 8 + 3 letters.
 const FILE: &str = "POSY.UF2";
 
-/// Why a drive cannot be written to.
+/// Errors of finding or writing a drive.
 #[derive(Debug, thiserror::Error)]
 pub enum DriveError {
-    /// More than one board waits for a program.
+    /// Several boards wait for a program.
     #[error(
         "{} boards wait for a program; name the drive of one with --drive: {}",
         .0.len(),
         listed(.0)
     )]
     Several(Vec<PathBuf>),
-    /// The folder is no drive of a board.
+    /// The folder is not a board's drive.
     #[error(
         "{0}: this is no drive of a board: it has no file {INFO}; hold the button BOOTSEL while \
          plugging the board in, and give the folder where its drive appears"
@@ -39,12 +39,12 @@ pub enum DriveError {
     Other {
         /// The drive.
         path: PathBuf,
-        /// Whose it says it is.
+        /// Board that the drive belongs to.
         found: String,
-        /// Whose it should be.
+        /// Expected board.
         expected: &'static str,
     },
-    /// The system refused while the file was written.
+    /// Writing the file failed.
     #[error(
         "{path}: {source}; unplug the board, hold the button BOOTSEL while plugging it in, and try \
          again"
@@ -52,7 +52,7 @@ pub enum DriveError {
     Io {
         /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
     },
 }
@@ -94,7 +94,7 @@ pub fn check(path: &Path, drive: &Uf2Drive) -> Result<(), DriveError> {
     }
 }
 
-/// Writes a UF2 file to a drive; the path of the file.
+/// Writes a UF2 file to a drive; returns the file's path.
 ///
 /// # Errors
 /// [`DriveError::Io`].
@@ -140,16 +140,16 @@ fn board_id(drive: &Path) -> Option<String> {
     Some(id.take(64).collect())
 }
 
-/// Where drives are mounted.
+/// Mount points of drives.
 #[cfg(target_os = "linux")]
 fn mount_points() -> Vec<PathBuf> {
-    // The kernel's own list; without it there is no drive to be found.
+    // The kernel's own list; without it no drive can be found.
     std::fs::read("/proc/self/mounts")
         .map(|mounts| fat_mount_points(&String::from_utf8_lossy(&mounts)))
         .unwrap_or_default()
 }
 
-/// Where drives are mounted.
+/// Mount points of drives: the drive letters.
 #[cfg(windows)]
 fn mount_points() -> Vec<PathBuf> {
     ('A'..='Z')
@@ -157,16 +157,16 @@ fn mount_points() -> Vec<PathBuf> {
         .collect()
 }
 
-/// Where drives are mounted: macOS has them in one folder.
+/// Mount points of drives: macOS has them in one folder.
 #[cfg(not(any(target_os = "linux", windows)))]
 fn mount_points() -> Vec<PathBuf> {
     let entries = std::fs::read_dir("/Volumes").into_iter().flatten();
     entries.flatten().map(|entry| entry.path()).collect()
 }
 
-/// The mount points of FAT drives in the text of `/proc/self/mounts`, as `man 5 fstab` describes it:
-/// device, mount point, type; in names the space, tab, line end and backslash are in octal. Other
-/// drives are not looked into: one across a network may not answer.
+/// The mount points of FAT drives in the text of `/proc/self/mounts`, as `man 5 fstab` describes
+/// it: device, mount point, type; names have space, tab, line end and backslash in octal. Other
+/// drives are left alone: one across a network may not answer.
 #[cfg(any(target_os = "linux", test))]
 fn fat_mount_points(mounts: &str) -> Vec<PathBuf> {
     let mut found = Vec::new();
@@ -195,7 +195,7 @@ mod tests {
     use super::*;
     use crate::device::BOARDS;
 
-    /// What the boot ROMs write, line ends included.
+    /// Text of the boot ROMs, including line ends.
     const INFOS: [&str; 2] = [
         "UF2 Bootloader v3.0\r\nModel: Raspberry Pi RP2\r\nBoard-ID: RPI-RP2\r\n",
         "UF2 Bootloader v1.0\nModel: Raspberry Pi RP2350\nBoard-ID: RP2350\n",

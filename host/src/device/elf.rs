@@ -1,4 +1,4 @@
-//! A board's program as an ELF file: what of it goes into flash, and where.
+//! A board's program as an ELF file: its flash contents and their addresses.
 
 use object::LittleEndian;
 use object::elf::{EM_ARM, FileHeader32, PT_LOAD};
@@ -7,44 +7,44 @@ use object::read::elf::{FileHeader, ProgramHeader};
 use super::boards::Board;
 use super::uf2::Segment;
 
-/// Why a program cannot go onto a board.
+/// Errors of a board's program.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ElfError {
-    /// It is no program for such a chip.
+    /// Not a program for such a chip.
     #[error(
         "not an ELF program for a 32-bit ARM chip; give the file that cargo built for {target}"
     )]
     Kind {
-        /// What the board's programs are compiled for.
+        /// Rust target of the board's programs.
         target: &'static str,
     },
-    /// It is cut off or contradicts itself.
+    /// Truncated or contradictory.
     #[error("the ELF file is damaged: {0}; build it again")]
     Damaged(String),
-    /// It has nothing for flash.
+    /// The program has no contents for flash.
     #[error("the program has nothing that goes into flash; build it with the board's memory.x")]
     Empty,
-    /// It lies outside of the board's flash for programs.
+    /// The program does not fit the board's flash for programs.
     #[error(
         "the program has {len} bytes at {address:#010x}, and {board} has its programs from \
          {start:#010x} to {end:#010x}; give a program that was built for {board}"
     )]
     Place {
-        /// Where they are to lie.
+        /// Address of the program.
         address: u32,
-        /// How many.
+        /// Length of the program, bytes.
         len: usize,
         /// The board.
         board: &'static str,
         /// First address for programs.
         start: u32,
-        /// The address behind the last.
+        /// First address after the program area.
         end: u32,
     },
 }
 
-/// What `elf` writes into the flash of `board`: its loadable segments, at the addresses that they are
-/// stored at (which for initial values of variables is not where they run), in order of addresses.
+/// Flash contents of the program `elf` on `board`: its loadable segments at their load addresses
+/// (for the initial values of variables not the addresses where they run), sorted by address.
 ///
 /// # Errors
 /// [`ElfError`]: no ARM program, damaged, or not for this board's memory.
@@ -82,8 +82,8 @@ pub fn segments(elf: &[u8], board: &Board) -> Result<Vec<Segment>, ElfError> {
     }
 }
 
-/// What of a segment goes into flash. A linker may have the file's own headers lie before the first
-/// section, below flash: the segment that begins at the start of the file loses what lies there.
+/// The part of a segment that lies in flash. A linker may place the file's own headers before the
+/// first section, below flash: the segment that begins at the start of the file loses that part.
 fn in_flash(
     mut segment: Segment,
     has_headers: bool,
@@ -119,8 +119,8 @@ mod tests {
 
     const PICO: &Board = &BOARDS[0];
 
-    /// An ELF file after the tables of the System V ABI: header, program headers, bytes. Segments as
-    /// type, physical address, bytes; they run elsewhere.
+    /// An ELF file by the tables of the System V ABI: header, program headers, bytes. Segments have
+    /// type, physical address and bytes; their virtual addresses differ.
     fn elf(machine: u16, segments: &[(u32, u32, &[u8])]) -> Vec<u8> {
         let mut file = b"\x7FELF\x01\x01\x01".to_vec();
         file.resize(16, 0);
@@ -213,8 +213,8 @@ mod tests {
         assert_eq!(segments(&file, PICO), Err(ElfError::Empty));
     }
 
-    /// Cut off anywhere, or with any byte changed: an answer or an error, and nothing outside of the
-    /// program's flash.
+    /// Truncation anywhere, or any changed byte, gives an answer or an error, and nothing outside
+    /// of the program's flash.
     #[test]
     fn damage_is_survived() {
         let whole = elf(EM_ARM, &[(PT_LOAD, 0x1000_0000, &[1, 2, 3, 4])]);

@@ -1,4 +1,4 @@
-//! An emulated board: the program of `boards/qemu-mps2` in QEMU, where both can be had.
+//! An emulated board: the program of `boards/qemu-mps2` in QEMU.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -8,25 +8,25 @@ use posy_shared::image::PixelFormat;
 
 use super::program::{ProgramError, build_for};
 
-/// Pixels in a row of its camera's frames.
+/// Width of its camera's frames, pixels.
 pub const WIDTH: u16 = 320;
-/// Rows of its camera's frames.
+/// Height of its camera's frames, pixels.
 pub const HEIGHT: u16 = 240;
-/// What a pixel of a frame is, as an ArduCAM hands it over.
+/// Pixel format of a frame, as an ArduCAM delivers it.
 pub const PIXELS: PixelFormat = PixelFormat::Rgb565Be;
 
-/// Its processor, as people say it.
+/// Display name of its processor.
 pub const CORE: &str = "Cortex-M4";
-/// Its processor, as Rust says it.
+/// Rust target of its processor.
 const TARGET: &str = "thumbv7em-none-eabihf";
-/// The machine: the crate's feature, and QEMU's name behind `mps2-`.
+/// The machine: the crate's feature, and QEMU's name after `mps2-`.
 const MACHINE: &str = "an386";
 const QEMU: &str = "qemu-system-arm";
 
-/// Why there is no emulated board, or why it did not answer.
+/// Errors of the emulated board.
 #[derive(Debug, thiserror::Error)]
 pub enum EmulatorError {
-    /// This is not run in a checkout.
+    /// The command runs outside a checkout.
     #[error("its program is built from a checkout of posy; run this within one")]
     Checkout,
     /// The emulator is missing.
@@ -35,20 +35,20 @@ pub enum EmulatorError {
     /// The program cannot be built.
     #[error(transparent)]
     Program(#[from] ProgramError),
-    /// The program gave up.
+    /// The program failed.
     #[error("the emulated board gave up: {0}")]
     GaveUp(String),
-    /// What it printed has no answer.
+    /// The program's output has no answer.
     #[error("the emulated board printed no answer: {0}")]
     Silent(String),
 }
 
-/// What a board said of a frame.
+/// The board's answer for one frame.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Answer {
     /// All logits.
     pub logits: Vec<i8>,
-    /// The line that it prints: labels with their scores, and the time.
+    /// The printed line: labels with their scores, and the time.
     pub line: String,
 }
 
@@ -59,10 +59,10 @@ pub struct Emulator {
 }
 
 impl Emulator {
-    /// Builds the program, from the checkout that `folder` lies in.
+    /// Builds the program, from the checkout that contains `folder`.
     ///
     /// # Errors
-    /// Says what is missing.
+    /// [`EmulatorError`] says what is missing.
     pub fn find(folder: &Path) -> Result<Self, EmulatorError> {
         let mut version = Command::new(QEMU);
         version.arg("--version").stdin(Stdio::null());
@@ -72,14 +72,14 @@ impl Emulator {
             .map(|above| above.join("boards/qemu-mps2"));
         let found = crates.find(|folder| folder.join("Cargo.toml").is_file());
         let folder = found.ok_or(EmulatorError::Checkout)?;
-        // Where tests build it too.
+        // The tests build it in the same folder.
         let options = ["--locked", "--quiet", "--target", TARGET];
         let more = ["--features", MACHINE, "--target-dir", "../../target/boards"];
         let program = build_for(TARGET, &[&options[..], &more].concat(), &folder)?;
         Ok(Emulator { program })
     }
 
-    /// What the board says of the frames in the file `frames` with the model in the file `model`, both
+    /// Runs the board on the frames in the file `frames` with the model in the file `model`, both
     /// names of files in `folder` without commas.
     ///
     /// # Errors
@@ -115,7 +115,7 @@ impl Emulator {
     }
 }
 
-/// The answers among what a board printed: a line with all logits, and the line that people read.
+/// The answers in a board's output: a line with all logits, then the line for people.
 fn answers(said: &str) -> Vec<Answer> {
     let mut lines = said.lines();
     let mut answers = Vec::new();

@@ -1,4 +1,4 @@
-//! What a network takes, and which boards have it.
+//! Resources that a network needs, and the boards that have them.
 
 use posy_shared::kernels::board_scratch_len;
 use posy_shared::model::{Layer, Model, Op, Shape};
@@ -8,29 +8,29 @@ use super::boards::{BOARDS, Board};
 use crate::backbone::network::Common;
 use crate::backbone::zoo::Architecture;
 
-/// What a model takes on a board.
+/// Resources that a model needs on a board.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
 pub struct Footprint {
-    /// Bytes of the model file: weights, tables, header.
+    /// Size of the model file, bytes: weights, tables, header.
     pub flash_bytes: u64,
-    /// Bytes of RAM that the engine needs on a board with one core: its plan's, and scratch of the
-    /// kernels.
+    /// RAM of the engine on a board with one core, bytes: the memory plan, and the kernels'
+    /// scratch.
     pub ram_bytes: u64,
-    /// Bytes of that which are scratch; a second core has as much again.
+    /// The scratch within that, bytes; each further core has its own.
     pub scratch_bytes: u64,
-    /// Multiply-accumulates in one inference.
+    /// Multiply-accumulates (MACs) per inference.
     pub products: u64,
 }
 
 impl Footprint {
-    /// Bytes of a header, labels and provenance included: an estimate, for networks that are known
-    /// by their shapes alone.
+    /// Size of a header, labels and provenance included, bytes: an estimate for networks of which
+    /// only the shapes are known.
     const HEADER_BYTES: u64 = 2048;
 
     /// The footprint of layers without their weights.
     ///
     /// # Errors
-    /// Where the layers have no memory plan.
+    /// Returns an error if the layers have no memory plan.
     pub fn of_layers(layers: &[Layer]) -> Result<Self, PlanError> {
         let block = layers.iter().map(|layer| {
             layer.weight_len().next_multiple_of(16) + layer.table_len().next_multiple_of(4)
@@ -47,7 +47,7 @@ impl Footprint {
     /// The footprint of an architecture with a last layer for `labels` labels.
     ///
     /// # Errors
-    /// Where the layers have no memory plan.
+    /// Returns an error if the layers have no memory plan.
     pub fn of_architecture(architecture: &Architecture, labels: u16) -> Result<Self, PlanError> {
         Self::of_network(&architecture.layers(), labels)
     }
@@ -55,12 +55,12 @@ impl Footprint {
     /// The footprint of a network up to its features, with a last layer for `labels` labels.
     ///
     /// # Errors
-    /// Where the layers have no memory plan.
+    /// Returns an error if the layers have no memory plan.
     pub fn of_network(layers: &[Common], labels: u16) -> Result<Self, PlanError> {
         Self::of_layers(&with_last_layer(layers, labels))
     }
 
-    /// The footprint of a model as it is.
+    /// The footprint of a complete model.
     pub fn of_model(model: &Model<'_>) -> Self {
         let scratch_bytes = scratch_bytes(model.layers());
         Footprint {
@@ -71,14 +71,14 @@ impl Footprint {
         }
     }
 
-    /// Bytes of RAM that the engine needs on `board`, on all cores that its program uses.
+    /// RAM of the engine on `board`, with all cores that its program uses, bytes.
     pub fn ram_bytes_on(&self, board: &Board) -> u64 {
         self.ram_bytes + self.scratch_bytes * (u64::from(board.cores) - 1)
     }
 }
 
-/// The layers of an architecture with a last layer for `labels` labels, of which only the shapes
-/// count.
+/// The layers of an architecture with a last layer for `labels` labels; only their shapes are
+/// valid.
 #[cfg(test)]
 pub(super) fn layers_of(architecture: &Architecture, labels: u16) -> Vec<Layer> {
     with_last_layer(&architecture.layers(), labels)
@@ -100,7 +100,7 @@ fn with_last_layer(layers: &[Common], labels: u16) -> Vec<Layer> {
     layers
 }
 
-/// Bytes of scratch of a board's kernels for `layers`, with what it takes to align it to words.
+/// Scratch of a board's kernels for `layers`, with room for word alignment, bytes.
 fn scratch_bytes(layers: &[Layer]) -> u64 {
     let packed = [Op::Conv3x3, Op::Pointwise, Op::Dense];
     let layers = layers.iter().filter(|layer| packed.contains(&layer.op));
@@ -108,7 +108,7 @@ fn scratch_bytes(layers: &[Layer]) -> u64 {
     words.max().map_or(0, |words| 4 * words as u64 + 3)
 }
 
-/// A layer of which only the shape counts.
+/// A layer of which only the shape is valid.
 fn bare_layer(common: &Common) -> Layer {
     Layer {
         op: common.op,
@@ -126,7 +126,7 @@ fn bare_layer(common: &Common) -> Layer {
     }
 }
 
-/// Whether a model fits a board beside the program.
+/// Returns true if a model fits a board beside the program.
 pub fn fits(footprint: &Footprint, board: &Board) -> bool {
     footprint.flash_bytes <= board.slot_bytes().into()
         && footprint.ram_bytes_on(board) <= board.arena_bytes.into()

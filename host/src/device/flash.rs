@@ -1,4 +1,4 @@
-//! Getting a program and a model onto a board: what is to be done, then doing it.
+//! Flashing a program and a model onto a board: first a plan, then its execution.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -11,8 +11,9 @@ use super::probe::{self, Probe, ProbeError};
 use super::program::{self, ProgramError};
 use super::uf2::{self, Segment};
 use crate::atomic;
+use crate::bounded;
 
-/// Why a board was not written.
+/// Errors of flashing a board.
 #[derive(Debug, thiserror::Error)]
 pub enum FlashError {
     /// The model is too large.
@@ -22,12 +23,12 @@ pub enum FlashError {
         board.arena_bytes, instead(footprint)
     )]
     TooLarge {
-        /// What it takes.
+        /// Resources that the model needs.
         footprint: Footprint,
         /// The board.
         board: &'static Board,
     },
-    /// There is no program, nor its source.
+    /// Neither a program nor its source was found.
     #[error(
         "there is no program for {0}: run this inside a checkout of posy, which has its source in \
          boards/{0}, or give one with --program FILE.elf, or write the model alone with --model-only"
@@ -38,27 +39,27 @@ pub enum FlashError {
     ReadProgram {
         /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
     },
-    /// The program's file is none for this board.
+    /// The program's file is not for this board.
     #[error("{path}: {source}")]
     Elf {
         /// The file.
         path: PathBuf,
-        /// What is wrong with it.
+        /// The problem with the file.
         source: ElfError,
     },
-    /// The board shows no drive.
+    /// The board has no drive.
     #[error("{} has no drive, and takes no UF2 file; leave --{option} out: it is written with \
              probe-rs", .board.title)]
     TakesNoUf2 {
         /// The board.
         board: &'static Board,
-        /// The option that wants a drive.
+        /// The option that needs a drive.
         option: &'static str,
     },
-    /// There is nothing to write with.
+    /// Neither a drive nor probe-rs is available.
     #[error("{}", no_way(.0))]
     NoWay(&'static Board),
     /// The UF2 file cannot be written.
@@ -66,7 +67,7 @@ pub enum FlashError {
     Output {
         /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
     },
     /// The program cannot be built.
@@ -75,12 +76,12 @@ pub enum FlashError {
     /// The drive cannot be written.
     #[error(transparent)]
     Drive(#[from] DriveError),
-    /// The probe does not do it.
+    /// The debug probe failed.
     #[error(transparent)]
     Probe(#[from] ProbeError),
 }
 
-/// What to do about a model that is too large.
+/// Advice for a model that is too large.
 fn instead(footprint: &Footprint) -> String {
     let boards = BOARDS.iter().filter(|board| fits(footprint, board));
     let names: Vec<&str> = boards.map(|board| board.name).collect();
@@ -94,7 +95,7 @@ fn instead(footprint: &Footprint) -> String {
     }
 }
 
-/// What to do where neither a drive nor probe-rs is there.
+/// Advice for a board with neither a drive nor probe-rs.
 fn no_way(board: &Board) -> String {
     match board.uf2 {
         Some(uf2) => format!(
@@ -110,19 +111,19 @@ fn no_way(board: &Board) -> String {
     }
 }
 
-/// The program that goes with the model.
+/// The program to flash with the model.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Program {
-    /// None: the board keeps the one that it has.
+    /// No program: the board keeps its own.
     Kept,
     /// An ELF file.
     File(PathBuf),
-    /// What is built in this folder.
+    /// The crate in this folder, which is built.
     Source(PathBuf),
 }
 
 impl Program {
-    /// The program in `boards` of `folder`, or of one above it.
+    /// The board's crate in `boards` of `folder`, or of a folder above it.
     ///
     /// # Errors
     /// [`FlashError::NoProgram`].
@@ -134,19 +135,19 @@ impl Program {
     }
 }
 
-/// How the board is written.
+/// Method of writing to the board.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Way {
-    /// Not at all: into a UF2 file.
+    /// Into a UF2 file, without a board.
     File(PathBuf, uf2::Family),
     /// As a UF2 file on its drive.
     Drive(PathBuf, uf2::Family),
-    /// By a debug probe.
+    /// Through a debug probe.
     Probe(Probe),
 }
 
 impl Way {
-    /// Into a UF2 file.
+    /// Writes into a UF2 file.
     ///
     /// # Errors
     /// [`FlashError::TakesNoUf2`].
@@ -156,7 +157,7 @@ impl Way {
         Ok(Self::File(path, uf2.family))
     }
 
-    /// On the drive that is mounted at `path`.
+    /// Writes to the drive that is mounted at `path`.
     ///
     /// # Errors
     /// [`FlashError::TakesNoUf2`], [`FlashError::Drive`].
@@ -167,19 +168,19 @@ impl Way {
         Ok(Self::Drive(path, uf2.family))
     }
 
-    /// By a debug probe; whichever there is, or the one that `selector` names.
+    /// Writes through a debug probe: any, or the one that `selector` names.
     ///
     /// # Errors
-    /// [`FlashError::NoWay`] where probe-rs is not installed.
+    /// [`FlashError::NoWay`] if probe-rs is not installed.
     pub fn probe(board: &'static Board, selector: Option<String>) -> Result<Self, FlashError> {
         let command = probe::installed().ok_or(FlashError::NoWay(board))?;
         Ok(Self::Probe(Probe::new(command, board, selector)))
     }
 
-    /// On the drive, if the board shows one, else by a debug probe.
+    /// Writes to the drive, if the board shows one, else through a debug probe.
     ///
     /// # Errors
-    /// [`FlashError::Drive`] where there are several, [`FlashError::NoWay`].
+    /// [`FlashError::Drive`] if there are several drives, [`FlashError::NoWay`].
     pub fn find(board: &'static Board) -> Result<Self, FlashError> {
         if let Some(uf2) = board.uf2
             && let Some(path) = drive::find(&uf2)?
@@ -190,7 +191,7 @@ impl Way {
     }
 }
 
-/// A model that fits its board, and what goes with it.
+/// A plan to flash a model that fits its board.
 #[derive(Debug)]
 pub struct Plan<'m> {
     board: &'static Board,
@@ -202,7 +203,7 @@ pub struct Plan<'m> {
 }
 
 impl<'m> Plan<'m> {
-    /// The plan for the model in the file `path`, of `bytes`, that takes `footprint`.
+    /// A plan for the model in the file `path`, with contents `bytes`, that needs `footprint`.
     ///
     /// # Errors
     /// [`FlashError::TooLarge`].
@@ -225,8 +226,8 @@ impl<'m> Plan<'m> {
         })
     }
 
-    /// What would be done, a line a step; nothing is touched. Without a way it is that of the board,
-    /// with what keeps it from being taken.
+    /// Describes the steps, one line each, without touching anything. Without `way` it describes
+    /// the board's usual method, and what is missing for it.
     ///
     /// # Errors
     /// [`FlashError::ReadProgram`], [`FlashError::Elf`].
@@ -302,7 +303,7 @@ impl<'m> Plan<'m> {
         Ok(steps)
     }
 
-    /// Does it; `report` is told of each step before it begins.
+    /// Executes the plan; calls `report` before each step.
     ///
     /// # Errors
     /// [`FlashError`].
@@ -356,19 +357,20 @@ impl<'m> Plan<'m> {
         Ok(())
     }
 
-    /// The commands of a probe, in order.
+    /// The probe's commands, in order.
     fn commands(&self, probe: &Probe, elf: Option<&Path>) -> Vec<Vec<std::ffi::OsString>> {
         let program = elf.map(|elf| probe.write_program(elf));
         let model = probe.write_bytes(self.path, self.board.slot_start());
         program.into_iter().chain([model, probe.reset()]).collect()
     }
 
-    /// What of the program in the file `path` goes into flash.
+    /// The flash contents of the program in the file `path`.
     fn segments(&self, path: &Path) -> Result<Vec<Segment>, FlashError> {
-        let elf = std::fs::read(path).map_err(|source| FlashError::ReadProgram {
-            path: path.into(),
-            source,
-        })?;
+        let elf =
+            bounded::read(path, bounded::NETWORK).map_err(|error| FlashError::ReadProgram {
+                path: path.into(),
+                source: error.into(),
+            })?;
         elf::segments(&elf, self.board).map_err(|source| FlashError::Elf {
             path: path.into(),
             source,

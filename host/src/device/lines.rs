@@ -1,43 +1,44 @@
-//! What a board says on its serial port, line by line.
+//! The serial protocol: the lines that a board prints.
 //!
-//! The bytes are not to be trusted: another program may run on the board, and a port that is opened
-//! begins in the middle of a line.
+//! The bytes are untrusted: another program may run on the board, and reading may start in the
+//! middle of a line.
 
 use posy_shared::shown::Shown;
 
-/// Bytes of a line that are kept; a board's own are shorter.
+/// Maximum number of bytes of a line that are kept; a board's own are shorter.
 pub const MAX_LINE: usize = 1024;
 
-/// A line.
+/// A line of the protocol.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Line {
     /// An answer: `daisy 97.2%  roses 1.9%  412 ms`.
     Answer(Answer),
-    /// What the board tells of itself: `posy: golden check passed`. Without `posy: `.
+    /// A status message: `posy: golden check passed`. Without `posy: `.
     News(String),
-    /// What went wrong: `posy: the model slot is empty; ...`. Without `posy: `.
+    /// An error: `posy: the model slot is empty; ...`. Without `posy: `.
     Problem(String),
-    /// Anything else.
+    /// Any other line.
     Text(String),
 }
 
-/// The labels of one picture.
+/// The answer for one picture.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Answer {
-    /// Whether even the likeliest label is too unlikely to be believed.
+    /// True if the picture is rejected as `unknown`.
     pub unknown: bool,
     /// Labels and scores in `0.0..=1.0`, in steps of a thousandth, likeliest first.
     pub labels: Vec<(String, f64)>,
-    /// How long it took.
+    /// Inference time, milliseconds.
     pub time_ms: u32,
 }
 
 impl Line {
-    /// Reads a line without its end, cleaned: another program than posy's may run on the board.
+    /// Parses a line without its end, and removes control characters: the board may run another
+    /// program than posy's.
     pub fn read(bytes: &[u8]) -> Self {
         let text = String::from_utf8_lossy(bytes);
         let text = Shown::line(text.trim_end_matches('\r')).to_string();
-        // First, so that a label that begins as the board's news does passes for none.
+        // Tried first, so that a label that begins like a status message is not taken for one.
         if let Some(answer) = answer(&text) {
             return Self::Answer(answer);
         }
@@ -51,7 +52,7 @@ impl Line {
     }
 }
 
-/// A line as the board printed it.
+/// Formats the line as the board printed it.
 impl std::fmt::Display for Line {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
@@ -70,16 +71,15 @@ impl std::fmt::Display for Line {
     }
 }
 
-/// Whether a board tells of itself, and of nothing that went wrong: the lines of the firmware's
-/// `program`, and what it has found of its camera.
+/// Returns true for the status messages of the firmware's `program`, and for its reports on the camera.
 fn is_news(said: &str) -> bool {
     let model = || said.ends_with(" bytes") && said.contains(" labels, ");
     let camera = || said.starts_with("camera: ") || said.starts_with("camera is back: ");
     said == "golden check passed" || said.starts_with("RAM ") || model() || camera()
 }
 
-/// The answer in a line, if it is one: parts with two spaces between them, the first `unknown` or a
-/// label with its percents, the last the time. A label may have spaces in it, two in a row too.
+/// Parses an answer, if the line is one: parts with two spaces between them, the first `unknown` or
+/// a label with its percents, the last the time. A label may contain spaces, even two in a row.
 fn answer(text: &str) -> Option<Answer> {
     let (scores, time) = text.rsplit_once("  ")?;
     let time_ms = number(time.strip_suffix(" ms")?)?;
@@ -108,7 +108,7 @@ fn answer(text: &str) -> Option<Answer> {
     })
 }
 
-/// `daisy 97.2`: label and score.
+/// Parses `daisy 97.2`: label and score.
 fn scored(text: &str) -> Option<(String, f64)> {
     let (label, percent) = text.rsplit_once(' ')?;
     let (whole, tenths) = percent.split_once('.')?;
@@ -118,27 +118,27 @@ fn scored(text: &str) -> Option<(String, f64)> {
     is_score.then(|| (label.to_owned(), f64::from(thousandths) / 1000.0))
 }
 
-/// Digits alone.
+/// Parses a number of digits alone.
 fn number(text: &str) -> Option<u32> {
     let digits = text.bytes().all(|byte| byte.is_ascii_digit());
     text.parse().ok().filter(|_| digits)
 }
 
-/// Puts bytes together into lines.
+/// Splits a stream of bytes into lines.
 ///
-/// The first line may be the tail of one, which could pass for an answer with half a label: it is
-/// left out, unless it begins as only a board's own lines do.
+/// The first line may be the tail of another, which could pass for an answer with half a label: it
+/// is dropped, unless it begins as only a board's own lines do.
 #[derive(Debug, Default)]
 pub struct Lines {
     line: Vec<u8>,
-    /// Whether the line has more bytes than are kept.
+    /// True if the line exceeds [`MAX_LINE`].
     is_long: bool,
-    /// Whether the end of a line has been seen.
+    /// True once the end of a line has been seen.
     has_begun: bool,
 }
 
 impl Lines {
-    /// Takes what came, in order; gives the lines that it ends.
+    /// Takes the next bytes of the stream; returns the lines that they complete.
     pub fn push(&mut self, bytes: &[u8]) -> Vec<Line> {
         let mut lines = Vec::new();
         for byte in bytes {
@@ -150,7 +150,7 @@ impl Lines {
                 continue;
             }
             let mut line = Line::read(&self.line);
-            // Of a line that was cut nothing can be believed.
+            // A truncated line cannot be trusted.
             if self.is_long {
                 line = Line::Text(line.to_string());
             }
@@ -165,7 +165,7 @@ impl Lines {
         lines
     }
 
-    /// Whether the end of a line has been seen, so that the next line is whole.
+    /// Returns true once the end of a line has been seen, so that the next line is whole.
     pub fn has_begun(&self) -> bool {
         self.has_begun
     }
@@ -290,7 +290,7 @@ mod tests {
             assert_eq!(lines.push(&[b'x'; 1000]), []);
         }
         assert_eq!(lines.push(b"\n"), [Line::Text("x".repeat(MAX_LINE))]);
-        // Cut behind what would pass for a whole answer.
+        // Truncated after what would pass for a whole answer.
         let mut long = b"daisy 97.2%".to_vec();
         long.resize(MAX_LINE - 8, b'y');
         long.extend(b" 1.0%  5 ms of what it took\n");
@@ -302,7 +302,7 @@ mod tests {
     }
 
     proptest! {
-        /// However the bytes come in pieces, the lines are the same; none has a control character.
+        /// The lines do not depend on how the stream is divided; none has a control character.
         #[test]
         fn any_bytes_in_any_pieces(
             bytes in prop::collection::vec(any::<u8>(), 0..3000),

@@ -1,4 +1,4 @@
-//! Boards as data, what fits on them, how it gets onto them, and what they say.
+//! Boards: their data, what fits them, flashing, and the serial protocol.
 
 mod boards;
 pub mod drive;

@@ -5,49 +5,50 @@ use std::time::Duration;
 
 use serialport::{SerialPort, SerialPortInfo, SerialPortType, UsbPortInfo};
 
-/// The longest that one read waits.
+/// Longest wait of one read.
 const WAIT: Duration = Duration::from_millis(100);
 
-/// Why there is nothing to be heard.
+/// Errors of a serial port.
 #[derive(Debug, thiserror::Error)]
 pub enum PortError {
-    /// The system does not list its ports.
+    /// The system cannot list its ports.
     #[error("the serial ports cannot be listed: {0}; name one with --port")]
     List(serialport::Error),
-    /// No board is there.
+    /// No board is connected.
     #[error(
         "there is no USB serial port: plug the board in, by a cable that has data lines (many only \
-         charge), and wait some seconds after writing a program"
+         charge), and wait some seconds after writing a program; a port of another kind is named with \
+         --port"
     )]
     None,
-    /// More than one may be meant.
+    /// Several ports may be the board's.
     #[error("there are several serial ports; name one with --port: {}", listed(.0))]
     Several(Vec<SerialPortInfo>),
-    /// This user may not open it.
+    /// The user has no permission to open the port.
     #[error("{port}: this user may not open it; {ALLOW}")]
     Denied {
         /// The port.
         port: String,
     },
-    /// It does not open.
+    /// The port cannot be opened.
     #[error("{port}: {source}; is it plugged in, and no other program using it?")]
     Open {
         /// The port.
         port: String,
-        /// What the system said.
+        /// The system's error.
         source: serialport::Error,
     },
-    /// It went away.
+    /// The port was disconnected.
     #[error("{port}: the port went away ({source}); plug the board in and start again")]
     Gone {
         /// The port.
         port: String,
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
     },
 }
 
-/// What lets a user open serial ports.
+/// Advice that gives a user permission to open serial ports.
 const ALLOW: &str = match cfg!(target_os = "linux") {
     true => {
         "do once: sudo usermod -aG dialout $USER (on Arch Linux the group is uucp), then log out and \
@@ -61,7 +62,7 @@ fn listed(ports: &[SerialPortInfo]) -> String {
     lines.join("; ")
 }
 
-/// A port as it is listed for a person.
+/// A port as it is listed for the user.
 fn shown(port: &SerialPortInfo) -> String {
     let name = &port.port_name;
     let SerialPortType::UsbPort(usb) = &port.port_type else {
@@ -74,8 +75,8 @@ fn shown(port: &SerialPortInfo) -> String {
     format!("{})", line.trim_end())
 }
 
-/// Makers of what posy's boards show as a serial port (USB vendor ids): Raspberry Pi (the Picos and
-/// their debug probe), ST (the debug probe of Nucleo boards), SEGGER (that of Nordic's kits).
+/// USB vendor IDs of the serial ports of posy's boards: Raspberry Pi (the Picos and their debug
+/// probe), ST (the debug probe of Nucleo boards), SEGGER (that of Nordic's kits).
 const MAKERS: [u16; 3] = [0x2E8A, 0x0483, 0x1366];
 
 fn usb(port: &SerialPortInfo) -> Option<&UsbPortInfo> {
@@ -85,11 +86,11 @@ fn usb(port: &SerialPortInfo) -> Option<&UsbPortInfo> {
     }
 }
 
-/// What the Picos' programs call themselves.
+/// Name of the Picos' programs as USB devices.
 const PRODUCT: &str = "posy";
 
-/// The port that a board most likely has: the only USB one, or else the only one of a maker of
-/// posy's boards, or of several the only one that is called posy.
+/// The board's most likely port: the only USB port, or else the only one from a vendor of posy's
+/// boards, or of several the only one that is called posy.
 ///
 /// # Errors
 /// [`PortError::List`], [`PortError::None`], [`PortError::Several`].
@@ -98,7 +99,7 @@ pub fn find() -> Result<String, PortError> {
 }
 
 fn choose(mut ports: Vec<SerialPortInfo>) -> Result<String, PortError> {
-    // macOS has each port twice; /dev/tty waits for a modem's carrier when it is opened.
+    // macOS lists each port twice; /dev/tty waits for a modem's carrier when it is opened.
     ports.retain(|port| usb(port).is_some() && !port.port_name.starts_with("/dev/tty."));
     let is_known = |port: &SerialPortInfo| usb(port).is_some_and(|usb| MAKERS.contains(&usb.vid));
     if ports.iter().any(is_known) {
@@ -141,7 +142,7 @@ impl Port {
                 source,
             },
         })?;
-        // A board may keep quiet until somebody listens, which this line says; not every port has it.
+        // A board may be silent until DTR says that a reader is there; not every port has it.
         let _ = port.write_data_terminal_ready(true);
         Ok(Port {
             name: name.to_owned(),
@@ -149,13 +150,14 @@ impl Port {
         })
     }
 
-    /// Reads what has come into `bytes`: how many; none where nothing came for a tenth of a second.
+    /// Reads available bytes into `bytes`; returns their number, 0 if none came within a tenth of a
+    /// second.
     ///
     /// # Errors
     /// [`PortError::Gone`].
     pub fn read(&mut self, bytes: &mut [u8]) -> Result<usize, PortError> {
         match self.port.read(bytes) {
-            // A port that is there has something or says that it has not.
+            // A connected port returns data or a timeout, never zero bytes.
             Ok(0) => Err(self.gone(io::ErrorKind::UnexpectedEof.into())),
             Ok(len) => Ok(len),
             Err(error) => match error.kind() {
@@ -216,7 +218,7 @@ mod tests {
         assert!(matches!(name(&[]), Err(PortError::None)));
         assert!(matches!(name(&[&built_in]), Err(PortError::None)));
         let error = name(&[&nucleo, &adapter, &pico]).unwrap_err().to_string();
-        // What shows it cleans it.
+        // The display removes control characters.
         let (first, second) = error
             .split_once("/dev/ttyACM0 (2e8a:000a posy\x1b[2J E661)")
             .unwrap();

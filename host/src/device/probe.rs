@@ -7,21 +7,21 @@ use std::process::{Command, Stdio};
 
 use super::boards::Board;
 
-/// Bytes of the end of what `probe-rs` said that are looked at for its reason.
+/// Bytes at the end of `probe-rs`'s output that are searched for the reason of a failure.
 const REMEMBERED: usize = 64 * 1024;
 
-/// Why a probe did not do it.
+/// Errors of a debug probe.
 #[derive(Debug, thiserror::Error)]
 pub enum ProbeError {
-    /// The command could not be started, or followed.
+    /// The command could not be started, or its output not read.
     #[error("{command}: {source}")]
     Command {
         /// The command.
         command: PathBuf,
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
     },
-    /// It failed, and has said why on standard error.
+    /// The command failed, and printed the reason on standard error.
     #[error("probe-rs failed: {0}")]
     Failed(&'static str),
 }
@@ -34,19 +34,19 @@ pub fn installed() -> Option<PathBuf> {
     files.find(|file| file.is_file())
 }
 
-/// A chip, and the probe that it hangs on.
+/// A chip, and its debug probe.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Probe {
     /// The `probe-rs` command.
     pub command: PathBuf,
     /// The chip's name.
     pub chip: &'static str,
-    /// Which probe, as probe-rs takes it: `VID:PID` or `VID:PID:Serial`.
+    /// The probe in probe-rs's notation: `VID:PID` or `VID:PID:Serial`.
     pub selector: Option<String>,
 }
 
 impl Probe {
-    /// The probe at a board.
+    /// The probe of a board.
     pub fn new(command: PathBuf, board: &Board, selector: Option<String>) -> Self {
         Probe {
             command,
@@ -60,14 +60,14 @@ impl Probe {
         self.arguments(&["download"], &["--binary-format", "elf"], Some(elf))
     }
 
-    /// Arguments that write a file as it is to `address`.
+    /// Arguments that write a raw file to `address`.
     pub fn write_bytes(&self, file: &Path, address: u32) -> Vec<OsString> {
         let address = format!("{address:#010x}");
         let more = ["--binary-format", "bin", "--base-address", &address];
         self.arguments(&["download"], &more, Some(file))
     }
 
-    /// Arguments that start the program anew.
+    /// Arguments that restart the program.
     pub fn reset(&self) -> Vec<OsString> {
         self.arguments(&["reset"], &[], None)
     }
@@ -80,7 +80,7 @@ impl Probe {
         words.map(OsString::from).chain(file).collect()
     }
 
-    /// Runs the command with `arguments`; what it says goes to standard error.
+    /// Runs the command with `arguments`; its output goes to standard error.
     ///
     /// # Errors
     /// [`ProbeError`].
@@ -89,7 +89,7 @@ impl Probe {
             command: self.command.clone(),
             source,
         };
-        // Nobody answers questions: with several probes it asks which, and fails.
+        // Without an input, probe-rs fails instead of asking which of several probes to use.
         let mut child = Command::new(&self.command)
             .args(arguments)
             .stdin(Stdio::null())
@@ -108,7 +108,7 @@ impl Probe {
     }
 }
 
-/// Passes everything on to standard error; the end of it.
+/// Copies everything to standard error; returns the end of it.
 fn pass_on(mut from: impl Read) -> io::Result<Vec<u8>> {
     let mut said = Vec::new();
     let mut bytes = [0; 4096];
@@ -119,16 +119,16 @@ fn pass_on(mut from: impl Read) -> io::Result<Vec<u8>> {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
             Err(error) => return Err(error),
         };
-        // Where nobody reads it, work goes on.
+        // If nobody reads standard error, the work goes on.
         let _ = io::stderr().write_all(&bytes[..len]);
         said.extend(&bytes[..len]);
         said.drain(..said.len().saturating_sub(REMEMBERED));
     }
 }
 
-/// What to do about a failure, from what probe-rs 0.32 says of it.
+/// Advice for a failure, by the messages of probe-rs 0.32.
 fn advice(said: &str) -> &'static str {
-    // A probe that must not be opened is often not listed at all, so that the two go together.
+    // A probe without permission is often not listed at all, so both cases share one advice.
     const NO_PROBE: &str = "there is no debug probe that it may open; plug the board's debug port in \
          by a cable with data lines, or a probe with its wires; on Linux it also needs probe-rs's \
          udev rules: https://probe.rs/docs/getting-started/probe-setup/";
@@ -194,8 +194,8 @@ mod tests {
         );
     }
 
-    /// What probe-rs 0.32.0 printed without a probe and for a chip that it does not know; the others
-    /// from its sources.
+    /// Messages of probe-rs 0.32.0 without a probe and for an unknown chip; the others are from its
+    /// sources.
     #[test]
     fn known_failures_have_advice() {
         let cases = [

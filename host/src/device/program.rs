@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 
 use super::boards::Board;
 
-/// Why a program could not be built.
+/// Errors of building a program.
 #[derive(Debug, thiserror::Error)]
 pub enum ProgramError {
     /// The core library for the chip is missing.
@@ -17,7 +17,7 @@ pub enum ProgramError {
     Target {
         /// The target.
         target: &'static str,
-        /// The script that makes toolchains.
+        /// The script that installs toolchains.
         script: PathBuf,
     },
     /// A command could not be run.
@@ -25,13 +25,13 @@ pub enum ProgramError {
     Command {
         /// The command.
         command: &'static str,
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
     },
-    /// Building failed; cargo has said why.
+    /// The build failed; cargo has printed the reason.
     #[error("{0}: the program could not be built; cargo's errors are above")]
     Build(PathBuf),
-    /// Cargo built, and named no program.
+    /// Cargo's messages name no program.
     #[error("{0}: cargo built no program there; give one with --program FILE.elf")]
     None(PathBuf),
 }
@@ -44,7 +44,8 @@ pub fn find(board: &Board, folder: &Path) -> Option<PathBuf> {
     crates.find(|folder| folder.join("Cargo.toml").is_file())
 }
 
-/// Builds the program in `folder`; the path of the ELF file. Cargo's progress goes to standard error.
+/// Builds the program in `folder`; returns the path of the ELF file. Cargo's progress goes to
+/// standard error.
 ///
 /// # Errors
 /// [`ProgramError`].
@@ -52,7 +53,7 @@ pub fn build(board: &Board, folder: &Path) -> Result<PathBuf, ProgramError> {
     build_for(board.target, &[], folder)
 }
 
-/// Whether the program in `folder` could be built: for whoever only says what would be done.
+/// Checks that the program in `folder` could be built, for a description of the steps alone.
 ///
 /// # Errors
 /// [`ProgramError::Target`], [`ProgramError::Command`].
@@ -69,7 +70,7 @@ pub(super) fn build_for(
     let mut cargo = Command::new("cargo");
     cargo.args(toolchain(target, folder)?);
     cargo.args(["build", "--release"]).args(options);
-    // On standard output a line of JSON for each thing that was built.
+    // Cargo prints a line of JSON on standard output for each artifact.
     cargo.arg("--message-format=json-render-diagnostics");
     cargo
         .current_dir(folder)
@@ -83,7 +84,7 @@ pub(super) fn build_for(
     built(&text).ok_or_else(|| ProgramError::None(folder.into()))
 }
 
-/// What cargo must be told first, so that it can build for the board: nothing, or `+toolchain`.
+/// Cargo's first argument for building for the board: `None`, or `+toolchain`.
 fn toolchain(target: &'static str, folder: &Path) -> Result<Option<String>, ProgramError> {
     let mut rustc = Command::new("rustc");
     rustc.args(["--print", "target-libdir", "--target", target]);
@@ -109,8 +110,8 @@ fn toolchain(target: &'static str, folder: &Path) -> Result<Option<String>, Prog
 }
 
 fn run(name: &'static str, mut command: Command) -> Result<std::process::Output, ProgramError> {
-    // Boards choose their own toolchain; where posy itself was started by cargo, it has inherited the
-    // libraries of another.
+    // Boards choose their own toolchain; under cargo, posy has inherited the library path of
+    // another.
     if std::env::var_os("CARGO").is_some() {
         command.env_remove("CARGO").env_remove("LD_LIBRARY_PATH");
     }

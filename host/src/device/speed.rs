@@ -1,27 +1,27 @@
-//! How long a network takes on a board: an estimate, from instructions counted in an emulator.
+//! Estimated inference time on a board, from instruction counts of an emulator.
 
 use posy_shared::model::{Layer, Op};
 
 use super::boards::Board;
 
-/// Instructions of a kind of layer.
+/// Instruction counts of a kind of layer.
 struct Cost {
-    /// For each product.
+    /// Instructions per multiply-accumulate.
     product: f64,
-    /// For each number that is written; of a pool, read.
+    /// Instructions per output value; for a pool, per input value.
     number: f64,
-    /// For each pixel of a convolution's output, and each row of a depthwise one's channel: what
-    /// there is to be set up.
+    /// Instructions per output pixel of a convolution, and per row of a depthwise convolution's
+    /// channel: the set-up.
     piece: f64,
 }
 
-/// Instructions of the kernels of boards for one layer.
+/// Instruction counts of a board's kernels for one layer.
 ///
-/// The numbers are least-squares fits (errors weighed by the inverse root of the count) to the
+/// The numbers are least-squares fits (errors weighted by the inverse root of the count) to the
 /// layers of MobileNet v1 0.25_128, 0.25_224, 0.50_128 and 0.75_192 as `posy-tests`' program
 /// `profile` counts them: `dsp` on an emulated Cortex-M4 (M7 and M33 count alike), else on an
-/// emulated Cortex-M3 that runs Armv6-M code. Those networks have no additions, whose cost is that
-/// of a pool's number, taken twice and requantised.
+/// emulated Cortex-M3 that runs Armv6-M code. Those networks have no additions; their cost is that
+/// of a pool's value, twice, plus requantisation.
 fn cost(op: Op, dsp: bool) -> Cost {
     let (product, number, piece) = match (op, dsp) {
         (Op::Conv3x3, true) => (1.043, 0.0, 222.2),
@@ -44,13 +44,13 @@ fn cost(op: Op, dsp: bool) -> Cost {
     }
 }
 
-/// Whether a core has the DSP extension's dual multiplications.
+/// Returns true if a core has the DSP extension's dual multiplications.
 fn has_dsp(board: &Board) -> bool {
     board.target != "thumbv6m-none-eabi"
 }
 
-/// Instructions that `layers` take on `board` for one picture, about: the networks that the numbers
-/// were fitted to come out within 7%.
+/// Estimated instructions of `layers` on `board` for one picture, within 7% for the networks of the
+/// fit.
 pub fn instructions(layers: &[Layer], board: &Board) -> f64 {
     let of_layer = |layer: &Layer| {
         let cost = cost(layer.op, has_dsp(board));
@@ -66,9 +66,9 @@ pub fn instructions(layers: &[Layer], board: &Board) -> f64 {
     layers.iter().map(of_layer).sum()
 }
 
-/// Seconds that `layers` take on `board` for one picture, if each cycle of its clock did one
-/// instruction: about what a core without waits does (a Cortex-M4 was seen to take 1.2 cycles for
-/// one; a Cortex-M7 can do two at once; flash that is read over a serial bus makes any wait).
+/// Estimated seconds of `layers` on `board` for one picture, at one instruction per clock cycle:
+/// about the rate of a core without wait states (a Cortex-M4 was measured at 1.2 cycles per
+/// instruction; a Cortex-M7 can execute two at once; flash on a serial bus adds wait states).
 pub fn seconds(layers: &[Layer], board: &Board) -> f64 {
     instructions(layers, board) / f64::from(board.clock_hz)
 }
@@ -80,8 +80,8 @@ mod tests {
     use crate::device::BOARDS;
     use crate::device::fit::layers_of;
 
-    /// Million instructions that `profile` counted: of networks that the numbers were fitted to,
-    /// and of one, 0.50_224, that they were not.
+    /// Million instructions that `profile` counted: for networks of the fit, and for one other,
+    /// 0.50_224.
     #[test]
     fn estimates_are_near_what_was_counted() {
         for (name, m0, m4) in [

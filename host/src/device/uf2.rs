@@ -1,35 +1,36 @@
-//! UF2 files, which boards with a drive take: [Microsoft's specification] of the blocks.
+//! UF2 files for boards with a drive: [Microsoft's specification] of the blocks.
 //!
-//! Every flash sector that is touched is written whole, rest filled as erased flash is. The boot ROM
-//! of the RP2040 counts blocks to know when to erase: 16 blocks in a row must lie in one sector, or
-//! parts of sectors are lost (RP2040 data sheet, erratum RP2040-E14).
+//! Every flash sector that is touched is written whole, and the rest is filled as erased flash. The
+//! boot ROM of the RP2040 counts blocks to know when to erase: 16 blocks in a row must lie in one
+//! sector, or parts of sectors are lost (RP2040 data sheet, erratum RP2040-E14).
 //!
 //! [Microsoft's specification]: https://github.com/microsoft/uf2
 
 use std::collections::BTreeMap;
 
-/// Bytes of a block.
+/// Size of a block, bytes.
 pub const BLOCK_BYTES: usize = 512;
 
-/// Bytes of a block that are for flash: a page of it.
+/// Bytes of flash contents in a block: one page.
 pub const PAYLOAD_BYTES: usize = 256;
 
-/// Bytes that flash is erased in (RP2040 data sheet section 2.8.3, RP2350 data sheet section 5.5).
+/// Size of a flash sector, the unit of erasing, bytes (RP2040 data sheet section 2.8.3, RP2350 data
+/// sheet section 5.5).
 pub const SECTOR_BYTES: usize = 4096;
 
 const MAGIC_START: [u32; 2] = [0x0A32_4655, 0x9E5D_5157];
 const MAGIC_END: u32 = 0x0AB1_6F30;
 
-/// The flag that says that the last field before the payload is a family.
+/// Flag: the last field before the payload is a family ID.
 const FAMILY_PRESENT: u32 = 0x2000;
 
-/// What erased flash reads as.
+/// Value of erased flash.
 const ERASED: u8 = 0xFF;
 
-/// The number of a kind of chips, which take no blocks of another.
+/// Family ID of a kind of chips, which reject blocks of another.
 pub type Family = u32;
 
-/// Bytes and where in memory they are to lie.
+/// Bytes and their address in memory.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Segment {
     /// Address of the first byte.
@@ -39,7 +40,7 @@ pub struct Segment {
 }
 
 /// The UF2 file of `segments`, in order of their addresses, for chips of `family`. Where segments
-/// lie over one another the later one counts; bytes beyond the last address are left out.
+/// overlap, the later one counts; bytes beyond the last address are dropped.
 pub fn file(segments: &[Segment], family: Family) -> Vec<u8> {
     let sectors = sectors(segments);
     let count = sectors.len() * (SECTOR_BYTES / PAYLOAD_BYTES);
@@ -137,7 +138,7 @@ mod tests {
         }
     }
 
-    /// Field by field after the specification's table.
+    /// Each field against the specification's table.
     #[test]
     fn blocks_are_as_specified() {
         // The end of one sector and the start of the next, and a later one, out of order.

@@ -1,25 +1,25 @@
-//! Pixels that are drawn on, twice as fine as the picture that comes of them.
+//! The canvas: pixels at twice the picture's resolution.
 
 use image::{Rgb, RgbImage};
 use rand::Rng;
 
-/// Right and down, the canvas reaching from -1 to 1 both ways.
+/// Coordinates to the right and down, from -1 to 1 on the canvas.
 pub type Point = [f32; 2];
 
 /// Red, green and blue, from 0 to 1.
 pub type Colour = [f32; 3];
 
-/// Pixels of the canvas in a row or column of one pixel of the picture.
+/// Supersampling: pixels of the canvas per pixel of the picture, in each direction.
 const FINER: usize = 2;
 
-/// `a` and `b` mixed: `share` 0 is all `a`, 1 all `b`.
+/// Mixes two colours: `share` 0 is all `a`, 1 all `b`.
 pub fn mix(a: Colour, b: Colour, share: f32) -> Colour {
     std::array::from_fn(|i| a[i] + (b[i] - a[i]) * share)
 }
 
 /// A square to draw on.
 pub struct Canvas {
-    /// Pixels of a side.
+    /// Side in pixels.
     side: usize,
     /// `[H, W]`.
     pixels: Vec<Colour>,
@@ -35,18 +35,18 @@ impl Canvas {
         }
     }
 
-    /// The point in the middle of a pixel.
+    /// Coordinates of a pixel's centre.
     fn point(&self, x: usize, y: usize) -> Point {
         let along = |index: usize| (index as f32 + 0.5) * 2.0 / self.side as f32 - 1.0;
         [along(x), along(y)]
     }
 
-    /// The pixel, not rounded, at a coordinate.
+    /// The pixel at a coordinate, not rounded.
     fn pixel(&self, coordinate: f32) -> f32 {
         (coordinate + 1.0) * self.side as f32 / 2.0
     }
 
-    /// Gives every pixel the colour that `change` makes of its place and its colour.
+    /// Replaces every pixel's colour by `change` of its coordinates and its colour.
     pub fn change(&mut self, change: impl Fn(Point, Colour) -> Colour) {
         for y in 0..self.side {
             for x in 0..self.side {
@@ -57,8 +57,8 @@ impl Canvas {
         }
     }
 
-    /// Fills the polygon with corners `outline`, which may cross itself (even-odd), with the colour
-    /// and the opacity that `paint` says for each place.
+    /// Fills the polygon with corners `outline`, which may cross itself (even-odd rule), with the
+    /// colour and the opacity that `paint` gives for each point.
     pub fn polygon(&mut self, outline: &[Point], paint: impl Fn(Point) -> (Colour, f32)) {
         let rows = outline.iter().map(|point| self.pixel(point[1]));
         let (low, high) = rows.fold((f32::MAX, f32::MIN), |(low, high), row| {
@@ -89,7 +89,7 @@ impl Canvas {
         }
     }
 
-    /// Lays a soft spot of `colour` over the canvas, densest in its middle.
+    /// Blends a soft spot of `colour` over the canvas, densest at its centre.
     pub fn spot(&mut self, at: Point, radii: Point, colour: Colour, opacity: f32) {
         let outline = [[-1.0, -1.0], [1.0, -1.0], [1.0, 1.0], [-1.0, 1.0]];
         let outline = outline.map(|[x, y]| [at[0] + x * radii[0], at[1] + y * radii[1]]);
@@ -100,8 +100,8 @@ impl Canvas {
         });
     }
 
-    /// The picture, with noise of this standard deviation (of 1) on every channel; `soft` pictures
-    /// are blurred before, as by a cheap lens.
+    /// Downsamples to the picture and adds noise of this standard deviation (of 1) to every
+    /// channel; a `soft` picture is blurred first, as by a cheap lens.
     pub fn picture(self, noise: f32, soft: bool, random: &mut impl Rng) -> RgbImage {
         let side = self.side / FINER;
         let mut small = vec![[0.0_f32; 3]; side * side];
@@ -117,7 +117,7 @@ impl Canvas {
         RgbImage::from_fn(side as u32, side as u32, |x, y| {
             let pixel = small[y as usize * side + x as usize];
             Rgb(pixel.map(|value| {
-                // The sum of four numbers of -1 to 1 has a deviation of 2 / sqrt(3).
+                // The sum of four numbers from -1 to 1 has a standard deviation of 2 / sqrt(3).
                 let sum: f32 = (0..4).map(|_| random.random_range(-1.0..=1.0_f32)).sum();
                 let value = value + noise * sum * 0.866;
                 (value.clamp(0.0, 1.0) * 255.0).round() as u8
@@ -126,7 +126,7 @@ impl Canvas {
     }
 }
 
-/// Each pixel averaged with its neighbours; beyond an edge its pixels are repeated.
+/// Averages each pixel with its neighbours; edge pixels are repeated beyond the edge.
 fn blurred(pixels: &[Colour], side: usize) -> Vec<Colour> {
     let near = |index: usize| [index.saturating_sub(1), index, (index + 1).min(side - 1)];
     let average = |index: usize| {

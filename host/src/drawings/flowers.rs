@@ -1,4 +1,4 @@
-//! The five kinds of flowers, those of the codelab.
+//! The five kinds of flowers of the codelab.
 
 use std::f32::consts::{PI, TAU};
 
@@ -12,20 +12,20 @@ use super::scene::{background, leaf, stem};
 /// A kind of flower.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Flower {
-    /// Narrow white petals about a yellow middle.
+    /// Narrow white petals around a yellow centre.
     Daisy,
-    /// A yellow head of many thin rays, or the white ball that it turns into.
+    /// A yellow head of many thin rays, or the white seed head that it becomes.
     Dandelion,
-    /// Rounded petals on one another.
+    /// Rounded, overlapping petals.
     Rose,
-    /// Pointed yellow petals about a large dark disc of seeds.
+    /// Pointed yellow petals around a large dark disc of seeds.
     Sunflower,
     /// A cup on a stem, seen from the side.
     Tulip,
 }
 
 impl Flower {
-    /// All five.
+    /// All five kinds.
     pub const ALL: [Flower; 5] = [
         Flower::Daisy,
         Flower::Dandelion,
@@ -34,7 +34,7 @@ impl Flower {
         Flower::Tulip,
     ];
 
-    /// The label, as the codelab spells it.
+    /// The label, in the codelab's spelling.
     pub const fn label(self) -> &'static str {
         match self {
             Flower::Daisy => "daisy",
@@ -45,7 +45,7 @@ impl Flower {
         }
     }
 
-    /// Draws one to three of them, before a background.
+    /// Draws one to three flowers onto a background.
     pub fn draw(self, canvas: &mut Canvas, random: &mut impl Rng) {
         background(canvas, random);
         let count = *[1, 1, 1, 2, 3].get(random.random_range(0..5)).unwrap_or(&1);
@@ -53,7 +53,7 @@ impl Flower {
         for index in 0..count {
             let scale = largest * random.random_range(0.6..=1.0);
             let room = 0.95 - 0.7 * scale;
-            // Side by side where there are several.
+            // Several flowers stand side by side.
             let column = (index as f32 + 0.5) * 2.0 / count as f32 - 1.0;
             let [across, down] = [0, 1].map(|_| random.random_range(-0.6..=0.6));
             let across = if count == 1 { across } else { column };
@@ -77,7 +77,7 @@ impl Flower {
     }
 }
 
-/// A stem, in most pictures, with a leaf or two of this size.
+/// Draws a stem, in most pictures, with a leaf or two of this size.
 fn stand(canvas: &mut Canvas, pose: &Pose, width: f32, leaves: f32, random: &mut impl Rng) {
     if !random.random_bool(0.7) {
         return;
@@ -139,7 +139,7 @@ fn dandelion(canvas: &mut Canvas, pose: Pose, random: &mut impl Rng) {
     }
 }
 
-/// The ball of a dandelion's seeds.
+/// Draws a dandelion's seed head.
 fn clock(canvas: &mut Canvas, pose: Pose, random: &mut impl Rng) {
     stand(canvas, &pose, 0.02, 0.9, random);
     let pose = Pose { tilt: 1.0, ..pose };
@@ -225,7 +225,7 @@ fn sunflower(canvas: &mut Canvas, pose: Pose, random: &mut impl Rng) {
 }
 
 fn tulip(canvas: &mut Canvas, pose: Pose, random: &mut impl Rng) {
-    // A tulip is seen from the side, so its foot is below the middle.
+    // A tulip is seen from the side, so its foot is below the centre.
     let at = [pose.at[0], pose.at[1] + 0.4 * pose.scale];
     let pose = Pose {
         at,

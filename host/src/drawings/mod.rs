@@ -1,15 +1,16 @@
-//! Drawings of flowers, made by rule from a seed: something to train on where there are no photos.
+//! Procedural drawings of flowers, generated from a seed: training pictures where there are no
+//! photos.
 //!
-//! They are drawings and prove nothing about photos. What they are good for is to show the whole
-//! road, from a folder of pictures to an answer, on any machine.
+//! They are drawings and prove nothing about photos. They serve to show the whole process, from a
+//! folder of pictures to an answer, on any machine.
 //!
-//! | file | what it holds |
+//! | file | contents |
 //! |---|---|
 //! | `canvas.rs` | pixels, polygons, light, noise |
-//! | `pose.rs` | where a thing stands on the canvas, turned and tilted |
-//! | `petals.rs` | the strokes that blooms are made of |
+//! | `pose.rs` | position, size, rotation and tilt of an object |
+//! | `petals.rs` | the parts of blooms |
 //! | `flowers.rs` | the five kinds |
-//! | `scene.rs` | what is behind them, and the light they stand in |
+//! | `scene.rs` | backgrounds, stems and light |
 
 mod canvas;
 mod flowers;
@@ -27,14 +28,14 @@ use image::RgbImage;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
-/// Pixels of a side of [`draw`]'s pictures: a little more than the networks look at.
+/// Side of [`draw`]'s pictures in pixels, a little more than the networks' input.
 pub const SIDE: u32 = 160;
 
-/// Draws one picture of a flower, [`SIDE`] x [`SIDE`] pixels. Another `number` gives another one
-/// of the same kind, and another `seed` other ones altogether.
+/// Draws one picture of a flower, [`SIDE`] x [`SIDE`] pixels. Each `number` gives another picture
+/// of the same kind, and each `seed` another series.
 pub fn draw(flower: Flower, seed: u64, number: u64) -> RgbImage {
     let mut random = ChaCha8Rng::seed_from_u64(seed);
-    // A stream of its own for each picture, so that no picture depends on how many others there are.
+    // Each picture has its own random stream, so that it does not depend on the number of others.
     random.set_stream(number * Flower::ALL.len() as u64 + flower as u64);
     let mut canvas = Canvas::new(SIDE);
     flower.draw(&mut canvas, &mut random);

@@ -1,4 +1,4 @@
-//! The strokes that blooms are made of. All are drawn about the middle of a [`Pose`], in its unit.
+//! The parts of blooms. All are drawn around the centre of a [`Pose`], in its unit.
 
 use std::f32::consts::{PI, TAU};
 
@@ -7,20 +7,20 @@ use rand::Rng;
 use super::canvas::{Canvas, Colour, mix};
 use super::pose::Pose;
 
-/// A petal that points away from the middle.
+/// A petal that points away from the centre.
 #[derive(Clone, Copy, Debug)]
 pub struct Petal {
-    /// Where it begins, from the middle.
+    /// Distance of its base from the centre.
     pub from: f32,
-    /// Where it ends, from the middle.
+    /// Distance of its tip from the centre.
     pub to: f32,
-    /// Half its width where it is widest.
+    /// Half its greatest width.
     pub width: f32,
-    /// How pointed it is: 0 round, 1 sharp.
+    /// Pointedness: 0 round, 1 sharp.
     pub point: f32,
-    /// Its colour where it begins.
+    /// Colour at the base.
     pub base: Colour,
-    /// Its colour where it ends.
+    /// Colour at the tip.
     pub tip: Colour,
 }
 
@@ -28,7 +28,7 @@ pub struct Petal {
 const STEPS: u8 = 14;
 
 impl Petal {
-    /// Half its width at a share of its length, 0 to 1.
+    /// Half the width at a share of the length, 0 to 1.
     fn width_at(&self, along: f32) -> f32 {
         let (near, far) = (0.7, 0.35 + 0.9 * self.point);
         let shape = |along: f32| along.powf(near) * (1.0 - along).powf(far);
@@ -36,8 +36,8 @@ impl Petal {
     }
 }
 
-/// Draws one petal in the direction `angle`, with a crease along it and darker rims, by which
-/// it stands out from its neighbours.
+/// Draws one petal in the direction `angle`, with a crease along it and darker rims, which set it
+/// off from its neighbours.
 pub fn petal(canvas: &mut Canvas, pose: &Pose, angle: f32, petal: &Petal) {
     let pose = Pose {
         turn: pose.turn + angle,
@@ -62,7 +62,7 @@ pub fn petal(canvas: &mut Canvas, pose: &Pose, angle: f32, petal: &Petal) {
     });
 }
 
-/// Draws `count` petals all around, each a little unlike the next.
+/// Draws a ring of `count` petals with small random differences.
 pub fn ring(canvas: &mut Canvas, pose: &Pose, count: u32, like: &Petal, random: &mut impl Rng) {
     let start = random.random_range(0.0..TAU);
     for index in 0..count {
@@ -93,7 +93,8 @@ pub fn disc(canvas: &mut Canvas, pose: &Pose, radius: f32, colour: Colour) {
     });
 }
 
-/// Draws `count` small dots within this radius, placed as seeds in a sunflower are (Vogel 1979).
+/// Draws `count` small dots within this radius, in the arrangement of a sunflower's seeds (Vogel
+/// 1979).
 pub fn seeds(canvas: &mut Canvas, pose: &Pose, radius: f32, count: u32, colours: [Colour; 2]) {
     let golden = PI * (3.0 - 5.0_f32.sqrt());
     for index in 0..count {
@@ -111,8 +112,8 @@ pub fn seeds(canvas: &mut Canvas, pose: &Pose, radius: f32, count: u32, colours:
     }
 }
 
-/// Draws a bloom of rounded petals that lie on one another in `rings` rings, dark towards the
-/// middle, where the last of them are rolled up.
+/// Draws a bloom of rounded, overlapping petals in `rings` rings, dark towards the centre, where
+/// the innermost are rolled up.
 pub fn rosette(
     canvas: &mut Canvas,
     pose: &Pose,
@@ -151,8 +152,8 @@ pub fn rosette(
     canvas.polygon(&outline, |_| (dark, 0.9));
 }
 
-/// Draws a cup seen from the side, its foot in the middle and its opening at the top: three petals
-/// before two. `spread` is how far it opens, in radians.
+/// Draws a cup seen from the side, its foot at the centre and its opening at the top: three petals
+/// before two. `spread` is its opening angle, in radians.
 pub fn cup(
     canvas: &mut Canvas,
     pose: &Pose,

@@ -1,30 +1,30 @@
-//! Where a thing stands on the canvas.
+//! Pose of an object on the canvas.
 
 use super::canvas::Point;
 
-/// A place, a size, a turn, and a tilt away from who looks.
+/// Position, size, rotation, and a tilt away from the viewer.
 #[derive(Clone, Copy, Debug)]
 pub struct Pose {
-    /// Where its middle is.
+    /// Position of the centre on the canvas.
     pub at: Point,
-    /// How long its unit is.
+    /// Length of the unit on the canvas.
     pub scale: f32,
-    /// By how much it is turned, in radians.
+    /// Rotation in radians.
     pub turn: f32,
-    /// What the tilt leaves of its extent: 1 where it is seen from straight ahead.
+    /// Foreshortening by the tilt: 1 without tilt.
     pub tilt: f32,
-    /// The direction of the tilt, in radians.
+    /// Direction of the tilt, in radians.
     pub towards: f32,
 }
 
-/// `point` turned about the middle.
+/// Rotates `point` around the origin.
 fn turned([x, y]: Point, by: f32) -> Point {
     let (sin, cos) = by.sin_cos();
     [x * cos - y * sin, x * sin + y * cos]
 }
 
 impl Pose {
-    /// Upright, seen from straight ahead.
+    /// An upright pose, seen from the front.
     pub fn upright(at: Point, scale: f32) -> Self {
         Pose {
             at,
@@ -35,14 +35,14 @@ impl Pose {
         }
     }
 
-    /// The place on the canvas of a thing's own `point`.
+    /// Converts an object's own coordinates to the canvas.
     pub fn place(&self, point: Point) -> Point {
         let [x, y] = turned(turned(point, self.turn), -self.towards);
         let [x, y] = turned([x * self.tilt, y], self.towards);
         [self.at[0] + self.scale * x, self.at[1] + self.scale * y]
     }
 
-    /// The thing's own point at a place on the canvas.
+    /// Converts canvas coordinates to the object's own.
     pub fn own(&self, [x, y]: Point) -> Point {
         let point = [(x - self.at[0]) / self.scale, (y - self.at[1]) / self.scale];
         let [x, y] = turned(point, -self.towards);

@@ -1,4 +1,4 @@
-//! What is behind a flower, what carries it, and the light that it stands in.
+//! The scene of a flower: background, stem, leaves and light.
 
 use image::RgbImage;
 use rand::Rng;
@@ -7,7 +7,7 @@ use super::canvas::{Canvas, Colour, Point, mix};
 use super::petals::{Petal, petal};
 use super::pose::Pose;
 
-/// A green, as leaves have it.
+/// A random green of leaves.
 fn green(random: &mut impl Rng) -> Colour {
     let light = random.random_range(0.45..=1.1);
     let (red, blue) = (
@@ -17,8 +17,8 @@ fn green(random: &mut impl Rng) -> Colour {
     [red, 0.5, blue].map(|value| value * light)
 }
 
-/// Paints over the whole canvas: leaves out of focus, a meadow below the sky, earth, the sky, or a
-/// wall.
+/// Paints a background over the whole canvas: leaves out of focus, a meadow below the sky, earth,
+/// the sky, or a wall.
 pub fn background(canvas: &mut Canvas, random: &mut impl Rng) {
     let sky = [
         random.random_range(0.4..=0.75),
@@ -95,7 +95,8 @@ pub fn leaf(
     petal(canvas, &Pose::upright(foot, 1.0), angle, &leaf);
 }
 
-/// Draws a stem from a bloom down to the lower edge, bent a little. Where it meets the edge.
+/// Draws a slightly bent stem from a bloom down to the lower edge. Returns the point where it meets
+/// the edge.
 pub fn stem(canvas: &mut Canvas, from: Point, width: f32, random: &mut impl Rng) -> Point {
     let to = [from[0] + random.random_range(-0.3..=0.3), 1.15];
     let bend = random.random_range(-0.15..=0.15);
@@ -112,8 +113,7 @@ pub fn stem(canvas: &mut Canvas, from: Point, width: f32, random: &mut impl Rng)
     to
 }
 
-/// The picture: the canvas in a light that comes from one side, is bright or dim, warm or cold,
-/// with a camera's noise.
+/// Finishes the picture: light from one side, bright or dim, warm or cold, and a camera's noise.
 pub fn finish(mut canvas: Canvas, random: &mut impl Rng) -> RgbImage {
     let gain = random.random_range(0.6..=1.2);
     let warmth = random.random_range(-0.13..=0.13);

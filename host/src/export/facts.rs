@@ -1,25 +1,25 @@
-//! What a file for other tools says besides its network.
+//! Metadata of files for other tools.
 
 use posy_shared::model::InputContract;
 use posy_shared::preprocess::{Crop, Filter};
 
-/// What a file for other tools says besides its network.
+/// Metadata of a file for other tools.
 #[derive(Clone, Copy, Debug)]
 pub struct Facts<'a> {
-    /// What the numbers of the output stand for, in order.
+    /// Labels, in the order of the outputs.
     pub labels: &'a [String],
-    /// What the softmax multiplies logits by.
+    /// The softmax's beta, the factor of its logits.
     pub beta: f32,
-    /// How pictures become the input.
+    /// Preparation of images: crop, resize, normalisation.
     pub input: InputContract,
 }
 
-/// Names of the two entries that say how pictures become the input.
+/// Names of the two metadata entries for image preparation.
 pub const CROP: &str = "crop";
 /// See [`CROP`].
 pub const RESIZE: &str = "resize";
 
-/// How pictures become the input, in the words of `posy retrain`'s options `--crop` and `--resize`.
+/// Image preparation in the words of `posy retrain`'s options `--crop` and `--resize`.
 pub(super) fn in_words(input: &InputContract) -> [(&'static str, &'static str); 2] {
     let crop = match input.crop {
         Crop::Squash => "squash",
@@ -32,7 +32,7 @@ pub(super) fn in_words(input: &InputContract) -> [(&'static str, &'static str); 
     [(CROP, crop), (RESIZE, resize)]
 }
 
-/// The input that two words mean; the codelab's where a word is missing, none where it is unknown.
+/// Parses the two words. A missing word means the codelab's preparation; `None` if one is unknown.
 pub fn from_words(crop: Option<&str>, resize: Option<&str>) -> Option<InputContract> {
     Some(InputContract {
         crop: match crop {

@@ -1,4 +1,4 @@
-//! The networks that are written: backbone and head in one.
+//! Attaches a head to a backbone.
 
 use posy_shared::model::{Op, Padding, Shape};
 
@@ -44,7 +44,7 @@ pub fn with_float_head(network: &FloatNetwork, head: &Head) -> Result<FloatNetwo
     Ok(network)
 }
 
-/// The dense layer of a head with so many weights and labels behind `features`.
+/// The dense layer after `features` for a head of this size.
 fn last_layer(
     features: Option<Shape>,
     weights: usize,

@@ -1,4 +1,4 @@
-//! A float network as TensorFlow's frozen graph, as the codelab's scripts have it: input `input`,
+//! Writes a float network as a TensorFlow frozen graph with the codelab's names: input `input`,
 //! output `final_result`.
 
 use std::collections::HashMap;
@@ -14,12 +14,12 @@ use crate::tensorflow::{
     Value, VersionDef,
 };
 
-/// `GraphDef` version of TensorFlow 1.2, with which the codelab began: every operation here is
+/// `GraphDef` version of TensorFlow 1.2, the codelab's first version: every operation used here is
 /// older.
 const PRODUCER: i32 = 24;
 
-/// The bytes of a `.pb` file. `network` is complete, head included (see
-/// [`super::with_float_head`]); `beta` is what the softmax multiplies logits by.
+/// Bytes of a `.pb` file. `network` is complete, head included (see [`super::with_float_head`]);
+/// `beta` is the softmax's factor of its logits.
 ///
 /// `input` is float32 `[batch, H, W, 3]`: pixels less 128, divided by 128, as the codelab's
 /// `label_image.py` makes them. `final_result` is float32 `[batch, labels]`, probabilities.
@@ -56,7 +56,7 @@ struct Graph {
 }
 
 impl Graph {
-    /// Adds a node; its name.
+    /// Adds a node and returns its name.
     fn node(&mut self, name: &str, op: &str, inputs: &[&str], attr: &[(&str, Value)]) -> String {
         let attr: HashMap<String, AttrValue> = attr
             .iter()
@@ -95,13 +95,13 @@ impl Graph {
         self.constant(name, shape, DT_INT32, content)
     }
 
-    /// `op` of `at` and one number.
+    /// Adds the operation `op` on `at` and a constant number.
     fn with_constant(&mut self, op: &str, name: &str, at: &str, number: f32) -> String {
         let number = self.floats(&format!("{name}/number"), &[], &[number]);
         self.node(name, op, &[at, &number], &[("T", float_type())])
     }
 
-    /// The placeholder, and what makes the network's real input of it.
+    /// Adds the placeholder, and nodes that convert it to the network's real input.
     fn input(&mut self, network: &FloatNetwork) -> String {
         let shape = network.layers.first().map(|layer| layer.common.input);
         let extents = shape.map_or([1; 3], |s| [s.height, s.width, s.channels].map(i64::from));
@@ -111,7 +111,7 @@ impl Graph {
             ("shape", Value::Shape(shape)),
         ];
         let mut at = self.node("input", "Placeholder", &[], &attr);
-        // real = scale * (pixel - 128 - zero point), and what comes is (pixel - 128) / 128.
+        // real = scale * (pixel - 128 - zero point), and the placeholder is (pixel - 128) / 128.
         let Quantisation { scale, zero_point } = network.input;
         let (factor, offset) = match network.pixels {
             None => (128.0 * scale, -scale * zero_point as f32),
@@ -126,7 +126,7 @@ impl Graph {
         at
     }
 
-    /// Adds the nodes of a layer that reads `from`; the name of the last.
+    /// Adds the nodes of a layer that reads `from`. Returns the name of the last.
     fn layer(
         &mut self,
         index: usize,
@@ -228,7 +228,7 @@ impl Graph {
         )
     }
 
-    /// Weights in TensorFlow's order, `[H, W, I, O]`; depthwise `[H, W, C, 1]`.
+    /// Weights in TensorFlow's layout, `[H, W, I, O]`; depthwise `[H, W, C, 1]`.
     fn kernel(&mut self, name: &str, layer: &FloatLayer) -> String {
         let (inputs, outputs) = extents(&layer.common);
         let taps = match layer.common.op {
@@ -253,8 +253,7 @@ impl Graph {
         self.floats(&format!("{name}/weights"), &shape, &numbers)
     }
 
-    /// The padding of a layer in TensorFlow's word; where there is none, what is read is padded
-    /// first.
+    /// TensorFlow's padding mode for a layer; if neither fits, a pad operation is added before it.
     fn padded(&mut self, name: &str, common: &Common, from: &str) -> (&'static [u8], String) {
         let kernel = match common.op {
             Op::Pointwise => 1,
@@ -284,7 +283,7 @@ fn float_type() -> Value {
     Value::Type(DT_FLOAT)
 }
 
-/// Input and output channels.
+/// Number of input and output channels.
 fn extents(common: &Common) -> (usize, usize) {
     (common.input.channels.into(), common.output.channels.into())
 }

@@ -1,33 +1,33 @@
-//! Which file is written, by the name it gets and the numbers that are wanted.
+//! Output format of a network, by file extension and number type.
 
 use std::path::{Path, PathBuf};
 
-/// A format that networks are written in.
+/// A file format for networks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Format {
-    /// posy's own, for boards.
+    /// posy's own format, for boards.
     Posy,
-    /// ONNX, float.
+    /// Float ONNX.
     Onnx,
-    /// ONNX, int8.
+    /// Int8 ONNX.
     OnnxInt8,
-    /// TensorFlow Lite, int8.
+    /// Int8 TensorFlow Lite.
     Tflite,
     /// TensorFlow's frozen graph, float.
     GraphDef,
 }
 
-/// Why it is not known which format is wanted.
+/// Failure to determine the format.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum FormatError {
-    /// A name that says no format.
+    /// The extension names no format.
     #[error(
         "{}: models are written as .posy (for boards and posy label), .tflite (int8), .onnx (float, \
          or int8 with --int8) or .pb (float); end the name with one of these",
         .0.display()
     )]
     Unknown(PathBuf),
-    /// Int8 in a format that has floats only.
+    /// Int8 was asked of a float-only format.
     #[error(
         "{}: frozen graphs are written in float only; leave out --int8, or end the name with .onnx \
          or .tflite",
@@ -37,8 +37,7 @@ pub enum FormatError {
 }
 
 impl Format {
-    /// By the extension of `path`; capitals make no difference. With `int8`, the format must have
-    /// such numbers.
+    /// Format for the extension of `path`, in any case. With `int8`, the format must support int8.
     ///
     /// # Errors
     /// [`FormatError`].

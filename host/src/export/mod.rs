@@ -1,12 +1,12 @@
-//! Writing networks into files.
+//! Writes networks to files.
 //!
-//! | file | what it writes |
+//! | file | contents |
 //! |---|---|
-//! | `kind.rs` | nothing: which file, by its name |
-//! | `graph.rs` | nothing: backbone and head in one network |
+//! | `kind.rs` | file formats by extension |
+//! | `graph.rs` | attaches a head to a backbone |
 //! | `posy.rs` | `.posy`, for boards |
 //! | `tflite/` | `.tflite`, int8 with labels in its metadata |
-//! | `facts.rs` | nothing: what files for other tools say besides their network |
+//! | `facts.rs` | metadata of files for other tools |
 //! | `onnx.rs` | `.onnx`, float |
 //! | `qdq.rs` | `.onnx`, int8 |
 //! | `graph_def.rs` | `.pb`, TensorFlow's frozen graph, float |

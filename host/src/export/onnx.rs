@@ -1,4 +1,4 @@
-//! A complete float network as an ONNX model, and what every classifier in ONNX ends in.
+//! Writes a complete float network as an ONNX model, and the common end of every ONNX classifier.
 
 use prost::Message;
 use tract_onnx::pb::attribute_proto::AttributeType;
@@ -11,10 +11,10 @@ use crate::backbone::grey_levels::GreyLevels;
 use crate::backbone::network::FloatNetwork;
 use crate::head::Head;
 
-/// The bytes of an `.onnx` file: `input`, float32 `[1, 3, H, W]`; `logits` and `final_result`,
-/// float32 `[1, labels]`, the latter probabilities. The metadata has the labels, one a line, `mean`
-/// and `std` with which a pixel of 0 to 255 becomes input: `(pixel - mean) / std`, and `crop` and
-/// `resize` as `posy retrain` has them, and a checksum.
+/// Bytes of an `.onnx` file: `input`, float32 `[1, 3, H, W]`; `logits` and `final_result`, float32
+/// `[1, labels]`, the latter probabilities. The metadata has the labels, one a line; `mean` and
+/// `std`, which turn a pixel of 0 to 255 into input: `(pixel - mean) / std`; `crop` and `resize` in
+/// the words of `posy retrain`; and a checksum.
 ///
 /// `network` is complete, head included (see [`super::with_float_head`]).
 pub fn onnx_bytes(network: &FloatNetwork, facts: &Facts<'_>) -> Vec<u8> {
@@ -26,13 +26,13 @@ pub fn onnx_bytes(network: &FloatNetwork, facts: &Facts<'_>) -> Vec<u8> {
     model.encode_to_vec()
 }
 
-/// The same of `network`, any that a laptop runs, with `head` behind its features.
+/// As [`onnx_bytes`], for any `network` that the laptop runs, with `head` after its features.
 pub fn with_head(network: &Network, head: &Head, facts: &Facts<'_>) -> Vec<u8> {
     let mut model = network.model.clone();
     if let Some(graph) = &mut model.graph {
         graph.output.clear();
         let (labels, width) = (head.labels(), head.width());
-        // Features by labels, as a product of matrices reads them.
+        // Weights as `[features, labels]`, the layout of MatMul.
         let by_feature = (0..width).flat_map(|feature| {
             let row = head.weights.iter().skip(feature).step_by(width);
             row.copied()
@@ -49,13 +49,13 @@ pub fn with_head(network: &Network, head: &Head, facts: &Facts<'_>) -> Vec<u8> {
             .push(node("MatMul", &[FEATURES, "weights"], "products"));
         graph.node.push(node("Add", &["products", "bias"], "sums"));
     }
-    // Its input is pixels of 0 to 255.
+    // The input is pixels of 0 to 255.
     answer(&mut model, "sums", (0.0, 1.0), facts);
     model.encode_to_vec()
 }
 
-/// Appends what makes probabilities of the last layer's `written`, and the metadata; `mean` and `std` are
-/// what its input makes of grey levels.
+/// Appends softmax and metadata to a model whose last layer writes `written`; `mean` and `std` are
+/// the normalisation of its input.
 pub(super) fn answer(
     model: &mut ModelProto,
     written: &str,
@@ -96,10 +96,10 @@ fn entry(key: &str, value: String) -> StringStringEntryProto {
     }
 }
 
-/// Name of the entry that tells a damaged model.
+/// Name of the metadata entry that detects damage.
 pub const CHECKSUM: &str = "checksum";
 
-/// CRC-32 of the model without the entry [`CHECKSUM`], in hexadecimal digits.
+/// CRC-32 of the model without the entry [`CHECKSUM`], in hexadecimal.
 pub fn checksum(model: &ModelProto) -> String {
     let mut model = model.clone();
     model.metadata_props.retain(|entry| entry.key != CHECKSUM);

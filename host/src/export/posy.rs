@@ -1,4 +1,4 @@
-//! From an [`IntNetwork`] to the bytes of a `.posy` file.
+//! Writes an [`IntNetwork`] as a `.posy` file.
 
 use posy_shared::kernels::requant::Multiplier;
 use posy_shared::model::{
@@ -16,7 +16,7 @@ use crate::quantise::multiplier::{
     quantise_multiplier,
 };
 
-/// Why a network cannot be written.
+/// Failure to write a `.posy` file.
 #[derive(Debug, thiserror::Error, PartialEq)]
 pub enum ExportError {
     /// A scale is zero, negative or not finite, or a rescaling is out of range.
@@ -33,34 +33,34 @@ pub enum ExportError {
     /// The network has more layers than a model may.
     #[error("the network has {0} layers and a model has room for 255")]
     TooManyLayers(usize),
-    /// The head does not read the network's features.
+    /// The head's input width differs from the network's features.
     #[error("the head reads {head} features and the network gives {network}")]
     HeadWidth {
         /// Features that the head reads.
         head: usize,
-        /// Features that the network gives.
+        /// Features that the network has.
         network: usize,
     },
-    /// The writer refused.
+    /// The model writer refused.
     #[error("{0}")]
     Write(WriteError),
 }
 
-/// How logits become an answer.
+/// Decision rule from logits to an answer.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Answering {
-    /// What logits are divided by before the softmax, above zero.
+    /// Temperature: divides the logits before the softmax, above zero.
     pub temperature: f32,
-    /// Scores below this, in 1/65536, are reported as unknown.
+    /// Threshold in 1/65536: scores below it are reported as unknown.
     pub unknown_below: u32,
-    /// Whether the head's last output is the logit of "none of these".
+    /// True if the head's last output is the logit of "none of these".
     pub unknown_logit: bool,
-    /// What a picture must be like to be believed; none where any is.
+    /// Out-of-distribution test on the features; `None` to accept every image.
     pub acceptance: Option<AcceptanceSpec>,
 }
 
 impl Default for Answering {
-    /// Scores as they come, and an answer to everything.
+    /// Unscaled logits, and no rejection.
     fn default() -> Self {
         Answering {
             temperature: 1.0,
@@ -71,20 +71,20 @@ impl Default for Answering {
     }
 }
 
-/// What a file says besides its numbers.
+/// Everything in a `.posy` file besides the layers.
 #[derive(Clone, Debug)]
 pub struct Heading<'a> {
-    /// How pictures become input rows.
+    /// Preparation of images.
     pub input: InputContract,
-    /// Labels in the order of the head's outputs; none for an extractor.
+    /// Labels in the order of the head's outputs; empty for an extractor.
     pub labels: Vec<String>,
-    /// How logits become an answer.
+    /// Decision rule.
     pub answering: Answering,
-    /// Where the model comes from.
+    /// Provenance of the model.
     pub provenance: Provenance<'a>,
 }
 
-/// The model that gives the features of `network`: its layers as they are.
+/// A model whose outputs are the features of `network`, with all channels.
 ///
 /// # Errors
 /// See [`ExportError`].
@@ -92,8 +92,7 @@ pub fn extractor(network: &IntNetwork, heading: &Heading<'_>) -> Result<Vec<u8>,
     write_model(layer_specs(network)?, network, heading)
 }
 
-/// [`extractor`] without the channels that are the same for every picture: the same output from less
-/// work, for boards.
+/// [`extractor`] without constant channels: the same output from less work, for boards.
 ///
 /// # Errors
 /// See [`ExportError`].
@@ -106,7 +105,7 @@ pub fn compact_extractor(
         let layers = remove_constant_channels(&specs, Inputs::Weighed).layers;
         return write_model(layers, network, heading);
     };
-    // A feature that never varies lies at its centre and adds nothing to the familiarity.
+    // A constant feature lies at its centre and adds nothing to the prototype similarity.
     let reduced = remove_constant_channels(&specs, Inputs::Varying);
     let mut heading = heading.clone();
     heading.answering.acceptance = Some(AcceptanceSpec {
@@ -118,14 +117,14 @@ pub fn compact_extractor(
     write_model(reduced.layers, network, &heading)
 }
 
-/// Those of `numbers`, rows as long as `kept`, that are kept.
+/// Selects the columns of `numbers` in the mask `kept`; rows are as long as `kept`.
 fn chosen<T: Copy>(numbers: &[T], kept: &[bool]) -> Vec<T> {
     let kept = kept.iter().cycle();
     let kept = numbers.iter().zip(kept).filter(|(_, kept)| **kept);
     kept.map(|(number, _)| *number).collect()
 }
 
-/// The model that names what it sees: the layers of `network`, then `head`.
+/// A classifier: the layers of `network`, then `head`.
 ///
 /// # Errors
 /// See [`ExportError`].
@@ -137,8 +136,8 @@ pub fn classifier(
     extractor(&with_head(network, head, heading)?, heading)
 }
 
-/// [`classifier`] without the channels that are the same for every picture: the same logits from less
-/// work, for boards. Its last layer does not read all features of `network`.
+/// [`classifier`] without constant channels: the same logits from less work, for boards. Its last
+/// layer does not read all features of `network`.
 ///
 /// # Errors
 /// See [`ExportError`].
@@ -166,7 +165,7 @@ fn with_head(
             network: width,
         });
     }
-    // An output of zeros, where the engine writes the familiarity.
+    // An output with zero weights, where the engine writes the prototype similarity.
     let more = usize::from(acceptance.is_some());
     let mut head = head.clone();
     head.weights.resize(head.weights.len() + width * more, 0);
@@ -182,8 +181,8 @@ fn last_scale(network: &IntNetwork) -> f32 {
         .map_or(1.0, |layer| layer.output.scale)
 }
 
-/// What the network reads for each grey level of red, green and blue, where that is not the level less
-/// 128.
+/// Lookup table from grey levels of red, green and blue to the network's input; `None` if that is
+/// the level less 128.
 fn pixel_table(network: &IntNetwork) -> Option<[u8; 768]> {
     let table = network.pixels?.table(network.input);
     Some(std::array::from_fn(|place| {
@@ -213,7 +212,7 @@ fn write_model(
     write(&spec).map_err(ExportError::Write)
 }
 
-/// Scale of the logits as the integer softmax wants it: TFLite's `PreprocessSoftmaxScaling` and
+/// Scale of the logits for the integer softmax: TFLite's `PreprocessSoftmaxScaling` and
 /// `CalculateInputRadius` (`kernels/internal/quantization_util`), with 5 integer bits. The softmax
 /// multiplies logits by `beta`.
 pub fn softmax_beta(logit_scale: f32, beta: f32) -> Beta {
@@ -230,7 +229,7 @@ pub fn softmax_beta(logit_scale: f32, beta: f32) -> Beta {
     }
 }
 
-/// The layers of `network` with the numbers that kernels need.
+/// Layers of `network` with the integer parameters of kernels.
 ///
 /// # Errors
 /// See [`ExportError`].
@@ -278,7 +277,7 @@ fn layer_spec(network: &IntNetwork, index: usize) -> Result<LayerSpec, ExportErr
             scale: effective_scales(input, source)
                 .into_iter()
                 .map(|factor| {
-                    // Too small a factor becomes zero, as in TFLite; no scale at all is a fault.
+                    // A tiny factor becomes zero, as in TFLite; a scale of zero is an error.
                     let valid = factor.is_finite() && factor > 0.0;
                     let scale = valid.then(|| quantise_multiplier(factor));
                     scale.ok_or_else(wrong).and_then(checked)
@@ -307,7 +306,7 @@ fn layer_spec(network: &IntNetwork, index: usize) -> Result<LayerSpec, ExportErr
     })
 }
 
-/// The zero point as the int8 that it is in every network that a reader lets through.
+/// The zero point as int8; readers refuse networks with any other.
 fn zero_point(quantisation: Quantisation) -> i8 {
     quantisation.zero_point.clamp(-128, 127) as i8
 }

@@ -1,9 +1,9 @@
-//! An int8 network as an ONNX model in which every tensor is quantised and real again: operators
-//! compute in real numbers between `DequantizeLinear` and `QuantizeLinear`, and a runtime that can
-//! merges the three into one integer operator.
+//! Writes an int8 network as an ONNX model in QDQ form: operators compute in real numbers between
+//! `DequantizeLinear` and `QuantizeLinear`, and capable runtimes fuse the three into one integer
+//! operator.
 //!
-//! Weights, biases, scales and zero points are exactly those that a board has. Roundings are the
-//! runtime's: it may be a step away from posy here and there.
+//! Weights, biases, scales and zero points are exactly the board's. Rounding is the runtime's:
+//! results may be a step away from posy's here and there.
 
 use posy_shared::model::Op;
 use prost::Message;
@@ -16,9 +16,9 @@ use crate::backbone::float::onnx::{convolution, kernel, model, node, tensor, val
 use crate::backbone::grey_levels::GreyLevels;
 use crate::backbone::network::{Activation, IntLayer, IntNetwork, Quantisation};
 
-/// The bytes of an `.onnx` file of int8 operators. Input, outputs and metadata are those of
-/// [`onnx_bytes`](super::onnx::onnx_bytes): real numbers. `logits` are multiples of the scale of the
-/// last layer's output.
+/// Bytes of an int8 `.onnx` file. Input, outputs and metadata are real numbers, as in
+/// [`onnx_bytes`](super::onnx::onnx_bytes). `logits` are multiples of the scale of the last layer's
+/// output.
 ///
 /// `network` is complete, head included (see [`super::with_int_head`]).
 pub fn qdq_bytes(network: &IntNetwork, facts: &Facts<'_>) -> Vec<u8> {
@@ -51,15 +51,15 @@ pub fn qdq_bytes(network: &IntNetwork, facts: &Facts<'_>) -> Vec<u8> {
     model.encode_to_vec()
 }
 
-/// The value `name`, once quantised.
+/// Name of the dequantised value of `name`.
 fn real(name: &str) -> String {
     format!("{name}_real")
 }
 
-/// Quantises the value `name` and makes it real again.
+/// Adds a QuantizeLinear and DequantizeLinear pair for the value `name`.
 fn quantised(graph: &mut GraphProto, name: &str, quantisation: Quantisation) {
     let [scale, zero, int8] = ["scale", "zero_point", "int8"].map(|what| format!("{name}_{what}"));
-    // In -128..=127 in every network that a reader lets through.
+    // In -128..=127 in every network that readers accept.
     let zero_point = [quantisation.zero_point as i8];
     graph.initializer.extend([
         tensor(&scale, &[], &[quantisation.scale]),
@@ -71,7 +71,7 @@ fn quantised(graph: &mut GraphProto, name: &str, quantisation: Quantisation) {
     ]);
 }
 
-/// Adds the operators of a layer, which write the value `name`.
+/// Adds the operators of a layer that writes the value `name`.
 fn add_layer(
     graph: &mut GraphProto,
     name: &str,
@@ -80,7 +80,7 @@ fn add_layer(
     skip: Option<&String>,
 ) {
     let common = &layer.common;
-    // An activation is an operator of its own.
+    // ONNX has activations as operators of their own.
     let sum = match common.activation {
         Activation::None => name.to_owned(),
         Activation::Relu | Activation::Relu6 => format!("{name}_sum"),
@@ -106,7 +106,7 @@ fn add_layer(
     }
 }
 
-/// Adds weights and biases, one scale for each channel; the names of their real values.
+/// Adds weights and biases, one scale per channel. Returns the names of their dequantised values.
 fn constants(
     graph: &mut GraphProto,
     name: &str,
@@ -142,7 +142,7 @@ fn constants(
     (kernel, bias)
 }
 
-/// A constant of int8.
+/// An int8 constant.
 fn bytes(name: &str, dims: &[usize], values: &[i8]) -> TensorProto {
     TensorProto {
         data_type: DataType::Int8.into(),
@@ -151,7 +151,7 @@ fn bytes(name: &str, dims: &[usize], values: &[i8]) -> TensorProto {
     }
 }
 
-/// A constant of int32, a list.
+/// A one-dimensional int32 constant.
 fn words(name: &str, values: &[i32]) -> TensorProto {
     TensorProto {
         data_type: DataType::Int32.into(),

@@ -1,15 +1,15 @@
-//! The feature cache: a folder of append-only files, for any number of processes at once.
+//! The feature cache: a folder of append-only files that any number of processes share.
 //!
-//! Below the folder `features` lies one folder a *set*: the records of one extractor, named by its
-//! kind and the beginning of its key, and `files`. An extractor's records are photos' features by
-//! SHA-256 of the photo's bytes. Those of `files` are SHA-256 of a file's content, by path, size,
-//! times and inode, so that an unchanged photo need not be read again. Nothing that is stored ever
-//! changes, so it matters to no one in which order processes write.
+//! The folder `features` has one folder per *set*: the records of one extractor, named by its kind
+//! and the beginning of its key, and the set `files`. An extractor's records map the SHA-256 of a
+//! photo's bytes to its features. Records of `files` map path, size, times and inode of a file to
+//! the SHA-256 of its content, so that an unchanged photo need not be read again. A stored record
+//! never changes, so the order in which processes write does not matter.
 //!
-//! A cache is a convenience, and no run ends for it: what cannot be read is computed, what cannot be
-//! written is not kept, and either is said once. A run that is killed leaves what it had written, and
-//! a damaged file is moved aside and its features are computed anew. The whole has a limit in bytes,
-//! above which what was not used for longest goes.
+//! A failing cache never ends a run: features that cannot be read are computed, and features that
+//! cannot be written are dropped, with one warning each. A killed run leaves what it had written. A
+//! damaged file is moved aside and its features are computed anew. The cache has a size limit in
+//! bytes; above it, the least recently used files are removed.
 
 use std::collections::{HashMap, HashSet};
 use std::fmt;
@@ -26,41 +26,41 @@ use super::usage;
 
 /// SHA-256 of a photo's bytes.
 pub type ContentHash = [u8; 32];
-/// What tells one way of computing features from another: see
+/// Identifies one way of computing features: see
 /// [`Extractor::key`](super::extract::Extractor::key).
 pub type ExtractorKey = [u8; 32];
 
-/// Most bytes of a cache, unless another limit is given.
+/// Default size limit, bytes.
 pub const DEFAULT_LIMIT: u64 = 1_000_000_000;
 
-/// Folder of the sets in the folder that a person names.
+/// Folder of the sets within the cache folder that the user names.
 const FOLDER: &str = "features";
-/// Files of caches of earlier versions, in the folder that a person names, and what they begin with.
+/// Names of cache files of earlier versions within the folder that the user names.
 const EARLIER: [&str; 2] = ["features.redb", "maps.redb"];
 const EARLIER_MAGIC: &[u8; 9] = b"redb\x1a\x0a\xa9\x0d\x0a";
 
-/// Key of the set `files`: their format.
+/// Key of the set `files`: its format.
 const FILES_KEY: [u8; 32] = *b"path and stamp to content hash 1";
 const FILES: &str = "files";
 
-/// One way of computing features.
+/// The set of one extractor.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Set<'a> {
-    /// A word or two for people, good as a file name.
+    /// Kind in a word or two, fit for a file name.
     pub(super) kind: &'a str,
     pub(super) key: &'a ExtractorKey,
 }
 
-/// One photo's features, to be stored.
+/// One photo's features to store.
 pub(super) struct Entry {
     pub(super) content: ContentHash,
-    /// `None` if they are in the cache already.
+    /// The features; `None` if they are in the cache already.
     pub(super) features: Option<Vec<u8>>,
-    /// The file that it was read from, if it may be recognised by its stamp.
+    /// The file that they come from; `None` if it cannot be recognised by its stamp.
     pub(super) file: Option<(PathBuf, Stamp)>,
 }
 
-/// An open cache. Threads share it, and processes their folder.
+/// An open cache. Threads share it; processes share its folder.
 pub struct Cache {
     folder: PathBuf,
     limit: u64,
@@ -71,11 +71,11 @@ pub struct Cache {
 #[derive(Default)]
 struct State {
     appenders: HashMap<PathBuf, Appender>,
-    /// Folders of the sets that this process reads or writes, which it does not clear.
+    /// Folders of the sets that this process reads or writes; it does not clear them.
     used: HashSet<PathBuf>,
-    /// Bytes in the folder when it was last looked at, and what was written since.
+    /// Size of the folder, bytes: the last count plus what was written since.
     bytes: u64,
-    /// Whether nothing is written any more.
+    /// True once writing has been given up.
     stopped: bool,
     said: HashSet<String>,
 }
@@ -90,8 +90,8 @@ impl fmt::Debug for Cache {
 }
 
 impl Cache {
-    /// Opens the cache in `folder`, which is made when something is stored, and clears what is above
-    /// `limit` bytes. `warn` is told what a person should hear of.
+    /// Opens the cache in `folder`, which is created on the first write, and removes the least
+    /// recently used files above `limit` bytes. `warn` receives the warnings for the user.
     pub fn open(folder: &Path, limit: u64, warn: impl Fn(&str) + Send + Sync + 'static) -> Self {
         let cache = Cache {
             folder: folder.join(FOLDER),
@@ -116,18 +116,18 @@ impl Cache {
         cache
     }
 
-    /// The folder in which sets lie.
+    /// Folder of the sets.
     pub fn folder(&self) -> &Path {
         &self.folder
     }
 
-    /// The folder of sets in the folder that a person names.
+    /// Folder of the sets within the folder that the user names.
     pub fn folder_in(folder: &Path) -> PathBuf {
         folder.join(FOLDER)
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        // A thread that panicked left whole records.
+        // A thread that panicked left only whole records.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -137,7 +137,7 @@ impl Cache {
         }
     }
 
-    /// Gives up writing.
+    /// Stops writing, with a warning.
     fn stop(&self, state: &mut State, path: &Path, error: &io::Error) {
         if !std::mem::replace(&mut state.stopped, true) {
             (self.warn)(&format!(
@@ -159,7 +159,7 @@ impl Cache {
         self.folder.join(name)
     }
 
-    /// What the cache holds at this moment; later writes do not show in it.
+    /// A snapshot of the set; it does not see later writes.
     pub(super) fn reader(&self, set: Set<'_>) -> Reader<'_> {
         let index = |set: Set<'_>| {
             let folder = self.folder_of(set);
@@ -173,7 +173,7 @@ impl Cache {
         }
     }
 
-    /// Moves a damaged file out of the way, unless it is being written.
+    /// Moves a damaged file aside, unless a process is writing it.
     fn set_aside(&self, path: &Path) {
         let free = File::open(path).is_ok_and(|file| file.try_lock().is_ok());
         if free {
@@ -190,7 +190,7 @@ impl Cache {
         }
     }
 
-    /// Stores entries, those of a set all or none.
+    /// Stores entries. Those of one set are stored all or not at all.
     pub(super) fn write(&self, set: Set<'_>, entries: &[Entry]) {
         let features: Vec<(&Id, &[u8])> = entries
             .iter()
@@ -215,7 +215,7 @@ impl Cache {
         }
     }
 
-    /// Whether these records may be written, and the limit is kept.
+    /// Returns true if these records may be written within the limit; clears other sets if need be.
     fn has_room(&self, state: &mut State, records: &[(&Id, &[u8])]) -> bool {
         let bytes = record_bytes(records.iter().map(|record| record.1));
         if !state.stopped && state.bytes.saturating_add(bytes) > self.limit {
@@ -260,7 +260,7 @@ impl Cache {
     }
 }
 
-/// The variable that sets the limit, for messages; it is read where commands are.
+/// Environment variable that sets the limit, for messages; the commands read it.
 pub const LIMIT_VARIABLE: &str = "POSY_CACHE_LIMIT";
 
 const FILES_SET: Set<'static> = Set {
@@ -268,7 +268,7 @@ const FILES_SET: Set<'static> = Set {
     key: &FILES_KEY,
 };
 
-/// What the cache held when it was asked for. What cannot be read counts as not there.
+/// A snapshot of a set. Unreadable records count as missing.
 pub(super) struct Reader<'c> {
     cache: &'c Cache,
     features: Index,
@@ -276,13 +276,13 @@ pub(super) struct Reader<'c> {
 }
 
 impl Reader<'_> {
-    /// Features of a photo, if there are any and they are `len` bytes.
+    /// Features of a photo, if they are stored and `len` bytes long.
     pub(super) fn features(&self, content: &ContentHash, len: usize) -> Option<Vec<u8>> {
         let damaged = &mut |path: &Path| self.cache.set_aside(path);
         self.features.value(content, len, damaged)
     }
 
-    /// SHA-256 of the file at `path`, if it was read before and its stamp has not changed.
+    /// SHA-256 of the file at `path`, if it was read before and its stamp is unchanged.
     pub(super) fn content(&self, path: &Path, stamp: &Stamp) -> Option<ContentHash> {
         let damaged = &mut |path: &Path| self.cache.set_aside(path);
         let id = file_id(&(path.to_owned(), *stamp));
@@ -298,7 +298,7 @@ fn file_id((path, stamp): &(PathBuf, Stamp)) -> Id {
     hash.finalize().into()
 }
 
-/// Whether a cache of an earlier version lies at `path`.
+/// Returns true if a cache of an earlier version lies at `path`.
 fn is_earlier(path: &Path) -> bool {
     let mut start = [0; EARLIER_MAGIC.len()];
     let read = File::open(path).and_then(|mut file| file.read_exact(&mut start));

@@ -23,7 +23,7 @@ fn entries(numbers: std::ops::Range<u8>, len: usize) -> Vec<Entry> {
     numbers.map(|number| entry(number, len)).collect()
 }
 
-/// A cache, and what it warns of.
+/// A cache, and its warnings.
 struct Heard {
     cache: Cache,
     warnings: Arc<Mutex<Vec<String>>>,
@@ -47,7 +47,7 @@ impl Heard {
         self.warnings.lock().unwrap().clone()
     }
 
-    /// The numbers of the entries that are there, of 0 to 199.
+    /// The numbers from 0 to 199 whose entries are stored.
     fn found(&self, len: usize) -> Vec<u8> {
         let reader = self.cache.reader(SET);
         let of = |number: u8| reader.features(&[number; 32], len);
@@ -58,7 +58,7 @@ impl Heard {
     }
 }
 
-/// The folder of the set in the cache below `folder`.
+/// Folder of the set in the cache below `folder`.
 fn set_folder(folder: &Path) -> PathBuf {
     folder.join("features/int8-0707070707070707")
 }
@@ -72,7 +72,7 @@ fn names(folder: &Path) -> Vec<String> {
     names
 }
 
-/// A closed cache with 200 entries; its one file, and the file's bytes.
+/// A closed cache with 200 entries: its one file, and the file's bytes.
 fn filled(folder: &TempDir) -> (PathBuf, Vec<u8>) {
     let heard = Heard::open(folder.path());
     heard.cache.write(SET, &entries(0..200, 256));
@@ -92,7 +92,7 @@ fn entries_outlast_closing() {
     filled(&folder);
     let heard = Heard::open(folder.path());
     assert_eq!(heard.found(256), all());
-    // Of another length, they are not trusted.
+    // Features of another length are not trusted.
     assert_eq!(heard.found(255), [0; 0]);
     let other = Set {
         kind: "int8",
@@ -112,7 +112,7 @@ fn nothing_is_made_before_something_is_stored() {
     assert_eq!(heard.found(4), [1]);
 }
 
-/// Several at once, as processes are: each sees what all wrote, and a later one has it all.
+/// Several writers at once, as processes are: each sees all records, and a later reader too.
 #[test]
 fn writers_side_by_side_lose_nothing() {
     let folder = TempDir::new().unwrap();
@@ -132,14 +132,14 @@ fn writers_side_by_side_lose_nothing() {
         assert_eq!(heard.warnings(), [""; 0]);
     }
     drop(open);
-    // Files are gone on with.
+    // A later writer appends to the same files.
     let later = Heard::open(folder.path());
     later.cache.write(SET, &[entry(200, 64)]);
     assert_eq!(later.found(64), all());
     assert_eq!(names(&set_folder(folder.path())).len(), 4);
 }
 
-/// A writer that is killed leaves a beginning of what it was writing, of any length.
+/// A killed writer leaves a prefix of its last record, of any length.
 #[test]
 fn an_unfinished_end_is_passed_over_and_cut_off() {
     let folder = TempDir::new().unwrap();
@@ -160,7 +160,7 @@ fn an_unfinished_end_is_passed_over_and_cut_off() {
         let len = bytes.len() - missing;
         let mut torn = bytes[..len].to_vec();
         if missing == 256 {
-            // Zeros where power failed before anything was written.
+            // A power failure can leave zeros where nothing was written.
             torn.truncate(len - 44);
             torn.extend([0; 120]);
         }
@@ -176,7 +176,8 @@ fn an_unfinished_end_is_passed_over_and_cut_off() {
     }
 }
 
-/// One flipped bit anywhere: never a panic, never a wrong value; said once, and the file moved aside.
+/// One flipped bit anywhere never causes a panic or a wrong value; there is one warning, and the
+/// file is moved aside.
 #[test]
 fn flipped_bits_are_found_out() {
     let folder = TempDir::new().unwrap();
@@ -223,7 +224,7 @@ fn files_of_others_do_not_matter() {
     assert!(names(&at).contains(&"notes.txt".to_owned()));
 }
 
-/// A folder that cannot be made, and what holds for a full disk too: the run goes on, told once.
+/// A folder that cannot be created, as with a full disk: the run continues, with one warning.
 #[test]
 fn what_cannot_be_written_is_said_once() {
     let folder = TempDir::new().unwrap();
@@ -257,7 +258,7 @@ fn caches_of_earlier_versions_go_and_are_named() {
     assert_eq!(names(folder.path()), ["maps.redb"]);
 }
 
-/// The set of the extractor with this key has a file last used so many days ago.
+/// Gives the set with this key a file that was last used `days` days ago.
 fn aged(folder: &Path, key: &ExtractorKey, days: u64) {
     let heard = Heard::open(folder);
     heard
@@ -285,11 +286,11 @@ fn what_was_not_used_for_longest_goes_first() {
         sets.iter()
             .all(|set| set.bytes == 100_044 && set.files == 1)
     );
-    // At the start.
+    // Clearing on opening.
     drop(Heard::within(folder.path(), 260_000));
     let left = ["int8-0101010101010101", "int8-0303030303030303"];
     assert_eq!(names(&features), left);
-    // While writing. What a process uses, it does not clear.
+    // Clearing on writing. A process does not clear the sets that it uses.
     let heard = Heard::within(folder.path(), 260_000);
     let used = Set {
         kind: "int8",
@@ -299,7 +300,7 @@ fn what_was_not_used_for_longest_goes_first() {
     heard.cache.write(SET, &entries(0..100, 956));
     assert_eq!(names(&features), [left[0], "int8-0707070707070707"]);
     assert_eq!(heard.warnings(), [""; 0]);
-    // Full of what is in use: said once, and what is there stays.
+    // A cache full of sets in use: one warning, and nothing is removed.
     for _ in 0..2 {
         heard.cache.write(SET, &entries(100..200, 956));
     }
@@ -316,7 +317,7 @@ fn what_was_not_used_for_longest_goes_first() {
     let cleared = usage::clear(&features).unwrap();
     assert_eq!((cleared.bytes, cleared.in_use), (100_044, 0));
     assert!(!features.exists());
-    // A limit of nothing keeps nothing, and says nothing.
+    // A limit of zero keeps nothing, without a warning.
     let heard = Heard::within(folder.path(), 0);
     heard.cache.write(SET, &[entry(1, 8)]);
     assert_eq!(heard.warnings(), [""; 0]);

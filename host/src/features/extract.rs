@@ -1,9 +1,9 @@
-//! From photo files to features, on all cores, by way of the cache.
+//! Parallel feature extraction from photo files, through the cache.
 //!
-//! For each photo: look at its metadata, and if the cache knows the file by them, take its
-//! features from there unread. Else read it and hash it; if its content is in the cache, take
-//! them from there; else compute them. What was computed goes to one writer, which stores it
-//! in the cache every half second, so that a run that is killed loses no more than that.
+//! For each photo: if the cache recognises the file by its metadata, its features come from there
+//! without reading the file. Otherwise the file is read and hashed; if the cache has that content,
+//! the features come from there; otherwise they are computed. Computed features go to one writer,
+//! which stores them every half second, so that a killed run loses no more than that.
 
 use std::error::Error as StdError;
 use std::fs::{self, File};
@@ -21,46 +21,44 @@ use super::cache::{Cache, ContentHash, Entry, ExtractorKey, Reader, Set};
 use super::progress::Progress;
 use super::stamp::Stamp;
 
-/// Longest that computed features wait to be stored.
+/// Longest time that computed features wait to be stored.
 const STORE_INTERVAL: Duration = Duration::from_millis(500);
-/// Most entries that are stored at once, and in the queue before that.
+/// Maximum number of entries in one write, and in the queue before it.
 const STORE_ENTRIES: usize = 256;
 
-/// Makes features of a photo. One value serves all threads at once.
+/// Computes the features of a photo. All threads share one value.
 pub trait Extractor: Sync {
-    /// Differs whenever [`Extractor::compute`] may give different bytes for the same photo: a
-    /// hash over backbone, preprocessing and kind of numbers (int8 or f32).
+    /// Cache key. It differs whenever [`Extractor::compute`] may give different bytes for the same
+    /// photo: a hash over backbone, preprocessing and element type (int8 or f32).
     fn key(&self) -> ExtractorKey;
 
-    /// A word or two for people who look into the cache, good as a file name.
+    /// Kind in a word or two, for people who look into the cache; fit for a file name.
     fn kind(&self) -> &'static str;
 
-    /// Bytes of one photo's features.
+    /// Length of one photo's features, bytes.
     fn value_len(&self) -> usize;
 
-    /// The features of the photo in this file's bytes, [`Extractor::value_len`] bytes: int8
-    /// values, or f32 little-endian. An error is about this one photo, and says what is wrong
-    /// with it.
+    /// Computes the features of the encoded photo: [`Extractor::value_len`] bytes, int8 values or
+    /// little-endian f32. An error concerns this photo alone, and says what is wrong with it.
     fn compute(&self, photo: &[u8]) -> Result<Vec<u8>, Box<dyn StdError + Send + Sync>>;
 }
 
-/// How photos are read.
+/// Options for reading photos.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Options {
-    /// Larger files are not read, bytes.
+    /// Largest file that is read, bytes.
     pub max_file_bytes: u64,
-    /// Whether a file with the size, times and inode that it had when it was last read is taken
-    /// for unchanged, unread. The risk is described at
-    /// [`Options::default`]; without it, every file is read and hashed.
+    /// If true, a file whose size, times and inode are as when it was last read counts as unchanged
+    /// and is not read; [`Options::default`] describes the risk. If false, every file is read and
+    /// hashed.
     pub trust_metadata: bool,
 }
 
 impl Default for Options {
-    /// 64 MiB, and metadata are trusted. On Unix a file then escapes notice only if its content
-    /// changes with size, inode and both times as they were, which takes a clock set back or
-    /// writing to the disk below the file system. Elsewhere there is no inode and no time of the
-    /// last status change, and a program that restores the modification time of a file that it
-    /// edits to the same size goes unnoticed.
+    /// 64 MiB, with trusted metadata. On Unix a change then goes unnoticed only if size, inode and
+    /// both times stay equal, which takes a clock set back or a write below the file system.
+    /// Elsewhere there is no inode and no status-change time, so an edit to the same size by a
+    /// program that restores the modification time goes unnoticed.
     fn default() -> Self {
         Self {
             max_file_bytes: 64 << 20,
@@ -69,45 +67,45 @@ impl Default for Options {
     }
 }
 
-/// What is wrong with one photo. Others are not affected.
+/// A fault of one photo. It does not affect other photos.
 #[derive(Debug, Error)]
 pub enum PhotoFault {
     /// The file cannot be read.
     #[error("cannot be read: {0}")]
     Unreadable(#[from] io::Error),
-    /// Something else has the name.
+    /// Not a regular file.
     #[error("is not a file")]
     NotAFile,
-    /// The file is above [`Options::max_file_bytes`].
+    /// The file exceeds [`Options::max_file_bytes`].
     #[error("has {bytes} bytes, above the limit of {limit}")]
     TooLarge {
-        /// Size of the file.
+        /// Size of the file, bytes.
         bytes: u64,
-        /// Largest that is read.
+        /// Largest size that is read, bytes.
         limit: u64,
     },
-    /// Another file has taken its place since it was read.
+    /// The file changed or was replaced since it was read.
     #[error("was changed while posy ran; run posy again to have it in")]
     Changed,
-    /// The extractor made nothing of it.
+    /// The extractor failed.
     #[error("{0}")]
     Extractor(Box<dyn StdError + Send + Sync>),
-    /// The extractor broke its promise.
+    /// The extractor returned a wrong number of bytes.
     #[error("gave {found} bytes of features instead of {expected}: a fault of the extractor")]
     Length {
-        /// Bytes promised.
+        /// Expected length, bytes.
         expected: usize,
-        /// Bytes given.
+        /// Returned length, bytes.
         found: usize,
     },
 }
 
-/// Where features came from.
+/// Origin of a photo's features.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Source {
-    /// The extractor, just now.
+    /// Computed in this run.
     Computed,
-    /// The cache.
+    /// Read from the cache.
     Cached,
 }
 
@@ -118,30 +116,30 @@ pub struct Extracted {
     pub content: ContentHash,
     /// [`Extractor::value_len`] bytes.
     pub values: Vec<u8>,
-    /// Where they came from.
+    /// Origin of the features.
     pub source: Source,
 }
 
-/// Photos by what became of them.
+/// Numbers of photos by outcome.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
-    /// Computed just now.
+    /// Computed in this run.
     pub computed: usize,
-    /// Taken from the cache.
+    /// Read from the cache.
     pub cached: usize,
     /// Left out for a fault.
     pub failed: usize,
 }
 
-/// What became of all photos.
+/// Outcome of an extraction.
 #[derive(Debug)]
 pub struct Extraction {
-    /// One for each photo, in the order given.
+    /// One result per photo, in the order given.
     pub photos: Vec<Result<Extracted, PhotoFault>>,
 }
 
 impl Extraction {
-    /// How many photos were computed, cached, and left out.
+    /// Numbers of photos that were computed, cached, and left out.
     pub fn counts(&self) -> Counts {
         let mut counts = Counts::default();
         for photo in &self.photos {
@@ -155,9 +153,8 @@ impl Extraction {
     }
 }
 
-/// Features of `photos`, on rayon's threads. Faults of single photos are part of the result; what
-/// goes wrong with the cache is its own to tell. No more photos are in memory at once than there are
-/// threads.
+/// Extracts the features of `photos`, on rayon's threads. Faults of single photos are part of the
+/// result; the cache warns of its own failures. At most one photo per thread is in memory.
 pub fn extract(
     photos: &[PathBuf],
     extractor: &dyn Extractor,
@@ -185,7 +182,7 @@ pub fn extract(
             scope.spawn(move || write_as_it_goes(cache, set, &receiver));
             job.writer = Some(sender);
             let outcomes = job.run(photos);
-            // Closes the queue, so that the writer stores what is left and ends.
+            // Closes the queue: the writer stores the rest and ends.
             job.writer = None;
             outcomes
         }),
@@ -194,7 +191,7 @@ pub fn extract(
     Extraction { photos }
 }
 
-/// What every thread needs.
+/// State that every thread needs.
 struct Job<'a> {
     extractor: &'a dyn Extractor,
     reader: Option<Reader<'a>>,
@@ -211,7 +208,7 @@ impl Job<'_> {
             .map(|path| {
                 let outcome = self.one(path).map(|(extracted, entry)| {
                     if let (Some(entry), Some(writer)) = (entry, &self.writer) {
-                        // It ends after this; if it panics, so does the scope that it is in.
+                        // The receiver outlives this; if it panics, so does the enclosing scope.
                         let _ = writer.send(entry);
                     }
                     extracted
@@ -223,7 +220,7 @@ impl Job<'_> {
             .collect()
     }
 
-    /// Features of one photo, and what the cache should be told.
+    /// Features of one photo, and the entry to store if any.
     fn one(&self, path: &Path) -> Result<(Extracted, Option<Entry>), PhotoFault> {
         let metadata = fs::metadata(path)?;
         if !metadata.is_file() {
@@ -299,7 +296,7 @@ impl Job<'_> {
             .features(content, self.extractor.value_len())
     }
 
-    /// The file's bytes, of which no more than the limit are ever held, even if it grows.
+    /// The file's bytes; never holds more than the limit, even if the file grows.
     fn read(&self, path: &Path) -> Result<Vec<u8>, PhotoFault> {
         let limit = self.options.max_file_bytes;
         let file = File::open(path)?;
@@ -317,7 +314,7 @@ impl Job<'_> {
     }
 }
 
-/// Stores what arrives, each entry within [`STORE_INTERVAL`], until the queue is closed.
+/// Stores entries as they arrive, each within [`STORE_INTERVAL`], until the queue is closed.
 fn write_as_it_goes(cache: &Cache, set: Set<'_>, queue: &Receiver<Entry>) {
     while let Ok(first) = queue.recv() {
         let deadline = Instant::now() + STORE_INTERVAL;

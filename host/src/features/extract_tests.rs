@@ -6,8 +6,8 @@ use tempfile::TempDir;
 use super::super::progress::Silent;
 use super::*;
 
-/// Features: a byte for the extractor and the photo's first three. Counts its calls; photos that
-/// begin with `bad` are faulty, with `short` give too little.
+/// Returns a byte for the extractor, then the photo's first three. Counts its calls; photos that
+/// begin with `bad` are faulty, with `short` give too few bytes.
 struct Fake {
     kind: u8,
     calls: AtomicUsize,
@@ -150,14 +150,14 @@ fn another_extractor_computes_anew_beside_the_first() {
     assert_eq!(bench.extract(&photos, &two).counts(), counts(0, 5, 0));
 }
 
-/// A file whose metadata are as the cache has them is not read, whatever is in it.
+/// A file whose metadata match the cache is not read, whatever its content.
 #[test]
 fn unchanged_files_are_not_read_unless_asked_for() {
     let bench = Bench::new();
     let photos = bench.photos(1);
     let fake = Fake::new(1);
     bench.extract(&photos, &fake);
-    // As if it had been read some time after it was made, with another content.
+    // The entry of a file with other content, read some time after it was made.
     let metadata = fs::metadata(&photos[0]).unwrap();
     let stamp = Stamp::of(&metadata).unwrap();
     let other = Entry {
@@ -181,7 +181,7 @@ fn unchanged_files_are_not_read_unless_asked_for() {
     assert_eq!(reading.photos[0].as_ref().unwrap().values, b"\x01000");
 }
 
-/// Files that have just been written may be written again without their times showing it.
+/// Files that were just written may change again without their times showing it.
 #[test]
 fn files_just_written_are_not_remembered_by_metadata() {
     let bench = Bench::new();
@@ -250,7 +250,7 @@ fn works_without_a_cache_and_without_photos() {
     assert_eq!(bench.extract(&[], &fake).counts(), counts(0, 0, 0));
 }
 
-/// What was computed well before a kill is in the file, though the run never ended.
+/// Features computed well before a kill are in the file, though the run never ended.
 #[test]
 fn features_are_stored_while_others_are_still_computed() {
     struct Slow {

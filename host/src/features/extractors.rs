@@ -1,4 +1,4 @@
-//! The makers of features: the integer engine, the float reference, and any network that a laptop runs.
+//! Feature extractors: the integer engine, the float reference, and any network that a laptop runs.
 
 use std::error::Error as StdError;
 
@@ -14,18 +14,18 @@ use crate::backbone::float::FloatRunner;
 use crate::photos::decode::Limits;
 use crate::run::{self, Runner};
 
-/// Changes whenever decoding or resizing may give other pixels for the same photo, so that
-/// features of before are not taken for features of now.
+/// Version of decoding and resizing. Change it when they may give other pixels for the same photo,
+/// so that cached features are not reused.
 const PIXELS_VERSION: &str = "pixels 3";
 
-/// Features by the integer engine: what a board computes.
+/// Features from the integer engine, as a board computes them.
 pub struct IntExtractor<'m> {
     runner: Runner<'m>,
     key: ExtractorKey,
 }
 
-/// A key over the model that says how pictures become inputs, the kind of numbers, and whatever
-/// else decides what comes out.
+/// Cache key: a hash over the kind, the model (which holds the preprocessing) and anything else
+/// that affects the features.
 fn key(kind: &str, model_bytes: &[u8], more: &[u8]) -> ExtractorKey {
     let mut hash = Sha256::new();
     hash.update(kind);
@@ -41,7 +41,7 @@ impl<'m> IntExtractor<'m> {
     /// An extractor that runs the model in `bytes`, whose output is features.
     ///
     /// # Errors
-    /// Where the bytes are no model.
+    /// Returns an error if `bytes` is not a model.
     pub fn new(bytes: &'m [u8]) -> Result<Self, ReadError> {
         Ok(IntExtractor {
             runner: Runner::new(Model::read(bytes)?),
@@ -86,7 +86,7 @@ impl Extractor for IntExtractor<'_> {
     }
 }
 
-/// Features by the float network: the reference.
+/// Features from the float network: the reference.
 pub struct FloatExtractor<'m> {
     model: Model<'m>,
     runner: FloatRunner,
@@ -94,11 +94,11 @@ pub struct FloatExtractor<'m> {
 }
 
 impl<'m> FloatExtractor<'m> {
-    /// An extractor that prepares pictures as the model in `bytes` does, and runs `runner`, whose
-    /// network was read from a file with this SHA-256.
+    /// An extractor that preprocesses pictures as the model in `bytes` says, and runs `runner`,
+    /// whose network was read from a file with this SHA-256.
     ///
     /// # Errors
-    /// Where the bytes are no model.
+    /// Returns an error if `bytes` is not a model.
     pub fn new(bytes: &'m [u8], runner: FloatRunner, sha256: &[u8; 32]) -> Result<Self, ReadError> {
         Ok(FloatExtractor {
             model: Model::read(bytes)?,
@@ -141,7 +141,7 @@ impl Extractor for FloatExtractor<'_> {
     }
 }
 
-/// Features by a network that only the laptop runs.
+/// Features from a network that only the laptop runs.
 pub struct AnyExtractor<'n> {
     network: &'n Network,
     input: InputContract,
@@ -149,7 +149,7 @@ pub struct AnyExtractor<'n> {
 }
 
 impl<'n> AnyExtractor<'n> {
-    /// An extractor that prepares pictures as `input` says and runs `network`.
+    /// An extractor that preprocesses pictures by `input` and runs `network`.
     pub fn new(network: &'n Network, input: InputContract) -> Self {
         let crop = match input.crop {
             Crop::Squash => 0,
@@ -159,7 +159,7 @@ impl<'n> AnyExtractor<'n> {
             Filter::Area => 0,
             Filter::LegacyBilinear => 1,
         };
-        // The model does all that happens to pixels.
+        // The model includes everything that happens to pixels.
         let bytes = network.model.encode_to_vec();
         AnyExtractor {
             network,

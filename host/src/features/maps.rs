@@ -1,4 +1,4 @@
-//! Maps before the last pointwise layer: of a photo as it is, and of its variants.
+//! Feature maps before the last pointwise layer, of a photo and of its augmented variants.
 
 use std::error::Error as StdError;
 
@@ -11,10 +11,10 @@ use crate::photos::augment::Recipe;
 use crate::photos::decode::decode;
 use crate::run::Runner;
 
-/// Changes whenever decoding, resizing or the variants may give other pixels.
+/// Version of decoding, resizing and augmentation. Change it when they may give other pixels.
 const PIXELS_VERSION: &str = "maps 2";
 
-/// What the integer engine gives for a photo and for each variant of it, one after the other.
+/// Output of the integer engine for a photo, then for each augmented variant of it.
 pub struct MapExtractor<'m> {
     runner: Runner<'m>,
     recipe: Recipe,
@@ -25,7 +25,7 @@ impl<'m> MapExtractor<'m> {
     /// An extractor that runs the model in `bytes`, whose output is the map.
     ///
     /// # Errors
-    /// Where the bytes are no model.
+    /// Returns an error if `bytes` is not a model.
     pub fn new(bytes: &'m [u8], recipe: Recipe) -> Result<Self, ReadError> {
         let mut hash = Sha256::new();
         hash.update(format!("{PIXELS_VERSION}\0{recipe}\0"));

@@ -1,9 +1,8 @@
-//! Features of photos, computed in parallel on all cores and cached by content.
+//! Features of photos: parallel extraction on all cores, cached by content.
 //!
-//! [`extract`](extract::extract) takes photo files to the bytes that an
-//! [`Extractor`](extract::Extractor) makes of them (int8 values, or f32 little-endian), asking a
-//! [`Cache`](cache::Cache) first. It knows nothing of pixels or networks;
-//! [`extractors`] do.
+//! [`extract`](extract::extract) maps photo files to the bytes that an
+//! [`Extractor`](extract::Extractor) computes (int8 values, or little-endian f32), asking a
+//! [`Cache`](cache::Cache) first. It knows nothing of pixels or networks; [`extractors`] do.
 
 pub mod cache;
 pub mod extract;

@@ -1,9 +1,9 @@
-//! Features of both kinds from one decoding.
+//! Integer and float features from one decoding.
 //!
-//! Where integer and float features are wanted of the same photos, [`Pair::integer`] decodes and
-//! prepares each photo once, runs both networks, and keeps the float features; [`Pair::float`],
-//! which comes second, hands them out. What it does not find there it computes, as after a run that
-//! was killed in between. So each kind is cached by itself as ever.
+//! Where both kinds are needed for the same photos, [`Pair::integer`] decodes and preprocesses each
+//! photo once, runs both networks, and keeps the float features. [`Pair::float`] runs second and
+//! hands them out; it computes missing ones, for example after a killed run. Each kind is cached
+//! separately.
 
 use std::collections::HashMap;
 use std::error::Error as StdError;
@@ -17,33 +17,33 @@ use super::extractors::{FloatExtractor, IntExtractor};
 
 type Computed = Result<Vec<u8>, Box<dyn StdError + Send + Sync>>;
 
-/// Two extractors that read pictures alike.
+/// Two extractors with equal preprocessing.
 pub struct Pair<'a, 'm> {
     int: &'a IntExtractor<'m>,
     real: &'a FloatExtractor<'m>,
-    /// Float features that nobody has asked for yet.
+    /// Float features that have not been requested yet.
     made: Mutex<HashMap<ContentHash, Vec<u8>>>,
 }
 
 impl<'a, 'm> Pair<'a, 'm> {
-    /// Both must have been made of the same model.
+    /// A pair of extractors, which must come from the same model.
     pub fn new(int: &'a IntExtractor<'m>, real: &'a FloatExtractor<'m>) -> Self {
         let made = Mutex::default();
         Pair { int, real, made }
     }
 
-    /// The first of the two to be used.
+    /// The integer extractor, which runs first.
     pub fn integer(&self) -> impl Extractor + use<'_, 'a, 'm> {
         Integer(self)
     }
 
-    /// The second.
+    /// The float extractor, which runs second.
     pub fn float(&self) -> impl Extractor + use<'_, 'a, 'm> {
         Float(self)
     }
 
     fn made(&self) -> std::sync::MutexGuard<'_, HashMap<ContentHash, Vec<u8>>> {
-        // A thread that panicked left whole entries.
+        // A thread that panicked left only whole entries.
         let made = self.made.lock();
         made.unwrap_or_else(std::sync::PoisonError::into_inner)
     }
@@ -66,7 +66,7 @@ impl Extractor for Integer<'_, '_, '_> {
 
     fn compute(&self, photo: &[u8]) -> Computed {
         let input = self.0.int.input(photo)?;
-        // What is wrong with float features is said when they are asked for.
+        // An error of the float network is reported when its features are requested.
         if let Ok(values) = self.0.real.of_input(&input) {
             let content = Sha256::digest(photo).into();
             self.0.made().insert(content, values);
@@ -92,7 +92,7 @@ impl Extractor for Float<'_, '_, '_> {
 
     fn compute(&self, photo: &[u8]) -> Computed {
         let content: ContentHash = Sha256::digest(photo).into();
-        // Kept, for the same photo may come under two names.
+        // The entry stays: the same photo may come under two names.
         let made = self.0.made().get(&content).cloned();
         made.map_or_else(|| self.0.real.compute(photo), Ok)
     }

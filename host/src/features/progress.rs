@@ -1,4 +1,4 @@
-//! Showing how far extraction has come.
+//! Progress display.
 
 use std::fmt::Write;
 
@@ -6,21 +6,21 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 
 use super::extract::Source;
 
-/// Is told what happens, from all threads.
+/// Receives progress, from all threads.
 pub trait Progress: Sync {
-    /// Work on this many photos, or of this many steps, begins.
+    /// Announces the number of photos or steps in the work ahead.
     fn begin(&self, count: usize);
-    /// One photo is done; `None` if it was left out for a fault.
+    /// Reports a finished photo; `None` if it was left out for a fault.
     fn photo(&self, source: Option<Source>);
-    /// So many of the steps are done, where work is counted in other things than photos.
+    /// Reports further finished steps, where the unit of work is not a photo.
     fn advance(&self, steps: usize) {
         let _ = steps;
     }
-    /// All photos are done.
+    /// Reports the end of the work.
     fn end(&self);
 }
 
-/// Shows nothing.
+/// A progress that shows nothing.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Silent;
 
@@ -30,15 +30,15 @@ impl Progress for Silent {
     fn end(&self) {}
 }
 
-/// A bar on stderr with photos done, rate and time left, gone when the work is. Where stderr is
-/// not a terminal, nothing is shown.
+/// A bar on stderr with photos done, rate and time left; it disappears at the end. Nothing is shown
+/// where stderr is not a terminal.
 #[derive(Debug)]
 pub struct Bar {
     bar: ProgressBar,
 }
 
 impl Bar {
-    /// A bar that says what is being done, in a word or two: `features`.
+    /// A bar with a title of a word or two, such as `features`.
     pub fn new(what: &'static str) -> Self {
         Self::with_template(
             what,
@@ -46,12 +46,12 @@ impl Bar {
         )
     }
 
-    /// A bar of steps that mean nothing by themselves.
+    /// A bar of steps, shown in percent.
     pub fn of_steps(what: &'static str) -> Self {
         Self::with_template(what, "{msg} {wide_bar} {percent}%, {eta} left")
     }
 
-    /// Prints something without drawing over it.
+    /// Prints without drawing over the bar.
     pub fn aside(&self, print: impl FnOnce()) {
         self.bar.suspend(print);
     }
@@ -62,7 +62,7 @@ impl Bar {
         let bar = ProgressBar::with_draw_target(Some(0), target).with_message(what);
         if let Ok(style) = ProgressStyle::with_template(template) {
             let rate = |state: &ProgressState, out: &mut dyn Write| {
-                // A bar has nowhere to report that it could not be drawn.
+                // There is no place to report a failed drawing.
                 let _ = write!(out, "{:.0}/s", state.per_sec());
             };
             bar.set_style(style.with_key("rate", rate));
@@ -91,7 +91,7 @@ impl Progress for Bar {
 }
 
 impl Drop for Bar {
-    /// Leaves no half-drawn bar behind an error message.
+    /// Removes a half-drawn bar, for example before an error message.
     fn drop(&mut self) {
         self.bar.finish_and_clear();
     }

@@ -5,10 +5,10 @@
 //! record  id (32), length of the value (4), CRC-32C of the value (4), CRC-32C of these (4), value
 //! ```
 //!
-//! Integers are little-endian. Whoever appends holds the file's lock, so there is one writer a file
-//! and any number of readers; a file without a lock has no writer. A writer that is killed leaves
-//! part of a record at the end, which readers pass over and the next writer cuts off. Anything else
-//! that does not fit its checksum is damage.
+//! Integers are little-endian. The writer holds the file's lock, so a file has one writer and any
+//! number of readers; an unlocked file has no writer. A killed writer leaves part of a record at
+//! the end, which readers skip and the next writer truncates. Any other mismatch with a checksum is
+//! damage.
 
 use std::collections::HashMap;
 use std::fs::{File, OpenOptions, TryLockError};
@@ -21,12 +21,12 @@ use crc::{CRC_32_ISCSI, Crc, Table};
 
 use crate::atomic::still_names;
 
-/// Identity of a record within its set. A record never changes: two of one id have the same value.
+/// Identity of a record within its set. Records are immutable: two with one id have the same value.
 pub(super) type Id = [u8; 32];
 
-/// Ending of the files' names.
+/// Extension of the files' names.
 pub(super) const ENDING: &str = "seg";
-/// A file of this size or more is appended to no further.
+/// Size from which on a file gets no further records, bytes.
 const FULL_BYTES: u64 = 64 << 20;
 /// Longest value; a greater length is damage.
 const MAX_VALUE_BYTES: u32 = 256 << 20;
@@ -37,7 +37,7 @@ const HEAD: usize = 32 + 4 + 4 + 4;
 
 static CRC: Crc<u32, Table<16>> = Crc::<u32, Table<16>>::new(&CRC_32_ISCSI);
 
-/// A record's place in a file.
+/// Position of a record's value in a file.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Place {
     offset: u64,
@@ -45,16 +45,16 @@ pub(super) struct Place {
     crc: u32,
 }
 
-/// What a walk through a file's records found.
+/// Result of a walk through a file's records.
 #[derive(Debug, Default)]
 struct Walked {
-    /// End of the last whole record; 0 if not even the header is whole.
+    /// End of the last whole record; 0 if the header is incomplete.
     end: u64,
-    /// Whether what follows is damage, and not only the last writer's unfinished record.
+    /// True if damage follows, rather than the last writer's unfinished record.
     damaged: bool,
 }
 
-/// An open file that is read.
+/// A file opened for reading.
 #[derive(Debug)]
 pub(super) struct Segment {
     path: PathBuf,
@@ -62,8 +62,8 @@ pub(super) struct Segment {
 }
 
 impl Segment {
-    /// Opens the file of the set `key` and tells `found` of each whole record, in order. `Err` where
-    /// it cannot be read; the second value is whether it is damaged.
+    /// Opens the file of the set `key` and calls `found` for each whole record, in order. The
+    /// second value is true if the file is damaged. `Err` if it cannot be read.
     pub(super) fn open(
         path: &Path,
         key: &[u8; 32],
@@ -71,7 +71,8 @@ impl Segment {
     ) -> io::Result<(Self, bool)> {
         let mut file = File::open(path)?;
         let walked = walk(&mut file, key, found)?;
-        // For the order in which files are cleared. Where it cannot be set, that of writing stays.
+        // The modification time orders files for clearing. Where it cannot be set, the time of
+        // writing stays.
         let _ = file.set_modified(SystemTime::now());
         let segment = Segment {
             path: path.to_owned(),
@@ -84,8 +85,7 @@ impl Segment {
         &self.path
     }
 
-    /// The value of a record; an error of the kind [`io::ErrorKind::InvalidData`] where it is
-    /// damaged.
+    /// The value of a record; an error of the kind [`io::ErrorKind::InvalidData`] if it is damaged.
     pub(super) fn value(&self, place: Place) -> io::Result<Vec<u8>> {
         let mut value = vec![0; place.len as usize];
         {
@@ -108,7 +108,7 @@ impl Place {
     }
 }
 
-/// Goes through a file's records from the start.
+/// Walks through a file's records from the start.
 fn walk(file: &mut File, key: &[u8; 32], found: &mut dyn FnMut(Id, Place)) -> io::Result<Walked> {
     let size = file.metadata()?.len();
     file.seek(SeekFrom::Start(0))?;
@@ -130,7 +130,7 @@ fn walk(file: &mut File, key: &[u8; 32], found: &mut dyn FnMut(Id, Place)) -> io
     while size - walked.end >= HEAD as u64 {
         let mut head = [0; HEAD];
         reader.read_exact(&mut head)?;
-        // Power that fails can leave zeros where nothing was written yet.
+        // A power failure can leave zeros where nothing was written.
         if head == [0; HEAD] {
             break;
         }
@@ -171,7 +171,7 @@ fn head_of(id: &Id, value: &[u8]) -> [u8; HEAD] {
     head
 }
 
-/// A record's head; `None` if it is damaged. `offset` is where its value begins.
+/// Parses a record's head; `None` if it is damaged. `offset` is the position of its value.
 fn parse(head: &[u8; HEAD], offset: u64) -> Option<(Id, Place)> {
     let number = |at: usize| Some(u32::from_le_bytes(*head[at..].first_chunk()?));
     let (len, crc, head_crc) = (number(32)?, number(36)?, number(40)?);
@@ -180,7 +180,7 @@ fn parse(head: &[u8; HEAD], offset: u64) -> Option<(Id, Place)> {
     sound.then_some((id, Place { offset, len, crc }))
 }
 
-/// A file that is appended to, and locked as long as this value lives.
+/// A file opened for appending, locked during this value's life.
 #[derive(Debug)]
 pub(super) struct Appender {
     path: PathBuf,
@@ -190,15 +190,16 @@ pub(super) struct Appender {
 }
 
 impl Appender {
-    /// The first of the files `0.seg`, `1.seg`, ... in `folder` that is not full, not damaged and
-    /// has no writer; made where there is none.
+    /// Opens the first of the files `0.seg`, `1.seg`, ... in `folder` that is not full, not damaged
+    /// and has no writer; creates one if there is none.
     pub(super) fn open(folder: &Path, key: &[u8; 32]) -> io::Result<Self> {
         for number in 0u32.. {
             let path = folder.join(format!("{number}.{ENDING}"));
             let (file, new) = open_or_make(folder, &path)?;
             let locked = match file.try_lock() {
                 Ok(()) => true,
-                // On a file system without locks a new file serves this run alone.
+                // On a file system without locks, only a file that was just created is used, by
+                // this run alone.
                 Err(TryLockError::Error(_)) => new,
                 Err(TryLockError::WouldBlock) => false,
             };
@@ -213,7 +214,7 @@ impl Appender {
         Err(io::ErrorKind::QuotaExceeded.into())
     }
 
-    /// `None` if the file is damaged.
+    /// Locks and checks the file for appending; `None` if it is damaged.
     fn take(path: PathBuf, mut file: File, key: &[u8; 32]) -> io::Result<Option<Self>> {
         let walked = walk(&mut file, key, &mut |_, _| {})?;
         if walked.damaged {
@@ -232,12 +233,12 @@ impl Appender {
         &self.path
     }
 
-    /// Whether another file should be begun.
+    /// Returns true if the file is full.
     pub(super) fn is_full(&self) -> bool {
         self.end >= FULL_BYTES
     }
 
-    /// Appends records; all of them, or after an error none.
+    /// Appends records: all of them, or none on an error.
     pub(super) fn append<'a>(
         &mut self,
         records: impl Iterator<Item = (&'a Id, &'a [u8])>,
@@ -256,18 +257,18 @@ impl Appender {
             .and_then(|_| self.file.write_all(&bytes));
         match written {
             Ok(()) => self.end += bytes.len() as u64,
-            // Where even this fails, the next writer does it.
+            // If even this fails, the next writer truncates the file.
             Err(_) => drop(self.file.set_len(self.end)),
         }
         written
     }
 }
 
-/// Opens the file, or makes it, and says whether it was made.
+/// Opens or creates the file; the second value is true if it was created.
 fn open_or_make(folder: &Path, path: &Path) -> io::Result<(File, bool)> {
     let mut options = OpenOptions::new();
     options.read(true).write(true);
-    // Other processes make and clear files meanwhile.
+    // Other processes create and clear files meanwhile.
     let mut patience = 100;
     loop {
         match options.open(path) {
@@ -282,18 +283,18 @@ fn open_or_make(folder: &Path, path: &Path) -> io::Result<(File, bool)> {
     }
 }
 
-/// Whether another process made the file, or cleared its folder, a moment ago.
+/// Returns true if another process created the file, or cleared its folder, a moment ago.
 fn is_passing(error: &io::Error) -> bool {
     let kinds = [io::ErrorKind::AlreadyExists, io::ErrorKind::NotFound];
     kinds.contains(&error.kind())
 }
 
-/// Bytes that records with these values take.
+/// Size of records with these values, bytes.
 pub(super) fn record_bytes<'a>(values: impl Iterator<Item = &'a [u8]>) -> u64 {
     values.map(|value| (HEAD + value.len()) as u64).sum()
 }
 
-/// Records of a set, wherever they lie.
+/// Index of a set's records over all files.
 #[derive(Debug, Default)]
 pub(super) struct Index {
     segments: Vec<Segment>,
@@ -301,8 +302,8 @@ pub(super) struct Index {
 }
 
 impl Index {
-    /// Reads the index of the files in `folder`; `damaged` is told of those that are. What cannot be
-    /// read counts as not there.
+    /// Reads the index of the files in `folder`; calls `damaged` for each damaged one. Unreadable
+    /// files count as missing.
     pub(super) fn read(folder: &Path, key: &[u8; 32], damaged: &mut dyn FnMut(&Path)) -> Self {
         let mut index = Index::default();
         for path in files(folder) {
@@ -318,15 +319,15 @@ impl Index {
                     }
                     index.segments.push(segment);
                 }
-                // Of a file that ended early under the reader's eyes, some records were noted.
+                // The file was truncated during the walk: drop its records.
                 Err(_) => index.places.retain(|_, (of, _)| *of != number),
             }
         }
         index
     }
 
-    /// The value of the record `id` if there is one and it is `len` bytes; `damaged` is told of its
-    /// file where it is not as it was written.
+    /// The value of the record `id`, if it is stored and `len` bytes long; calls `damaged` for its
+    /// file if the record is damaged.
     pub(super) fn value(
         &self,
         id: &Id,
@@ -350,7 +351,7 @@ impl Index {
     }
 }
 
-/// The files in a set's folder, in order of their names.
+/// The files in a set's folder, sorted by name.
 fn files(folder: &Path) -> Vec<PathBuf> {
     let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
     let paths = entries.map(|entry| entry.path());

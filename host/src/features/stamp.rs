@@ -1,17 +1,17 @@
-//! Telling from a file's metadata alone that it is still the file that was once read.
+//! File stamps: recognising an unchanged file by its metadata alone.
 
 use std::fs::Metadata;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-/// A file that changed this recently may change again without its times moving: file systems
-/// keep times in steps, of two seconds at the coarsest (FAT).
+/// A file that changed this recently may change again without its times moving: the time resolution
+/// of file systems is two seconds at the coarsest (FAT).
 const SETTLING: Duration = Duration::from_secs(2);
 
 /// Size, times and (on Unix) inode of a file.
 ///
-/// On Unix the time of the last status change is among them, which no ordinary program can set:
-/// a file that was edited or replaced with size and modification time restored still differs.
-/// Elsewhere such a file is taken for unchanged.
+/// On Unix this includes the time of the last status change, which no ordinary program can set: a
+/// file that was edited or replaced with size and modification time restored still differs.
+/// Elsewhere such a file counts as unchanged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Stamp {
     size_bytes: u64,
@@ -21,7 +21,7 @@ pub(super) struct Stamp {
 }
 
 impl Stamp {
-    /// Bytes of [`Stamp::to_bytes`].
+    /// Length of [`Stamp::to_bytes`], bytes.
     pub(super) const LEN: usize = 32;
 
     /// The stamp of a file; `None` where the system keeps no modification time.
@@ -35,13 +35,13 @@ impl Stamp {
         })
     }
 
-    /// Whether the file last changed long enough before `now` that another change must show.
+    /// Returns true if the last change is so long before `now` that another change must show.
     pub(super) fn is_settled(&self, now: SystemTime) -> bool {
         let latest_ns = self.modified_ns.max(self.changed_ns);
         latest_ns.saturating_add(SETTLING.as_nanos() as i64) <= since_epoch_ns(now)
     }
 
-    /// Fixed form for storage, little-endian.
+    /// Fixed little-endian encoding for storage.
     pub(super) fn to_bytes(self) -> [u8; Self::LEN] {
         let mut bytes = [0; Self::LEN];
         let fields = [

@@ -1,4 +1,4 @@
-//! The smallest real network, for tests of features and of what is built on them.
+//! The smallest real network, for tests of features and of their users.
 
 use posy_shared::model::InputContract;
 use posy_shared::preprocess::{Crop, Filter};
@@ -6,7 +6,7 @@ use posy_shared::preprocess::{Crop, Filter};
 use crate::backbone::load::Backbone;
 pub(crate) use crate::backbone::testing::data;
 
-/// MobileNet v1 0.25_128, and the model whose output is its features. Where the file is missing, says
+/// MobileNet v1 0.25_128, and the model whose output is its features. If the file is missing, says
 /// loudly that `test` is skipped.
 pub(crate) fn smallest(test: &str) -> Option<(Backbone, Vec<u8>)> {
     let path = data(test, "models/mobilenet_v1_0.25_128_quant.tflite")?;

@@ -1,4 +1,4 @@
-//! The feature cache's size, and clearing it.
+//! Size of the feature cache, and clearing it.
 
 use std::collections::{BTreeMap, HashSet};
 use std::ffi::OsStr;
@@ -10,19 +10,19 @@ use std::time::SystemTime;
 use super::segment::ENDING;
 use crate::atomic::still_names;
 
-/// Ending of the names of damaged files.
+/// Extension of damaged files' names.
 pub(super) const DAMAGED: &str = "damaged";
 
-/// Records of one extractor.
+/// Size of one extractor's set.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SetUsage {
     /// Kind of the features, and the beginning of their extractor's key.
     pub name: String,
-    /// Files.
+    /// Number of files.
     pub files: usize,
-    /// Bytes of all of them.
+    /// Total size, bytes.
     pub bytes: u64,
-    /// When they were last used, where the system knows.
+    /// Time of the last use, where the system knows it.
     pub used: Option<SystemTime>,
 }
 
@@ -38,7 +38,7 @@ fn files(folder: &Path) -> Vec<CacheFile> {
     let entries = |folder: &Path| fs::read_dir(folder).into_iter().flatten().flatten();
     let mut files = Vec::new();
     for set in entries(folder) {
-        // A link is nothing that the cache made.
+        // The cache never creates links.
         if !set.file_type().is_ok_and(|kind| kind.is_dir()) {
             continue;
         }
@@ -62,8 +62,7 @@ fn files(folder: &Path) -> Vec<CacheFile> {
     files
 }
 
-/// The sets in the folder [`Cache::folder_in`](super::cache::Cache::folder_in), in order of their
-/// names.
+/// The sets in the folder [`Cache::folder_in`](super::cache::Cache::folder_in), sorted by name.
 pub fn sets(folder: &Path) -> Vec<SetUsage> {
     let mut sets: BTreeMap<String, SetUsage> = BTreeMap::new();
     for file in files(folder) {
@@ -82,23 +81,23 @@ pub fn sets(folder: &Path) -> Vec<SetUsage> {
     sets.into_values().collect()
 }
 
-/// Removes a file unless a process is writing it; whether it is gone.
+/// Removes a file unless a process is writing it; returns true if it was removed.
 fn remove(path: &Path) -> io::Result<bool> {
     let file = File::open(path)?;
     if file.try_lock().is_err() || !still_names(path, &file) {
         return Ok(false);
     }
     fs::remove_file(path)?;
-    // Where it holds other files, it stays.
+    // A folder that holds other files stays.
     if let Some(folder) = path.parent() {
         let _ = fs::remove_dir(folder);
     }
     Ok(true)
 }
 
-/// Removes files, damaged ones first, then those that were not used for longest, until they have
-/// `limit` bytes or fewer in all; sets in `spared` and files that a process is writing stay. The
-/// bytes that are left.
+/// Removes files until they total at most `limit` bytes: damaged ones first, then the least
+/// recently used. Sets in `spared` and files that a process is writing stay. Returns the remaining
+/// bytes.
 pub(super) fn clear_to(folder: &Path, limit: u64, spared: &HashSet<PathBuf>) -> u64 {
     let mut files = files(folder);
     let mut bytes: u64 = files.iter().map(|file| file.bytes).sum();
@@ -108,7 +107,7 @@ pub(super) fn clear_to(folder: &Path, limit: u64, spared: &HashSet<PathBuf>) -> 
             break;
         }
         let is_spared = file.path.parent().is_some_and(|set| spared.contains(set));
-        // One that cannot be removed stays in the sum.
+        // A file that cannot be removed stays in the sum.
         if (file.damaged || !is_spared) && remove(&file.path).unwrap_or(false) {
             bytes -= file.bytes;
         }
@@ -116,20 +115,20 @@ pub(super) fn clear_to(folder: &Path, limit: u64, spared: &HashSet<PathBuf>) -> 
     bytes
 }
 
-/// Bytes that clearing freed, and files that it left.
+/// Result of clearing.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Cleared {
-    /// Bytes that are free again.
+    /// Freed bytes.
     pub bytes: u64,
-    /// Files that a process is writing.
+    /// Number of files that stay because a process is writing them.
     pub in_use: usize,
 }
 
-/// Removes all files in the folder [`Cache::folder_in`](super::cache::Cache::folder_in) but those
-/// that a process is writing.
+/// Removes all files in the folder [`Cache::folder_in`](super::cache::Cache::folder_in) except
+/// those that a process is writing.
 ///
 /// # Errors
-/// The first file that cannot be removed, and the system's reason.
+/// Returns the first file that cannot be removed, and the system's reason.
 pub fn clear(folder: &Path) -> Result<Cleared, (PathBuf, io::Error)> {
     let mut cleared = Cleared::default();
     for file in files(folder) {
@@ -141,12 +140,12 @@ pub fn clear(folder: &Path) -> Result<Cleared, (PathBuf, io::Error)> {
             Err(error) => return Err((file.path, error)),
         }
     }
-    // Where it holds what the cache did not make, it stays.
+    // A folder with files that are not the cache's stays.
     let _ = fs::remove_dir(folder);
     Ok(cleared)
 }
 
-/// Bytes in words: `205.3 MB`.
+/// Formats bytes in megabytes: `205.3 MB`.
 pub fn megabytes(bytes: u64) -> String {
     match bytes {
         1_000_000_000.. => format!("{:.1} GB", bytes as f64 / 1e9),

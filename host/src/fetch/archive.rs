@@ -1,8 +1,8 @@
-//! Unpacking a `.tar.gz` that may be hostile.
+//! Unpacks untrusted `.tar.gz` archives.
 //!
-//! Only folders and plain files are taken, only below the folder that is named, and only so many
-//! and so large. Everything goes into a folder beside the place first, which gets its name when it
-//! is whole; so nothing half unpacked is ever found there.
+//! Only folders and plain files are extracted, only below the given folder, and only up to limits
+//! on number and size. Everything is extracted into a temporary folder beside the target, which is
+//! renamed once it is complete, so no partial result is ever found there.
 
 use std::fs::{self, File};
 use std::io::{self, Read, Take};
@@ -13,19 +13,19 @@ use tar::{Archive, Entry, EntryType};
 
 use crate::atomic::Room;
 
-/// The most that is taken out of an archive.
+/// Limits on the content of an archive.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
-    /// Entries, of whatever kind.
+    /// Number of entries of any kind.
     pub entries: u64,
-    /// Bytes of all files together.
+    /// Total size of all files, bytes.
     pub bytes: u64,
-    /// Bytes of the archive once decompressed; more than `bytes`, as entries have headers.
+    /// Size of the decompressed archive, bytes; more than `bytes`, because entries have headers.
     pub decompressed: u64,
 }
 
 impl Default for Limits {
-    /// Twenty times what the codelab's photos take.
+    /// Twenty times the size of the codelab's photos.
     fn default() -> Self {
         Limits {
             entries: 100_000,
@@ -35,67 +35,66 @@ impl Default for Limits {
     }
 }
 
-/// Why an archive was refused, or not unpacked.
+/// An archive was refused, or could not be unpacked.
 #[derive(Debug, thiserror::Error)]
 #[error("{}: {problem}; nothing was unpacked", archive.display())]
 pub struct ArchiveError {
-    /// The archive.
+    /// Path of the archive.
     pub archive: PathBuf,
-    /// What is wrong.
+    /// Cause.
     pub problem: Problem,
 }
 
-/// What is wrong with an archive.
+/// Defect of an archive.
 #[derive(Debug, thiserror::Error)]
 pub enum Problem {
-    /// It cannot be opened.
+    /// The archive cannot be opened.
     #[error("cannot be opened: {0}")]
     Open(io::Error),
-    /// It is damaged, or no `.tar.gz` at all.
+    /// The archive is damaged, or no `.tar.gz` at all.
     #[error("is damaged or no .tar.gz archive ({0}); fetch it again")]
     Damaged(io::Error),
-    /// An entry leads out of the folder.
+    /// The path of an entry leads out of the folder.
     #[error(
         "its entry {0:?} leads outside the folder it is unpacked in; do not trust this archive"
     )]
     Outside(String),
-    /// An entry is a link, a device or the like.
+    /// An entry is neither a folder nor a plain file.
     #[error(
         "its entry {path:?} is {kind}, where only folders and files are taken; do not trust this archive"
     )]
     Kind {
-        /// The entry.
+        /// Path of the entry.
         path: String,
-        /// What it is.
+        /// Kind of the entry.
         kind: &'static str,
     },
     /// Too many entries.
     #[error("has more than {0} entries; unpack it by other means if you trust it")]
     Entries(u64),
-    /// Unpacks to too much.
+    /// The unpacked files are too large.
     #[error("unpacks to more than {0} bytes; unpack it by other means if you trust it")]
     Bytes(u64),
-    /// The file that was looked for is not inside.
+    /// The requested file is not in the archive.
     #[error("has no file {0:?} inside; fetch it again")]
     NoMember(String),
-    /// Where it is to go, something is.
+    /// The target already exists.
     #[error("{} is there already; move it away or name another place with --into", .0.display())]
     Occupied(PathBuf),
-    /// The disk.
+    /// A file or folder cannot be written.
     #[error("{} cannot be written: {source}", path.display())]
     Write {
-        /// File or folder.
+        /// Path of the file or folder.
         path: PathBuf,
-        /// What the system says.
+        /// Cause.
         source: io::Error,
     },
 }
 
-/// Unpacks `archive` so that its folder `top` becomes `target`; entries elsewhere in the archive are
-/// refused.
+/// Unpacks `archive` so that its folder `top` becomes `target`. Entries outside `top` are refused.
 ///
 /// # Errors
-/// [`ArchiveError`] names the archive and the entry; `target` is not there then.
+/// [`ArchiveError`] names the archive and the entry; `target` does not exist then.
 pub fn unpack(
     archive: &Path,
     top: &str,
@@ -121,7 +120,7 @@ fn unpack_beside(archive: &Path, top: &str, target: &Path, limits: &Limits) -> R
         move |source| Problem::Write { path, source }
     };
     fs::create_dir_all(beside).map_err(writing(beside))?;
-    // Removed with all that is in it when an error leaves this function.
+    // Removed with its content when an error leaves this function.
     let room = Room::new(beside).map_err(writing(beside))?;
     each_file(archive, limits, |path, entry| {
         let path = room.path().join(path);
@@ -138,7 +137,7 @@ fn unpack_beside(archive: &Path, top: &str, target: &Path, limits: &Limits) -> R
     fs::rename(&unpacked, target).map_err(writing(target))
 }
 
-/// The bytes of the one file `member` in `archive`, wherever it lies in it.
+/// Bytes of the one file `member` in `archive`.
 ///
 /// # Errors
 /// [`ArchiveError`], as [`unpack`].
@@ -159,7 +158,7 @@ pub fn member(archive: &Path, member: &str, limits: &Limits) -> Result<Vec<u8>, 
     })
 }
 
-/// Hands every plain file in `archive` to `take`, with its path, after checking its header.
+/// Checks the header of each entry and passes plain files with their paths to `take`.
 fn each_file(
     archive: &Path,
     limits: &Limits,
@@ -182,15 +181,15 @@ fn each_file(
     Ok(())
 }
 
-/// The archive's stream, cut off where it exceeds the limit.
+/// The decompressed stream of the archive, cut off at the limit.
 fn open(archive: &Path, limits: &Limits) -> Result<Archive<Take<GzDecoder<File>>>, Problem> {
     let file = File::open(archive).map_err(Problem::Open)?;
     Ok(Archive::new(GzDecoder::new(file).take(limits.decompressed)))
 }
 
-/// Goes through the whole archive once before anything is taken out of it: how many entries there
-/// are, how long the stream is. Long names and attributes lie in entries of their own, which the
-/// library reads into memory whole: so their sizes are looked at here too.
+/// Checks number of entries and length of the stream in a first pass, before anything is extracted.
+/// Long names and attributes are stored in entries of their own, which the library reads into
+/// memory whole, so their sizes are checked here too.
 fn check_headers(archive: &Path, limits: &Limits) -> Result<(), Problem> {
     const LONGEST: u64 = 1 << 20;
     let mut archive = open(archive, limits)?;
@@ -214,14 +213,14 @@ fn check_headers(archive: &Path, limits: &Limits) -> Result<(), Problem> {
     Ok(())
 }
 
-/// Where a plain file belongs, relative to the folder; nothing for a folder.
+/// Relative path of a plain file; `None` for a folder.
 fn plain_path<R: Read>(entry: &Entry<'_, R>) -> Result<Option<PathBuf>, Problem> {
     let raw = entry.path_bytes();
     let name = || String::from_utf8_lossy(&raw).into_owned();
     let kind = match entry.header().entry_type() {
         EntryType::Regular | EntryType::Continuous | EntryType::GNUSparse => None,
         EntryType::Directory => None,
-        // Comments on the whole archive, with which some begin.
+        // Global headers: comments on the whole archive.
         EntryType::XGlobalHeader => return Ok(None),
         EntryType::Symlink => Some("a symbolic link"),
         EntryType::Link => Some("a hard link"),
@@ -241,12 +240,12 @@ fn plain_path<R: Read>(entry: &Entry<'_, R>) -> Result<Option<PathBuf>, Problem>
             _ => return Err(Problem::Outside(name())),
         }
     }
-    // A file with no name of its own is the folder itself.
+    // An empty path is the folder itself.
     let is_folder = entry.header().entry_type() == EntryType::Directory;
     Ok((!is_folder && !plain.as_os_str().is_empty()).then_some(plain))
 }
 
-/// Copies an entry into `file`; tells a fault of the archive from one of the disk.
+/// Copies an entry into `file`; tells a damaged archive from a disk error.
 fn copy(entry: &mut dyn Read, file: &mut File, path: &Path) -> Result<(), Problem> {
     let mut buffer = vec![0; 1 << 16];
     loop {

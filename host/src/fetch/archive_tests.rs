@@ -1,4 +1,4 @@
-//! Archives made here, sound and hostile.
+//! Synthetic archives, valid and hostile.
 
 use std::io::Write;
 
@@ -8,7 +8,7 @@ use tar::{Builder, Header};
 
 use super::*;
 
-/// A compressed archive that `fill` writes, and a folder to unpack it in.
+/// A compressed archive written by `fill`, in a temporary folder to unpack it in.
 fn archive(fill: impl FnOnce(&mut Builder<GzEncoder<File>>)) -> (tempfile::TempDir, PathBuf) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("photos.tgz");
@@ -19,7 +19,7 @@ fn archive(fill: impl FnOnce(&mut Builder<GzEncoder<File>>)) -> (tempfile::TempD
     (folder, path)
 }
 
-/// A header whose path is written as it is, without the checks of the library.
+/// A header with an unchecked path.
 fn header(path: &str, kind: EntryType, len: u64) -> Header {
     let mut header = Header::new_gnu();
     header.as_old_mut().name[..path.len()].copy_from_slice(path.as_bytes());
@@ -109,7 +109,7 @@ fn links_and_devices_are_refused_by_name() {
                 link.set_link_name("/etc/passwd").unwrap();
                 link.set_cksum();
                 builder.append(&link, io::empty()).unwrap();
-                // What would be written through the link, were it made.
+                // A file that would be written through the link.
                 let through = header("flowers/link/file", EntryType::Regular, 4);
                 builder.append(&through, &b"evil"[..]).unwrap();
             },
@@ -126,7 +126,7 @@ fn links_and_devices_are_refused_by_name() {
 fn a_million_entries_are_refused() {
     let message = refusal(
         |builder| {
-            // One header again and again: its path need not differ.
+            // The same header again and again; its path need not differ.
             let header = header("flowers/", EntryType::Directory, 0);
             for _ in 0..1_000_000 {
                 builder.get_mut().write_all(header.as_bytes()).unwrap();
@@ -137,7 +137,7 @@ fn a_million_entries_are_refused() {
     assert!(message.contains("more than 100000 entries"), "{message}");
 }
 
-/// A file of zeros is a thousandth of its size when compressed.
+/// Zeros compress to a thousandth of their size.
 #[test]
 fn a_bomb_is_refused() {
     let limits = Limits {
@@ -146,7 +146,7 @@ fn a_bomb_is_refused() {
         ..Limits::default()
     };
     let zeros = |len: u64| io::repeat(0).take(len);
-    // Honest about its size.
+    // A header with the true size.
     let message = refusal(
         |builder| {
             let len = 65 << 20;
@@ -159,7 +159,7 @@ fn a_bomb_is_refused() {
         message.contains("unpacks to more than 67108864 bytes"),
         "{message}"
     );
-    // Endless behind its last entry.
+    // An endless stream behind the last entry.
     let message = refusal(
         |builder| {
             builder

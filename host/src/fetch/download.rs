@@ -1,8 +1,8 @@
 //! Downloads one file.
 //!
-//! While it comes it lies beside its place with `.part` at the end of its name; a later attempt
-//! goes on from there. Only when its SHA-256 is right does it get its name. A lock (`.lock`) keeps
-//! two processes from writing the same part.
+//! An incomplete file has `.part` appended to its name, and a later attempt resumes it. It gets its
+//! final name once its SHA-256 is verified. A lock file (`.lock`) keeps two processes from writing
+//! the same part.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Read, Seek, SeekFrom, Write};
@@ -16,15 +16,15 @@ use super::error::{FetchError, Trouble};
 use super::http::ask;
 use super::pinned::Pinned;
 
-/// Is told how a download comes along.
+/// Observer of a download's progress.
 pub trait Meter {
-    /// Bytes that are here, of all, if that number is known.
+    /// Reports the bytes on disk and the total, if known.
     fn at(&self, have: u64, want: Option<u64>);
-    /// Another process is at the same file; this one waits for it.
+    /// Reports that another process downloads the same file and that this one waits for it.
     fn waiting(&self) {}
 }
 
-/// Shows nothing.
+/// A meter that shows nothing.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Unwatched;
 
@@ -32,17 +32,17 @@ impl Meter for Unwatched {
     fn at(&self, _: u64, _: Option<u64>) {}
 }
 
-/// How long to wait for a server, and how often to try.
+/// Timeouts and retries.
 #[derive(Clone, Copy, Debug)]
 pub struct Patience {
-    /// For its name, the connection, and the head of its answer, each.
+    /// Timeout of name lookup, connection, and response headers, each.
     pub connect: Duration,
-    /// For the body of one answer. After that the connection counts as lost, and the next attempt
-    /// goes on where it stopped; so a slow line gets there, and a dead one does not hang.
+    /// Timeout of one response body. After it the connection counts as lost, and the next attempt
+    /// resumes; so a slow connection finishes, and a dead one does not hang.
     pub body: Duration,
-    /// Attempts in a row that bring nothing before giving up.
+    /// Maximum number of consecutive attempts without progress.
     pub attempts: u32,
-    /// Pause after the first lost connection; twice that after the second, and so on.
+    /// Pause after the first lost connection; doubled after each further one.
     pub pause: Duration,
 }
 
@@ -57,12 +57,12 @@ impl Default for Patience {
     }
 }
 
-/// Makes sure that the file `what` lies at `target`, fetching it where it does not. A file that
-/// has the name is taken as it is: it got the name only when its checksum was right.
+/// Downloads the file `what` to `target` unless it exists. An existing file is not checked again:
+/// it got its name only after its checksum was verified.
 ///
 /// # Errors
-/// [`FetchError`] names address, place and what to do. What came so far is kept for the next
-/// attempt unless it is known to be wrong.
+/// [`FetchError`] names address, target and remedy. A partial file is kept for the next attempt
+/// unless it is known to be wrong.
 pub fn download(
     what: &Pinned,
     target: &Path,
@@ -82,7 +82,7 @@ pub fn download(
         meter,
     };
     let result = lock(target, meter).and_then(|_locked| match target.is_file() {
-        // Another process was at it.
+        // Another process has just finished it.
         true => Ok(()),
         false => attempts.run(),
     });
@@ -93,7 +93,7 @@ pub fn download(
     })
 }
 
-/// `target` with `.ending` after its whole name.
+/// `target` with `.ending` appended to its name.
 fn beside(target: &Path, ending: &str) -> PathBuf {
     let mut name = target.as_os_str().to_owned();
     name.push(".");
@@ -101,12 +101,11 @@ fn beside(target: &Path, ending: &str) -> PathBuf {
     name.into()
 }
 
-/// Waits until no other process is making the file `target`, and keeps others from it until the
-/// result is dropped. Makes the folder. The lock's file stays: to remove it would let two processes
-/// hold two locks of one name.
+/// Waits for the lock on `target` and holds it until the result is dropped. Creates the folder. The
+/// lock file stays: removing it would let two processes hold two locks of one name.
 ///
 /// # Errors
-/// Where the folder or the lock cannot be made.
+/// If the folder or the lock file cannot be created.
 pub fn lock(target: &Path, meter: &dyn Meter) -> Result<File, Trouble> {
     if let Some(folder) = target.parent() {
         fs::create_dir_all(folder).map_err(|error| Trouble::writing(folder, error))?;
@@ -138,7 +137,7 @@ impl Attempts<'_> {
     fn run(&self) -> Result<(), Trouble> {
         let resumed = self.have() > 0;
         match self.fetch_and_place() {
-            // What an earlier process left may be of another version of the file.
+            // A part left by an earlier process may be of another version of the file.
             Err(Trouble::WrongSum { .. } | Trouble::TooLong(_)) if resumed => {
                 self.fetch_and_place()
             }
@@ -178,7 +177,7 @@ impl Attempts<'_> {
         self.what.len == Some(self.have())
     }
 
-    /// One request; `Ok` when the body has come to its end.
+    /// Performs one request; `Ok` at the end of the body.
     fn attempt(&self, before: u64, body_time: Duration) -> Result<(), Trouble> {
         let answer = ask(self.url, before, self.patience.connect, body_time)?;
         let writing = |error| Trouble::writing(&self.part, error);
@@ -218,7 +217,7 @@ impl Attempts<'_> {
         }
     }
 
-    /// Gives the file its name if its checksum is right.
+    /// Verifies the checksum and renames the file.
     fn place(&self) -> Result<(), Trouble> {
         let reading = |error| Trouble::writing(&self.part, error);
         let mut part = File::open(&self.part).map_err(reading)?;
@@ -234,8 +233,8 @@ impl Attempts<'_> {
         fs::rename(&self.part, self.target).map_err(|error| Trouble::writing(self.target, error))
     }
 
-    /// Bytes that are known to be wrong must not be gone on from. Where they cannot be removed, the
-    /// next attempt finds them wrong again.
+    /// Removes a part known to be wrong, which must not be resumed. If it cannot be removed, the
+    /// next attempt detects it again.
     fn discard(&self) {
         let _ = fs::remove_file(&self.part);
     }

@@ -1,9 +1,9 @@
-//! What can go wrong in fetching, in words for a person.
+//! Errors of downloads.
 
 use std::io;
 use std::path::PathBuf;
 
-/// Why a file was not fetched. Nothing lies under its final name then.
+/// A failed download. No file exists under the final name then.
 #[derive(Debug, thiserror::Error)]
 #[error(
     "{url} could not be fetched: {trouble}. {}, or get the file by other means and put it at {}",
@@ -11,59 +11,59 @@ use std::path::PathBuf;
     target.display()
 )]
 pub struct FetchError {
-    /// The address that was asked.
+    /// Address.
     pub url: String,
-    /// Where the file was to lie.
+    /// Target path.
     pub target: PathBuf,
-    /// What happened.
+    /// Cause.
     pub trouble: Trouble,
 }
 
-/// What happened while fetching.
+/// Cause of a failed download.
 #[derive(Debug, thiserror::Error)]
 pub enum Trouble {
-    /// The server's name leads nowhere, or nobody answers there.
+    /// Name lookup or connection failed.
     #[error("the server cannot be reached ({0})")]
     Unreachable(String),
-    /// The connection broke, or stood still for too long, again and again.
+    /// The connection broke or stalled repeatedly.
     #[error("the connection was lost after {} of {} bytes ({reason})", .have, told(*.want))]
     Lost {
-        /// Bytes that are here.
+        /// Bytes on disk.
         have: u64,
-        /// Bytes that the file has, if that is known.
+        /// Total bytes, if known.
         want: Option<u64>,
-        /// What the system says.
+        /// Message of the last error.
         reason: String,
     },
-    /// The server does not give the file.
+    /// An HTTP status other than success.
     #[error("the server answers with status {0}")]
     Status(u16),
-    /// The server gives something else.
+    /// The file is longer than expected.
     #[error("the answer has more than the file's {0} bytes, so it is another file")]
     TooLong(u64),
-    /// The server gives something else of the same length.
+    /// The file's checksum differs from the pinned one.
     #[error("its SHA-256 is {found} where {pinned} is expected, so it is damaged or another file")]
     WrongSum {
-        /// Of what came.
+        /// SHA-256 of the downloaded bytes.
         found: String,
-        /// Of what should have come.
+        /// Expected SHA-256.
         pinned: &'static str,
     },
-    /// There is no room.
+    /// The disk is full.
     #[error("the disk is full")]
     DiskFull,
     /// The file cannot be written.
     #[error("{} cannot be written: {source}", path.display())]
     Write {
-        /// The file or folder.
+        /// Path of the file or folder.
         path: PathBuf,
-        /// What the system says.
+        /// Cause.
         source: io::Error,
     },
 }
 
 impl Trouble {
-    /// What to do, as the beginning of a sentence.
+    /// Advice, as the beginning of a sentence.
     fn advice(&self) -> &'static str {
         match self {
             Self::Unreachable(_) => {
@@ -79,7 +79,7 @@ impl Trouble {
         }
     }
 
-    /// From an error in writing `path`.
+    /// Converts an error from writing `path`.
     pub(super) fn writing(path: &std::path::Path, source: io::Error) -> Self {
         match source.kind() {
             io::ErrorKind::StorageFull

@@ -1,4 +1,4 @@
-//! One request for the rest of a file, and the body of its answer.
+//! A range request for the rest of a file, and its response body.
 
 use std::io::Read;
 use std::time::Duration;
@@ -8,14 +8,14 @@ use ureq::{Agent, Body, Error};
 
 use super::error::Trouble;
 
-/// An answer: where in the file it begins, and its bytes.
+/// A response: start offset and body.
 pub(super) struct Answer {
-    /// Zero where the server sends the whole file whatever was asked.
+    /// Offset in the file; zero if the server ignores the range.
     pub(super) start: u64,
     pub(super) body: Box<dyn Read>,
 }
 
-/// Asks `url` for everything from byte `start` on. `body_time` is how long the body may take.
+/// Requests `url` from byte `start` on. `body_time` is the timeout of the body.
 pub(super) fn ask(
     url: &str,
     start: u64,
@@ -40,7 +40,7 @@ pub(super) fn ask(
     let start = match status {
         200 => 0,
         206 if begins_at(&response, start) => start,
-        // What is here already does not suit what the server has: from the beginning.
+        // The part on disk does not fit the server's file: start over.
         206 | 416 if start > 0 => return ask(url, 0, connect_time, body_time),
         _ => return Err(Trouble::Status(status)),
     };
@@ -50,7 +50,7 @@ pub(super) fn ask(
     })
 }
 
-/// Whether a partial answer says that it begins at byte `start` (RFC 9110, section 14.4).
+/// True if a partial response states that it begins at byte `start` (RFC 9110, section 14.4).
 fn begins_at(response: &ureq::http::Response<Body>, start: u64) -> bool {
     let range = response.headers().get(CONTENT_RANGE);
     range

@@ -1,13 +1,13 @@
-//! Getting files that posy does not carry: networks and photos, by pinned address and checksum.
+//! Downloads networks and photos by pinned address and checksum.
 //!
-//! | file | what it holds |
+//! | file | contents |
 //! |---|---|
-//! | `pinned.rs` | what a file to be fetched is: address, length, SHA-256 |
-//! | `download.rs` | one file over HTTP: lock, resumption, checksum, placing |
-//! | `http.rs` | one request and its answer |
-//! | `archive.rs` | unpacking `.tar.gz` safely |
-//! | `photos.rs` | collections of photos known by name |
-//! | `error.rs` | what can go wrong, in words for a person |
+//! | `pinned.rs` | a pinned file: address, length, SHA-256 |
+//! | `download.rs` | one file over HTTP: lock, resumption, checksum, rename |
+//! | `http.rs` | one request and its response |
+//! | `archive.rs` | unpacks untrusted `.tar.gz` archives |
+//! | `photos.rs` | named collections of photos |
+//! | `error.rs` | errors |
 
 pub mod archive;
 mod download;

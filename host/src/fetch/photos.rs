@@ -1,22 +1,21 @@
-//! Collections of photos known by name.
+//! Named collections of photos.
 
 use super::Pinned;
 
-/// Photos that can be fetched.
+/// A collection of photos for download.
 #[derive(Clone, Copy, Debug)]
 pub struct Collection {
     /// Name on the command line.
     pub name: &'static str,
-    /// One line about it.
+    /// One-line description.
     pub about: &'static str,
-    /// The folder inside the archive.
+    /// Top folder in the archive.
     pub folder: &'static str,
     /// The archive, a `.tar.gz`.
     pub archive: Pinned,
 }
 
-/// All collections. The flowers' checksum is that which TensorFlow Datasets records
-/// (`tf_flowers`).
+/// All collections. The flowers' checksum is the one in TensorFlow Datasets (`tf_flowers`).
 pub const COLLECTIONS: [Collection; 1] = [Collection {
     name: "flowers",
     about: "the codelab's 3,670 photos of five flowers, CC-BY 2.0, 229 MB",

@@ -1,27 +1,27 @@
-//! What a file to be fetched is.
+//! Pinned files.
 
-/// A file whose every byte is known beforehand.
+/// A file pinned by its checksum.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Pinned {
-    /// Where it lies.
+    /// Address.
     pub url: &'static str,
-    /// Its SHA-256, 64 hexadecimal digits in lower case.
+    /// SHA-256, 64 hexadecimal digits in lower case.
     pub sha256: &'static str,
-    /// Its length in bytes, where it is known.
+    /// Length in bytes, if known.
     pub len: Option<u64>,
 }
 
 impl Pinned {
-    /// More bytes than this are not taken for a file whose length is unknown.
+    /// Maximum length of a file of unknown length, bytes.
     const BOUND: u64 = 512 << 20;
 
-    /// The most bytes that are taken.
+    /// Maximum number of bytes to accept.
     pub fn bound(&self) -> u64 {
         self.len.unwrap_or(Self::BOUND)
     }
 
-    /// The address to ask: its own, or the same path on the server that `POSY_MIRROR` names
-    /// (`http://server:port`), for places without a way to the origin. The checksum holds for
+    /// Address to request: the file's own, or the same path on the server in `POSY_MIRROR`
+    /// (`http://server:port`), for networks that cannot reach the origin. The checksum holds for
     /// both.
     pub fn address(&self) -> String {
         match std::env::var("POSY_MIRROR") {
@@ -31,7 +31,7 @@ impl Pinned {
     }
 }
 
-/// `url` with another scheme and host.
+/// `url` with the mirror's scheme and host.
 fn on_mirror(url: &str, mirror: &str) -> String {
     let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
     let path = rest.split_once('/').map_or("", |(_, path)| path);

@@ -1,7 +1,7 @@
-//! A head in int8, as the board computes it.
+//! The int8 head, as the board computes it.
 //!
-//! A [`Head`] becomes the dense layer of the TFLite int8 specification: weights int8, symmetric,
-//! one scale for each label; bias int32 in steps of input scale x weight scale; logits int8,
+//! A [`Head`] becomes the dense layer of the TFLite int8 specification: int8 weights, symmetric,
+//! with one scale per label; int32 bias in steps of input scale x weight scale; int8 logits,
 //! asymmetric.
 
 use super::rounding::round_by;
@@ -13,7 +13,7 @@ use crate::backbone::network::Quantisation;
 pub struct IntHead {
     /// Row-major `[K, D]`, K labels by D features; `-127..=127`.
     pub weights: Vec<i8>,
-    /// Real size of one weight step, `[K]`.
+    /// Scale of each label's weights, `[K]`.
     pub weight_scales: Vec<f32>,
     /// `[K]`, in steps of input scale x weight scale.
     pub bias: Vec<i32>,
@@ -21,15 +21,15 @@ pub struct IntHead {
     pub output: Quantisation,
 }
 
-/// Quantises `head`, whose input is int8 features of quantisation `input`, so that its logits for the
-/// photos `training` stay as they are.
+/// Quantises `head`, whose input is int8 features of quantisation `input`, and preserves its logits
+/// for the photos `training` as well as it can.
 ///
-/// The quantisation of the logits comes from the logits that the int8 weights give for these photos and
-/// those of `others` (validation photos; their true labels are not used): it is the
-/// finest that none of these saturates, since what is lost here is ranking: labels closer than
-/// half a step become equal. No margin is added. An unseen photo whose logits go beyond is one of
-/// which the network is surer than of any seen, and clamping its highest or lowest logit takes
-/// away confidence, not rank.
+/// The scale and zero point of the logits come from the logits that the int8 weights give for these
+/// photos and those of `others` (validation photos; their true labels are not used): the finest
+/// quantisation that saturates none of them. A coarser one costs ranking: labels closer than half a
+/// step become equal. There is no margin. An unseen photo whose logits exceed the range is one of
+/// which the network is surer than of any seen photo, and clamping its highest or lowest logit
+/// reduces confidence, not rank.
 ///
 /// # Errors
 /// [`HeadError::Width`].
@@ -63,7 +63,7 @@ pub fn quantise(
     Ok(quantised)
 }
 
-/// The finest int8 quantisation that holds zero and all of `values`.
+/// The finest int8 quantisation whose range contains zero and all of `values`.
 fn finest(values: impl Iterator<Item = f32>) -> Quantisation {
     let (low, high) = values.fold((0.0f32, 0.0f32), |(low, high), value| {
         (low.min(value), high.max(value))
@@ -84,7 +84,7 @@ fn finest(values: impl Iterator<Item = f32>) -> Quantisation {
 }
 
 impl IntHead {
-    /// The head that these integers stand for, logits not yet quantised.
+    /// Dequantises the weights and the bias; the logits stay real.
     pub fn as_real(&self, input: Quantisation) -> Head {
         let width = self.weights.len() / self.bias.len().max(1);
         Head {
@@ -120,7 +120,7 @@ mod tests {
         zero_point: -128,
     };
 
-    /// Plain arithmetic of the dense layer: int32 sum, then a real factor, rounded.
+    /// Reference arithmetic of the dense layer: int32 sum, then a real factor, rounded.
     fn run(head: &IntHead, features: &[i8]) -> Vec<i8> {
         head.weights
             .chunks_exact(features.len())
@@ -173,8 +173,8 @@ mod tests {
                 greatest = greatest.max((value - real).abs());
             }
         }
-        // Half a step of the output and the rounding of 32 weights, were each rounded alone: half a step
-        // times a feature of at most 4.4.
+        // Bound for weights rounded to nearest: half a step of the output, plus for each of 32
+        // weights half a step times a feature of at most 4.4.
         let bound = 0.5 * quantised.output.scale + 32.0 * 0.5 * quantised.weight_scales[0] * 4.4;
         assert!(greatest < bound, "{greatest} {bound}");
         assert!(greatest < 2.0 * quantised.output.scale, "{greatest}");
@@ -189,8 +189,8 @@ mod tests {
         }
     }
 
-    /// Photos with a plain background: features that hardly differ from their means, by which
-    /// `labels` labels are told apart; each feature follows a few causes.
+    /// Photos with a plain background: features that vary little about their means and yet separate
+    /// `labels` labels; a few causes drive every feature.
     fn plain_backgrounds(labels: usize, of_each: usize, seed: u64) -> (Vec<i8>, Features) {
         const WIDTH: usize = 256;
         const CAUSES: usize = 40;
@@ -222,7 +222,7 @@ mod tests {
         (values, features)
     }
 
-    /// Each weight rounded alone, and nothing made good.
+    /// Rounds each weight to nearest, without any compensation.
     fn rounded_alone(head: &Head, photos: &Features) -> IntHead {
         let mut rounded = quantise(head, INPUT, photos, photos).unwrap();
         let rows = rounded.weights.chunks_exact_mut(head.width());

@@ -1,12 +1,13 @@
-//! The default trainer: multinomial logistic regression with an L2 penalty on the weights, on
-//! features standardised by the training photos' mean and deviation, solved to convergence.
+//! The default trainer: multinomial logistic regression with an L2 penalty on the weights. Features
+//! are standardised by the training photos' mean and standard deviation; L-BFGS solves to
+//! convergence.
 //!
-//! The strength of the penalty is chosen on the validation photos. Strengths are written as
-//! scikit-learn's C, the weight of the data against the penalty: `C sum loss + 1/2 |w|^2`, so a
-//! smaller C is a stronger penalty. (With two labels scikit-learn keeps one weight vector where
-//! there are two here, so its C is half of this one.) The walk goes from the strongest penalty to
-//! the weakest, each solution being the start of the next. The head is trained on the training
-//! photos alone; validation photos decide nothing but C.
+//! The regularisation strength is chosen on the validation photos. Strengths follow scikit-learn's
+//! C, the weight of the data against the penalty: `C sum loss + 1/2 |w|^2`, so a smaller C is a
+//! stronger penalty. (With two labels scikit-learn has one weight vector where there are two here,
+//! so its C is half of this one.) The search goes from the strongest penalty to the weakest, and
+//! each solution is the warm start of the next. The head is trained on the training photos alone;
+//! validation photos decide nothing but C.
 
 use super::metrics::{accuracy, cross_entropy};
 use super::objective::Objective;
@@ -15,7 +16,7 @@ use super::solve::minimise;
 use super::watch::{PARTS, Step, Unwatched, Watch};
 use super::{Features, Head, HeadError};
 
-/// Strengths that are tried, strongest penalty first: half decades.
+/// Candidate strengths in half decades, strongest penalty first.
 pub const GRID: [f64; 9] = [
     1e-4,
     3.162_277_66e-4,
@@ -28,53 +29,52 @@ pub const GRID: [f64; 9] = [
     1.0,
 ];
 
-/// Strength that is used when there are no validation photos to choose by.
+/// Strength used when there are no validation photos.
 pub const DEFAULT_C: f64 = 1e-2;
 
-/// Norm of the gradient at which a solution counts as reached.
+/// Gradient norm at which a solution has converged.
 const TOLERANCE: f64 = 1e-6;
-/// The same while strengths are compared. With a tenth of it the same strength was chosen in each
-/// of 40 trials on flower photos, in one and a half times the steps.
+/// Gradient norm for comparing strengths. In 40 trials on flower photos, a tenth of it always chose
+/// the same strength, with one and a half times the steps.
 const SEARCH_TOLERANCE: f64 = 1e-3;
-/// Steps after which the walk ends; far beyond what any strength of the grid was seen to need.
+/// Limit of L-BFGS steps, far beyond the need of any strength of the grid.
 const MAX_STEPS: u64 = 2000;
-/// The same three of a problem so large that its sums are in f32, which tell no smaller gradient
-/// from none.
+/// Tolerances for a problem so large that its sums are in f32, where rounding hides smaller
+/// gradients.
 const LARGE_TOLERANCE: f64 = 1e-3;
 const LARGE_SEARCH_TOLERANCE: f64 = 3e-3;
 const LARGE_MAX_STEPS: u64 = 100;
-/// Strengths in a row that a large problem is no better for, after which none weaker is tried: those
-/// take the most steps.
+/// Early stopping on a large problem: the search ends after this number of strengths in a row
+/// without improvement, since weaker penalties take the most steps.
 const WORSE: usize = 2;
 
-/// What the strength of the penalty is chosen by, on the validation photos.
+/// Validation metric that chooses the regularisation strength.
 ///
-/// Cross entropy is the default because it varies smoothly with the strength and uses every
-/// photo's margin, where accuracy on some hundred photos is mostly chance: over 60 stratified
-/// splits of 1,229 flower photos it gave 0.8 points (MobileNet v1 0.25_128) and 0.6 points
-/// (0.5_224) more test accuracy, and stayed within one decade of C where accuracy wandered over
-/// three.
+/// Cross entropy is the default because it varies smoothly with the strength and uses every photo's
+/// margin, whereas accuracy on some hundred photos is mostly chance. Over 60 stratified splits of
+/// 1,229 flower photos it gave 0.8 points (MobileNet v1 0.25_128) and 0.6 points (0.5_224) more
+/// test accuracy, and stayed within one decade of C, where accuracy spread over three.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Criterion {
-    /// Least cross entropy.
+    /// Lowest cross entropy.
     #[default]
     CrossEntropy,
-    /// Most photos right.
+    /// Highest accuracy.
     Accuracy,
 }
 
-/// How the strength of the penalty is found.
+/// Choice of the regularisation strength.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Strength {
-    /// The best of [`GRID`] on the validation photos; of equals the strongest penalty.
-    /// [`DEFAULT_C`] if there are none.
+    /// The best of [`GRID`] on the validation photos; ties go to the strongest penalty.
+    /// [`DEFAULT_C`] without validation photos.
     Chosen(Criterion),
-    /// This C, above zero.
+    /// A fixed C, above zero.
     Fixed(f64),
 }
 
 impl Strength {
-    /// Solutions that are computed, at most; each counts for [`PARTS`] on a
+    /// Maximum number of solutions that are computed; each takes [`PARTS`] on a
     /// [meter](super::watch::Meter).
     pub const fn solutions(self) -> usize {
         match self {
@@ -90,32 +90,32 @@ impl Default for Strength {
     }
 }
 
-/// One strength that was tried.
+/// Result of one candidate strength.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Candidate {
     /// The strength, C.
     pub c: f64,
     /// Mean cross entropy on the validation photos, nats.
     pub cross_entropy: f64,
-    /// Share of validation photos right, `0..=1`.
+    /// Accuracy on the validation photos, `0..=1`.
     pub accuracy: f64,
 }
 
-/// A head and how it came about.
+/// A trained head, and the path to it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Trained {
-    /// For features as they are, not standardised.
+    /// The head, for raw features (not standardised).
     pub head: Head,
-    /// The strength that it was trained with.
+    /// The strength it was trained with.
     pub c: f64,
-    /// What was tried, in [`GRID`]'s order; empty if nothing was to choose.
+    /// The candidates, in [`GRID`]'s order; empty if there was no choice.
     pub candidates: Vec<Candidate>,
-    /// The objective at the solution: mean cross entropy in nats + `|w|^2 / (2 C N)`, of
-    /// standardised weights.
+    /// Objective at the solution: mean cross entropy in nats + `|w|^2 / (2 C N)`, of standardised
+    /// weights.
     pub loss: f64,
     /// Euclidean norm of the objective's gradient at the solution.
     pub gradient_norm: f64,
-    /// Steps of L-BFGS over all strengths.
+    /// L-BFGS steps over all strengths.
     pub steps: u64,
 }
 
@@ -129,7 +129,7 @@ pub fn train(
     train_watched(training, validation, labels, strength, &mut Unwatched)
 }
 
-/// The same for a `watch` that hears of every step of the walk, and of every strength.
+/// Like [`train`], and calls `watch` at every step of the solver and for every strength.
 ///
 /// # Errors
 /// As [`train`].
@@ -275,7 +275,7 @@ fn measure(head: &Head, validation: &Features, c: f64) -> Candidate {
 mod tests {
     use super::*;
 
-    /// 60 photos of 6 features in 3 labels, by formula so that the oracle can make the same.
+    /// 60 photos of 6 features in 3 labels, by a formula that the oracle shares.
     fn synthetic() -> Features {
         let (photos, width) = (60usize, 6usize);
         let values: Vec<f32> = (0..photos * width)
@@ -309,7 +309,7 @@ mod tests {
     }
 
     /// Oracle: scikit-learn 1.9.1, `StandardScaler`, then `LogisticRegression(C=c, tol=1e-10)`, in
-    /// f64; its objective divided by C N, its coefficients carried back to features as they are.
+    /// f64; its objective divided by C N, its coefficients transformed back to raw features.
     #[test]
     fn agrees_with_scikit_learn_on_a_synthetic_set() {
         let features = synthetic();
@@ -375,7 +375,7 @@ mod tests {
     #[test]
     fn same_bits_whatever_the_number_of_threads() {
         let features = synthetic();
-        // Many copies, so that there are several chunks of work.
+        // Enough copies for several chunks of work.
         let many = features.select(&(0..600).map(|i| i * 7 % 60).collect::<Vec<_>>());
         let with = |threads| {
             rayon::ThreadPoolBuilder::new()
@@ -387,8 +387,8 @@ mod tests {
         assert_eq!(with(1), with(3));
     }
 
-    /// Photos around a point for each label; ten minutes were not enough for a thousand labels where sums
-    /// are in f64.
+    /// Photos around one point per label. With sums in f64, a thousand labels took over ten
+    /// minutes.
     #[test]
     fn a_thousand_labels_are_learnt() {
         use rand::{Rng, SeedableRng};
@@ -437,7 +437,7 @@ mod tests {
 
     #[test]
     fn of_equal_strengths_the_strongest_penalty_wins() {
-        // One feature, two labels far apart: every strength gets every photo right.
+        // One feature, two well-separated labels: every strength classifies every photo correctly.
         let features = Features::new(1, vec![-1.0, -1.5, 1.0, 1.5], vec![0, 0, 1, 1]).unwrap();
         let chosen = Strength::Chosen(Criterion::Accuracy);
         let trained = train(&features, &features, 2, chosen).unwrap();

@@ -1,4 +1,4 @@
-//! How good a head is: accuracy, cross entropy, confusion, precision and recall.
+//! Classification metrics: accuracy, cross entropy, confusion matrix, precision and recall.
 
 use std::collections::BTreeMap;
 
@@ -6,8 +6,8 @@ use rayon::prelude::*;
 
 use super::{Features, Head};
 
-/// Share of photos whose highest logit is their label's, `0..=1`; `None` without photos.
-/// `logits` is row-major `[N, K]` with N = `labels.len()`. Of equal logits the first wins.
+/// Share of photos whose highest logit is their label's, `0..=1`; `None` without photos. `logits`
+/// is row-major `[N, K]` with N = `labels.len()`. Ties go to the first label.
 pub fn accuracy(logits: &[f32], labels: &[usize]) -> Option<f64> {
     if labels.is_empty() {
         return None;
@@ -32,7 +32,7 @@ pub fn cross_entropy(logits: &[f32], labels: &[usize]) -> Option<f64> {
         .with_min_len(64)
         .map(|(row, &label)| log_sum_exp(row) - f64::from(row[label]))
         .collect();
-    // Added in order, whatever the number of threads.
+    // Summed in order, whatever the number of threads.
     Some(losses.iter().sum::<f64>() / labels.len() as f64)
 }
 
@@ -42,7 +42,7 @@ fn log_sum_exp(row: &[f32]) -> f64 {
     top + sum.ln()
 }
 
-/// Index of the greatest value, the first of equals.
+/// Index of the greatest value; ties go to the first.
 pub fn argmax<T: PartialOrd>(values: &[T]) -> usize {
     let mut best = 0;
     for (index, value) in values.iter().enumerate() {
@@ -58,21 +58,20 @@ fn predictions(logits: &[f32], photos: usize) -> impl Iterator<Item = usize> {
     logits.chunks_exact(count).map(argmax)
 }
 
-/// What was said of the photos of each label. Of many labels most pairs have no photos, and take no
-/// room.
+/// Confusion matrix, stored sparsely: with many labels most cells are empty.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Confusion {
-    /// Photos by truth and prediction.
+    /// Number of photos by (truth, prediction).
     counts: BTreeMap<(usize, usize), usize>,
-    /// Photos of each label, `[K]`.
+    /// Number of photos of each label, `[K]`.
     of: Vec<usize>,
-    /// Photos taken for each label, `[K]`.
+    /// Number of predictions of each label, `[K]`.
     taken: Vec<usize>,
 }
 
 impl Confusion {
-    /// Counts predictions among `labels` labels (K). `pairs` are (truth, prediction), each
-    /// below K; pairs that are not are left out.
+    /// Counts (truth, prediction) pairs among `labels` labels (K). Pairs with an index of K or
+    /// above are ignored.
     pub fn from_pairs(labels: usize, pairs: impl IntoIterator<Item = (usize, usize)>) -> Self {
         let mut confusion = Self {
             counts: BTreeMap::new(),
@@ -89,7 +88,7 @@ impl Confusion {
         confusion
     }
 
-    /// What `head` says of `features`.
+    /// Confusion matrix of `head` on `features`.
     pub fn of(head: &Head, features: &Features) -> Self {
         let logits = head.logits_of(features);
         let said = predictions(&logits, features.len());
@@ -102,49 +101,51 @@ impl Confusion {
         self.of.len()
     }
 
-    /// Photos of label `truth` that were taken for `predicted`.
+    /// Number of photos of label `truth` that were predicted as `predicted`.
     pub fn count(&self, truth: usize, predicted: usize) -> usize {
         self.counts.get(&(truth, predicted)).copied().unwrap_or(0)
     }
 
-    /// Truth, prediction and number of photos of each pair that has some, in order.
+    /// Non-empty cells in order: truth, prediction, number of photos.
     pub fn pairs(&self) -> impl Iterator<Item = (usize, usize, usize)> {
         let counts = self.counts.iter();
         counts.map(|(&(truth, predicted), &photos)| (truth, predicted, photos))
     }
 
-    /// Photos of label `truth`, which must be below K.
+    /// Number of photos of label `truth`, which must be below K.
     pub fn photos_of(&self, truth: usize) -> usize {
         self.of[truth]
     }
 
-    /// Photos that were taken for `predicted`, which must be below K.
+    /// Number of photos predicted as `predicted`, which must be below K.
     pub fn taken_for(&self, predicted: usize) -> usize {
         self.taken[predicted]
     }
 
-    /// Photos counted.
+    /// Number of photos.
     pub fn total(&self) -> usize {
         self.of.iter().sum()
     }
 
-    /// Photos given their own label.
+    /// Number of correct predictions.
     pub fn right(&self) -> usize {
         let labels = 0..self.labels();
         labels.map(|label| self.count(label, label)).sum()
     }
 
-    /// Share of photos given their own label, `0..=1`; `None` without photos.
+    /// Accuracy, `0..=1`; `None` without photos.
     pub fn accuracy(&self) -> Option<f64> {
         ratio(self.right(), self.total())
     }
 
-    /// Of the photos taken for `label`, the share that are of it; `None` if there were none.
+    /// Precision of `label`: the share of its predictions that are correct; `None` if it was never
+    /// predicted.
     pub fn precision(&self, label: usize) -> Option<f64> {
         ratio(self.count(label, label), self.taken_for(label))
     }
 
-    /// Of the photos of `label`, the share that were taken for it; `None` if there were none.
+    /// Recall of `label`: the share of its photos that were predicted correctly; `None` if it has
+    /// none.
     pub fn recall(&self, label: usize) -> Option<f64> {
         ratio(self.count(label, label), self.photos_of(label))
     }

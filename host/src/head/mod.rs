@@ -1,10 +1,10 @@
-//! The last layer: its trainers, its measures, and its int8 form.
+//! Training of the last layer, its metrics, and its int8 form.
 //!
-//! [`Features`] go in, a [`Head`] comes out: of [`logistic`] (solved to convergence; the default)
-//! or of [`sgd`] (gradient descent in the steps of TensorFlow's `retrain.py`). Features of the
-//! integer pipeline and of the float pipeline take the same road; [`Features::from_int8`] turns
-//! the former into the real numbers that they stand for. [`tune`] adjusts the layer before, too. [`int8`] makes the head that a board
-//! runs.
+//! A trainer turns [`Features`] into a [`Head`]: [`logistic`] (solved to convergence; the default)
+//! or [`sgd`] (gradient descent with the procedure of TensorFlow's `retrain.py`). Features of the
+//! integer pipeline and of the float pipeline are treated alike; [`Features::from_int8`]
+//! dequantises the former. [`tune`] is fine-tuning: it trains the layer before the head as well.
+//! [`int8`] quantises a head for the board.
 
 pub mod int8;
 pub mod logistic;
@@ -24,17 +24,17 @@ use thiserror::Error;
 
 use crate::backbone::network::Quantisation;
 
-/// Why features were refused or a head could not be trained.
+/// Errors of features and of training a head.
 #[derive(Debug, Error, PartialEq)]
 pub enum HeadError {
     /// The number of values is not photos x width.
     #[error("{values} feature values do not make {photos} photos of {width} features each")]
     Shape {
-        /// Values given.
+        /// Number of values.
         values: usize,
-        /// Photos given, counted by their labels.
+        /// Number of photos, by their labels.
         photos: usize,
-        /// Features of a photo.
+        /// Features per photo.
         width: usize,
     },
     /// Features of two sets differ in width.
@@ -42,7 +42,7 @@ pub enum HeadError {
     Width {
         /// Width of the training features.
         expected: usize,
-        /// Width of the others.
+        /// Width of the other features.
         found: usize,
     },
     /// A label index is not below the number of labels.
@@ -50,7 +50,7 @@ pub enum HeadError {
     UnknownLabel {
         /// Index of the photo in its set.
         photo: usize,
-        /// Its label.
+        /// Label of the photo.
         label: usize,
         /// Number of labels.
         labels: usize,
@@ -65,13 +65,13 @@ pub enum HeadError {
         /// Index of the feature.
         feature: usize,
     },
-    /// Nothing to tell apart.
+    /// Fewer than two labels.
     #[error("training needs two labels or more, and there are {labels}")]
     TooFewLabels {
         /// Number of labels.
         labels: usize,
     },
-    /// A label that no training photo has.
+    /// A label without training photos.
     #[error("label number {label} has no training photo: add photos of it or remove its folder")]
     LabelWithoutPhotos {
         /// The label.
@@ -82,12 +82,12 @@ pub enum HeadError {
     Option {
         /// Name of the option.
         option: &'static str,
-        /// What it was.
+        /// Given value.
         value: String,
-        /// What it may be.
+        /// Permitted values.
         must: &'static str,
     },
-    /// Weights grew beyond all bounds.
+    /// The weights diverged.
     #[error(
         "training diverged at step {step}: the learning rate {learning_rate} is too high; \
          give a lower one"
@@ -95,15 +95,15 @@ pub enum HeadError {
     Diverged {
         /// The step.
         step: usize,
-        /// Its learning rate.
+        /// Learning rate at that step.
         learning_rate: f64,
     },
-    /// The optimiser gave up.
+    /// The solver failed.
     #[error("training did not run: {0}")]
     Solver(String),
 }
 
-/// Features of a set of photos, with the label of each.
+/// Features of a set of photos, and each photo's label.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Features {
     width: usize,
@@ -152,12 +152,12 @@ impl Features {
         self.labels.len()
     }
 
-    /// Whether there is no photo.
+    /// Returns true if there are no photos.
     pub fn is_empty(&self) -> bool {
         self.labels.is_empty()
     }
 
-    /// Features of a photo, D.
+    /// Features per photo, D.
     pub fn width(&self) -> usize {
         self.width
     }
@@ -184,7 +184,7 @@ impl Features {
             .zip(self.labels.iter().copied())
     }
 
-    /// The photos with these indices, in this order; each must be below [`Features::len`].
+    /// The photos with these indices, in this order; each index must be below [`Features::len`].
     pub fn select(&self, photos: &[usize]) -> Self {
         Self {
             width: self.width,
@@ -224,7 +224,7 @@ impl Features {
         }
     }
 
-    /// Checks that photos held against a training set have its width and labels.
+    /// Checks that another set of photos matches a training set in width and labels.
     fn check_against(&self, training: &Self, labels: usize) -> Result<(), HeadError> {
         if self.width != training.width {
             return Err(HeadError::Width {
@@ -256,8 +256,7 @@ impl Head {
         self.weights.len() / self.bias.len().max(1)
     }
 
-    /// One score for each label, `[K]`, of the features `[D]` of one photo. Sums are in f64, in
-    /// order.
+    /// Logits `[K]` for the features `[D]` of one photo. Sums are in f64, in order.
     pub fn logits(&self, features: &[f32]) -> Vec<f32> {
         let mut logits = Vec::with_capacity(self.labels());
         let width = self.width().max(1);
@@ -289,10 +288,10 @@ impl Head {
     }
 }
 
-/// Labels whose sums are made side by side: one by itself waits for each of its additions.
+/// Labels whose sums run side by side; a single sum would wait for each of its additions.
 const TOGETHER: usize = 8;
 
-/// Sums of products of `features` with each of the rows, each in order.
+/// Dot products of `features` with each of the rows, each summed in order.
 fn sums_of_some(rows: &[f32], features: &[f32]) -> [f64; TOGETHER] {
     let width = rows.len() / TOGETHER;
     let rows: [&[f32]; TOGETHER] = std::array::from_fn(|row| &rows[row * width..][..width]);
@@ -305,8 +304,8 @@ fn sums_of_some(rows: &[f32], features: &[f32]) -> [f64; TOGETHER] {
     sums
 }
 
-/// Probabilities from logits: `exp(z_k) / sum_j exp(z_j)`, computed less the greatest logit so
-/// that nothing overflows.
+/// Probabilities from logits: `exp(z_k) / sum_j exp(z_j)`. The greatest logit is subtracted first,
+/// so that nothing overflows.
 pub fn softmax(logits: &[f32]) -> Vec<f32> {
     let top = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
     let powers: Vec<f64> = logits

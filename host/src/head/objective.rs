@@ -22,18 +22,17 @@ use super::{Features, Head};
 const CHUNK: usize = 64;
 /// Units whose gradients are in memory at once.
 const WAVE: usize = 32;
-/// Products of photos, labels and features from which on they are [multiplied as
-/// matrices](super::products), in f32.
+/// Size of a problem (photos x labels x features) from which on it is computed as [matrix
+/// products](super::products) in f32.
 const LARGE: usize = 1 << 31;
-/// Photos that [`Objective::spread`] looks at, at most.
+/// Maximum number of photos that [`Objective::spread`] uses.
 const SPREAD_PHOTOS: usize = 4096;
 /// Photos that share each load of a weight.
 const ROWS: usize = 4;
-/// Independent partial sums of a dot product, so that they can be computed side by side.
+/// Independent partial sums of a dot product, for SIMD.
 const LANES: usize = 4;
 
-/// The problem to be minimised: features, seen through their standardisation or as they are, and
-/// labels.
+/// The problem to minimise: features, standardised or raw, and labels.
 ///
 /// Parameters are one vector: weights `[K, P]`, where P is D rounded up to whole lanes and the
 /// padding stays zero, then biases `[K]`.
@@ -41,7 +40,7 @@ pub(super) struct Objective<'a> {
     features: &'a Features,
     labels: usize,
     mean: Vec<f64>,
-    /// 1 / standard deviation; 0 where a feature never changes.
+    /// 1 / standard deviation; 0 for a constant feature.
     inverse_deviation: Vec<f64>,
     large: bool,
 }
@@ -52,7 +51,7 @@ fn is_large(features: &Features, labels: usize) -> bool {
 }
 
 impl<'a> Objective<'a> {
-    /// Takes the features as they are.
+    /// The problem on raw features.
     pub(super) fn plain(features: &'a Features, labels: usize) -> Self {
         Self {
             features,
@@ -63,7 +62,7 @@ impl<'a> Objective<'a> {
         }
     }
 
-    /// Standardises with mean and (population) standard deviation of these features.
+    /// The problem on features standardised by their mean and (population) standard deviation.
     pub(super) fn standardised(features: &'a Features, labels: usize) -> Self {
         let (width, count) = (features.width(), features.len() as f64);
         let mut mean = vec![0.0; width];
@@ -99,8 +98,7 @@ impl<'a> Objective<'a> {
         }
     }
 
-    /// Whether there are so many photos, labels and features that sums are in f32, and a solution
-    /// is not worth reaching more exactly.
+    /// Returns true if the problem is so large that sums are in f32 and a looser tolerance applies.
     pub(super) const fn is_large(&self) -> bool {
         self.large
     }
@@ -118,8 +116,9 @@ impl<'a> Objective<'a> {
             .map(|(&value, (mean, inverse))| (f64::from(value) - mean) * inverse)
     }
 
-    /// About the mean of `p (1 - p)` over photos and labels, as if all photos were given the
-    /// probability of their own label that the mean cross entropy says, and the rest evenly.
+    /// Estimate of the mean of `p (1 - p)` over photos and labels, as if every photo had the
+    /// probability of its own label that the mean cross entropy implies, and the rest were spread
+    /// evenly.
     pub(super) fn spread(&self, parameters: &[f64], batch: &[usize]) -> f64 {
         let step = match self.large {
             true => batch.len().div_ceil(SPREAD_PHOTOS).max(1),
@@ -161,7 +160,7 @@ impl<'a> Objective<'a> {
         (loss / count + 0.5 * strength * squares, gradient)
     }
 
-    /// Sums of loss and gradient over the photos `batch`, without regularisation.
+    /// Unregularised sums of loss and gradient over the photos `batch`.
     fn sums(&self, parameters: &[f64], batch: &[usize]) -> (f64, Vec<f64>) {
         let mut loss = 0.0;
         let mut gradient = vec![0.0; self.parameters()];
@@ -190,7 +189,7 @@ impl<'a> Objective<'a> {
         self.labels
     }
 
-    /// Sums of loss and gradient over the photos of one chunk, without regularisation.
+    /// Unregularised sums of loss and gradient over the photos of one chunk.
     fn evaluate_chunk(&self, parameters: &[f64], photos: &[usize]) -> (f64, Vec<f64>) {
         let (width, labels) = (self.padded_width(), self.labels);
         let (weights, biases) = parameters.split_at(labels * width);
@@ -226,8 +225,8 @@ impl<'a> Objective<'a> {
         (loss, gradient)
     }
 
-    /// Writes the standardised features of up to `ROWS` photos into `block`, `[ROWS, P]`. Rows
-    /// beyond them keep what they hold; their residuals are zero.
+    /// Writes the standardised features of up to `ROWS` photos into `block`, `[ROWS, P]`. Further
+    /// rows keep their values; their residuals are zero.
     fn standardise_rows(&self, photos: &[usize], block: &mut [f64]) {
         for (out, &photo) in block.chunks_exact_mut(self.padded_width()).zip(photos) {
             for (((out, &value), mean), inverse) in out
@@ -241,7 +240,7 @@ impl<'a> Objective<'a> {
         }
     }
 
-    /// Parameters with these weights `[K, D]` and biases zero.
+    /// Parameter vector with these weights `[K, D]` and zero biases.
     pub(super) fn parameters_from(&self, weights: &[f64]) -> Vec<f64> {
         let mut parameters = vec![0.0; self.parameters()];
         for (row, weights) in parameters
@@ -253,7 +252,7 @@ impl<'a> Objective<'a> {
         parameters
     }
 
-    /// The head for features as they are: `w = w' / deviation`, `b = b' - sum w' mean / deviation`.
+    /// The head for raw features: `w = w' / deviation`, `b = b' - sum w' mean / deviation`.
     pub(super) fn head(&self, parameters: &[f64]) -> Head {
         let (weights, biases) = parameters.split_at(self.labels * self.padded_width());
         let mut head = Head {
@@ -297,7 +296,7 @@ fn dot_rows(weights: &[f64], block: &[f64]) -> [f64; ROWS] {
     sums.map(|lanes| (lanes[0] + lanes[1]) + (lanes[2] + lanes[3]))
 }
 
-/// Adds the block's rows `[ROWS, P]`, each times its factor, to `slopes` `[P]`.
+/// Adds the block's rows `[ROWS, P]`, each times its factor, to the gradient `slopes` `[P]`.
 fn add_rows(slopes: &mut [f64], factors: &[f64; ROWS], block: &[f64]) {
     let (first, rest) = block.split_at(slopes.len());
     let (second, rest) = rest.split_at(slopes.len());
@@ -314,7 +313,7 @@ fn add_rows(slopes: &mut [f64], factors: &[f64; ROWS], block: &[f64]) {
 }
 
 /// Turns one photo's logits (column `row` of `[K, ROWS]`) into `softmax - one_hot(label)`, the
-/// gradient of its cross entropy, which is returned.
+/// gradient of its cross entropy. Returns the cross entropy.
 fn to_residuals(logits: &mut [[f64; ROWS]], row: usize, label: usize) -> f64 {
     let top = logits
         .iter()

@@ -1,12 +1,12 @@
-//! A change of variables in which the logistic objective curves alike in all directions, so that
-//! L-BFGS needs few steps.
+//! A preconditioner for the logistic objective: a change of variables with about equal curvature in
+//! all directions, so that L-BFGS needs few steps.
 //!
 //! Near a solution the Hessian of one label's weights is about `P = a Z^T Z / N + r I`, with Z the
 //! standardised features `[N, D]`, `a` the mean of `p (1 - p)` over photos and labels and `r` the
-//! penalty's `1 / (C N)`. With `P = L L^T` and weights `w = L^-T u`, the Hessian in `u` is about the
-//! identity; and because standardised features have mean zero, a bias stands alone with curvature
-//! `a`. Any invertible L gives the same minimum: how well it fits decides the number of steps, so
-//! f32 is enough here.
+//! penalty's `1 / (C N)`. With `P = L L^T` and weights `w = L^-T u`, the Hessian in `u` is about
+//! the identity. Standardised features have mean zero, so a bias is independent of the weights and
+//! has curvature `a`. Any invertible L gives the same minimum; its accuracy affects only the number
+//! of steps, so f32 suffices.
 //!
 //! Every sum runs in a fixed order whatever the number of threads.
 
@@ -14,16 +14,16 @@ use rayon::prelude::*;
 
 use super::objective::Objective;
 
-/// Wider features are taken as they are: the matrix would have more than 16 MiB.
+/// Maximum number of features for preconditioning: the matrix of more would exceed 16 MiB.
 const WIDEST: usize = 2048;
-/// Photos that the curvature is estimated on, at most.
+/// Maximum number of photos that the curvature is estimated on.
 const PHOTOS: usize = 4096;
 /// Rows of the matrix in one unit of parallel work.
 const ROWS: usize = 16;
 /// Rows that are eliminated together.
 const PANEL: usize = 8;
 
-/// `Z^T Z / N`, `[D, D]`, of which the upper triangle is used.
+/// `Z^T Z / N`, `[D, D]`; only the upper triangle is used.
 pub(super) struct Curvature {
     width: usize,
     padded: usize,
@@ -31,7 +31,8 @@ pub(super) struct Curvature {
 }
 
 impl Curvature {
-    /// Of the photos `photos`; none if the features are too wide for it to be worth while.
+    /// Curvature estimated on the photos `photos`; `None` if there are more than [`WIDEST`]
+    /// features.
     pub(super) fn of(objective: &Objective<'_>, photos: &[usize]) -> Option<Self> {
         let width = objective.width();
         if width > WIDEST || photos.is_empty() {
@@ -43,7 +44,7 @@ impl Curvature {
             rows.extend(objective.standardised_row(photo).map(|value| value as f32));
         }
         let count = rows.len() / width;
-        // Whole groups of four photos; those of zeros add nothing.
+        // Padded with zeros, which add nothing, to whole groups of four photos.
         rows.resize(count.next_multiple_of(4) * width, 0.0);
         let scale = 1.0 / count as f32;
         let mut matrix = vec![0.0; width * width];
@@ -71,7 +72,7 @@ impl Curvature {
         })
     }
 
-    /// The change of variables for a mean `p (1 - p)` of `spread` and a penalty `1 / (C N)`.
+    /// The preconditioner for a mean `p (1 - p)` of `spread` and a penalty `1 / (C N)`.
     pub(super) fn factor(&self, spread: f64, penalty: f64) -> Preconditioner {
         let width = self.width;
         let (spread, penalty) = (spread as f32, penalty as f32);
@@ -79,7 +80,8 @@ impl Curvature {
         for at in 0..width {
             rows[at * width + at] += penalty;
         }
-        // What rounding leaves of a pivot when features depend on each other.
+        // Lower bound of a pivot, which rounding may make negative when features are linearly
+        // dependent.
         let greatest = (0..width).fold(0.0f32, |top, at| top.max(rows[at * width + at]));
         let least = greatest * 1e-5 + f32::MIN_POSITIVE;
         for start in (0..width).step_by(PANEL) {
@@ -126,13 +128,14 @@ fn subtract(row: &mut [f32], factor: f32, other: &[f32]) {
     }
 }
 
-/// L of `P = L L^T`, as its transpose by rows.
+/// The factor L of `P = L L^T`, stored as its transpose by rows.
 pub(super) struct Preconditioner {
     width: usize,
     padded: usize,
     upper: Vec<f32>,
     bias: f64,
-    /// The norm of L, about: a gradient in weights is at most so many times that in `u`.
+    /// Approximate norm of L: an upper bound for the ratio of a gradient's norm in weights to its
+    /// norm in `u`.
     pub(super) stretch: f64,
 }
 
@@ -141,7 +144,7 @@ impl Preconditioner {
         &self.upper[at * self.width + at..(at + 1) * self.width]
     }
 
-    /// Parameters to variables: `u = L^T w`.
+    /// Converts parameters to variables: `u = L^T w`.
     pub(super) fn variables(&self, parameters: &[f64]) -> Vec<f64> {
         let mut variables = parameters.to_vec();
         self.each(&mut variables, |weights| {
@@ -153,7 +156,7 @@ impl Preconditioner {
         variables
     }
 
-    /// Variables to parameters: `w = L^-T u`.
+    /// Converts variables to parameters: `w = L^-T u`.
     pub(super) fn parameters(&self, variables: &[f64]) -> Vec<f64> {
         let mut parameters = variables.to_vec();
         self.each(&mut parameters, |weights| {
@@ -167,7 +170,7 @@ impl Preconditioner {
         parameters
     }
 
-    /// The gradient by parameters to that by variables: `L^-1 g`.
+    /// Converts the gradient by parameters to the gradient by variables: `L^-1 g`.
     pub(super) fn gradient(&self, mut gradient: Vec<f64>) -> Vec<f64> {
         self.each(&mut gradient, |slopes| {
             for at in 0..self.width {
@@ -183,7 +186,7 @@ impl Preconditioner {
         gradient
     }
 
-    /// Each label's weights, in parallel.
+    /// Applies `change` to each label's weights, in parallel.
     fn each(&self, parameters: &mut [f64], change: impl Fn(&mut [f64]) + Sync) {
         let labels = parameters.len() / (self.padded + 1);
         let weights = &mut parameters[..labels * self.padded];
@@ -199,12 +202,12 @@ impl Preconditioner {
         }
     }
 
-    /// The norm of L by some steps of the power method on `L L^T`, and a little more.
+    /// Estimate of the norm of L by some steps of the power method on `L L^T`, with a small margin.
     fn greatest_stretch(&self) -> f64 {
         let mut vector = vec![1.0; self.width];
         let mut norm = 1.0;
         for _ in 0..12 {
-            // L^T v, then L of it.
+            // L^T v, then L times the result.
             let across: Vec<f64> = {
                 let of = |at| dot(self.row(at), &vector[at..]);
                 (0..self.width).map(of).collect()
@@ -225,7 +228,7 @@ impl Preconditioner {
     }
 }
 
-/// A sum of products in four lanes.
+/// Dot product in four partial sums.
 fn dot(row: &[f32], values: &[f64]) -> f64 {
     let mut sums = [0.0; 4];
     let (rows, row_rest) = row.as_chunks::<4>();
@@ -303,7 +306,7 @@ mod tests {
         for (back, there) in factor.parameters(&variables).iter().zip(&parameters) {
             assert!((back - there).abs() < 1e-9);
         }
-        // The directional slope is the same in both: g_u . du = g_w . dw.
+        // The directional derivative is the same in both: g_u . du = g_w . dw.
         let (_, slopes) = objective.evaluate(&parameters, &photos, 0.3);
         let sum = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f64>();
         let by_parameters = sum(&slopes, &parameters);

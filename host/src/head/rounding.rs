@@ -1,11 +1,11 @@
-//! Weights of a last layer in int8, rounded by what they read.
+//! Data-aware rounding of a last layer's weights to int8 (GPTQ).
 //!
-//! Where photos have a plain background, features vary little about their means, and weights are large
-//! to make much of that little. A weight that is rounded by itself then costs more than it may: its error
-//! times the mean shifts an output for all photos alike, and what the features vary by adds up the rest. So
-//! the bias takes the shift back (with the means of the training photos), and an output's weights are
-//! rounded together, by how the features vary about their means (`Scatter`): see
-//! [`nearest`](crate::quantise::nearest).
+//! Photos with a plain background have features that vary little about their means, and large
+//! weights to make use of it. Rounding each weight to nearest is then costly: its error times the
+//! mean shifts an output for all photos alike, and the variation of the features adds further
+//! error. So the bias compensates the shift (with the means of the training photos), and the
+//! weights of an output are rounded jointly, by how the features vary about their means
+//! (`Scatter`): see [`nearest`](crate::quantise::nearest).
 
 use rayon::prelude::*;
 
@@ -13,28 +13,29 @@ use super::Features;
 use super::scatter::Scatter;
 use crate::quantise::nearest::Planes;
 
-/// Greatest weight in int8; -128 is not used.
+/// Greatest int8 weight; -128 is not used.
 const WEIGHT_MAX: f64 = 127.0;
-/// Greatest bias in int32 steps. As much again is left for the sum of products, of which a
-/// board's network cannot use a tenth: 4,096 features x 255 x 127 is below 2^27.
+/// Greatest bias in int32 steps. The other half of the range is left for the sum of products, of
+/// which a board's network cannot use a tenth: 4,096 features x 255 x 127 is below 2^27.
 const BIAS_MAX: f64 = (1 << 30) as f64;
-/// Steps that are tried, as shares of the one in which an output's greatest weight is 127. With a smaller
-/// one the greatest weights are cut off, which others make good, and all are rounded less.
+/// Candidate scales, as shares of the scale at which an output's greatest weight is 127. A smaller
+/// scale clips the greatest weights, which the other weights compensate, and reduces the rounding
+/// error of all.
 const STEPS: [f64; 5] = [1.0, 0.9, 0.8, 0.7, 0.6];
 
-/// A layer of K outputs and D inputs in integers.
+/// A quantised layer of K outputs and D inputs.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Rounded {
     /// Row-major `[K, D]`; `-127..=127`.
     pub weights: Vec<i8>,
-    /// Real size of one weight step, `[K]`.
+    /// Scale of each output's weights, `[K]`.
     pub scales: Vec<f32>,
     /// `[K]`, in steps of input scale x weight scale.
     pub bias: Vec<i32>,
 }
 
-/// Rounds real `weights`, row-major `[K, D]`, and `bias`, `[K]`, so that the outputs stay as they are for
-/// what is `read`, whose numbers are steps of `input_scale`. The labels of `read` say nothing here.
+/// Quantises real `weights`, row-major `[K, D]`, and `bias`, `[K]`, and preserves the outputs for
+/// the inputs `read`, whose quantisation step is `input_scale`. The labels of `read` are not used.
 pub fn round_by(read: &Features, weights: &[f32], bias: &[f32], input_scale: f32) -> Rounded {
     let scatter = Scatter::of(read);
     let planes = Planes::of(&scatter.sums, read.width());
@@ -52,13 +53,13 @@ pub fn round_by(read: &Features, weights: &[f32], bias: &[f32], input_scale: f32
     }
 }
 
-/// One output's weights and bias.
+/// Real weights and bias of one output.
 struct Real<'a> {
     weights: &'a [f32],
     bias: f32,
 }
 
-/// The same in integers.
+/// Quantised weights and bias of one output.
 struct Row {
     weights: Vec<i8>,
     scale: f32,
@@ -66,7 +67,8 @@ struct Row {
 }
 
 impl Real<'_> {
-    /// Rounds by `planes`, or each weight alone where there are none; `mean` is that of what is read.
+    /// Rounds jointly by `planes`, or each weight to nearest without them; `mean` is the mean of
+    /// the inputs.
     fn round(&self, input_scale: f32, mean: &[f64], planes: Option<&Planes>) -> Row {
         let whole = self.scale(input_scale, 1.0);
         let mut rounded = vec![0; self.weights.len()];
@@ -103,13 +105,14 @@ impl Real<'_> {
         }
     }
 
-    /// The least scale at which `share` of the greatest weight fits int8 and the bias `BIAS_MAX`, as f32.
+    /// The least scale at which `share` of the greatest weight fits int8 and the bias fits
+    /// `BIAS_MAX`, as f32.
     fn scale(&self, input_scale: f32, share: f64) -> f32 {
         let weights = self.weights.iter();
         let greatest = weights.fold(0.0f64, |top, &weight| top.max(f64::from(weight).abs()));
         let for_bias = f64::from(self.bias).abs() / (f64::from(input_scale) * BIAS_MAX);
         let scale = (share * greatest / WEIGHT_MAX).max(for_bias);
-        // Neither weights nor a bias: any scale will do.
+        // Weights and bias are zero: any scale will do.
         if scale > 0.0 {
             (scale as f32).max(f32::MIN_POSITIVE)
         } else {
@@ -134,8 +137,8 @@ mod tests {
             .collect()
     }
 
-    /// Two features that are the same but for a constant, beside a constant: their weights need only sum
-    /// up to what is wanted, and the constant's error goes into the bias.
+    /// Two features that differ by a constant, beside a constant feature: only the sum of their
+    /// weights matters, and the bias absorbs the constant's error.
     #[test]
     fn singular_and_constant_features_cost_nothing() {
         let read: Vec<f32> = (0..64)
@@ -159,7 +162,7 @@ mod tests {
         let features = Features::new(2, vec![1.0, 2.0, 1.0, 2.0], vec![0, 1]).unwrap();
         let rounded = round_by(&features, &[127.0, 3.4, 0.0, 0.0], &[0.0, 5.0], 1.0);
         assert_eq!(rounded.weights, [127, 3, 0, 0]);
-        // What the second weight lacks, at its mean.
+        // The shortfall of the second weight, times its mean.
         assert_eq!(rounded.bias[0], 1);
         assert_eq!(rounded.bias[1], 1 << 30);
         let none = features.select(&[]);

@@ -1,27 +1,27 @@
-//! The scatter matrix of features: how they vary together about their means.
+//! Scatter matrix of features: their covariance about the means, times the number of photos.
 
 use rayon::prelude::*;
 
 use super::Features;
 
-/// Photos that are summed over, at most; of more, so many are taken that lie evenly among them. A
-/// matrix of 1,280 features is well known by three times as many photos.
+/// Maximum number of photos in the sums; a larger set is sampled at even intervals. Three times as
+/// many photos as features estimate a matrix of 1,280 features well.
 const PHOTOS: usize = 4096;
-/// Rows of the matrix that are summed while a photo's features are at hand.
+/// Rows of the matrix that are updated while a photo's features are in cache.
 const ROWS: usize = 16;
 
-/// Mean and scatter of a set of photos.
+/// Mean and scatter matrix of a set of photos.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Scatter {
     /// Mean of each feature, `[D]`.
     pub mean: Vec<f64>,
-    /// Sums of products of what the features are off their means, `[D, D]`, of which the part on and
-    /// above the diagonal is filled.
+    /// Sums of products of the deviations from the means, `[D, D]`; only the diagonal and the part
+    /// above it are filled.
     pub sums: Vec<f32>,
 }
 
 impl Scatter {
-    /// That of `features`; threads make no difference.
+    /// Mean and scatter matrix of `features`, the same whatever the number of threads.
     pub fn of(features: &Features) -> Self {
         let width = features.width();
         let mean = mean(features);
@@ -50,7 +50,7 @@ impl Scatter {
     }
 }
 
-/// Mean of each feature, in order of the photos; zeros of no photo.
+/// Mean of each feature, summed in order of the photos; zeros without photos.
 fn mean(features: &Features) -> Vec<f64> {
     let mut sums = vec![0.0; features.width()];
     for (row, _) in features.rows() {

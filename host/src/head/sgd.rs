@@ -1,9 +1,10 @@
-//! Gradient descent in the steps of TensorFlow's `retrain.py`, for those who want its behaviour.
+//! Stochastic gradient descent (SGD) with the procedure of TensorFlow's `retrain.py`, for users who
+//! need its behaviour.
 //!
-//! Weights start as small noise and biases at zero. Each step draws a batch (a label at random,
-//! then a photo of it at random, with replacement, so labels weigh the same however many photos
-//! they have) and moves against the gradient of the batch's mean softmax cross entropy. Features
-//! are taken as they are, and nothing is regularised. Progress is measured every
+//! Weights start as small noise and biases at zero. Each step draws a batch (a random label, then a
+//! random photo of it, with replacement, so that labels count equally however many photos they
+//! have) and moves against the gradient of the batch's mean softmax cross entropy. Features are
+//! used raw, and there is no regularisation. Progress is measured every
 //! [`Options::eval_step_interval`] steps and at the last step.
 
 use std::f64::consts::TAU;
@@ -17,47 +18,56 @@ use super::objective::Objective;
 use super::watch::{Approach, OnMeasured, PARTS, Step, Watch};
 use super::{Features, Head, HeadError};
 
-/// Standard deviation of the first weights, as in `retrain.py`.
+/// Standard deviation of the initial weights, as in `retrain.py`.
 const INITIAL_DEVIATION: f64 = 0.001;
 
-/// How many photos are taken at a time.
+/// Most photos of a step or a measurement.
+const MOST_PHOTOS: usize = 100_000;
+/// Most steps: some hours.
+const MOST_STEPS: usize = 10_000_000;
+/// Largest learning rate. That of `retrain.py` is 0.01; from 1 on, features of hundreds overshoot.
+const LARGEST_RATE: f64 = 1000.0;
+/// Logits beyond this are of weights that have overshot: no score can tell them apart.
+const LARGEST_LOGIT: f32 = 1000.0;
+
+/// Size of a batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Batch {
-    /// All of the set (`-1` in `retrain.py`'s options).
+    /// All photos of the set (`-1` in `retrain.py`'s options).
     All,
-    /// This many, drawn anew each time; above zero.
+    /// This number of photos, drawn anew each time; above zero.
     Photos(usize),
 }
 
 impl Batch {
-    /// From an option's number: -1 for all, or the number of photos, above zero.
+    /// Parses an option's number: -1 for all, or the number of photos, above zero.
     pub fn from_option(option: &'static str, count: i64) -> Result<Self, HeadError> {
         match usize::try_from(count) {
             _ if count == -1 => Ok(Self::All),
-            Ok(photos) if photos > 0 => Ok(Self::Photos(photos)),
+            Ok(photos) if (1..=MOST_PHOTOS).contains(&photos) => Ok(Self::Photos(photos)),
             _ => Err(HeadError::Option {
                 option,
                 value: count.to_string(),
-                must: "above zero, or -1 for all photos",
+                must: "from 1 to 100000, or -1 for all photos",
             }),
         }
     }
 }
 
-/// Options, named as in `retrain.py`; the defaults are its defaults.
+/// Options, with the names and defaults of `retrain.py`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Options {
-    /// Steps to take; above zero.
+    /// Number of steps; above zero.
     pub how_many_training_steps: usize,
-    /// Factor of the gradient in each step; above zero.
+    /// Learning rate: factor of the gradient in each step; above zero.
     pub learning_rate: f64,
-    /// Photos in a step.
+    /// Training batch of a step.
     pub train_batch: Batch,
-    /// Validation photos in a measurement.
+    /// Validation batch of a measurement.
     pub validation_batch: Batch,
     /// Steps between measurements; above zero.
     pub eval_step_interval: usize,
-    /// Seed of everything that is drawn.
+    /// Seed of all random numbers.
     pub seed: u64,
 }
 
@@ -75,18 +85,27 @@ impl Default for Options {
 }
 
 impl Options {
-    /// Whether every option is in its range.
+    /// Checks that every option is in its range.
     ///
     /// # Errors
-    /// [`HeadError::Option`] names the first that is not.
+    /// [`HeadError::Option`] names the first option out of range.
     pub fn check(&self) -> Result<(), HeadError> {
-        let refuse = |option, value: String| {
+        let refuse_for = |option, value: String, must| {
             Err(HeadError::Option {
                 option,
                 value,
-                must: "above zero",
+                must,
             })
         };
+        let refuse = |option, value| refuse_for(option, value, "above zero");
+        if self.how_many_training_steps > MOST_STEPS {
+            let steps = self.how_many_training_steps.to_string();
+            return refuse_for("--how-many-training-steps", steps, "at most 10000000");
+        }
+        if self.learning_rate > LARGEST_RATE {
+            let rate = format!("{:e}", self.learning_rate);
+            return refuse_for("--learning-rate", rate, "at most 1000; 0.01 is usual");
+        }
         if self.how_many_training_steps == 0 {
             return refuse("--how-many-training-steps", "0".into());
         }
@@ -107,32 +126,32 @@ impl Options {
     }
 }
 
-/// A measurement, taken after the step that it names.
+/// A measurement after one step.
 #[derive(Clone, Debug, PartialEq)]
 pub struct StepReport {
     /// Step, from 0.
     pub step: usize,
-    /// Share of the step's batch that is right, `0..=1`.
+    /// Accuracy on the step's batch, `0..=1`.
     pub train_accuracy: f64,
-    /// Mean cross entropy of the step's batch, nats.
+    /// Mean cross entropy on the step's batch, nats.
     pub cross_entropy: f64,
-    /// Of the validation photos measured; `None` if there are none.
+    /// Measurement on validation photos; `None` if there are none.
     pub validation: Option<ValidationReport>,
 }
 
-/// The part of a measurement that is taken on validation photos.
+/// The part of a measurement on validation photos.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ValidationReport {
-    /// Share that is right, `0..=1`.
+    /// Accuracy, `0..=1`.
     pub accuracy: f64,
     /// Mean cross entropy, nats.
     pub cross_entropy: f64,
-    /// Photos measured.
+    /// Number of photos measured.
     pub photos: usize,
 }
 
 impl StepReport {
-    /// The lines that `retrain.py` logs, each without its time stamp.
+    /// The lines that `retrain.py` logs, without time stamps.
     pub fn lines(&self) -> Vec<String> {
         let step = self.step;
         let mut lines = vec![
@@ -159,7 +178,7 @@ impl fmt::Display for StepReport {
     }
 }
 
-/// Trains a head of `labels` labels; `report` is called with every measurement.
+/// Trains a head of `labels` labels; calls `report` with every measurement.
 pub fn train(
     training: &Features,
     validation: &Features,
@@ -171,7 +190,7 @@ pub fn train(
     train_watched(training, validation, labels, options, watch)
 }
 
-/// The same for a `watch` that hears of every step.
+/// Like [`train`], and calls `watch` at every step.
 ///
 /// # Errors
 /// As [`train`].
@@ -240,7 +259,18 @@ pub fn train_watched(
             });
         }
     }
-    Ok(objective.head(&parameters))
+    let head = objective.head(&parameters);
+    let overshot = |(row, _): (&[f32], usize)| {
+        let mut logits = head.logits(row).into_iter();
+        logits.any(|logit| logit.is_nan() || logit.abs() > LARGEST_LOGIT)
+    };
+    match training.rows().any(overshot) {
+        true => Err(HeadError::Diverged {
+            step: options.how_many_training_steps - 1,
+            learning_rate: options.learning_rate,
+        }),
+        false => Ok(head),
+    }
 }
 
 /// Accuracy, mean cross entropy and number of the photos `batch`; `None` without photos.
@@ -260,7 +290,7 @@ fn measure(head: &Head, features: &Features, batch: &[usize]) -> Option<(f64, f6
 /// Draws batches from a set.
 struct Drawer {
     photos: usize,
-    /// Indices of the photos of each label that has any.
+    /// Indices of the photos of each label with any.
     by_label: Vec<Vec<usize>>,
 }
 
@@ -291,8 +321,8 @@ impl Drawer {
     }
 }
 
-/// A normal deviate (Box and Muller, Ann. Math. Statist. 29, 1958), drawn again while it lies
-/// beyond two standard deviations, as TensorFlow's `truncated_normal` does.
+/// A truncated normal deviate (Box and Muller, Ann. Math. Statist. 29, 1958), drawn again beyond
+/// two standard deviations, as TensorFlow's `truncated_normal` does.
 fn truncated_normal(rng: &mut ChaCha8Rng) -> f64 {
     loop {
         let radius: f64 = (-2.0 * (1.0 - rng.random::<f64>()).ln()).sqrt();
@@ -369,8 +399,8 @@ mod tests {
         assert_ne!(other.0, head);
     }
 
-    /// One step over all photos from known weights, by hand: with all logits equal the residual
-    /// is 1/2 - [label], so the bias of the rare label moves by -rate (1/2 - 4/40).
+    /// One step over all photos from known weights, by hand: with all logits equal the residual is
+    /// 1/2 - [label], so the bias of the rare label moves by -rate (1/2 - 4/40).
     #[test]
     fn a_step_goes_down_the_mean_gradient() {
         let (head, _) = run(&Options {
@@ -408,6 +438,7 @@ mod tests {
         assert_eq!(Batch::from_option("x", 7), Ok(Batch::Photos(7)));
         assert!(Batch::from_option("x", 0).is_err());
         assert!(Batch::from_option("x", -2).is_err());
+        assert!(Batch::from_option("x", 999_999_999_999).is_err());
         let features = two_labels();
         let with = |options: Options| train(&features, &features, 2, &options, |_| {});
         assert!(matches!(
@@ -417,12 +448,21 @@ mod tests {
             }),
             Err(HeadError::Option { .. })
         ));
-        assert!(matches!(
-            with(Options {
-                learning_rate: 1e308,
-                ..Options::default()
-            }),
-            Err(HeadError::Diverged { .. })
-        ));
+        // Features of hundreds, as networks have them.
+        let values = features
+            .rows()
+            .flat_map(|(row, _)| row.iter().map(|value| value * 100.0));
+        let large = Features::new(2, values.collect(), features.labels().to_vec()).unwrap();
+        let options = Options {
+            learning_rate: 1000.0,
+            ..Options::default()
+        };
+        let overshot = train(&large, &large, 2, &options, |_| {});
+        assert!(matches!(overshot, Err(HeadError::Diverged { .. })));
+        let options = Options {
+            learning_rate: 1e30,
+            ..Options::default()
+        };
+        assert!(matches!(with(options), Err(HeadError::Option { .. })));
     }
 }

@@ -1,4 +1,4 @@
-//! Minimising the logistic objective by L-BFGS with a More-Thuente line search (argmin).
+//! L-BFGS with a More-Thuente line search (argmin), for the logistic objective.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -13,28 +13,28 @@ use super::objective::Objective;
 use super::precondition::Preconditioner;
 use super::watch::{Approach, Meter, PARTS};
 
-/// Past steps that L-BFGS remembers; scikit-learn keeps as many.
+/// Past steps that L-BFGS keeps, as many as in scikit-learn.
 const MEMORY: usize = 10;
 
-/// Where the minimiser came to.
+/// Result of the minimisation.
 pub(super) struct Solution {
     /// Parameters, as [`Objective`] lays them out.
     pub(super) parameters: Vec<f64>,
-    /// Objective there.
+    /// Objective at the solution.
     pub(super) loss: f64,
-    /// Euclidean norm of the gradient there.
+    /// Euclidean norm of the gradient at the solution.
     pub(super) gradient_norm: f64,
-    /// Steps taken.
+    /// Number of steps.
     pub(super) steps: u64,
 }
 
-/// Is given the parameters after a step.
+/// Callback that receives the parameters after a step.
 type Each<'a> = &'a mut dyn FnMut(&[f64]);
 
 /// Minimises over the training photos `photos`, with strength `c`, in the variables of
-/// `preconditioner` if there is one. Walks from `start` until the gradient's norm is below
-/// `tolerance`, or no further step lowers the loss in f64, or `max_steps` have been taken. `each` is
-/// given the parameters after every step, when all are taken. The walk counts for [`PARTS`] on `meter`.
+/// `preconditioner` if there is one. Iterates from `start` until the gradient's norm is below
+/// `tolerance`, or no further step lowers the loss in f64, or `max_steps` is reached. Calls `each`
+/// with the parameters after every step, once all steps are done. Takes [`PARTS`] on `meter`.
 pub(super) fn minimise(
     objective: &Objective<'_>,
     photos: &[usize],
@@ -73,7 +73,7 @@ pub(super) fn minimise(
     }
     let (found, steps) = match executor.run() {
         Ok(mut result) => (result.state.take_best_param(), result.state.get_iter()),
-        // Where sums are in f32, a line search may find that nothing is left to gain.
+        // With sums in f32, the line search may fail because nothing is left to gain.
         Err(error) => match best.take() {
             Some((_, found)) => (Some(found), 0),
             None => return Err(failed(error)),
@@ -105,7 +105,7 @@ pub(super) fn minimise(
     })
 }
 
-/// Where the walk has been, step by step. argmin keeps what observes it beyond any borrow.
+/// The parameters after each iteration. `Rc` because argmin keeps its observers beyond any borrow.
 #[derive(Clone, Default)]
 struct Trail(Rc<RefCell<Vec<Vec<f64>>>>);
 
@@ -116,10 +116,10 @@ impl<S: State<Param = Vec<f64>>> Observe<S> for Trail {
     }
 }
 
-/// The objective as argmin asks for it: loss and gradient by two calls. One pass over the
-/// features gives both, so the last one is kept.
+/// The objective in argmin's interface, which asks for loss and gradient by two calls. One pass
+/// over the features gives both, so the last result is kept.
 struct Problem<'a> {
-    /// The least loss so far and its variables.
+    /// The lowest loss so far and its variables.
     best: &'a RefCell<Option<(f64, Vec<f64>)>>,
     objective: &'a Objective<'a>,
     photos: &'a [usize],

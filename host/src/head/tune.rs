@@ -1,17 +1,17 @@
-//! Fine adjustment: the last pointwise layer of the backbone is trained together with the head.
+//! Fine-tuning: the last pointwise layer of the backbone is trained together with the head.
 //!
-//! What the layers before give is fixed, so their maps are computed once, in the board's integers,
-//! for each photo and for variants of it. From there on training is cheap: one matrix product
-//! forward, and backward only where an output is between its clamps, which few are.
+//! The layers before it are frozen, so their feature maps are computed once, in the board's
+//! integers, for each photo and its augmented variants. Training on them is cheap: one matrix
+//! product forwards, and backwards only where an output is not clamped, which few are.
 //!
-//! Adam (Kingma and Ba 2015) on the softmax cross entropy of batches, each photo once an epoch as
-//! one of its variants, the rate falling as half a cosine; features are dropped at random (Srivastava
-//! et al. 2014); the layer is drawn back to what it was (L2-SP: Li, Grandvalet and Davoine 2018) and
-//! the head to zero.
+//! Adam (Kingma and Ba 2015) minimises the softmax cross entropy of batches; an epoch uses each
+//! photo once, as one of its variants, and the learning rate decays as half a cosine.
+//! Regularisation: dropout of features (Srivastava et al. 2014), L2-SP, which draws the layer to
+//! its pre-trained weights (Li, Grandvalet and Davoine 2018), and an L2 penalty on the head.
 //!
-//! The same bits on any number of threads: what threads share is divided by batch or by channel, and
-//! every sum has one order. Matrix products are those of `matrixmultiply`, whose order depends on
-//! what the processor can do.
+//! The result has the same bits on any number of threads: work is divided by batch or by channel,
+//! and every sum has one order. Matrix products come from `matrixmultiply`, whose order depends on
+//! the processor's features.
 
 use std::f64::consts::PI;
 
@@ -26,6 +26,10 @@ use super::watch::{Approach, Meter, PARTS};
 use super::{Head, HeadError, softmax};
 use crate::backbone::network::Quantisation;
 
+/// Most times that each photo is seen.
+const MOST_EPOCHS: usize = 1000;
+/// Largest first step; a hundred times the usual one overshoots.
+const LARGEST_RATE: f64 = 1.0;
 /// Photos that share one matrix product.
 const GROUP: usize = 4;
 /// Output channels in one unit of parallel work.
@@ -33,31 +37,31 @@ const CHANNELS: usize = 16;
 const BETA: (f32, f32) = (0.9, 0.999);
 const EPSILON: f32 = 1e-8;
 
-/// How the adjustment is done.
+/// Options for fine-tuning.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Options {
-    /// Times that each photo is seen, each time as one of its variants.
+    /// Epochs: number of times that each photo is used, each time as one of its variants.
     pub epochs: usize,
-    /// Photos in a batch.
+    /// Photos per batch.
     pub batch: usize,
-    /// Rate of the layer's first steps, as Adam takes it: the size of a step of a weight.
+    /// Adam's initial learning rate for the layer.
     pub layer_rate: f64,
-    /// The same of the head.
+    /// Adam's initial learning rate for the head.
     pub head_rate: f64,
-    /// Weight of the squared distance from the layer as it was.
+    /// L2-SP weight: factor of the squared distance from the pre-trained layer.
     pub anchor: f32,
-    /// Weight of the head's squared weights.
+    /// L2 penalty: factor of the head's squared weights.
     pub penalty: f32,
-    /// Pixels of a map that a step looks at, drawn for each step; all where there are no more.
+    /// Pixels of a map that a step uses, drawn for each step; all if the map has no more.
     pub pixels: usize,
-    /// Share of features that are dropped in training, `0..1`.
+    /// Dropout: share of features that are dropped in training, `0..1`.
     pub dropout: f32,
-    /// Seed of whatever is drawn.
+    /// Seed of all random numbers.
     pub seed: u64,
 }
 
 impl Default for Options {
-    /// What was best over divisions of flower photos; see docs/training.md.
+    /// The best options over several splits of flower photos; see docs/training.md.
     fn default() -> Self {
         Options {
             epochs: 40,
@@ -73,34 +77,34 @@ impl Default for Options {
     }
 }
 
-/// A pointwise layer in reals, and the clamp of its outputs.
+/// A pointwise layer in floating point, and the clamp of its outputs.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Layer {
     /// `[O, I]`.
     pub weights: Vec<f32>,
     /// `[O]`.
     pub bias: Vec<f32>,
-    /// Least and greatest output.
+    /// Lowest and highest output.
     pub clamp: (f32, f32),
 }
 
-/// Maps that the layer reads.
+/// Feature maps that the layer reads.
 #[derive(Clone, Copy, Debug)]
 pub struct Maps<'a> {
-    /// One a photo: variants, each `[pixels, I]`, int8 as bytes.
+    /// One entry per photo: its variants, each `[pixels, I]`, int8 as bytes.
     pub values: &'a [Vec<u8>],
-    /// Variants of a photo, the first being the photo as it is.
+    /// Variants per photo; the first is the photo unchanged.
     pub variants: usize,
     /// Height times width.
     pub pixels: usize,
-    /// I.
+    /// Number of channels, I.
     pub channels: usize,
-    /// What the integers stand for.
+    /// Quantisation of the values.
     pub quantisation: Quantisation,
 }
 
 impl Maps<'_> {
-    /// Writes a variant's real values under `pixels`, `[pixels, I]`.
+    /// Dequantises a variant's values at `pixels` into `out`, `[pixels, I]`.
     fn read(&self, photo: usize, variant: usize, pixels: &[usize], out: &mut [f32]) {
         let len = self.pixels * self.channels;
         let Quantisation { scale, zero_point } = self.quantisation;
@@ -113,7 +117,7 @@ impl Maps<'_> {
     }
 }
 
-/// Numbers that are trained, with Adam's two moments of each.
+/// Trainable parameters, with Adam's two moments of each.
 struct Adam {
     values: Vec<f32>,
     first: Vec<f32>,
@@ -131,7 +135,7 @@ impl Adam {
     }
 }
 
-/// Size of a step, and the corrections of the moments for having begun at zero.
+/// Learning rate of a step, and Adam's bias corrections of the moments.
 #[derive(Clone, Copy)]
 struct Pace {
     rate: f32,
@@ -147,28 +151,29 @@ impl Pace {
     }
 }
 
-/// A batch on its way.
+/// Buffers of one batch.
 struct Batch {
-    /// The pixels of the maps that are looked at.
+    /// The pixels of the maps that are used.
     pixels: Vec<usize>,
     /// `[B, pixels, I]`.
     inputs: Vec<f32>,
-    /// Outputs, clamped, `[B, pixels, O]`.
+    /// Outputs after the clamp, `[B, pixels, O]`.
     outputs: Vec<f32>,
-    /// `[B, O]`, those dropped being zero.
+    /// Features `[B, O]`; dropped ones are zero.
     features: Vec<f32>,
-    /// Slopes of the loss by the features, over the number of pixels, `[B, O]`.
+    /// Gradient of the loss by the features, divided by the number of pixels, `[B, O]`.
     slopes: Vec<f32>,
 }
 
-/// Parts that [`train`] counts for on its meter: it takes some ten times as long as a head alone.
+/// Parts that [`train`] takes on its meter: fine-tuning takes some ten times as long as training a
+/// head.
 pub const ADJUSTING: usize = 10 * PARTS;
 
-/// Adjusts `layer` and `head`, which reads the layer's outputs averaged over the map, to the photos
-/// `training` with their `labels` (of all photos). `meter` is told how far it has come.
+/// Fine-tunes `layer` and `head`, which reads the layer's outputs after global average pooling, on
+/// the photos `training` with their `labels` (of all photos). Reports progress to `meter`.
 ///
 /// # Errors
-/// [`HeadError::Diverged`] where numbers grow beyond all bounds; [`HeadError::Option`].
+/// [`HeadError::Diverged`] if weights diverge; [`HeadError::Option`].
 pub fn train(
     maps: &Maps<'_>,
     training: &[usize],
@@ -260,7 +265,7 @@ pub fn train(
 }
 
 impl Batch {
-    /// Reads the photos' maps and runs the layer and the pool.
+    /// Forward pass: dequantises the photos' maps, runs the layer and pools.
     fn forward(
         &mut self,
         maps: &Maps<'_>,
@@ -304,7 +309,8 @@ impl Batch {
             });
     }
 
-    /// Moves the head, and writes the slopes by the features. The batch's mean cross entropy.
+    /// Updates the head, and writes the gradient by the features. Returns the batch's mean cross
+    /// entropy.
     fn step_head(
         &mut self,
         truth: impl Iterator<Item = usize>,
@@ -328,7 +334,7 @@ impl Batch {
                 .map(|(row, b)| b + row.iter().zip(features).map(|(w, f)| w * f).sum::<f32>())
                 .collect();
             let scores = softmax(&logits);
-            // `max` alone would hide what is no number.
+            // `max` alone would hide NaN.
             loss -= match scores[truth] {
                 score if score.is_nan() => score,
                 score => score.max(f32::MIN_POSITIVE).ln() / size,
@@ -342,7 +348,7 @@ impl Batch {
                 let both = slopes.iter_mut().zip(&weights.values[row]);
                 both.for_each(|(sum, w)| *sum += slope * w);
             }
-            // What was dropped has no slope.
+            // A dropped feature has no gradient.
             let both = slopes.iter_mut().zip(features);
             both.filter(|(_, f)| **f == 0.0).for_each(|(s, _)| *s = 0.0);
         }
@@ -364,7 +370,7 @@ impl Batch {
         loss
     }
 
-    /// Moves the layer, some channels at a time.
+    /// Updates the layer, a group of channels at a time.
     fn step_layer(
         &self,
         maps: &Maps<'_>,
@@ -420,10 +426,10 @@ impl Batch {
 }
 
 impl Options {
-    /// Whether every option is in its range.
+    /// Checks that every option is in its range.
     ///
     /// # Errors
-    /// [`HeadError::Option`] names the first that is not.
+    /// [`HeadError::Option`] names the first option out of range.
     pub fn check(&self) -> Result<(), HeadError> {
         let refuse = |option, value: String, must| {
             Err(HeadError::Option {
@@ -433,11 +439,15 @@ impl Options {
             })
         };
         let above_zero = |rate: f64| rate > 0.0 && rate.is_finite();
+        if self.epochs > MOST_EPOCHS {
+            return refuse("--adjust-epochs", self.epochs.to_string(), "at most 1000");
+        }
         if self.epochs == 0 {
             return refuse("--adjust-epochs", "0".into(), "above zero");
         }
-        if !above_zero(self.layer_rate) {
-            return refuse("--adjust-rate", self.layer_rate.to_string(), "above zero");
+        if !above_zero(self.layer_rate) || self.layer_rate > LARGEST_RATE {
+            let rate = format!("{:e}", self.layer_rate);
+            return refuse("--adjust-rate", rate, "above zero, at most 1");
         }
         if !above_zero(self.head_rate) {
             return refuse("the head's rate", self.head_rate.to_string(), "above zero");

@@ -131,7 +131,7 @@ fn same_bits_whatever_the_number_of_threads() {
     assert_eq!(with(1), with(3));
 }
 
-/// Of pixels that are all alike it makes no difference which are drawn.
+/// If all pixels are alike, the drawn subset makes no difference.
 #[test]
 fn pixels_that_are_drawn_stand_for_all() {
     let same: Vec<Vec<u8>> = values(1).iter().map(|map| map[..WIDTH].repeat(3)).collect();
@@ -152,7 +152,7 @@ fn pixels_that_are_drawn_stand_for_all() {
         .unwrap()
     };
     let (all, some) = (train(&same, usize::MAX), train(&same, 2));
-    // Batches come in another order, but each has all photos.
+    // The order of batches differs, but each has all photos.
     for (found, expected) in some.0.weights.iter().zip(&all.0.weights) {
         assert!((found - expected).abs() < 1e-4, "{found} {expected}");
     }
@@ -175,7 +175,7 @@ fn options_out_of_range_and_divergence_are_refused() {
             &Unmetered,
         )
     };
-    for wrong in [0.0, -1.0, f64::NAN] {
+    for wrong in [0.0, -1.0, f64::NAN, 1e30] {
         let options = Options {
             layer_rate: wrong,
             ..options()
@@ -183,7 +183,7 @@ fn options_out_of_range_and_divergence_are_refused() {
         assert!(matches!(train(options), Err(HeadError::Option { .. })));
     }
     let options = Options {
-        layer_rate: 1e39,
+        layer_rate: 1.0,
         head_rate: 1e39,
         ..options()
     };

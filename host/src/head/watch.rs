@@ -1,7 +1,7 @@
-//! Watching training while it goes on: for progress, learning curves and event files.
+//! Observers of training: for progress, learning curves and event files.
 //!
-//! A trainer tells a [`Watch`] of its steps. It makes the head of a step only for one that
-//! [follows](Watch::follows), so that training unwatched costs nothing more.
+//! A trainer reports its steps to a [`Watch`]. It builds the head after a step only for an observer
+//! that [follows](Watch::follows), so that training without one costs nothing more.
 
 use std::sync::Arc;
 
@@ -14,62 +14,62 @@ use super::{Features, Head};
 pub struct Step<'a> {
     /// Number of the step, from 0, over the whole training.
     pub number: usize,
-    /// Training photos that the step looked at; `None` for all.
+    /// Training photos in the step's batch; `None` for all.
     pub batch: Option<&'a [usize]>,
-    /// Whether this is a step at which progress is measured.
+    /// True if progress is measured at this step.
     pub measured: bool,
-    /// The head after it, for features as they are.
+    /// The head after the step, for raw features.
     pub head: Head,
 }
 
-/// Parts that one training counts for on a [`Meter`].
+/// Parts that one training takes on a [`Meter`].
 pub const PARTS: usize = 1000;
 
-/// Shows how far all that is to be trained has come. Is told from several threads at once.
+/// Displays the progress of all trainings. Several threads call it at once.
 pub trait Meter: Send + Sync {
-    /// Work of so many parts begins.
+    /// Announces the number of parts in the work ahead.
     fn begin(&self, parts: usize) {
         let _ = parts;
     }
 
-    /// So many parts more are done.
+    /// Reports further finished parts.
     fn advance(&self, parts: usize) {
         let _ = parts;
     }
 
-    /// All is done.
+    /// Reports the end of the work.
     fn end(&self) {}
 }
 
-/// Nobody looks.
+/// A meter that does nothing.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Unmetered;
 
 impl Meter for Unmetered {}
 
-/// The parts of one training on their way to a meter, where it is not known how many steps there will be:
-/// each step takes a share of what is left.
+/// Progress of one training with an unknown number of steps: each step takes a share of the
+/// remaining parts.
 pub(super) struct Approach<'a> {
     meter: &'a dyn Meter,
     left: usize,
 }
 
 impl<'a> Approach<'a> {
-    /// Share of what is left that a step takes.
+    /// Divisor of the remaining parts: a step takes 1/16 of them.
     const SHARE: usize = 16;
 
     pub(super) const fn new(meter: &'a dyn Meter, parts: usize) -> Self {
         Approach { meter, left: parts }
     }
 
-    /// A step is done.
+    /// Counts a step.
     pub(super) fn step(&mut self) {
         let parts = self.left / Self::SHARE;
         self.left -= parts;
         self.meter.advance(parts);
     }
 
-    /// So many of `steps` are done, where that is known.
+    /// Counts up to `done` of `steps`, where their number is known.
     pub(super) fn reach(&mut self, parts: usize, (done, steps): (usize, usize)) {
         let left = parts - parts * done / steps.max(1);
         self.meter.advance(self.left.saturating_sub(left));
@@ -83,46 +83,47 @@ impl Drop for Approach<'_> {
     }
 }
 
-/// Hears of training. Whatever it does changes nothing about the result.
+/// Observer of training. It never affects the result.
 pub trait Watch {
-    /// Training begins, on these photos; those of `validation` are what choices are made by.
+    /// Called at the start, with the training photos and the `validation` photos, by which choices
+    /// are made.
     fn begins(&mut self, training: &Features, validation: &Features) {
         let _ = (training, validation);
     }
 
-    /// Gradient descent has measured itself.
+    /// Called with each measurement of gradient descent.
     fn measured(&mut self, report: &StepReport) {
         let _ = report;
     }
 
-    /// A strength of the penalty has been tried.
+    /// Called with each candidate regularisation strength.
     fn tried(&mut self, candidate: &Candidate) {
         let _ = candidate;
     }
 
-    /// What shows how far all trainings have come, those among them that nobody else watches.
+    /// The meter of all trainings, including those without an observer.
     fn meter(&self) -> Arc<dyn Meter> {
         Arc::new(Unmetered)
     }
 
-    /// Whether [`Watch::stepped`] is wanted.
+    /// Returns true if [`Watch::stepped`] should be called.
     fn follows(&self) -> bool {
         false
     }
 
-    /// A step has been taken.
+    /// Called after a step.
     fn stepped(&mut self, step: &Step<'_>) {
         let _ = step;
     }
 }
 
-/// Nobody.
+/// An observer that does nothing.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Unwatched;
 
 impl Watch for Unwatched {}
 
-/// A training that nobody watches, but for a meter.
+/// An observer that only has a meter.
 pub struct Metered(pub Arc<dyn Meter>);
 
 impl Watch for Metered {
@@ -131,7 +132,7 @@ impl Watch for Metered {
     }
 }
 
-/// One who wants to hear of measurements alone.
+/// Calls a closure on each measurement.
 #[derive(Debug)]
 pub struct OnMeasured<F>(pub F);
 
@@ -141,7 +142,7 @@ impl<F: FnMut(&StepReport)> Watch for OnMeasured<F> {
     }
 }
 
-/// Several at once, in their order.
+/// Several observers, called in their order.
 pub struct All<'a>(pub Vec<&'a mut dyn Watch>);
 
 impl Watch for All<'_> {
@@ -163,7 +164,7 @@ impl Watch for All<'_> {
         }
     }
 
-    /// Of the first.
+    /// The first observer's meter.
     fn meter(&self) -> Arc<dyn Meter> {
         let first = self.0.first();
         first.map_or_else(

@@ -1,18 +1,19 @@
-//! From a photo file's bytes to its pixels.
+//! Photo decoding: the bytes of a file to RGB pixels.
 //!
-//! The `image` crate decodes; here are the rules around it:
-//! - the bytes tell the format; EXIF orientation is applied (JPEG, PNG, WebP), so that up is up;
+//! The `image` crate decodes, with these rules around it:
+//! - the first bytes tell the format; EXIF orientation is applied (JPEG, PNG, WebP), so that the
+//!   photo is upright;
 //! - grey becomes three equal channels; CMYK and YCCK become RGB (Adobe's inverted inks included);
 //!   palettes are looked up; 16 bits become 8, rounded;
-//! - what is transparent is laid on white;
-//! - of an animation the first frame counts, on its whole canvas;
-//! - colour profiles and gamma are not applied: a network is trained and used on plain bytes;
-//! - a photo that ends early or has markers that do not belong there is an error; an end marker that comes too
-//!   early is not told from the true one, by libjpeg neither;
-//! - extents are checked before memory for pixels is taken, and all threads together take no more
-//!   than a bound (see `memory`);
-//! - profiles, texts and whatever else lies beside the picture is taken away before a decoder sees
-//!   the file (see `side_data`), but for the orientation.
+//! - transparency is composited onto white;
+//! - the first frame of an animation is used, on its whole canvas;
+//! - colour profiles and gamma are not applied: a network is trained and used on raw bytes;
+//! - a photo that ends early or has unexpected markers is an error; an end marker that comes too
+//!   early cannot be told from the true one (nor can libjpeg tell it);
+//! - the size is checked before memory for pixels is taken, and all threads together stay within a
+//!   bound (see `memory`);
+//! - profiles, texts and other side data are removed before a decoder sees the file (see
+//!   `side_data`), except for the orientation.
 
 use std::io::Cursor;
 use std::ops::Deref;
@@ -33,16 +34,16 @@ use super::{exif, jpeg_pixels};
 /// A decoded photo, upright.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rgb {
-    /// Pixels in a row, at least 1.
+    /// Width in pixels, at least 1.
     pub width: u16,
-    /// Rows, at least 1.
+    /// Height in pixels, at least 1.
     pub height: u16,
     /// `[H, W, 3]`: red, green, blue, 0 to 255.
     pub data: Vec<u8>,
 }
 
 impl Rgb {
-    /// Extent in pixels.
+    /// Size in pixels.
     pub fn size(&self) -> Size {
         Size {
             width: self.width,
@@ -56,17 +57,17 @@ impl Rgb {
     }
 }
 
-/// How large a photo may be.
+/// Limits on a photo's size.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Width times height.
+    /// Maximum number of pixels, width times height.
     pub max_pixels: u64,
-    /// Bytes of the file.
+    /// Maximum size of the file, bytes.
     pub max_bytes: u64,
 }
 
 impl Default for Limits {
-    /// 64 Mi pixels and 64 MiB: above what phones and cameras write.
+    /// 64 Mi pixels and 64 MiB: above the sizes of phones and cameras.
     fn default() -> Self {
         Limits {
             max_pixels: 64 << 20,
@@ -75,16 +76,16 @@ impl Default for Limits {
     }
 }
 
-/// Why bytes cannot be read as a photo, and what to do about it. The caller adds which file.
+/// Decoding errors, with advice. The caller adds the file's name.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum DecodeError {
-    /// Not a photo of a format that is read.
+    /// Not a photo in a supported format.
     #[error(transparent)]
     NotAPhoto(#[from] NotAPhoto),
     /// The file is too large.
     #[error("the file has {bytes} bytes, above the limit of {limit}; make it smaller")]
     TooManyBytes {
-        /// Bytes of the file.
+        /// Size of the file, bytes.
         bytes: u64,
         /// [`Limits::max_bytes`].
         limit: u64,
@@ -92,9 +93,9 @@ pub enum DecodeError {
     /// The picture is too large.
     #[error("{width} x {height} pixels are above the limit of {limit}; make it smaller")]
     TooManyPixels {
-        /// Pixels in a row.
+        /// Width in pixels.
         width: u32,
-        /// Rows.
+        /// Height in pixels.
         height: u32,
         /// [`Limits::max_pixels`].
         limit: u64,
@@ -102,33 +103,33 @@ pub enum DecodeError {
     /// A side does not fit 16 bits, or is zero.
     #[error("{width} x {height} pixels: each side must be 1 to 65535; cut or shrink it")]
     Side {
-        /// Pixels in a row.
+        /// Width in pixels.
         width: u32,
-        /// Rows.
+        /// Height in pixels.
         height: u32,
     },
     /// The data ends early.
     #[error("the {0} ends early, part of the picture is missing; fetch or copy it again")]
     Truncated(Format),
-    /// The data contradicts its format, or uses a part of it that is not read.
+    /// The data contradicts its format, or uses an unsupported feature.
     #[error(
         "the {format} cannot be decoded ({reason}); copy or fetch it again, or save it anew as JPEG or PNG \
          in an image editor"
     )]
     Undecodable {
-        /// What its first bytes say.
+        /// Detected format.
         format: Format,
-        /// What the decoder says.
+        /// The decoder's message.
         reason: String,
     },
 }
 
-/// A decoded photo with its share of the memory for photos (see `memory`): another thread may be
-/// waiting for that, so it is held no longer than it is needed.
+/// A decoded photo with its share of the memory for photos (see `memory`). Another thread may wait
+/// for that memory, so drop it as soon as possible.
 #[derive(Debug)]
 pub struct Decoded {
     photo: Rgb,
-    /// Given back when the photo goes.
+    /// Returned to the budget on drop.
     _share: Share,
 }
 
@@ -147,7 +148,7 @@ impl PartialEq for Decoded {
 }
 
 impl Decoded {
-    /// Turns `pixels`, RGB as stored, upright; none where they are not as many as `size` says.
+    /// Turns `pixels`, RGB as stored, upright; `None` if their number does not match `size`.
     pub(super) fn upright(
         (width, height): (u32, u32),
         pixels: Vec<u8>,
@@ -185,9 +186,8 @@ pub fn decode_within(bytes: &[u8], limits: &Limits) -> Result<Decoded, DecodeErr
     read(bytes, limits, None)
 }
 
-/// Decodes a photo that will be averaged over areas to `wanted`: a JPEG that is much larger than
-/// that is decoded at a fraction of its size (see [`reduced`](super::reduced)), all others as
-/// [`decode_within`] does.
+/// Decodes a photo that will be averaged over areas to `wanted`. A much larger JPEG is decoded at a
+/// fraction of its size (see [`reduced`](super::reduced)), any other photo as by [`decode_within`].
 ///
 /// # Errors
 /// [`DecodeError`].
@@ -219,8 +219,8 @@ fn read(bytes: &[u8], limits: &Limits, wanted: Option<Size>) -> Result<Decoded, 
     })
 }
 
-/// What `work` gives, and none where it panics: one odd file among thousands must not end the run, even
-/// where it meets a decoder's own fault.
+/// Runs `work`; `None` if it panics. A decoder's bug on one odd file among thousands must not end
+/// the run.
 pub(super) fn survive<T>(work: impl FnOnce() -> T) -> Option<T> {
     catch_unwind(AssertUnwindSafe(work)).ok()
 }
@@ -232,11 +232,11 @@ fn read_format(bytes: &[u8], format: Format, limits: &Limits) -> Result<Decoded,
         return Err(DecodeError::Truncated(format));
     }
     let source = Cursor::new(&*picture.bytes);
-    // The decoders' own memory beside the pixels that they give, bytes a pixel at most.
+    // The decoders' own memory besides the pixels, at most, bytes per pixel.
     match format {
         Format::Png => {
             let mut memory = image::Limits::no_limits();
-            // For rows and tables: the pixels are not the decoder's.
+            // For rows and tables: the pixels are not in the decoder's memory.
             memory.max_alloc = Some(limits.max_bytes.saturating_add(1 << 20));
             let decoder = PngDecoder::with_limits(source, memory).map_err(explain)?;
             pixels(decoder, &picture, 0, format, limits)
@@ -260,7 +260,7 @@ fn read_format(bytes: &[u8], format: Format, limits: &Limits) -> Result<Decoded,
     }
 }
 
-/// Refuses pictures that are too large, or of no pixels.
+/// Rejects pictures that are too large or have no pixels.
 pub(super) fn check_extent(width: u32, height: u32, limits: &Limits) -> Result<(), DecodeError> {
     if u64::from(width) * u64::from(height) > limits.max_pixels {
         return Err(DecodeError::TooManyPixels {
@@ -295,7 +295,7 @@ fn pixels(
     let mut memory = image::Limits::no_limits();
     memory.max_alloc = Some(area(size) * (given + own_bytes) + 4 * frame);
     decoder.set_limits(memory).map_err(explain)?;
-    // While it decodes, then while it becomes RGB, then while it is turned.
+    // The greatest of the needs while decoding, while converting to RGB, and while rotating.
     let most = (given + own_bytes).max(if given < 3 { given + 3 } else { 6 });
     let share = PHOTOS.take(area(size) * most + 4 * frame + picture.bytes.len() as u64);
     let length = usize::try_from(decoder.total_bytes()).unwrap_or(usize::MAX);
@@ -305,15 +305,15 @@ fn pixels(
         .and_then(|pixels| Decoded::upright(size, pixels, orientation, share))
         .ok_or_else(|| DecodeError::Undecodable {
             format,
-            reason: format!("its pixels ({colour:?}) are of a kind that is not read"),
+            reason: format!("its pixel format ({colour:?}) is not supported"),
         })
 }
 
-/// A decoder's error in the terms of [`DecodeError`].
+/// Converts a decoder's error to a [`DecodeError`].
 fn explain(format: Format, error: ImageError) -> DecodeError {
     let ended_early = match &error {
         ImageError::IoError(error) => error.kind() == std::io::ErrorKind::UnexpectedEof,
-        // The decoders wrap what their readers report.
+        // The decoders wrap errors of their readers.
         ImageError::Decoding(error) => {
             let mut cause = std::error::Error::source(error);
             let mut found = false;

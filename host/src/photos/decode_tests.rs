@@ -1,5 +1,5 @@
-//! Photos of `tests/fixtures/photos` against the pixels that Pillow reads from them; its README
-//! says how they were made.
+//! Photos of `tests/fixtures/photos` against Pillow's pixels; the README there says how they were
+//! made.
 
 use std::fs;
 
@@ -11,8 +11,8 @@ const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/fixtures/pho
 
 /// Name, width, height, and the largest difference from Pillow, in any byte and on the mean.
 ///
-/// All but JPEG are equal. JPEG without chroma subsampling differs by the rounding of the inverse
-/// transform; with it, decoders also differ in how they fill in chroma, which shows at edges.
+/// All formats but JPEG are equal. JPEG without chroma subsampling differs by the rounding of the
+/// inverse transform; with it, decoders also differ in chroma upsampling, which shows at edges.
 const PHOTOS: &[(&str, u16, u16, u8, f64)] = &[
     ("baseline_444.jpg", 40, 28, 2, 0.05),
     ("baseline_422.jpg", 41, 29, 8, 0.5),
@@ -148,8 +148,8 @@ fn half_a_photo_is_an_error() {
     assert!(message.starts_with("the PNG ends early"), "{message}");
 }
 
-/// Where a cut is not an error, nothing of the picture is missing (only an end mark, or the later
-/// frames of an animation).
+/// Truncation is an error unless the picture is complete (only an end mark, or the later frames
+/// of an animation are missing).
 #[test]
 fn a_cut_is_an_error_or_does_not_show() {
     for (name, ..) in PHOTOS {
@@ -163,8 +163,8 @@ fn a_cut_is_an_error_or_does_not_show() {
     }
 }
 
-/// A JPEG with another marker in the middle of its data. Pillow's decoder refuses these as well, but for
-/// restart markers and 01, after which it shows a damaged picture.
+/// A JPEG with another marker in the middle of its data. Pillow's decoder rejects these as well,
+/// except for restart markers and 01, after which it shows a damaged picture.
 #[test]
 fn markers_within_a_scan_are_an_error() {
     for name in ["baseline_420.jpg", "progressive_420.jpg", "scans_420.jpg"] {
@@ -196,13 +196,13 @@ fn markers_within_a_scan_are_an_error() {
 fn what_is_not_read_is_refused_by_words() {
     let message = decode(&photo("arithmetic.jpg")).unwrap_err().to_string();
     assert!(
-        message.contains("arithmetic coding, which is not read"),
+        message.contains("arithmetic coding, which is not supported"),
         "{message}"
     );
     assert!(message.contains("save it anew as JPEG or PNG"), "{message}");
 }
 
-/// Strangers' files; what they are is in the README beside them.
+/// Files from other projects, described in the README beside them.
 #[test]
 fn cases_of_others() {
     let root = std::env::var_os("POSY_DATA").map_or_else(
@@ -226,7 +226,7 @@ fn cases_of_others() {
         return;
     };
     assert!(decode(plain).is_ok());
-    // Means of the channels as Pillow 13.0 decodes them (libjpeg-turbo).
+    // Channel means as Pillow 13.0 decodes them (libjpeg-turbo).
     let rgb = decode(scans).unwrap();
     let mean = |channel: usize| {
         let values = rgb.data.iter().skip(channel).step_by(3);
@@ -256,7 +256,7 @@ fn other_files_are_named() {
         (b"Some notes about flowers.\n", "it is a text"),
         (
             b"\0\0\0\x18ftypheic\0\0\0\0mif1heic",
-            "HEIC photos are not read; convert it to JPEG",
+            "HEIC photos are not supported; convert it to JPEG",
         ),
         (b"\xff\xd8\xff\xe0 this is no JPEG", "the JPEG ends early"),
     ];
@@ -266,7 +266,7 @@ fn other_files_are_named() {
     }
 }
 
-/// Headers that promise far more pixels than there are bytes.
+/// Headers that claim far more pixels than there are bytes.
 #[test]
 fn extents_are_checked_first() {
     let mut jpeg = photo("baseline_444.jpg");

@@ -1,4 +1,4 @@
-//! The same photo under several labels: the network is told two things about one picture.
+//! Exact duplicates across labels: the network would learn contradictory labels for one photo.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -22,9 +22,9 @@ impl fmt::Display for Duplicates {
     }
 }
 
-/// Groups of equal files that have different labels, in the order of each group's first photo.
+/// Groups of identical files with different labels, in the order of each group's first photo.
 ///
-/// `hashes[i]` is the SHA-256 of `photos[i]`; photos beyond the shorter of the two are not looked at.
+/// `hashes[i]` is the SHA-256 of `photos[i]`; photos beyond the shorter of the two are ignored.
 pub fn duplicates_across_labels(photos: &[Photo], hashes: &[[u8; 32]]) -> Vec<Duplicates> {
     let mut by_hash: BTreeMap<&[u8; 32], Vec<&Photo>> = BTreeMap::new();
     let mut order = Vec::new();

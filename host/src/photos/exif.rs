@@ -1,15 +1,15 @@
-//! The orientation that EXIF says.
+//! EXIF orientation.
 
 use image::metadata::Orientation;
 
-/// Begins a JPEG's block of EXIF; libvips and older Pillow write it into WebP and PNG too, where it
+/// Prefix of a JPEG's EXIF block; libvips and older Pillow write it into WebP and PNG too, where it
 /// does not belong.
 pub(super) const PREFIX: &[u8] = b"Exif\0\0";
 
-/// The tag of the orientation (EXIF 2.3, section 4.6.4).
+/// The orientation tag (EXIF 2.3, section 4.6.4).
 const ORIENTATION: u16 = 0x0112;
 
-/// How a photo is turned upright; none where EXIF does not say, or is damaged.
+/// The orientation of a photo; `None` if EXIF does not say, or is damaged.
 pub(super) fn orientation(exif: &[u8]) -> Option<Orientation> {
     let tiff = exif.strip_prefix(PREFIX).unwrap_or(exif);
     let read = match tiff.first_chunk()? {
@@ -28,7 +28,7 @@ pub(super) fn orientation(exif: &[u8]) -> Option<Orientation> {
     let entry = (0..entries)
         .map(|index| directory + 2 + 12 * index)
         .find(|&entry| read.short(entry) == Some(ORIENTATION))?;
-    // Some programs write another type of number than EXIF asks for.
+    // Some programs write another integer type than EXIF requires.
     let value = match read.short(entry + 2)? {
         1 => u32::from(*tiff.get(entry + 8)?),
         3 => u32::from(read.short(entry + 8)?),

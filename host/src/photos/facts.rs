@@ -1,4 +1,4 @@
-//! What a photo file is beyond its pixels: sizes, colours, orientation, frames.
+//! Headers of a photo file: format, size, colours, orientation, frames.
 
 use std::io::Cursor;
 
@@ -12,32 +12,32 @@ use super::jpeg::Jpeg;
 use super::side_data::{Picture, without_side_data};
 use super::sniff::{Format, sniff};
 
-/// What the headers of a photo file say.
+/// The headers of a photo file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Facts {
-    /// What its first bytes say.
+    /// Format, by the first bytes.
     pub format: Format,
-    /// Pixels in a row as stored, before it is turned upright.
+    /// Width as stored, before orientation is applied, pixels.
     pub width: u32,
-    /// Rows as stored.
+    /// Height as stored, pixels.
     pub height: u32,
-    /// Whether EXIF says that it is to be turned or mirrored.
+    /// True if the EXIF orientation rotates or mirrors the photo.
     pub turned: bool,
-    /// Whether its colours are inks (CMYK or YCCK).
+    /// True if the colours are CMYK or YCCK.
     pub inks: bool,
-    /// Whether it has more than 8 bits a channel.
+    /// True above 8 bits per channel.
     pub deep: bool,
-    /// Whether it is stored without colour.
+    /// True if it is stored as greyscale.
     pub grey: bool,
-    /// Whether it has more frames than one.
+    /// True if it has more than one frame.
     pub animated: bool,
 }
 
-/// Reads what the headers of a photo file say; none where they cannot be read, which decoding
-/// says in detail.
+/// Reads the headers of a photo file; `None` if they cannot be read, for which decoding gives a
+/// detailed error.
 pub fn facts(bytes: &[u8]) -> Option<Facts> {
     let format = sniff(bytes).ok()?;
-    // Decoders fail on odd files in ways of their own; here that is no more than not knowing.
+    // Decoders may panic on odd files; here that only means no headers.
     survive(|| read(bytes, format)).flatten()
 }
 
@@ -104,7 +104,7 @@ impl<D: ImageDecoder> Header for D {
     }
 }
 
-/// The format that a file's name claims; none where its ending is of no format that is read.
+/// The format that a file's name claims; `None` if its extension is of no supported format.
 pub fn claimed_format(name: &str) -> Option<Format> {
     let (_, ending) = name.rsplit_once('.')?;
     Some(match &*ending.to_ascii_lowercase() {
@@ -117,8 +117,8 @@ pub fn claimed_format(name: &str) -> Option<Format> {
     })
 }
 
-/// Whether a name's ending is that of a picture format which is not read (`.heic`), so that the
-/// name is wrong where the file is read all the same.
+/// Returns true if a name's extension is of an unsupported picture format (`.heic`), so that the
+/// name is wrong if the file can be read.
 pub fn claims_other_picture(name: &str) -> bool {
     const OTHERS: [&str; 8] = ["heic", "heif", "avif", "tif", "tiff", "jxl", "jp2", "svg"];
     name.rsplit_once('.')
@@ -136,7 +136,7 @@ mod tests {
         facts(&bytes).unwrap_or_else(|| panic!("{name}"))
     }
 
-    /// Of files that Pillow wrote; each name says what it asked for.
+    /// Files written by Pillow; each name says how.
     #[test]
     fn headers_are_told() {
         let plain = fixture("baseline_420.jpg");

@@ -1,4 +1,4 @@
-//! The files of a folder, for commands that take folders of photos.
+//! Files below a folder, for commands that take folders of photos.
 
 use std::path::{Path, PathBuf};
 
@@ -7,17 +7,17 @@ use walkdir::{DirEntry, WalkDir};
 use super::scan_report::{SkipReason, Skipped};
 use super::sniff::NotAPhoto;
 
-/// What lies below a folder.
+/// Files below a folder.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Files {
     /// Files, ordered by name within each folder.
     pub files: Vec<PathBuf>,
-    /// Links that lead nowhere or back, folders that cannot be read, pipes and devices.
+    /// Broken or circular links, unreadable folders, pipes and devices.
     pub skipped: Vec<Skipped>,
 }
 
-/// All files below `folder` but hidden ones. What cannot be read is skipped, and the others are not
-/// affected.
+/// All files below `folder` except hidden ones. Unreadable entries are skipped, and the others are
+/// not affected.
 pub fn files_below(folder: &Path) -> Files {
     let hidden = |entry: &DirEntry| {
         entry.depth() > 0 && entry.file_name().as_encoded_bytes().starts_with(b".")

@@ -1,25 +1,25 @@
-//! The structure of a JPEG: its frame, its scans, and which of its bytes are the picture.
+//! The structure of a JPEG: its frame, its scans, and the parts that make up the picture.
 //!
-//! Decoders fill what is missing or damaged with grey and say nothing, so that half a photo would be
-//! learned as a whole one. This walks from marker to marker (ITU-T T.81, section B.1) before a
-//! decoder sees the file, and refuses what libjpeg refuses (markers that are reserved or belong to
-//! another process), besides restart markers that are missing or out of turn. Only the parts
-//! that the picture is made of are handed on: profiles, thumbnails and comments are never read.
+//! Decoders silently fill missing or damaged data with grey, so that a network would train on half
+//! a photo. This parser walks from marker to marker (ITU-T T.81, section B.1) before a decoder sees
+//! the file. It rejects what libjpeg rejects (markers that are reserved or belong to another
+//! process), and also restart markers that are missing or out of order. Only the parts that make up
+//! the picture are passed on: profiles, thumbnails and comments are never read.
 
 use std::borrow::Cow;
 use std::ops::Range;
 
 use memchr::memchr;
 
-/// Scans that a file may have; libjpeg's own progressive files have ten.
+/// Maximum number of scans in a file; libjpeg's own progressive files have ten.
 const MOST_SCANS: usize = 100;
 
-/// Why a file is no JPEG that can be decoded.
+/// Errors in the structure of a JPEG.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Fault {
     /// Data is missing.
     Truncated,
-    /// What is wrong, or not read.
+    /// Damaged or unsupported data, with the reason.
     Refused(Cow<'static, str>),
 }
 
@@ -27,7 +27,7 @@ pub(super) enum Fault {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Component {
     id: u8,
-    /// Samples across and down in each unit of the picture.
+    /// Horizontal and vertical sampling factors.
     sampling: (u8, u8),
 }
 
@@ -40,16 +40,16 @@ struct Frame {
     components: Vec<Component>,
 }
 
-/// A JPEG that can be decoded, as far as its markers tell.
+/// The structure of a JPEG that can be decoded, as far as its markers tell.
 #[derive(Clone, Debug)]
 pub(super) struct Jpeg<'a> {
     bytes: &'a [u8],
     frame: Frame,
-    /// Channels in the first scan.
+    /// Number of channels in the first scan.
     first_scan: usize,
-    /// What the picture is made of, in the file's order.
+    /// Byte ranges that make up the picture, in the file's order.
     parts: Vec<Range<usize>>,
-    /// The first block of EXIF, if any.
+    /// The first EXIF block, if any.
     pub(super) exif: Option<&'a [u8]>,
 }
 
@@ -72,7 +72,7 @@ mod marker {
     pub(super) const COMMENT: u8 = 0xfe;
 }
 
-/// Where a walk is.
+/// A parser's position and state.
 struct Walk<'a> {
     bytes: &'a [u8],
     at: usize,
@@ -89,8 +89,8 @@ fn refused<T>(what: impl Into<Cow<'static, str>>) -> Result<T, Fault> {
 }
 
 impl<'a> Jpeg<'a> {
-    /// Walks through `bytes`, which begin with the start-of-image marker; what comes after the end
-    /// marker does not count.
+    /// Parses `bytes`, which begin with the start-of-image marker; bytes after the end marker are
+    /// ignored.
     ///
     /// # Errors
     /// [`Fault`].
@@ -109,7 +109,7 @@ impl<'a> Jpeg<'a> {
         while let Some(code) = walk.next_marker()? {
             walk.segment(code)?;
         }
-        // An end before any scan is that of a file whose middle is missing.
+        // An end before any scan means that the middle of the file is missing.
         match walk.frame {
             Some(frame) if walk.scans > 0 => Ok(Jpeg {
                 bytes,
@@ -122,17 +122,17 @@ impl<'a> Jpeg<'a> {
         }
     }
 
-    /// Pixels in a row and rows, as stored.
+    /// Width and height in pixels, as stored.
     pub(super) const fn size(&self) -> (u32, u32) {
         (self.frame.width as u32, self.frame.height as u32)
     }
 
-    /// Channels: 1 of grey, 3 of colour, 4 of inks.
+    /// Number of channels: 1 for grey, 3 for colour, 4 for CMYK.
     pub(super) const fn channels(&self) -> usize {
         self.frame.components.len()
     }
 
-    /// The file without what does not make the picture.
+    /// The file without side data.
     pub(super) fn picture(&self) -> Vec<u8> {
         let mut picture = Vec::with_capacity(self.parts.iter().map(Range::len).sum());
         for part in &self.parts {
@@ -141,13 +141,13 @@ impl<'a> Jpeg<'a> {
         picture
     }
 
-    /// Whether all blocks are in memory before the first pixel is: in progressive files, and where
-    /// channels have scans of their own.
+    /// Returns true if decoders buffer all blocks before the first pixel: in progressive files, and
+    /// where channels have separate scans.
     pub(super) fn is_buffered(&self) -> bool {
         self.frame.progressive || self.first_scan < self.channels()
     }
 
-    /// Samples of all channels, whole units counted.
+    /// Samples of all channels, in whole units.
     pub(super) fn samples(&self) -> u64 {
         let (across, down) = self.frame.greatest_sampling();
         let units = |length: u16, sampling: u8| u64::from(length).div_ceil(8 * u64::from(sampling));
@@ -156,8 +156,9 @@ impl<'a> Jpeg<'a> {
         units * 64 * self.frame.components.iter().map(blocks).sum::<u64>()
     }
 
-    /// Whether it is arranged as nearly all files are, which the quicker decoder expects: progressive or in
-    /// one scan, the first channel the finest, the others at a half, a quarter or the like.
+    /// Returns true for the usual layouts, which the faster decoder supports: progressive or in one
+    /// scan, with the first channel at the highest resolution and the others at a half, a quarter
+    /// or the like.
     pub(super) fn is_usual(&self) -> bool {
         let (across, down) = self.frame.greatest_sampling();
         let mut components = self.frame.components.iter();
@@ -175,7 +176,7 @@ impl Frame {
         (across, sampling().map(|(_, down)| down).max().unwrap_or(1))
     }
 
-    /// Restart markers within a scan of these channels at the least.
+    /// Minimum number of restart markers within a scan of these channels.
     fn restarts(&self, channels: &[u8], interval: u32) -> u64 {
         let (across, down) = self.greatest_sampling();
         let lengths = (u64::from(self.width), u64::from(self.height));
@@ -204,8 +205,8 @@ impl<'a> Walk<'a> {
         }
     }
 
-    /// The code of the next marker, none at the end of the image: 0xff, any number of 0xff more, and a
-    /// code other than 0. What lies before it is passed over, as libjpeg does.
+    /// The code of the next marker; `None` at the end of the image. A marker is 0xff, any number of
+    /// further 0xff, and a code other than 0. Bytes before it are skipped, as libjpeg does.
     fn next_marker(&mut self) -> Result<Option<u8>, Fault> {
         loop {
             let rest = self.bytes.get(self.at..).ok_or(Fault::Truncated)?;
@@ -224,21 +225,21 @@ impl<'a> Walk<'a> {
         }
     }
 
-    /// Reads what follows a marker.
+    /// Reads the segment after a marker.
     fn segment(&mut self, code: u8) -> Result<(), Fault> {
         match code {
             code if marker::RESTARTS.contains(&code) => return Ok(()),
             marker::TEMPORARY => return Ok(()),
             marker::START_OF_IMAGE => return refused("a second picture begins within it"),
-            0xc3 => return refused("it is coded without loss, which is not read"),
+            0xc3 => return refused("it is lossless, which is not supported"),
             0xc5..=0xc7 | 0xde | 0xdf => {
-                return refused("it is coded in layers (hierarchical), which is not read");
+                return refused("it is hierarchical, which is not supported");
             }
             0xc9 | 0xca | 0xcc => {
-                return refused("it has arithmetic coding, which is not read");
+                return refused("it has arithmetic coding, which is not supported");
             }
             0xcb | 0xcd..=0xcf => {
-                return refused("it is coded in a way that is not read (lossless or hierarchical)");
+                return refused("its coding is not supported (lossless or hierarchical)");
             }
             0x02..=0xbf | 0xc8 | 0xf0..=0xfd => {
                 return refused(format!("it is damaged: marker ff{code:02x} means nothing"));
@@ -247,7 +248,7 @@ impl<'a> Walk<'a> {
         }
         let header = self.bytes.get(self.at..).ok_or(Fault::Truncated)?;
         let (length, _) = header.split_first_chunk().ok_or(Fault::Truncated)?;
-        // The length counts itself.
+        // The length includes itself.
         let length = usize::from(u16::from_be_bytes(*length)).max(2);
         let body = header.get(2..length).ok_or(Fault::Truncated)?;
         let whole = self.at - 2..self.at + length;
@@ -281,7 +282,7 @@ impl<'a> Walk<'a> {
         Ok(())
     }
 
-    /// Passes over a scan's data: up to a marker that is none of a scan.
+    /// Skips a scan's data, up to the first marker that does not belong to a scan.
     fn scan(&mut self, header: &[u8], from: usize) -> Result<(), Fault> {
         let Some(frame) = &self.frame else {
             return refused("a scan comes before the frame header");
@@ -307,7 +308,7 @@ impl<'a> Walk<'a> {
                 code if marker::RESTARTS.contains(&code) => {
                     let expected = marker::RESTARTS.start() + (restarts % 8) as u8;
                     if self.restart_interval == 0 || code != expected {
-                        return refused("it is damaged: its restart markers are out of turn");
+                        return refused("it is damaged: its restart markers are out of order");
                     }
                     restarts += 1;
                     self.at += code_at + 1;

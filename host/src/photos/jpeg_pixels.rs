@@ -1,8 +1,9 @@
-//! The pixels of a JPEG, by the decoder that suits how it is arranged.
+//! Decodes the pixels of a JPEG, with a decoder chosen by its layout.
 //!
-//! `zune-jpeg` is the quicker, and right for what nearly all files are; asked to be strict, it refuses
-//! data that contradicts its tables. `jpeg-decoder` is right for all arrangements, scans of single channels and chroma that
-//! is finer than luma among them, and decodes at a fraction of the size ([`reduced`](super::reduced)).
+//! `zune-jpeg` is faster, and correct for nearly all files; in strict mode it rejects data that
+//! contradicts its tables. `jpeg-decoder` is correct for all layouts, including scans of single
+//! channels and chroma finer than luma, and can decode at a fraction of the size
+//! ([`reduced`](super::reduced)).
 
 use image::metadata::Orientation;
 use jpeg_decoder::PixelFormat;
@@ -20,7 +21,7 @@ use super::reduced::{Reduced, decode_reduced};
 use super::rgb::to_rgb;
 use super::sniff::Format;
 
-/// Decodes a JPEG; at a fraction of its size where it is much larger than what is `wanted`.
+/// Decodes a JPEG, at a fraction of its size if it is much larger than `wanted`.
 pub(super) fn read(
     bytes: &[u8],
     limits: &Limits,
@@ -47,7 +48,8 @@ pub(super) fn read(
         }) => (size, pixels, share),
         None => {
             let area = u64::from(width) * u64::from(height);
-            // Whole blocks, two bytes a sample, beside the pixels, or pixels beside turned ones.
+            // Whole blocks, two bytes a sample, beside the pixels; or pixels beside their rotated
+            // copy.
             let blocks = match jpeg.is_buffered() || !jpeg.is_usual() {
                 true => 3 * jpeg.samples(),
                 false => 0,
@@ -61,7 +63,7 @@ pub(super) fn read(
             ((width, height), pixels, share)
         }
     };
-    let missing = || undecodable("its pixels are not as many as it says");
+    let missing = || undecodable("its number of pixels is not what its header says");
     Decoded::upright(size, pixels, orientation, share).ok_or_else(missing)
 }
 
@@ -72,13 +74,13 @@ fn undecodable(reason: &str) -> DecodeError {
     }
 }
 
-/// RGB by `zune-jpeg`.
+/// Decodes to RGB by `zune-jpeg`.
 fn usual(jpeg: &Jpeg<'_>, picture: &[u8]) -> Result<Vec<u8>, DecodeError> {
     let colours = match jpeg.channels() {
         1 => ColorSpace::Luma,
         _ => ColorSpace::RGB,
     };
-    // The extent has been checked.
+    // The size has been checked.
     let options = DecoderOptions::default()
         .set_strict_mode(true)
         .set_max_width(usize::MAX)
@@ -103,7 +105,7 @@ fn usual(jpeg: &Jpeg<'_>, picture: &[u8]) -> Result<Vec<u8>, DecodeError> {
     })
 }
 
-/// RGB by `jpeg-decoder`.
+/// Decodes to RGB by `jpeg-decoder`.
 fn unusual(picture: &[u8]) -> Result<Vec<u8>, DecodeError> {
     let mut decoder = jpeg_decoder::Decoder::new(picture);
     let pixels = decoder.decode().map_err(|error| match error {
@@ -113,8 +115,6 @@ fn unusual(picture: &[u8]) -> Result<Vec<u8>, DecodeError> {
     match decoder.info().map(|info| info.pixel_format) {
         Some(PixelFormat::RGB24) => Ok(pixels),
         Some(PixelFormat::L8) => Ok(to_rgb(pixels, image::ColorType::L8).unwrap_or_default()),
-        _ => Err(undecodable(
-            "its inks are arranged in a way that is not read",
-        )),
+        _ => Err(undecodable("its CMYK layout is not supported")),
     }
 }

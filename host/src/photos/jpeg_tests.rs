@@ -2,7 +2,7 @@ use proptest::prelude::*;
 
 use super::*;
 
-/// A frame of 16 x 16 pixels with these samplings, and one scan of all its channels.
+/// A frame of 16 x 16 pixels with these sampling factors, and one scan of all its channels.
 fn file(process: u8, samplings: &[u8], scan: &[u8]) -> Vec<u8> {
     let count = samplings.len() as u8;
     let mut bytes = b"\xff\xd8".to_vec();
@@ -56,14 +56,14 @@ fn markers_that_mean_nothing_are_refused_by_name() {
         let scan = [0x12, 0x34, 0xff, code, 0x56];
         let expected = match code {
             0 => "fine",
-            // The end, or a segment that reaches beyond the file.
+            // The end, or a segment that exceeds the file.
             0xd9 => "fine",
             0xc0..=0xc2 | 0xc4 | 0xda..=0xdd | 0xe0..=0xef | 0xfe => "truncated",
             0xd0..=0xd7 => "restart markers",
             0xd8 => "second picture",
-            0xc3 => "without loss",
+            0xc3 => "lossless",
             0xc9..=0xca | 0xcc => "arithmetic",
-            0xc5..=0xc7 | 0xcb | 0xcd..=0xcf | 0xde | 0xdf => "not read",
+            0xc5..=0xc7 | 0xcb | 0xcd..=0xcf | 0xde | 0xdf => "not supported",
             _ => "damaged",
         };
         let text = fault(&file(0xc0, &[0x11], &scan));
@@ -81,7 +81,7 @@ fn restart_markers_are_counted() {
         let interval = [0xff, 0xdd, 0, 4, 0, interval];
         [&plain[..2], &interval[..], &plain[2..]].concat()
     };
-    // Four blocks: at an interval of one there are three markers, of three there is one.
+    // Four blocks: an interval of one gives three markers, of three gives one.
     let three = b"a\xff\xd0b\xff\xd1c\xff\xd2d";
     assert_eq!(fault(&with_interval(1, three)), "fine");
     assert_eq!(
@@ -90,7 +90,7 @@ fn restart_markers_are_counted() {
     );
     assert_eq!(fault(&with_interval(3, b"a\xff\xd0b")), "fine");
     assert_eq!(fault(&with_interval(3, b"a")), "truncated");
-    assert!(fault(&with_interval(1, b"a\xff\xd1b")).contains("out of turn"));
+    assert!(fault(&with_interval(1, b"a\xff\xd1b")).contains("out of order"));
 }
 
 #[test]

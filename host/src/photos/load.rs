@@ -1,4 +1,4 @@
-//! From a path to pixels, with the file's name in every error.
+//! Loads a photo from its path, with the file's name in every error.
 
 use std::fs::File;
 use std::io::Read;
@@ -8,23 +8,23 @@ use thiserror::Error;
 
 use super::decode::{DecodeError, Decoded, Limits, decode_within};
 
-/// Why a photo file cannot be used.
+/// Errors of loading a photo.
 #[derive(Debug, Error)]
 pub enum PhotoError {
-    /// The file system refuses it.
+    /// An input error.
     #[error("{}: cannot be read: {source}", path.display())]
     Io {
-        /// Which file.
+        /// The file.
         path: PathBuf,
-        /// What the system says.
+        /// The system's error.
         source: std::io::Error,
     },
-    /// Its bytes are no photo.
+    /// The bytes cannot be decoded.
     #[error("{}: {source}", path.display())]
     Decode {
-        /// Which file.
+        /// The file.
         path: PathBuf,
-        /// What is wrong with it.
+        /// The decoding error.
         source: DecodeError,
     },
 }
@@ -60,7 +60,7 @@ pub fn read_bytes(path: &Path, limits: &Limits) -> Result<Vec<u8>, PhotoError> {
         return Err(too_long(len));
     }
     let mut bytes = Vec::with_capacity(len as usize);
-    // The file may have grown, or be one whose length the system does not know.
+    // The file may have grown, or have a length that the system does not know.
     file.take(limits.max_bytes.saturating_add(1))
         .read_to_end(&mut bytes)
         .map_err(io)?;

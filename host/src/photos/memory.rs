@@ -1,33 +1,33 @@
-//! A bound on the memory that decoded photos take, over all threads together.
+//! A memory budget for decoded photos, shared by all threads.
 //!
-//! Every decoding announces what it will take at most, and waits until that is free. A photo that is
-//! larger than all there is waits until it is alone. So many cores go through photos of a usual
-//! size side by side, and through very large ones a few at a time.
+//! Every decoder states its greatest need in advance, and waits until so much is free. A photo
+//! larger than the whole budget waits until it is alone. So all cores decode photos of usual sizes
+//! in parallel, and very large ones a few at a time.
 
 use std::cell::RefCell;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
-/// Bytes for decoders and decoded photos: 16 threads go through photos of 12 megapixels without
-/// waiting, and through the largest, of 512 MiB each, two at a time.
+/// Bytes for decoders and decoded photos: 16 threads decode photos of 12 megapixels without
+/// waiting, and the largest, of 512 MiB each, two at a time.
 const TOTAL: u64 = 5 << 28;
 
-/// The memory of this process.
+/// The budget of this process.
 pub(super) static PHOTOS: Budget = Budget::new(TOTAL);
 
-/// Memory that is given away in shares.
+/// A memory budget, handed out in shares.
 pub(super) struct Budget {
     total: u64,
     taken: Mutex<u64>,
     given_back: Condvar,
 }
 
-/// Some of a [`Budget`]'s memory, until it is dropped.
+/// A share of a [`Budget`], returned on drop.
 #[derive(Debug)]
 pub(super) struct Share {
     budget: &'static Budget,
     bytes: u64,
-    /// Shares of the thread that asked for it.
+    /// Number of shares held by the thread that took this one.
     of_thread: Arc<AtomicUsize>,
 }
 
@@ -51,12 +51,12 @@ impl Budget {
     }
 
     fn taken(&self) -> MutexGuard<'_, u64> {
-        // Nothing is left half done by a thread that panics.
+        // A panicking thread leaves the count consistent.
         self.taken.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Waits until `bytes` are free, or nobody has any. A thread that has a share already does not
-    /// wait, since it might be for itself.
+    /// Waits until `bytes` are free, or nothing is taken. A thread that holds a share already does
+    /// not wait, since it might wait for itself.
     pub(super) fn take(&'static self, bytes: u64) -> Share {
         let of_thread = OWN.with_borrow(Arc::clone);
         let mut taken = self.taken();
@@ -79,7 +79,7 @@ impl Budget {
 }
 
 impl Share {
-    /// Gives all but `bytes` back.
+    /// Returns all but `bytes` to the budget.
     pub(super) fn shrink(&mut self, bytes: u64) {
         let freed = self.bytes.saturating_sub(bytes);
         self.bytes -= freed;
@@ -134,7 +134,7 @@ mod tests {
     fn what_is_larger_than_all_is_alone_and_a_thread_does_not_wait_for_itself() {
         static BUDGET: Budget = Budget::new(100);
         let large = BUDGET.take(500);
-        // Would never end, were this thread to wait.
+        // Waiting here would deadlock this thread.
         let more = BUDGET.take(80);
         let waiting = thread::spawn(|| {
             let share = BUDGET.take(1);

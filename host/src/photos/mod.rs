@@ -1,9 +1,9 @@
-//! From folders to labelled photos: finding, decoding, splitting.
+//! Data sets of labelled photos: finding, decoding, augmenting, splitting.
 //!
-//! [`scan`](scan::scan) finds the photos of a data set, one folder a label; [`load`](load::load)
-//! reads one into pixels; [`split`](split::split) says which photos train, validate and test.
-//! What a file is, is told by its bytes ([`sniff`](sniff::sniff)), never by its name. Nothing here
-//! prints: what a person should know comes back as values that display themselves.
+//! [`scan`](scan::scan) finds the photos of a data set, one folder per label; [`load`](load::load)
+//! decodes one to pixels; [`split`](split::split) assigns photos to training, validation and
+//! testing. A file's format follows from its bytes ([`sniff`](sniff::sniff)), never from its name.
+//! Nothing here prints: messages for the user are returned as values that implement `Display`.
 
 pub mod augment;
 pub mod decode;

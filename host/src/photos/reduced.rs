@@ -1,16 +1,16 @@
-//! Large JPEGs, decoded at a fraction of their size.
+//! Scaled decoding of large JPEGs.
 //!
-//! A JPEG is made of blocks of 8 x 8 frequencies, of which the lower 4 x 4, 2 x 2 or 1 x 1 give
-//! the picture at a half, a quarter or an eighth. A network reads some hundred pixels a side: of a
-//! photo of 12 megapixels most would be averaged away again. So where a photo has
-//! [`MUCH_LARGER`] times the wanted pixels on both sides or more, and is then averaged over areas,
-//! it is decoded at the smallest of these fractions that leaves [`STILL_LARGER`] times the wanted
-//! pixels and divides both sides (else the last block's padding would become part of the picture, and
-//! all of it would be shifted); what is left of the difference between a block's own reduction and an exact mean is
-//! small. The distance: over the flower photos and made-up pictures, after area averaging to the
-//! wanted size, at most [`MEAN_DISTANCE`] of 255 steps of a channel on average over a photo.
+//! A JPEG consists of blocks of 8 x 8 frequencies, of which the lower 4 x 4, 2 x 2 or 1 x 1 give
+//! the picture at a half, a quarter or an eighth. A network's input is some hundred pixels a side,
+//! so most of a photo of 12 megapixels would be averaged away. A photo that has [`MUCH_LARGER`]
+//! times the wanted pixels or more on both sides, and is then averaged over areas, is decoded at a
+//! fraction: the smallest that leaves [`STILL_LARGER`] times the wanted pixels and divides both
+//! sides (else the last block's padding would become part of the picture and shift all of it). A
+//! block's own reduction differs little from an exact mean: over the flower photos and synthetic
+//! pictures, after area averaging to the wanted size, at most [`MEAN_DISTANCE`] of 255 steps of a
+//! channel on average over a photo.
 //!
-//! Everything else, and whatever this decoder refuses, is decoded in full.
+//! Any other photo, and any photo that this decoder rejects, is decoded in full.
 
 use image::ColorType;
 use jpeg_decoder::{Decoder, PixelFormat};
@@ -20,28 +20,29 @@ use super::jpeg::Jpeg;
 use super::memory::{PHOTOS, Share};
 use super::rgb::to_rgb;
 
-/// Times the wanted pixels on each side, from which a photo is much larger.
+/// Ratio to the wanted pixels, on each side, from which on a photo is much larger.
 pub const MUCH_LARGER: u32 = 4;
-/// Times the wanted pixels on each side that are decoded at least.
+/// Minimum ratio to the wanted pixels that a scaled photo keeps on each side.
 pub const STILL_LARGER: u32 = 3;
-/// The greatest mean difference from full decoding, in steps of 255, that the tests allow.
+/// Greatest mean difference from full decoding that the tests allow, in steps of 255.
 pub const MEAN_DISTANCE: f64 = 1.25;
 
-/// A photo at a fraction of its size, as stored.
+/// A photo at a fraction of its size, in its stored orientation.
 pub(super) struct Reduced {
-    /// Pixels in a row, and rows.
+    /// Width and height in pixels.
     pub(super) size: (u32, u32),
     /// RGB.
     pub(super) pixels: Vec<u8>,
-    /// The memory that it takes.
+    /// Share of the memory budget.
     pub(super) share: Share,
 }
 
-/// The photo at a fraction of its size, if it is much larger than `wanted` (its size when upright
-/// and when turned) and can be so decoded. `picture` are the bytes of `jpeg` without what lies beside.
+/// Decodes the photo at a fraction of its size, if it is much larger than `wanted` (its size when
+/// upright and when rotated) and the decoder can; `None` otherwise. `picture` holds the bytes of
+/// `jpeg` without side data.
 pub(super) fn decode_reduced(jpeg: &Jpeg<'_>, picture: &[u8], wanted: Size) -> Option<Reduced> {
     let (width, height) = jpeg.size();
-    // A photo may lie on its side, so both sides are held against the longer one.
+    // A photo may lie on its side, so both sides are compared with the longer one.
     let side = u32::from(wanted.width.max(wanted.height));
     if width.min(height) < MUCH_LARGER * side || jpeg.channels() == 4 {
         return None;
@@ -53,11 +54,11 @@ pub(super) fn decode_reduced(jpeg: &Jpeg<'_>, picture: &[u8], wanted: Size) -> O
     })?;
     let samples = jpeg.samples();
     let small = samples / u64::from(fraction * fraction);
-    // The pixels beside those of single channels, and whole blocks where they come in several scans.
+    // The pixels beside those of single channels, and whole blocks if they come in several scans.
     let blocks = if jpeg.is_buffered() { 2 * samples } else { 0 };
     let share = PHOTOS.take(9 * small + blocks + 2 * picture.len() as u64);
     let mut decoder = Decoder::new(picture);
-    // The decoder takes the smallest fraction that keeps one side as long as is asked.
+    // The decoder takes the smallest fraction that keeps one side at the requested length.
     let ask = |length: u32| u16::try_from(length / fraction).ok();
     let (width, height) = decoder.scale(ask(width)?, ask(height)?).ok()?;
     let pixels = decoder.decode().ok()?;
@@ -83,7 +84,7 @@ mod tests {
     use super::super::decode::{Decoded, Limits, Rgb, decode, decode_to_average};
     use super::*;
 
-    /// The photo at a fraction of its size, none where it is decoded in full.
+    /// The photo at a fraction of its size; `None` if it is decoded in full.
     fn reduced(jpeg: &[u8], wanted: Size) -> Option<Decoded> {
         let full = decode(jpeg).ok()?;
         let photo = decode_to_average(jpeg, &Limits::default(), wanted).ok()?;
@@ -127,7 +128,7 @@ mod tests {
         Some((f64::from(sum) / differences.len() as f64, greatest))
     }
 
-    /// Pictures with edges, slopes and noise, larger than the flower photos.
+    /// Synthetic pictures with edges, slopes and noise, larger than the flower photos.
     fn made_up(width: u32, height: u32, grey: bool) -> Vec<u8> {
         let mut state = 12_345u32;
         let image = RgbImage::from_fn(width, height, |x, y| {
@@ -173,7 +174,7 @@ mod tests {
         }
     }
 
-    /// To a small input the flower photos are much larger than it.
+    /// The flower photos are much larger than a small input.
     #[test]
     fn real_photos_stay_within_the_distance() {
         let data = std::env::var("POSY_DATA")

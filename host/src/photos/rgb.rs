@@ -1,9 +1,9 @@
-//! Pixels of any kind made into three bytes each, in the same memory where they are more.
+//! Conversion of pixels to 8-bit RGB, in place where the source has more bytes.
 
 use image::ColorType;
 
-/// RGB of 8 bits; none of a kind of pixel that no decoder gives. `bytes` are as
-/// [`image::ImageDecoder::read_image`] fills them: 16 bits in the machine's own order.
+/// Converts to 8-bit RGB; `None` for a colour type that no decoder gives. `bytes` are as
+/// [`image::ImageDecoder::read_image`] fills them: 16 bits in native byte order.
 pub(super) fn to_rgb(bytes: Vec<u8>, colour: ColorType) -> Option<Vec<u8>> {
     let short = |high: u8, low: u8| eight(u16::from_ne_bytes([high, low]));
     Some(match colour {
@@ -33,7 +33,7 @@ const fn eight(value: u16) -> u8 {
     ((value as u32 + 128) / 257) as u8
 }
 
-/// A value over white: `(alpha * value + (255 - alpha) * 255) / 255`, rounded.
+/// A value composited onto white: `(alpha * value + (255 - alpha) * 255) / 255`, rounded.
 const fn on_white(value: u8, alpha: u8) -> u8 {
     let missing = alpha as u32 * (255 - value) as u32;
     255 - ((missing + 127) / 255) as u8
@@ -51,7 +51,7 @@ fn each<const N: usize>(mut bytes: Vec<u8>, pixel: impl Fn([u8; N]) -> [u8; 3]) 
         let Some(&from) = bytes[index * N..].first_chunk() else {
             break;
         };
-        // What is written lies before what is still to be read.
+        // The write position lies before the read position.
         bytes[3 * index..][..3].copy_from_slice(&pixel(from));
     }
     bytes.truncate(3 * count);
@@ -65,7 +65,7 @@ mod tests {
 
     use super::*;
 
-    /// As the `image` crate has it, whose conversions are of one pixel at a time.
+    /// Equal to the `image` crate's own conversions of single pixels.
     #[test]
     fn all_kinds_are_as_the_crates_own_conversion() {
         let image = image::ImageBuffer::from_fn(37, 5, |x, y| {

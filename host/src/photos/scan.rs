@@ -1,22 +1,22 @@
-//! The photos of a data set: a folder whose sub-folders are the labels.
+//! Scans a data set: a folder whose sub-folders are the labels.
 //!
 //! ```text
 //! flower_photos/daisy/5547758_eea9edfd54_n.jpg      a photo of label "daisy"
 //! flower_photos/daisy/2019/garden.png               another: folders within a label are searched
-//! flower_photos/.DS_Store                           hidden files and folders are passed over
-//! flower_photos/LICENSE.txt                         so is what lies beside the labels
+//! flower_photos/.DS_Store                           hidden files and folders are ignored
+//! flower_photos/LICENSE.txt                         files beside the labels are ignored
 //! ```
 //!
-//! With [`Layout::Parts`] the labels lie a folder deeper, in parts that somebody has divided:
+//! With [`Layout::Parts`] the labels lie a folder deeper, in the parts of a given split:
 //!
 //! ```text
-//! flowers/train/daisy/5547758_eea9edfd54_n.jpg      a photo of label "daisy" to train on
-//! flowers/test/daisy/21652746_cc379e0eea_m.jpg      one to test on
+//! flowers/train/daisy/5547758_eea9edfd54_n.jpg      a training photo of label "daisy"
+//! flowers/test/daisy/21652746_cc379e0eea_m.jpg      a test photo
 //! ```
 //!
-//! A label is the folder's name, kept as it is. Links are followed; one that leads back to a folder
-//! above itself is skipped. Labels and photos are ordered by the bytes of their names, so that the
-//! order does not depend on the machine.
+//! A label is the folder's name, unchanged. Links are followed, except to a folder above the link.
+//! Labels and photos are sorted by the bytes of their names, so that the order does not depend on
+//! the machine.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsStr;
@@ -30,18 +30,18 @@ use super::scan_report::{NameFault, ScanError, ScanWarning, SkipReason, Skipped}
 use super::sniff::{Format, NotAPhoto, SNIFF_LEN, sniff};
 use super::split::{Bucket, Rule, part_of};
 
-/// Where the labels' folders are.
+/// Position of the labels' folders.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Layout {
     /// In the data set's folder.
     #[default]
     Labels,
-    /// In folders `train`, `valid` and `test` of it; see [`part_of`].
+    /// In its folders `train`, `valid` and `test`; see [`part_of`].
     Parts,
 }
 
 impl Layout {
-    /// The layout that a rule divides.
+    /// The layout for a split rule.
     pub const fn of(rule: &Rule) -> Self {
         match rule {
             Rule::Folders => Layout::Parts,
@@ -49,7 +49,7 @@ impl Layout {
         }
     }
 
-    /// Folders between the data set's and a label's, and the label's.
+    /// Depth of a label's folder below the data set's.
     const fn depth(self) -> usize {
         match self {
             Layout::Labels => 1,
@@ -58,17 +58,17 @@ impl Layout {
     }
 }
 
-/// What [`scan`] should hold to.
+/// Options of [`scan`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ScanOptions {
-    /// Where the labels' folders are.
+    /// Position of the labels' folders.
     pub layout: Layout,
-    /// Photos of a label below which there is a warning.
+    /// Number of photos of a label below which there is a warning.
     pub few_photos: usize,
 }
 
 impl Default for ScanOptions {
-    /// 20 photos, as `retrain.py` has it.
+    /// 20 photos, as in `retrain.py`.
     fn default() -> Self {
         ScanOptions {
             layout: Layout::Labels,
@@ -78,7 +78,7 @@ impl Default for ScanOptions {
 }
 
 impl ScanOptions {
-    /// The usual ones for this layout.
+    /// Default options for this layout.
     pub fn of(layout: Layout) -> Self {
         ScanOptions {
             layout,
@@ -90,13 +90,13 @@ impl ScanOptions {
 /// One photo file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Photo {
-    /// Where it is.
+    /// Path of the file.
     pub path: PathBuf,
-    /// Its path within the data set, with `/` on every system: `daisy/5547758_eea9edfd54_n.jpg`.
+    /// Path within the data set, with `/` on every system: `daisy/5547758_eea9edfd54_n.jpg`.
     pub relative: String,
     /// Index into [`Dataset::labels`].
     pub label: usize,
-    /// What its first bytes say.
+    /// Format, by the first bytes.
     pub format: Format,
 }
 
@@ -105,18 +105,18 @@ pub struct Photo {
 pub struct Dataset {
     /// The folder, as given.
     pub root: PathBuf,
-    /// Names of the labels that have photos, two or more, ordered by their bytes.
+    /// Names of the labels that have photos, two or more, sorted by their bytes.
     pub labels: Vec<String>,
-    /// All photos, ordered by label, then by the bytes of [`Photo::relative`].
+    /// All photos, sorted by label, then by the bytes of [`Photo::relative`].
     pub photos: Vec<Photo>,
-    /// Files in label folders that are not used.
+    /// Unused files in label folders.
     pub skipped: Vec<Skipped>,
-    /// What a person should know before going on.
+    /// Warnings for the user.
     pub warnings: Vec<ScanWarning>,
 }
 
 impl Dataset {
-    /// Photos of each label, in the order of [`Dataset::labels`].
+    /// Number of photos of each label, in the order of [`Dataset::labels`].
     pub fn counts(&self) -> Vec<usize> {
         let mut counts = vec![0; self.labels.len()];
         for photo in &self.photos {
@@ -128,10 +128,10 @@ impl Dataset {
 
 /// Finds the photos below `root`.
 ///
-/// Only the start of each file is read, so a photo that turns out damaged later is among them.
+/// Only the start of each file is read, so the result may include damaged photos.
 ///
 /// # Errors
-/// [`ScanError`] when there are not at least two labels with photos.
+/// [`ScanError`] if fewer than two labels have photos.
 pub fn scan(root: &Path, options: &ScanOptions) -> Result<Dataset, ScanError> {
     match std::fs::metadata(root) {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
@@ -165,13 +165,13 @@ pub fn scan(root: &Path, options: &ScanOptions) -> Result<Dataset, ScanError> {
     found.into_dataset(root, options)
 }
 
-/// Hidden files, and those that systems leave in folders by themselves.
+/// Returns true for hidden files, and for files that systems create in folders by themselves.
 fn is_passed_over(name: &OsStr) -> bool {
     const SYSTEM: [&str; 4] = ["thumbs.db", "ehthumbs.db", "desktop.ini", "__macosx"];
     name.as_encoded_bytes().starts_with(b".") || SYSTEM.iter().any(|s| name.eq_ignore_ascii_case(s))
 }
 
-/// What has been found so far.
+/// State of a scan.
 #[derive(Default)]
 struct Found {
     layout: Layout,
@@ -207,7 +207,7 @@ impl Found {
             return Ok(());
         }
         if entry.depth() <= depth {
-            // Whatever else lies beside the labels (a licence, a list) is nobody's photo.
+            // Other files beside the labels (a licence, a list) are ignored.
             if read_format(path, entry).is_ok() {
                 self.loose.push(path.to_owned());
             }
@@ -229,7 +229,7 @@ impl Found {
         Ok(())
     }
 
-    /// Whether an entry is, or lies in, the folder of a part.
+    /// Returns true if an entry is, or lies in, the folder of a part.
     fn is_in_part(&mut self, root: &Path, entry: &DirEntry) -> bool {
         let inner = entry.path().strip_prefix(root).unwrap_or(entry.path());
         let Some(first) = inner.iter().next().and_then(OsStr::to_str) else {
@@ -248,8 +248,8 @@ impl Found {
         part.is_some() || entry.depth() == 1 && !entry.file_type().is_dir()
     }
 
-    /// The parts that the folders of labels seem to be instead, where they do: one to train on and
-    /// another, and no label beside them, or with folders of labels in them.
+    /// The parts of a split, if the folders taken for labels seem to be that: one for training and
+    /// another, either without a label beside them, or with folders of labels in them.
     fn parts_for_labels(&self) -> Option<(Vec<String>, bool)> {
         let with_photos = || self.labels.iter().filter(|(_, photos)| !photos.is_empty());
         let is_part = |label: &str| part_of(label).is_some();
@@ -376,7 +376,7 @@ impl Found {
     }
 }
 
-/// A name that can be written in a line of text.
+/// The name, if it can be written in a line of text.
 fn checked_name(name: &OsStr) -> Result<&str, NameFault> {
     let name = name.to_str().ok_or(NameFault::NotUtf8)?;
     if name.chars().any(char::is_control) {
@@ -385,7 +385,7 @@ fn checked_name(name: &OsStr) -> Result<&str, NameFault> {
     Ok(name)
 }
 
-/// The label, whose folder is so deep, and the path within the data set.
+/// The label, whose folder has this depth, and the path within the data set.
 fn relative_name(root: &Path, path: &Path, depth: usize) -> Result<(String, String), NameFault> {
     let names = path
         .strip_prefix(root)
@@ -397,10 +397,10 @@ fn relative_name(root: &Path, path: &Path, depth: usize) -> Result<(String, Stri
     Ok((label.to_owned(), names.join("/")))
 }
 
-/// The format that a file's first bytes tell.
+/// The format of a file, by its first bytes.
 fn read_format(path: &Path, entry: &DirEntry) -> Result<Format, SkipReason> {
     if !entry.file_type().is_file() {
-        // Opening a pipe or a device could wait for ever.
+        // Opening a pipe or a device could block forever.
         return Err(NotAPhoto::NOT_A_FILE.into());
     }
     let unreadable = |error: std::io::Error| SkipReason::Unreadable(error.to_string());

@@ -1,4 +1,4 @@
-//! What a scan has to say: files passed over, warnings, and why a folder is no data set.
+//! Messages of a scan: skipped files, warnings, and errors.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -10,9 +10,9 @@ use super::sniff::NotAPhoto;
 /// A file or folder that is not used.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Skipped {
-    /// Which.
+    /// Path of the file or folder.
     pub path: PathBuf,
-    /// Why.
+    /// The reason.
     pub reason: SkipReason,
 }
 
@@ -22,28 +22,28 @@ impl fmt::Display for Skipped {
     }
 }
 
-/// Why a file or folder is not used.
+/// Reasons for skipping a file or folder.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum SkipReason {
-    /// It is something else.
+    /// Not a photo in a supported format.
     #[error(transparent)]
     NotAPhoto(#[from] NotAPhoto),
-    /// The file system refuses it; what it says.
+    /// The file system's error.
     #[error("cannot be read: {0}")]
     Unreadable(String),
-    /// A link to a folder that it lies in.
+    /// A link to a folder that contains it.
     #[error("a link that leads back to a folder above itself")]
     Loop,
-    /// A link to something that is not there.
+    /// A broken link.
     #[error("a link that leads nowhere")]
     Dangling,
-    /// The name cannot be written down in a model or a list.
+    /// The name cannot be written in a model or a list.
     #[error("its name {0}; rename it")]
     Name(NameFault),
 }
 
 impl SkipReason {
-    /// What keeps a walk through folders from an entry.
+    /// The reason behind an error of the directory walk.
     pub(super) fn of_walk(error: &walkdir::Error) -> Self {
         let is_link = || error.path().is_some_and(Path::is_symlink);
         match error.io_error() {
@@ -57,7 +57,7 @@ impl SkipReason {
     }
 }
 
-/// What is wrong with a name.
+/// Problems with a name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum NameFault {
     /// Not UTF-8.
@@ -68,7 +68,7 @@ pub enum NameFault {
     ControlCharacter,
 }
 
-/// What a person should know about a data set that can be used.
+/// Warnings about a usable data set.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ScanWarning {
     /// A label folder without photos; the label is dropped.
@@ -80,24 +80,24 @@ pub enum ScanWarning {
     FewPhotos {
         /// The label.
         label: String,
-        /// How many it has.
+        /// Number of its photos.
         count: usize,
         /// [`super::ScanOptions::few_photos`].
         advised: usize,
     },
     /// Photos beside the label folders, which have no label.
     LoosePhotos {
-        /// How many.
+        /// Number of photos.
         count: usize,
         /// The first of them.
         example: PathBuf,
     },
     /// A folder beside the parts of a split.
     NoPart {
-        /// Its name.
+        /// Name of the folder.
         folder: String,
     },
-    /// A split without photos to test on.
+    /// A split without test photos.
     NoTestPart,
 }
 
@@ -137,7 +137,7 @@ impl fmt::Display for ScanWarning {
     }
 }
 
-/// The first of the files that are not used, to be said behind an error.
+/// The first of the skipped files, to append to an error.
 fn example(skipped: &[Skipped]) -> String {
     let Some(first) = skipped.first() else {
         return String::new();
@@ -149,21 +149,21 @@ fn example(skipped: &[Skipped]) -> String {
     )
 }
 
-/// Why a folder cannot be used as a data set.
+/// Reasons why a folder cannot be used as a data set.
 #[derive(Debug, Error)]
 pub enum ScanError {
     /// No such folder.
     #[error("{}: no such folder; give the folder that holds one folder of photos for each label", .0.display())]
     Missing(PathBuf),
-    /// A file.
+    /// A file, not a folder.
     #[error("{}: not a folder; give the folder that holds one folder of photos for each label", .0.display())]
     NotAFolder(PathBuf),
-    /// The file system refuses it.
+    /// The file system's error.
     #[error("{}: cannot be read: {source}", path.display())]
     Unreadable {
         /// The folder.
         path: PathBuf,
-        /// What the system says.
+        /// The system's error.
         source: std::io::Error,
     },
     /// Photos, but no folders.
@@ -171,7 +171,7 @@ pub enum ScanError {
     OnlyLoosePhotos {
         /// The folder.
         path: PathBuf,
-        /// Photos directly in it.
+        /// Number of photos directly in it.
         count: usize,
     },
     /// No folders.
@@ -182,24 +182,24 @@ pub enum ScanError {
     NoPhotos {
         /// The folder.
         path: PathBuf,
-        /// Label folders.
+        /// Number of label folders.
         folders: usize,
-        /// Files that are not used.
+        /// Skipped files.
         skipped: Vec<Skipped>,
     },
-    /// Nothing to tell apart.
+    /// Only one label has photos.
     #[error("{}: only one label has photos ({label:?}), and a choice needs two; add a folder of other photos{hint}{}", path.display(), example(skipped))]
     OneLabel {
         /// The folder.
         path: PathBuf,
         /// The label.
         label: String,
-        /// Where the labels may be instead, if there are folders within the one; else empty.
+        /// Advice where the labels may be, if the one label has sub-folders; else empty.
         hint: String,
-        /// Files that are not used, among them perhaps the photos that were expected.
+        /// Skipped files, perhaps including the expected photos.
         skipped: Vec<Skipped>,
     },
-    /// Parts of a split in place of labels.
+    /// Folders of a split in place of labels.
     #[error(
         "{path}: its folders {} are parts of a split, with the labels' folders in them. To train and \
          test as they are divided: posy retrain --image-dir {path} --split folders (posy check {path} \
@@ -211,7 +211,7 @@ pub enum ScanError {
         path: PathBuf,
         /// The names of the parts.
         folders: Vec<String>,
-        /// The folder of photos to train on.
+        /// The folder of training photos.
         training: PathBuf,
     },
     /// Parts of a split without labels.
@@ -226,10 +226,10 @@ pub enum ScanError {
         path: PathBuf,
         /// The names of the parts.
         folders: Vec<String>,
-        /// The folder of photos to train on.
+        /// The folder of training photos.
         training: PathBuf,
     },
-    /// No parts where some were said to be.
+    /// Missing parts where a split by folders was requested.
     #[error(
         "{}: --split folders wants a folder train, and test and valid beside it, with a folder for \
          each label in each; here {}. Leave --split out if these are the labels",
@@ -242,12 +242,12 @@ pub enum ScanError {
         /// The folders in it.
         folders: Vec<String>,
     },
-    /// A label that cannot be written down.
+    /// A label whose name cannot be written.
     #[error("{}: the folder's name {fault}; rename it, since it becomes the label", path.display())]
     LabelName {
         /// The label's folder.
         path: PathBuf,
-        /// What is wrong with its name.
+        /// The problem with its name.
         fault: NameFault,
     },
 }

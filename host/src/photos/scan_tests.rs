@@ -2,7 +2,7 @@ use std::fs;
 
 use super::*;
 
-/// A photo, as far as its start tells.
+/// The start of a photo, enough for detection.
 const JPEG: &[u8] = b"\xff\xd8\xff\xe0\0\x10JFIF";
 
 /// A folder with these files in it.
@@ -189,7 +189,7 @@ fn parts_of_a_split_are_told_from_labels() {
         let text = refused(&[&names[0], &names[1]]).unwrap();
         assert!(text.contains("no folders of labels"), "{text}");
     }
-    // Labels may be called so among others, and one alone says nothing.
+    // A label may have such a name among others, and one alone is no evidence.
     assert_eq!(refused(&["train/x.jpg", "test/x.jpg", "car/x.jpg"]), None);
     assert_eq!(refused(&["train/old/x.jpg", "bus/x.jpg"]), None);
     assert_eq!(refused(&["test/a/x.jpg", "valid/a/x.jpg"]), None);
@@ -296,7 +296,7 @@ mod unix {
     #[test]
     fn a_pipe_is_not_waited_for() {
         let dir = folder(&[("a/1.jpg", JPEG), ("b/1.jpg", JPEG)]);
-        // A socket is neither file nor folder, as a pipe is, and can be made without a shell.
+        // A socket is neither file nor folder, like a pipe, and needs no shell to create.
         let socket = dir.path().join("a/socket");
         let _open = std::os::unix::net::UnixListener::bind(&socket).unwrap();
         let dataset = scan_default(&dir).unwrap();

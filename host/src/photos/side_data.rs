@@ -1,9 +1,9 @@
-//! What lies beside the picture in a PNG, WebP or GIF: found without being unpacked, and taken
-//! away before a decoder sees the file.
+//! Side data of a PNG, WebP or GIF: found without unpacking, and removed before a decoder sees the
+//! file.
 //!
-//! Colour profiles and texts may be compressed, and decoders unpack them whether they are wanted or
-//! not: a megabyte becomes a gigabyte. None of it is needed here but the orientation in EXIF, and
-//! whether there are more frames than one.
+//! Colour profiles and texts may be compressed, and decoders unpack them even where they are not
+//! needed: a megabyte becomes a gigabyte. posy needs only the EXIF orientation and the number of
+//! frames.
 
 use std::borrow::Cow;
 
@@ -12,15 +12,15 @@ use super::sniff::Format;
 /// A file without its side data.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Picture<'a> {
-    /// The picture alone, in the file's own format; of an animated GIF the first frame.
+    /// The picture alone, in the file's own format; for an animated GIF the first frame.
     pub(super) bytes: Cow<'a, [u8]>,
     /// EXIF, if any, perhaps with the prefix that it has in a JPEG.
     pub(super) exif: Option<&'a [u8]>,
-    /// Whether there are more frames than one.
+    /// True if there is more than one frame.
     pub(super) animated: bool,
-    /// Whether the file is shorter than it says itself.
+    /// True if the file is shorter than it claims.
     pub(super) cut_short: bool,
-    /// Width and height of the first frame, where they need not be the picture's.
+    /// Width and height of the first frame, for formats where they may differ from the picture's.
     pub(super) frame: Option<(u16, u16)>,
 }
 
@@ -36,20 +36,19 @@ impl<'a> Picture<'a> {
     }
 }
 
-/// Takes the side data away from a file of this format. A file that breaks off in the middle does so
-/// after as well.
+/// Removes the side data from a file of this format. A truncated file stays truncated.
 pub(super) fn without_side_data(bytes: &[u8], format: Format) -> Picture<'_> {
     match format {
         Format::Png => png(bytes),
         Format::WebP => webp(bytes),
         Format::Gif => gif(bytes),
-        // A JPEG has its own walk; a bitmap's decoder reads no profile.
+        // A JPEG has its own parser; a bitmap's decoder reads no profile.
         Format::Jpeg | Format::Bmp => Picture::plain(bytes),
     }
 }
 
-/// PNG (specification, section 5.3): chunks of length, name, body and checksum. Of chunks that a decoder may
-/// leave out only the one for transparency stays.
+/// PNG (specification, section 5.3): chunks of length, name, body and checksum. Of the ancillary
+/// chunks only the one for transparency stays.
 fn png(bytes: &[u8]) -> Picture<'_> {
     const SIGNATURE: usize = 8;
     const AROUND_BODY: usize = 12;
@@ -81,16 +80,16 @@ fn png(bytes: &[u8]) -> Picture<'_> {
     picture
 }
 
-/// WebP (RFC 9649, section 2.7): chunks of name, length and body, filled up to an even length. Its decoder
-/// reads side data only when it is asked to, so all bytes stay.
+/// WebP (RFC 9649, section 2.7): chunks of name, length and body, padded to an even length. Its
+/// decoder reads side data only on request, so all bytes stay.
 fn webp(bytes: &[u8]) -> Picture<'_> {
     const HEADER: usize = 12;
-    /// The flag of animation in the first byte of the extended header.
+    /// The animation flag in the first byte of the extended header.
     const ANIMATION: u8 = 2;
     let mut picture = Picture::plain(bytes);
     let said = bytes.get(4..).and_then(|rest| rest.first_chunk());
     let said = said.map_or(0, |length| u32::from_le_bytes(*length) as usize);
-    // The last byte may be the one that fills up to an even length.
+    // The last byte may be padding to an even length.
     picture.cut_short = bytes.len().saturating_add(1) < said.saturating_add(8);
     let mut rest = bytes.get(HEADER..).unwrap_or_default();
     while let Some((head, body)) = rest.split_first_chunk::<8>() {
@@ -109,12 +108,12 @@ fn webp(bytes: &[u8]) -> Picture<'_> {
     picture
 }
 
-/// GIF (89a, appendix B): a header and blocks. Only the first picture and what says how it is shown
+/// GIF (89a, appendix B): a header and blocks. Only the first picture and its display settings
 /// stay.
 fn gif(bytes: &[u8]) -> Picture<'_> {
     let mut picture = Picture::plain(bytes);
     let mut kept = Vec::new();
-    // Where it breaks off, what there is stays.
+    // A truncated file keeps the bytes that it has.
     match gif_blocks(bytes, &mut kept, &mut picture) {
         Some(()) if !kept.is_empty() => picture.bytes = Cow::Owned(kept),
         _ => (),
@@ -122,14 +121,14 @@ fn gif(bytes: &[u8]) -> Picture<'_> {
     picture
 }
 
-/// Reads blocks up to the second picture; none where the file breaks off before the first is whole.
+/// Reads blocks up to the second picture; `None` if the file ends before the first is complete.
 fn gif_blocks<'a>(bytes: &'a [u8], kept: &mut Vec<u8>, picture: &mut Picture<'a>) -> Option<()> {
     const HEADER: usize = 13;
     const EXTENSION: u8 = 0x21;
     const GRAPHIC_CONTROL: u8 = 0xf9;
     const IMAGE: u8 = 0x2c;
     const TRAILER: u8 = 0x3b;
-    /// Bytes of a colour table, which packed fields tell.
+    /// Length of a colour table by its packed fields, bytes.
     const fn table(packed: u8) -> usize {
         match packed & 0x80 {
             0 => 0,
@@ -160,7 +159,7 @@ fn gif_blocks<'a>(bytes: &'a [u8], kept: &mut Vec<u8>, picture: &mut Picture<'a>
                 kept.extend_from_slice(&bytes[from..at]);
                 kept.push(TRAILER);
             }
-            // Beyond the first picture the end may be missing.
+            // After the first picture the end may be missing.
             _ => return picture.frame.map(|_| ()),
         }
         if picture.frame.is_some() && bytes.len() <= at {
@@ -169,7 +168,7 @@ fn gif_blocks<'a>(bytes: &'a [u8], kept: &mut Vec<u8>, picture: &mut Picture<'a>
     }
 }
 
-/// The place behind sub-blocks, each a length and as many bytes, the last of none.
+/// The position after sub-blocks, each a length and as many bytes; the last has length zero.
 fn after_sub_blocks(bytes: &[u8], mut at: usize) -> Option<usize> {
     loop {
         let length = usize::from(*bytes.get(at)?);
@@ -192,7 +191,7 @@ mod tests {
     }
 
     fn chunk(name: &[u8; 4], body: &[u8]) -> Vec<u8> {
-        // The checksum of a chunk that is taken away is looked at by nobody.
+        // The checksum of a removed chunk is never checked.
         [&(body.len() as u32).to_be_bytes(), &name[..], body, &[0; 4]].concat()
     }
 
@@ -213,7 +212,7 @@ mod tests {
         assert_eq!(*picture.bytes, plain);
         assert_eq!(picture.exif, Some(&b"II*\0"[..]));
         assert!(picture.animated);
-        // A chunk that promises more than there is breaks off at the end of the file.
+        // A chunk that claims more bytes than there are ends with the file.
         let cut = &more[..more.len() - 20];
         let picture = without_side_data(cut, Format::Png);
         assert_eq!(*picture.bytes, plain[..plain.len() - 20]);

@@ -1,22 +1,22 @@
-//! What a file is, told by its first bytes.
+//! File type detection by the first bytes.
 
 use std::fmt;
 
 use thiserror::Error;
 
-/// Bytes from the start of a file that [`sniff`] looks at, at most.
+/// Maximum number of bytes from the start of a file that [`sniff`] uses.
 pub const SNIFF_LEN: usize = 512;
 
-/// The image formats that are read.
+/// Supported image formats.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Format {
-    /// Baseline and progressive JPEG, of 8 bits.
+    /// Baseline and progressive JPEG, 8 bits.
     Jpeg,
     /// PNG.
     Png,
     /// WebP, lossy and lossless.
     WebP,
-    /// GIF, of which the first frame counts.
+    /// GIF; the first frame is used.
     Gif,
     /// Windows bitmap.
     Bmp,
@@ -34,39 +34,40 @@ impl fmt::Display for Format {
     }
 }
 
-/// What a file is, if not a photo of a [`Format`] that is read.
+/// File types other than a photo of a [`Format`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum NotAPhoto {
-    /// No bytes at all.
+    /// An empty file.
     #[error("the file is empty; fetch it again or delete it")]
     Empty,
-    /// A picture of a format that is not read; its name.
-    #[error("{0} photos are not read; convert it to JPEG or PNG")]
+    /// A picture in an unsupported format; its name.
+    #[error("{0} photos are not supported; convert it to JPEG or PNG")]
     OtherPicture(&'static str),
-    /// A picture as a phone or a camera writes it, which can write JPEG as well; what it is, and how.
-    #[error("{0} photos are not read; convert it to JPEG ({1})")]
+    /// A picture of a phone or a camera that can write JPEG as well: its format, and the setting
+    /// for JPEG.
+    #[error("{0} photos are not supported; convert it to JPEG ({1})")]
     OfCamera(&'static str, &'static str),
-    /// Some other kind of file; its name.
+    /// Another kind of file; its name.
     #[error("it is {0}, not a photo (JPEG, PNG, WebP, GIF or BMP)")]
     OtherFile(&'static str),
-    /// What Git leaves in place of a large file.
+    /// A Git LFS pointer.
     #[error(
         "it is a pointer of Git LFS, not the photo itself; run `git lfs pull` in the folder that it \
          was cloned into"
     )]
     LfsPointer,
-    /// What a server answers in place of a file.
+    /// A web page, which a server sent in place of the photo.
     #[error(
         "it is a web page, not a photo; the download went wrong: fetch the photo by its own address"
     )]
     WebPage,
-    /// Nothing known.
+    /// An unknown type.
     #[error("its first bytes are of no known image format (JPEG, PNG, WebP, GIF or BMP)")]
     Unknown,
 }
 
 impl NotAPhoto {
-    /// Something that is never opened: it could be waited for without end.
+    /// A special file, which is never opened: reading it could block forever.
     pub const NOT_A_FILE: Self = NotAPhoto::OtherFile("a pipe, socket or device");
     const HEIC: Self = NotAPhoto::OfCamera(
         "HEIC",
@@ -79,11 +80,11 @@ impl NotAPhoto {
     );
 }
 
-/// Tells the format of a file from its start: the first [`SNIFF_LEN`] bytes, or the whole of a
-/// shorter file.
+/// Detects the format of a file by its start: the first [`SNIFF_LEN`] bytes, or all of a shorter
+/// file.
 ///
 /// # Errors
-/// [`NotAPhoto`] says what it is instead.
+/// [`NotAPhoto`] says what the file is instead.
 pub fn sniff(start: &[u8]) -> Result<Format, NotAPhoto> {
     let start = &start[..start.len().min(SNIFF_LEN)];
     if start.is_empty() {
@@ -117,7 +118,7 @@ fn is_bmp(start: &[u8]) -> bool {
 
 fn other(start: &[u8]) -> NotAPhoto {
     use NotAPhoto::{OtherFile, OtherPicture};
-    /// Starts of files whose kind their first bytes alone tell.
+    /// Types that the first bytes alone identify.
     const MAGIC: &[(&[u8], NotAPhoto)] = &[
         (b"II*\0", NotAPhoto::TIFF),
         (b"MM\0*", NotAPhoto::TIFF),
@@ -163,7 +164,7 @@ fn other(start: &[u8]) -> NotAPhoto {
     NotAPhoto::Unknown
 }
 
-/// Files in boxes (ISO/IEC 14496-12): the brands after "ftyp" tell pictures from videos.
+/// ISO base media files (ISO/IEC 14496-12): the brands after "ftyp" tell pictures from videos.
 fn iso_media(start: &[u8]) -> NotAPhoto {
     let box_len = start.first_chunk().map_or(0, |b| u32::from_be_bytes(*b)) as usize;
     let brands = start.get(8..box_len.clamp(8, start.len())).unwrap_or(&[]);
@@ -184,8 +185,8 @@ fn iso_media(start: &[u8]) -> NotAPhoto {
     }
 }
 
-/// Whether the bytes are UTF-8 (but for a character cut at the end) without control characters
-/// other than white space.
+/// Returns true if the bytes are UTF-8 (except for a character cut at the end) without control
+/// characters other than white space.
 fn is_text(start: &[u8]) -> bool {
     let valid = match std::str::from_utf8(start) {
         Ok(text) => text,
@@ -241,7 +242,7 @@ mod tests {
             (b"", "empty"),
             (
                 b"\0\0\0\x18ftypheic\0\0\0\0mif1heic",
-                "HEIC photos are not read; convert",
+                "HEIC photos are not supported; convert",
             ),
             (b"\0\0\0\x1cftypmif1\0\0\0\0mif1avif", "AVIF"),
             (b"\0\0\0\x18ftypmsf1\0\0\0\0hevc", "HEIC"),

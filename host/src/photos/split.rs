@@ -1,17 +1,18 @@
-//! Which photos train, validate and test.
+//! The split of a data set into training, validation and test photos.
 //!
-//! Both rules hash a name with SHA-1 and take the hash's last 27 bits as a percentage: below the
-//! validation share it is a validation photo, below validation and testing together a testing photo,
-//! else a training photo. So a photo's place depends on its own name, not on the other photos.
+//! Two rules hash a name with SHA-1 and take the hash's last 27 bits as a percentage: below the
+//! validation share it is a validation photo, below validation and testing together a test photo,
+//! else a training photo. So a photo's bucket depends on its own name, not on the other photos.
 //!
-//! What stands before `_nohash_` in a name is what counts, so that pictures of one plant named
-//! `rose7_nohash_1.jpg`, `rose7_nohash_2.jpg` stay on one side: a *group*. Otherwise a network would
-//! be tested on near copies of what it was trained on.
+//! Only the part of a name before `_nohash_` is hashed, so that pictures of one plant named
+//! `rose7_nohash_1.jpg`, `rose7_nohash_2.jpg` stay in one bucket: a *group*. Otherwise a network
+//! would be tested on near-duplicates of its training photos.
 //!
-//! [`Rule::Stable`] hashes the path within the data set, so that it may be moved, and then sees to
-//! it that no bucket of a label is empty. [`Rule::Codelab`] is that of TensorFlow's `retrain.py`
-//! (`create_image_lists` in googlecodelabs/tensorflow-for-poets-2, `scripts/retrain.py`) and nothing more.
-//! [`Rule::Folders`] hashes nothing: somebody has divided the photos into folders before.
+//! [`Rule::Stable`] hashes the path within the data set, so that the data set may be moved, and
+//! then ensures that no bucket of a label is empty: a stratified split. [`Rule::Codelab`] is
+//! exactly that of TensorFlow's `retrain.py` (`create_image_lists` in
+//! googlecodelabs/tensorflow-for-poets-2, `scripts/retrain.py`). [`Rule::Folders`] hashes nothing:
+//! the data set comes divided into folders.
 
 use std::collections::BTreeMap;
 
@@ -21,19 +22,19 @@ use thiserror::Error;
 
 use super::scan::{Dataset, Photo};
 
-/// What a photo is for.
+/// Use of a photo.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Bucket {
     /// The head is fitted to it.
     Training,
-    /// Settings are chosen by it.
+    /// Hyperparameters are chosen on it.
     Validation,
-    /// The accuracy is measured on it, once.
+    /// Accuracy is measured on it, once.
     Testing,
 }
 
-/// Shares of the photos, in percent; training has the rest.
+/// Shares of validation and test photos, in percent; training has the rest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "RawPercentages", into = "RawPercentages")]
 pub struct Percentages {
@@ -41,7 +42,7 @@ pub struct Percentages {
     testing: u8,
 }
 
-/// Why shares make no split.
+/// Shares that leave nothing for training.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[error(
     "validation {validation}% and testing {testing}% leave nothing to train on; together they must be below 100"
@@ -55,7 +56,7 @@ impl Percentages {
     /// Shares of 0 to 99 percent, together below 100. A share of 0 leaves its bucket empty.
     ///
     /// # Errors
-    /// [`PercentagesError`] when nothing is left for training.
+    /// [`PercentagesError`] if nothing is left for training.
     pub fn new(validation: u8, testing: u8) -> Result<Self, PercentagesError> {
         if u16::from(validation) + u16::from(testing) >= 100 {
             return Err(PercentagesError {
@@ -74,12 +75,12 @@ impl Percentages {
         self.validation
     }
 
-    /// Percent of testing photos.
+    /// Percent of test photos.
     pub const fn testing(self) -> u8 {
         self.testing
     }
 
-    /// The percentages from and below which a bucket lies.
+    /// The range of percentages, from and below, that belongs to a bucket.
     fn range(self, bucket: Bucket) -> (f64, f64) {
         let validation = f64::from(self.validation);
         let both = validation + f64::from(self.testing);
@@ -99,7 +100,7 @@ impl Percentages {
 }
 
 impl Default for Percentages {
-    /// 10 and 10, as `retrain.py` has it.
+    /// 10 and 10, as in `retrain.py`.
     fn default() -> Self {
         Percentages {
             validation: 10,
@@ -108,7 +109,7 @@ impl Default for Percentages {
     }
 }
 
-/// [`Percentages`] before they are checked.
+/// [`Percentages`] before validation.
 #[derive(Serialize, Deserialize)]
 struct RawPercentages {
     validation: u8,
@@ -132,32 +133,32 @@ impl From<Percentages> for RawPercentages {
     }
 }
 
-/// How photos are assigned.
+/// Rule that assigns photos to buckets.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase", tag = "name")]
 pub enum Rule {
-    /// By the path within the data set; no bucket of a label with three groups or more is empty.
+    /// Hash of the path within the data set; no bucket of a label with three groups or more is
+    /// empty.
     Stable {
-        /// Another number gives another split.
+        /// Seed of the split.
         seed: u64,
     },
-    /// Exactly as `retrain.py`: by the path as typed on the command line.
+    /// Exactly as `retrain.py`: a hash of the path as typed on the command line.
     ///
-    /// Two of that script's habits are no part of the rule and not taken over: it lists only files
-    /// that end in `.jpg`, `.jpeg`, `.JPG` or `.JPEG` directly in a label's folder, and it lowers
+    /// Two habits of that script are not part of the rule and not adopted: it lists only files that
+    /// end in `.jpg`, `.jpeg`, `.JPG` or `.JPEG` directly in a label's folder, and it lowercases
     /// labels and turns each run of other characters than `[a-z0-9]` into a space. Neither changes
-    /// the bucket of a file, which depends on its path alone. It leaves buckets empty where
-    /// the hashes fall so.
+    /// the bucket of a file, which depends on its path alone. Buckets may stay empty.
     Codelab {
         /// The value of `--image-dir`, character for character.
         image_dir: String,
     },
-    /// By the folders `train`, `valid` and `test` in which the labels' folders are; see [`part_of`].
+    /// The folders `train`, `valid` and `test` that contain the labels' folders; see [`part_of`].
     Folders,
 }
 
-/// The bucket that a folder's name says, in any case: `train` or `training`, `valid`, `val` or `validation`,
-/// `test` or `testing`.
+/// The bucket that a folder's name means, ignoring case: `train` or `training`, `valid`, `val` or
+/// `validation`, `test` or `testing`.
 pub fn part_of(folder: &str) -> Option<Bucket> {
     Some(match &*folder.to_ascii_lowercase() {
         "train" | "training" => Bucket::Training,
@@ -174,7 +175,7 @@ pub struct Split {
 }
 
 impl Split {
-    /// From the bucket of each photo.
+    /// A split from the bucket of each photo.
     pub(super) const fn from_buckets(buckets: Vec<Bucket>) -> Self {
         Split { buckets }
     }
@@ -184,7 +185,7 @@ impl Split {
         &self.buckets
     }
 
-    /// Percent of the photos in the buckets that are not trained on, rounded.
+    /// Shares of validation and test photos in percent, rounded.
     pub(super) fn percentages(&self) -> Option<Percentages> {
         let percent = |bucket| {
             let count = self.photos(bucket).count();
@@ -228,14 +229,14 @@ fn percentage(sha1: Sha1) -> f64 {
     f64::from(u32::from_be_bytes([a, b, c, d]) & LARGEST) * (100.0 / f64::from(LARGEST))
 }
 
-/// What stands before the first `_nohash_`.
+/// The part of a name before the first `_nohash_`.
 fn before_nohash(name: &str) -> &str {
     name.split_once("_nohash_")
         .map_or(name, |(before, _)| before)
 }
 
-/// `retrain.py`: folder and file joined as `os.path.join` does, cut at `_nohash_` wherever in the
-/// path it stands.
+/// `retrain.py`: folder and file joined as by `os.path.join`, cut at the first `_nohash_` anywhere
+/// in the path.
 fn codelab_percentage(image_dir: &str, relative: &str) -> f64 {
     let slash = if image_dir.is_empty() || image_dir.ends_with('/') {
         ""
@@ -298,12 +299,12 @@ fn split_stably(photos: &[Photo], seed: u64, percentages: Percentages) -> Vec<Bu
         .collect()
 }
 
-/// Moves groups of one label so that no bucket with a share is empty; of fewer than three groups,
-/// so that there is one to train on.
+/// Moves groups of one label so that no bucket with a share is empty; with fewer than three groups,
+/// so that there is one for training.
 ///
-/// Each empty bucket gets the group whose percentage is nearest to the bucket's range, of those
-/// whose own bucket keeps another. As few move as there are empty buckets, and where a photo more
-/// fills a bucket by itself, the move is undone by itself.
+/// Each empty bucket gets the group whose percentage is nearest to the bucket's range, among those
+/// whose own bucket keeps another. As few groups move as there are empty buckets, and once a new
+/// photo fills a bucket by itself, the move no longer happens.
 fn fill_empty_buckets(groups: &mut [Group], percentages: Percentages) {
     let wanted: &[Bucket] = match groups.len() {
         0..3 => &[Bucket::Training],

@@ -1,5 +1,4 @@
-//! A split written down beside the model, so that anyone can see which photos the accuracy was
-//! measured on.
+//! The split's file beside the model, which shows on which photos the accuracy was measured.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -10,60 +9,61 @@ use thiserror::Error;
 
 use super::scan::Dataset;
 use super::split::{Bucket, Percentages, Rule, Split};
+use crate::bounded;
 
-/// The photos of one label by bucket: [`super::Photo::relative`], ordered by its bytes.
+/// The photos of one label by bucket: [`super::Photo::relative`], sorted by its bytes.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LabelSplit {
     /// Training photos.
     pub training: Vec<String>,
     /// Validation photos.
     pub validation: Vec<String>,
-    /// Testing photos.
+    /// Test photos.
     pub testing: Vec<String>,
 }
 
-/// A split as it is written, in JSON. The same split gives the same bytes.
+/// A split in its JSON form. The same split gives the same bytes.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SplitFile {
-    /// How it was made, with seed or folder.
+    /// The rule, with seed or folder.
     pub rule: Rule,
-    /// Shares that were asked for; of folders the shares that they have, rounded.
+    /// Requested shares; for a split by folders the actual shares, rounded.
     pub percentages: Percentages,
     /// Photos by label.
     pub labels: BTreeMap<String, LabelSplit>,
 }
 
-/// Why a split cannot be written or read.
+/// Errors of writing or reading a split.
 #[derive(Debug, Error)]
 pub enum SplitFileError {
-    /// The file system refuses it.
+    /// An output error.
     #[error("{}: the split cannot be written: {source}", path.display())]
     Write {
         /// The file.
         path: PathBuf,
-        /// What the system says.
+        /// The system's error.
         source: io::Error,
     },
-    /// The file system refuses it.
+    /// An input error.
     #[error("{}: the split cannot be read: {source}", path.display())]
     Read {
         /// The file.
         path: PathBuf,
-        /// What the system says.
+        /// The system's error.
         source: io::Error,
     },
-    /// Not such a file.
+    /// Not a file of this format.
     #[error("{}: not a split that posy wrote: {source}", path.display())]
     Format {
         /// The file.
         path: PathBuf,
-        /// What does not fit, and where.
+        /// The parser's error, with its position.
         source: serde_json::Error,
     },
 }
 
 impl SplitFile {
-    /// Writes down the split of a data set.
+    /// Describes the split of a data set.
     pub fn new(dataset: &Dataset, rule: Rule, percentages: Percentages, split: &Split) -> Self {
         let mut labels: BTreeMap<String, LabelSplit> = BTreeMap::new();
         for (photo, bucket) in dataset.photos.iter().zip(split.buckets()) {
@@ -88,7 +88,7 @@ impl SplitFile {
         }
     }
 
-    /// Writes the file whole or not at all: beside its place first, then renamed.
+    /// Writes the file atomically: to a temporary file beside it, which is then renamed.
     ///
     /// # Errors
     /// [`SplitFileError::Write`].
@@ -107,23 +107,31 @@ impl SplitFile {
     /// The bytes of the file.
     ///
     /// # Errors
-    /// Where there is no memory for them.
+    /// Returns an error if memory runs out.
     pub fn to_bytes(&self) -> Result<Vec<u8>, serde_json::Error> {
         let mut json = serde_json::to_vec_pretty(self)?;
         json.push(b'\n');
         Ok(json)
     }
 
-    /// Reads what [`SplitFile::write`] wrote.
+    /// Reads a file written by [`SplitFile::write`].
     ///
     /// # Errors
     /// [`SplitFileError::Read`], [`SplitFileError::Format`].
     pub fn read(path: &Path) -> Result<Self, SplitFileError> {
-        let json = std::fs::read(path).map_err(|source| SplitFileError::Read {
+        let json = bounded::read(path, bounded::TEXT).map_err(|error| SplitFileError::Read {
             path: path.to_owned(),
-            source,
+            source: error.into(),
         })?;
-        serde_json::from_slice(&json).map_err(|source| SplitFileError::Format {
+        Self::parse(path, &json)
+    }
+
+    /// Reads the bytes of the file `path`.
+    ///
+    /// # Errors
+    /// [`SplitFileError::Format`].
+    pub fn parse(path: &Path, json: &[u8]) -> Result<Self, SplitFileError> {
+        serde_json::from_slice(json).map_err(|source| SplitFileError::Format {
             path: path.to_owned(),
             source,
         })
@@ -184,7 +192,7 @@ mod tests {
             percentages: Percentages::default(),
             labels: BTreeMap::new(),
         };
-        // Below a file there can be no folder.
+        // There can be no folder below a file.
         let nowhere = path.join("split.json");
         let message = file.write(&nowhere).unwrap_err().to_string();
         assert!(message.contains("cannot be written"), "{message}");

@@ -1,4 +1,4 @@
-//! A split that goes on from an earlier one: photos keep their part when others are added.
+//! Continues an earlier split: photos keep their bucket when others are added.
 
 use std::collections::BTreeMap;
 
@@ -7,10 +7,9 @@ use super::split::{Bucket, Percentages, Rule, Split, group_name};
 use super::split_file::SplitFile;
 
 impl SplitFile {
-    /// `split` with the photos of this file in the part that the file says. A new photo of a group
-    /// that the file knows goes where the group is; other new photos stay as `split` has them. Where
-    /// the file was made by another rule or with other shares it says nothing, and `split` is as
-    /// it was.
+    /// Returns `split` with the photos of this file in their recorded buckets. A new photo of a
+    /// recorded group joins its group; other new photos stay as in `split`. A file with another
+    /// rule or other shares is ignored.
     pub fn keep(
         &self,
         dataset: &Dataset,
@@ -18,7 +17,7 @@ impl SplitFile {
         percentages: Percentages,
         split: Split,
     ) -> Split {
-        // A folder in which somebody puts a photo is meant.
+        // With folders, the user's own choice of folder counts.
         if self.rule != *rule || self.percentages != percentages || *rule == Rule::Folders {
             return split;
         }
@@ -62,7 +61,7 @@ mod tests {
         let first = named(&photos("a", 0, 9).collect::<Vec<_>>());
         let more: Vec<_> = photos("a", 0, 30).chain(photos("b", 0, 9)).collect();
         let shares = Percentages::default();
-        // Every photo is somewhere else than the rule has it.
+        // Every photo in another bucket than the rule gives.
         let turned = split(&first, &RULE, shares)
             .buckets()
             .iter()

@@ -133,7 +133,7 @@ fn the_place_of_the_data_set_does_not_matter() {
         photo.path = format!("/elsewhere/{}", photo.relative).into();
     }
     assert_eq!(stable(&here, 0), stable(&there, 0));
-    // Labels that differ by case only are two labels.
+    // Labels that differ only by case are two labels.
     let buckets = stable(&here, 0);
     assert_ne!(buckets[..50], buckets[50..100]);
 }
@@ -170,7 +170,7 @@ fn groups_stay_together() {
         for group in buckets.chunks(5) {
             assert!(group.iter().all(|bucket| *bucket == group[0]));
         }
-        // A label's own name makes no group of all its photos.
+        // A label's own name does not make all its photos one group.
         for label in buckets.chunks(300) {
             assert!(count(label, Bucket::Testing) < 150);
             assert!(count(label, Bucket::Testing) > 0);
@@ -243,8 +243,8 @@ fn the_nearest_moves() {
     assert_eq!(fill(&[]), []);
 }
 
-/// Adding photos one by one moves others only where an empty bucket had been filled: the one that
-/// filled it goes back, and a nearer one may take its place, for each of two buckets.
+/// Adding photos one by one moves others only where an empty bucket had been filled: the group that
+/// filled it moves back, and a nearer one may replace it, for each of two buckets.
 #[test]
 fn adding_photos_moves_few() {
     let mut moved = 0;

@@ -1,12 +1,10 @@
-//! Photos cut out of a video, by the command `ffmpeg`.
+//! Extracts photos from a video, with the command `ffmpeg`.
 //!
-//! Pictures of one video are near copies of one another, so they must lie on one side of the split:
-//! a network that is tested on a neighbour of what it was trained on looks better than it is. Their
-//! names therefore all begin alike, up to `_nohash_`, which is what the split goes by; what is alike
-//! is the video's name and the beginning of its SHA-256.
+//! Pictures of one video are near-duplicates, so they must share a bucket of the split: a network
+//! that is tested on a neighbour of a training photo looks better than it is. So their names share
+//! a group, the part up to `_nohash_`: the video's name and the beginning of its SHA-256.
 
 use std::ffi::OsString;
-use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -17,8 +15,9 @@ use sha2::{Digest, Sha256};
 
 use super::decode::{DecodeError, decode};
 use crate::atomic::{self, Room};
+use crate::bounded;
 
-/// Why no photos came of a video.
+/// Errors of extracting photos from a video.
 #[derive(Debug, thiserror::Error)]
 pub enum VideoError {
     /// The video cannot be read.
@@ -26,52 +25,52 @@ pub enum VideoError {
     Read {
         /// The video.
         path: PathBuf,
-        /// What the system says.
+        /// The system's error.
         source: io::Error,
     },
-    /// There is no ffmpeg.
+    /// ffmpeg is missing.
     #[error(
         "the command ffmpeg cannot be run ({0}); install it: apt-get install ffmpeg (Debian, Ubuntu), \
          brew install ffmpeg (macOS), winget install ffmpeg (Windows)"
     )]
     Missing(io::Error),
-    /// ffmpeg gave up.
+    /// ffmpeg failed.
     #[error("{path}: ffmpeg cannot use it: {said}; give a video that plays")]
     Refused {
         /// The video.
         path: PathBuf,
-        /// The end of what ffmpeg said.
+        /// The end of ffmpeg's messages.
         said: String,
     },
-    /// No picture came.
+    /// The video gave no picture.
     #[error("{0}: ffmpeg found no picture in it; give a video that plays")]
     Empty(PathBuf),
-    /// A picture that ffmpeg wrote does not read.
+    /// A picture from ffmpeg cannot be decoded.
     #[error(
         "{path}: ffmpeg wrote a picture that does not read: {source}; try another version of it"
     )]
     Picture {
         /// The video.
         path: PathBuf,
-        /// What is wrong.
+        /// The decoding error.
         source: DecodeError,
     },
     /// A photo, or the folder for pictures, cannot be written.
     #[error("{path}: cannot be written: {source}; give another place with --image-dir")]
     Write {
-        /// What.
+        /// The file or folder.
         path: PathBuf,
-        /// What the system says.
+        /// The system's error.
         source: io::Error,
     },
 }
 
-/// Which pictures of a video become photos.
+/// Sampling rate of the pictures.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Pace {
-    /// One every so many seconds.
+    /// Seconds between two pictures.
     Seconds(f64),
-    /// One of so many frames.
+    /// Frames per picture.
     Frames(u32),
 }
 
@@ -84,7 +83,7 @@ impl Pace {
         }
     }
 
-    /// What the picture with this index is called: its time in milliseconds, or its frame.
+    /// Name of the picture with this index: its time in milliseconds, or its frame number.
     fn moment(self, index: usize) -> String {
         match self {
             Pace::Seconds(seconds) => format!("{:08}ms", (index as f64 * seconds * 1e3) as u64),
@@ -93,37 +92,38 @@ impl Pace {
     }
 }
 
-/// How photos are cut out of a video.
+/// Options for extracting photos.
 #[derive(Clone, Copy, Debug)]
 pub struct Cutting {
-    /// Which pictures are looked at.
+    /// Sampling rate.
     pub pace: Pace,
-    /// Most pictures that are looked at.
+    /// Maximum number of sampled pictures.
     pub most: u32,
-    /// A picture is kept if it differs from the last one that was by this much on average, of 255.
+    /// Minimum difference from the last kept picture at which a picture is kept: the mean over all
+    /// values, of 255.
     pub change: f32,
 }
 
-/// What came of a video.
+/// Photos from a video.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Cut {
     /// The photos.
     pub photos: Vec<PathBuf>,
-    /// Pictures that were left out because they are nearly the same as the photo before.
+    /// Number of pictures dropped because they are nearly equal to the photo before.
     pub alike: usize,
-    /// What ffmpeg complained of; empty where it did not.
+    /// ffmpeg's warnings; empty without any.
     pub complaints: String,
 }
 
-/// Most pixels of a photo's width; no network looks at more than 224.
+/// Greatest width of a photo, pixels; no network's input is larger than 224.
 const WIDTH: u32 = 1024;
-/// Pixels of a side of the small pictures that are compared.
+/// Side of the thumbnails that are compared, pixels.
 const SMALL: u32 = 16;
-/// Lines of ffmpeg's that are passed on.
+/// Maximum number of lines of ffmpeg's messages that are passed on.
 const LINES: usize = 4;
 
-/// Cuts photos out of `video` into `folder`. A photo gets its name when it is whole, and none is
-/// written where ffmpeg gives up.
+/// Extracts photos from `video` into `folder`. A photo gets its name once it is complete, and none
+/// is written if ffmpeg fails.
 ///
 /// # Errors
 /// [`VideoError`].
@@ -172,7 +172,7 @@ pub fn cut(video: &Path, folder: &Path, cutting: &Cutting) -> Result<Cut, VideoE
     }
 }
 
-/// What the names of a video's photos begin with.
+/// The name prefix that a video's photos share.
 fn group(video: &Path) -> Result<String, VideoError> {
     let sum = sha256(video).map_err(|source| VideoError::Read {
         path: video.into(),
@@ -185,14 +185,14 @@ fn group(video: &Path) -> Result<String, VideoError> {
     };
     // Short enough for every file system, even in letters of four bytes.
     let stem: String = stem.chars().take(40).map(plain).collect();
-    // A name that has the mark itself would be cut off there.
+    // A `_nohash_` in the video's own name would end the group too early.
     let stem = stem.replace("_nohash_", "_");
     let sum: String = sum[..4].iter().map(|byte| format!("{byte:02x}")).collect();
     Ok(format!("{stem}_{sum}"))
 }
 
 fn sha256(path: &Path) -> io::Result<[u8; 32]> {
-    let mut file = File::open(path)?;
+    let mut file = bounded::open(path, u64::MAX)?;
     let mut sha = Sha256::new();
     let mut buffer = vec![0; 1 << 16];
     loop {
@@ -205,9 +205,9 @@ fn sha256(path: &Path) -> io::Result<[u8; 32]> {
     }
 }
 
-/// Has ffmpeg write `000001.jpg` and so on into `folder`; what it complained of.
+/// Runs ffmpeg, which writes `000001.jpg` and so on into `folder`; returns its warnings.
 fn run_ffmpeg(video: &Path, folder: &Path, cutting: &Cutting) -> Result<String, VideoError> {
-    // It runs in the folder, whose name might mean something to it.
+    // ffmpeg runs in the folder, since it might interpret characters of a path.
     let video_path = std::path::absolute(video).map_err(|source| VideoError::Read {
         path: video.into(),
         source,
@@ -218,7 +218,7 @@ fn run_ffmpeg(video: &Path, folder: &Path, cutting: &Cutting) -> Result<String, 
     let mut command = Command::new("ffmpeg");
     command
         .args(["-nostdin", "-hide_banner", "-loglevel", "error"])
-        // A playlist must not lead elsewhere.
+        // A playlist must not open other protocols.
         .args(["-protocol_whitelist", "file", "-i"])
         .arg(input)
         .args(["-an", "-sn", "-vf", &filters])
@@ -247,7 +247,7 @@ fn run_ffmpeg(video: &Path, folder: &Path, cutting: &Cutting) -> Result<String, 
     }
 }
 
-/// The picture, [`SMALL`] x [`SMALL`] pixels.
+/// The picture as [`SMALL`] x [`SMALL`] pixels.
 fn small(bytes: &[u8]) -> Result<RgbImage, DecodeError> {
     let picture = decode(bytes)?;
     let (width, height) = (picture.width.into(), picture.height.into());
@@ -257,7 +257,7 @@ fn small(bytes: &[u8]) -> Result<RgbImage, DecodeError> {
     }))
 }
 
-/// How much two pictures differ on average, of 255.
+/// Mean difference of two pictures, of 255.
 fn difference(one: &RgbImage, other: &RgbImage) -> f32 {
     let apart = one.iter().zip(other.iter());
     let sum: u32 = apart.map(|(a, b)| u32::from(a.abs_diff(*b))).sum();

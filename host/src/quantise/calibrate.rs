@@ -1,4 +1,4 @@
-//! What a float network's layers write for real photos.
+//! Calibration: ranges and means of a float network's activations on real photos.
 
 use rayon::prelude::*;
 
@@ -6,14 +6,14 @@ use super::float::QuantiseError;
 use crate::backbone::float::{FloatError, FloatRunner};
 use crate::backbone::network::{FloatNetwork, Quantisation};
 
-/// Least and greatest numbers that layers wrote while photos ran through.
+/// Ranges and means of activations over the calibration photos.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Observed {
-    /// For each layer and each of its channels, over all photos.
+    /// Minimum and maximum per layer and channel.
     pub channels: Vec<Vec<(f32, f32)>>,
-    /// For each layer and each of its channels, the mean over all photos.
+    /// Mean per layer and channel.
     pub means: Vec<Vec<f64>>,
-    /// The same of the network's input.
+    /// Mean per channel of the network's input.
     pub input_means: Vec<f64>,
 }
 
@@ -50,8 +50,8 @@ impl Observed {
             let real = |q: &i8| scale * (i32::from(*q) - zero_point) as f32;
             means(&photo.iter().map(real).collect::<Vec<f32>>(), input_width)
         });
-        // Merging extremes gives the same in every order, and means are taken in that of the photos, so
-        // threads do not matter.
+        // Independent of threads: merging extremes is associative, and means are summed in the
+        // order of the photos.
         let all = |layer: usize| each.iter().map(move |photo| &photo[layer]);
         let layers = 0..network.layers.len();
         Ok(Self {
@@ -75,21 +75,21 @@ impl Observed {
         })
     }
 
-    /// For each layer the least and the greatest number that it wrote.
+    /// Minimum and maximum per layer.
     pub fn ranges(&self) -> Vec<(f32, f32)> {
         let whole = |channels: &Vec<(f32, f32)>| channels.iter().copied().fold(NOTHING, union);
         self.channels.iter().map(whole).collect()
     }
 }
 
-/// The range of no numbers at all.
+/// The empty range.
 const NOTHING: (f32, f32) = (f32::INFINITY, f32::NEG_INFINITY);
 
 fn union(a: (f32, f32), b: (f32, f32)) -> (f32, f32) {
     (a.0.min(b.0), a.1.max(b.1))
 }
 
-/// Extremes of each channel of a map, `[pixels, width]`.
+/// Minimum and maximum per channel of a map, `[pixels, width]`.
 fn by_channel(values: &[f32], width: usize) -> Vec<(f32, f32)> {
     let mut extremes = vec![NOTHING; width];
     for pixel in values.chunks_exact(width.max(1)) {
@@ -101,7 +101,7 @@ fn by_channel(values: &[f32], width: usize) -> Vec<(f32, f32)> {
     extremes
 }
 
-/// Mean of each channel of a map, `[pixels, width]`.
+/// Mean per channel of a map, `[pixels, width]`.
 fn means(values: &[f32], width: usize) -> Vec<f64> {
     let mut sums = vec![0.0; width];
     for pixel in values.chunks_exact(width.max(1)) {
@@ -114,7 +114,7 @@ fn means(values: &[f32], width: usize) -> Vec<f64> {
     sums
 }
 
-/// The mean of vectors of one length.
+/// Element-wise mean of vectors of one length.
 fn mean_of<'v>(vectors: impl Iterator<Item = &'v Vec<f64>>) -> Vec<f64> {
     let mut sums: Vec<f64> = Vec::new();
     let mut count = 0.0;

@@ -1,10 +1,10 @@
-//! Bias correction: what rounding weights does to a layer's mean is taken back.
+//! Bias correction: compensates the shift in a layer's mean that weight rounding causes.
 //!
-//! A rounded weight is off by up to half a step, and behind ReLU6 what it reads is never negative, so
-//! the errors of a channel's weights do not cancel: its sums are shifted, by nearly the same amount for
-//! every photo. The shift that is expected, the errors times the mean of what they read, goes into
-//! the bias (Nagel et al. 2019, "Data-Free Quantization Through Weight Equalization and Bias Correction",
-//! section 4.2). Depthwise layers, which sum only nine products, gain most.
+//! A rounded weight is off by up to half a step, and inputs behind ReLU6 are never negative, so the
+//! errors of a channel's weights do not cancel: its sums are shifted, by nearly the same amount for
+//! every photo. The expected shift, the errors times the mean inputs, is subtracted through the
+//! bias (Nagel et al. 2019, "Data-Free Quantization Through Weight Equalization and Bias
+//! Correction", section 4.2). Depthwise layers, which sum only nine products, gain most.
 
 use posy_shared::model::Op;
 
@@ -12,7 +12,8 @@ use super::calibrate::Observed;
 use super::float::MAX_BIAS;
 use crate::backbone::network::{Common, FloatNetwork, IntNetwork};
 
-/// Corrects the biases of `int`, which was quantised from `float`, on which `observed` was taken.
+/// Corrects the biases of `int`, which was quantised from `float`; `observed` was measured on
+/// `float`.
 pub fn correct_biases(int: &mut IntNetwork, float: &FloatNetwork, observed: &Observed) {
     let mut input_scale = int.input.scale;
     let mut read = &observed.input_means;
@@ -47,8 +48,7 @@ pub fn correct_biases(int: &mut IntNetwork, float: &FloatNetwork, observed: &Obs
     }
 }
 
-/// For each place in a layer's window the share of windows in which it lies within the map, and not in
-/// the padding.
+/// Share of windows in which each tap lies in the map and not in the padding.
 fn share_inside(common: &Common) -> Vec<f64> {
     if !common.op.is_window() {
         return vec![1.0];

@@ -1,41 +1,42 @@
-//! Cross-layer equalisation: channels that differ wildly are made alike before quantising.
+//! Cross-layer equalisation: balances the ranges of channels before quantisation.
 //!
-//! Activations have one step for all channels of a map, so a channel that stays a hundred times
-//! below the largest one is left with two or three integers. Scaling a channel of one layer by
-//! `f` and what the next layer makes of it by `1 / f` changes nothing in floating point, because
-//! ReLU and the sums are homogeneous (Nagel et al. 2019, "Data-Free Quantization Through Weight
-//! Equalization and Bias Correction", section 4.1). There the two layers' weights are made alike.
-//! Here weights have a step for each output channel, so it is the channel's activations that are
-//! balanced, with the weights that read them:
+//! Activations have one scale for all channels of a map, so a channel that stays a hundred times
+//! below the largest one is left with two or three integers. Scaling a channel of one layer by `f`
+//! and its weights in the next layer by `1 / f` changes nothing in floating point, because ReLU and
+//! the sums are homogeneous (Nagel et al. 2019, "Data-Free Quantization Through Weight Equalization
+//! and Bias Correction", section 4.1). The paper balances the weights of the two layers. Here
+//! weights have a scale per output channel, so the channel's activations are balanced with the
+//! weights that read them:
 //!
-//! - `a`: the greatest magnitude that the channel was seen to reach;
+//! - `a`: the greatest magnitude observed in the channel;
 //! - `r`: the greatest magnitude of the next layer's weights that read it. A depthwise layer has a
-//!   step for each input channel, so for it `r` does not matter and counts as `1 / a`.
+//!   scale
+//! per input channel, so for it `r` does not matter and counts as `1 / a`.
 //!
 //! The product of their precisions is greatest when both are in the same proportion for every
 //! channel (the paper's equation 9): `f = sqrt(r / a)`, up to a factor common to the layer, which
-//! is chosen so that the median channel stays as it is.
+//! is chosen so that the median channel does not change.
 //!
-//! A channel is scaled only where it needs it: where `f` is at least [`NEED`] or at most its
-//! inverse. ReLU6 is homogeneous only below six: a channel of a ReLU6 layer is scaled only if it
-//! was seen to stay below half of six before, and is scaled so as to stay there after. No channel
-//! is scaled beyond half of the layer's own greatest magnitude, so that a photo brighter than
-//! those seen does not leave the range.
+//! A channel is scaled only if `f` is at least [`NEED`] or at most its inverse. ReLU6 is
+//! homogeneous only below six: a channel of a ReLU6 layer is scaled only if it was observed to stay
+//! below three, and is scaled so that it still does. No channel is scaled beyond half of the
+//! layer's own greatest magnitude, so that a photo brighter than the calibration photos does not
+//! leave the range.
 
 use posy_shared::model::Op;
 
 use super::calibrate::Observed;
 use crate::backbone::network::{Activation, FloatLayer, FloatNetwork};
 
-/// Channels are scaled where that changes them by this factor or more; less is not worth a rounding.
+/// Minimum factor by which a channel is scaled; a smaller one is not worth a rounding.
 pub const NEED: f32 = 1.5;
 
-/// No channel is scaled by more; what would need it is as good as constant.
+/// Maximum factor by which a channel is scaled; one that would need more is as good as constant.
 const MOST: f32 = 4096.0;
 
-/// Scales channels of `network`, as `observed` on the same network says they need it. Returns how
-/// many channels were scaled. Ranges that the network carries no longer hold for layers that were
-/// changed and are removed there; calibrate again.
+/// Scales channels of `network` by its activations in `observed`. Returns the number of scaled
+/// channels. Activation ranges carried by the network are removed for changed layers, where they no
+/// longer hold; calibrate again.
 pub fn equalise(network: &mut FloatNetwork, observed: &Observed) -> usize {
     let mut scaled = 0;
     for index in 1..network.layers.len() {
@@ -68,7 +69,7 @@ fn is_weighted(layer: &FloatLayer) -> bool {
     !matches!(layer.common.op, Op::Add | Op::GlobalAveragePool)
 }
 
-/// By how much to scale each channel that `first` writes and `second` reads.
+/// Scale factor of each channel between `first` and `second`.
 fn factors(first: &FloatLayer, second: &FloatLayer, seen: &[(f32, f32)]) -> Vec<f32> {
     let reach: Vec<f32> = seen
         .iter()
@@ -99,7 +100,7 @@ fn factors(first: &FloatLayer, second: &FloatLayer, seen: &[(f32, f32)]) -> Vec<
             return 1.0;
         }
         let factor = (wanted / median).clamp(1.0 / MOST, MOST);
-        // Upwards only as far as the limit.
+        // Scale up only as far as the limit.
         let factor = if factor > 1.0 {
             factor.min(limit / reach).max(1.0)
         } else {
@@ -114,8 +115,8 @@ fn factors(first: &FloatLayer, second: &FloatLayer, seen: &[(f32, f32)]) -> Vec<
     wanted.iter().zip(&reach).map(factor).collect()
 }
 
-/// For each channel that `layer` reads, the greatest magnitude of the weights that read it; `None`
-/// for a depthwise layer, where each channel has its own step.
+/// Per input channel of `layer`, the greatest magnitude of the weights that read it; `None` for a
+/// depthwise layer, where each channel has its own scale.
 fn readers(layer: &FloatLayer) -> Vec<Option<f32>> {
     let inputs = usize::from(layer.common.input.channels);
     if layer.common.op == Op::Depthwise3x3 {
@@ -131,7 +132,7 @@ fn readers(layer: &FloatLayer) -> Vec<Option<f32>> {
     greatest.into_iter().map(Some).collect()
 }
 
-/// Multiplies what a layer writes, channel by channel.
+/// Multiplies a layer's outputs per channel.
 fn scale_outputs(layer: &mut FloatLayer, factors: &[f32]) {
     let of_channel = layer.weights.len() / factors.len().max(1);
     for (weights, factor) in layer
@@ -148,7 +149,7 @@ fn scale_outputs(layer: &mut FloatLayer, factors: &[f32]) {
         .for_each(|(b, factor)| *b *= factor);
 }
 
-/// Divides what a layer makes of each channel that it reads.
+/// Divides a layer's weights per input channel.
 fn scale_inputs(layer: &mut FloatLayer, factors: &[f32]) {
     if layer.common.op == Op::Depthwise3x3 {
         for (weights, factor) in layer.weights.chunks_exact_mut(9).zip(factors) {
@@ -156,7 +157,7 @@ fn scale_inputs(layer: &mut FloatLayer, factors: &[f32]) {
         }
         return;
     }
-    // The input channel comes last in every other order of weights.
+    // The input channel is the last axis of every other weight layout.
     for weights in layer.weights.chunks_exact_mut(factors.len().max(1)) {
         weights
             .iter_mut()
@@ -167,14 +168,14 @@ fn scale_inputs(layer: &mut FloatLayer, factors: &[f32]) {
 
 #[cfg(test)]
 pub(super) mod damage {
-    //! What equalisation undoes: channels scaled apart without changing the float network.
+    //! Inverse of equalisation: scales channels apart without changing the float network.
 
     use rand::Rng;
 
     use super::*;
 
-    /// Scales channels between every two layers by random powers of two from 1/64 to 64, where
-    /// ReLU6 allows it; returns how many channels.
+    /// Scales channels between every two layers by random powers of two from 1/64 to 64 where ReLU6
+    /// allows it. Returns the number of scaled channels.
     pub fn scale_apart(
         network: &mut FloatNetwork,
         observed: &Observed,

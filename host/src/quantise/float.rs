@@ -1,5 +1,5 @@
-//! From a float network to int8: weights symmetric per output channel, activations asymmetric per
-//! tensor, as the TensorFlow Lite int8 specification asks.
+//! Quantises a float network to int8: symmetric weights per output channel, asymmetric activations
+//! per tensor, as the TensorFlow Lite int8 specification asks.
 
 use posy_shared::model::Op;
 
@@ -8,58 +8,57 @@ use crate::backbone::network::{
     Activation, FloatLayer, FloatNetwork, IntLayer, IntNetwork, Quantisation,
 };
 
-/// Greatest bias in steps: a quarter of what int32 holds, so that the products have room.
+/// Greatest bias in steps: a quarter of int32's range, so that the products have room.
 pub(super) const MAX_BIAS: f64 = (1u32 << 29) as f64;
 
-/// Least weight step, as a share of the output step over the input step. A channel whose weights
-/// are all (nearly) zero gets it; its bias is then still written to 1/256 of an output step.
+/// Minimum weight scale, as a share of output scale over input scale. A channel whose weights are all
+/// (nearly) zero gets it; its bias is then still accurate to 1/256 of an output step.
 const LEAST_STEP: f64 = 1.0 / 256.0 / 256.0;
 
-/// Why a float network cannot be quantised.
+/// Failure to quantise a float network.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum QuantiseError {
-    /// Not one range for each layer.
+    /// The number of ranges differs from the number of layers.
     #[error("{found} activation ranges are given for {expected} layers")]
     Ranges {
-        /// As given.
+        /// Number of ranges.
         found: usize,
-        /// Layers of the network.
+        /// Number of layers.
         expected: usize,
     },
-    /// A number that is infinite or no number.
+    /// A value is infinite or NaN.
     #[error("layer {index} (\"{name}\") has {what} that are not finite")]
     NotFinite {
         /// Index of the layer.
         index: usize,
         /// Its name.
         name: String,
-        /// Weights, biases, or a range.
+        /// Kind of value: weights, biases, or a range.
         what: &'static str,
     },
     /// Calibration failed.
     #[error("calibration failed: {0}")]
     Calibration(#[from] FloatError),
-    /// No photos to calibrate with.
+    /// No calibration photos were given.
     #[error(
         "no photos were given to find the ranges of activations; give some of the kind that will be classified"
     )]
     NoPhotos,
 }
 
-/// Ranges that the network carries from its own training: of every layer, or `None`.
+/// Ranges recorded in the network's own training, for every layer, or `None`.
 pub fn carried_ranges(network: &FloatNetwork) -> Option<Vec<(f32, f32)>> {
     network.layers.iter().map(|layer| layer.range).collect()
 }
 
-/// The integers that stand for reals from `least` to `greatest`. The range is widened to take in
-/// zero, and zero is an integer exactly, because padding is made of it (Jacob et al. 2018,
-/// "Quantization and Training of Neural Networks for Efficient Integer-Arithmetic-Only Inference",
-/// sections 2.1 and 3.1).
+/// Quantisation of reals from `least` to `greatest`. The range is widened to include zero, and zero
+/// is represented exactly, because padding is zero (Jacob et al. 2018, "Quantization and Training
+/// of Neural Networks for Efficient Integer-Arithmetic-Only Inference", sections 2.1 and 3.1).
 pub fn activation_quantisation(least: f32, greatest: f32) -> Quantisation {
     let (least, greatest) = (f64::from(least.min(0.0)), f64::from(greatest.max(0.0)));
     let scale = ((greatest - least) / 255.0) as f32;
     if !scale.is_normal() {
-        // Nothing but zero was seen.
+        // Only zeros were observed.
         return Quantisation {
             scale: 1.0,
             zero_point: 0,
@@ -74,10 +73,10 @@ pub fn activation_quantisation(least: f32, greatest: f32) -> Quantisation {
     }
 }
 
-/// Quantises a network whose layers write reals in `ranges`, one for each layer.
+/// Quantises a network with activation `ranges`, one per layer.
 ///
 /// # Errors
-/// If there is not one range for each layer, or a number is not finite.
+/// If there is not one range per layer, or a value is not finite.
 pub fn from_float(
     network: &FloatNetwork,
     ranges: &[(f32, f32)],
@@ -128,7 +127,7 @@ fn output_quantisation(
     input: Quantisation,
 ) -> Quantisation {
     if layer.common.op == Op::GlobalAveragePool {
-        // A mean is taken in the steps of what it is taken of.
+        // A mean keeps the scale of its input.
         return input;
     }
     match layer.common.activation {
@@ -151,8 +150,8 @@ fn quantise_layer(layer: &FloatLayer, input: Quantisation, output: Quantisation)
         .zip(&layer.bias)
     {
         let largest = channel.iter().fold(0.0f32, |m, w| m.max(w.abs()));
-        // A large bias on small weights would not fit: then the step grows until it does, as in
-        // TensorFlow Lite's converter (`AdjustWeightsForBiasScale`, quantization_utils.cc).
+        // A large bias on small weights would overflow, so the scale grows until the bias fits, as
+        // in TensorFlow Lite's converter (`AdjustWeightsForBiasScale`, quantization_utils.cc).
         let for_bias = f64::from(real_bias.abs()) / input_scale / MAX_BIAS;
         let scale = (f64::from(largest) / 127.0).max(for_bias).max(least_step) as f32;
         let steps = |w: &f32| (f64::from(*w) / f64::from(scale)).round_ties_even();

@@ -1,18 +1,18 @@
-//! From floating point, or from trained uint8, to int8.
+//! Quantisation to int8, from floating point or from a network trained in uint8.
 //!
-//! | file | what it does |
+//! | file | contents |
 //! |---|---|
-//! | `multiplier.rs` | the integers that kernels need, from real scales |
+//! | `multiplier.rs` | integer multipliers of kernels from real scales |
 //! | `trained.rs` | a trained quantised network in the int8 specification |
-//! | `float.rs` | a float network and ranges, to int8 |
-//! | `calibrate.rs` | what layers write for photos |
-//! | `ranges.rs` | the range that a layer's steps are laid over |
-//! | `photos.rs` | a float network and photos, to int8 |
-//! | `equalise.rs` | channels that differ wildly are made alike first |
-//! | `moments.rs` | how what weights read varies together |
-//! | `nearest.rs` | weights rounded together, by that |
-//! | `correct.rs` | what rounding weights does to means is taken back |
-//! | `constant` | channels that are the same for every picture are taken out |
+//! | `float.rs` | a float network and ranges to int8 |
+//! | `calibrate.rs` | calibration: activations on photos |
+//! | `ranges.rs` | activation range of a layer with least mean square error |
+//! | `photos.rs` | a float network and photos to int8 |
+//! | `equalise.rs` | cross-layer equalisation |
+//! | `moments.rs` | second moments of a layer's inputs |
+//! | `nearest.rs` | GPTQ weight rounding by those moments |
+//! | `correct.rs` | bias correction |
+//! | `constant` | removal of constant channels |
 
 pub mod calibrate;
 pub mod constant;

@@ -1,5 +1,4 @@
-//! What float networks read and write for photos: how what a layer's weights read varies together, and how
-//! often numbers of each size are written.
+//! Second moments of the inputs of each layer, and histograms of its outputs, over photos.
 
 use posy_shared::model::Op;
 use rayon::prelude::*;
@@ -8,19 +7,19 @@ use super::ranges::Histogram;
 use crate::backbone::float::{FloatError, FloatRunner};
 use crate::backbone::network::{Common, FloatNetwork, Quantisation};
 
-/// Windows of one photo that are looked at in a layer, spread evenly over its map; 128 photos then give
-/// four times as many as the widest layer has weights for a channel.
+/// Windows sampled per layer and photo, spread evenly over its map; 128 photos then give four times
+/// as many as the widest layer has weights per channel.
 const WINDOWS: usize = 32;
-/// Photos whose maps are in memory at once.
+/// Number of photos whose maps are in memory at once.
 const TOGETHER: usize = 8;
 
-/// Sums of products of what the weights of one output channel read, over windows.
+/// Second moments: sums over windows of products of the inputs of one output channel's weights.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Moments {
-    /// How many weights a channel has, n.
+    /// Number of weights per channel, n.
     pub side: usize,
-    /// `[n, n]`, of which the part on and above the diagonal is filled; one after the other for each
-    /// channel of a depthwise layer, else one for all channels. Nothing for layers without weights.
+    /// Upper triangles (with diagonal) of `[n, n]` matrices: one per channel of a depthwise layer,
+    /// else one for all channels. Empty for layers without weights.
     pub sums: Vec<f32>,
 }
 
@@ -39,8 +38,9 @@ impl Moments {
         }
     }
 
-    /// Those of every layer of `network` for `photos`, each `[H, W, C]` in the network's input
-    /// quantisation, and the histogram of what it writes, within `ranges`. Threads make no difference.
+    /// Moments of every layer of `network` over `photos`, each `[H, W, C]` in the network's input
+    /// quantisation, and histograms of its outputs within `ranges`. The result does not depend on
+    /// the number of threads.
     ///
     /// # Errors
     /// If a photo does not fit the network.
@@ -69,7 +69,7 @@ impl Moments {
                 .enumerate()
                 .for_each(|(layer, (moments, histogram))| {
                     for (place, maps) in maps.iter().enumerate() {
-                        // A layer reads what the one before wrote.
+                        // A layer reads the output of the layer before.
                         moments.add(commons[layer], &maps[layer], chunk * TOGETHER + place);
                         histogram.add(&maps[layer + 1]);
                     }
@@ -78,7 +78,8 @@ impl Moments {
         Ok(seen)
     }
 
-    /// Adds windows of the map `[H, W, C]` that the layer reads; `number` says where the first lies.
+    /// Adds windows of the layer's input map `[H, W, C]`; `number` determines where the first one
+    /// lies.
     fn add(&mut self, common: &Common, map: &[f32], number: usize) {
         if self.sums.is_empty() {
             return;
@@ -89,7 +90,7 @@ impl Moments {
         );
         let windows = height * width;
         let step = windows.div_ceil(WINDOWS).max(1);
-        // A step of one row would see a single column.
+        // A step of one row would sample a single column.
         let step = if step > 1 && step.is_multiple_of(width) {
             step + 1
         } else {
@@ -114,8 +115,8 @@ impl Moments {
     }
 }
 
-/// What the weights read for the output pixel `at`, row and column, in the weights' order; of a depthwise
-/// layer nine numbers for each channel.
+/// Inputs of the weights for the output pixel `at`, row and column, in the weights' order (im2col);
+/// for a depthwise layer nine numbers per channel.
 fn read(common: &Common, map: &[f32], at: [usize; 2], window: &mut [f32]) {
     let inputs = usize::from(common.input.channels);
     let (height, width) = (

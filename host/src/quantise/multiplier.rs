@@ -1,6 +1,6 @@
-//! Numbers that integer kernels need, from real scales; as TensorFlow Lite computes them.
+//! Integer multipliers of kernels from real scales, as TensorFlow Lite computes them.
 //!
-//! Every step is in TensorFlow Lite's precision and order, so that every bit agrees. Sources, all
+//! Every step has TensorFlow Lite's precision and order, so that every bit agrees. Sources, all
 //! below `tensorflow/lite/kernels`: `QuantizeMultiplier` in `internal/quantization_util.cc`;
 //! `PopulateConvolutionQuantizationParams`, `GetQuantizedConvolutionMultipler` and
 //! `CalculateActivationRangeQuantized` in `kernel_util.cc`; `Prepare` in `add.cc`.
@@ -9,37 +9,37 @@ use posy_shared::model::Op;
 
 use crate::backbone::network::{Activation, IntLayer, Quantisation};
 
-/// A real factor as integers: `multiplier * 2^(shift - 31)`.
+/// A real factor in fixed point: `multiplier * 2^(shift - 31)`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Multiplier {
-    /// In `2^30..2^31`, or 0.
+    /// Mantissa, in `2^30..2^31`, or 0.
     pub multiplier: i32,
-    /// Left if positive, right if negative.
+    /// Shift: left if positive, right if negative.
     pub shift: i32,
 }
 
-/// How an addition rescales: both operands are shifted left by [`AddParams::LEFT_SHIFT`] and
-/// multiplied to a common scale, added, and the sum multiplied to the output's scale.
+/// Rescaling of an addition: both operands are shifted left by [`AddParams::LEFT_SHIFT`],
+/// multiplied to a common scale and added, and the sum is multiplied to the output's scale.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct AddParams {
-    /// For the operand that the layer before writes.
+    /// Multiplier of the operand from the layer before.
     pub first: Multiplier,
-    /// For the operand that [`skip`](crate::backbone::network::Common::skip) names.
+    /// Multiplier of the operand that [`skip`](crate::backbone::network::Common::skip) names.
     pub second: Multiplier,
-    /// For the sum.
+    /// Multiplier of the sum.
     pub output: Multiplier,
 }
 
 impl AddParams {
-    /// Bits that operands are shifted left by, for precision.
+    /// Left shift of the operands, bits, for precision.
     pub const LEFT_SHIFT: u32 = 20;
 }
 
-/// Writes a factor as a 31-bit multiplier and a shift.
+/// Converts a factor to a 31-bit multiplier and a shift.
 ///
-/// Factors below `2^-32` become 0, as do those that are negative or not finite, which no scale
-/// gives. The shift of a factor above `2^31` is more than a kernel can use; such a factor means
-/// that the scales are wrong.
+/// Factors below `2^-32` become 0, as do negative and non-finite ones, which no scale gives. The
+/// shift of a factor above `2^31` is more than a kernel can use; such a factor means that the
+/// scales are wrong.
 pub fn quantise_multiplier(factor: f64) -> Multiplier {
     let zero = Multiplier {
         multiplier: 0,
@@ -49,7 +49,7 @@ pub fn quantise_multiplier(factor: f64) -> Multiplier {
     if !factor.is_normal() || factor < 0.0 {
         return zero;
     }
-    // `factor = fraction * 2^shift` with the fraction in 0.5..1, as C's `frexp` gives it.
+    // `factor = fraction * 2^shift` with the fraction in 0.5..1, as C's `frexp` returns it.
     let bits = factor.to_bits();
     let mut shift = (bits >> 52) as i32 - 1022;
     let fraction = f64::from_bits(bits & ((1 << 52) - 1) | 1022 << 52);
@@ -64,13 +64,13 @@ pub fn quantise_multiplier(factor: f64) -> Multiplier {
     }
 }
 
-/// Factor from a layer's accumulator to its output, for each output channel: input scale times
-/// weight scale, over output scale.
+/// Factor from accumulator to output per output channel: input scale times weight scale, over
+/// output scale.
 ///
-/// Convolutions multiply in double precision. Fully connected layers with one scale for all
-/// weights multiply the two scales in single precision first, and only then go on in double; a
-/// convolution of uint8 does the same. A layer that is [`Op::Dense`] and has one scale is
-/// therefore taken for such a one.
+/// Convolutions multiply in double precision. Fully connected layers with one scale for all weights
+/// multiply the two scales in single precision first and continue in double; so does a uint8
+/// convolution. A layer that is [`Op::Dense`] with one scale is therefore treated as fully
+/// connected.
 pub fn effective_scales(input: Quantisation, layer: &IntLayer) -> Vec<f64> {
     let single = is_fully_connected(layer);
     let product = |weight: f32| match single {
@@ -83,16 +83,16 @@ pub fn effective_scales(input: Quantisation, layer: &IntLayer) -> Vec<f64> {
         .collect()
 }
 
-/// Whether TensorFlow Lite computes a layer as a fully connected one with one scale for all weights;
-/// see [`effective_scales`].
+/// True if TensorFlow Lite treats a layer as fully connected with one scale for all weights; see
+/// [`effective_scales`].
 pub fn is_fully_connected(layer: &IntLayer) -> bool {
     let scales = &layer.weight_scales;
     layer.common.op == Op::Dense && scales.windows(2).all(|pair| pair[0] == pair[1])
 }
 
-/// Least and greatest output that an activation leaves.
+/// Output range after an activation.
 pub fn activation_range(activation: Activation, output: Quantisation) -> (i8, i8) {
-    // The division is in single precision, as there.
+    // TensorFlow Lite divides in single precision here.
     let quantise = |real: f32| {
         let steps = (real / output.scale).round() as i32;
         output.zero_point.saturating_add(steps).clamp(-128, 127) as i8
@@ -185,9 +185,9 @@ mod tests {
         }
     }
 
-    /// Expected values: numpy's float32 scales, Python's doubles. The first layer of
-    /// `mobilenet_v1_0.25_128_quant` and the last of `vww_96_int8`, whose multipliers in the two
-    /// precisions differ.
+    /// Expected values: numpy's float32 scales, Python's doubles, for the first layer of
+    /// `mobilenet_v1_0.25_128_quant` and the last of `vww_96_int8`, whose multipliers differ
+    /// between the two precisions.
     #[test]
     fn effective_scales_are_in_double_but_for_one_scale_fully_connected_layers() {
         let conv = layer(Op::Conv3x3, vec![0.008882409], 0.023528477);

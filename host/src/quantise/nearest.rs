@@ -1,13 +1,14 @@
-//! Weights rounded together, so that a layer's sums stay near, and not each weight by itself.
+//! GPTQ: rounds the weights of a channel together, so that its sums stay close, instead of each
+//! weight alone.
 //!
-//! What a layer reads is never independent: behind ReLU6 it is positive, and neighbours are alike. An
-//! error of one weight can then be made good by others. With `H` the moments of what a channel's
-//! weights `w` read, the mean square error of its sums for rounded weights `q` is
-//! `(w - q)^T H (w - q)`. Rounding to the nearest point of the lattice in this measure is done by the nearest
-//! plane algorithm: with `H = R^T R`, R upper triangular, from the last weight to the first each is
-//! rounded with what the errors of those after it ask of it (L. Babai, "On Lovász' lattice reduction
-//! and the nearest lattice point problem", Combinatorica 6, 1986). It gives the weights of GPTQ (Frantar,
-//! Ashkboos, Hoefler and Alistarh, "GPTQ: Accurate Post-Training Quantization", 2022), taken in the
+//! The inputs of a layer are never independent: behind ReLU6 they are positive, and neighbours are
+//! alike. The error of one weight can then be compensated by others. With `H` the second moments of
+//! the inputs of a channel's weights `w`, the mean square error of its sums for rounded weights `q`
+//! is `(w - q)^T H (w - q)`. The nearest plane algorithm rounds in this measure: with `H = R^T R`,
+//! R upper triangular, it goes from the last weight to the first and rounds each after adding the
+//! correction for the errors of those behind it (L. Babai, "On Lovász' lattice reduction and the
+//! nearest lattice point problem", Combinatorica 6, 1986). The result equals that of GPTQ (Frantar,
+//! Ashkboos, Hoefler and Alistarh, "GPTQ: Accurate Post-Training Quantization", 2022), run in the
 //! other direction.
 
 use rayon::prelude::*;
@@ -15,12 +16,12 @@ use rayon::prelude::*;
 use super::moments::Moments;
 use crate::backbone::network::{FloatLayer, FloatNetwork, IntLayer, IntNetwork};
 
-/// Share of the mean of the diagonal that is added to it, as in GPTQ: what was not seen to be read may
-/// be read all the same.
+/// Damping: share of the mean of the diagonal that is added to it, as in GPTQ. Inputs that
+/// calibration never saw may still occur.
 const DAMPING: f64 = 0.01;
 
-/// Rounds the weights of `int`, which was quantised from `float`, anew; scales and biases stay.
-/// `moments` are of each layer.
+/// Rounds the weights of `int`, which was quantised from `float`, again by GPTQ; scales and biases
+/// stay. `moments` has one entry per layer.
 pub fn round_together(int: &mut IntNetwork, float: &FloatNetwork, moments: &[Moments]) {
     let layers = int.layers.par_iter_mut().zip(&float.layers).zip(moments);
     layers.for_each(|((ours, theirs), moments)| round_layer(ours, theirs, moments));
@@ -56,22 +57,22 @@ fn round_layer(ours: &mut IntLayer, theirs: &FloatLayer, moments: &Moments) {
     }
 }
 
-/// The triangular matrix of the nearest planes.
+/// Triangular factor of a moment matrix, for the nearest plane algorithm.
 #[derive(Debug)]
 pub struct Planes {
-    /// Weights in the order in which they are rounded, which is from those that matter most to those that
-    /// matter least: the last can do little harm.
+    /// Order of rounding, from the weights that matter most to those that matter least: the last
+    /// errors cannot be compensated.
     order: Vec<usize>,
-    /// `[n, n]`: in row `i` what an error of the weight at place `i` asks of each weight that comes
-    /// after it in this order.
+    /// Correction factors `[n, n]`: row `i` is the effect of an error of weight `i` on each later
+    /// weight, in this order.
     asks: Vec<f32>,
-    /// What the square of a weight's error, in this order, costs where those after it make the best of it.
+    /// Cost of the squared error of each weight, in this order, after later weights compensate.
     costs: Vec<f64>,
 }
 
 impl Planes {
-    /// Those of the moments `sums`, `[n, n]`, of which the part on and above the diagonal is read. None
-    /// where nothing was read, or nothing that has a size.
+    /// Factors the moments `sums`, `[n, n]`, of which the upper triangle is read. `None` if all
+    /// inputs are zero or the factorisation fails.
     pub fn of(sums: &[f32], n: usize) -> Option<Self> {
         let at = |a: usize, b: usize| f64::from(sums[a.min(b) * n + a.max(b)]);
         let mean = (0..n).map(|i| at(i, i)).sum::<f64>() / n as f64;
@@ -80,7 +81,7 @@ impl Planes {
         }
         let mut order: Vec<usize> = (0..n).collect();
         order.sort_by(|a, b| at(*b, *b).total_cmp(&at(*a, *a)).then(a.cmp(b)));
-        // With the first to be rounded last, H = R^T R, and R^T is the lower triangular factor of Cholesky.
+        // With the first weight rounded last, H = R^T R, and R^T is Cholesky's lower factor.
         let back = |place: usize| order[n - 1 - place];
         let mut lower = vec![0.0; n * n];
         for row in 0..n {
@@ -90,7 +91,7 @@ impl Planes {
             lower[row * n + row] += DAMPING * mean;
         }
         cholesky(&mut lower, n)?;
-        // R[i, j] / R[i, i] for j after i, turned round into the order of rounding.
+        // R[i, j] / R[i, i] for j after i, permuted to the order of rounding.
         let mut asks = vec![0.0; n * n];
         for j in 0..n {
             for i in 0..j {
@@ -102,8 +103,8 @@ impl Planes {
         Some(Planes { order, asks, costs })
     }
 
-    /// Rounds the weights `real` of one channel to steps of `scale`. Returns the square error of the channel's
-    /// sums, over all that the moments were taken of.
+    /// Rounds the weights `real` of one channel to steps of `scale`. Returns the squared error of
+    /// the channel's sums over all windows of the moments.
     pub fn round(&self, rounded: &mut [i8], real: &[f32], scale: f32) -> f64 {
         let n = self.order.len();
         let mut cost = 0.0;
@@ -117,7 +118,7 @@ impl Planes {
             let nearest = done[place].round_ties_even().clamp(-127.0, 127.0);
             rounded[weight] = nearest as i8;
             cost += self.costs[place] * f64::from(done[place] - nearest).powi(2);
-            // In steps: how far the weight itself, not what was asked of it, is from what it became.
+            // Error of the original weight, without the correction, in steps.
             let error = real[weight] / scale - nearest;
             let asks = &self.asks[place * n + place + 1..][..rest.len()];
             for (wanted, ask) in rest.iter_mut().zip(asks) {
@@ -128,8 +129,8 @@ impl Planes {
     }
 }
 
-/// The lower triangular factor of a symmetric matrix `[n, n]` whose lower half is given, in its place.
-/// None where the matrix is not positive.
+/// Cholesky factorisation, in place, of a symmetric matrix `[n, n]` given by its lower half. `None`
+/// if the matrix is not positive definite.
 fn cholesky(matrix: &mut [f64], n: usize) -> Option<()> {
     for row in 0..n {
         let (above, below) = matrix.split_at_mut(row * n);
@@ -148,7 +149,7 @@ fn cholesky(matrix: &mut [f64], n: usize) -> Option<()> {
     Some(())
 }
 
-/// Sums in eight lanes, which the compiler keeps in registers.
+/// Dot product in eight lanes, which the compiler keeps in registers.
 fn dot(a: &[f64], b: &[f64]) -> f64 {
     let ((a, a_rest), (b, b_rest)) = (a.as_chunks::<8>(), b.as_chunks::<8>());
     let mut lanes = [0.0; 8];
@@ -168,7 +169,7 @@ mod tests {
 
     use super::*;
 
-    /// Windows of numbers that are positive and vary together, as behind ReLU6.
+    /// Windows of positive, correlated numbers, as behind ReLU6.
     fn windows(random: &mut ChaCha8Rng, n: usize, count: usize) -> Vec<Vec<f32>> {
         let mixing: Vec<Vec<f32>> = (0..n)
             .map(|_| (0..4).map(|_| random.random_range(-1.0..1.0)).collect())
@@ -199,7 +200,7 @@ mod tests {
         sums
     }
 
-    /// Mean square of what the sums are off by, in steps.
+    /// Mean square error of the sums, in steps.
     fn error(windows: &[Vec<f32>], real: &[f32], rounded: &[i8], scale: f32) -> f64 {
         let off = |window: &Vec<f32>| -> f64 {
             let terms = window.iter().zip(real).zip(rounded);

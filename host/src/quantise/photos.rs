@@ -1,4 +1,4 @@
-//! From a float network and photos to int8.
+//! Post-training quantisation of a float network with photos.
 
 use super::calibrate::Observed;
 use super::correct::correct_biases;
@@ -9,9 +9,9 @@ use super::nearest::round_together;
 use super::ranges::Histogram;
 use crate::backbone::network::{FloatNetwork, IntNetwork};
 
-/// Quantises a network with the ranges that suit what its layers write for `photos`, each `[H, W, C]` in the
-/// network's input quantisation, after channels that differ wildly have been made alike; rounds
-/// its weights by what they read, and corrects its biases. The same photos in the same order give the same network.
+/// Quantises a network with `photos`, each `[H, W, C]` in the network's input quantisation:
+/// equalises channels, chooses activation ranges, rounds weights by GPTQ and corrects biases. The
+/// same photos in the same order give the same network.
 ///
 /// # Errors
 /// [`QuantiseError`].

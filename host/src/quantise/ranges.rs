@@ -1,18 +1,18 @@
-//! The range of numbers that a layer's 256 steps are laid over: what is lost by steps and what is lost by
-//! cutting off, together least.
+//! Range observer: the activation range of a layer with the least mean square error, rounding and
+//! clipping together.
 //!
-//! A range that holds everything ever seen makes steps coarse for the sake of a few numbers far out.
-//! With steps of width `s` a number inside is off by `s^2 / 12` in the mean square; one outside by the
-//! square of how far outside it lies. The sum is taken over a histogram, for many ranges (as the
-//! calibration by mean square error of Nagel et al. 2021, "A White Paper on Neural Network Quantization",
-//! section 3.1).
+//! A range that holds every observed value makes steps coarse for the sake of a few outliers. With
+//! steps of width `s` a value inside has a mean square error of `s^2 / 12`; one outside, the square
+//! of its distance to the range. The sum is taken over a histogram, for many candidate ranges
+//! (calibration by mean square error of Nagel et al. 2021, "A White Paper on Neural Network
+//! Quantization", section 3.1).
 
-/// Bins of a histogram.
+/// Number of bins of a histogram.
 const BINS: usize = 2048;
-/// Shares of the greatest number, and of the least, that are tried: all of it down to a quarter.
+/// Number of candidates for each end of the range, from the whole down to a quarter.
 const SHARES: usize = 48;
 
-/// How often a layer wrote numbers of about the same size.
+/// Histogram of a layer's outputs.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Histogram {
     least: f32,
@@ -21,7 +21,7 @@ pub struct Histogram {
 }
 
 impl Histogram {
-    /// An empty one of numbers from `least` to `greatest`, zero among them.
+    /// An empty histogram from `least` to `greatest`, widened to zero.
     pub fn new((least, greatest): (f32, f32)) -> Self {
         Histogram {
             least: least.min(0.0),
@@ -30,7 +30,7 @@ impl Histogram {
         }
     }
 
-    /// Counts numbers.
+    /// Counts values.
     pub fn add(&mut self, numbers: &[f32]) {
         let width = (self.greatest - self.least) / BINS as f32;
         if !width.is_normal() {
@@ -42,11 +42,11 @@ impl Histogram {
         }
     }
 
-    /// The range with the least mean square error; all of it where nothing was counted.
+    /// Range with the least mean square error; the whole range if the histogram is empty.
     pub fn best_range(&self) -> (f32, f32) {
         let (least, greatest) = (f64::from(self.least), f64::from(self.greatest));
         let width = (greatest - least) / BINS as f64;
-        // Of numbers beyond each candidate: the sum of squares of how far.
+        // Sum of squared clipping errors for each candidate end.
         let beyond = |end: f64, outside: &dyn Fn(f64) -> f64| -> f64 {
             let bins = self
                 .counts
@@ -87,7 +87,7 @@ impl Histogram {
 mod tests {
     use super::*;
 
-    /// What numbers become, by steps laid over a range.
+    /// Mean square error of quantising to a range.
     fn error(numbers: &[f32], (least, greatest): (f32, f32)) -> f64 {
         let step = (greatest - least) / 255.0;
         let off = |number: &f32| {
@@ -97,7 +97,7 @@ mod tests {
         numbers.iter().map(off).sum::<f64>() / numbers.len() as f64
     }
 
-    /// A normal distribution by the sum of twelve even ones, and a few numbers far out.
+    /// Normal distribution as a sum of twelve uniform ones, and a few outliers.
     fn numbers() -> Vec<f32> {
         let mut state = 1_u32;
         let mut even = || {
@@ -128,7 +128,7 @@ mod tests {
         }
     }
 
-    /// Half of the numbers at the upper end, as behind ReLU6.
+    /// Half of the values lie at the upper end, as behind ReLU6.
     #[test]
     fn nothing_is_cut_where_many_numbers_lie_at_the_end() {
         let mut histogram = Histogram::new((0.0, 6.0));

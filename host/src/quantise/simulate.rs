@@ -1,14 +1,14 @@
 //! A plain runner of integer networks for tests: integer sums, real rescaling.
 //!
-//! It rounds as TensorFlow Lite does but for ties, and so differs from it by one step at most, in
-//! rare places.
+//! It rounds as TensorFlow Lite does except for ties, and so differs from it by one step at most,
+//! in rare places.
 
 use posy_shared::model::{Op, Shape};
 
 use super::multiplier::{activation_range, effective_scales};
 use crate::backbone::network::{IntLayer, IntNetwork, Quantisation};
 
-/// What every layer writes for `input`, `[H, W, C]`.
+/// Outputs of every layer for `input`, `[H, W, C]`.
 pub fn run(network: &IntNetwork, input: &[i8]) -> Vec<Vec<i8>> {
     let mut maps: Vec<Vec<i8>> = Vec::new();
     let mut before = network.input;
@@ -32,7 +32,7 @@ pub fn run(network: &IntNetwork, input: &[i8]) -> Vec<Vec<i8>> {
     maps
 }
 
-/// Real values of what `layer` wrote.
+/// Real values of a layer's output.
 pub fn real(map: &[i8], quantisation: Quantisation) -> Vec<f32> {
     map.iter()
         .map(|q| quantisation.scale * (i32::from(*q) - quantisation.zero_point) as f32)

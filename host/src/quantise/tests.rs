@@ -18,7 +18,7 @@ use crate::backbone::float::FloatRunner;
 use crate::backbone::network::{
     Activation, Common, FloatLayer, FloatNetwork, IntNetwork, Quantisation, TrainedNetwork,
 };
-use crate::backbone::testing::{data, npz_arrays};
+use crate::backbone::testing::data;
 
 fn cosine(a: &[f32], b: &[f32]) -> f64 {
     assert_eq!(a.len(), b.len());
@@ -31,8 +31,8 @@ fn cosine(a: &[f32], b: &[f32]) -> f64 {
     dot(a, b) / (dot(a, a) * dot(b, b)).sqrt()
 }
 
-/// The recorded uint8 photos of this size, as int8. Those of 96 pixels are made of those of 192,
-/// by the mean of every two by two.
+/// The recorded uint8 photos of this size, as int8. Photos of 96 pixels are 2 x 2 means of those of
+/// 192.
 fn photos(folder: &Path, size: usize) -> Vec<Vec<i8>> {
     if size == 96 {
         let halve = |photo: &Vec<i8>| {
@@ -55,7 +55,7 @@ fn features(folder: &Path, name: &str) -> TrainedNetwork {
     read_file(&path).unwrap().truncate_to_features().unwrap()
 }
 
-/// Mean cosine of the integer network's features to the float network's, over photos.
+/// Mean cosine between the integer network's features and the float network's, over photos.
 fn agreement(float: &FloatNetwork, int: &IntNetwork, photos: &[Vec<i8>]) -> f64 {
     let runner = FloatRunner::new(float).unwrap();
     let last = int.layers.last().unwrap().output;
@@ -66,9 +66,9 @@ fn agreement(float: &FloatNetwork, int: &IntNetwork, photos: &[Vec<i8>]) -> f64 
     cosines.sum::<f64>() / photos.len() as f64
 }
 
-/// Each layer of an int8 file, carried over, against what TensorFlow Lite's reference kernels
-/// recorded, from the recorded output of the layer before. The runner of these tests rounds ties
-/// in another way, so a few numbers may be one step off; nothing more.
+/// Compares each layer of a converted int8 file with the outputs of TensorFlow Lite's reference
+/// kernels, given the recorded output of the layer before. The runner of these tests rounds ties
+/// differently, so a few numbers may be one step off.
 #[test]
 fn layers_of_an_int8_file_compute_what_they_compute_in_tensorflow_lite() {
     let Some(folder) = data("running an int8 file", "") else {
@@ -77,9 +77,10 @@ fn layers_of_an_int8_file_compute_what_they_compute_in_tensorflow_lite() {
     let (int, _) = from_trained(&features(&folder, "int8/vww_96_int8"));
     let input = fs::read(folder.join("parity/vww/cat.in.i8")).unwrap();
     let mut before: Vec<i8> = input.iter().map(|b| b.cast_signed()).collect();
-    let recorded = npz_arrays::<i8>(&folder.join("parity/vww/cat.layers_ref.npz"));
+    let recorded = posy_npz::read(&folder.join("parity/vww/cat.layers_ref.npz"));
     let mut quantisation = int.input;
-    for (layer, (name, theirs)) in int.layers.iter().zip(&recorded) {
+    for (layer, recorded) in int.layers.iter().zip(&recorded) {
+        let (name, theirs) = (&recorded.name, recorded.signed());
         let alone = IntNetwork {
             pixels: None,
             input: quantisation,
@@ -88,10 +89,10 @@ fn layers_of_an_int8_file_compute_what_they_compute_in_tensorflow_lite() {
         let ours = run(&alone, &before).remove(0);
         let most = ours
             .iter()
-            .zip(theirs)
+            .zip(&theirs)
             .map(|(a, b)| (i16::from(*a) - i16::from(*b)).abs())
             .max();
-        let differing = ours.iter().zip(theirs).filter(|(a, b)| a != b).count();
+        let differing = ours.iter().zip(&theirs).filter(|(a, b)| a != b).count();
         assert!(most <= Some(1), "{name}: {most:?}");
         assert!(
             differing * 200 <= ours.len(),
@@ -102,9 +103,9 @@ fn layers_of_an_int8_file_compute_what_they_compute_in_tensorflow_lite() {
     }
 }
 
-/// A carried uint8 network against the pooled features that TensorFlow Lite's reference kernels
-/// recorded for the file itself; what differs comes from the 1.5% of the channels that had to be
-/// rescaled.
+/// Compares a converted uint8 network with the pooled features that TensorFlow Lite's reference
+/// kernels recorded for the file itself. The difference comes from the 1.5% of channels that had to
+/// be rescaled.
 #[test]
 fn a_carried_network_computes_nearly_what_the_uint8_file_computes() {
     let Some(folder) = data("running a carried network", "") else {
@@ -189,8 +190,8 @@ fn a_network_survives_the_way_through_floating_point() {
     }
 }
 
-/// A network whose channels have been scaled apart, which is the same in floating point, is
-/// ruined by quantising it as it is, and is not if it is equalised first.
+/// Scaling channels apart does not change a float network, but ruins it for quantisation unless it
+/// is equalised first.
 #[test]
 fn equalisation_restores_channels_that_were_scaled_apart() {
     let Some(folder) = data("equalising a network", "") else {
@@ -304,7 +305,7 @@ fn what_cannot_be_quantised_is_refused_by_name() {
     );
 }
 
-/// Channels without weights, or with a bias far beyond them, still write their bias.
+/// Channels without weights, or with a bias far beyond them, still output their bias.
 #[test]
 fn a_channel_that_is_only_a_bias_keeps_it() {
     let network = one_layer(vec![0.0, 1e-9], vec![1.25, -3.5]);
@@ -328,7 +329,7 @@ fn a_channel_that_is_only_a_bias_keeps_it() {
     );
 }
 
-/// A fully connected layer from one number to two.
+/// A fully connected layer from one input to two outputs.
 fn one_layer(weights: Vec<f32>, bias: Vec<f32>) -> FloatNetwork {
     let shape = |channels| Shape {
         height: 1,

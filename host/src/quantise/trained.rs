@@ -1,16 +1,15 @@
-//! A trained quantised network in the int8 specification.
+//! Conversion of a trained quantised network to the int8 specification.
 //!
-//! The int8 specification wants weights symmetric (zero point 0). Networks trained in uint8 have
-//! weights with a zero point and one scale for the whole tensor. Less its zero point, most
-//! channels' weights fit int8 as they are (-128 included, which posy's kernels allow), and are
-//! copied with their scale: nothing changes. A
-//! channel that does not fit gets a larger scale of its own, so that its largest weight becomes
-//! 127; that rounds its weights by at most half a step. Ranges of activations, learnt in
-//! training, carry over in both cases.
+//! The int8 specification wants symmetric weights (zero point 0). Networks trained in uint8 have
+//! weights with a zero point and one scale for the whole tensor. Less the zero point, the weights
+//! of most channels fit int8 (-128 included, which posy's kernels allow), and are copied with their
+//! scale: nothing changes. A channel that does not fit gets a larger scale of its own, so that its
+//! largest weight becomes 127; that rounds its weights by at most half a step. Activation ranges,
+//! learnt in training, stay the same in both cases.
 
 use crate::backbone::network::{IntLayer, IntNetwork, TrainedLayer, TrainedNetwork};
 
-/// How a network's channels came over.
+/// Number of channels by the way in which they were converted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Carried {
     /// Channels whose weights and scale are exactly the file's.
@@ -20,13 +19,13 @@ pub struct Carried {
 }
 
 impl Carried {
-    /// Channels in all.
+    /// Number of channels in all.
     pub const fn channels(self) -> usize {
         self.copied + self.rescaled
     }
 }
 
-/// Carries a trained network over to the int8 specification.
+/// Converts a trained network to the int8 specification.
 pub fn from_trained(network: &TrainedNetwork) -> (IntNetwork, Carried) {
     let mut carried = Carried::default();
     let layers = network
@@ -90,9 +89,9 @@ mod tests {
     use crate::backbone::network::{Activation, Common, Quantisation};
     use crate::backbone::testing::data;
 
-    /// The foreign files were made from the uint8 ones by the same rule with another program, but
-    /// for one thing: there a channel with a weight of -128 counts as one that does not fit, and
-    /// is rescaled. Here it is copied, which is exact. Every other channel must be equal.
+    /// The foreign files were made from the uint8 ones by the same rule with another program,
+    /// except that it rescales a channel with a weight of -128. Here it is copied, which is exact.
+    /// Every other channel must be equal.
     #[test]
     fn channels_are_those_of_the_foreign_int8_files() {
         let Some(folder) = data("comparing with int8 files", "models") else {

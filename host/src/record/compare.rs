@@ -1,12 +1,13 @@
-//! Whether one run is better than another, and how sure that is.
+//! Comparison of two runs: the difference in accuracy, its confidence interval, and McNemar's test.
 //!
-//! Of two runs that were tested on the same photos, the photos that only one of them names rightly tell
-//! which is better; those that both or neither do say nothing. So the comparison is paired:
-//! McNemar's test in its exact form (two-sided binomial; McNemar, Psychometrika 12, 1947; Agresti,
-//! Categorical Data Analysis, 3rd edition, section 11.1), and an interval of the difference with half a
-//! photo added to each cell (Agresti and Min, Statistics in Medicine 24, 2005). Where test photos differ,
-//! accuracies are compared as those of two samples, with a right and a wrong photo added to each (Agresti
-//! and Caffo, The American Statistician 54, 2000), and nothing is said of chance but by the interval.
+//! Of two runs that were tested on the same photos, only the photos that exactly one of them
+//! classifies correctly tell which is better. So the comparison is paired: McNemar's test in its
+//! exact form (two-sided binomial; McNemar, Psychometrika 12, 1947; Agresti, Categorical Data
+//! Analysis, 3rd edition, section 11.1), and a confidence interval of the difference with half a
+//! photo added to each cell (Agresti and Min, Statistics in Medicine 24, 2005). Where test photos
+//! differ, the accuracies are compared as those of two samples, with a correct and a wrong photo
+//! added to each (Agresti and Caffo, The American Statistician 54, 2000); there is an interval, but
+//! no test.
 
 use std::collections::BTreeMap;
 
@@ -19,20 +20,20 @@ const Z: f64 = 1.959_963_984_540_054;
 /// Share of each run's test photos that must be common for a paired comparison.
 const COMMON: f64 = 0.5;
 
-/// A share with its 95% interval, both `0..=1`.
+/// A proportion with its 95% confidence interval, all `0..=1`.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Proportion {
-    /// The share.
+    /// The proportion.
     pub share: f64,
-    /// From here ...
+    /// Lower end of the interval.
     pub low: f64,
-    /// ... to here.
+    /// Upper end of the interval.
     pub high: f64,
 }
 
 impl Proportion {
-    /// `right` of `photos`, with Wilson's interval (Wilson, Journal of the American Statistical
-    /// Association 22, 1927). None of no photos.
+    /// `right` of `photos`, with the Wilson interval (Wilson, Journal of the American Statistical
+    /// Association 22, 1927). `None` without photos.
     pub fn new(right: usize, photos: usize) -> Option<Self> {
         if photos == 0 {
             return None;
@@ -50,24 +51,25 @@ impl Proportion {
     }
 }
 
-/// How two runs were compared.
+/// Method of a comparison.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "lowercase", tag = "method")]
 pub enum Method {
-    /// Photo by photo, on the test photos that both have.
+    /// Paired, on the common test photos.
     Paired {
-        /// Those photos.
+        /// Number of common test photos.
         photos: usize,
-        /// Photos that only the first run names rightly.
+        /// Photos that only the first run classifies correctly.
         only_first: usize,
-        /// Photos that only the second does.
+        /// Photos that only the second run classifies correctly.
         only_second: usize,
-        /// Chance of so uneven a division of these or a more uneven one, if both runs were as good.
+        /// Two-sided p-value: the probability of a division at least as uneven if both runs are
+        /// equally good.
         p: f64,
     },
     /// As two samples: too few test photos are common.
     Unpaired {
-        /// Test photos that both have.
+        /// Number of common test photos.
         common: usize,
     },
 }
@@ -75,22 +77,22 @@ pub enum Method {
 /// The second run's accuracy less the first's.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Comparison {
-    /// How it was found.
+    /// Method of the comparison.
     #[serde(flatten)]
     pub method: Method,
     /// The difference, `-1..=1`.
     pub difference: f64,
-    /// Its standard error.
+    /// Standard error of the difference.
     pub standard_error: f64,
-    /// Its 95% interval, from here ...
+    /// Lower end of its 95% confidence interval.
     pub low: f64,
-    /// ... to here.
+    /// Upper end of its 95% confidence interval.
     pub high: f64,
-    /// Whether the runs tell the same labels apart; else the tasks are not the same.
+    /// True if both runs have the same labels; otherwise their tasks differ.
     pub same_labels: bool,
 }
 
-/// Compares two runs. None where one has no test photos.
+/// Compares two runs. `None` if one has no test photos.
 pub fn compare(first: &Record, second: &Record) -> Option<Comparison> {
     let [firsts, seconds] = [first, second].map(answers);
     if firsts.is_empty() || seconds.is_empty() {
@@ -113,7 +115,7 @@ pub fn compare(first: &Record, second: &Record) -> Option<Comparison> {
     })
 }
 
-/// Whether each test photo, known by path and label, is named rightly.
+/// Correctness of each test photo, by path and label.
 fn answers(record: &Record) -> BTreeMap<(&str, &str), bool> {
     let photos = record.photos.iter();
     photos
@@ -129,7 +131,7 @@ fn paired(pairs: &[(bool, bool)], same_labels: bool) -> Comparison {
     let (only_first, only_second) = (count((true, false)), count((false, true)));
     let n = pairs.len() as f64;
     let (a, b) = (only_first as f64, only_second as f64);
-    // The difference and its deviation, with `added` photos in each of the four cells.
+    // The difference and its standard error, with `added` photos in each of the four cells.
     let of = |added: f64| {
         let (n, a, b) = (n + 4.0 * added, a + added, b + added);
         let difference = (b - a) / n;
@@ -175,10 +177,11 @@ fn unpaired(first: (f64, f64), second: (f64, f64), common: usize, same_labels: b
     }
 }
 
-/// Chance that of `a + b` tosses of a coin one side comes up `min(a, b)` times or fewer.
+/// Two-sided p-value: the probability that in `a + b` tosses of a coin one side comes up `min(a,
+/// b)` times or fewer.
 fn binomial_p(a: usize, b: usize) -> f64 {
     let (least, n) = (a.min(b), a + b);
-    // Logarithms of the terms: 2^-n alone would vanish for many photos.
+    // Logarithms of the terms: 2^-n alone would underflow for many photos.
     let mut term = -(n as f64) * std::f64::consts::LN_2;
     let mut sum = term.exp();
     for k in 0..least {
@@ -210,14 +213,14 @@ mod tests {
 
     #[test]
     fn intervals() {
-        // Wilson's interval of 8 of 10: (0.4901625, 0.9433178), as textbooks have it.
+        // The Wilson interval of 8 of 10: (0.4901625, 0.9433178), as in textbooks.
         let share = Proportion::new(8, 10).unwrap();
         assert!((share.low - 0.490_162_5).abs() < 1e-6, "{share:?}");
         assert!((share.high - 0.943_317_8).abs() < 1e-6, "{share:?}");
         assert_eq!(Proportion::new(0, 0), None);
 
-        // 1 photo only the first has right, 3 only the second, of 8: (3 - 1) / 8, variance
-        // (4 / 8 - 1 / 16) / 8.
+        // 1 photo only the first has right, 3 only the second, of 8: (3 - 1) / 8, variance (4 / 8 -
+        // 1 / 16) / 8.
         let names = ["a", "b", "c", "d", "e", "f", "g", "h"];
         let first = record(
             &names,
@@ -235,7 +238,7 @@ mod tests {
         close(found.difference, 0.25);
         close(found.standard_error, (0.437_5f64 / 8.0).sqrt());
         assert!(found.low < 0.0 && found.high > 0.5 && found.same_labels);
-        // The other way round is the same with the other sign.
+        // Exchanging the runs changes only the sign.
         let back = compare(&second, &first).unwrap();
         close(back.difference, -0.25);
         close(back.low, -found.high);
@@ -248,7 +251,7 @@ mod tests {
         let variance = 0.75 * 0.25 / 4.0 + 3.0 / 8.0 * 5.0 / 8.0 / 8.0;
         close(found.standard_error, f64::sqrt(variance));
 
-        // The same answers are no certainty of no difference.
+        // Equal answers do not prove that there is no difference.
         let same = compare(&first, &first).unwrap();
         assert_eq!(same.difference, 0.0);
         assert!(same.low < 0.0 && same.high > 0.0);

@@ -1,15 +1,15 @@
-//! JSON for people and programs: a line for each thing, but a list within a list on one line. The scores of a
-//! thousand labels for thousands of photos would else be millions of lines.
+//! JSON for people and programs: a line per value, except that a list within a list is on one line.
+//! Otherwise the scores of a thousand labels for thousands of photos would be millions of lines.
 
 use std::io::{self, Write};
 
 use serde::Serialize;
 use serde_json::ser::{Formatter, PrettyFormatter, Serializer};
 
-/// `value` as JSON.
+/// Serialises `value` as JSON.
 ///
 /// # Errors
-/// Where it cannot be written as JSON.
+/// Returns an error if JSON cannot represent `value`.
 pub(super) fn to_vec(value: &impl Serialize) -> serde_json::Result<Vec<u8>> {
     let mut json = Vec::new();
     value.serialize(&mut Serializer::with_formatter(&mut json, Lines::default()))?;
@@ -19,7 +19,7 @@ pub(super) fn to_vec(value: &impl Serialize) -> serde_json::Result<Vec<u8>> {
 #[derive(Default)]
 struct Lines {
     pretty: PrettyFormatter<'static>,
-    /// Lists that have begun and not ended.
+    /// Number of open lists.
     lists: usize,
 }
 
@@ -104,7 +104,7 @@ mod tests {
             "{text}"
         );
         assert!(text.contains("\n    \"a\",\n    \"b\"\n  ]"), "{text}");
-        // Nothing else changes.
+        // Other nesting is formatted as usual.
         let flat = json!({"a": [1, {"b": true}], "c": {}});
         let pretty = serde_json::to_vec_pretty(&flat).unwrap();
         assert_eq!(to_vec(&flat).unwrap(), pretty);

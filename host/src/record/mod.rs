@@ -1,6 +1,6 @@
-//! What a training run was and what it came to, written beside the model for programs.
+//! The record of a training run, a file beside the model for programs: settings, split and results.
 //!
-//! The record has every test photo with its answers, so that runs can be compared photo by photo
+//! The record has the answers for every test photo, so that runs can be compared photo by photo
 //! ([`compare`]).
 
 mod compare;
@@ -11,74 +11,75 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use crate::bounded;
 use crate::photos::split::{Percentages, Rule};
 
 pub use compare::{Comparison, Method, Proportion, compare};
 
-/// What a record's `format` says. Raised when fields change their meaning.
+/// Value of a record's `format`. Raise it when fields change their meaning.
 pub const FORMAT: &str = "posy run 1";
 
-/// Photos that are right, of photos that there are.
+/// Number of correct photos among all.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Count {
-    /// Photos named rightly.
+    /// Number of correctly classified photos.
     pub right: usize,
-    /// Photos.
+    /// Number of photos.
     pub photos: usize,
 }
 
-/// How the photos were divided.
+/// The split of the photos.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SplitRecord {
     /// The rule, with seed or folder.
     pub rule: Rule,
-    /// Shares that were asked for.
+    /// Requested shares.
     pub percentages: Percentages,
-    /// Photos trained on.
+    /// Number of training photos.
     pub training: usize,
-    /// Photos chosen on.
+    /// Number of validation photos.
     pub validation: usize,
-    /// Photos tested on.
+    /// Number of test photos.
     pub testing: usize,
 }
 
 /// The model file.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ModelRecord {
-    /// Its name as it was given.
+    /// File name as given.
     pub file: String,
     /// SHA-256 of its bytes, in hexadecimal digits.
     pub sha256: String,
-    /// Bytes of the file.
+    /// Size of the file, bytes.
     pub flash_bytes: u64,
-    /// Bytes of RAM that it needs on a board.
+    /// RAM needed on a board, bytes.
     pub ram_bytes: u64,
     /// Multiply-accumulates in one inference.
     pub products: u64,
 }
 
-/// A test photo and what was said of it. Labels are indices into [`Record::labels`].
+/// A test photo and its answers. Labels are indices into [`Record::labels`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct TestedPhoto {
-    /// Its path within the data set, with `/`.
+    /// Path within the data set, with `/`.
     pub photo: String,
-    /// Its label.
+    /// True label.
     pub truth: usize,
-    /// What a board answers; none where it says that it does not know.
+    /// A board's answer; `None` for `unknown`.
     pub answer: Option<usize>,
     /// A board's score of each label, `0..=1`.
     pub scores: Vec<f32>,
-    /// Scores by the float network, where it ran.
+    /// Scores of the float network, if it ran.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub float_scores: Option<Vec<f32>>,
 }
 
-/// What a training run was and what it came to.
+/// The record of a training run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Record {
     /// [`FORMAT`].
     pub format: String,
-    /// Version of posy that wrote it.
+    /// Version of posy that wrote the record.
     pub posy_version: String,
     /// The command line, without the command's own name.
     pub arguments: Vec<String>,
@@ -88,7 +89,7 @@ pub struct Record {
     pub architecture: String,
     /// SHA-256 of the backbone's file, in hexadecimal digits.
     pub backbone_sha256: String,
-    /// The penalty's strength that was chosen, where there was one to choose.
+    /// Regularisation strength, if the trainer chose one.
     pub c: Option<f64>,
     /// The split.
     pub split: SplitRecord,
@@ -96,57 +97,57 @@ pub struct Record {
     pub model: ModelRecord,
     /// Labels.
     pub labels: Vec<String>,
-    /// What a board gets right of the test photos.
+    /// Correct answers of a board on the test photos.
     pub int8: Count,
-    /// What a board gets right of the validation photos.
+    /// Correct answers of a board on the validation photos.
     pub int8_validation: Count,
-    /// What the float network gets right of the test photos, where it ran.
+    /// Correct answers of the float network on the test photos, if it ran.
     pub float: Option<Count>,
     /// The test photos.
     pub photos: Vec<TestedPhoto>,
 }
 
-/// Why a record cannot be written or used.
+/// Errors of writing or reading a record.
 #[derive(Debug, thiserror::Error)]
 pub enum RecordError {
-    /// The file system refuses it.
+    /// An output error.
     #[error("{}: the run's record cannot be written: {source}; give another place for the model", path.display())]
     Write {
         /// The file.
         path: PathBuf,
-        /// What the system says.
+        /// The system's error.
         source: std::io::Error,
     },
-    /// The file system refuses it.
+    /// An input error.
     #[error("{}: cannot be read: {source}; give a .run.json file that `posy retrain` wrote beside its model", path.display())]
     Read {
         /// The file.
         path: PathBuf,
-        /// What the system says.
+        /// The system's error.
         source: std::io::Error,
     },
-    /// Not such a file.
+    /// Not a file of this format.
     #[error("{}: not a run's record: {source}; give a .run.json file that `posy retrain` wrote beside its model", path.display())]
     Json {
         /// The file.
         path: PathBuf,
-        /// What does not fit, and where.
+        /// The parser's error, with its position.
         source: serde_json::Error,
     },
-    /// Of another version.
+    /// A record of another version.
     #[error("{}: its format is {found:?}, and {FORMAT:?} is read; train again with this posy", path.display())]
     Format {
         /// The file.
         path: PathBuf,
-        /// What it says.
+        /// Value of its `format`.
         found: String,
     },
-    /// It contradicts itself.
+    /// Contradictory contents.
     #[error("{}: {fault}; the file was changed: train again", path.display())]
     Content {
         /// The file.
         path: PathBuf,
-        /// How.
+        /// The contradiction.
         fault: String,
     },
 }
@@ -155,14 +156,14 @@ impl Record {
     /// The bytes of the file.
     ///
     /// # Errors
-    /// Where there is no memory for them.
+    /// Returns an error if memory runs out.
     pub fn to_bytes(&self) -> Result<Vec<u8>, serde_json::Error> {
         let mut json = lines::to_vec(self)?;
         json.push(b'\n');
         Ok(json)
     }
 
-    /// Writes the file whole or not at all.
+    /// Writes the file atomically.
     ///
     /// # Errors
     /// [`RecordError::Write`].
@@ -175,7 +176,8 @@ impl Record {
         })
     }
 
-    /// Reads and checks a record. `path` may be the model's: then the record beside it is read.
+    /// Reads and checks a record. `path` may also be the model's, which stands for the record
+    /// beside it.
     ///
     /// # Errors
     /// See [`RecordError`].
@@ -184,18 +186,28 @@ impl Record {
             Some(extension) if extension == "posy" => Self::path_beside(path),
             _ => path.to_owned(),
         };
-        let json = match std::fs::read(&path) {
-            Ok(json) => json,
-            Err(source) => return Err(RecordError::Read { path, source }),
-        };
-        // The format first: of another one the fields may be others.
+        match bounded::read(&path, bounded::TEXT) {
+            Ok(json) => Self::parse(path, &json),
+            Err(error) => {
+                let source = error.into();
+                Err(RecordError::Read { path, source })
+            }
+        }
+    }
+
+    /// Checks the record in the bytes of the file `path`.
+    ///
+    /// # Errors
+    /// See [`RecordError`].
+    pub fn parse(path: PathBuf, json: &[u8]) -> Result<Self, RecordError> {
+        // Reads the format first, since another version may have other fields.
         #[derive(Deserialize)]
         struct Head {
             format: String,
         }
         let record =
-            serde_json::from_slice::<Head>(&json).and_then(|head| match head.format == FORMAT {
-                true => serde_json::from_slice::<Record>(&json).map(Ok),
+            serde_json::from_slice::<Head>(json).and_then(|head| match head.format == FORMAT {
+                true => serde_json::from_slice::<Record>(json).map(Ok),
                 false => Ok(Err(head.format)),
             });
         let record = match record {
@@ -209,12 +221,12 @@ impl Record {
         }
     }
 
-    /// The name of the record of a model: `flowers.run.json` beside `flowers.posy`.
+    /// The name of a model's record: `flowers.run.json` beside `flowers.posy`.
     pub fn path_beside(model: &Path) -> PathBuf {
         model.with_extension("run.json")
     }
 
-    /// Whether photo and answer agree.
+    /// Returns true if the answer is the photo's label.
     fn is_right(photo: &TestedPhoto) -> bool {
         photo.answer == Some(photo.truth)
     }
@@ -259,7 +271,7 @@ impl Record {
 pub(super) mod tests {
     use super::*;
 
-    /// A run whose test photos are named by `names`, right where `right` says so.
+    /// A run with test photos `names`, which are correct where `right` says so.
     pub(crate) fn record(names: &[&str], right: &[bool]) -> Record {
         let photos: Vec<TestedPhoto> = names
             .iter()

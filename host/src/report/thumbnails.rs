@@ -11,7 +11,7 @@ use sha2::{Digest, Sha256};
 
 use crate::features::cache::{Cache, ExtractorKey};
 use crate::features::extract::{self, Extractor};
-use crate::features::progress::Silent;
+use crate::features::progress::Progress;
 use crate::photos::decode::decode;
 
 /// Pixels of the longer side.
@@ -60,9 +60,13 @@ impl Extractor for Thumbnails {
 }
 
 /// A `data:` address of a small JPEG of each photo; `None` for one that cannot be read.
-pub(super) fn thumbnails(photos: &[PathBuf], cache: Option<&Cache>) -> Vec<Option<String>> {
+pub(super) fn thumbnails(
+    photos: &[PathBuf],
+    cache: Option<&Cache>,
+    progress: &dyn Progress,
+) -> Vec<Option<String>> {
     let options = extract::Options::default();
-    let found = extract::extract(photos, &Thumbnails, cache, &options, &Silent);
+    let found = extract::extract(photos, &Thumbnails, cache, &options, progress);
     let address = |bytes: &[u8]| {
         let (length, jpeg) = bytes.split_first_chunk::<2>()?;
         let jpeg = jpeg.get(..usize::from(u16::from_le_bytes(*length)))?;

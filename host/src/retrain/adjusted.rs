@@ -1,4 +1,4 @@
-//! The last pointwise layer, adjusted to the photos: as the board computes it.
+//! Fine-tuning of the last pointwise layer, and its requantisation for the board.
 
 use std::sync::Arc;
 
@@ -18,21 +18,20 @@ use crate::photos::augment::Recipe;
 use crate::quantise::multiplier::activation_range;
 use crate::run::Runner;
 
-/// Maps before the last pointwise layer, of all photos and their variants.
+/// Feature maps before the last pointwise layer, of all photos and their augmented variants.
 #[derive(Clone, Debug)]
 pub struct Variants {
-    /// One a photo; see [`Maps::values`].
+    /// One entry per photo; see [`Maps::values`].
     values: Vec<Vec<u8>>,
     recipe: Recipe,
-    /// Where they came from.
+    /// Numbers of computed and cached photos.
     pub counts: Counts,
 }
 
-/// Computes or recalls the variants that `recipe` says, and what the network makes of them up to its
-/// last pointwise layer.
+/// Computes the feature maps of all variants by `recipe`, or reads them from the cache.
 ///
 /// # Errors
-/// See [`RetrainError`]. [`RetrainError::NothingToAdjust`] where the network does not end in a
+/// See [`RetrainError`]. [`RetrainError::NothingToAdjust`] if the network does not end in a
 /// pointwise layer and a pool.
 pub fn prepare_variants(
     prepared: &Prepared,
@@ -71,12 +70,12 @@ pub fn prepare_variants(
     })
 }
 
-/// Whether the network ends in a layer that can be adjusted.
+/// Returns true if the network ends in a layer that can be fine-tuned.
 pub fn can_adjust(prepared: &Prepared) -> bool {
     last(prepared).is_ok()
 }
 
-/// The last pointwise layer, and the quantisation of what it reads.
+/// The last pointwise layer, and the quantisation of its input.
 fn last(prepared: &Prepared) -> Result<(&IntLayer, Quantisation), RetrainError> {
     match prepared.backbone.int.layers.as_slice() {
         [.., before, layer, pool]
@@ -88,24 +87,24 @@ fn last(prepared: &Prepared) -> Result<(&IntLayer, Quantisation), RetrainError> 
     }
 }
 
-/// A network whose last pointwise layer has been adjusted, and what it makes of the photos.
+/// A network whose last pointwise layer has been fine-tuned, and its features of the photos.
 #[derive(Clone, Debug)]
 pub struct Adjusted {
-    /// The network, to its features.
+    /// The network, up to its features.
     pub network: IntNetwork,
-    /// Features of all photos as they are, as the board computes them.
+    /// Int8 features of all photos (not of variants), as the board computes them.
     pub int8: Vec<Vec<i8>>,
-    /// The same as real numbers.
+    /// Features of `int8`, dequantised.
     pub features: Features,
     /// The head that was trained with the layer.
     pub head: Head,
-    /// Strength of the penalty that the head began with.
+    /// Regularisation strength of the initial head.
     pub c: f64,
 }
 
-/// Adjusts the layer and the head to the photos `training`; the head begins as a logistic regression
-/// with the penalty that `strength` says, chosen on `validation` where it is searched for. It counts on
-/// `meter` for the head's solutions and [`tune::ADJUSTING`].
+/// Fine-tunes the layer and the head on the photos `training`. The head starts as a logistic
+/// regression with regularisation `strength`, which is chosen on `validation` where it is searched
+/// for. Takes the head's solutions and [`tune::ADJUSTING`] on `meter`.
 ///
 /// # Errors
 /// See [`RetrainError`].
@@ -179,14 +178,15 @@ fn real_layer(layer: &IntLayer, input: Quantisation) -> Layer {
     }
 }
 
-/// Pixels that the layer's weights are rounded by.
+/// Number of pixels on which the rounding of the layer's weights is based.
 const ROUNDED_BY: usize = 4096;
 
-/// What the layer reads for the photos `training`: so many pixels of their maps, spread evenly.
+/// Inputs of the layer for the photos `training`: [`ROUNDED_BY`] pixels of their maps, at even
+/// intervals.
 fn read_by_layer(maps: &Maps<'_>, training: &[usize]) -> Result<Features, RetrainError> {
     let all = training.len() * maps.pixels;
     let step = all.div_ceil(ROUNDED_BY).max(1);
-    // Steps of a whole map would see one place of it alone.
+    // A step of a whole number of maps would always hit the same pixel.
     let step = match step > 1 && step.is_multiple_of(maps.pixels) {
         true => step + 1,
         false => step,
@@ -206,14 +206,14 @@ fn read_by_layer(maps: &Maps<'_>, training: &[usize]) -> Result<Features, Retrai
     )?)
 }
 
-/// Writes real weights into the layer, with a scale for each channel, so that it stays as it is for what it
-/// has `read`.
+/// Quantises the trained weights into the layer, with a scale per channel, and preserves its
+/// outputs for the inputs `read`.
 fn requantise(layer: &mut IntLayer, real: &Layer, input: Quantisation, read: &Features) {
     let channel = usize::from(layer.common.input.channels);
     let rounded = round_by(read, &real.weights, &real.bias, input.scale);
     layer.weights = rounded.weights;
     for (output, weights) in layer.weights.chunks_exact(channel).enumerate() {
-        // A channel that is only a bias keeps the step that it had.
+        // A channel of zero weights keeps its scale.
         if weights.iter().all(|&weight| weight == 0) {
             let step = f64::from(input.scale) * f64::from(layer.weight_scales[output]);
             let limit = f64::from(1 << 30);
@@ -227,7 +227,7 @@ fn requantise(layer: &mut IntLayer, real: &Layer, input: Quantisation, read: &Fe
     }
 }
 
-/// What the integers of `network` make of the photos as they are.
+/// Features of the photos (not of variants) by `network` in integers.
 fn features(
     prepared: &Prepared,
     network: &IntNetwork,
@@ -238,7 +238,7 @@ fn features(
     pooled(prepared, network, &first)
 }
 
-/// What the integers of `network` make of maps before its last pointwise layer.
+/// Pooled features by `network` in integers, from maps before its last pointwise layer.
 fn pooled(
     prepared: &Prepared,
     network: &IntNetwork,
@@ -255,7 +255,8 @@ fn pooled(
     maps.par_iter().map(one).collect()
 }
 
-/// Features of `photos` and of all their variants, of the network as it is, for a head alone.
+/// Features of `photos` and of all their variants by the original network, for training only a
+/// head.
 ///
 /// # Errors
 /// See [`RetrainError`].

@@ -1,4 +1,5 @@
-//! On flower photos: what is adjusted is what the whole model computes from the photo's file.
+//! On flower photos: fine-tuned features equal those that the whole model computes from the photo's
+//! file.
 
 use posy_shared::model::InputContract;
 use posy_shared::preprocess::{Crop, Filter};
@@ -61,7 +62,7 @@ fn an_adjusted_model_answers_photos_as_it_was_measured() {
     };
     let prepared = prepared(&folder, recipe);
     let variants = prepared.variants.as_ref().unwrap();
-    // Of the layer as it was, the maps give the features that the whole network gives.
+    // With the original layer, the maps give the features of the whole network.
     let (layer, _) = last(&prepared).unwrap();
     let unchanged = features(
         &prepared,
@@ -99,7 +100,7 @@ fn an_adjusted_model_answers_photos_as_it_was_measured() {
     assert_eq!(wrong, outcome.int8.photos - outcome.int8.right);
     assert_eq!(wrong, outcome.misclassified.len());
 
-    // It is another network than before, but for the layers before the last.
+    // The network differs from the original, except for the layers before the last.
     let logistic = Trainer::Logistic(logistic::Strength::default());
     let plain = Prepared {
         variants: None,

@@ -1,4 +1,4 @@
-//! The photos that a float network is quantised with.
+//! Calibration photos for the quantisation of a float network.
 
 use std::path::PathBuf;
 
@@ -14,26 +14,26 @@ use crate::photos::split::{Bucket, Percentages, Rule, split};
 use crate::photos::{Layout, Photo, ScanOptions, scan};
 use crate::run::{decode_to, input_of};
 
-/// Photos that the ranges of activations are taken from.
+/// Number of photos from which the ranges of activations are taken.
 pub const PHOTOS: usize = 128;
 
-/// Whose photos, and how they are seen.
+/// Source of the calibration photos, and their preprocessing.
 #[derive(Clone, Debug)]
 pub struct Calibration {
     /// The folder whose sub-folders are labels.
     pub image_dir: PathBuf,
-    /// How pictures become input rows.
+    /// Preprocessing of pictures.
     pub input: InputContract,
-    /// How photos are divided; only those to train on are used.
+    /// Split rule; only training photos are used.
     pub rule: Rule,
-    /// Into which shares.
+    /// Shares of the split.
     pub percentages: Percentages,
 }
 
 impl Calibration {
-    /// Inputs `[H, W, 3]`, pixels less 128, of [`PHOTOS`] training photos, or of all where there are
-    /// fewer. Which ones, a hash of their names decides, so that few change where photos are added.
-    /// Photos that cannot be used are passed over; preparing says which they are.
+    /// Inputs `[H, W, 3]`, pixels less 128, of [`PHOTOS`] training photos, or of all if there are
+    /// fewer. A hash of their names selects them, so that few change when photos are added.
+    /// Unusable photos are skipped; preparation reports them.
     ///
     /// # Errors
     /// [`RetrainError::Scan`].

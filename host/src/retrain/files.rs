@@ -1,4 +1,4 @@
-//! What a run writes besides `.posy`: the same network for other tools.
+//! Exports of a trained network for other tools, besides `.posy`.
 
 use super::{Outcome, Prepared, RetrainError};
 use crate::backbone::network::FloatNetwork;
@@ -8,9 +8,9 @@ use crate::export::qdq::qdq_bytes;
 use crate::export::tflite::tflite_bytes;
 use crate::export::{Facts, Format, with_float_head, with_int_head};
 
-/// The bytes of the file of this format. The float formats have the float network's own head where
-/// it ran, else the head that the int8 one was quantised from. Of an adjusted network they have the
-/// real values, and its head.
+/// The bytes of the file in this format. The float formats use the float network's own head if it
+/// ran, else the head before quantisation. For a fine-tuned network they use its dequantised
+/// weights and its head.
 ///
 /// # Errors
 /// [`RetrainError::Export`].

@@ -1,4 +1,4 @@
-//! Retraining of a network that only the laptop runs: floating point from photo to score.
+//! Retraining of a network that only the laptop runs: floating point throughout.
 
 use std::sync::Arc;
 
@@ -22,48 +22,48 @@ use crate::photos::split_file::SplitFile;
 use crate::verdict::LEAST_PHOTOS;
 use crate::verdict::calibration::temperature;
 
-/// Photos, and what a network that only the laptop runs makes of them.
+/// Photos, and their features by a network that only the laptop runs.
 #[derive(Debug)]
 pub struct FloatOnly {
     /// The network, up to its features.
     pub network: Network,
-    /// How pictures become its input.
+    /// Preprocessing of pictures.
     pub input: InputContract,
-    /// The labels and the photos that have features.
+    /// The labels, and the photos that have features.
     pub dataset: Dataset,
     /// Features of the photos.
     pub features: Features,
     /// Files that were left out.
     pub skipped: Vec<Skipped>,
-    /// Where the features came from.
+    /// Numbers of computed and cached photos.
     pub counts: Counts,
 }
 
-/// A trained last layer, and how good it is.
+/// A trained last layer, and its evaluation.
 #[derive(Clone, Debug)]
 pub struct FloatOutcome {
     /// The last layer.
     pub head: Head,
-    /// What the softmax multiplies logits by, so that scores are calibrated.
+    /// Factor of the logits before the softmax (inverse temperature), which calibrates scores.
     pub beta: f32,
-    /// Which photo is in which part.
+    /// The split.
     pub split: SplitFile,
-    /// Photos that were trained on, chosen on and tested on.
+    /// Numbers of training, validation and test photos.
     pub counts: [usize; 3],
-    /// On the test photos.
+    /// Accuracy on the test photos.
     pub accuracy: Accuracy,
-    /// On the validation photos.
+    /// Accuracy on the validation photos.
     pub validation: Accuracy,
-    /// Truth against answer on the test photos.
+    /// Confusion matrix of the test photos.
     pub confusion: Confusion,
-    /// Test photos that are named wrongly.
+    /// Test photos that are classified wrongly.
     pub misclassified: Vec<Misclassified>,
 }
 
-/// Finds the photos, and computes or recalls their features.
+/// Finds the photos, and computes their features or reads them from the cache.
 ///
 /// # Errors
-/// See [`RetrainError`]. What was computed until then is in the cache.
+/// See [`RetrainError`]. Features computed before an error are in the cache.
 pub fn prepare_float(
     settings: &Settings,
     network: Network,
@@ -94,8 +94,9 @@ pub fn prepare_float(
     })
 }
 
-/// Divides the photos by `rule`, or as in an `earlier` split, trains, and measures on the test photos that
-/// `tested` says. Scores are calibrated on the validation photos, where there are enough.
+/// Splits the photos by `rule`, or as in an `earlier` split; trains; and measures accuracy on the
+/// test photos that `tested` selects. Scores are calibrated on the validation photos, if there are
+/// enough.
 ///
 /// # Errors
 /// See [`RetrainError`].
@@ -153,7 +154,7 @@ pub fn train_float(
 }
 
 impl FloatOnly {
-    /// The bytes of an `.onnx` file that answers with the labels.
+    /// The bytes of an `.onnx` file whose outputs are the labels' scores.
     pub fn file(&self, outcome: &FloatOutcome) -> Vec<u8> {
         let facts = Facts {
             labels: &self.dataset.labels,

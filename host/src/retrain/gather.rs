@@ -1,4 +1,4 @@
-//! Photos and what an extractor makes of them, whatever the network.
+//! Feature extraction for a data set, by any network.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -14,40 +14,40 @@ use crate::photos::duplicates::{Duplicates, duplicates_across_labels};
 use crate::photos::{Dataset, Layout, Photo, ScanOptions, ScanWarning, scan};
 use crate::verdict::UNKNOWN;
 
-/// What is prepared, and how.
+/// Settings of the preparation.
 #[derive(Clone, Debug)]
 pub struct Settings {
     /// The folder whose sub-folders are labels.
     pub image_dir: PathBuf,
-    /// Where in it the labels are.
+    /// Position of the labels' folders in it.
     pub layout: Layout,
-    /// How pictures become input rows.
+    /// Preprocessing of pictures.
     pub input: InputContract,
-    /// The cache; none to compute everything anew.
+    /// The cache; `None` computes everything anew.
     pub cache: Option<Arc<Cache>>,
-    /// Whether the float network runs too, to be compared with.
+    /// True if the float network runs too, for comparison.
     pub float: bool,
-    /// Whether a file that cannot be used is an error.
+    /// Strict mode: an unusable file is an error.
     pub strict: bool,
 }
 
 /// A file that was left out.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Skipped {
-    /// Which one.
+    /// Path of the file.
     pub path: PathBuf,
-    /// Why.
+    /// The reason.
     pub reason: String,
 }
 
-/// Something that a person should hear of.
+/// Messages for the user.
 #[derive(Clone, Debug)]
 pub enum Notice {
-    /// About folders and labels.
+    /// A warning about folders and labels.
     Scan(ScanWarning),
     /// A file was left out.
     Skipped(Skipped),
-    /// The same photo under two labels.
+    /// One photo under two labels.
     Duplicate(Duplicates),
 }
 
@@ -63,7 +63,7 @@ impl fmt::Display for Notice {
     }
 }
 
-/// A folder of photos, and the cache.
+/// A scanned folder of photos, and the cache.
 pub(super) struct Source {
     dataset: Dataset,
     paths: Vec<PathBuf>,
@@ -73,16 +73,16 @@ pub(super) struct Source {
 
 /// Photos that have features.
 pub(super) struct Gathered {
-    /// The labels and the photos that have features.
+    /// The labels, and the photos that have features.
     pub(super) dataset: Dataset,
-    /// Their features, as the extractor gives them.
+    /// Their features, as encoded by the extractor.
     pub(super) values: Vec<Vec<u8>>,
     pub(super) skipped: Vec<Skipped>,
     pub(super) counts: Counts,
 }
 
 impl Source {
-    /// Looks for the photos.
+    /// Scans the folder.
     pub(super) fn open(
         settings: &Settings,
         notify: &mut dyn FnMut(Notice),
@@ -106,7 +106,7 @@ impl Source {
         })
     }
 
-    /// Features of all photos.
+    /// Extracts the features of all photos.
     pub(super) fn extract(&self, extractor: &dyn Extractor, progress: &dyn Progress) -> Extraction {
         let options = extract::Options::default();
         extract::extract(
@@ -118,7 +118,7 @@ impl Source {
         )
     }
 
-    /// Leaves out the photos that have no features, and then labels that have no photos.
+    /// Drops the photos without features, and then labels without photos.
     pub(super) fn keep(
         &self,
         extraction: Extraction,
@@ -176,7 +176,7 @@ fn skip(skipped: &mut Vec<Skipped>, file: Skipped, notify: &mut dyn FnMut(Notice
     skipped.push(file);
 }
 
-/// Labels of which a photo is left, and the photos' label numbers among these.
+/// Labels that still have photos; renumbers the photos' labels accordingly.
 fn drop_empty_labels(labels: Vec<String>, photos: &mut [Photo]) -> Vec<String> {
     let mut number = vec![None; labels.len()];
     for photo in photos.iter() {
@@ -193,7 +193,7 @@ fn drop_empty_labels(labels: Vec<String>, photos: &mut [Photo]) -> Vec<String> {
         .collect()
 }
 
-/// Gives the photos of none of the labels the last number. The photos stay in their order.
+/// Gives the photos of none of the labels the last label number. Photos keep their order.
 fn unknown_last(dataset: &mut Dataset) {
     let labels = &mut dataset.labels;
     let Some(from) = labels.iter().position(|label| label == UNKNOWN) else {

@@ -1,32 +1,33 @@
-//! What the integer network loses to the float network on the same photos.
+//! Accuracy lost by quantisation: the int8 network against the float network on the same photos
+//! (McNemar's test).
 
-/// Photos below which a difference has also to be more than chance: of fewer, one photo is more
+/// Number of photos below which a difference must also be significant: one photo of fewer is more
 /// than a point.
 const MANY: usize = 100;
 
-/// Probability below which a difference counts as more than chance.
+/// Significance level.
 const CHANCE: f64 = 0.05;
 
-/// Photos that nothing was trained on, named by both networks.
+/// Paired outcomes of both networks on validation and test photos.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Loss {
-    /// Photos.
+    /// Number of photos.
     pub photos: usize,
-    /// Named rightly by both.
+    /// Photos that both classify correctly.
     pub both: usize,
-    /// Named rightly by the float network alone.
+    /// Photos that only the float network classifies correctly.
     pub only_float: usize,
-    /// Named rightly by the integer network alone.
+    /// Photos that only the int8 network classifies correctly.
     pub only_int8: usize,
 }
 
-/// Points from which a loss is worth a word where nothing else was asked for.
+/// Loss in percentage points from which on the user is told, unless another limit was given.
 pub const WORTH_SAYING: f64 = 2.0;
 
-/// An integer network that loses more than it may.
+/// The int8 network loses more accuracy than permitted.
 #[derive(Clone, Copy, Debug, PartialEq, thiserror::Error)]
 #[error(
-    "the int8 network names {int8:.1}% of {photos} photos rightly and the float network \
+    "the int8 network classifies {int8:.1}% of {photos} photos correctly and the float network \
      {float:.1}%: it loses {lost:.1} points"
 )]
 pub struct LossError {
@@ -48,17 +49,18 @@ impl Loss {
         }
     }
 
-    /// Percentage points of accuracy that the integer network has less; negative where it has more.
+    /// Accuracy of the float network less that of the int8 network, percentage points.
     pub fn points(&self) -> f64 {
         let lost = self.only_float as f64 - self.only_int8 as f64;
         100.0 * lost / self.photos.max(1) as f64
     }
 
-    /// The probability that of the photos that one network alone names rightly so many fall to the
-    /// float network, were both equally good: the sign test.
+    /// One-sided p-value of the sign test (the exact form of McNemar's test): the probability that,
+    /// with equally good networks, the float network would win at least as many of the photos that
+    /// only one network classifies correctly.
     fn by_chance(&self) -> f64 {
         let tosses = self.only_float + self.only_int8;
-        // P(exactly 0 heads), then on to each next number of heads.
+        // P(exactly 0 heads), then that of each next number of heads.
         let mut exactly = 0.5_f64.powi(tosses as i32);
         let mut at_least = 0.0;
         for heads in 0..=tosses {
@@ -70,8 +72,8 @@ impl Loss {
         at_least
     }
 
-    /// Checks that no more than `most` points are lost. Of fewer than 100 photos, a loss that could
-    /// be chance (5% by the sign test) is let through.
+    /// Checks that at most `most` points are lost. With fewer than 100 photos, a loss that is not
+    /// significant (5% by the sign test) passes.
     ///
     /// # Errors
     /// [`LossError`].

@@ -1,7 +1,7 @@
-//! Retraining: from a folder of photos and a backbone to a model.
+//! Retraining: trains a model on a folder of photos and a backbone.
 //!
-//! [`prepare`] does what does not depend on the split (finding photos, features), [`train`] the
-//! rest, so that many splits can be tried on one preparation.
+//! [`prepare`] computes everything that does not depend on the split (finding photos, features),
+//! [`train`] the rest, so that many splits can use one preparation.
 
 mod adjusted;
 mod calibration;

@@ -1,4 +1,4 @@
-//! What does not depend on the split: photos, backbone, features.
+//! Preparation for any split: photos, backbone, features.
 
 use posy_shared::model::InputContract;
 
@@ -19,28 +19,29 @@ use crate::verdict::UNKNOWN;
 pub struct Prepared {
     /// The backbone.
     pub backbone: Backbone,
-    /// How pictures become input rows.
+    /// Preprocessing of pictures.
     pub input: InputContract,
-    /// The labels and the photos that have features.
+    /// The labels, and the photos that have features.
     pub dataset: Dataset,
-    /// Features as the board computes them, one list a photo.
+    /// Int8 features as the board computes them, one row per photo.
     pub int8: Vec<Vec<i8>>,
-    /// The same features as the real numbers that they stand for.
+    /// Features of `int8`, dequantised.
     pub int8_features: Features,
-    /// Features of the float network, where it ran.
+    /// Features of the float network, if it ran.
     pub float_features: Option<Features>,
     /// Files that were left out.
     pub skipped: Vec<Skipped>,
-    /// Where the features came from.
+    /// Numbers of computed and cached photos.
     pub counts: Counts,
-    /// Variants of the photos, where they are wanted; see [`prepare_variants`](super::prepare_variants).
+    /// Augmented variants of the photos, if requested; see
+    /// [`prepare_variants`](super::prepare_variants).
     pub variants: Option<Variants>,
 }
 
-/// Finds the photos, and computes or recalls their features.
+/// Finds the photos, and computes their features or reads them from the cache.
 ///
 /// # Errors
-/// See [`RetrainError`]. What was computed until then is in the cache.
+/// See [`RetrainError`]. Features computed before an error are in the cache.
 pub fn prepare(
     settings: &Settings,
     backbone: Backbone,
@@ -103,15 +104,15 @@ pub fn prepare(
 }
 
 impl Prepared {
-    /// Labels that have a name; photos of [`UNKNOWN`] come after them.
+    /// Number of named labels; photos of [`UNKNOWN`] have the number after them.
     pub fn known_labels(&self) -> usize {
         let labels = &self.dataset.labels;
         labels.len() - usize::from(labels.last().is_some_and(|label| label == UNKNOWN))
     }
 }
 
-/// The float features of the photos that have both kinds, one after the other. A photo that went away or
-/// changed between the two passes loses its integer ones too, for a reason of its own.
+/// Concatenated float features of the photos that have both kinds. A photo that disappeared or
+/// changed between the two passes loses its integer features too, with its own reason.
 fn of_both(int: &mut Extraction, float: Extraction) -> Vec<f32> {
     let mut values = Vec::new();
     for (int, float) in int.photos.iter_mut().zip(float.photos) {
@@ -139,8 +140,8 @@ mod tests {
     use crate::features::extract::{Extracted, Source};
     use crate::features::progress::Silent;
 
-    /// Between the passes one photo goes away and another becomes a third; the run goes on without
-    /// them and names them.
+    /// Between the passes one photo disappears and another is replaced by a third; the run
+    /// continues without them and names them.
     #[test]
     fn photos_that_go_or_change_between_the_passes_are_named_and_left_out() {
         let dir = tempfile::tempdir().unwrap();

@@ -1,4 +1,4 @@
-//! What depends on the split: the head, its int8 form, the model, the accuracies.
+//! Training for one split: the head, its int8 form, the model, the accuracies.
 
 use std::sync::Arc;
 
@@ -23,24 +23,24 @@ use crate::photos::split_file::SplitFile;
 use crate::run;
 use crate::verdict::{self, Decision, Judge, Photos, Report};
 
-/// How the head is trained.
+/// Training method.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Trainer {
     /// Logistic regression, solved to convergence.
     Logistic(logistic::Strength),
-    /// Gradient descent, as `retrain.py` does it.
+    /// Gradient descent, as in `retrain.py`.
     Sgd(sgd::Options),
-    /// The last pointwise layer of the backbone and the head together, on variants of the photos,
-    /// which [`Prepared::variants`] must hold.
+    /// Fine-tuning: the last pointwise layer of the backbone and the head together, on augmented
+    /// variants of the photos, which [`Prepared::variants`] must hold.
     Adjust(tune::Options),
 }
 
-/// Which of the test photos the accuracy is measured on.
+/// Selection of the test photos that accuracy is measured on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Tested {
-    /// All, or this many, each at most once; where there are fewer, all.
+    /// Number of test photos, drawn without replacement; all if there are fewer.
     pub batch: Batch,
-    /// Seed of the drawing.
+    /// Seed of the draw.
     pub seed: u64,
 }
 
@@ -51,7 +51,7 @@ impl Tested {
         seed: 0,
     };
 
-    /// Those of `photos` that are drawn, in their order.
+    /// Draws from `photos`; keeps their order.
     fn draw(self, photos: Vec<usize>) -> Vec<usize> {
         match self.batch {
             Batch::Photos(count) if count < photos.len() => {
@@ -65,80 +65,81 @@ impl Tested {
     }
 }
 
-/// Photos that are right, of photos that there are.
+/// Number of correct photos among all.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Accuracy {
-    /// Photos named rightly.
+    /// Number of correctly classified photos.
     pub right: usize,
-    /// Photos.
+    /// Number of photos.
     pub photos: usize,
 }
 
 impl Accuracy {
-    /// The share that is right; none of no photos.
+    /// Accuracy, `0..=1`; `None` without photos.
     pub fn share(self) -> Option<f64> {
         (self.photos > 0).then(|| self.right as f64 / self.photos as f64)
     }
 }
 
-/// Index of a photo among the prepared ones, and the label that it is wrongly given.
+/// Index of a misclassified photo among the prepared ones, and its predicted label.
 pub type Misclassified = (usize, usize);
 
 /// The last layer in every form that is exported.
 #[derive(Clone, Debug)]
 pub struct Heads {
-    /// As the board computes it.
+    /// The int8 head, as the board computes it.
     pub int: IntHead,
-    /// What that was quantised from.
+    /// The head before quantisation.
     pub real: Head,
-    /// That of the float network, trained on its own features.
+    /// Head of the float network, trained on its own features.
     pub float: Option<Head>,
-    /// What the softmax multiplies logits by, so that scores are calibrated.
+    /// Factor of the logits before the softmax (inverse temperature), which calibrates scores.
     pub beta: f32,
 }
 
-/// A trained model and how good it is.
+/// A trained model, and its evaluation.
 #[derive(Clone, Debug)]
 pub struct Outcome {
     /// The bytes of the `.posy` file.
     pub model: Vec<u8>,
-    /// The same network with its constant channels, whose last layer reads all features: for
-    /// judging photos by their features. Its logits are those of `model`.
+    /// The network including its constant channels, whose last layer reads all features: for
+    /// classifying photos by their features. Its logits equal those of `model`.
     pub whole: Vec<u8>,
     /// The last layer.
     pub heads: Heads,
-    /// The penalty's strength that was chosen, where there was one to choose.
+    /// Regularisation strength, if the trainer chooses one.
     pub c: Option<f64>,
-    /// Which photo is in which part.
+    /// The split.
     pub split: SplitFile,
-    /// Photos that were trained on, chosen on and tested on.
+    /// Numbers of training, validation and test photos.
     pub counts: [usize; 3],
-    /// The integer network with the integer head, on the test photos: what a board does.
+    /// Accuracy of the integer network with the int8 head on the test photos, as on a board.
     pub int8: Accuracy,
-    /// The same on the validation photos.
+    /// Accuracy of the same on the validation photos.
     pub int8_validation: Accuracy,
-    /// The float network with a float head of its own, on the test photos.
+    /// Accuracy of the float network with its own float head on the test photos.
     pub float: Option<Accuracy>,
-    /// Truth against answer of the integer pipeline on the test photos.
+    /// Confusion matrix of the integer pipeline on the test photos.
     pub confusion: Confusion,
-    /// Photos that were tested on, by their indices among the prepared ones.
+    /// Test photos that were measured, by their indices among the prepared ones.
     pub tested: Vec<usize>,
-    /// The float network's logits of these, row-major `[N, K]`, where it ran.
+    /// The float network's logits of these, row-major `[N, K]`, if it ran.
     pub float_logits: Option<Vec<f32>>,
-    /// Test photos that the integer pipeline names wrongly.
+    /// Test photos that the integer pipeline misclassifies.
     pub misclassified: Vec<Misclassified>,
-    /// What the float network with its own head answers for each of them, where it ran.
+    /// Label by the float network with its own head for each of them, if it ran.
     pub float_answers: Option<Vec<usize>>,
-    /// Validation and test photos, named by the float network and by the integer one, where both ran.
+    /// Paired outcomes of the float and the int8 network on validation and test photos, if both
+    /// ran.
     pub loss: Option<Loss>,
-    /// How sure answers are, when none is given, and what came of it.
+    /// Calibration and rejection, and their results on the test photos.
     pub verdict: Report,
-    /// The adjusted network, where one was.
+    /// The fine-tuned network, after fine-tuning.
     pub adjusted: Option<Adjusted>,
 }
 
 impl Outcome {
-    /// The network that the model was made of, and what it makes of the photos.
+    /// The network of the model, and its features of the photos.
     pub fn seen<'a>(&'a self, prepared: &'a Prepared) -> Seen<'a> {
         Seen::of(prepared, self.adjusted.as_ref())
     }
@@ -147,11 +148,11 @@ impl Outcome {
 /// An integer network and its features of all photos.
 #[derive(Clone, Copy, Debug)]
 pub struct Seen<'a> {
-    /// The network, to its features.
+    /// The network, up to its features.
     pub int: &'a IntNetwork,
     /// Features `[N, D]` as the board computes them.
     pub int8: &'a [Vec<i8>],
-    /// The same as real numbers.
+    /// Features of `int8`, dequantised.
     pub features: &'a Features,
 }
 
@@ -172,18 +173,18 @@ impl<'a> Seen<'a> {
     }
 }
 
-/// What [`train_with`] does besides.
+/// Further options of [`train_with`].
 #[derive(Clone, Debug, Default)]
 pub struct More {
-    /// How scores are calibrated and pictures rejected.
+    /// Options of calibration and rejection.
     pub verdict: verdict::Options,
     /// An earlier split, whose photos keep their part.
     pub earlier: Option<SplitFile>,
 }
 
 impl More {
-    /// Nothing: scores as they come, an answer to everything. Where only accuracy is wanted, it saves
-    /// the training of the heads that this takes.
+    /// Uncalibrated scores, and no rejection. Saves the training of the cross-validation's heads
+    /// where only accuracy is of interest.
     pub const NOTHING: Self = More {
         verdict: verdict::Options {
             rejection: verdict::Rejection::Off,
@@ -194,7 +195,7 @@ impl More {
     };
 }
 
-/// [`train_with`] and [`More::NOTHING`].
+/// [`train_with`] with [`More::NOTHING`].
 ///
 /// # Errors
 /// See [`RetrainError`].
@@ -210,8 +211,8 @@ pub fn train(
     train_with(prepared, rule, percentages, trainer, tested, more, watch)
 }
 
-/// Divides the photos by `rule`, trains, and measures on the test photos that `tested` says.
-/// `watch` hears of the integer head's training. `more` says what else is decided and kept.
+/// Splits the photos by `rule`, trains, and measures accuracy on the test photos that `tested`
+/// selects. `watch` observes the training of the int8 head. `more` holds further options.
 ///
 /// # Errors
 /// See [`RetrainError`].
@@ -324,7 +325,7 @@ pub fn train_with(
         float_accuracy: float.and_then(Accuracy::share).map(|share| share as f32),
         int8_accuracy: None,
     };
-    // Measured with all features, of which the model itself then reads those that vary.
+    // Measured on all features; the model itself reads only those that vary.
     let heading = heading(prepared, &answering, provenance);
     let whole = classifier(network.int, &head, &heading)?;
     let model = Model::read(&whole)?;
@@ -397,8 +398,8 @@ pub fn train_with(
     })
 }
 
-/// Parts of a meter that all trainings count for: that of the float head, that of the integer
-/// network's, and those of the heads that photos are judged by which they have not seen.
+/// Meter parts of all trainings: the float head, the integer network's head, and the heads of
+/// cross-validation.
 fn parts_of_all(prepared: &Prepared, trainer: &Trainer, options: &verdict::Options) -> usize {
     let chosen = PARTS * Strength::default().solutions();
     let (float, own, again) = match trainer {
@@ -422,7 +423,7 @@ fn parts_of_all(prepared: &Prepared, trainer: &Trainer, options: &verdict::Optio
     float + own + held_out
 }
 
-/// The split by `rule`, or as in an `earlier` one, and the photos that are trained, chosen and tested on.
+/// The split by `rule`, or as in an `earlier` one, and the training, validation and test photos.
 pub(super) fn parts(
     dataset: &Dataset,
     rule: &Rule,
@@ -456,9 +457,9 @@ fn sorted(parts: &[&[usize]]) -> Vec<usize> {
     photos
 }
 
-/// Decides on the photos of `pool` by heads trained as the model's own, at the same strength. Where
-/// a layer was adjusted, it is adjusted again for each of them, so that no photo is judged by a
-/// layer that has learned it.
+/// Chooses calibration and rejection by cross-validation on the photos of `pool`, with heads
+/// trained as the final head, at the same regularisation strength. After fine-tuning, every fold
+/// fine-tunes its own layer, so that no photo is predicted by a layer that was trained on it.
 fn decide(
     prepared: &Prepared,
     network: &Seen<'_>,
@@ -502,13 +503,13 @@ fn decide(
     })
 }
 
-/// The answer of the model's last layer: of its logits the greatest.
+/// Predicted label of the model's last layer: that of the greatest logit.
 fn named(model: &Model<'_>, features: &[i8]) -> Result<usize, RetrainError> {
     let outputs = run::head(model, features)?;
     Ok(argmax(&outputs[..model.logit_len()]))
 }
 
-/// Trains a head; says the penalty's strength that was chosen, where there was one to choose.
+/// Trains a head; also returns the regularisation strength, if the trainer chooses one.
 pub(super) fn fit(
     training: &Features,
     validation: &Features,
@@ -521,7 +522,7 @@ pub(super) fn fit(
             let trained = logistic::train_watched(training, validation, labels, *strength, watch)?;
             (trained.head, Some(trained.c))
         }
-        // Of the float network, which keeps its layers.
+        // The float network is not fine-tuned.
         Trainer::Adjust(_) => {
             let strength = logistic::Strength::default();
             let trained = logistic::train_watched(training, validation, labels, strength, watch)?;
@@ -547,7 +548,7 @@ fn heading<'a>(
     }
 }
 
-/// What the model's last layer makes of the photos' features.
+/// Accuracy, confusion matrix and misclassified photos of the model's last layer on `photos`.
 fn measure(
     model: &Model<'_>,
     prepared: &Prepared,

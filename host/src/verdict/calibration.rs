@@ -1,22 +1,22 @@
-//! Scores that mean what they say: a temperature for the softmax, and how far scores are off.
+//! Calibration of scores: temperature scaling, and the calibration error.
 //!
-//! Guo, Pleiss, Sun and Weinberger, "On Calibration of Modern Neural Networks" (2017): the logits
-//! are divided by one number, the temperature, that makes the held-out photos' own labels likeliest.
-//! It changes no ranking.
+//! Guo, Pleiss, Sun and Weinberger, "On Calibration of Modern Neural Networks" (2017): one number,
+//! the temperature, divides all logits; it is the one that maximises the likelihood of the held-out
+//! photos' labels. It changes no ranking.
 
 use rayon::prelude::*;
 
 use crate::head::metrics::cross_entropy;
 
-/// Bins of equal width that scores are sorted into, as in the paper.
+/// Number of bins of equal width for scores, as in the paper.
 pub const BINS: usize = 15;
 
-/// Natural logarithms of the temperatures between which one is looked for.
+/// Search range of the temperature's natural logarithm.
 const RANGE: (f64, f64) = (-3.0, 3.0);
 
-/// The temperature, above zero, at which the mean cross entropy of `logits`, `[N, K]`, against
-/// `labels` is least; 1 without photos. The mean is convex in the inverse of the temperature, so a
-/// golden-section search finds the one minimum.
+/// The temperature, above zero, that minimises the mean cross entropy of `logits`, `[N, K]`,
+/// against `labels`; 1 without photos. The mean is convex in the inverse of the temperature, so a
+/// golden-section search finds the only minimum.
 pub fn temperature(logits: &[f32], labels: &[usize]) -> f64 {
     let at = |log: f64| {
         let scale = (-log).exp();
@@ -49,18 +49,19 @@ pub fn temperature(logits: &[f32], labels: &[usize]) -> f64 {
     ((low + high) / 2.0).exp()
 }
 
-/// How often answers of about equal score are right.
+/// One bin of a reliability diagram: photos of about equal score.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Bin {
-    /// Photos whose highest score falls here.
+    /// Photos whose highest score falls in the bin.
     pub photos: usize,
-    /// How many of them are named rightly.
+    /// Number of them that are classified correctly.
     pub right: usize,
     /// Sum of their highest scores.
     pub scores: f64,
 }
 
-/// Photos by the score of their likeliest label; may be added up over many splits.
+/// Reliability diagram: photos by the score of their likeliest label. Diagrams of several splits
+/// may be added.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Reliability {
     /// [`BINS`] bins of equal width from 0 to 1.
@@ -78,7 +79,7 @@ impl Reliability {
         bin.scores += score;
     }
 
-    /// Adds the photos of another.
+    /// Adds the photos of another diagram.
     pub fn add(&mut self, other: &Self) {
         for (bin, more) in self.bins.iter_mut().zip(&other.bins) {
             bin.photos += more.photos;
@@ -87,21 +88,21 @@ impl Reliability {
         }
     }
 
-    /// Photos counted.
+    /// Number of photos.
     pub fn photos(&self) -> usize {
         self.bins.iter().map(|bin| bin.photos).sum()
     }
 
-    /// The expected calibration error: the mean over photos of how far their bin's mean score is from
-    /// its share of right answers, `0.0..=1.0`. Of few photos it is too high by chance alone: a bin
-    /// of ten photos that are right nine times in ten is seldom right exactly nine times.
+    /// Expected calibration error (ECE): the mean over photos of the gap between their bin's mean
+    /// score and its accuracy, `0.0..=1.0`. With few photos, chance alone biases it upwards: a bin
+    /// of ten photos that are correct nine times in ten seldom has exactly nine correct ones.
     pub fn expected_error(&self) -> Option<f64> {
         self.mean(|gap, _| gap.abs())
     }
 
-    /// What [`Reliability::expected_error`] of scores that mean exactly what they say would be for so
-    /// many photos: the mean of a bin's absolute gap is `sqrt(2 / pi)` of its standard deviation,
-    /// `sqrt(m (1 - m) / n)` of n photos with a mean score of m.
+    /// [`Reliability::expected_error`] of perfectly calibrated scores on as many photos: the mean
+    /// of a bin's absolute gap is `sqrt(2 / pi)` of its standard deviation, `sqrt(m (1 - m) / n)`
+    /// of n photos with a mean score of m.
     pub fn error_by_chance(&self) -> Option<f64> {
         self.mean(|_, bin| {
             let mean = (bin.scores / bin.photos as f64).clamp(0.0, 1.0);
@@ -110,15 +111,15 @@ impl Reliability {
         })
     }
 
-    /// The error with what chance adds taken off: the mean over photos of the squared gap, less the
-    /// variance of a share of right answers in so few (`p (1 - p) / (n - 1)`), then the square
-    /// root; as the squared error of Kumar, Liang and Ma, "Verified Uncertainty Calibration" (2019).
-    /// A root mean square, so not below the mean that [`Reliability::expected_error`] estimates.
+    /// Debiased calibration error: the mean over photos of the squared gap, less the variance of an
+    /// accuracy of so few (`p (1 - p) / (n - 1)`), then the square root, as the squared error of
+    /// Kumar, Liang and Ma, "Verified Uncertainty Calibration" (2019). A root mean square, so not
+    /// below the mean that [`Reliability::expected_error`] estimates.
     pub fn debiased_error(&self) -> Option<f64> {
         let mean = self.mean(|gap, bin| {
             let share = bin.right as f64 / bin.photos as f64;
             let chance = match bin.photos {
-                // A single photo says nothing of its bin.
+                // A single photo has no sample variance.
                 1 => gap * gap,
                 photos => share * (1.0 - share) / (photos - 1) as f64,
             };
@@ -148,7 +149,7 @@ mod tests {
     use super::*;
     use crate::head::softmax;
 
-    /// Labels drawn as the softmax of logits says, the logits then made too sure by a factor.
+    /// Labels drawn by the softmax of logits, which are then made overconfident by a factor.
     fn drawn(photos: usize, factor: f32) -> (Vec<f32>, Vec<usize>) {
         let mut random = ChaCha8Rng::seed_from_u64(3);
         let (mut logits, mut labels) = (Vec::new(), Vec::new());
@@ -199,7 +200,7 @@ mod tests {
             found.count(0.9, right);
         }
         found.count(1.0, true);
-        // Four photos that are 0.4 too sure, one that is right.
+        // Four photos with a gap of 0.4, and one without.
         assert!((found.expected_error().unwrap() - 4.0 * 0.4 / 5.0).abs() < 1e-12);
         let mut twice = found;
         twice.add(&found);

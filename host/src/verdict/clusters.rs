@@ -1,18 +1,18 @@
-//! Clusters of directions: k-means on the sphere.
+//! Spherical k-means: clusters of directions.
 //!
 //! Dhillon and Modha, "Concept Decompositions for Large Sparse Text Data Using Clustering" (2001):
-//! each vector belongs to the centre with which it has the greatest cosine; a centre is the sum of
-//! its vectors, brought to length 1. The first centres are drawn as k-means++ does (Arthur and
-//! Vassilvitskii, 2007), by `1 - cosine`. Drawn from a fixed seed, so that the same photos give the
-//! same model.
+//! each vector belongs to the centre with the greatest cosine similarity; a centre is the sum of
+//! its vectors, scaled to length 1. Initial centres are drawn by k-means++ (Arthur and
+//! Vassilvitskii, 2007), with `1 - cosine` as the distance. The seed is fixed, so that the same
+//! photos give the same model.
 
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-/// Rounds after which the centres are taken as they are.
+/// Maximum number of iterations.
 const MOST_ROUNDS: usize = 20;
 
-/// Brings a vector to length 1; one of length 0 is left.
+/// Scales a vector to length 1; a zero vector stays.
 pub fn normalise(vector: &mut [f32]) {
     let squares: f32 = vector.iter().map(|x| x * x).sum();
     if squares > 0.0 {
@@ -21,7 +21,7 @@ pub fn normalise(vector: &mut [f32]) {
     }
 }
 
-/// Sum of products, in eight sums that a processor can keep side by side.
+/// Dot product in eight partial sums, for SIMD.
 fn dot(a: &[f32], b: &[f32]) -> f32 {
     let (a, a_rest) = a.as_chunks::<8>();
     let (b, b_rest) = b.as_chunks::<8>();
@@ -35,7 +35,7 @@ fn dot(a: &[f32], b: &[f32]) -> f32 {
     sums.iter().sum::<f32>() + rest
 }
 
-/// Index of the centre nearest to `row` and the cosine.
+/// Index of the centre nearest to `row`, and their cosine similarity.
 fn nearest(centres: &[Vec<f32>], row: &[f32]) -> (usize, f32) {
     let cosines = centres.iter().map(|centre| dot(centre, row)).enumerate();
     cosines.fold((0, f32::NEG_INFINITY), |best, next| {
@@ -43,14 +43,14 @@ fn nearest(centres: &[Vec<f32>], row: &[f32]) -> (usize, f32) {
     })
 }
 
-/// At most `count` centres of `rows`, vectors of length 1; fewer where rows are equal.
+/// At most `count` centres of `rows`, vectors of length 1; fewer if rows are equal.
 pub fn centres(rows: &[&[f32]], count: usize) -> Vec<Vec<f32>> {
     let mut random = ChaCha8Rng::seed_from_u64(rows.len() as u64);
     let mut centres: Vec<Vec<f32>> = Vec::new();
     let mut distances = vec![1.0f32; rows.len()];
     while centres.len() < count {
         let sum: f32 = distances.iter().sum();
-        // What rounding leaves of a distance of zero is no distance.
+        // A remaining distance that is mere rounding counts as zero.
         if sum.is_nan() || sum <= 1e-5 * rows.len() as f32 {
             break;
         }

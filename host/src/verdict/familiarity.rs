@@ -1,41 +1,42 @@
-//! Makes the tables by which a board tells how like the training photos a picture is.
+//! Fits the prototypes of out-of-distribution detection: a board compares a picture's features with
+//! them.
 
 use posy_shared::familiarity::{Familiarity, MAX_FEATURES};
 use rayon::prelude::*;
 
 use super::clusters::{centres, normalise};
 
-/// Prototypes of a label, where there are photos enough. With 16 in place of 4 some 3 in 100 pictures
-/// of other flowers more are found out (MobileNet v1 0.25_128 and 0.75_192); the photos themselves,
-/// hundreds for a label, would find out 1 to 2 in 100 more.
+/// Maximum number of prototypes per label, given enough photos. 16 detect some 3 in 100 more
+/// pictures of other flowers than 4 do (MobileNet v1 0.25_128 and 0.75_192); the photos themselves,
+/// hundreds for a label, would detect another 1 to 2 in 100.
 const MOST_OF_A_LABEL: usize = 16;
-/// Photos that a prototype should stand for.
+/// Minimum number of photos per prototype.
 const PHOTOS_EACH: usize = 4;
-/// Prototypes in all, as far as each label has one.
+/// Maximum number of prototypes over all labels, though each label has at least one.
 const MOST: usize = 96;
 /// Standard deviation of a feature after scaling, in steps.
 const STEPS: f64 = 32.0;
-/// Part of the mean deviation that is added to each, so that features that hardly vary are not
-/// blown up.
+/// Share of the mean deviation that is added to each deviation, so that scaling does not inflate
+/// nearly constant features.
 const LEAST_DEVIATION: f64 = 0.05;
 
-/// The tables, as [`Familiarity`] borrows them; D features, M prototypes.
+/// Fitted prototypes, in the form that [`Familiarity`] borrows; D features, M prototypes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Tables {
-    /// Means of the features, `[D]`. A feature that never varies has its value for a mean, and so
-    /// counts nothing.
+    /// Means of the features, `[D]`. A constant feature equals its mean, and so contributes
+    /// nothing.
     pub centre: Vec<i8>,
-    /// `[D]`, in 256ths.
+    /// Scale of each feature, `[D]`, in 256ths.
     pub scale: Vec<u16>,
-    /// `[M, D]`.
+    /// Prototypes, `[M, D]`.
     pub prototypes: Vec<i8>,
     /// See [`Familiarity::multiplier`].
     pub multiplier: u32,
 }
 
 impl Tables {
-    /// Fits the tables to the int8 features of photos; those with a label of `known` or above are
-    /// left out. None where there are no photos, or more features than a board compares.
+    /// Fits prototypes to the int8 features of photos; photos with a label of `known` or above are
+    /// ignored. `None` without photos, or with more features than a board compares.
     pub fn fit(rows: &[&[i8]], labels: &[usize], known: usize) -> Option<Self> {
         let of_known = |label: usize| label < known;
         let used: Vec<(&[i8], usize)> = rows
@@ -83,7 +84,7 @@ impl Tables {
         })
     }
 
-    /// The tables as the board sees them.
+    /// Prototype similarity of a photo's features, as the board computes it.
     pub fn familiarity_of(&self, features: &[i8]) -> i8 {
         let scale: Vec<u8> = self.scale.iter().flat_map(|s| s.to_le_bytes()).collect();
         let tables = Familiarity {
@@ -96,7 +97,7 @@ impl Tables {
     }
 }
 
-/// Means, to the nearest step, and factors of the features.
+/// Mean (to the nearest step) and scale of each feature.
 fn spread(used: &[(&[i8], usize)], width: usize) -> (Vec<i8>, Vec<u16>) {
     let count = used.len() as f64;
     let mut sums = vec![(0_i64, 0_i64); width];
@@ -120,7 +121,7 @@ fn spread(used: &[(&[i8], usize)], width: usize) -> (Vec<i8>, Vec<u16>) {
     (centre.collect(), scale.collect())
 }
 
-/// The direction of a photo's features from the centre.
+/// Unit vector from the centre to a photo's features.
 fn direction(row: &[i8], centre: &[i8], scale: &[u16]) -> Vec<f32> {
     let mut direction: Vec<f32> = row
         .iter()
@@ -136,7 +137,7 @@ fn direction(row: &[i8], centre: &[i8], scale: &[u16]) -> Vec<f32> {
 mod tests {
     use super::*;
 
-    /// Photos of two labels along two axes of six features, one of which never varies.
+    /// Photos of two labels along two axes of six features, one of which is constant.
     fn photos() -> (Vec<Vec<i8>>, Vec<usize>) {
         let photo = |label: usize, step: i8| {
             let mut row = vec![step % 3, 7, -step % 5, 2, 0, step % 2];
@@ -158,7 +159,7 @@ mod tests {
         assert!(least.unwrap() > 60, "{least:?}");
         let other = tables.familiarity_of(&[0, 7, 0, 9, 90, 0]);
         assert!(other < 0, "{other}");
-        // What never varied counts nothing as it is.
+        // The constant feature contributes nothing at its usual value.
         assert_eq!(tables.centre[3], 9);
     }
 

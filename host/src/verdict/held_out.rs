@@ -1,56 +1,56 @@
-//! What is said of photos by heads that have not seen them.
+//! Out-of-fold logits and prototype similarities, by k-fold cross-validation.
 
 use rayon::prelude::*;
 
 use super::familiarity::Tables;
 use crate::head::{Features, Head};
 
-/// Parts that photos are divided into; each is judged by a head trained on the others.
+/// Number of folds.
 pub const FOLDS: usize = 5;
 
-/// Photos of labels that a threshold can be chosen by; of fewer, 5% are less than two.
+/// Fewest labelled photos for choosing a threshold; 5% of fewer are less than two.
 pub const LEAST_PHOTOS: usize = 40;
 
-/// Weights of a head from which on the parts are judged one after another.
+/// Weights of a head from which on the folds run one after another.
 const ONE_BY_ONE: usize = 1 << 17;
 
 /// Photos with features in both forms, in the order of the data set.
 #[derive(Clone, Debug)]
 pub struct Photos {
-    /// Int8 features, one row a photo.
+    /// Int8 features, one row per photo.
     pub rows: Vec<Vec<i8>>,
-    /// The same as real numbers, with labels.
+    /// The features dequantised, with labels.
     pub features: Features,
-    /// Labels that have a name. One more may stand for "none of these".
+    /// Number of named labels. One more may stand for "none of these".
     pub known: usize,
-    /// Labels in all.
+    /// Number of all labels.
     pub labels: usize,
 }
 
-/// Logits and familiarity of photos that neither head nor tables were fitted to.
+/// Out-of-fold predictions: neither head nor prototypes were fitted to the photo in question.
 #[derive(Clone, Debug, PartialEq)]
 pub struct HeldOut {
-    /// `[N, K]`, K all labels.
+    /// Logits `[N, K]`, K all labels.
     pub logits: Vec<f32>,
-    /// `[N]`; none where there are no tables.
+    /// Prototype similarities `[N]`; `None` without prototypes.
     pub familiarity: Option<Vec<i8>>,
-    /// `[N]`.
+    /// Labels `[N]`.
     pub labels: Vec<usize>,
 }
 
-/// Who judges the photos that it has not seen.
+/// The model of one fold.
 #[derive(Clone, Debug)]
 pub struct Judge {
     /// The head.
     pub head: Head,
-    /// What its own network makes of all the photos, where that is not [`Photos::rows`].
+    /// Int8 features of all photos by the fold's own network, if they differ from [`Photos::rows`].
     pub rows: Option<Vec<Vec<i8>>>,
-    /// The same as real numbers.
+    /// Features of `rows`, dequantised.
     pub features: Option<Features>,
 }
 
-/// The part that each photo belongs to. Photos of a label are divided as they come, in runs:
-/// photos of one thing taken one after another have names that follow one another.
+/// Fold of each photo. Each label is divided in the given order, into contiguous runs: similar
+/// photos taken one after another have consecutive names, and share a fold.
 fn folds(labels: &[usize], count: usize) -> Vec<usize> {
     let mut photos = vec![0; count];
     for &label in labels {
@@ -64,7 +64,7 @@ fn folds(labels: &[usize], count: usize) -> Vec<usize> {
     labels.iter().map(of).collect()
 }
 
-/// Whether every label has a photo for each part and there are enough in all.
+/// Returns true if every label has a photo for each fold and there are enough in all.
 pub fn enough(photos: &Photos) -> bool {
     let labels = photos.features.labels();
     let mut counts = vec![0; photos.labels];
@@ -73,12 +73,11 @@ pub fn enough(photos: &Photos) -> bool {
     named >= LEAST_PHOTOS && counts.iter().all(|&count| count >= FOLDS)
 }
 
-/// Judges each part of the photos by a head and tables fitted to the others; `fit` trains a judge on
-/// the photos whose indices it is given.
-/// Tables are left out where `tables` is false.
+/// Predicts each fold by a head and prototypes fitted to the other folds; `fit` trains a fold's
+/// model on the photos whose indices it receives. `tables` says whether prototypes are fitted.
 ///
 /// # Errors
-/// Those of `fit`.
+/// Returns an error of `fit`.
 pub fn cross_validate<E: Send>(
     photos: &Photos,
     tables: bool,
@@ -107,7 +106,8 @@ pub fn cross_validate<E: Send>(
         });
         Ok(said.collect::<Vec<_>>())
     };
-    // Of few labels a head does not keep all threads busy; of many, five at once take too much memory.
+    // With few labels, one head does not keep all threads busy; with many, five at once take too
+    // much memory.
     let parts: Result<Vec<_>, E> = match photos.labels * photos.features.width() < ONE_BY_ONE {
         true => (0..FOLDS).into_par_iter().map(judge).collect(),
         false => (0..FOLDS).map(judge).collect(),
@@ -148,8 +148,8 @@ mod tests {
         changes(1);
     }
 
-    /// A head that says for each label how many training photos it had proves that no photo is
-    /// judged by a head that saw it.
+    /// A head that tells for each label how many training photos it had proves that no photo is
+    /// predicted by a head that saw it.
     #[test]
     fn no_photo_is_judged_by_what_it_taught() {
         let rows: Vec<Vec<i8>> = (0..40).map(|index| vec![index, 1, 2]).collect();
@@ -162,8 +162,8 @@ mod tests {
             labels: 2,
         };
         assert!(enough(&photos));
-        // The weight of the first feature is a bit for each photo that was seen; a photo asks for
-        // its own by its first feature.
+        // The weight of the first feature has a bit for each training photo; a photo tests its own
+        // bit by its first feature.
         let fit = |others: &[usize]| -> Result<Judge, ()> {
             assert_eq!(others.len(), 32);
             let seen: f32 = others

@@ -1,9 +1,9 @@
-//! How logits become an answer: how sure, and whether one is given at all.
+//! Calibration and rejection: the score of an answer, and the rule for answering `unknown`.
 //!
-//! What depends on numbers that photos have taught (the temperature of the scores, the threshold
-//! below which a picture is `unknown`) is chosen on photos that were held out: training and validation
-//! photos are divided into parts, each judged by a head and by tables that were fitted to the others
-//! ([`cross_validate`]). Test photos decide nothing; [`Report`] says what became of them.
+//! The temperature of the scores and the threshold below which a picture is `unknown` are chosen on
+//! out-of-fold predictions: training and validation photos are divided into folds, and each is
+//! predicted by a head and prototypes fitted to the others ([`cross_validate`]). Test photos take
+//! no part in these choices; [`Report`] has their results.
 
 pub mod calibration;
 mod clusters;
@@ -23,29 +23,30 @@ use crate::backbone::network::Quantisation;
 use crate::export::Answering;
 use crate::head::softmax;
 
-/// A folder of photos of none of the labels has this name.
+/// Name of the folder with photos of none of the labels.
 pub const UNKNOWN: &str = "_unknown";
 
-/// By what a picture is rejected.
+/// Rejection rule.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Rejection {
-    /// By nothing but a logit of "none of these", where there is one.
+    /// No rejection, except by a logit of "none of these" where there is one.
     Off,
-    /// By the score of the likeliest label.
+    /// Rejects by the score of the likeliest label.
     Score,
-    /// By the greatest logit of a label and the familiarity, each in units of its deviation.
+    /// Rejects by the sum of a label's greatest logit and the prototype similarity, each divided by
+    /// its standard deviation.
     #[default]
     Distance,
 }
 
-/// What is chosen, and how strictly.
+/// Options of calibration and rejection.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Options {
-    /// By what a picture is rejected.
+    /// Rejection rule.
     pub rejection: Rejection,
-    /// Share of held-out photos of the labels that may be rejected, `0.0..1.0`.
+    /// Share of labelled held-out photos that may be rejected, `0.0..1.0`.
     pub rejected: f64,
-    /// Whether scores are calibrated.
+    /// True if scores are calibrated.
     pub calibrate: bool,
 }
 
@@ -60,56 +61,56 @@ impl Default for Options {
 }
 
 impl Options {
-    /// Whether anything is decided on held-out photos.
+    /// Returns true if anything is chosen on held-out photos.
     pub fn decides(&self) -> bool {
         self.rejection != Rejection::Off || self.calibrate
     }
 }
 
-/// Below what a picture is rejected.
+/// Threshold of rejection.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Threshold {
-    /// Nothing is rejected.
+    /// No rejection.
     None,
-    /// Nothing is, because there are too few photos to choose by.
+    /// No rejection, because there are too few photos for choosing a threshold.
     TooFew,
-    /// By score, `0.0..=1.0`.
+    /// Score, `0.0..=1.0`.
     Score(f64),
-    /// By `logit / logit deviation + familiarity / familiarity deviation`.
+    /// Threshold of `logit / logit deviation + similarity / similarity deviation`.
     Distance {
-        /// Deviation of the greatest logit of held-out photos.
+        /// Standard deviation of the held-out photos' greatest logit.
         logit: f64,
-        /// Deviation of their familiarity.
+        /// Standard deviation of their prototype similarity.
         familiarity: f64,
-        /// Sum from which a picture is accepted.
+        /// Sum from which on a picture is accepted.
         accepted_from: f64,
-        /// For the familiarity.
+        /// The prototypes.
         tables: Tables,
     },
 }
 
-/// What was decided on held-out photos.
+/// Choices made on held-out photos.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Decision {
-    /// What logits are divided by before the softmax.
+    /// Divisor of the logits before the softmax.
     pub temperature: f64,
-    /// When a picture is rejected.
+    /// Threshold of rejection.
     pub threshold: Threshold,
-    /// Held-out photos that were decided on; 0 where they were too few.
+    /// Number of held-out photos used; 0 if they were too few.
     pub photos: usize,
-    /// Reliability of their scores without the temperature and with it.
+    /// Reliability of their scores, without the temperature and with it.
     pub reliability: [Reliability; 2],
-    /// Those of the labels, and how many of them are rejected.
+    /// Number of labelled held-out photos, and how many of them are rejected.
     pub known: (usize, usize),
-    /// Whether the last label stands for "none of these".
+    /// True if the last label stands for "none of these".
     pub unknown_logit: bool,
 }
 
-/// Decides on `photos`, training and validation; `fit` trains a judge on those whose indices it is given, as
-/// the model's own head is trained.
+/// Chooses temperature and threshold on `photos`, training and validation; `fit` trains a fold's
+/// model on the photos whose indices it receives, as the final head is trained.
 ///
 /// # Errors
-/// Those of `fit`.
+/// Returns an error of `fit`.
 pub fn decide<E: Send>(
     photos: &Photos,
     options: Options,
@@ -168,10 +169,10 @@ fn reliability(held_out: &HeldOut, labels: usize, temperature: f64) -> Reliabili
     found
 }
 
-/// Chooses the threshold by the photos of the labels.
+/// Chooses the threshold on the labelled photos.
 fn choose(decision: &mut Decision, photos: &Photos, held_out: &HeldOut, options: Options) {
-    /// A photo's greatest logit of a label, its score, its familiarity, and whether "none of these"
-    /// is likelier.
+    /// A photo's greatest logit of a named label, its score, its prototype similarity, and true if
+    /// "none of these" is likelier.
     struct Said {
         logit: f64,
         score: f64,
@@ -223,7 +224,7 @@ fn choose(decision: &mut Decision, photos: &Photos, held_out: &HeldOut, options:
     decision.known = (said.len(), rejected.max(others));
     decision.threshold = match options.rejection {
         Rejection::Off => Threshold::None,
-        // "None of these" alone rejects as many as may be.
+        // "None of these" alone rejects the permitted share.
         _ if from == f64::NEG_INFINITY => Threshold::None,
         Rejection::Distance if has_tables => {
             let rows: Vec<&[i8]> = photos.rows.iter().map(Vec::as_slice).collect();
@@ -242,7 +243,8 @@ fn choose(decision: &mut Decision, photos: &Photos, held_out: &HeldOut, options:
 }
 
 impl Decision {
-    /// The same for a board: `logits` is the quantisation of the model's logits.
+    /// The parameters of score and rejection in the board's form; `logits` is the quantisation of
+    /// the model's logits.
     pub fn answering(&self, logits: Quantisation) -> Answering {
         let mut answering = Answering {
             temperature: self.temperature as f32,

@@ -1,4 +1,4 @@
-//! What became of photos that decided nothing.
+//! Rejection and calibration measured on the test photos.
 
 use posy_shared::engine::EngineError;
 use posy_shared::model::Model;
@@ -10,35 +10,35 @@ use super::{Decision, Reliability, Threshold};
 use crate::head::metrics::argmax;
 use crate::run;
 
-/// Test photos and what the model, as it is written, says of them.
+/// Results of the model, as written to its file, on the test photos.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Tested {
-    /// Reliability of the scores without the temperature and with it.
+    /// Reliability of the scores, without the temperature and with it.
     pub reliability: [Reliability; 2],
-    /// Photos of the labels.
+    /// Number of photos with a label.
     pub known: usize,
-    /// How many of them are called unknown.
+    /// Number of them that are rejected as `unknown`.
     pub rejected: usize,
-    /// Photos of none of the labels.
+    /// Number of photos of none of the labels.
     pub others: usize,
-    /// How many of them are given a label.
+    /// Number of them that are given a label.
     pub accepted: usize,
 }
 
-/// What was decided, and what became of the test photos.
+/// Choices of calibration and rejection, and their results on the test photos.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Report {
-    /// On held-out photos.
+    /// Choices, made on held-out photos.
     pub decision: Decision,
-    /// Of the test photos.
+    /// Results on the test photos.
     pub tested: Tested,
 }
 
-/// Counts what `model` says of test photos: int8 features and label number, `known` or above for
-/// none of the labels. `plain` is the softmax's scale without the temperature.
+/// Runs `model` on test photos: int8 features and labels, `known` or above for none of the labels.
+/// `plain` is the softmax's scale without the temperature.
 ///
 /// # Errors
-/// Where the features are not the model's.
+/// Returns an error if the features do not fit the model.
 pub fn report(
     model: &Model<'_>,
     decision: Decision,
@@ -72,7 +72,7 @@ pub fn report(
     Ok(Report { decision, tested })
 }
 
-/// A share in percent with one digit, `-` of nothing.
+/// A share in percent with one digit; `-` if the whole is zero.
 fn percent(part: usize, whole: usize) -> String {
     match whole {
         0 => "-".into(),
@@ -81,7 +81,7 @@ fn percent(part: usize, whole: usize) -> String {
 }
 
 impl Report {
-    /// What a person should know of it, line by line.
+    /// The report for people, line by line.
     pub fn lines(&self) -> Vec<String> {
         let (decision, tested) = (&self.decision, &self.tested);
         let mut lines = Vec::new();
@@ -92,18 +92,18 @@ impl Report {
         if decision.photos > 0 {
             let [before, after] = &decision.reliability;
             lines.push(format!(
-                "scores: temperature {:.2}, fitted to {} held-out photos; expected calibration \
-                 error {} before, {} after",
+                "scores: off by {} on average as they come and by {} as calibrated (temperature {:.2}), on {} \
+                 held-out photos",
+                error(before),
+                error(after),
                 decision.temperature,
                 decision.photos,
-                error(before),
-                error(after)
             ));
             let [before, after] = &tested.reliability;
             let chance = after.error_by_chance();
             lines.push(format!(
-                "scores of the {} test photos: {} before, {} after; scores that mean exactly what \
-                 they say have {} of so few by chance",
+                "scores of the {} test photos: off by {} as they come and by {} as calibrated; of so few photos, \
+                 perfect scores would seem to be off by {}",
                 after.photos(),
                 error(before),
                 error(after),
@@ -112,28 +112,28 @@ impl Report {
         }
         let (known, rejected) = decision.known;
         let held_out = format!(
-            "{} of held-out and {} of test photos rejected",
-            percent(rejected, known),
-            percent(tested.rejected, tested.known)
+            "said of {} of the test photos ({} of held-out ones)",
+            percent(tested.rejected, tested.known),
+            percent(rejected, known)
         );
         match &decision.threshold {
             Threshold::None if decision.unknown_logit => {
                 lines.push(format!(
-                    "unknown: by the photos of _unknown alone; {held_out}"
+                    "unknown: {held_out}, by what the photos of _unknown taught alone"
                 ));
             }
-            Threshold::None => lines.push("unknown: never said".into()),
+            Threshold::None => lines.push("unknown: never answered".into()),
             Threshold::TooFew => lines.push(format!(
-                "unknown: never said; it takes {} photos, 5 of each label, to choose a threshold",
+                "unknown: never answered; it takes {} photos, 5 of each label, to choose a threshold",
                 super::LEAST_PHOTOS
             )),
             Threshold::Score(below) => lines.push(format!(
-                "unknown: scores below {:.1}%; {held_out}",
+                "unknown: {held_out}, those with scores below {:.1}%",
                 100.0 * below
             )),
             Threshold::Distance { accepted_from, .. } => lines.push(format!(
-                "unknown: logit and likeness to the training photos below {accepted_from:.2}; \
-                 {held_out}"
+                "unknown: {held_out}, those least like the training photos (logit and likeness below \
+                 {accepted_from:.2})"
             )),
         }
         if tested.others > 0 {

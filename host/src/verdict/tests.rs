@@ -2,7 +2,7 @@ use super::*;
 use crate::head::{Features, Head};
 
 /// 30 photos of each of three labels and of none, in eight features: a label is a direction, with
-/// some of the others' mixed in.
+/// some of the other labels' mixed in.
 fn photos() -> (Vec<Vec<i8>>, Vec<usize>) {
     let labels: Vec<usize> = (0..120).map(|index| index / 30).collect();
     let rows = labels.iter().enumerate().map(|(index, &label)| {
@@ -30,7 +30,7 @@ fn as_photos(rows: &[Vec<i8>], labels: &[usize], known: usize, all: usize) -> Ph
     }
 }
 
-/// A head whose logit of a label is how far the label's own feature stands out.
+/// A head whose logit of a label measures how far the label's own feature stands out.
 fn fit(labels: usize) -> impl Fn(&[usize]) -> Result<Judge, ()> + Sync {
     move |_| {
         let mut weights = vec![0.0; 8 * labels];
@@ -93,7 +93,8 @@ fn photos_of_none_of_the_labels_count_as_others() {
     assert!(decision.answering(INPUT).unknown_logit);
 }
 
-/// The threshold in real numbers and the board's in integers agree but for the rounding of logits.
+/// The threshold in real numbers agrees with the board's in integers, apart from the rounding of
+/// logits.
 #[test]
 fn the_board_accepts_what_was_chosen() {
     let (rows, labels) = photos();

@@ -1,4 +1,4 @@
-//! Running one layer: where its rows come from, where they go, and which kernel makes them.
+//! Runs one layer: locates its input and output rows and calls the kernel.
 
 use core::ops::Range;
 
@@ -7,7 +7,7 @@ use crate::kernels::Kernels;
 use crate::model::{Layer, Model, Op};
 use crate::plan::newest_row;
 
-/// Where a kernel reads a row: in the arena, or the row that the caller pushed.
+/// Location of an input row: in the arena, or the row that the caller pushed.
 #[derive(Clone, PartialEq, Eq)]
 enum Source {
     Nothing,
@@ -34,7 +34,7 @@ impl Source {
     }
 }
 
-/// The input rows under the window of output row `y` of a 3 x 3 layer, top first; none is padding.
+/// Input rows under the window of output row `y` of a 3 x 3 layer, top first; `None` is padding.
 #[inline]
 pub(super) fn rows_under(layer: &Layer, y: usize) -> [Option<usize>; 3] {
     let top = y * usize::from(layer.stride);
@@ -52,8 +52,8 @@ pub(super) fn finish_pool(kernels: &impl Kernels, layer: &Layer, sums: &[i8], ou
     kernels.pool_finish(sums, pixels, clamp, output);
 }
 
-/// Runs layer `index`, an addition, a fully connected layer or a 1 x 1 convolution, on pixels side by
-/// side: its input, and what an addition adds.
+/// Runs layer `index` on adjacent pixels. The layer is an addition, a dense layer or a 1 x 1
+/// convolution; `other` is the second operand of an addition.
 #[inline]
 pub(super) fn each_pixel(
     model: &Model<'_>,
@@ -86,13 +86,13 @@ impl<'r, K: Kernels> Engine<'r, '_, K> {
         &self.model.layers()[index]
     }
 
-    /// Where the pool at `index` keeps its sums.
+    /// Arena range of the sums of the pool at `index`.
     pub(super) fn sums(&self, index: usize) -> Range<usize> {
         let start = self.plan.slots[index].state as usize;
         start..start + 4 * usize::from(self.layer(index).output.channels)
     }
 
-    /// The output row that layer `index` can write now.
+    /// Index of the next output row of layer `index`, if its input has arrived.
     #[inline]
     pub(super) fn writable(&self, index: usize) -> Option<usize> {
         let Progress {
@@ -104,7 +104,7 @@ impl<'r, K: Kernels> Engine<'r, '_, K> {
         (more && newest_row(y, layer) < usize::from(received)).then_some(y)
     }
 
-    /// Where input row `y` of layer `index` arrives.
+    /// Location of input row `y` of layer `index` as it arrives.
     #[inline]
     fn arrival(&self, index: usize, y: usize) -> Source {
         if index == 0 {
@@ -114,7 +114,7 @@ impl<'r, K: Kernels> Engine<'r, '_, K> {
         Source::Arena(start..start + self.layer(index).input.row_len())
     }
 
-    /// Where a 3 x 3 layer keeps input row `y`.
+    /// Arena range where a 3 x 3 layer keeps input row `y`.
     #[inline]
     fn kept(&self, index: usize, y: usize) -> Range<usize> {
         let len = self.layer(index).input.row_len();
@@ -122,7 +122,7 @@ impl<'r, K: Kernels> Engine<'r, '_, K> {
         start..start + len
     }
 
-    /// Where the addition at `index` keeps row `y` of its other operand.
+    /// Arena range where the addition at `index` keeps row `y` of its other operand.
     fn delayed(&self, index: usize, y: usize) -> Range<usize> {
         let slot = &self.plan.slots[index];
         let len = self.layer(index).output.row_len();
@@ -130,7 +130,8 @@ impl<'r, K: Kernels> Engine<'r, '_, K> {
         start..start + len
     }
 
-    /// Notes that a row has arrived at layer `index`, and saves it where an addition wants it.
+    /// Records that a row has arrived at layer `index`, and saves it for the addition that needs it
+    /// later.
     #[inline]
     pub(super) fn receive(&mut self, index: usize, pushed: &[i8]) -> Result<(), EngineError> {
         let y = usize::from(self.progress[index].received);
@@ -147,7 +148,7 @@ impl<'r, K: Kernels> Engine<'r, '_, K> {
         }
     }
 
-    /// Puts the newest row of layer `index` where it outlives its scratch row.
+    /// Copies the newest row of layer `index` out of its scratch row, which the next row overwrites.
     pub(super) fn keep(&mut self, index: usize, pushed: &[i8]) -> Result<(), EngineError> {
         if !core::mem::take(&mut self.progress[index].fresh) {
             return Ok(());
@@ -158,7 +159,7 @@ impl<'r, K: Kernels> Engine<'r, '_, K> {
                 let to = self.kept(index, y);
                 self.copy(self.arrival(index, y), to, pushed)
             }
-            // The sums have taken the last row already, or there would be no output.
+            // Once the output is written, the sums already include the last row.
             Op::GlobalAveragePool if self.progress[index].written == 0 => {
                 self.pool(index, y, pushed)
             }
@@ -193,7 +194,7 @@ impl<'r, K: Kernels> Engine<'r, '_, K> {
         Ok(())
     }
 
-    /// The bytes of output row `y` of layer `index`.
+    /// Arena range of output row `y` of layer `index`.
     #[inline]
     fn output(&self, index: usize, y: usize) -> Range<usize> {
         let start = self.plan.slots[index].output.row(y);

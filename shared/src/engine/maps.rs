@@ -1,4 +1,4 @@
-//! Running one layer on a whole map, where its output lies apart from what it reads.
+//! Runs one layer on a whole feature map, whose output does not overlap its input.
 
 use core::ops::Range;
 
@@ -7,21 +7,21 @@ use super::{Engine, EngineError, Observer};
 use crate::kernels::{Kernels, Layout};
 use crate::model::{Layer, Op};
 
-/// Rows of `layer` that are given to its kernel together: tens of pixels, whose activations do not
-/// fill the first-level cache.
+/// Number of rows of `layer` that one kernel call covers: tens of pixels, so that the activations stay
+/// in the first-level cache.
 fn rows_together(layer: &Layer) -> usize {
     const PIXELS: u16 = 64;
     let rows = PIXELS / layer.output.width.clamp(1, PIXELS);
     rows.min(layer.output.height).max(1).into()
 }
 
-/// Most pixels of `layer` that are given to its kernel together.
+/// Largest number of pixels of `layer` that one kernel call covers.
 pub(super) fn pixels_together(layer: &Layer) -> usize {
     usize::from(layer.output.width) * rows_together(layer)
 }
 
 impl<K: Kernels> Engine<'_, '_, K> {
-    /// Where the whole output of layer `index` lies.
+    /// Arena range of the whole output of layer `index`.
     fn map(&self, index: usize) -> Range<usize> {
         let start = self.plan.slots[index].output.row(0);
         start..start + self.layer(index).output.len()

@@ -1,6 +1,6 @@
 //! Runs a checked model in the caller's memory: rows in, logits out.
 //!
-//! Here is the flow of rows; `layer.rs` runs one layer.
+//! This file schedules the rows; `layer.rs` runs one layer.
 
 mod layer;
 #[cfg(feature = "alloc")]
@@ -22,35 +22,35 @@ use crate::plan::Plan;
 #[cfg(feature = "alloc")]
 pub use prepared::Prepared;
 
-/// Why a picture could not be run.
+/// Reason that inference failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum EngineError {
-    /// The memory is smaller than the plan.
+    /// The arena is smaller than the memory plan requires.
     Arena {
-        /// Bytes that the plan takes.
+        /// Bytes that the plan requires.
         needed: usize,
-        /// Bytes that were given.
+        /// Bytes given.
         given: usize,
     },
-    /// A row has another length than the model's input.
+    /// A row's length differs from that of the model's input.
     RowLength {
-        /// Numbers in a row of the input.
+        /// Values in a row of the input.
         expected: usize,
-        /// Numbers in the row.
+        /// Values in the pushed row.
         found: usize,
     },
     /// A row was pushed after the last.
     TooManyRows,
-    /// The answer was asked for before the last row.
+    /// The output was requested before the last row.
     MissingRows {
         /// Rows of the input.
         expected: usize,
-        /// Rows that were pushed.
+        /// Rows pushed so far.
         found: usize,
     },
-    /// The golden check gave another answer than it did on the laptop.
+    /// The golden check gave another output than on the laptop.
     Golden,
-    /// The plan does not hold what it promises; a fault in posy.
+    /// The plan contradicts the model; a bug in posy.
     Plan,
 }
 
@@ -78,9 +78,9 @@ impl fmt::Display for EngineError {
 
 impl core::error::Error for EngineError {}
 
-/// Sees each row that a layer writes; for tests and profiles.
+/// Callback for each row that a layer writes; for tests and profiles.
 pub trait Observer {
-    /// Row `row` of layer `layer`, in `layout`.
+    /// Row `row` of the output of layer `layer`, in `layout`.
     fn row(&mut self, layer: usize, row: usize, layout: Layout, numbers: &[i8]);
 }
 
@@ -88,14 +88,14 @@ impl Observer for () {
     fn row(&mut self, _: usize, _: usize, _: Layout, _: &[i8]) {}
 }
 
-/// How far a layer has come in the current picture.
+/// Progress of a layer in the current picture.
 #[derive(Clone, Copy, Debug, Default)]
 struct Progress {
     /// Input rows that have arrived.
     received: u16,
     /// Output rows that have been written.
     written: u16,
-    /// Whether the newest input row is still only in its scratch row.
+    /// True while the newest input row lies only in its scratch row.
     fresh: bool,
 }
 
@@ -106,8 +106,8 @@ impl Progress {
     }
 }
 
-/// Words of scratch that `kernels` want for the layers of `model`, when they are given as many pixels
-/// together as `pixels` says.
+/// Words of scratch that `kernels` need for the layers of `model`, where `pixels` gives the number of
+/// pixels that one call covers.
 fn scratch_len(
     model: &Model<'_>,
     kernels: &impl Kernels,
@@ -121,18 +121,18 @@ fn scratch_len(
         .unwrap_or(0)
 }
 
-/// Words of scratch where kernels are given a row at a time.
+/// Words of scratch for kernels that are called for one row at a time.
 fn scratch_of_rows(model: &Model<'_>, kernels: &impl Kernels) -> usize {
     scratch_len(model, kernels, |layer| layer.output.width.into())
 }
 
-/// Bytes that `model` needs to run with `kernels`: those of its plan, and scratch for the kernels
-/// behind them, with what it takes to align it to words wherever the memory begins.
+/// Bytes that `model` needs to run with `kernels`: the plan's arena, then the kernels' scratch,
+/// including the slack to align it to words wherever the memory begins.
 pub fn arena_len(model: &Model<'_>, kernels: &impl Kernels) -> usize {
     with_scratch(model.plan(), scratch_of_rows(model, kernels))
 }
 
-/// Bytes of the arena of `plan` and so many words of scratch.
+/// Bytes of the arena of `plan` and `words` words of scratch.
 fn with_scratch(plan: &Plan, words: usize) -> usize {
     match words {
         0 => plan.arena_len,
@@ -143,7 +143,7 @@ fn with_scratch(plan: &Plan, words: usize) -> usize {
     }
 }
 
-/// Shows `kernels` the weights of all layers.
+/// Prepacks the weights of every layer.
 fn prepare(model: &Model<'_>, kernels: &mut impl Kernels) {
     let depthwise = kernels.depthwise_layout();
     for index in 0..model.layers().len() {
@@ -162,15 +162,15 @@ pub struct Engine<'r, 'm, K> {
     scratch: &'r mut [u32],
     kernels: K,
     progress: Vec<Progress, MAX_LAYERS>,
-    /// Whether the arena still holds the output of a whole picture.
+    /// True while the arena still holds the output of a whole picture.
     finished: bool,
 }
 
 impl<'r, 'm, K: Kernels> Engine<'r, 'm, K> {
-    /// An engine for `model` in `arena`, of which it uses the first [`arena_len`] bytes.
+    /// Creates an engine for `model` in `arena`, of which it uses the first [`arena_len`] bytes.
     ///
     /// # Errors
-    /// [`EngineError::Arena`] where the memory is too small.
+    /// [`EngineError::Arena`] if the memory is too small.
     pub fn new(
         model: &'r Model<'m>,
         arena: &'r mut [i8],
@@ -181,8 +181,8 @@ impl<'r, 'm, K: Kernels> Engine<'r, 'm, K> {
         Self::assemble(model, model.plan(), words, arena, kernels)
     }
 
-    /// An engine whose kernels have been shown the weights, by a plan of the model's layers and with
-    /// so many words of scratch.
+    /// Creates an engine from kernels that have prepacked the weights, a plan of the model's layers and
+    /// the number of words of scratch.
     fn assemble(
         model: &'r Model<'m>,
         plan: &'r Plan,
@@ -210,15 +210,15 @@ impl<'r, 'm, K: Kernels> Engine<'r, 'm, K> {
         Ok(engine)
     }
 
-    /// The model that it runs.
+    /// The model that the engine runs.
     pub const fn model(&self) -> &'r Model<'m> {
         self.model
     }
 
-    /// Begins a picture; what was pushed of another is forgotten.
+    /// Begins a picture and discards the rows of an unfinished one.
     ///
     /// # Errors
-    /// None for a checked model.
+    /// [`EngineError::Plan`], which a checked model never causes.
     pub fn begin(&mut self) -> Result<(), EngineError> {
         self.finished = false;
         self.progress.clear();
@@ -228,18 +228,19 @@ impl<'r, 'm, K: Kernels> Engine<'r, 'm, K> {
         Ok(())
     }
 
-    /// Takes the next row of the picture, `[W, C]`, and runs whatever can be run with it.
+    /// Takes the next row of the picture, `[W, C]`, and runs every layer row whose inputs are complete.
     ///
     /// # Errors
-    /// [`EngineError::RowLength`] or [`EngineError::TooManyRows`]; the picture is as it was.
+    /// [`EngineError::RowLength`] or [`EngineError::TooManyRows`]; the state of the picture is
+    /// unchanged.
     pub fn push_row(&mut self, row: &[i8]) -> Result<(), EngineError> {
         self.push_row_observed(row, &mut ())
     }
 
-    /// [`Engine::push_row`], showing each row that is written.
+    /// Same as [`Engine::push_row`], and reports each row that is written to `observer`.
     ///
     /// # Errors
-    /// As [`Engine::push_row`].
+    /// Same as [`Engine::push_row`].
     pub fn push_row_observed(
         &mut self,
         row: &[i8],
@@ -260,19 +261,19 @@ impl<'r, 'm, K: Kernels> Engine<'r, 'm, K> {
         self.run_row(0, end, row, observer)
     }
 
-    /// The model's output once every row has been pushed: logits, or features. The next picture
-    /// can begin.
+    /// Returns the model's output once every row has been pushed: logits, or features. The next picture
+    /// can then begin.
     ///
     /// # Errors
-    /// [`EngineError::MissingRows`]; the picture is as it was.
+    /// [`EngineError::MissingRows`]; the state of the picture is unchanged.
     pub fn finish(&mut self) -> Result<&[i8], EngineError> {
         self.finish_observed(&mut ())
     }
 
-    /// [`Engine::finish`], showing each row that is written.
+    /// Same as [`Engine::finish`], and reports each row that is written to `observer`.
     ///
     /// # Errors
-    /// As [`Engine::finish`].
+    /// Same as [`Engine::finish`].
     pub fn finish_observed(&mut self, observer: &mut impl Observer) -> Result<&[i8], EngineError> {
         let expected = usize::from(self.model.input_shape().height);
         let found = usize::from(self.progress[0].received);
@@ -296,18 +297,19 @@ impl<'r, 'm, K: Kernels> Engine<'r, 'm, K> {
         self.last_output().ok_or(EngineError::Plan)
     }
 
-    /// What [`Engine::finish`] gave last; none once another picture has begun.
+    /// Output that [`Engine::finish`] returned last; `None` once another picture has begun.
     pub fn last_output(&self) -> Option<&[i8]> {
         let last = self.plan.slots.last().filter(|_| self.finished)?;
         let start = last.output.offset as usize;
         self.arena.get(start..start + self.model.output_len())
     }
 
-    /// Runs the model's golden input and compares; `row` is room for one row of the input.
+    /// Runs the model's golden input and compares the output; `row` is a buffer for one row of the
+    /// input.
     ///
     /// # Errors
-    /// [`EngineError::Golden`] where the answer is not the one in the model;
-    /// [`EngineError::RowLength`] where `row` has not the length of an input row.
+    /// [`EngineError::Golden`] if the output differs from the one in the model;
+    /// [`EngineError::RowLength`] if `row` has not the length of an input row.
     pub fn golden_check(&mut self, row: &mut [i8]) -> Result<(), EngineError> {
         let model = self.model;
         let golden = model.golden();
@@ -330,8 +332,8 @@ impl<'r, 'm, K: Kernels> Engine<'r, 'm, K> {
         }
     }
 
-    /// Gives the next row to layer `first` and follows what comes of it as far as it goes, depth
-    /// first: a row written is read before the next is written, so that one scratch row does.
+    /// Pushes the next row into layer `first` and runs the layers behind it depth first, as far as the
+    /// row allows. Each row is consumed before the next is written, so one scratch row is enough.
     fn run_row(
         &mut self,
         first: usize,
@@ -361,11 +363,12 @@ impl<'r, 'm, K: Kernels> Engine<'r, 'm, K> {
     }
 }
 
-/// Runs the last layer of `model` alone, by the plain reference: `features` as the layer before it gives them, to logits.
+/// Runs the last layer of `model` alone with the reference kernels, from the features that the layer
+/// before it wrote to logits.
 ///
 /// # Errors
-/// [`EngineError::RowLength`] where features or logits are not as many as the layer has, or where
-/// the last layer is not a dense one.
+/// [`EngineError::RowLength`] if the number of features or logits differs from the layer's, or if the
+/// last layer is not dense.
 pub fn run_head(model: &Model<'_>, features: &[i8], logits: &mut [i8]) -> Result<(), EngineError> {
     let index = model.layers().len().saturating_sub(1);
     let dense = model

@@ -1,4 +1,4 @@
-//! A model made ready for many pictures, where there is memory enough.
+//! A model prepacked once for many pictures, for hosts with plenty of memory.
 
 use super::maps::pixels_together;
 use super::{Engine, EngineError, prepare, scratch_len, with_scratch};
@@ -6,11 +6,11 @@ use crate::kernels::Kernels;
 use crate::model::Model;
 use crate::plan::{Plan, apart};
 
-/// A model with kernels that have been shown its weights, for any number of engines, on several
-/// threads at once: where there are many pictures, showing the weights for each is waste.
+/// A model whose weights the kernels have prepacked. Any number of engines share it, on several threads
+/// at once, so that the weights are not prepacked again for each picture.
 ///
-/// Its engines give the same bytes as one of [`Engine::new`], but not in as little memory: they run
-/// by a plan of [`apart`].
+/// Its engines give the same bytes as one of [`Engine::new`], but in more memory: they run by a plan of
+/// [`apart`].
 #[derive(Clone, Debug)]
 pub struct Prepared<'m, K> {
     pub(super) model: Model<'m>,
@@ -21,10 +21,10 @@ pub struct Prepared<'m, K> {
 }
 
 impl<'m, K: Kernels> Prepared<'m, K> {
-    /// Shows `kernels` the weights of `model`.
+    /// Prepacks the weights of `model` for `kernels`.
     pub fn new(model: Model<'m>, mut kernels: K) -> Self {
         prepare(&model, &mut kernels);
-        // Where maps are too large to lie apart, the smallest arena still holds them.
+        // Maps too large to lie apart fall back to the plan with the smallest arena.
         let plan = apart(model.layers()).unwrap_or_else(|_| model.plan().clone());
         let scratch_len = scratch_len(&model, &kernels, pixels_together);
         Prepared {
@@ -45,10 +45,10 @@ impl<'m, K: Kernels> Prepared<'m, K> {
         with_scratch(&self.plan, self.scratch_len)
     }
 
-    /// An engine in `arena`, of which it uses the first [`Prepared::arena_len`] bytes.
+    /// Creates an engine in `arena`, of which it uses the first [`Prepared::arena_len`] bytes.
     ///
     /// # Errors
-    /// [`EngineError::Arena`] where the memory is too small.
+    /// [`EngineError::Arena`] if the memory is too small.
     pub fn engine<'r>(&'r self, arena: &'r mut [i8]) -> Result<Engine<'r, 'm, &'r K>, EngineError> {
         Engine::assemble(
             &self.model,

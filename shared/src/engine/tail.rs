@@ -1,6 +1,6 @@
-//! The last pointwise layer and the pool after it, alone: from a map to features.
+//! Runs only the last pointwise layer and the pool after it: from a feature map to features.
 //!
-//! Training adjusts that layer, and asks what its integers make of maps that were computed once.
+//! Fine-tuning changes that layer, so its integer output is computed again from maps that are cached.
 
 extern crate alloc;
 
@@ -13,12 +13,12 @@ use crate::kernels::Kernels;
 use crate::model::Op;
 
 impl<K: Kernels> Prepared<'_, K> {
-    /// What the model's last two layers, a pointwise one and a pool, give for `map`, the `[H, W, C]`
-    /// that the layer before them wrote: features, the same bytes as a whole run gives.
+    /// Features that the model's last two layers, a pointwise one and a pool, compute from `map`, the
+    /// `[H, W, C]` output of the layer before them. They are the same bytes as in a whole run.
     ///
     /// # Errors
-    /// [`EngineError::Plan`] where the model does not end in these two layers;
-    /// [`EngineError::RowLength`] where the map has another length.
+    /// [`EngineError::Plan`] if the model does not end in these two layers; [`EngineError::RowLength`]
+    /// if the map has another length.
     pub fn pooled(&self, map: &[i8]) -> Result<Vec<i8>, EngineError> {
         let layers = self.model.layers();
         let [.., pointwise, pool] = layers else {

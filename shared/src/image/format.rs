@@ -1,18 +1,18 @@
-//! How the pixels of a row are written in bytes.
+//! Pixel formats: the bytes of a row of pixels.
 
 use serde::{Deserialize, Serialize};
 
-/// How the pixels of a row are written in bytes.
+/// Encoding of the pixels of a row in bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum PixelFormat {
     /// Two bytes a pixel, `RRRRRGGG GGGBBBBB`: the high byte first, as OmniVision sensors send it.
     Rgb565Be,
-    /// As [`PixelFormat::Rgb565Be`], the low byte first.
+    /// RGB565 as in [`PixelFormat::Rgb565Be`], but the low byte first.
     Rgb565Le,
     /// Three bytes a pixel: red, green, blue.
     Rgb888,
-    /// Four bytes for two neighbouring pixels: `Y0 Cb Y1 Cr` (also called YUY2 and YUV422), full
-    /// range. A row of odd width ends in a whole group of four, whose second luma is not used.
+    /// Four bytes for two neighbouring pixels: `Y0 Cb Y1 Cr` (also called YUY2 and YUV422), full range.
+    /// A row of odd width ends in a whole group of four, whose second luma is ignored.
     Yuyv,
     /// One byte a pixel: luma, 0 black to 255 white.
     Grey8,

@@ -1,9 +1,9 @@
 //! Borrowed views of camera frames and photos.
 //!
-//! An [`ImageView`] is a frame in memory that its caller owns: it says how the bytes are to be read
-//! and hands them over row by row. [`unpack_row`] turns a row of any [`PixelFormat`] into RGB, which
-//! is what [`crate::preprocess`] takes. A camera that delivers rows one at a time needs no view:
-//! it unpacks each row as it comes.
+//! An [`ImageView`] is a frame in memory that its caller owns: it records the pixel format and gives
+//! access row by row. [`unpack_row`] turns a row of any [`PixelFormat`] into RGB, which is what
+//! [`crate::preprocess`] takes. A camera that delivers rows one at a time needs no view: it unpacks
+//! each row as it comes.
 
 mod format;
 mod unpack;

@@ -1,10 +1,10 @@
-//! Rows of any format to rows of RGB, in integers.
+//! Conversion of rows of any pixel format to RGB, in integers.
 
 use core::fmt;
 
 use super::PixelFormat;
 
-/// Why a row cannot be unpacked: source and destination do not hold the same number of pixels.
+/// Length mismatch of [`unpack_row`]: source and destination do not hold the same number of pixels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct UnpackError {
     /// Format of the source.
@@ -92,7 +92,7 @@ const fn rgb565_to_rgb(pixel: u16) -> [u8; 3] {
     ]
 }
 
-/// Full-range YCbCr to RGB with the constants of ITU-R BT.601, as JFIF has it (ITU-T T.871,
+/// Full-range YCbCr to RGB with the constants of ITU-R BT.601, as JFIF specifies it (ITU-T T.871,
 /// section 7):
 ///
 /// ```text
@@ -101,8 +101,8 @@ const fn rgb565_to_rgb(pixel: u16) -> [u8; 3] {
 /// B = Y + 1.772    (Cb - 128)
 /// ```
 ///
-/// each rounded half up and clamped to 0..=255. The factors are held in 16 fractional bits, which
-/// moves a result by less than 0.002 before it is rounded.
+/// each rounded half up and clamped to 0..=255. The factors are held in 16 fractional bits, which moves
+/// a result by less than 0.002 before it is rounded.
 const fn ycbcr_to_rgb(y: u8, cb: u8, cr: u8) -> [u8; 3] {
     const CR_TO_RED: i32 = 91_881; // 1.402 x 65536
     const CB_TO_GREEN: i32 = 22_553; // 0.344136 x 65536
@@ -169,7 +169,7 @@ mod tests {
     #[test]
     fn ycbcr_is_the_formula() {
         let mut differing = 0;
-        // Miri is some thousand times slower, and arithmetic is no concern of its.
+        // Miri is about a thousand times slower, and is not here to check arithmetic.
         let step = if cfg!(miri) { 65_537 } else { 1 };
         for colour in (0..1u32 << 24).step_by(step) {
             let [_, y, cb, cr] = colour.to_be_bytes();
@@ -185,7 +185,7 @@ mod tests {
                 differing += (got as f64 != (exact + 0.5).floor()) as u32;
             }
         }
-        // Only where the exact value lies beside a half.
+        // The two differ only where the exact value lies beside a half.
         assert!(differing < (1 << 24) / 100, "{differing}");
     }
 

@@ -4,14 +4,14 @@ use core::fmt;
 
 use super::PixelFormat;
 
-/// Why bytes and extents do not make an [`ImageView`].
+/// Reason that bytes and extents do not make an [`ImageView`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ImageError {
     /// Width or height is zero.
     Empty {
         /// Pixels in a row.
         width: u16,
-        /// Rows.
+        /// Number of rows.
         height: u16,
     },
     /// The stride is shorter than a row.
@@ -23,7 +23,7 @@ pub enum ImageError {
     },
     /// The data ends before the last row does.
     DataTooShort {
-        /// Bytes that the extents ask for; `usize::MAX` where the count does not fit a `usize`.
+        /// Bytes that the extents require; `usize::MAX` if the count does not fit a `usize`.
         needed: usize,
         /// Bytes given.
         given: usize,
@@ -61,12 +61,12 @@ pub struct ImageView<'a> {
 }
 
 impl<'a> ImageView<'a> {
-    /// A view of `height` rows of `width` pixels, each row `stride` bytes after the one before.
+    /// Creates a view of `height` rows of `width` pixels, each row `stride` bytes after the one before.
     ///
     /// The last row need not be followed by padding. Bytes after it are ignored.
     ///
     /// # Errors
-    /// [`ImageError`] when an extent is zero, the stride shorter than a row, or `data` too short.
+    /// [`ImageError`] if an extent is zero, the stride shorter than a row, or `data` too short.
     pub fn new(
         width: u16,
         height: u16,
@@ -100,10 +100,10 @@ impl<'a> ImageView<'a> {
         })
     }
 
-    /// A view whose rows follow one another without padding.
+    /// Creates a view whose rows follow one another without padding.
     ///
     /// # Errors
-    /// As [`ImageView::new`].
+    /// Same as [`ImageView::new`].
     pub fn packed(
         width: u16,
         height: u16,
@@ -118,7 +118,7 @@ impl<'a> ImageView<'a> {
         self.width
     }
 
-    /// Rows.
+    /// Number of rows.
     pub const fn height(&self) -> u16 {
         self.height
     }
@@ -128,7 +128,7 @@ impl<'a> ImageView<'a> {
         self.stride
     }
 
-    /// How the pixels are written.
+    /// Encoding of the pixels.
     pub const fn format(&self) -> PixelFormat {
         self.format
     }
@@ -143,7 +143,7 @@ impl<'a> ImageView<'a> {
             .get(start..start + self.format.row_len(self.width))
     }
 
-    /// All rows from top to bottom, each without padding.
+    /// Iterates over the rows from top to bottom, each without padding.
     pub const fn rows(&self) -> Rows<'a> {
         Rows {
             view: *self,
@@ -152,7 +152,7 @@ impl<'a> ImageView<'a> {
     }
 }
 
-/// The rows of an [`ImageView`] from top to bottom; see [`ImageView::rows`].
+/// Iterator over the rows of an [`ImageView`] from top to bottom; see [`ImageView::rows`].
 #[derive(Clone, Debug)]
 pub struct Rows<'a> {
     view: ImageView<'a>,

@@ -1,10 +1,9 @@
-//! The one seam for speed: [`Kernels`].
+//! Kernels of the layers: the trait [`Kernels`] is the only place where variants differ in speed.
 //!
-//! A kernel computes one row of one layer. [`scalar::Scalar`] is the specification; a faster
-//! variant is another file here with a value that implements [`Kernels`] and passes
-//! [`conformance`], which holds it to the specification bit for bit. A variant that needs a
-//! processor feature has a constructor that returns `None` where the feature is missing, so that
-//! possessing the value proves the feature:
+//! A kernel computes one row of one layer. [`scalar::Scalar`] is the specification; a faster variant is
+//! another file here with a value that implements [`Kernels`] and passes [`conformance`], which
+//! compares it with the specification bit for bit. A variant that needs a processor feature has a
+//! constructor that returns `None` if the feature is missing, so the value itself proves the feature:
 //!
 //! ```
 //! use posy_shared::kernels::{Kernels, scalar::Scalar};
@@ -12,7 +11,7 @@
 //! struct Traced(Scalar);
 //!
 //! impl Kernels for Traced {
-//!     // Only what differs is written; the rest is the plain reference.
+//!     // Only the methods that differ are written; the others default to the reference.
 //!     fn pool_row(&self, row: &[i8], sums: &mut [i8]) {
 //!         self.0.pool_row(row, sums);
 //!     }
@@ -22,9 +21,9 @@
 //!
 //! # Layout of a row
 //!
-//! A row is `[W, C]` ([`Layout::Interleaved`]) or `[C, W]` ([`Layout::Planar`]). The layer that
-//! writes a row writes it as its reader wants it: interleaved, but for a depthwise layer as
-//! [`Kernels::depthwise_layout`] says: planar where the kernel works on one channel at a time.
+//! A row is `[W, C]` ([`Layout::Interleaved`]) or `[C, W]` ([`Layout::Planar`]). A layer writes each
+//! row in its reader's layout: that of [`Kernels::depthwise_layout`] for a depthwise layer (planar if
+//! the kernel works on one channel at a time), and interleaved for all others.
 
 #[cfg(all(target_arch = "arm", feature = "armv6m"))]
 pub mod armv6m;
@@ -55,15 +54,15 @@ pub use scratch::board_scratch_len;
 
 use scalar::Scalar;
 
-/// What the engine asks of a processor. Every method has the plain reference as its default.
+/// Operations that the engine needs from a processor. Every method has the reference as its default.
 pub trait Kernels {
-    /// Shows a layer's weights, once, before any row of it is asked for, so that a variant can keep
-    /// them in an order of its own, by the layer's index.
+    /// Prepacks a layer's weights, once, before any of its rows is computed, so that a variant can keep
+    /// them in its own order, by the layer's index.
     fn prepare(&mut self, layer: Weighted<'_>) {
         let _ = layer;
     }
 
-    /// The order in which depthwise layers are given their rows.
+    /// Layout of the input rows of depthwise layers.
     fn depthwise_layout(&self) -> Layout {
         Layout::Planar
     }
@@ -75,10 +74,10 @@ pub trait Kernels {
         0
     }
 
-    /// One output row of a 3 x 3 convolution.
+    /// Computes one output row of a 3 x 3 convolution.
     ///
-    /// `rows` are the three input rows under the window, interleaved `[W, C]`, top first; `None`
-    /// is a row of padding. `output` is one row in `params.output_layout`.
+    /// `rows` are the three input rows under the window, interleaved `[W, C]`, top first; `None` is a
+    /// row of padding. `output` is one row in `params.output_layout`.
     fn conv3x3(
         &self,
         params: &ConvParams<'_>,
@@ -89,8 +88,8 @@ pub trait Kernels {
         Scalar.conv3x3(params, rows, scratch, output);
     }
 
-    /// One output row of a 3 x 3 depthwise convolution; rows as in [`Kernels::conv3x3`], but in
-    /// `params.input_layout`.
+    /// Computes one output row of a 3 x 3 depthwise convolution; rows as in [`Kernels::conv3x3`], but
+    /// in `params.input_layout`.
     fn depthwise3x3(
         &self,
         params: &DepthwiseParams<'_>,
@@ -100,7 +99,7 @@ pub trait Kernels {
         Scalar.depthwise3x3(params, rows, output);
     }
 
-    /// One row of a 1 x 1 convolution: `input` interleaved `[W, I]`, `output` in
+    /// Computes one row of a 1 x 1 convolution: `input` interleaved `[W, I]`, `output` in
     /// `params.output_layout`.
     fn pointwise(
         &self,
@@ -112,7 +111,7 @@ pub trait Kernels {
         Scalar.pointwise(params, input, scratch, output);
     }
 
-    /// A fully connected layer: `[I]` to `[O]`.
+    /// Computes a dense layer: `[I]` to `[O]`.
     fn dense(
         &self,
         params: &DenseParams<'_>,
@@ -123,7 +122,7 @@ pub trait Kernels {
         Scalar.dense(params, input, scratch, output);
     }
 
-    /// The rescaled sum of two rows, element by element.
+    /// Adds two rows element by element and requantises the sums.
     fn add(&self, params: &AddParams, a: &[i8], b: &[i8], output: &mut [i8]) {
         Scalar.add(params, a, b, output);
     }
@@ -139,7 +138,7 @@ pub trait Kernels {
     }
 }
 
-/// Everything but [`Kernels::prepare`], passed on to what `self` points at.
+/// Forwards every method but [`Kernels::prepare`] to the value that `self` points at.
 macro_rules! forward {
     ($this:ident) => {
             fn depthwise_layout(&$this) -> Layout {
@@ -203,12 +202,12 @@ macro_rules! forward {
     };
 }
 
-/// Kernels that have been shown all weights, shared by several engines.
+/// Prepacked kernels, shared by several engines.
 impl<K: Kernels + ?Sized> Kernels for &K {
     forward!(self);
 }
 
-/// Kernels that were chosen when the program ran.
+/// Kernels that are chosen at run time.
 #[cfg(feature = "alloc")]
 impl<K: Kernels + ?Sized> Kernels for alloc::boxed::Box<K> {
     fn prepare(&mut self, layer: Weighted<'_>) {

@@ -1,7 +1,8 @@
-//! The order of weights in a model: as a kernel with a dual 16-bit multiply-accumulate reads them.
+//! Packed weights: the order of weights in a model, made for kernels with a dual 16-bit
+//! multiply-accumulate.
 //!
-//! Weights `[O, K]` of a layer whose outputs are sums over `K` terms lie in blocks of two outputs
-//! by four terms, first all blocks of outputs 0 and 1, then those of 2 and 3:
+//! Weights `[O, K]` of a layer whose outputs are sums over `K` terms lie in blocks of two outputs by
+//! four terms, first all blocks of outputs 0 and 1, then those of 2 and 3:
 //!
 //! ```text
 //! byte     0     1     2     3     4     5     6     7
@@ -9,10 +10,10 @@
 //! term     0     0     2     2     1     1     3     3
 //! ```
 //!
-//! Sign-extending bytes 0 and 2 of a word gives the pair of terms (0, 2) of one output, bytes 1 and
-//! 3 that of the other; four neighbouring activations, extended in the same way, come in the same
-//! pairs. So neither side is shuffled. Where `O` is odd or `K` no multiple of four, zeros fill up
-//! the last block.
+//! Sign-extending bytes 0 and 2 of a word gives the pair of terms (0, 2) of one output, bytes 1 and 3
+//! that of the other; four neighbouring activations, extended in the same way, come in the same pairs,
+//! so neither side is shuffled. Where `O` is odd or `K` no multiple of four, zeros fill up the last
+//! block.
 
 /// Outputs in a block.
 const OUTPUTS: usize = 2;
@@ -32,13 +33,13 @@ impl<'a> Packed<'a> {
         Packed { bytes, terms }
     }
 
-    /// Bytes that `outputs` by `terms` weights take; `usize::MAX` where a `usize` cannot count them.
+    /// Bytes that `outputs` by `terms` weights take; `usize::MAX` if a `usize` cannot count them.
     pub const fn len(outputs: usize, terms: usize) -> usize {
         let outputs = outputs.next_multiple_of(OUTPUTS);
         outputs.saturating_mul(terms.next_multiple_of(TERMS))
     }
 
-    /// All bytes, in their order.
+    /// The bytes in their order.
     pub const fn bytes(self) -> &'a [i8] {
         self.bytes
     }
@@ -48,23 +49,23 @@ impl<'a> Packed<'a> {
         self.terms
     }
 
-    /// The weight of `output` for `term`, both in range.
+    /// Weight of `output` for `term`, both in range.
     pub fn at(self, output: usize, term: usize) -> i8 {
         self.bytes[place(self.terms, output, term)]
     }
 
-    /// The weights of `output`, term by term.
+    /// Weights of `output`, term by term.
     pub fn of(self, output: usize) -> impl Iterator<Item = i8> + use<'a> {
         (0..self.terms).map(move |term| self.at(output, term))
     }
 
-    /// Whether the bytes are those of `outputs` outputs.
+    /// Returns true if the bytes hold `outputs` outputs.
     pub const fn has(self, outputs: usize) -> bool {
         self.bytes.len() == Self::len(outputs, self.terms)
     }
 }
 
-/// Where the weight of `output` for `term` lies among all bytes.
+/// Index of the byte that holds the weight of `output` for `term`.
 const fn place(terms: usize, output: usize, term: usize) -> usize {
     let block = output / OUTPUTS * terms.next_multiple_of(TERMS) / TERMS + term / TERMS;
     let (even_or_odd, first_or_second) = (term % 2, term % TERMS / 2);

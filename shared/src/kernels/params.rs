@@ -1,9 +1,9 @@
-//! What a kernel is told about its layer. Borrowed from the model's bytes; made once a row.
+//! Parameters of a layer for its kernel. Borrowed from the model's bytes; made once a row.
 
 use super::packed::Packed;
 use super::requant::{self, Multiplier};
 
-/// Order of the numbers in a row.
+/// Order of the values in a row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Layout {
     /// `[W, C]`: the channels of a pixel side by side.
@@ -13,8 +13,8 @@ pub enum Layout {
 }
 
 impl Layout {
-    /// Steps from a pixel to the next and from a channel to the next, in a row of `width` pixels
-    /// of `channels` numbers.
+    /// Steps from a pixel to the next and from a channel to the next, in a row of `width` pixels of
+    /// `channels` values.
     pub const fn steps(self, width: usize, channels: usize) -> (usize, usize) {
         match self {
             Layout::Interleaved => (channels, 1),
@@ -39,17 +39,17 @@ impl<'a> I32s<'a> {
         self.0.len()
     }
 
-    /// Whether there are no entries.
+    /// Returns true if there are no entries.
     pub const fn is_empty(self) -> bool {
         self.0.is_empty()
     }
 
-    /// The entries of a range; none where it is not in the table.
+    /// Entries of a range; empty if it is not in the table.
     pub fn part(self, range: core::ops::Range<usize>) -> I32s<'a> {
         I32s(self.0.get(range).unwrap_or_default())
     }
 
-    /// Where the table lies.
+    /// Address of the table.
     pub const fn as_ptr(self) -> *const i32 {
         self.0.as_ptr().cast()
     }
@@ -61,36 +61,36 @@ impl<'a> I32s<'a> {
     }
 }
 
-/// The tables of a layer with weights: one entry per output channel in each.
+/// Tables of a layer with weights: one entry per output channel in each.
 #[derive(Clone, Copy, Debug)]
 pub struct PerChannel<'a> {
-    /// Added to the sum of products.
+    /// Bias, added to the sum of products.
     pub bias: I32s<'a>,
-    /// Mantissa of the rescaling, `0..2^31`, in units of 2^-31.
+    /// Mantissa of the requantisation multiplier, `0..2^31`, in units of 2^-31.
     pub multiplier: I32s<'a>,
-    /// Power of two of the rescaling, `-31..=30`; positive shifts left.
+    /// Power of two of the requantisation multiplier, `-31..=30`; positive shifts left.
     pub shift: &'a [i8],
 }
 
-/// How a sum becomes an output number.
+/// Requantisation of a sum to an output value.
 #[derive(Clone, Copy, Debug)]
 pub struct OutputStage<'a> {
-    /// Bias and rescaling of each channel.
+    /// Bias and multiplier of each channel.
     pub channels: PerChannel<'a>,
-    /// The output number that stands for zero.
+    /// Zero point of the output.
     pub zero_point: i8,
     /// Lower clamp.
     pub min: i8,
     /// Upper clamp.
     pub max: i8,
-    /// Whether all shifts are [narrow](OutputStage::NARROW_SHIFTS) and no sum, bias included, exceeds
+    /// True if all shifts are [narrow](OutputStage::NARROW_SHIFTS) and no sum, bias included, exceeds
     /// 2^30: kernels may then double sums.
     pub narrow: bool,
 }
 
 impl OutputStage<'_> {
-    /// Shifts of a narrow stage: not to the left, and no further to the right than what leaves room to
-    /// add a zero point before it.
+    /// Shifts of a narrow stage: never to the left, and to the right only so far that there is headroom
+    /// to add a zero point before the shift.
     pub const NARROW_SHIFTS: core::ops::RangeInclusive<i8> = -22..=0;
 
     /// Output of `channel` for the sum of its products: bias, rescale, zero point, clamp.
@@ -104,18 +104,18 @@ impl OutputStage<'_> {
     }
 }
 
-/// A 3 x 3 convolution; its weights `[O, 3, 3, I]`, that is `9 * I` terms.
+/// Parameters of a 3 x 3 convolution with weights `[O, 3, 3, I]`, that is `9 * I` terms.
 pub type ConvParams<'a> = WindowParams<'a, Packed<'a>>;
 
-/// A 3 x 3 depthwise convolution; its weights `[C, 3, 3]`, as they are.
+/// Parameters of a 3 x 3 depthwise convolution with weights `[C, 3, 3]`, which are not packed.
 pub type DepthwiseParams<'a> = WindowParams<'a, &'a [i8]>;
 
-/// A 3 x 3 layer with weights of type `W`.
+/// Parameters of a 3 x 3 layer with weights of type `W`.
 #[derive(Clone, Copy, Debug)]
 pub struct WindowParams<'a, W> {
     /// Index of the layer in its model.
     pub layer: usize,
-    /// The weights.
+    /// Weights in the form of `W`.
     pub weights: W,
     /// Pixels in an input row.
     pub input_width: usize,
@@ -125,26 +125,26 @@ pub struct WindowParams<'a, W> {
     pub output_width: usize,
     /// Channels of the output.
     pub output_channels: usize,
-    /// Step between windows.
+    /// Stride of the window.
     pub stride: usize,
     /// Columns of padding to the left.
     pub pad_left: usize,
-    /// The input number that stands for zero, of which padding is made.
+    /// Zero point of the input, which is also the value of padding.
     pub input_zero_point: i8,
     /// Order of the input rows.
     pub input_layout: Layout,
     /// Order of the output row.
     pub output_layout: Layout,
-    /// From sums to outputs.
+    /// Requantisation of the sums.
     pub output: OutputStage<'a>,
 }
 
-/// A 1 x 1 layer.
+/// Parameters of a 1 x 1 convolution.
 #[derive(Clone, Copy, Debug)]
 pub struct PointwiseParams<'a> {
     /// Index of the layer in its model.
     pub layer: usize,
-    /// `[O, I]`.
+    /// Weights, `[O, I]`.
     pub weights: Packed<'a>,
     /// Pixels in a row.
     pub width: usize,
@@ -152,37 +152,37 @@ pub struct PointwiseParams<'a> {
     pub input_channels: usize,
     /// Channels of the output.
     pub output_channels: usize,
-    /// The input number that stands for zero.
+    /// Zero point of the input.
     pub input_zero_point: i8,
     /// Order of the output row.
     pub output_layout: Layout,
-    /// From sums to outputs.
+    /// Requantisation of the sums.
     pub output: OutputStage<'a>,
 }
 
-/// A fully connected layer; its sizes are those of its input and output slices.
+/// Parameters of a dense layer; its sizes are those of its input and output slices.
 #[derive(Clone, Copy, Debug)]
 pub struct DenseParams<'a> {
     /// Index of the layer in its model.
     pub layer: usize,
-    /// `[O, I]`.
+    /// Weights, `[O, I]`.
     pub weights: Packed<'a>,
-    /// The input number that stands for zero.
+    /// Zero point of the input.
     pub input_zero_point: i8,
-    /// From sums to outputs.
+    /// Requantisation of the sums.
     pub output: OutputStage<'a>,
 }
 
-/// A layer with weights, as its kernel is told of it.
+/// Parameters of a layer with weights, for [`Kernels::prepare`](super::Kernels::prepare).
 #[derive(Clone, Copy, Debug)]
 pub enum Weighted<'a> {
-    /// For [`Kernels::conv3x3`](super::Kernels::conv3x3).
+    /// Parameters for [`Kernels::conv3x3`](super::Kernels::conv3x3).
     Conv3x3(ConvParams<'a>),
-    /// For [`Kernels::depthwise3x3`](super::Kernels::depthwise3x3).
+    /// Parameters for [`Kernels::depthwise3x3`](super::Kernels::depthwise3x3).
     Depthwise3x3(DepthwiseParams<'a>),
-    /// For [`Kernels::pointwise`](super::Kernels::pointwise).
+    /// Parameters for [`Kernels::pointwise`](super::Kernels::pointwise).
     Pointwise(PointwiseParams<'a>),
-    /// For [`Kernels::dense`](super::Kernels::dense).
+    /// Parameters for [`Kernels::dense`](super::Kernels::dense).
     Dense(DenseParams<'a>),
 }
 
@@ -193,13 +193,13 @@ pub struct AddParams {
     pub a_zero_point: i8,
     /// Zero point of the second operand.
     pub b_zero_point: i8,
-    /// From the first operand's scale to the common one.
+    /// Multiplier from the first operand's scale to the common one.
     pub a: Multiplier,
-    /// From the second operand's scale to the common one.
+    /// Multiplier from the second operand's scale to the common one.
     pub b: Multiplier,
-    /// From the common scale to the output's.
+    /// Multiplier from the common scale to the output's.
     pub output: Multiplier,
-    /// The output number that stands for zero.
+    /// Zero point of the output.
     pub zero_point: i8,
     /// Lower clamp.
     pub min: i8,

@@ -1,21 +1,21 @@
-//! The only definition of rounding.
+//! Requantisation: the only definition of rounding.
 //!
-//! TFLite's reference kernels rescale sums with gemmlowp's fixed-point arithmetic and round
-//! twice: once in the doubling high product, once in the shift right (`gemmlowp/fixedpoint`,
-//! `SaturatingRoundingDoublingHighMul` and `RoundingDivideByPOT`; `MultiplyByQuantizedMultiplier`
-//! in TFLite's `kernels/internal/common`, built without single rounding). The same answer as
-//! theirs needs the same two roundings.
+//! TFLite's reference kernels rescale sums with gemmlowp's fixed-point arithmetic and round twice: once
+//! in the doubling high product, once in the shift right (`gemmlowp/fixedpoint`,
+//! `SaturatingRoundingDoublingHighMul` and `RoundingDivideByPOT`; `MultiplyByQuantizedMultiplier` in
+//! TFLite's `kernels/internal/common`, built without single rounding). Equal results need the same two
+//! roundings.
 
 /// A positive real factor below 2^30: `mantissa * 2^(shift - 31)`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Multiplier {
-    /// `0..2^31`; TFLite's lie in `2^30..2^31`, or are zero.
+    /// Mantissa, `0..2^31`; TFLite's lie in `2^30..2^31`, or are zero.
     pub mantissa: i32,
-    /// `-31..=30`; positive shifts left.
+    /// Exponent, `-31..=30`; positive shifts left.
     pub shift: i8,
 }
 
-/// `a * b / 2^31`, rounded to nearest, ties away from zero; `-2^31 * -2^31` saturates.
+/// Computes `a * b / 2^31`, rounded to nearest, ties away from zero; `-2^31 * -2^31` saturates.
 pub const fn doubling_high_product(a: i32, b: i32) -> i32 {
     if a == i32::MIN && b == i32::MIN {
         return i32::MAX;
@@ -26,7 +26,7 @@ pub const fn doubling_high_product(a: i32, b: i32) -> i32 {
     ((product + nudge) / (1 << 31)) as i32
 }
 
-/// `x / 2^exponent`, rounded to nearest, ties away from zero; `exponent` in `0..=31`.
+/// Computes `x / 2^exponent`, rounded to nearest, ties away from zero; `exponent` in `0..=31`.
 pub const fn shift_right_rounding(x: i32, exponent: u32) -> i32 {
     let mask = ((1_i64 << exponent) - 1) as i32;
     let remainder = x & mask;
@@ -35,7 +35,7 @@ pub const fn shift_right_rounding(x: i32, exponent: u32) -> i32 {
     ((x as i64 >> exponent) as i32) + (remainder > threshold) as i32
 }
 
-/// `x * scale`. The model's reader has made sure that `x << shift` fits for left shifts.
+/// Computes `x * scale`. The model's reader has checked that `x << shift` fits for left shifts.
 pub const fn rescale(x: i32, scale: Multiplier) -> i32 {
     let (left, right) = if scale.shift > 0 {
         (scale.shift as u32, 0)
@@ -48,7 +48,7 @@ pub const fn rescale(x: i32, scale: Multiplier) -> i32 {
     )
 }
 
-/// Moves a rescaled sum to its zero point and clamps it.
+/// Adds the zero point to a rescaled sum and clamps it.
 pub const fn place(scaled: i32, zero_point: i8, min: i8, max: i8) -> i8 {
     let moved = scaled.saturating_add(zero_point as i32);
     if moved < min as i32 {
@@ -65,7 +65,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    /// The definition in words, in exact integer arithmetic: nearest, ties away from zero.
+    /// Direct definition in exact integer arithmetic: nearest, ties away from zero.
     fn divide_rounding(numerator: i128, denominator: i128) -> i128 {
         let half = denominator / 2;
         if numerator >= 0 {

@@ -1,4 +1,4 @@
-//! The plain reference: what every kernel must compute, written to be read and never optimised.
+//! Reference kernels, the specification of every variant: written for reading and never optimised.
 //!
 //! The arithmetic is that of TFLite's int8 reference kernels (`reference_integer_ops`): sums of
 //! `(input - zero_point) * weight` in i32, where a tap outside the map adds nothing.
@@ -8,11 +8,11 @@ use super::params::{
 };
 use super::{Kernels, requant};
 
-/// The specification.
+/// The reference kernels.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Scalar;
 
-/// Sum of products of numbers less their zero point, and weights.
+/// Dot product of weights and values minus their zero point.
 fn dot(input: &[i8], zero_point: i8, weights: impl Iterator<Item = i8>) -> i32 {
     input
         .iter()
@@ -110,8 +110,8 @@ impl Kernels for Scalar {
         }
     }
 
-    /// TFLite's int8 `ADD`: both operands are raised by 20 bits, brought to twice the larger
-    /// scale, added, and brought to the output's scale (`reference_integer_ops/add`).
+    /// TFLite's int8 `ADD`: both operands are raised by 20 bits, brought to twice the larger scale,
+    /// added, and brought to the output's scale (`reference_integer_ops/add`).
     fn add(&self, params: &AddParams, a: &[i8], b: &[i8], output: &mut [i8]) {
         let raise = |number: i8, zero_point: i8, scale| {
             requant::rescale((i32::from(number) - i32::from(zero_point)) << 20, scale)

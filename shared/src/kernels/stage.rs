@@ -1,9 +1,9 @@
-//! What the assembly of boards needs of an output stage, and what it leaves to be done.
+//! Output stages that the boards' assembly can compute, and the clamping that follows it.
 
 use super::params::OutputStage;
 
-/// Whether the assembly's road from sums to outputs is right for a layer of `outputs` channels: its
-/// tables are whole and lie at words, and no sum or shift is beyond it.
+/// Returns true if the assembly's requantisation is exact for a layer of `outputs` channels: its tables
+/// are complete and word-aligned, and all sums and shifts are in its range.
 pub(super) fn suits(stage: &OutputStage<'_>, outputs: usize) -> bool {
     let channels = &stage.channels;
     stage.narrow
@@ -14,12 +14,13 @@ pub(super) fn suits(stage: &OutputStage<'_>, outputs: usize) -> bool {
             .all(|table| table.len() >= outputs && table.as_ptr().is_aligned())
 }
 
-/// Whether negative ties matter: where zero is the least output they do not.
+/// Returns true if negative ties must round away from zero; if zero is the least output they are
+/// clamped anyway.
 pub(super) const fn away(stage: &OutputStage<'_>) -> bool {
     stage.zero_point != i8::MIN
 }
 
-/// Clamps what the assembly has clamped to int8 only.
+/// Applies the clamps; the assembly clamps to int8 only.
 pub(super) fn clamp(stage: &OutputStage<'_>, output: &mut [i8]) {
     if (stage.min, stage.max) != (i8::MIN, i8::MAX) {
         for number in output {

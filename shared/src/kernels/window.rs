@@ -1,12 +1,12 @@
-//! Windows of a 3 x 3 convolution, gathered for kernels that take each for a row of terms.
+//! im2col: windows of a 3 x 3 convolution, gathered for kernels that process each as a row of terms.
 
 use super::params::ConvParams;
 
-/// Terms of the largest 3 x 3 convolution that is gathered: of eight channels.
+/// Terms of the largest 3 x 3 convolution that is gathered: that of eight channels.
 pub(super) const MAX_WINDOW: usize = 72;
 
-/// Gathers the numbers under the window at output column `x`: `[3, 3, I]`, zero points where there
-/// are none.
+/// Gathers the values under the window at output column `x`: `[3, 3, I]`, with zero points in the
+/// padding.
 pub(super) fn gather(
     params: &ConvParams<'_>,
     rows: [Option<&[i8]>; 3],

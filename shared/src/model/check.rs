@@ -1,12 +1,12 @@
-//! What must hold of layers so that running them cannot fail.
+//! Validation of layers, so that running them cannot fail.
 
 use super::layer::{Layer, Op, Shape};
 use crate::kernels::{I32s, OutputStage, Packed};
 
-/// What is wrong with a layer.
+/// Fault in a layer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LayerFault {
-    /// It does not read what the layer before it writes.
+    /// The input shape or zero point is not the output of the layer before it.
     Chain,
     /// An extent is zero, or its shapes, stride and padding do not agree.
     Shape,
@@ -36,8 +36,8 @@ impl core::fmt::Display for LayerFault {
 /// Largest number of pixels in a map, so that sums of a pool fit 32 bits with room.
 const MAX_PIXELS: usize = 1 << 22;
 
-/// Checks layer `index` and what it refers to. Whether its output stage is narrow; see
-/// [`OutputStage::narrow`](crate::kernels::OutputStage::narrow).
+/// Checks layer `index` and the layers and bytes that it refers to. Returns true if its output stage is
+/// narrow; see [`OutputStage::narrow`](crate::kernels::OutputStage::narrow).
 pub(crate) fn check_layer(
     layers: &[Layer],
     index: usize,
@@ -60,14 +60,14 @@ pub(crate) fn check_layer(
             if skip + 1 >= index || layers[skip].output != layer.output {
                 return Err(LayerFault::Skip);
             }
-            // Rows of both operands come in step only where no layer between gathers them.
+            // The rows of both operands stay in step only if no layer between them strides or pools.
             let in_step = |layer: &Layer| layer.stride == 1 && layer.op != Op::GlobalAveragePool;
             if !layers[skip + 1..index].iter().all(in_step) {
                 return Err(LayerFault::Skip);
             }
             check_add(layer, block).map(|()| false)
         }
-        // A mean is taken in the steps of what it is a mean of.
+        // A mean keeps the quantisation of its input.
         Op::GlobalAveragePool if layer.input_zero_point != layer.output_zero_point => {
             Err(LayerFault::Constants)
         }
@@ -119,7 +119,7 @@ fn check_shapes(layer: &Layer) -> Result<(), LayerFault> {
     }
 }
 
-/// The bytes `offset..offset + len` of the block.
+/// Bytes `offset..offset + len` of the block.
 #[inline]
 pub(crate) fn region(block: &[u8], offset: u32, len: usize) -> Option<&[u8]> {
     let start = usize::try_from(offset).ok()?;
@@ -169,7 +169,7 @@ fn check_add(layer: &Layer, block: &[u8]) -> Result<(), LayerFault> {
     let tables = region(block, layer.tables, layer.table_len()).ok_or(LayerFault::Offset)?;
     let tables = I32s::new(tables);
     for pair in 0..3 {
-        // Shifts to the right only: an operand raised by 20 bits has none to spare.
+        // Right shifts only: an operand raised by 20 bits has no headroom for a left shift.
         let (mantissa, shift) = (tables.at(pair * 2), tables.at(pair * 2 + 1));
         if mantissa < 0 || !(-31..=0).contains(&shift) {
             return Err(LayerFault::Constants);

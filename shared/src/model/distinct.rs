@@ -1,23 +1,23 @@
-//! Whether labels are all different, without memory for all of them.
+//! Duplicate check for labels in little memory.
 //!
-//! Labels in order, as `posy retrain` writes them, are seen to be different in one pass. Others are taken
-//! in the order of their hashes, so many in a pass as a small table holds; 4,095 of them take 32 passes
-//! over the labels, where comparing each with each takes thousands. Which hashes they have changes nothing
-//! about the number of passes: equal hashes are ordered by the labels themselves.
+//! Labels in sorted order, as `posy retrain` writes them, are checked in one pass. Unsorted labels are
+//! visited in the order of their hashes, as many in a pass as a small table holds. 4,095 of them take
+//! 32 passes over the labels, where comparing all pairs takes thousands. Hash collisions do not change
+//! the number of passes: equal hashes are ordered by the labels themselves.
 
 use heapless::binary_heap::{BinaryHeap, Max};
 
-/// Labels that a pass takes.
+/// Labels per pass.
 const TABLE: usize = 128;
 
-/// What labels are ordered by.
+/// Sort key of a label: its hash, then the label.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct Key<'a> {
     hash: u32,
     label: &'a [u8],
 }
 
-/// Whether the labels of `lines`, each of which ends with a line feed, are all different.
+/// Returns true if no two labels in `lines` are equal; each line ends with a line feed.
 pub(super) fn distinct(lines: &str) -> bool {
     is_rising(labels(lines)) || distinct_by(lines, fnv)
 }
@@ -38,10 +38,10 @@ fn fnv(label: &[u8]) -> u32 {
     label.iter().fold(0x811c_9dc5, step)
 }
 
-// A table of this size should lie on a board's stack no longer than it is needed.
+// Not inlined: a table of this size should leave a board's stack as soon as the check is done.
 #[inline(never)]
 fn distinct_by(lines: &str, hash: impl Fn(&[u8]) -> u32) -> bool {
-    // The greatest that was taken.
+    // The greatest key of the passes so far.
     let mut taken: Option<Key<'_>> = None;
     loop {
         let mut table: BinaryHeap<Key<'_>, Max, TABLE> = BinaryHeap::new();
@@ -55,7 +55,7 @@ fn distinct_by(lines: &str, hash: impl Fn(&[u8]) -> u32) -> bool {
                 same_as_taken += usize::from(Some(key) == taken);
                 continue;
             }
-            // Full: the greatest makes room for a lesser one.
+            // The table is full: a smaller key replaces the greatest.
             if let Err(key) = table.push(key)
                 && table.peek().is_some_and(|greatest| key < *greatest)
                 && let Some(mut greatest) = table.peek_mut()
@@ -63,7 +63,7 @@ fn distinct_by(lines: &str, hash: impl Fn(&[u8]) -> u32) -> bool {
                 *greatest = key;
             }
         }
-        // The same label as the last of a table may have had no room in it.
+        // A duplicate of a table's last label may not have fitted into that table.
         if same_as_taken > 1 {
             return false;
         }
@@ -100,7 +100,7 @@ mod tests {
             .collect()
     }
 
-    /// Numbers below `count`, each once, in no order.
+    /// The integers below `count`, shuffled.
     fn shuffled(count: usize) -> Vec<usize> {
         let step = (count * 5 / 8..)
             .find(|step| (2..count).all(|d| !count.is_multiple_of(d) || !step.is_multiple_of(d)));
@@ -126,7 +126,7 @@ mod tests {
         }
     }
 
-    /// Whichever two are equal, also those that a table's end parts.
+    /// Every pair is found, including one that the end of a table separates.
     #[test]
     #[cfg_attr(miri, ignore = "plain code, many times over")]
     fn every_pair_is_found() {

@@ -1,4 +1,4 @@
-//! The header: everything about a model but its weights.
+//! The header: everything in a model file but its weights.
 
 use serde::{Deserialize, Serialize};
 
@@ -7,56 +7,57 @@ use super::layer::Layer;
 use crate::preprocess::{Crop, Filter};
 use crate::softmax::Beta;
 
-/// Most labels of a model: as many as the [softmax](crate::softmax) can sum.
+/// Largest number of labels of a model, which the [softmax](crate::softmax) limits.
 pub const MAX_LABELS: usize = crate::softmax::MAX_LOGITS;
 
-/// What the rows pushed into the engine are.
+/// Preprocessing that turns a picture into the rows that the engine takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct InputContract {
-    /// Which part of a picture is looked at.
+    /// Part of a picture that is used.
     pub crop: Crop,
-    /// How it is brought to the input's size.
+    /// Resampling filter that brings it to the input's size.
     pub filter: Filter,
-    /// Offset in the weight block of three tables of 256 int8, for red, green and blue; none
-    /// where the input is the pixel less 128.
+    /// Offset in the weight block of three tables of 256 int8, for red, green and blue; `None` if the
+    /// input is the pixel minus 128.
     pub table: Option<u32>,
 }
 
-/// How logits become an answer.
+/// Decision rule from logits to an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Verdict {
-    /// Scale of the logits, as the softmax wants it.
+    /// Scale of the logits, in the form that the softmax takes.
     pub beta: Beta,
-    /// Scores below this, in 1/65536, are reported as unknown; 0 for never.
+    /// Score threshold in 1/65536: a picture whose best score is below it is reported as unknown; 0 for
+    /// never.
     pub unknown_below: u32,
-    /// Whether a logit of "none of these" follows those of the labels. It has a part in the scores,
-    /// and no name: where it is the greatest, the answer is unknown.
+    /// True if a logit of "none of these" follows those of the labels. It takes part in the softmax but
+    /// has no name: if it is the greatest, the answer is unknown.
     pub unknown_logit: bool,
-    /// What a picture must be like to be believed; none where any is.
+    /// Out-of-distribution test of the picture; `None` accepts every picture.
     pub acceptance: Option<Acceptance>,
 }
 
-/// How like the training photos a picture must be to be given a label. The last of the model's
-/// outputs is then its [familiarity](crate::familiarity).
+/// Out-of-distribution threshold: a picture unlike the training photos is given no label. The last of
+/// the model's outputs is then its [familiarity](crate::familiarity).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Acceptance {
-    /// Offset of the tables in the weight block: for D features and M prototypes D centres (int8),
-    /// D scales (u16, little-endian), M x D prototypes (int8).
+    /// Offset of the tables in the weight block: for D features and M prototypes D centres (int8), D
+    /// scales (u16, little-endian), M x D prototypes (int8).
     pub table: u32,
     /// Number of prototypes, M.
     pub prototypes: u16,
-    /// Brings the cosine to int8; see [`Familiarity`](crate::familiarity::Familiarity).
+    /// Multiplier from the cosine to int8; see [`Familiarity`](crate::familiarity::Familiarity).
     pub multiplier: u32,
     /// Weight of the greatest logit of a label.
     pub logit_weight: u16,
     /// Weight of the familiarity.
     pub familiarity_weight: u16,
-    /// A weighted sum below this is reported as unknown.
+    /// Threshold: a picture whose weighted sum is below it is reported as unknown.
     pub accepted_from: i32,
 }
 
 impl Acceptance {
-    /// Whether a picture is given a label, whose logit is the greatest.
+    /// Returns true if the picture is accepted; `logit` is the greatest logit of a label.
     pub fn accepts(&self, logit: i8, familiarity: i8) -> bool {
         let sum = i32::from(logit) * i32::from(self.logit_weight)
             + i32::from(familiarity) * i32::from(self.familiarity_weight);
@@ -64,7 +65,7 @@ impl Acceptance {
     }
 }
 
-/// Where a model comes from. For people and reports; running does not need it.
+/// Origin of a model, for people and reports; running does not need it.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Provenance<'a> {
     /// Name of the backbone's architecture.
@@ -73,30 +74,30 @@ pub struct Provenance<'a> {
     pub backbone_sha256: [u8; 32],
     /// Version of posy that wrote the file.
     pub posy_version: &'a str,
-    /// The split that the accuracies were measured on.
+    /// Split that the accuracies were measured on.
     pub split: SplitFacts<'a>,
-    /// Test accuracy of the float network with a float head, `0.0..=1.0`, where measured.
+    /// Test accuracy of the float network with a float head, `0.0..=1.0`, if measured.
     pub float_accuracy: Option<f32>,
-    /// Test accuracy of this integer network, `0.0..=1.0`, where measured.
+    /// Test accuracy of this integer network, `0.0..=1.0`, if measured.
     pub int8_accuracy: Option<f32>,
 }
 
-/// How photos were divided.
+/// Split of the photos into training, validation and test sets.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SplitFacts<'a> {
     /// Name of the rule.
     pub rule: &'a str,
     /// Seed of the rule.
     pub seed: u64,
-    /// Photos that the head was trained on.
+    /// Number of training photos.
     pub training: u32,
-    /// Photos that settings were chosen on.
+    /// Number of validation photos, on which settings were chosen.
     pub validation: u32,
-    /// Photos that the accuracies were measured on.
+    /// Number of test photos, on which the accuracies were measured.
     pub testing: u32,
 }
 
-/// An input whose answer is known, to find out whether a board computes as the laptop did.
+/// An input with a known output, which shows that a board computes as the laptop did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Golden<'a> {
     /// Seed of [`GoldenRows`].
@@ -105,13 +106,13 @@ pub struct Golden<'a> {
     pub logits: &'a [u8],
 }
 
-/// The rows of the golden input: Marsaglia's xorshift32 (13, 17, 5), one step per number, of
-/// which the high byte is taken.
+/// Rows of the golden input: the high byte of each step of Marsaglia's xorshift32 (13, 17, 5), one step
+/// per value.
 #[derive(Clone, Copy, Debug)]
 pub struct GoldenRows(u32);
 
 impl GoldenRows {
-    /// Rows from `seed`; zero, which xorshift cannot leave, stands for one.
+    /// Starts from `seed`; zero, which xorshift cannot leave, is replaced by one.
     pub const fn new(seed: u32) -> Self {
         GoldenRows(if seed == 0 { 1 } else { seed })
     }
@@ -127,8 +128,7 @@ impl GoldenRows {
     }
 }
 
-/// The header as it is written, in this order (postcard 1); it is read field by field in
-/// `read.rs`.
+/// The header in the order of its fields in the file (postcard 1); `read.rs` reads it field by field.
 #[cfg(feature = "alloc")]
 #[derive(Clone, Copy, Debug, Serialize)]
 pub(crate) struct Header<'a> {

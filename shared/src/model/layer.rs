@@ -1,13 +1,13 @@
-//! One layer of an integer network, as plain data.
+//! Description of a layer of an integer network, as plain data.
 
 use serde::{Deserialize, Serialize};
 
 use crate::kernels::Packed;
 
-/// Most layers of a network. MobileNet v2 with its new last layer has 64.
+/// Largest number of layers of a network. MobileNet v2 with its new last layer has 64.
 pub const MAX_LAYERS: usize = 96;
 
-/// What a layer computes. Arithmetic is that of the TFLite int8 specification.
+/// Operation of a layer. The arithmetic is that of the TFLite int8 specification.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Op {
     /// 3 x 3 convolution over all input channels; weights `[O, 3, 3, I]`.
@@ -25,12 +25,13 @@ pub enum Op {
 }
 
 impl Op {
-    /// Whether it slides a 3 x 3 window.
+    /// Returns true for operations with a sliding 3 x 3 window.
     pub const fn is_window(self) -> bool {
         matches!(self, Op::Conv3x3 | Op::Depthwise3x3)
     }
 
-    /// Whether it has weights, a bias and a rescaling for each output channel.
+    /// Returns true for operations with weights, and with a bias and a multiplier for each output
+    /// channel.
     pub const fn has_weights(self) -> bool {
         !matches!(self, Op::Add | Op::GlobalAveragePool)
     }
@@ -43,7 +44,7 @@ pub struct Shape {
     pub height: u16,
     /// Pixels in a row.
     pub width: u16,
-    /// Numbers in a pixel.
+    /// Values in a pixel.
     pub channels: u16,
 }
 
@@ -53,19 +54,19 @@ impl Shape {
         self.width as usize * self.channels as usize
     }
 
-    /// Bytes in an int8 map; `usize::MAX` where a `usize` of 32 bits cannot count them, which no
-    /// memory plan admits.
+    /// Bytes in an int8 map; `usize::MAX` if a `usize` of 32 bits cannot count them, which no memory
+    /// plan admits.
     pub const fn len(self) -> usize {
         (self.height as usize).saturating_mul(self.row_len())
     }
 
-    /// Whether any extent is zero.
+    /// Returns true if any extent is zero.
     pub const fn is_empty(self) -> bool {
         self.height == 0 || self.width == 0 || self.channels == 0
     }
 }
 
-/// Rows and columns of zero points around a map. TFLite's SAME is written out: `total / 2`
+/// Rows and columns of zero points around a map. TFLite's SAME padding in explicit form: `total / 2`
 /// before, the rest after.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Padding {
@@ -79,26 +80,26 @@ pub struct Padding {
     pub right: u8,
 }
 
-/// One layer. Each layer reads the output of the layer before it (the first reads the input).
+/// Layer of a network. Each layer reads the output of the layer before it (the first reads the input).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Layer {
-    /// What it computes.
+    /// Operation that the layer computes.
     pub op: Op,
-    /// Shape of the map that it reads.
+    /// Shape of the input map.
     pub input: Shape,
-    /// Shape of the map that it writes.
+    /// Shape of the output map.
     pub output: Shape,
-    /// Step between windows, the same in both directions; 1 but for 3 x 3 layers.
+    /// Stride of the window, the same in both directions; 1 for all layers but 3 x 3 ones.
     pub stride: u8,
     /// Padding of 3 x 3 layers; zero for the others.
     pub padding: Padding,
-    /// The number that stands for zero in the input.
+    /// Zero point of the input.
     pub input_zero_point: i8,
-    /// The number that stands for zero in the output.
+    /// Zero point of the output.
     pub output_zero_point: i8,
-    /// Lower clamp of the output; with ReLU and ReLU6 the number that stands for zero.
+    /// Lower clamp of the output; with ReLU and ReLU6 the quantised zero.
     pub output_min: i8,
-    /// Upper clamp of the output; with ReLU6 the number that stands for six, or 127.
+    /// Upper clamp of the output; with ReLU6 the quantised six, or 127.
     pub output_max: i8,
     /// [`Op::Add`] only: index of the layer whose output is the second operand. It comes before the
     /// previous layer, and all layers between have stride 1 and are no pools.
@@ -110,7 +111,7 @@ pub struct Layer {
 }
 
 impl Layer {
-    /// Products that are summed for one output number.
+    /// Products summed for one output value (the depth K of the GEMM).
     #[inline]
     pub const fn terms(&self) -> usize {
         let inputs = self.input.channels as usize;
@@ -122,13 +123,13 @@ impl Layer {
         }
     }
 
-    /// Number of int8 weights; `usize::MAX` where a `usize` of 32 bits cannot count them.
+    /// Number of int8 weights; `usize::MAX` if a `usize` of 32 bits cannot count them.
     pub const fn weight_count(&self) -> usize {
         (self.output.channels as usize).saturating_mul(self.terms())
     }
 
-    /// Bytes of the weights as they lie in the block: [packed](Packed) but for those of a depthwise
-    /// layer; `usize::MAX` where a `usize` of 32 bits cannot count them, which no block holds.
+    /// Bytes of the weights as stored in the block: [packed](Packed) for all but depthwise layers;
+    /// `usize::MAX` if a `usize` of 32 bits cannot count them, which no block holds.
     #[inline]
     pub const fn weight_len(&self) -> usize {
         match self.op {
@@ -139,8 +140,8 @@ impl Layer {
         }
     }
 
-    /// Bytes of tables: bias and multiplier (i32) and shift (i8) per output channel; three
-    /// multipliers and shifts (i32) for an addition.
+    /// Bytes of tables: bias and multiplier (i32) and shift (i8) per output channel; three multipliers
+    /// and shifts (i32) for an addition.
     #[inline]
     pub const fn table_len(&self) -> usize {
         match self.op {
@@ -150,7 +151,7 @@ impl Layer {
         }
     }
 
-    /// Products (multiply-accumulates) in one inference, padding counted as if it were map.
+    /// Multiply-accumulates (MACs) in one inference, with those on padding included.
     pub const fn products(&self) -> u64 {
         let pixels = self.output.height as u64 * self.output.width as u64;
         pixels.saturating_mul(self.weight_count() as u64)

@@ -1,7 +1,7 @@
-//! The model: what its layers are, and the `.posy` file that carries it.
+//! The model: its layers, and the `.posy` file that stores it.
 //!
-//! [`Model::read`] checks everything once and borrows; after that, running cannot fail. The file
-//! is described for another implementer in `FORMAT.md` beside this module.
+//! [`Model::read`] checks everything once and borrows; after that, running cannot fail. The file is
+//! described for another implementer in `FORMAT.md` beside this module.
 
 mod check;
 mod distinct;

@@ -1,4 +1,4 @@
-//! What the kernels are told about each layer of a model, borrowed from its bytes.
+//! Parameters of each layer for the kernels, borrowed from the model's bytes.
 
 use super::check::region;
 use super::layer::{Layer, Op};
@@ -9,7 +9,7 @@ use crate::kernels::{
 };
 
 impl<'a> Model<'a> {
-    /// Part of the weight block; empty rather than out of bounds.
+    /// A slice of the weight block; empty rather than out of bounds.
     #[inline]
     fn part(&self, offset: u32, len: usize) -> &'a [u8] {
         region(self.block, offset, len).unwrap_or(&[])
@@ -45,8 +45,8 @@ impl<'a> Model<'a> {
         }
     }
 
-    /// Order of the rows that layer `index` writes; `depthwise` is that of the rows which the plan
-    /// gives to depthwise layers alone.
+    /// Layout of the rows that layer `index` writes; `depthwise` is the layout of the rows that the
+    /// plan passes only to depthwise layers.
     #[inline]
     pub(crate) fn output_layout(&self, index: usize, depthwise: Layout) -> Layout {
         match self.plan.slots[index].layout {
@@ -55,7 +55,7 @@ impl<'a> Model<'a> {
         }
     }
 
-    /// Order of the rows that layer `index` reads.
+    /// Layout of the rows that layer `index` reads.
     #[inline]
     fn input_layout(&self, index: usize, depthwise: Layout) -> Layout {
         match index {
@@ -64,8 +64,8 @@ impl<'a> Model<'a> {
         }
     }
 
-    /// What kernels that read depthwise rows in the order `depthwise` are shown of layer `index`
-    /// before it runs; nothing where it has no weights.
+    /// Weights of layer `index` for kernels to prepack, if they read depthwise rows in the layout
+    /// `depthwise`; `None` for a layer without weights.
     #[inline]
     pub(crate) fn weighted(&self, index: usize, depthwise: Layout) -> Option<Weighted<'a>> {
         match self.layers[index].op {
@@ -80,13 +80,13 @@ impl<'a> Model<'a> {
         }
     }
 
-    /// What the kernel of a 3 x 3 convolution is told.
+    /// Parameters of a 3 x 3 convolution.
     #[inline]
     pub(crate) fn conv_params(&self, index: usize, depthwise: Layout) -> ConvParams<'a> {
         self.window_params(index, depthwise, self.packed(&self.layers[index]))
     }
 
-    /// What the kernel of a 3 x 3 depthwise convolution is told.
+    /// Parameters of a 3 x 3 depthwise convolution.
     #[inline]
     pub(crate) fn depthwise_params(&self, index: usize, depthwise: Layout) -> DepthwiseParams<'a> {
         self.window_params(index, depthwise, self.weights(&self.layers[index]))
@@ -111,7 +111,7 @@ impl<'a> Model<'a> {
         }
     }
 
-    /// What the kernel of a 1 x 1 layer is told.
+    /// Parameters of a 1 x 1 convolution.
     #[inline]
     pub(crate) fn pointwise_params(&self, index: usize, depthwise: Layout) -> PointwiseParams<'a> {
         let layer = &self.layers[index];
@@ -127,7 +127,7 @@ impl<'a> Model<'a> {
         }
     }
 
-    /// What the kernel of a fully connected layer is told.
+    /// Parameters of a dense layer.
     #[inline]
     pub(crate) fn dense_params(&self, index: usize) -> DenseParams<'a> {
         let layer = &self.layers[index];
@@ -139,7 +139,7 @@ impl<'a> Model<'a> {
         }
     }
 
-    /// What the kernel of an addition is told.
+    /// Parameters of an addition.
     #[inline]
     pub(crate) fn add_params(&self, index: usize) -> AddParams {
         let layer = &self.layers[index];

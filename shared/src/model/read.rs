@@ -16,7 +16,7 @@ use crate::preprocess::{MAX_OUTPUT_SIDE, PixelMap};
 /// The first four bytes.
 pub const MAGIC: [u8; 4] = *b"POSY";
 
-/// The version that this code writes, and the only one that it reads.
+/// The format version that this code writes, and the only one that it reads.
 pub const FORMAT_VERSION: u16 = 3;
 
 /// Bytes before the header: magic, version, zero, header length, total length, CRC-32.
@@ -28,54 +28,55 @@ pub(crate) const BLOCK_ALIGN: usize = 16;
 /// CRC-32 of ISO-HDLC (as in zip and PNG), with the small table.
 pub(crate) static CRC: crc::Crc<u32> = crc::Crc::<u32>::new(&crc::CRC_32_ISO_HDLC);
 
-/// Why bytes are not a model.
+/// Reason that bytes are not a valid model.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ReadError {
     /// There are no bytes, or (in flash) all of them are erased.
     Empty,
     /// The first bytes are not those of a model.
     Magic,
-    /// The file is of another version.
+    /// The file has another format version.
     Version {
         /// Version of the file.
         found: u16,
     },
-    /// The file is shorter or longer than it says.
+    /// The file is shorter or longer than its header declares.
     Length {
-        /// Bytes that there should be.
+        /// Bytes that the header declares.
         expected: usize,
-        /// Bytes that there are.
+        /// Bytes present.
         found: usize,
     },
-    /// The contents are not those that were written.
+    /// The checksum does not match: the contents have changed since they were written.
     Checksum {
         /// CRC-32 in the file.
         expected: u32,
         /// CRC-32 of the contents.
         found: u32,
     },
-    /// The prelude or the header does not read.
+    /// The prelude or the header cannot be decoded.
     Header,
     /// A layer cannot be run.
     Layer {
-        /// Which one.
+        /// Index of the layer.
         index: usize,
-        /// What is wrong with it.
+        /// Fault in the layer.
         fault: LayerFault,
     },
     /// The layers cannot be laid out in memory.
     Plan(PlanError),
-    /// The memory plan asks for another number of bytes than the file says.
+    /// The memory plan needs another number of bytes than the file declares.
     Arena {
-        /// Bytes that the file says.
+        /// Bytes that the file declares.
         expected: usize,
-        /// Bytes that the plan takes.
+        /// Bytes that the plan needs.
         found: usize,
     },
-    /// The labels are not one for each of their logits, or one is empty or there twice.
+    /// The number of labels differs from that of their logits, or a label is empty or appears twice.
     Labels,
-    /// The input is no RGB picture of a size that the preprocessing makes, or the tables for pixels
-    /// or scores, or the golden check, do not fit the model.
+    /// The contract does not fit the model: the input is not an RGB picture of a size that the
+    /// preprocessing produces, or the tables for pixels or scores, or the golden check, do not match
+    /// the layers.
     Contract,
 }
 
@@ -117,7 +118,7 @@ impl core::error::Error for ReadError {}
 #[derive(Clone, Debug)]
 pub struct Model<'a> {
     pub(super) layers: Vec<Layer, MAX_LAYERS>,
-    /// One bit a layer; see [`OutputStage::narrow`](crate::kernels::OutputStage::narrow).
+    /// Bit set, one bit a layer; see [`OutputStage::narrow`](crate::kernels::OutputStage::narrow).
     pub(super) narrow: u128,
     pub(super) plan: Plan,
     pub(super) block: &'a [u8],
@@ -129,14 +130,14 @@ pub struct Model<'a> {
     file_len: usize,
 }
 
-/// The parts that the prelude tells apart; the checksum has been found right.
+/// Sections of a file that the prelude delimits; the checksum has been verified.
 struct Parts<'a> {
     header: &'a [u8],
     block: &'a [u8],
     file_len: usize,
 }
 
-/// A little-endian u32 of the prelude.
+/// Reads a little-endian u32 of the prelude.
 fn prelude_u32(bytes: &[u8], at: usize) -> Result<u32, ReadError> {
     let field = bytes
         .get(at..at + 4)
@@ -144,7 +145,7 @@ fn prelude_u32(bytes: &[u8], at: usize) -> Result<u32, ReadError> {
     field.map(u32::from_le_bytes).ok_or(ReadError::Header)
 }
 
-/// The length that the prelude gives for the whole file.
+/// Length that the prelude declares for the whole file.
 fn file_len(bytes: &[u8]) -> Result<usize, ReadError> {
     let start = bytes.get(..MAGIC.len()).unwrap_or(bytes);
     if start.is_empty() || start.iter().all(|&byte| byte == 0xFF) {
@@ -187,15 +188,15 @@ fn split(bytes: &[u8]) -> Result<Parts<'_>, ReadError> {
     })
 }
 
-/// Takes the next field off the header.
+/// Decodes the next field of the header.
 fn take<'a, T: Deserialize<'a>>(header: &mut &'a [u8]) -> Result<T, ReadError> {
     let (field, rest) = postcard::take_from_bytes(header).map_err(|_| ReadError::Header)?;
     *header = rest;
     Ok(field)
 }
 
-/// Takes a list off the header, item by item: a list that is read whole is copied on its way, and
-/// a board's stack is small.
+/// Decodes a list of the header item by item. Decoding a list whole would copy it on a board's small
+/// stack.
 fn take_list<'a, T: Deserialize<'a>>(
     header: &mut &'a [u8],
     list: &mut Vec<T, MAX_LAYERS>,
@@ -210,7 +211,7 @@ impl<'a> Model<'a> {
     /// Reads a file: the bytes are the model and nothing else.
     ///
     /// # Errors
-    /// What is wrong with the bytes; see [`ReadError`].
+    /// The first fault found; see [`ReadError`].
     pub fn read(bytes: &'a [u8]) -> Result<Self, ReadError> {
         let expected = file_len(bytes)?;
         if expected < bytes.len() {
@@ -222,11 +223,11 @@ impl<'a> Model<'a> {
         Self::read_slot(bytes)
     }
 
-    /// Reads a slot in flash: the model and whatever follows it.
+    /// Reads a slot in flash, in which other bytes may follow the model.
     ///
     /// # Errors
-    /// What is wrong with the bytes; see [`ReadError`].
-    // Inlined, what it needs on the way would stay on a board's stack for ever.
+    /// The first fault found; see [`ReadError`].
+    // Not inlined: its temporaries would otherwise stay on a board's stack for good.
     #[inline(never)]
     pub fn read_slot(bytes: &'a [u8]) -> Result<Self, ReadError> {
         let Parts {
@@ -236,8 +237,8 @@ impl<'a> Model<'a> {
         } = split(bytes)?;
         let header = &mut header;
         let input = take(header)?;
-        // Past the layers first: so they go straight to where they stay. A copy of them would be
-        // 3 kB of a board's stack.
+        // Skips the layers first, so that they are later decoded straight into their final place. A
+        // copy of them would take 3 kB of a board's stack.
         let mut layers = *header;
         for _ in 0..take::<u32>(header)? {
             take::<Layer>(header)?;
@@ -298,7 +299,7 @@ impl<'a> Model<'a> {
         }
     }
 
-    /// Whether the tables of familiarity are those of the features, where there are any.
+    /// Returns true if the familiarity tables match the features, or there are none.
     fn check_acceptance(&self) -> bool {
         let Some(acceptance) = &self.verdict.acceptance else {
             return true;
@@ -309,7 +310,7 @@ impl<'a> Model<'a> {
             && self.familiarity_tables(acceptance, features).is_some()
     }
 
-    /// The last layer, where it is fully connected.
+    /// The last layer, if it is dense.
     fn last_dense(&self) -> Option<&Layer> {
         self.layers.last().filter(|layer| layer.op == Op::Dense)
     }
@@ -332,13 +333,13 @@ impl<'a> Model<'a> {
         })
     }
 
-    /// The tables of familiarity, where the model has them.
+    /// The familiarity tables, if the model has them.
     pub fn familiarity(&self) -> Option<Familiarity<'a>> {
         let acceptance = self.verdict.acceptance.as_ref()?;
         self.familiarity_tables(acceptance, self.last_dense()?.input.len())
     }
 
-    /// Writes into the outputs of the last layer what does not come of its sums.
+    /// Fills in the output of the last layer that is not a dot product: the familiarity.
     pub(crate) fn complete(&self, features: &[i8], outputs: &mut [i8]) {
         if let (Some(tables), Some(last)) = (self.familiarity(), outputs.last_mut()) {
             *last = tables.of(features);
@@ -374,7 +375,7 @@ impl<'a> Model<'a> {
         &self.layers
     }
 
-    /// Where everything lies in memory.
+    /// Memory plan of the model.
     #[inline]
     pub const fn plan(&self) -> &Plan {
         &self.plan
@@ -393,12 +394,12 @@ impl<'a> Model<'a> {
         )
     }
 
-    /// How pictures become input rows.
+    /// Preprocessing that turns pictures into input rows.
     pub const fn input_contract(&self) -> &InputContract {
         &self.input
     }
 
-    /// How pixels become input numbers.
+    /// Mapping from pixels to input values.
     pub fn pixel_map(&self) -> PixelMap<'a> {
         let table = self.input.table;
         match table.and_then(|offset| region(self.block, offset, 768)?.try_into().ok()) {
@@ -407,18 +408,18 @@ impl<'a> Model<'a> {
         }
     }
 
-    /// Numbers that the last layer gives: logits of the labels, then that of "none of these" and the
-    /// familiarity where the [verdict](Verdict) has them; or features where there are no labels.
+    /// Length of the model's output: the logits of the labels, then that of "none of these" and the
+    /// familiarity if the [verdict](Verdict) has them; or the features if there are no labels.
     pub fn output_len(&self) -> usize {
         self.layers().last().map_or(0, |layer| layer.output.len())
     }
 
-    /// Outputs behind the labels' logits: that of "none of these" and the familiarity.
+    /// Number of outputs after the labels' logits: that of "none of these" and the familiarity.
     const fn other_outputs(&self) -> usize {
         self.verdict.unknown_logit as usize + self.verdict.acceptance.is_some() as usize
     }
 
-    /// Outputs that are logits: of the labels, and of "none of these" where there is one.
+    /// Number of outputs that are logits: of the labels, and of "none of these" if there is one.
     pub fn logit_len(&self) -> usize {
         self.output_len()
             .saturating_sub(self.verdict.acceptance.is_some() as usize)
@@ -437,17 +438,17 @@ impl<'a> Model<'a> {
         self.labels.split_terminator('\n')
     }
 
-    /// How logits become an answer.
+    /// Decision rule from logits to an answer.
     pub const fn verdict(&self) -> &Verdict {
         &self.verdict
     }
 
-    /// Where the model comes from.
+    /// Origin of the model.
     pub const fn provenance(&self) -> &Provenance<'a> {
         &self.provenance
     }
 
-    /// The input whose answer is known.
+    /// The golden input and its output.
     pub const fn golden(&self) -> &Golden<'a> {
         &self.golden
     }

@@ -12,59 +12,59 @@ use crate::engine::{Engine, EngineError};
 use crate::kernels::{pack, requant::Multiplier, scalar::Scalar};
 use crate::plan::{self, PlanError};
 
-/// A layer with its numbers; the offsets in `layer` are filled in by the writer.
+/// A layer with its weights and tables; the writer fills in the offsets in `layer`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct LayerSpec {
     /// Shapes and constants.
     pub layer: Layer,
     /// Weights in the order that [`Op`] gives; the writer packs them.
     pub weights: Vec<i8>,
-    /// Tables of its kind.
+    /// Tables for the layer's operation.
     pub tables: Tables,
 }
 
-/// The tables of a layer.
+/// Tables of a layer.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Tables {
-    /// For a pool.
+    /// No tables: a pool.
     None,
-    /// For a layer with weights.
+    /// Tables of a layer with weights.
     Channels(ChannelTables),
-    /// For an addition.
+    /// Tables of an addition.
     Add(AddTables),
 }
 
 /// Tables of a layer with weights, one entry per output channel in each.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct ChannelTables {
-    /// Added to the sum of products.
+    /// Bias, added to the sum of products.
     pub bias: Vec<i32>,
-    /// Rescaling of the sum.
+    /// Requantisation multiplier of the sum.
     pub scale: Vec<Multiplier>,
 }
 
-/// Rescalings of an addition.
+/// Requantisation multipliers of an addition.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct AddTables {
-    /// Of the previous layer's output.
+    /// Multiplier of the previous layer's output.
     pub a: Multiplier,
-    /// Of the other operand.
+    /// Multiplier of the other operand.
     pub b: Multiplier,
-    /// Of the sum.
+    /// Multiplier of the sum.
     pub output: Multiplier,
 }
 
-/// [`Acceptance`] with its tables, D features and M prototypes; the offset in `facts` and the number
-/// of prototypes are filled in by the writer.
+/// [`Acceptance`] with its tables, D features and M prototypes. The writer fills in the offset in
+/// `facts` and the number of prototypes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AcceptanceSpec {
     /// Weights and threshold.
     pub facts: Acceptance,
     /// Means of the features, `[D]`.
     pub centre: Vec<i8>,
-    /// What features are multiplied by, `[D]`, in 256ths.
+    /// Factor of each feature, `[D]`, in 256ths.
     pub scale: Vec<u16>,
-    /// `[M, D]`.
+    /// Prototypes, `[M, D]`.
     pub prototypes: Vec<i8>,
 }
 
@@ -73,38 +73,38 @@ pub struct AcceptanceSpec {
 pub struct ModelSpec<'a> {
     /// Layers in running order.
     pub layers: Vec<LayerSpec>,
-    /// How pictures become input rows; [`InputContract::table`] is filled in by the writer.
+    /// Preprocessing of the input; the writer fills in [`InputContract::table`].
     pub input: InputContract,
-    /// Tables for pixels, where the input is not the pixel less 128.
+    /// Tables for pixels, unless the input is the pixel minus 128.
     pub pixel_table: Option<[u8; 768]>,
-    /// In the order of the logits; none for a model whose output is features.
+    /// Labels in the order of the logits; empty for a model whose output is features.
     pub labels: Vec<String>,
-    /// How logits become an answer; [`Verdict::acceptance`] is filled in by the writer.
+    /// Decision rule; the writer fills in [`Verdict::acceptance`].
     pub verdict: Verdict,
-    /// What a picture must be like to be believed. The last layer must then have one output more
-    /// than there are logits, whose own numbers are not looked at.
+    /// Out-of-distribution test. The last layer must then have one output more than there are logits;
+    /// its weights and tables are ignored.
     pub acceptance: Option<AcceptanceSpec>,
-    /// Where the model comes from.
+    /// Origin of the model.
     pub provenance: Provenance<'a>,
 }
 
-/// Why a model cannot be written.
+/// Reason that a model cannot be written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum WriteError {
     /// The layers cannot be laid out in memory.
     Plan(PlanError),
-    /// A layer's tables are not of its kind or size.
+    /// A layer's tables do not match its operation or size.
     Tables {
-        /// Which layer.
+        /// Index of the layer.
         layer: usize,
     },
-    /// The tables of familiarity are not of one number of features, or of too many prototypes.
+    /// The familiarity tables disagree on the number of features, or have too many prototypes.
     Acceptance,
     /// The file would exceed 4 GiB or the header does not encode.
     TooLarge,
-    /// What was written does not read.
+    /// The written file cannot be read back.
     Read(ReadError),
-    /// What was written does not run.
+    /// The written model does not run.
     Run(EngineError),
 }
 
@@ -174,13 +174,13 @@ pub fn write(spec: &ModelSpec<'_>) -> Result<Vec<u8>, WriteError> {
     encode(&header, &block)
 }
 
-/// Pads the block and gives its length.
+/// Pads the block to a multiple of `to` and returns its length.
 fn align(block: &mut Vec<u8>, to: usize) -> Result<u32, WriteError> {
     block.resize(block.len().next_multiple_of(to), 0);
     u32::try_from(block.len()).map_err(|_| WriteError::TooLarge)
 }
 
-/// Appends weights and tables, and gives the layer with their offsets.
+/// Appends weights and tables, and returns the layer with their offsets.
 fn append_layer(block: &mut Vec<u8>, index: usize, spec: &LayerSpec) -> Result<Layer, WriteError> {
     let mut layer = spec.layer;
     let wrong = WriteError::Tables { layer: index };
@@ -219,7 +219,7 @@ fn append_layer(block: &mut Vec<u8>, index: usize, spec: &LayerSpec) -> Result<L
     Ok(layer)
 }
 
-/// Appends the tables of familiarity.
+/// Appends the familiarity tables.
 fn append_acceptance(block: &mut Vec<u8>, spec: &AcceptanceSpec) -> Result<Acceptance, WriteError> {
     let features = spec.centre.len();
     let prototypes = spec.prototypes.len() / features.max(1);

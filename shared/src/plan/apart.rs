@@ -1,6 +1,6 @@
-//! The plan for memory without want: maps lie whole and apart.
+//! Memory plan for hosts with plenty of memory: whole maps that do not overlap.
 //!
-//! Then a layer runs on a whole map at once: no row is copied to be kept, and a kernel's vectors are
+//! A layer then runs on a whole map at once: no row is copied to be kept, and a kernel's vectors are
 //! filled with pixels of several rows.
 
 use core::ops::Range;
@@ -10,18 +10,18 @@ use heapless::Vec;
 use super::{Footprint, Place, Plan, PlanError, fill_slots, place_segment};
 use crate::model::{Layer, MAX_LAYERS, Op};
 
-/// Something in the arena that is still to be read.
+/// A map in the arena that is still to be read.
 struct Live {
     bytes: Range<u32>,
     /// The last layer that reads it.
     until: usize,
 }
 
-/// A plan in which each layer is a segment of its own, and its output touches nothing that is still
-/// to be read, its input neither. The first layer reads rows as they arrive.
+/// Plans each layer as a segment of its own. Its output overlaps no map that is still to be read, its
+/// own input included. The first layer reads rows as they arrive.
 ///
 /// # Errors
-/// As [`Plan::new`].
+/// Same as [`Plan::new`].
 pub fn apart(layers: &[Layer]) -> Result<Plan, PlanError> {
     let mut plan = Plan {
         apart: true,
@@ -33,7 +33,7 @@ pub fn apart(layers: &[Layer]) -> Result<Plan, PlanError> {
     plan.arena_len = footprint.total;
     place_segment(layers, 0, 1, 0, &footprint, &mut plan.slots);
 
-    // What the first layer keeps beside its output is free when it is done.
+    // The rows that the first layer keeps beside its output are free once it is done.
     let mut live: Vec<Live, { MAX_LAYERS + 1 }> = Vec::new();
     let mut place = |index: usize, len: usize, until: usize| {
         live.retain(|live| live.until >= index);
@@ -57,13 +57,13 @@ pub fn apart(layers: &[Layer]) -> Result<Plan, PlanError> {
     Ok(plan)
 }
 
-/// The last layer that reads what layer `index` writes.
+/// Index of the last layer that reads the output of layer `index`.
 fn last_reader(layers: &[Layer], index: usize) -> usize {
     let adds = |layer: &Layer| layer.op == Op::Add && usize::from(layer.skip) == index;
     layers.iter().rposition(adds).unwrap_or(0).max(index + 1)
 }
 
-/// The lowest offset of `len` bytes that touch nothing that is live.
+/// The lowest offset of `len` bytes that overlap no live map.
 fn lowest(live: &[Live], len: usize) -> Result<u32, PlanError> {
     let end = |start: u32| u64::from(start) + len as u64;
     let is_free = |start: &u32| {

@@ -1,15 +1,15 @@
-//! Which rows live where, and how many bytes that takes, before anything runs.
+//! The memory plan: offsets of all rows and the size of the arena, computed before anything runs.
 //!
-//! A network runs as a few *segments* one after another. Within a segment its layers form a
-//! pipeline of rows: a 3 x 3 layer keeps the two rows before the newest, everything else keeps
-//! nothing, and the newest row passes between two scratch rows. Between segments lies a whole
-//! feature map. The first segment reads the rows of the picture as they arrive; each later one
-//! reads the map that the one before it left, and writes its own map over the rows that it has
-//! already consumed. Nothing is computed twice.
+//! A network runs as a few *segments* one after another. Within a segment its layers form a pipeline of
+//! rows: a 3 x 3 layer keeps the two rows before the newest, everything else keeps nothing, and the
+//! newest row passes between two scratch rows. A whole feature map lies between two segments. The first
+//! segment reads the rows of the picture as they arrive; each later one reads the map that the one
+//! before it left, and writes its own map over the rows that it has already consumed. Nothing is
+//! computed twice.
 //!
-//! Early maps are large and are never whole; late maps are small, and there a segment is as short
-//! as one layer. [`search`] chooses the cuts. Where there is memory enough, [`apart`] lays all maps
-//! beside each other instead, and layers run on whole maps.
+//! Early maps are large and are never whole; late maps are small, so a segment there can be a single
+//! layer. [`search`] chooses the cuts. Where there is memory enough, [`apart`] lays all maps beside
+//! each other instead, and layers run on whole maps.
 //!
 //! ```text
 //! arena of a segment:  [ output map .. input map | kept rows, per layer | scratch 0 | scratch 1 ]
@@ -29,7 +29,7 @@ pub use search::{search, streaming};
 /// Rows that a 3 x 3 layer keeps besides the newest.
 const KEPT_ROWS: u64 = 2;
 
-/// Where each row of something lies: row `y` at `offset + y * step`.
+/// Location of the rows of a map: row `y` at `offset + y * step`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Place {
     /// Byte offset of row 0 in the arena.
@@ -45,44 +45,44 @@ impl Place {
     }
 }
 
-/// What a layer has in the arena. Small, because a board holds one for each layer.
+/// Arena layout of a layer. Small, because a board holds one for each layer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Slot {
-    /// Where its output rows go.
+    /// Location of its output rows.
     pub output: Place,
-    /// Order of the numbers in its output rows.
+    /// Order of the values in its output rows.
     pub layout: Layout,
-    /// Offset of what it keeps: rows under its window; sums of a pool; an addition's other rows.
+    /// Offset of its state: rows under its window; sums of a pool; the other rows of an addition.
     pub state: u32,
-    /// [`Op::Add`]: how many rows of its other operand it keeps.
+    /// [`Op::Add`]: number of rows of its other operand that it keeps.
     pub delay: u8,
     /// The addition that has this layer's output as its other operand.
     pub saved_by: Option<u8>,
 }
 
-/// Where everything lies.
+/// Memory plan of a network.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Plan {
     /// Bytes that the engine needs.
     pub arena_len: usize,
-    /// One per layer.
+    /// Arena layout of each layer.
     pub slots: Vec<Slot, MAX_LAYERS>,
-    /// One past the last layer of each segment, rising; the last is the number of layers.
+    /// Ends of the segments: one past the last layer of each, rising; the last is the number of layers.
     pub cuts: Vec<u8, MAX_LAYERS>,
-    /// Whether each segment but the first is one layer, whose maps do not touch each other.
+    /// True if each segment but the first is one layer, whose maps do not overlap.
     pub apart: bool,
 }
 
-/// Why layers cannot be planned.
+/// Reason that layers cannot be planned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PlanError {
     /// There are no layers, or more than [`MAX_LAYERS`].
     LayerCount,
     /// The cuts do not rise to the number of layers.
     Cuts,
-    /// A cut separates an addition from its other operand. The layer is the addition's.
+    /// A cut separates the addition at this index from its other operand.
     CutSkip(usize),
-    /// Two additions want the rows of one layer. The layer is the second addition's.
+    /// Two additions read the rows of one layer. The index is the second addition's.
     SkipShared(usize),
     /// The maps are too large for 32-bit offsets.
     TooLarge,
@@ -108,7 +108,7 @@ impl Plan {
     /// Lays out `layers` cut into segments at `cuts`.
     ///
     /// # Errors
-    /// Where the cuts do not fit the layers; see [`PlanError`].
+    /// If the cuts do not fit the layers; see [`PlanError`].
     pub fn new(layers: &[Layer], cuts: &[u8]) -> Result<Self, PlanError> {
         let mut plan = Plan {
             arena_len: 0,
@@ -123,7 +123,7 @@ impl Plan {
         {
             return Err(PlanError::Cuts);
         }
-        // From the last map, which lies at the arena's start, back to the first.
+        // Backwards, from the last map, which lies at the arena's start.
         let mut output = 0;
         for index in (0..cuts.len()).rev() {
             let first = match index {
@@ -175,8 +175,8 @@ fn fill_slots(layers: &[Layer], slots: &mut Vec<Slot, MAX_LAYERS>) -> Result<(),
     Ok(())
 }
 
-/// Rows of its other operand that the addition at `index` keeps: one more than the rows by which
-/// the layers between, all of stride 1, hold back. At most 1 + 2 * [`MAX_LAYERS`].
+/// Rows of its other operand that the addition at `index` keeps: one more than the number of rows that
+/// the layers between, all of stride 1, lag behind. At most 1 + 2 * [`MAX_LAYERS`].
 fn delay(layers: &[Layer], index: usize) -> u8 {
     if layers[index].op != Op::Add {
         return 0;
@@ -201,9 +201,9 @@ fn state_len(layers: &[Layer], index: usize) -> u64 {
     }
 }
 
-/// The bytes of one segment.
+/// Arena layout of one segment.
 struct Footprint {
-    /// Offset of the map that it reads.
+    /// Offset of its input map.
     input: usize,
     /// End of the maps.
     maps: usize,
@@ -214,9 +214,9 @@ struct Footprint {
 }
 
 impl Footprint {
-    /// The footprint of the layers `first..end`, whose output map lies at `output`.
+    /// Computes the footprint of the layers `first..end`, whose output map lies at `output`.
     fn of(layers: &[Layer], first: usize, end: usize, output: usize) -> Result<Self, PlanError> {
-        // Sums in 64 bits, whatever a usize has: at most MAX_LAYERS terms of 50 bits.
+        // Sums are in 64 bits on every target: at most MAX_LAYERS terms of 50 bits.
         let mut maps = output as u64 + layers[end - 1].output.len() as u64;
         let mut input = output as u64;
         if first > 0 {
@@ -249,8 +249,8 @@ impl Footprint {
     }
 }
 
-/// How far beyond its output map a segment's input map must begin, so that no output row is
-/// written over an input row that is still to be read.
+/// Bytes by which a segment's input map must begin after its output map, so that no output row
+/// overwrites an input row that is still to be read.
 fn read_ahead(segment: &[Layer]) -> u64 {
     let (Some(first), Some(last)) = (segment.first(), segment.last()) else {
         return 0;
@@ -259,9 +259,9 @@ fn read_ahead(segment: &[Layer]) -> u64 {
     let (row_in, row_out) = (first.input.row_len() as u64, last.output.row_len() as u64);
     let mut ahead = 0;
     for y in 0..usize::from(last.output.height) {
-        // The newest input row when output row `y` is written.
+        // Newest input row when output row `y` is written.
         let newest = segment.iter().rev().fold(y, newest_row);
-        // A lone layer still reads the newest row while it writes.
+        // A single layer still reads the newest row while it writes.
         let consumed = match segment.len() {
             1 => newest,
             _ => newest + 1,
@@ -274,7 +274,7 @@ fn read_ahead(segment: &[Layer]) -> u64 {
     ahead
 }
 
-/// The newest input row that output row `y` of `layer` needs.
+/// Index of the newest input row that output row `y` of `layer` needs.
 #[inline]
 pub(crate) fn newest_row(y: usize, layer: &Layer) -> usize {
     let bottom = usize::from(layer.input.height).saturating_sub(1);
@@ -287,8 +287,8 @@ pub(crate) fn newest_row(y: usize, layer: &Layer) -> usize {
     }
 }
 
-/// Writes the offsets of the layers `first..end` into their slots. The footprint is at most
-/// `i32::MAX` bytes, so 32 bits hold each of them.
+/// Writes the offsets of the layers `first..end` into their slots. The footprint is at most `i32::MAX`
+/// bytes, so 32 bits hold each of them.
 fn place_segment(
     layers: &[Layer],
     first: usize,

@@ -1,27 +1,27 @@
-//! Choosing the cuts.
+//! Search for the cuts that give the smallest arena.
 
 use heapless::Vec;
 
 use super::{Footprint, Plan, PlanError};
 use crate::model::{Layer, MAX_LAYERS};
 
-/// One segment: the whole network as a pipeline of rows.
+/// Plan with one segment: the whole network as a pipeline of rows.
 ///
 /// # Errors
-/// As [`Plan::new`].
+/// Same as [`Plan::new`].
 pub fn streaming(layers: &[Layer]) -> Result<Plan, PlanError> {
     Plan::new(layers, &[layers.len() as u8])
 }
 
-/// The plan with the smallest arena; among those, one with short segments, because a layer that
-/// works on a whole map reads its weights once.
+/// Plan with the smallest arena and, among those, short segments: a layer that works on a whole map
+/// reads its weights once.
 ///
 /// # Errors
-/// As [`Plan::new`].
+/// Same as [`Plan::new`].
 pub fn search(layers: &[Layer]) -> Result<Plan, PlanError> {
     let mut most = streaming(layers)?.arena_len;
     let mut cuts = cuts_within(layers, most)?;
-    // Bisection: whatever fits a budget fits every larger one.
+    // Bisection: cuts that fit a budget fit every larger one.
     let mut least = 0;
     while least < most {
         let budget = least + (most - least) / 2;
@@ -36,20 +36,20 @@ pub fn search(layers: &[Layer]) -> Result<Plan, PlanError> {
     Plan::new(layers, &cuts)
 }
 
-/// What is best for the layers from some layer to the end.
+/// Best solution for the layers from one layer to the end.
 #[derive(Clone, Copy)]
 struct Best {
-    /// Offset of the map that its first segment reads.
+    /// Offset of the input map of its first segment.
     input: usize,
     /// End of its first segment.
     end: usize,
 }
 
-/// Cuts of which no segment takes more than `budget` bytes.
+/// Finds cuts so that no segment takes more than `budget` bytes.
 ///
-/// Dynamic programming from the last layer back. Both a segment's footprint and the offset of the
-/// map that it reads grow with the offset of the map that it writes, so the lowest offset is best
-/// for everything before; of equal ones, the nearest end.
+/// Dynamic programming from the last layer back. Both a segment's footprint and the offset of its input
+/// map grow with the offset of its output map, so the lowest offset is best for everything before; ties
+/// take the nearest end.
 fn cuts_within(layers: &[Layer], budget: usize) -> Result<Vec<u8, MAX_LAYERS>, PlanError> {
     let count = layers.len();
     let mut best: [Option<Best>; MAX_LAYERS + 1] = [None; MAX_LAYERS + 1];

@@ -1,14 +1,14 @@
-//! The mean of the part of the source that each output pixel covers.
+//! Area averaging: the mean of the source area that each output pixel covers.
 //!
-//! Across, a source pixel is `out` units wide and an output pixel `in` units, so every overlap is a
-//! whole number of units and the sum of `value * overlap` is exact; divided by `in` it is rounded
-//! (half up) to 8 fractional bits. Down likewise: those means times the overlaps are summed, and
-//! `sum / (in * 256)` is rounded half up to a byte. So a result differs from the exact mean's
-//! rounding only where the exact mean lies within 1/512 of a half; a flat picture stays as it is.
+//! Horizontally, a source pixel is `out` units wide and an output pixel `in` units, so every overlap is
+//! a whole number of units and the sum of `value * overlap` is exact; divided by `in` it is rounded
+//! (half up) to 8 fractional bits. Vertically likewise: those means times the overlaps are summed, and
+//! `sum / (in * 256)` is rounded half up to a byte. A result thus differs from the exact mean's
+//! rounding only where the exact mean lies within 1/512 of a half; a flat picture is unchanged.
 //!
-//! Bounds, with source sides of at most 65,535: across, the sum is at most `255 * 65,535`, and 256
-//! times that plus half the divisor 4,278,157,567; down, the sum is at most `65,280 * 65,535`, and
-//! with half the divisor 4,286,513,280. All are below 2^32.
+//! Bounds, with source sides of at most 65,535: horizontally, the sum is at most `255 * 65,535`, and
+//! 256 times that plus half the divisor 4,278,157,567; vertically, the sum is at most
+//! `65,280 * 65,535`, and with half the divisor 4,286,513,280. All are below 2^32.
 
 use super::Size;
 use super::preprocessor::Output;
@@ -21,18 +21,18 @@ pub(super) struct Area {
     output: Size,
     divide_across: Reciprocal,
     divide_down: Reciprocal,
-    /// Units of height that the next output row still lacks.
+    /// Units of height still missing from the next output row.
     lacking: u32,
-    /// A faster way to the same numbers, where there is one.
+    /// SIMD implementation with the same results, if the processor has one.
     #[cfg(all(feature = "std", target_arch = "x86_64"))]
     pub(super) fast: Option<super::simd::Fast>,
 }
 
-/// A step on the way down.
+/// Vertical accumulation step.
 enum Step<'s> {
-    /// Adds so many times the row's means to the sums.
+    /// Adds the row's means times this overlap to the sums.
     Add(&'s mut [[u32; 3]], u32),
-    /// The sums of an output row are whole.
+    /// The sums of an output row are complete.
     Finish(&'s [[u32; 3]]),
 }
 
@@ -49,8 +49,9 @@ impl Area {
         }
     }
 
-    /// Takes the next source row. `means` is room for one row of the output's width; `sums`, as
-    /// wide, is carried from row to row and starts as zeros. `output` gets each finished row's pixels.
+    /// Takes the next source row. `means` is a buffer for one row of the output's width; `sums`, of the
+    /// same width, is carried from row to row and starts as zeros. `output` gets each finished row's
+    /// pixels.
     pub(super) fn push(
         &mut self,
         pixels: &[[u8; 3]],
@@ -83,7 +84,7 @@ impl Area {
         });
     }
 
-    /// Takes the steps of one source row down: what of it belongs to which output rows.
+    /// Distributes one source row vertically over the output rows that it overlaps.
     fn down(&mut self, sums: &mut [[u32; 3]], mut take: impl FnMut(Step<'_>)) {
         let mut unused = u32::from(self.output.height);
         while unused > 0 {
@@ -99,11 +100,11 @@ impl Area {
         }
     }
 
-    /// The means of one source row, in 8 fractional bits.
+    /// The horizontal means of one source row, in 8 fractional bits.
     fn average_across(&self, pixels: &[[u8; 3]], means: &mut [[u32; 3]]) {
         let pixel_units = u32::from(self.output.width);
         let mut pixels = pixels.iter();
-        // The pixel that the last output pixel covered in part, and how much of it is left.
+        // The source pixel that the last output pixel covered in part, and how much of it is left.
         let mut current = [0u32; 3];
         let mut unused = 0;
         for mean in means.iter_mut() {
@@ -112,7 +113,7 @@ impl Area {
             let mut sum = current.map(|value| overlap * value);
             unused -= overlap;
             lacking -= overlap;
-            // Pixels covered whole are added first and weighted together.
+            // Source pixels covered whole are added first and weighted together.
             let mut whole = [0u32; 3];
             while lacking >= pixel_units {
                 let Some(pixel) = pixels.next() else { break };
@@ -134,7 +135,7 @@ impl Area {
                 *mean = (sum + pixel_units * whole) << 8;
             }
         }
-        // By themselves: a laptop's compiler divides several at once.
+        // A separate loop: a laptop's compiler vectorises the divisions.
         for mean in means.as_flattened_mut() {
             *mean = self.divide_across.round(*mean);
         }

@@ -1,18 +1,19 @@
 //! TensorFlow 1's bilinear sampling (`resize_bilinear`, `align_corners=False`,
 //! `half_pixel_centers=False`), in exact fractions.
 //!
-//! Output pixel `i` of `out` lies at `i * in / out` of the source: whole part `k`, rest `f / out`.
-//! Its value is `((out - f) * source[k] + f * source[k + 1]) / out`, the neighbour clamped at the
-//! edge; across first, then down, divided once at the end and rounded half up.
+//! Output pixel `i` of `out` lies at position `i * in / out` of the source: integer part `k`, fraction
+//! `f / out`. Its value is `((out - f) * source[k] + f * source[k + 1]) / out`, with the neighbour
+//! clamped at the edge. It is sampled horizontally first, then vertically, divided once at the end and
+//! rounded half up.
 //!
-//! Bounds, with output sides of at most 1024: a row across is at most `255 * 2^10`, a sum of two
-//! rows at most `255 * 2^20`, and half the divisor more is below 2^28.
+//! Bounds, with output sides of at most 1024: a horizontally sampled row is at most `255 * 2^10`, a sum
+//! of two rows at most `255 * 2^20`, and adding half the divisor stays below 2^28.
 
 use super::Size;
 use super::preprocessor::Output;
 use super::reciprocal::Reciprocal;
 
-/// A place in the source, `whole + fraction / denominator`, that moves by `in / out` a step.
+/// A position in the source, `whole + fraction / denominator`, that advances by `in / out` a step.
 #[derive(Clone, Copy, Debug)]
 struct Place {
     whole: u32,
@@ -46,17 +47,17 @@ impl Place {
 
 /// Bilinear sampling, row by row.
 ///
-/// Source row `y` is held, sampled across, in slot `y % 2`: an output row reads two neighbouring
-/// rows, and is made as soon as the lower one is there.
+/// Source row `y` is kept, sampled horizontally, in slot `y % 2`: an output row reads two neighbouring
+/// rows, and is computed as soon as the lower one has arrived.
 #[derive(Debug)]
 pub(super) struct Bilinear {
     first_column: Place,
-    /// Place of the next output row.
+    /// Position of the next output row.
     row: Place,
     rows_left: u16,
     last_source_row: u32,
     area: Reciprocal,
-    /// A faster way to the same numbers, where there is one.
+    /// SIMD implementation with the same results, if the processor has one.
     #[cfg(all(feature = "std", target_arch = "x86_64"))]
     pub(super) fast: Option<super::simd::Fast>,
 }
@@ -78,14 +79,14 @@ impl Bilinear {
         (self.row.whole + 1).min(self.last_source_row)
     }
 
-    /// Whether the next output row reads source row `y`.
+    /// Returns true if the next output row reads source row `y`.
     pub(super) fn wants(&self, y: u16) -> bool {
         let y = u32::from(y);
         self.rows_left > 0 && (y == self.row.whole || y == self.lower_row())
     }
 
-    /// Takes source row `y`, which must be the one after the row before, and which the filter
-    /// wants. `slots` are two rows of the output's width; `output` gets each finished row's pixels.
+    /// Takes source row `y`, which must be the one after the row before, and which the filter needs.
+    /// `slots` are two rows of the output's width; `output` gets each finished row's pixels.
     pub(super) fn push(
         &mut self,
         y: u16,
@@ -128,7 +129,7 @@ impl Bilinear {
         }
     }
 
-    /// Samples one source row: each value `out` times the mixture of two pixels.
+    /// Samples one source row horizontally: each value is `out` times the interpolation of two pixels.
     fn sample_across(&mut self, pixels: &[[u8; 3]], sampled: &mut [[u32; 3]]) {
         #[cfg(all(feature = "std", target_arch = "x86_64"))]
         if let Some(fast) = &mut self.fast {

@@ -1,10 +1,10 @@
-//! What can be wrong with a picture on its way to the network.
+//! Errors of preprocessing.
 
 use core::fmt;
 
 use super::{MAX_OUTPUT_SIDE, Size};
 
-/// Why a picture cannot be prepared.
+/// Reason that a picture cannot be preprocessed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PreprocessError {
     /// A side of the source is zero.
@@ -20,28 +20,28 @@ pub enum PreprocessError {
     },
     /// A row is not three bytes for each pixel of the source.
     RowLength {
-        /// Which row, from the top.
+        /// Index of the row, from the top.
         row: u16,
-        /// Bytes that a row has.
+        /// Bytes that a row must have.
         expected: usize,
         /// Bytes given.
         given: usize,
     },
     /// More rows than the source has.
     TooManyRows {
-        /// Rows of the source.
+        /// Number of rows of the source.
         height: u16,
     },
     /// A row was skipped that the output needs.
     RowNeeded {
-        /// Which row, from the top.
+        /// Index of the row, from the top.
         row: u16,
     },
     /// The source ended early.
     MissingRows {
-        /// Rows of the source.
+        /// Number of rows of the source.
         height: u16,
-        /// Rows that came.
+        /// Number of rows that came.
         given: u16,
     },
 }

@@ -1,9 +1,8 @@
-//! From rows of pixels to the rows of int8 numbers that a network reads.
+//! Preprocessing: from rows of pixels to the rows of int8 values that a network reads.
 //!
-//! A [`Preprocessor`] takes the rows of a picture from top to bottom and hands out the rows of the
-//! network's input as soon as each is complete, so that neither picture nor input need ever be in
-//! RAM whole. All arithmetic is in integers: a laptop and a board given the same pixels make the
-//! same input.
+//! A [`Preprocessor`] takes the rows of a picture from top to bottom and emits the rows of the
+//! network's input as soon as each is complete, so neither the picture nor the input is ever in RAM
+//! whole. All arithmetic is in integers: from the same pixels a laptop and a board make the same input.
 //!
 //! ```
 //! use posy_shared::preprocess::*;
@@ -53,35 +52,35 @@ use serde::{Deserialize, Serialize};
 pub struct Size {
     /// Pixels in a row.
     pub width: u16,
-    /// Rows.
+    /// Number of rows.
     pub height: u16,
 }
 
-/// Which part of the picture the network sees.
+/// Part of the picture that the network sees.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Crop {
-    /// All of it, squashed into the network's shape, as TensorFlow's `retrain.py` does.
+    /// The whole picture, stretched to the network's aspect ratio, as TensorFlow's `retrain.py` does.
     Squash,
-    /// The largest centred part that has the network's shape.
+    /// The largest centred part that has the network's aspect ratio.
     Centre,
 }
 
-/// How the picture is resized.
+/// Resampling filter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Filter {
     /// TensorFlow 1's `resize_bilinear` with `align_corners=False` and no half-pixel centres: output
-    /// pixel `i` lies at `i * in / out` of the source and mixes the two pixels beside that place.
-    /// It reads few pixels, and aliases when a picture is shrunk by more than a half.
+    /// pixel `i` lies at `i * in / out` of the source and interpolates the two nearest pixels. It reads
+    /// few pixels, and aliases when a picture is shrunk by more than a half.
     LegacyBilinear,
-    /// Each output pixel is the mean of the part of the source that it covers, edges weighted by
-    /// the fraction covered. It does not alias, and reads every pixel.
+    /// Mean of the source area that each output pixel covers, edges weighted by the fraction covered.
+    /// It does not alias, and reads every pixel.
     Area,
 }
 
-/// From a colour channel of 0 to 255 to the network's int8.
+/// Mapping from a colour channel, 0 to 255, to the network's int8.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PixelMap<'a> {
-    /// `value - 128`.
+    /// The mapping `value - 128`.
     Centred,
     /// Three tables of 256 int8 (as their bytes), for red, green and blue: channel `c` of value `v`
     /// becomes entry `256 * c + v`.

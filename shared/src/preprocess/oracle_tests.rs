@@ -1,4 +1,4 @@
-//! Held against other people's resizing: TensorFlow for the bilinear filter, Pillow for the area.
+//! Comparison with foreign oracles: TensorFlow for the bilinear filter, Pillow for area averaging.
 
 extern crate std;
 
@@ -19,11 +19,11 @@ fn resize(rgb: &[u8], source: Size, filter: Filter, output: Size) -> Vec<u8> {
         .collect()
 }
 
-/// `parity/decoded_rgb_*.bin` are the pixels of three photos as TensorFlow decoded them;
-/// `parity/inputs_u8_*.bin` are 40 photos as TensorFlow 1's `resize_bilinear` sampled them in f32,
-/// then `floor(x + 0.5)`. At 128 the scale `in / 128` and all weights are exact in f32, so the
-/// bytes are equal. At 192 and 224 f32 rounds, which decides otherwise on 543 of 331,776 bytes and 449
-/// of 451,584: all of them values that lie on a half, or within 0.0001 of it.
+/// Files `parity/decoded_rgb_*.bin` are the pixels of three photos as TensorFlow decoded them;
+/// `parity/inputs_u8_*.bin` are 40 photos as TensorFlow 1's `resize_bilinear` sampled them in f32, then
+/// `floor(x + 0.5)`. At 128 the scale `in / 128` and all weights are exact in f32, so the bytes are
+/// equal. At 192 and 224 f32 rounds, which changes 543 of 331,776 bytes and 449 of 451,584: all of them
+/// lie on a half, or within 0.0001 of it.
 #[test]
 #[cfg_attr(miri, ignore = "whole pictures")]
 fn bilinear_is_tensorflows() {
@@ -67,7 +67,7 @@ fn bilinear_is_tensorflows() {
     }
 }
 
-/// The picture that the Pillow oracle was made from.
+/// The picture that the Pillow oracle was computed from.
 fn scene(source: Size) -> Vec<u8> {
     let mut rgb = Vec::new();
     for y in 0..source.height as u32 {
@@ -81,7 +81,7 @@ fn scene(source: Size) -> Vec<u8> {
     rgb
 }
 
-/// Exact box averages, of Pillow 13.0: each channel in 32-bit float (`convert("F")`), enlarged by the
+/// Exact box averages from Pillow 13.0: each channel in 32-bit float (`convert("F")`), enlarged by the
 /// output's sides with `Image.NEAREST` so that every box has whole pixels, reduced with `Image.BOX`,
 /// and rounded half up. (On the scene itself `BOX` would count each pixel whole or not at all, and in
 /// bytes Pillow rounds between its two passes, which moves a value by up to 1.)

@@ -14,14 +14,14 @@ pub const fn scratch_len(output_width: u16) -> usize {
     2 * row + row.div_ceil(4)
 }
 
-/// The filter at work.
+/// Active resampling filter.
 #[derive(Debug)]
 enum Sampler {
     LegacyBilinear(Bilinear),
     Area(Area),
 }
 
-/// Where finished rows go.
+/// Sink of finished rows.
 pub(super) struct Output<'o, F> {
     map: PixelMap<'o>,
     finished: &'o mut [i8],
@@ -29,11 +29,11 @@ pub(super) struct Output<'o, F> {
 }
 
 impl<F: FnMut(&[i8])> Output<'_, F> {
-    /// Maps the pixels of one finished row and hands it on.
+    /// Maps the pixels of one finished row to int8 and emits it.
     pub(super) fn row(&mut self, pixels: impl Iterator<Item = [u8; 3]>) {
         let places = self.finished.as_chunks_mut().0.iter_mut().zip(pixels);
         match self.map {
-            // A loop of its own, of which a laptop's compiler makes vectors.
+            // A separate loop, so that a laptop's compiler vectorises it.
             map @ PixelMap::Centred => places.for_each(|(place, pixel)| *place = map.map(pixel)),
             map => places.for_each(|(place, pixel)| *place = map.map(pixel)),
         }
@@ -41,9 +41,9 @@ impl<F: FnMut(&[i8])> Output<'_, F> {
     }
 }
 
-/// Makes the rows of a network's input from the rows of one picture.
+/// Converts the rows of one picture to the rows of a network's input.
 ///
-/// Every source row is either pushed or, where [`Preprocessor::wants_row`] says no, skipped.
+/// Every source row is either pushed or, if [`Preprocessor::wants_row`] returns false, skipped.
 #[derive(Debug)]
 pub struct Preprocessor<'s> {
     source: Size,
@@ -58,10 +58,11 @@ pub struct Preprocessor<'s> {
 }
 
 impl<'s> Preprocessor<'s> {
-    /// Begins a picture of extent `source` that becomes `output.height` rows of
-    /// `[output.width, 3]` int8.
+    /// Begins a picture of extent `source` that becomes `output.height` rows of `[output.width, 3]`
+    /// int8.
     ///
-    /// `scratch` needs no preparation and [`scratch_len`] words; what is beyond stays untouched.
+    /// `scratch` has at least [`scratch_len`] words with any contents; the words beyond are not
+    /// touched.
     ///
     /// # Errors
     /// [`PreprocessError::EmptySource`], [`PreprocessError::OutputSize`],
@@ -109,7 +110,7 @@ impl<'s> Preprocessor<'s> {
         })
     }
 
-    /// Keeps to the specification, where a faster way would be taken.
+    /// Uses the reference filters even if there are faster ones.
     #[cfg(all(test, feature = "std", target_arch = "x86_64"))]
     pub(super) fn use_plain_filters(&mut self) {
         match &mut self.sampler {
@@ -118,7 +119,7 @@ impl<'s> Preprocessor<'s> {
         }
     }
 
-    /// Whether a faster way is taken.
+    /// Returns true if a SIMD filter is used.
     #[cfg(all(test, feature = "std", target_arch = "x86_64"))]
     pub(super) fn has_fast_filters(&self) -> bool {
         match &self.sampler {
@@ -137,7 +138,7 @@ impl<'s> Preprocessor<'s> {
         self.next_row
     }
 
-    /// Whether the output needs the next source row. If not, it may be skipped unread.
+    /// Returns true if the output needs the next source row. If not, it may be skipped unread.
     pub fn wants_row(&self) -> bool {
         let Some(y) = self.next_row.checked_sub(self.region.top) else {
             return false;
@@ -149,7 +150,7 @@ impl<'s> Preprocessor<'s> {
         }
     }
 
-    /// Passes over a row that is not wanted.
+    /// Skips a row that is not needed.
     ///
     /// # Errors
     /// [`PreprocessError::RowNeeded`], [`PreprocessError::TooManyRows`].
@@ -161,7 +162,7 @@ impl<'s> Preprocessor<'s> {
     }
 
     /// Takes the next source row, `[W, 3]` bytes of red, green and blue, and calls `emit` with each
-    /// output row `[W', 3]` that it completes: none, one, or when enlarging several.
+    /// output row `[W', 3]` that it completes: none, one, or several when enlarging.
     ///
     /// # Errors
     /// [`PreprocessError::TooManyRows`], [`PreprocessError::RowLength`].
@@ -201,7 +202,7 @@ impl<'s> Preprocessor<'s> {
     /// Ends the picture.
     ///
     /// # Errors
-    /// [`PreprocessError::MissingRows`] when not every source row was pushed or skipped.
+    /// [`PreprocessError::MissingRows`] if not every source row was pushed or skipped.
     pub fn finish(self) -> Result<(), PreprocessError> {
         if self.next_row < self.source.height {
             return Err(PreprocessError::MissingRows {

@@ -1,5 +1,4 @@
-//! Exact division by a number that stays the same for many dividends, without a divide
-//! instruction (Cortex-M0+ has none).
+//! Exact division of many dividends by one divisor, without a divide instruction (Cortex-M0+ has none).
 
 /// A divisor and its reciprocal in 32 fractional bits.
 #[derive(Clone, Copy, Debug)]
@@ -10,7 +9,7 @@ pub(super) struct Reciprocal {
 }
 
 impl Reciprocal {
-    /// `divisor` of zero is taken as one.
+    /// Creates the reciprocal; a `divisor` of zero is replaced by one.
     pub(super) const fn new(divisor: u32) -> Self {
         let divisor = if divisor == 0 { 1 } else { divisor };
         Reciprocal {
@@ -32,8 +31,8 @@ impl Reciprocal {
         quotient + (remainder >= self.divisor) as u32
     }
 
-    /// `dividend / divisor` to the nearest integer, a half upwards. The dividend must leave room:
-    /// at most `2^32 - 1 - divisor / 2`.
+    /// Rounds `dividend / divisor` to the nearest integer, a half upwards. The dividend must leave
+    /// headroom: at most `2^32 - 1 - divisor / 2`.
     #[inline(always)]
     pub(super) const fn round(self, dividend: u32) -> u32 {
         self.floor(dividend + self.divisor / 2)
@@ -45,7 +44,7 @@ mod tests {
     use super::Reciprocal;
     use proptest::prelude::*;
 
-    /// Where a wrong quotient would show first: around each multiple of the divisor.
+    /// Checks around each multiple of the divisor, where a wrong quotient would show first.
     fn check_around(divisor: u32, quotient: u32) {
         let reciprocal = Reciprocal::new(divisor);
         let multiple = quotient.wrapping_mul(divisor);
@@ -54,7 +53,7 @@ mod tests {
         }
     }
 
-    /// From a number to the next: Miri is some thousand times slower.
+    /// Distance between the values tested: Miri is about a thousand times slower.
     const STEP: usize = if cfg!(miri) { 20_011 } else { 1 };
 
     #[test]

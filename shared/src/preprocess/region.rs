@@ -1,4 +1,4 @@
-//! Which part of a picture is used.
+//! The part of a picture that a crop keeps.
 
 use super::{Crop, Size};
 
@@ -14,7 +14,7 @@ pub struct Region {
 }
 
 impl Region {
-    /// The part of `source` that is resized to `output`.
+    /// Computes the part of `source` that is resized to `output`.
     ///
     /// [`Crop::Centre`] keeps one side whole and cuts the other to `floor(kept * output ratio)`, at
     /// least one pixel; an odd remainder leaves the extra pixel to the right or below.
@@ -25,7 +25,7 @@ impl Region {
         let size = match crop {
             Crop::Squash => source,
             Crop::Centre if source_width * output_height > source_height * output_width => Size {
-                // Below the source's own width, by the condition.
+                // At most the source's own width, by the condition.
                 width: (source_height * output_width / output_height.max(1)).max(1) as u16,
                 height: source.height,
             },

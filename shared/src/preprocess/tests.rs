@@ -1,4 +1,4 @@
-//! What must hold for every picture.
+//! Properties that hold for every picture.
 
 use alloc::{vec, vec::Vec};
 
@@ -6,7 +6,7 @@ use proptest::prelude::*;
 
 use super::*;
 
-/// Runs a whole picture `[H, W, 3]` through, skipping what may be skipped; `[H', W', 3]`.
+/// Preprocesses a whole picture `[H, W, 3]`, skipping rows that are not needed; returns `[H', W', 3]`.
 pub(super) fn prepare(
     rgb: &[u8],
     source: Size,
@@ -15,7 +15,7 @@ pub(super) fn prepare(
     output: Size,
     map: PixelMap,
 ) -> Vec<i8> {
-    // Scratch that was used before must not shine through.
+    // Old contents of the scratch must not affect the result.
     let mut scratch = vec![0xdead_beef; scratch_len(output.width)];
     let mut preprocessor =
         Preprocessor::new(source, crop, filter, output, map, &mut scratch).unwrap();
@@ -45,7 +45,7 @@ fn filters() -> impl Strategy<Value = Filter> {
     prop_oneof![Just(Filter::LegacyBilinear), Just(Filter::Area)]
 }
 
-/// The exact mean of a box in f64, the plain way.
+/// The exact mean of a box in f64, computed directly.
 fn box_mean(rgb: &[u8], source: Size, output: Size, x: u16, y: u16, channel: usize) -> f64 {
     let overlap = |pixel: usize, at: u16, source: u16, output: u16| {
         let scale = source as f64 / output as f64;
@@ -64,7 +64,7 @@ fn box_mean(rgb: &[u8], source: Size, output: Size, x: u16, y: u16, channel: usi
     mean
 }
 
-/// Bilinear sampling of one value in f64, the plain way.
+/// Bilinear sampling of one value in f64, computed directly.
 pub(super) fn bilinear(
     rgb: &[u8],
     source: Size,
@@ -90,11 +90,11 @@ pub(super) fn bilinear(
     top + (bottom - top) * fy
 }
 
-/// A width that no network has; Miri, which takes a thousand times as long, is given less.
+/// A width that no network has; smaller for Miri, which is about a thousand times slower.
 const WIDE: u16 = if cfg!(miri) { 40 } else { 1500 };
-/// Sides of pictures are below it.
+/// Upper bound of the sides of pictures.
 const SIDE: u16 = if cfg!(miri) { 10 } else { 40 };
-/// Numbers of such a picture.
+/// Number of values in the largest such picture.
 const NUMBERS: usize = 3 * SIDE as usize * SIDE as usize;
 
 proptest! {

@@ -1,4 +1,4 @@
-//! Pictures that are given no label: by a logit of "none of these", and by familiarity.
+//! Rejection of pictures as unknown: by a logit of "none of these", and by familiarity.
 
 use posy_shared::engine::{Engine, EngineError, run_head};
 use posy_shared::familiarity::MAX_FEATURES;
@@ -12,7 +12,8 @@ use crate::limits::{first, layer};
 use crate::networks::spec;
 use crate::raw::Raw;
 
-/// Three features, two labels; what the features themselves are does not matter to a ranking.
+/// A classifier with three features and two labels; the ranking does not depend on the features'
+/// values.
 fn classifier(unknown_logit: bool, accepted_from: Option<i32>) -> ModelSpec<'static> {
     let outputs = 2 + u16::from(unknown_logit) + u16::from(accepted_from.is_some());
     let head = layer(Op::Dense, (1, 1, 3), (1, 1, outputs));
@@ -91,7 +92,7 @@ fn the_engine_gives_the_familiarity_of_the_features() {
         for pixel in [[90, 0, 0], [-7, 99, 40], [-100, -100, -100]] {
             engine.push_row(&pixel).unwrap();
             let outputs = engine.finish().unwrap().to_vec();
-            // A 3 x 3 layer of ones over one pixel: each feature is the same sum, 256th.
+            // A 3 x 3 layer of ones over one pixel: each feature is the same sum, divided by 256.
             let sum: i32 = pixel.iter().map(|&x| i32::from(x)).sum();
             let feature = (f64::from(sum) / 256.0).round() as i8;
             let features = [feature; 3];
@@ -105,7 +106,7 @@ fn the_engine_gives_the_familiarity_of_the_features() {
     }
 }
 
-/// The file with its header changed, read.
+/// Changes the header of the file and reads the file.
 fn read(change: impl FnOnce(&mut Raw)) -> Result<(), ReadError> {
     let mut raw = Raw::decode(&write(&classifier(true, Some(0))).unwrap());
     change(&mut raw);

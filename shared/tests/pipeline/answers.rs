@@ -1,4 +1,4 @@
-//! From logits to ranked labels.
+//! Ranking of labels by their logits.
 
 use posy_shared::model::{MAX_LABELS, Model, ModelSpec, Op, write};
 use posy_shared::ranking::{Ranking, Score};
@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use crate::limits::{first, layer};
 use crate::networks::spec;
 
-/// A classifier whose logits are sixteenths.
+/// A classifier whose logits are in sixteenths.
 fn classifier(labels: usize, unknown_below: u32) -> Vec<u8> {
     let head = layer(Op::Dense, (1, 1, 1), (1, 1, labels as u16));
     let mut spec: ModelSpec<'_> = spec(vec![first((1, 1, 1)), head]);

@@ -1,9 +1,9 @@
-//! What networks compute, map by map, from the definition of each layer.
+//! Direct computation of networks, map by map, from the definition of each layer.
 
 use posy_shared::kernels::requant;
 use posy_shared::model::{LayerSpec, Op, Tables};
 
-/// One layer over whole maps `[H, W, C]`, from its definition.
+/// Computes a layer over whole maps `[H, W, C]`, from its definition.
 fn whole_map(spec: &LayerSpec, input: &[i8], other: Option<(&[i8], i8)>) -> Vec<i8> {
     let layer = &spec.layer;
     let (height, width) = (

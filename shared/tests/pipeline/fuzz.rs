@@ -1,5 +1,6 @@
-//! Files whose every field may be wrong, with lengths and checksum that fit. Whatever is read must
-//! also run in exactly the bytes that it says, and give what its layers define.
+//! Fuzzing of model files: any field may be wrong, while lengths and checksum stay valid. A file that
+//! is accepted must also run in exactly the bytes that it declares, and give the outputs that its
+//! layers define.
 
 use std::cell::Cell;
 
@@ -16,16 +17,16 @@ use crate::networks::{Seeded, random_network, spec};
 use crate::raw::Raw;
 use crate::{answer, run_apart};
 
-/// One field overwritten.
+/// Overwriting of a field.
 #[derive(Clone, Copy, Debug)]
 struct Change {
     field: u32,
-    /// Which layer, or which place in a list; taken modulo what there is.
+    /// Index of the layer, or of the entry in a list; modulo the number of entries.
     place: usize,
     value: i64,
 }
 
-/// Numbers of every size, those at the ends of their types more often.
+/// Values of every magnitude, with the extremes of their types more often.
 fn value() -> impl Strategy<Value = i64> {
     prop_oneof![
         6 => -3_i64..12,
@@ -103,7 +104,7 @@ fn apply(raw: &mut Raw, change: Change) {
             raw.layers.remove(index);
         }
         24 => raw.layers.insert(index, raw.layers[index]),
-        // Every stride and padding that is legal, and some that are not.
+        // Every valid stride and padding, and some invalid ones.
         25 => {
             let pad = |shift: u32| (value >> shift & 3) as u8;
             layer.op = OPS[place / 3 % 2];
@@ -122,8 +123,8 @@ fn apply(raw: &mut Raw, change: Change) {
     }
 }
 
-/// Makes shapes, zero points and lengths follow from what each layer is, so that more files get
-/// past the first check. Weights of layers that have grown lie anywhere in the block.
+/// Derives shapes, zero points and lengths from each layer's operation, so that more files get past the
+/// first check. Weights of layers that have grown lie anywhere in the block.
 fn repair(raw: &mut Raw, seeded: &mut Seeded) {
     raw.block.extend((0..512).map(|_| seeded.number() as u8));
     let mut previous: Option<Layer> = None;
@@ -194,7 +195,8 @@ fn repair(raw: &mut Raw, seeded: &mut Seeded) {
     }
 }
 
-/// Whether it was read; what was read has run and given what its layers define.
+/// Returns true if the file was accepted; an accepted file has run and given the outputs that its
+/// layers define.
 fn read_and_run(raw: &Raw) -> Result<bool, TestCaseError> {
     let file = raw.encode();
     let Ok(model) = Model::read(&file) else {
@@ -206,7 +208,7 @@ fn read_and_run(raw: &Raw) -> Result<bool, TestCaseError> {
         lengths.sum::<u64>()
     };
     if products + maps(|layer| layer.input) + maps(|layer| layer.output) > 1 << 21 {
-        // Too slow to run here; that it was read without a panic is all.
+        // Too slow to run here; reading it without a panic is enough.
         return Ok(true);
     }
     let mut seeded = Seeded(raw.golden_seed | 1);
@@ -222,7 +224,7 @@ fn read_and_run(raw: &Raw) -> Result<bool, TestCaseError> {
     Ok(true)
 }
 
-/// Miri is some thousand times slower.
+/// Miri is about a thousand times slower.
 const CASES: u32 = if cfg!(miri) { 4 } else { 6_000 };
 
 #[test]

@@ -1,11 +1,11 @@
-//! Bytes that no writer of ours made: they are refused, or they run.
+//! Malformed files that no writer of ours made: each is refused, or it runs.
 
 use crate::networks::{random_network, spec};
 use posy_shared::engine::Engine;
 use posy_shared::kernels::scalar::Scalar;
 use posy_shared::model::{Model, ReadError, write};
 
-/// From one damage to the next; Miri is some thousand times slower.
+/// Distance between damaged positions; Miri is about a thousand times slower.
 const STEP: usize = if cfg!(miri) { 1_009 } else { 1 };
 
 #[test]
@@ -40,7 +40,7 @@ fn no_damaged_file_is_read_and_none_panics() {
     );
 }
 
-/// Damage with a checksum that fits: what a broken or hostile writer makes. Whatever still reads
+/// Damage with a valid checksum, as a broken or hostile writer makes it. A file that is still accepted
 /// must also run.
 #[test]
 fn a_file_that_reads_also_runs() {

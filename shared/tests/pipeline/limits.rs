@@ -1,4 +1,4 @@
-//! What a model may not be: each limit by itself, in networks that keep every other one.
+//! Limits of a model: each is exceeded by itself, in networks that keep every other one.
 
 use posy_shared::engine::Engine;
 use posy_shared::kernels::requant::Multiplier;
@@ -87,7 +87,7 @@ fn fault(index: usize, fault: LayerFault) -> Option<WriteError> {
 
 #[test]
 fn sums_must_fit_even_after_the_greatest_left_shift() {
-    // 270,000 products of 255 and -128 exceed 2^33, which a left shift by 30 makes the sign of an
+    // 270,000 products of 255 and -128 exceed 2^33, which a left shift by 30 turns into the sign of an
     // i64: a bound that is shifted before it is compared comes out negative.
     let inputs = 30_000;
     let mut wide = first((1, 1, inputs));
@@ -162,7 +162,7 @@ fn the_input_is_a_picture_that_preprocessing_makes() {
     );
 }
 
-/// Extents whose products wrap in 32 bits to nothing, to little, or to what they should be.
+/// Extents whose products wrap in 32 bits to zero, to a small value, or to the right value.
 #[test]
 fn maps_beyond_32_bits_are_refused() {
     for map in [
@@ -196,7 +196,7 @@ fn as_many_labels_as_the_softmax_sums() {
     );
 }
 
-/// A board holds all of these in RAM beside the arena; pointers of 64 bits only add to them.
+/// A board holds all of these in RAM beside the arena; pointers of 64 bits only make them larger.
 #[test]
 fn what_a_board_holds_besides_the_arena_is_small() {
     let sizes = [

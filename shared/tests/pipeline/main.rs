@@ -1,5 +1,5 @@
-//! Random networks run by rows, in exactly the planned bytes, against the same networks computed
-//! map by map from the definition of each layer.
+//! Random networks run by rows, in exactly the planned bytes, and compared with the same networks
+//! computed map by map from the definition of each layer.
 
 mod acceptance;
 mod answers;
@@ -26,7 +26,7 @@ fn run(model: &Model<'_>, input: &[i8]) -> Vec<i8> {
 
 /// Runs a network as a laptop does, map by map.
 fn run_apart(model: &Model<'_>, input: &[i8]) -> Vec<i8> {
-    // Else it would run by rows after all.
+    // Otherwise it would run by rows after all.
     apart(model.layers()).unwrap();
     let prepared = Prepared::new(model.clone(), Scalar);
     let mut arena = vec![0x55; prepared.arena_len()];
@@ -35,7 +35,7 @@ fn run_apart(model: &Model<'_>, input: &[i8]) -> Vec<i8> {
 
 fn answer(mut engine: Engine<'_, '_, impl Kernels>, input: &[i8]) -> Vec<i8> {
     let row_len = engine.model().input_shape().row_len();
-    // Twice, so that what one picture leaves behind is seen in the next.
+    // Twice, so that state left by one picture shows in the next.
     let mut answers = (0..2).map(|_| {
         for row in input.chunks_exact(row_len) {
             engine.push_row(row).unwrap();
@@ -47,7 +47,7 @@ fn answer(mut engine: Engine<'_, '_, impl Kernels>, input: &[i8]) -> Vec<i8> {
     first
 }
 
-/// How many networks a test runs; Miri is some thousand times slower.
+/// Number of networks in a test; Miri is about a thousand times slower.
 const NETWORKS: u32 = if cfg!(miri) { 2 } else { 400 };
 
 #[test]
@@ -73,7 +73,7 @@ fn random_networks_give_what_their_definition_gives() {
     );
 }
 
-/// That a network gives the same answer whatever its cuts is in `fuzz.rs`.
+/// Tests in `fuzz.rs` check that a network gives the same answer whatever its cuts are.
 #[test]
 fn no_single_cut_takes_less_memory_than_the_search_finds() {
     for seed in 1..NETWORKS.min(60) {

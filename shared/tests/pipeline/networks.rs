@@ -46,7 +46,7 @@ struct Builder {
 impl Builder {
     fn push(&mut self, op: Op, output: Shape, stride: u8, padding: Padding, skip: u8) {
         let zero_point = match op {
-            // A mean keeps the scale and the zero point of what it is a mean of.
+            // A mean keeps the scale and the zero point of its input.
             Op::GlobalAveragePool => self.zero_point,
             _ => self.seeded.number(),
         };
@@ -141,7 +141,7 @@ impl Builder {
         );
     }
 
-    /// A residual block as MobileNet v2 has it.
+    /// A residual block as in MobileNet v2.
     fn residual(&mut self) {
         let shape = self.shape;
         let skip = self.layers.len() as u8 - 1;
@@ -191,7 +191,7 @@ pub fn random_network(seed: u32) -> Vec<LayerSpec> {
             }
         }
     }
-    // Some end in a map, some in features, some in logits.
+    // Some networks end in a map, some in features, some in logits.
     if net.seeded.below(4) > 0 {
         let vector = Shape {
             height: 1,

@@ -1,4 +1,4 @@
-//! A file taken apart and put together again by what `FORMAT.md` says, past the writer's checks.
+//! A file decoded and encoded again by the description in `FORMAT.md`, without the writer's checks.
 
 use posy_shared::kernels::Packed;
 use posy_shared::kernels::requant::Multiplier;
@@ -7,7 +7,7 @@ use posy_shared::model::{
     Tables, Verdict,
 };
 
-/// The header in the order of the page.
+/// The header in the order of `FORMAT.md`.
 type Header<'a> = (
     InputContract,
     Vec<Layer>,
@@ -19,7 +19,7 @@ type Header<'a> = (
     Golden<'a>,
 );
 
-/// What a file says, all of it free to be wrong.
+/// Fields of a file, any of which may be wrong.
 #[derive(Clone, Debug)]
 pub struct Raw {
     pub input: InputContract,
@@ -55,7 +55,7 @@ impl Raw {
         }
     }
 
-    /// The file, its lengths and checksum right whatever the rest says.
+    /// Encodes the file with valid lengths and checksum, whatever the other fields are.
     pub fn encode(&self) -> Vec<u8> {
         let provenance = Provenance {
             architecture: "raw",
@@ -100,7 +100,7 @@ impl Raw {
             .collect()
     }
 
-    /// The weights of a layer as the reference of networks wants them, which are packed in the block.
+    /// The weights of a layer, unpacked from the block into the order of the reference networks.
     fn weights(&self, layer: &Layer) -> Vec<i8> {
         let len = layer.weight_len();
         if len == 0 {
@@ -119,7 +119,7 @@ impl Raw {
             .collect()
     }
 
-    /// The layers with their numbers, which lie in the block.
+    /// The layers with their weights and tables from the block.
     pub fn specs(&self) -> Vec<LayerSpec> {
         let spec = |layer: &Layer| {
             let channels = usize::from(layer.output.channels);

@@ -1,4 +1,4 @@
-//! A second run with another learning setting computes nothing that does not depend on it.
+//! A second run with another training option recomputes nothing that does not depend on it.
 
 use std::time::Instant;
 
@@ -12,7 +12,7 @@ fn another_learning_setting_decodes_nothing() {
     };
     let scratch = Scratch::new();
     scratch.copy_photos(&flowers, "flowers", &["daisy", "roses", "tulips"], 25);
-    // Files that changed a moment ago are not known by their metadata.
+    // Recently modified files are not recognised by their metadata.
     std::thread::sleep(std::time::Duration::from_millis(2500));
     let run = |more: &[&str]| {
         let mut command = scratch.command(["retrain", "--no-float", "--image-dir=flowers"]);
@@ -45,7 +45,7 @@ fn another_learning_setting_decodes_nothing() {
         "--adjust-rate=0.001",
     ];
     run(&faster).says(&["variants of 75 photos: 0 computed, 75 from the cache"]);
-    // Those of retrain.py, in its spelling, for a head alone.
+    // Options of retrain.py, in its spelling, that affect the head alone.
     let spelt = [
         "--trainer=logistic",
         "--flip_left_right",

@@ -1,4 +1,4 @@
-//! Answers: unknown or not, how sure, photos of none of the labels, and labels added later.
+//! Answers: rejection, scores, photos of none of the labels, and labels added later.
 
 use std::collections::BTreeMap;
 
@@ -7,7 +7,7 @@ use posy_tests::data;
 use posy_tests::scratch::Scratch;
 use serde_json::Value;
 
-/// How often `posy label` calls the photos of a folder unknown, and how many photos it has.
+/// Number of photos in a folder that `posy label` calls unknown, and number of photos.
 fn unknown(scratch: &Scratch, folder: &str) -> (usize, usize) {
     let said = scratch.posy(["label", "--json", "--model=flowers.posy", folder]);
     let said = said.succeeds();
@@ -33,7 +33,7 @@ fn photos_of_none_of_the_labels_are_unknown_by_a_folder_of_others() {
     let scratch = Scratch::new();
     scratch.copy_photos(&flowers, "flowers", &["daisy", "roses"], 40);
     scratch.copy_photos(&flowers, "others", &["sunflowers"], 40);
-    // Half of the sunflowers teach what is none of the labels.
+    // Half of the sunflowers train the logit of "none of these".
     let names = scratch.names("others/sunflowers");
     std::fs::create_dir_all(scratch.join("flowers/_unknown")).unwrap();
     for name in &names[..30] {
@@ -75,14 +75,14 @@ fn photos_of_none_of_the_labels_are_unknown_by_threshold() {
         assert!(shown.stdout.contains(stored), "{shown}");
         let (others, count) = unknown(&scratch, "others");
         let (known, of_known) = unknown(&scratch, "flowers");
-        // More of what is unknown is called so than of what was trained on.
+        // More out-of-distribution photos than training photos are called unknown.
         assert!(
             others * of_known > 2 * known * count,
             "{by}: {others} {known}"
         );
     }
     let off = scratch.retrain("flowers", &["--unknown", "off"]).succeeds();
-    assert!(off.stdout.contains("unknown: never said"), "{off}");
+    assert!(off.stdout.contains("unknown: never answered"), "{off}");
     assert_eq!(unknown(&scratch, "others").0, 0);
 }
 
@@ -95,7 +95,7 @@ fn of_few_photos_no_threshold_is_chosen() {
     scratch.copy_photos(&flowers, "flowers", &["daisy", "roses"], 6);
     let outcome = scratch.retrain("flowers", &[]).succeeds();
     assert!(
-        outcome.stdout.contains("never said; it takes 40"),
+        outcome.stdout.contains("never answered; it takes 40"),
         "{outcome}"
     );
     for (option, value) in [("--unknown-percentage", "51"), ("--max-drop", "nan")] {
@@ -105,7 +105,7 @@ fn of_few_photos_no_threshold_is_chosen() {
     }
 }
 
-/// Part of each photo, by the split file.
+/// Part of each photo in the split file.
 fn parts(scratch: &Scratch) -> BTreeMap<String, u8> {
     let file = SplitFile::read(&scratch.join("flowers.split.json")).unwrap();
     let mut parts = BTreeMap::new();
@@ -123,7 +123,7 @@ fn a_label_added_later_moves_no_photo_and_computes_only_its_own() {
     let Some(flowers) = data("a_label_added_later", "flower_photos") else {
         return;
     };
-    // By the rule alone a photo that had to fill a part goes back when others fill it; there is a
+    // By the rule alone, a photo that had to fill a part goes back when others fill it; there is a
     // split in which one had to.
     let mut rule_moves = false;
     for seed in ["0", "1", "2", "3", "4", "5", "6", "7"] {
@@ -163,7 +163,7 @@ fn a_label_added_later_moves_no_photo_and_computes_only_its_own() {
             continue;
         }
         rule_moves = true;
-        // A split that cannot be read is named, and does not end the run.
+        // An unreadable split file is named, and does not end the run.
         scratch.write("flowers.split.json", "{}");
         let outcome = scratch.retrain("flowers", &seed).succeeds();
         outcome.says(&["flowers.split.json: not a split", "divided anew"]);

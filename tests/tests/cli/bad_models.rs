@@ -1,4 +1,4 @@
-//! Damaged `.posy` files: every command refuses them by name, with the reason and what to do.
+//! Damaged `.posy` files: every command refuses them by name, with the reason and advice.
 
 use std::path::Path;
 
@@ -8,7 +8,7 @@ use posy_shared::preprocess::{Crop, Filter};
 use posy_tests::scratch::Scratch;
 use posy_tests::{data, small_classifier};
 
-/// `label`, `inspect` and `fit` on `bad.posy`.
+/// Asserts that `label`, `inspect` and `fit` refuse `bad.posy`.
 fn refused(scratch: &Scratch, texts: &[&str]) {
     let photo = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/photos/grey.png");
     let label = ["label", "--model", "bad.posy", photo.to_str().unwrap()];
@@ -81,8 +81,8 @@ fn with_more_behind_it() {
     refused_bytes(&model, &[&expected, "appended"]);
 }
 
-/// One bit, anywhere: in the prelude, the header, the weights. Commands agree on what they think of
-/// it, so one of them is asked.
+/// One flipped bit, anywhere: in the prelude, the header, the weights. All commands use the same
+/// reader, so one of them is tested.
 #[test]
 fn with_one_bit_flipped() {
     let model = small_classifier(3);
@@ -113,7 +113,7 @@ fn missing_or_a_folder() {
     refused(&scratch, &["directory"]);
 }
 
-/// A network that ends in features is a sound file, but labels nothing.
+/// A network that ends in features is a valid file, but has no labels.
 #[test]
 fn without_labels() {
     let network = "models/mobilenet_v1_0.25_128_quant.tflite";

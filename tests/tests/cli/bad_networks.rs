@@ -1,4 +1,4 @@
-//! Files of pre-trained networks that cannot be used: refused by name, with the reason.
+//! Unusable files of pre-trained networks: refused by name, with the reason.
 
 use std::path::Path;
 
@@ -9,7 +9,7 @@ use rand_chacha::ChaCha8Rng;
 
 const NETWORK: &str = "mobilenet_v1_0.25_128_quant.tflite";
 
-/// A folder with a few photos, and the bytes of a sound network.
+/// A folder with a few photos, and the bytes of a valid network.
 fn scratch(test: &str) -> Option<(Scratch, Vec<u8>)> {
     let photos = data(test, "flower_photos")?;
     let network = data(test, &format!("models/{NETWORK}"))?;
@@ -40,7 +40,7 @@ fn missing_files() {
     refused(&scratch, "nowhere.tflite", &texts);
     std::fs::create_dir(scratch.join("models")).unwrap();
     refused(&scratch, "models", &["directory"]);
-    // A sound architecture of which there is no file.
+    // A known architecture without a file.
     let arguments = ["--image-dir=flowers", "--model-dir=models"];
     let architecture = "--architecture=mobilenet_v2_1.4_224";
     let outcome = scratch.posy(["retrain", architecture].iter().chain(&arguments));
@@ -70,15 +70,15 @@ fn cut_off() {
     }
 }
 
-/// A flipped bit in a weight makes another sound network; elsewhere it is an error, or changes what
-/// posy does not look at. Never a panic, and the file is named.
+/// A flipped bit in a weight gives another valid network; elsewhere it is an error, or changes
+/// something that posy does not read. It never causes a panic, and the error names the file.
 #[test]
 fn with_bits_flipped() {
     let Some((scratch, network)) = scratch("networks_with_bits_flipped") else {
         return;
     };
     let mut random = ChaCha8Rng::seed_from_u64(8);
-    // The tables that describe the network lie at both ends; the weights between them.
+    // The tables that describe the network are at both ends; the weights are between them.
     let ends = [0..64, network.len() - 20_000..network.len()];
     let mut refusals = 0;
     for place in 0..40 {
@@ -145,8 +145,7 @@ fn of_another_kind() {
     refused(&scratch, "version.tflite", &["of unknown kind"]);
 }
 
-/// Float networks: cut off, they are refused; whole, they are quantised with the photos and become
-/// models.
+/// Float networks: refused if truncated; otherwise quantised with the photos and made into models.
 #[test]
 fn frozen_graphs_and_onnx_files() {
     let test = "frozen_graphs_and_onnx_files";

@@ -1,12 +1,12 @@
-//! Folders and files that are not what they should be: errors by name where there is nothing to
-//! train on, else named skips and warnings, which `--strict` makes errors.
+//! Unusable folders and files: errors by name if there is nothing to train on, else named skips and
+//! warnings, which `--strict` turns into errors.
 
 use std::path::Path;
 
 use posy_tests::data;
 use posy_tests::scratch::{Outcome, Scratch};
 
-/// A folder `flowers` of two labels, `count` photos each; none where there is no data.
+/// A folder `flowers` of two labels, `count` photos each; `None` without data.
 fn flowers(test: &str, count: usize) -> Option<Scratch> {
     let photos = data(test, "flower_photos")?;
     let scratch = Scratch::new();
@@ -14,7 +14,7 @@ fn flowers(test: &str, count: usize) -> Option<Scratch> {
     Some(scratch)
 }
 
-/// The bytes of the first photo of `label`.
+/// Bytes of the first photo of `label`.
 fn photo(scratch: &Scratch, label: &str) -> Vec<u8> {
     let folder = Path::new("flowers").join(label);
     scratch.read(folder.join(&scratch.names(&folder)[0]))
@@ -67,7 +67,7 @@ fn folders_that_are_no_data_set() {
             "half",
             &[
                 "only one label has photos (\"daisy\")",
-                "half/roses/a.heic: HEIC photos are not read",
+                "half/roses/a.heic: HEIC photos are not supported",
             ],
         ),
     ];
@@ -105,7 +105,7 @@ fn files_that_cannot_be_used_are_named_and_skipped() {
         (
             "roses/phone.HEIC",
             b"\0\0\0\x18ftypheic\0\0\0\0mif1heic",
-            "HEIC photos are not read; convert it to JPEG (heif-convert does",
+            "HEIC photos are not supported; convert it to JPEG (heif-convert does",
         ),
         (
             "roses/phone.jpg",
@@ -125,12 +125,12 @@ fn files_that_cannot_be_used_are_named_and_skipped() {
         (
             "roses/new.avif",
             b"\0\0\0\x1cftypavif\0\0\0\0avifmif1",
-            "AVIF photos are not read; convert it to JPEG or PNG",
+            "AVIF photos are not supported; convert it to JPEG or PNG",
         ),
         (
             "roses/scan.jpg",
             b"II*\0\x08\0\0\0",
-            "TIFF (or camera raw) photos are not read; convert it to JPEG (an image editor",
+            "TIFF (or camera raw) photos are not supported; convert it to JPEG (an image editor",
         ),
         (
             "roses/noise.png",
@@ -155,7 +155,7 @@ fn files_that_cannot_be_used_are_named_and_skipped() {
     let outcome = outcome.says(&["11 files skipped"]);
     assert_eq!(outcome.stderr.matches("skipped: ").count(), cases.len());
 
-    // Whole photos alone give the same model.
+    // The valid photos alone give the same model.
     let model = scratch.read("flowers.posy");
     std::fs::remove_file(scratch.join("flowers.posy")).unwrap();
     let strict = scratch.retrain("flowers", &["--strict"]);
@@ -169,7 +169,7 @@ fn files_that_cannot_be_used_are_named_and_skipped() {
     assert_eq!(scratch.read("flowers.posy"), model);
 }
 
-/// A label whose photos all turn out damaged only when they are decoded.
+/// A label whose photos all fail to decode.
 #[test]
 fn a_label_of_damaged_photos_is_no_label() {
     let Some(scratch) = flowers("a_label_of_damaged_photos", 5) else {
@@ -220,7 +220,7 @@ fn doubtful_folders_give_warnings() {
     assert!(!outcome.stderr.contains("LICENSE"), "{outcome}");
 }
 
-/// Labels as people write them, and the shapes of data sets that small beginnings have.
+/// Labels in any script, and very small data sets.
 #[test]
 fn few_photos_and_any_script() {
     let Some(scratch) = flowers("few_photos_and_any_script", 2) else {
@@ -241,7 +241,7 @@ fn few_photos_and_any_script() {
         serde_json::json!(["Róża \"7\"", "雏菊"])
     );
 
-    // One photo of a label is trained on. retrain.py's rule may leave it for a test.
+    // A single photo of a label is used in training. retrain.py's rule may leave it for the test.
     let names = scratch.names("flowers/雏菊");
     std::fs::remove_file(scratch.join(format!("flowers/雏菊/{}", names[0]))).unwrap();
     let outcome = scratch.retrain("flowers", &[]).succeeds();
@@ -278,7 +278,7 @@ fn a_name_that_is_not_utf8_is_named() {
         "skipped: flowers/daisy/caf",
         "its name is not UTF-8; rename it",
     ]);
-    // In a path that is only labelled, any name will do.
+    // Any name will do in a path that is only labelled.
     let mut label = scratch.command(["label", "--model=flowers.posy"]);
     label.arg(&name);
     Outcome::of(label).succeeds();

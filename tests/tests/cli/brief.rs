@@ -1,4 +1,4 @@
-//! What `retrain` says at its end: how labels fare, what is confused, what to try next.
+//! Summary at the end of `retrain`: accuracy by label, confusions, and advice.
 
 use posy_tests::data;
 use posy_tests::scratch::Scratch;
@@ -20,7 +20,8 @@ fn a_label_with_few_photos_and_what_it_is_taken_for_are_named() {
 
     let advice = json["advice"].as_array().unwrap();
     let few = "tulips: 38 photos, where labels usually have 80 here; add more";
-    // Below half of what the others have, so it is named by the numbers at hand.
+    // It has fewer than half as many photos as the others, so the advice names it with these
+    // numbers.
     assert_eq!(advice[0], few, "{json}");
     let end = said.stdout.split_once("to try next:\n").unwrap().1;
     let printed: Vec<&str> = end
@@ -31,7 +32,7 @@ fn a_label_with_few_photos_and_what_it_is_taken_for_are_named() {
     assert_eq!(advice.len(), printed.len());
     assert!(advice.iter().zip(&printed).all(|(a, b)| a == b), "{said}");
 
-    // The largest confusions, by the matrix.
+    // Largest confusions by the matrix.
     let labels = ["daisy", "roses", "tulips"];
     let mut expected = Vec::new();
     for truth in 0..3 {

@@ -1,5 +1,4 @@
-//! The cache of features: what is computed again and what is not, several runs at once, and every way
-//! in which it cannot be used.
+//! Cache of features: hits and misses, concurrent runs, and every way in which it can fail.
 
 use std::path::PathBuf;
 
@@ -9,7 +8,7 @@ use serde_json::Value;
 
 const PHOTOS: usize = 25;
 
-/// Retrains; computed, from the cache.
+/// Retrains. Returns the number of features computed, and of those from the cache.
 fn counts(scratch: &Scratch) -> (u64, u64) {
     let json: Value = scratch.retrain("flowers", &["--json"]).succeeds().json();
     let count = |name: &str| json[name].as_u64().unwrap();
@@ -27,11 +26,11 @@ fn only_what_is_new_is_computed() {
     assert_eq!(counts(&scratch), (2 * photos, 0));
     assert_eq!(counts(&scratch), (0, 2 * photos));
 
-    // Another class.
+    // Another label.
     scratch.copy_photos(&flowers, "flowers", &["tulips"], PHOTOS);
     assert_eq!(counts(&scratch), (photos, 2 * photos));
 
-    // A photo whose content is replaced under its name.
+    // A photo whose content changes under the same name.
     let names = scratch.names("flowers/daisy");
     let others = std::fs::read_dir(flowers.join("sunflowers")).unwrap();
     let other = others.map(|entry| entry.unwrap().path()).min().unwrap();
@@ -39,18 +38,18 @@ fn only_what_is_new_is_computed() {
     scratch.write(format!("flowers/daisy/{}", names[7]), bytes);
     assert_eq!(counts(&scratch), (1, 3 * photos - 1));
 
-    // A photo that moves is the same photo.
+    // A photo that is moved counts as the same.
     let from = scratch.join(format!("flowers/daisy/{}", names[3]));
     std::fs::rename(from, scratch.join("flowers/daisy/renamed.jpg")).unwrap();
     assert_eq!(counts(&scratch), (0, 3 * photos));
 
-    // Other preprocessing makes other features, and leaves the first ones in place.
+    // Other preprocessing gives other features and keeps the first ones.
     let centre = scratch.retrain("flowers", &["--json", "--crop", "centre"]);
     assert_eq!(centre.succeeds().json()["computed"], 3 * photos);
     assert_eq!(counts(&scratch), (0, 3 * photos));
 }
 
-/// All files below a folder of the scratch folder, by their paths within it.
+/// All files below a folder of the scratch folder, by relative path.
 fn files(scratch: &Scratch, folder: &str) -> Vec<PathBuf> {
     let mut found = Vec::new();
     let mut folders = vec![scratch.join(folder)];
@@ -80,7 +79,7 @@ fn a_damaged_cache_is_moved_aside_and_named() {
         .find(|path| path.to_string_lossy().contains("features/int8-"));
     let path = path.unwrap_or_else(|| panic!("{found:?}"));
 
-    // A bit in the middle.
+    // One bit in the middle.
     let whole = std::fs::read(path).unwrap();
     let mut bytes = whole.clone();
     let middle = bytes.len() / 2;
@@ -95,7 +94,7 @@ fn a_damaged_cache_is_moved_aside_and_named() {
     }
     assert_eq!(scratch.read("flowers.posy"), model);
 
-    // Another file altogether, and one whose end is missing, as after a kill.
+    // Another kind of file, and one that is truncated, as after a kill.
     std::fs::write(path, "label,score\n".repeat(100)).unwrap();
     retrain().says(&["damaged"]);
     assert_eq!(scratch.read("flowers.posy"), model);
@@ -110,14 +109,14 @@ fn a_damaged_cache_is_moved_aside_and_named() {
     assert_eq!(retrain().json()["from_cache"], 30);
 }
 
-/// The lines that warn of the cache.
+/// Warnings about the cache.
 fn warnings(outcome: &Outcome) -> Vec<&str> {
     let lines = outcome.stderr.lines();
     let lines = lines.filter(|line| line.starts_with("warning") && line.contains("cache"));
     lines.collect()
 }
 
-/// The one line that a run says of a cache that it cannot write.
+/// Asserts that a run with an unwritable cache succeeds with exactly one warning.
 #[track_caller]
 fn goes_on_without(outcome: &Outcome, reason: &str) {
     let warnings = warnings(outcome);
@@ -175,7 +174,7 @@ fn a_cache_on_a_full_or_read_only_disk() {
     assert_eq!(outcome.json()["computed"], 30);
     assert_eq!(scratch.read("out.posy"), model);
 
-    // What is there is used; what is new cannot be kept.
+    // Existing features are used; new ones cannot be stored.
     scratch.draw_photos("flowers", 7);
     let read_only = format!("mount --bind cache cache; mount -o remount,ro,bind cache; {run}cache");
     let outcome = scratch.in_namespace(test, &read_only).unwrap().succeeds();
@@ -184,7 +183,7 @@ fn a_cache_on_a_full_or_read_only_disk() {
     assert_eq!(outcome.json()["from_cache"], 30, "{outcome}");
 }
 
-/// Two trainings with different networks and a check, one after another and all at once.
+/// Two trainings with different networks and a check, one after another and at the same time.
 #[test]
 fn runs_side_by_side_share_a_cache() {
     let test = "runs_side_by_side_share_a_cache";
@@ -236,7 +235,7 @@ fn runs_side_by_side_share_a_cache() {
             running.into_iter().map(|one| one.join().unwrap()).collect()
         })
     };
-    // With nothing in the cache, and with all.
+    // With an empty cache, and with a full one.
     for turn in 0..2 {
         for (one, other) in one_by_one.iter().zip(all_at_once()) {
             assert_eq!(one.code, other.code, "{other}");
@@ -292,7 +291,7 @@ fn what_is_cached_is_shown_and_cleared() {
         .succeeds()
         .says(&["MB freed"]);
     assert_eq!(files(&scratch, "cache"), Vec::<PathBuf>::new());
-    // Of the user's own folder, downloads are shown, and go only when that is asked for.
+    // In the user's own folder, downloads are listed, and are removed only on request.
     scratch.write("user-cache/posy/models/net.tflite", vec![0; 2_000_000]);
     scratch.write("user-cache/posy/models/mine.txt", "mine");
     let shown = scratch.posy(["cache"]).succeeds();

@@ -11,7 +11,7 @@ fn fixtures() -> std::path::PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/photos")
 }
 
-/// All photos, with the network that the command takes by itself. Other seeds: `src/bin/planted.rs`.
+/// All photos with the default network. Other seeds: `src/bin/xtask/label_noise.rs`.
 #[test]
 fn planted_faults_are_found() {
     let Some(flowers) = data("planted_faults_are_found", "flower_photos") else {
@@ -33,7 +33,7 @@ fn planted_faults_are_found() {
     assert!(judgement.false_pairs.len() <= 1, "{judgement:?}");
     assert_eq!(planted.unnamed(&report), []);
 
-    // Names as they are; the two that are one in ASCII, and the two of which nothing is left.
+    // Labels as written; the two that coincide in ASCII, and the two of which nothing is left.
     let findings = report["findings"].as_array().unwrap();
     let collisions: Vec<_> = findings
         .iter()
@@ -45,7 +45,7 @@ fn planted_faults_are_found() {
         [&json!(["توليب", "雏菊"]), &json!(["fleur è", "fleur é"])]
     );
     assert_eq!(report["labels"], LABELS.len());
-    // Most serious first, and the count of each severity as printed.
+    // The most serious come first, and the count of each severity is printed.
     let order = ["error", "warning", "note"];
     let place =
         |finding: &serde_json::Value| order.iter().position(|name| finding["severity"] == *name);
@@ -58,7 +58,7 @@ fn planted_faults_are_found() {
         assert_eq!(report["counts"][name], count);
     }
 
-    // The same for a person: each error by name, from the cache.
+    // Text output: each error by name, from the cache.
     let outcome = check(&["--all"]);
     assert_eq!(outcome.code, Some(1), "{outcome}");
     for (name, reason) in &planted.unusable {
@@ -76,19 +76,19 @@ fn planted_faults_are_found() {
     };
     let groups = [
         "error: 5 file(s) cannot be used",
-        "picture(s) stand under two labels",
+        "picture(s) are under two labels",
         "look like",
     ];
     assert!(groups.map(at).is_sorted());
-    // Only the first of many without --all.
+    // Without --all only the first of many.
     let short = check(&[]);
     assert!(short.stdout.lines().count() < outcome.stdout.lines().count());
     assert!(short.stdout.contains("more, which --all prints"), "{short}");
 
-    // Labels stay apart, and are warned of, in what retrain writes.
+    // `retrain` keeps the labels apart, with a warning.
     let arguments = ["--output-labels", "labels.txt"];
     let retrained = scratch.retrain("photos", &arguments).succeeds();
-    let retrained = retrained.says(&["check: 2 set(s) of labels become one"]);
+    let retrained = retrained.says(&["check: 2 set(s) of labels have names that become equal"]);
     let labels = String::from_utf8(scratch.read("labels.txt")).unwrap();
     let mut names = LABELS.map(|(_, name)| name);
     names.sort_unstable();
@@ -107,7 +107,7 @@ fn check(scratch: &Scratch, more: &[&str]) -> Outcome {
     scratch.posy(arguments.iter().chain(more))
 }
 
-/// Exit codes: notes and warnings are no errors, unless they are asked to be.
+/// Exit codes: notes and warnings are no errors, unless `--strict` makes them so.
 #[test]
 fn exit_codes_say_how_serious_it_is() {
     let Some(scratch) = flowers("exit_codes_say_how_serious_it_is", 30) else {
@@ -155,7 +155,7 @@ fn exit_codes_say_how_serious_it_is() {
         .fails(2, &["leave nothing to train on"]);
 }
 
-/// `retrain` says in a few lines what its features show, and nothing on standard output.
+/// `retrain` prints a few lines of findings from its features, and nothing on standard output.
 #[test]
 fn retrain_warns_in_passing() {
     let Some(scratch) = flowers("retrain_warns_in_passing", 30) else {

@@ -1,5 +1,4 @@
-//! Classifiers of others through `convert` and `label`: what a pixel is to them, and what their labels
-//! are called.
+//! Third-party classifiers in `convert` and `label`: pixel scaling and labels.
 
 use std::path::Path;
 
@@ -10,12 +9,12 @@ use serde_json::{Value, json};
 /// A classifier whose input has the scale 0.003118, zero point -128: 0 to 0.795 of 0 to 1.
 const PARTIAL: &str = "cases/models/ei_partial_range.tflite";
 
-/// A photo, left and upper edge, its logits, and what they are for the pixel less 128.
+/// Photo, left and upper edge, logits, and logits for the pixel less 128.
 type Square = (&'static str, u32, u32, [i64; 2], [i64; 2]);
 
-/// Logits of squares of 96 x 96 pixels out of the photos, from their left and upper edge on: LiteRT 2.3,
-/// reference kernels, fed `round(pixel / 255 / scale) - 128`, cut off at 127. The last two are what it says
-/// of the pixel less 128, from which the first must differ.
+/// Logits of crops of 96 x 96 pixels from the photos, from their left and upper edge on: LiteRT
+/// 2.3, reference kernels, input `round(pixel / 255 / scale) - 128`, clamped at 127. The last two
+/// are its logits for the pixel less 128, from which the first must differ.
 const SQUARES: [Square; 5] = [
     ("daisy_96.png", 0, 0, [-68, 12], [-65, 7]),
     ("daisy_160.png", 64, 64, [-25, -29], [-26, -26]),
@@ -29,7 +28,8 @@ fn numbers(value: &Value) -> Vec<i64> {
     values.map(|value| value.as_i64().unwrap()).collect()
 }
 
-/// `.tflite` as it is, as `.posy`, and as `.tflite` of posy's own, which says it in words.
+/// `.tflite` as it is, as `.posy`, and as a `.tflite` written by posy, whose metadata states the
+/// scaling.
 #[test]
 fn an_input_scale_of_its_own_is_honoured() {
     let test = "an_input_scale_of_its_own_is_honoured";

@@ -1,6 +1,6 @@
-//! The commands of Google's "TensorFlow for Poets" codelab, word for word but for the first words:
-//! `posy retrain` in place of `python -m scripts.retrain`, `posy label-image` in place of
-//! `python -m scripts.label_image`. The codelab's shell sets `IMAGE_SIZE=224` and
+//! Commands of Google's "TensorFlow for Poets" codelab, verbatim except for the program: `posy
+//! retrain` in place of `python -m scripts.retrain`, `posy label-image` in place of `python -m
+//! scripts.label_image`. The codelab's shell sets `IMAGE_SIZE=224` and
 //! `ARCHITECTURE="mobilenet_0.50_${IMAGE_SIZE}"` first.
 
 use std::process::Command;
@@ -62,7 +62,7 @@ impl Codelab {
         Some(Codelab { scratch })
     }
 
-    /// Runs a command of the codelab in a shell, with other first words and `more` at its end.
+    /// Runs a command of the codelab in a shell, with posy as the program and `more` at its end.
     fn run(&self, command: &str, more: &str) -> Outcome {
         let posy = posy_path();
         let posy = posy.to_str().expect("a path in UTF-8");
@@ -80,7 +80,7 @@ impl Codelab {
         shell.args(["-c", &format!("{line} {more}")]);
         shell.env("IMAGE_SIZE", "224");
         shell.env("ARCHITECTURE", "mobilenet_0.50_224");
-        // What the command gets otherwise as well: folder, data, cache, no network.
+        // The usual environment: folder, data, cache, no network access.
         let usual = self.scratch.command([""; 0]);
         for (name, value) in usual.get_envs() {
             shell.env(name, value.expect("variables are set"));
@@ -90,7 +90,7 @@ impl Codelab {
     }
 }
 
-/// The percentage of the last line, which is the codelab's.
+/// Percentage in the last line, which has the codelab's form.
 fn accuracy(outcome: &Outcome) -> f64 {
     let last = outcome.stdout.lines().last().unwrap_or_default();
     let rest = last.strip_prefix("Final test accuracy = ");
@@ -98,7 +98,7 @@ fn accuracy(outcome: &Outcome) -> f64 {
     share.unwrap_or_else(|| panic!("{outcome}"))
 }
 
-/// The labels and scores of `label_image.py`'s lines.
+/// Labels and scores in the lines of `label_image.py`.
 fn ranked(outcome: &Outcome) -> Vec<(String, f64)> {
     let mut lines = outcome.stdout.lines();
     assert_eq!(lines.next(), Some(""), "{outcome}");
@@ -120,7 +120,7 @@ fn every_command_runs_as_it_is_written() {
     };
     let scratch = &codelab.scratch;
     let first = codelab.run(RETRAIN, "").succeeds();
-    // Its lines by the step, as `--how_many_training_steps` asks for them.
+    // A line per step, by `--how_many_training_steps`.
     first
         .says(&[
             "Step 0: Train accuracy = ",
@@ -136,7 +136,7 @@ fn every_command_runs_as_it_is_written() {
     assert!(scratch.names(summaries).contains(&"train".to_owned()));
     assert!(scratch.names(summaries).contains(&"validation".to_owned()));
     assert_eq!(scratch.names("tf_files/bottlenecks"), ["features"]);
-    // Nothing had to be fetched into the new folder: the network lies among the usual ones.
+    // Nothing was fetched into the new folder: the network is in a default folder.
     assert!(!scratch.join("tf_files/models").exists());
 
     // Chance is a fifth. The photos' features come from the cache.
@@ -175,7 +175,7 @@ fn its_two_photos_are_labelled() {
         assert_eq!(ranked.len(), LABELS.len());
         assert_eq!(ranked[0].0, label, "{ranked:?}");
         assert!(ranked.iter().map(|(_, score)| score).sum::<f64>() > 0.99);
-        // For networks of another size the codelab adds these.
+        // The codelab adds these for networks of another size.
         let sized = r#"--input_width="${IMAGE_SIZE}" --input_height="${IMAGE_SIZE}""#;
         let again = codelab.run(command, sized).succeeds();
         assert_eq!(self::ranked(&again), ranked);
@@ -185,8 +185,8 @@ fn its_two_photos_are_labelled() {
         .fails(2, &["128 does not suit", "224 x 224"]);
 }
 
-/// "Other retraining options": every option of both scripts is listed, spelt as posy spells it, and
-/// known as the scripts spell it, with their default.
+/// "Other retraining options": help lists every option of both scripts in posy's spelling with the
+/// scripts' default, and posy accepts it in the scripts' spelling.
 #[test]
 fn the_help_lists_every_option_of_the_scripts() {
     let scratch = Scratch::new();
@@ -235,7 +235,7 @@ fn the_help_lists_every_option_of_the_scripts() {
                 help.contains(&ours) || help.contains(&ends),
                 "{option}: {help}"
             );
-            // Known, and refused for want of a value, of other arguments, or of photos.
+            // Known: the error is about a missing value, other arguments, or photos.
             let mut command = scratch.command([command, &format!("--{option}")]);
             command.env("POSY_DATA", scratch.join("nowhere"));
             command.env("POSY_LAST_RESORT", "");
@@ -250,7 +250,7 @@ fn the_help_lists_every_option_of_the_scripts() {
     for default in ["4000", "0.01", "final_result", "mobilenet_0.50_224"] {
         assert!(help.contains(&format!("[default: {default}]")), "{default}");
     }
-    // Options that would be passed over say so.
+    // Options without effect say so.
     let refused = |option: &str| scratch.posy(["retrain", option]);
     refused("--final_tensor_name=other").fails(2, &["final_result", "leave the option out"]);
     refused("--intermediate_store_frequency=100").fails(2, &["no intermediate graphs"]);

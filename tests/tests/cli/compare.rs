@@ -1,4 +1,4 @@
-//! Records of training runs, and `posy compare`.
+//! Run records and `posy compare`.
 
 use posy_tests::data;
 use posy_tests::scratch::Scratch;
@@ -27,7 +27,7 @@ fn runs_are_recorded_and_compared() {
     assert_eq!(photos.len(), inspected["split"]["testing"]);
     assert_eq!(record["backbone_sha256"], inspected["backbone_sha256"]);
     assert_eq!(record["model"]["ram_bytes"], inspected["ram_bytes"]);
-    // The record's answers and scores are those that the model gives when it is asked.
+    // The record's answers and scores equal those of the model.
     for photo in photos.iter().take(5) {
         let path = format!("flowers/{}", photo["photo"].as_str().unwrap());
         let arguments = ["label", "--json", "--model=one.posy", &path];
@@ -59,7 +59,7 @@ fn runs_are_recorded_and_compared() {
     let [paired, unpaired] = [0, 1].map(|index| &compared["comparisons"][index]["comparison"]);
     assert_eq!(paired["method"], "paired");
     assert_eq!(paired["photos"], photos.len());
-    // Counted anew from both records.
+    // Recomputed from both records.
     let other: Value = serde_json::from_slice(&scratch.read("two.run.json")).unwrap();
     let right = |photo: &Value| photo["answer"] == photo["truth"];
     let pairs = photos.iter().zip(other["photos"].as_array().unwrap());
@@ -77,7 +77,7 @@ fn runs_are_recorded_and_compared() {
         assert!(text.stdout.contains(part), "{part}: {text}");
     }
 
-    // At the door.
+    // Invalid arguments.
     scratch.posy(["compare", "one.posy"]).fails(2, &["RUN"]);
     let missing = scratch.posy(["compare", "one.posy", "four.posy"]);
     missing.fails(1, &["error: four.run.json: cannot be read", "posy retrain"]);

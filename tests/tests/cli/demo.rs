@@ -1,4 +1,4 @@
-//! `posy demo`, on a machine with nothing: no photos, no networks, no cache, no way to the network.
+//! `posy demo` on a bare machine: no photos, no networks, no cache, no network access.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -19,8 +19,8 @@ fn bare(scratch: &Scratch, arguments: &[&str]) -> Command {
     command
 }
 
-/// Every file below `folder` but the cache, whose layout is not the demo's, and the report and the
-/// record, which say when and for how long.
+/// Every file below `folder` except the cache, whose layout is not the demo's, and the report and
+/// the run record, which contain times.
 fn files(folder: &Path) -> BTreeMap<String, Vec<u8>> {
     let mut found = BTreeMap::new();
     let mut folders = vec![folder.to_owned()];
@@ -39,7 +39,7 @@ fn files(folder: &Path) -> BTreeMap<String, Vec<u8>> {
     found
 }
 
-/// The first label of each of the three drawings that are asked about, by what the drawing is.
+/// Top label of each of the three drawings, by their true label.
 fn named(outcome: &Outcome) -> Vec<(String, String)> {
     let mut lines = outcome.stdout.lines();
     let mut named = Vec::new();
@@ -65,7 +65,7 @@ fn the_whole_road_with_nothing_at_hand() {
         Outcome::of(bare(&scratch, &words)).succeeds()
     };
     let first = run("one", &[]);
-    // Every step is a command, and it says what the pictures are.
+    // Every step is shown as a command, and the output says what the pictures are.
     let first = first.says(&[
         "drawing 500 pictures",
         "not photos",
@@ -90,25 +90,25 @@ fn the_whole_road_with_nothing_at_hand() {
     }
     assert_says_what_is_right(&first);
 
-    // The same again, byte for byte; and other drawings by another seed.
+    // The same seed gives the same bytes; another seed gives other drawings.
     let second = run("two", &[]);
     assert_eq!(second.stdout.replace("two/", "one/"), first.stdout);
     let [one, two] = ["one", "two"].map(|folder| files(&scratch.join(folder)));
-    // Drawings, unseen ones, and the network, the model, its split and the folder's mark.
+    // Drawings, unseen ones, and the network, the model, its split and the marker file.
     assert_eq!(one.len(), 500 + 3 + 4, "{:?}", one.keys());
     assert!(one == two, "files differ");
     run("other", &["--seed=1"]);
     let other = files(&scratch.join("other"));
     for (name, bytes) in &one {
         let same = other.get(name) == Some(bytes);
-        // The network is the same, and so is the split, which goes by names.
+        // The network is the same, and so is the split, which depends on names.
         let fixed =
             name.ends_with(".tflite") || name == "flowers.split.json" || name == "posy-demo.txt";
         assert_eq!(same, fixed, "{name}");
     }
 }
 
-/// Every one of the three drawings is said to be right or wrong, and is what is said of it.
+/// Asserts that each of the three drawings has a verdict, right or wrong, that matches its answer.
 #[track_caller]
 fn assert_says_what_is_right(outcome: &Outcome) {
     for (truth, answer) in named(outcome) {
@@ -119,8 +119,8 @@ fn assert_says_what_is_right(outcome: &Outcome) {
     }
 }
 
-/// What it makes stays, with the report that it asks to open, until the next demo; what others made stays
-/// for good.
+/// The output and the report that it links stay until the next demo; files of others are never
+/// removed.
 #[test]
 fn a_folder_is_overwritten_only_if_a_demo_made_it() {
     let scratch = Scratch::new();
@@ -149,7 +149,7 @@ fn the_emulated_board_answers_in_the_demo() {
     let scratch = Scratch::new();
     let mut command = bare(&scratch, &["demo"]);
     command.arg("--out").arg(scratch.join("out"));
-    // Of its own accord it looks in the checkout that it is run in. Toolchains lie in the home folder.
+    // Without an argument it looks in the current checkout. Toolchains are in the home folder.
     command.current_dir(boards::folder());
     if let Some(home) = std::env::var_os("HOME") {
         command.env("HOME", home);
@@ -161,8 +161,8 @@ fn the_emulated_board_answers_in_the_demo() {
     assert!(last.ends_with(" ms"), "{outcome}");
 }
 
-/// Where no network is named and none can be had, one that posy carries is taken, which is said;
-/// where one is named, never.
+/// The embedded network is used, with a note, if no network is named and none can be had; never if
+/// one is named.
 #[test]
 fn a_network_to_fall_back_on() {
     let scratch = Scratch::new();

@@ -1,4 +1,4 @@
-//! The same photos and options give the same bytes, whatever the number of threads.
+//! Determinism: equal photos and options give equal bytes, whatever the number of threads.
 
 use posy_tests::data;
 use posy_tests::scratch::{Outcome, Scratch};
@@ -25,7 +25,7 @@ fn threads_do_not_change_the_model() {
                 "--bottleneck-dir",
                 &cache,
             ];
-            // The last of two of the same option would be an error, so the usual one is not given.
+            // Repeating an option is an error, so the usual one is not given.
             let mut command = scratch.command(["retrain", "--no-float", "--image-dir=flowers"]);
             command
                 .args(["--architecture=mobilenet_0.25_128"])

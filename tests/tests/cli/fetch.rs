@@ -1,5 +1,5 @@
-//! Networks and photos by download, from a server that misbehaves. The file is a real network,
-//! whose address and checksum the command carries; `POSY_MIRROR` sends it here.
+//! Downloads of networks and photos from a misbehaving server. The file is a real network whose
+//! address and checksum are pinned in the command; `POSY_MIRROR` redirects it here.
 
 use std::io::Read;
 use std::path::PathBuf;
@@ -22,14 +22,14 @@ fn network(test: &str) -> Option<Vec<u8>> {
     Some(std::fs::read(path).unwrap())
 }
 
-/// `posy models fetch` into the folder `models`, from `server`.
+/// Runs `posy models fetch` into the folder `models`, from `server`.
 fn fetch(scratch: &Scratch, server: &str) -> Outcome {
     let mut command = scratch.command(["models", "fetch", NAME, "--model-dir=models"]);
     command.env("POSY_MIRROR", server);
     Outcome::of(command)
 }
 
-/// What is in the folder of networks, but for the lock.
+/// Content of the folder of networks without the lock.
 fn kept(scratch: &Scratch) -> Vec<String> {
     let names = scratch.names("models").into_iter();
     names.filter(|name| !name.ends_with(".lock")).collect()
@@ -95,7 +95,7 @@ fn lost_connections_are_gone_on_from() {
         .collect();
     assert_eq!(ranges, [false, true, true]);
 
-    // A server that always hangs up: what came is kept for another run.
+    // A server that always hangs up: the partial file is kept for another run.
     let scratch = Scratch::new();
     let server = Server::start(
         bytes.clone(),
@@ -136,7 +136,7 @@ fn servers_without_parts_or_with_wrong_ones_do() {
             "{manner:?}"
         );
     }
-    // What an earlier run left is of another file, or longer than this one.
+    // The part of an earlier run is of another file, or longer than this one.
     for len in [1000, bytes.len(), bytes.len() + 1] {
         let scratch = Scratch::new();
         scratch.write(format!("models/{PART}"), vec![7; len]);
@@ -175,7 +175,7 @@ fn wrong_files_are_refused() {
 fn no_network() {
     let scratch = Scratch::new();
     std::fs::create_dir(scratch.join("models")).unwrap();
-    // Nobody listens there.
+    // No server listens there.
     let server = {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         format!("http://{}", listener.local_addr().unwrap())
@@ -193,7 +193,7 @@ fn no_network() {
     }
 }
 
-/// `/dev/full` takes no byte, as a full disk.
+/// `/dev/full` accepts no byte, like a full disk.
 #[cfg(target_os = "linux")]
 #[test]
 fn a_full_disk() {
@@ -234,7 +234,8 @@ fn sha256(bytes: &[u8]) -> String {
     digits.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// A network that lies in an archive, as the widest do; by the library, whose own are pinned.
+/// A network in an archive, as for the widest ones. Tested through the library, because the
+/// command's archives are pinned.
 #[test]
 fn many_at_once_unpack_once() {
     let file = b"what is in the file".repeat(20_000);
@@ -245,7 +246,7 @@ fn many_at_once_unpack_once() {
         header.set_mode(0o644);
         builder.append_data(&mut header, name, bytes).unwrap();
     };
-    // Large enough that others come while the first is unpacking.
+    // Large enough that others arrive while the first is unpacking.
     let zeros = 200_000_000;
     add(
         "./checkpoint",
@@ -280,7 +281,7 @@ fn many_at_once_unpack_once() {
     assert_eq!(kept(&scratch), ["net.tflite"]);
 }
 
-/// By the library, as the command's patience is longer than a test's.
+/// Tested through the library, because the command's timeouts are too long for a test.
 #[test]
 fn a_server_that_falls_silent() {
     let bytes: Vec<u8> = (0..100_000_u32).map(|i| ((i * i) >> 7) as u8).collect();
@@ -323,7 +324,7 @@ fn photos_are_checked_before_they_are_unpacked() {
     let path = "GET /download.tensorflow.org/example_images/flower_photos.tgz ";
     assert!(head.starts_with(path), "{head}");
 
-    // An archive by hand, and a hostile one: the library's tests have more of them.
+    // An archive given by hand, and a hostile one; the library's tests have more of them.
     let archive = scratch.write("mine.tgz", b"no archive");
     let mut command = scratch.command(["photos", "fetch", "--archive"]);
     command.arg(archive).env("POSY_DATA", "nowhere");
@@ -351,7 +352,7 @@ fn the_list_has_every_network_of_the_codelab() {
     });
     assert_eq!(v1.count(), 16);
     let row = |name: &str| rows.iter().find(|row| row["network"] == name).unwrap();
-    // Published figures: 149 million products with the classifier of 1,001 classes, and 70.9 %.
+    // Published figures: 149 million MACs with the classifier of 1,001 classes, and 70.9 %.
     assert_eq!(
         row("mobilenet_v1_1.0_224")["imagenet_top1_percent"],
         70.9_f32

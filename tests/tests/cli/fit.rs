@@ -1,4 +1,4 @@
-//! `posy fit`: the memory of every network, against the bounds that follow from its shapes.
+//! `posy fit`: memory of every network, against bounds that follow from its shapes.
 
 use posy::backbone::load::Backbone;
 use posy_shared::engine::Engine;
@@ -10,8 +10,8 @@ use posy_tests::{data, small_classifier};
 use serde_json::Value;
 
 /// Bounds in KiB for MobileNet v1, from the shapes of its layers alone: line buffers for the early
-/// layers and the map where they end, or the rest layer by layer, whichever is larger. One row for
-/// each width; sizes 128, 160, 192, 224.
+/// layers and the map at their end, or the rest layer by layer, whichever is larger. One row per
+/// width; sizes 128, 160, 192, 224.
 const BOUNDS_KIB: [(&str, [f64; 4]); 4] = [
     ("0.25", [24.0, 31.0, 38.0, 49.0]),
     ("0.50", [46.0, 60.0, 75.0, 98.0]),
@@ -19,7 +19,7 @@ const BOUNDS_KIB: [(&str, [f64; 4]); 4] = [
     ("1.0", [91.0, 119.0, 149.0, 196.0]),
 ];
 
-/// Name and bound in KiB of the 16 networks.
+/// Names and bounds in KiB of the 16 networks.
 fn bounds() -> Vec<(String, f64)> {
     let with = |(width, row): &(&str, [f64; 4])| {
         let name = |size: u16| format!("mobilenet_v1_{width}_{size}");
@@ -119,14 +119,14 @@ fn a_trained_model_takes_what_its_architecture_was_said_to() {
     let networks = ["fit", "--json", "--labels=3", "flowers.posy", ARCHITECTURE];
     let json = scratch.posy(networks).succeeds().json();
     assert_eq!(json[0]["fits"], json[1]["fits"], "{json}");
-    // A trained network is without the channels that are the same for every picture.
+    // A trained network has no constant channels.
     for fact in ["flash_bytes", "ram_bytes", "products"] {
         let [trained, said] = [0, 1].map(|row| json[row][fact].as_f64().unwrap());
         assert!((0.9..=1.0).contains(&(trained / said)), "{fact}: {json}");
     }
 }
 
-/// The plan is no estimate: the engine runs in that many bytes and is refused one less.
+/// The plan is exact: the engine runs in that many bytes and fails with one fewer.
 #[test]
 fn every_network_runs_in_exactly_the_planned_bytes() {
     let Some(folder) = data("every_network_runs_in_the_planned_bytes", "models") else {

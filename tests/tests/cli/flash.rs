@@ -1,4 +1,4 @@
-//! `posy flash`: what would be written, UF2 files block by block, drives and probes that are made up.
+//! `posy flash`: dry runs, UF2 files block by block, and fake drives and probes.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -48,7 +48,7 @@ fn elf(segments: &[(u32, &[u8])]) -> Vec<u8> {
     file
 }
 
-/// A program at the start of flash: code, and initial values of variables behind it.
+/// A program at the start of flash: code, followed by initial values of variables.
 fn program(flash: u32) -> ([u8; 5000], [u8; 7], Vec<u8>) {
     let code: [u8; 5000] = std::array::from_fn(|at| (at * 31 + at / 7) as u8);
     let values = [1, 2, 3, 4, 5, 6, 7];
@@ -56,7 +56,7 @@ fn program(flash: u32) -> ([u8; 5000], [u8; 7], Vec<u8>) {
     (code, values, file)
 }
 
-/// The flash that a UF2 file writes, byte by byte, after the rules of its specification.
+/// Flash contents that a UF2 file writes, byte by byte, by the rules of its specification.
 fn flash_of(uf2: &[u8], family: u32) -> BTreeMap<u32, u8> {
     let (blocks, rest) = uf2.as_chunks::<512>();
     assert!(rest.is_empty() && !blocks.is_empty());
@@ -77,7 +77,7 @@ fn flash_of(uf2: &[u8], family: u32) -> BTreeMap<u32, u8> {
     flash
 }
 
-/// The bytes from an address on.
+/// Bytes from an address on.
 fn at(flash: &BTreeMap<u32, u8>, address: u32, len: usize) -> Vec<u8> {
     flash
         .range(address..)
@@ -86,7 +86,7 @@ fn at(flash: &BTreeMap<u32, u8>, address: u32, len: usize) -> Vec<u8> {
         .collect()
 }
 
-/// A scratch with `model.posy` and `program.elf` for flash at `flash`.
+/// A scratch folder with `model.posy` and `program.elf` for flash at `flash`.
 fn scratch(flash: u32) -> (Scratch, Vec<u8>) {
     let scratch = Scratch::new();
     let model = small_classifier(3);
@@ -95,7 +95,7 @@ fn scratch(flash: u32) -> (Scratch, Vec<u8>) {
     (scratch, model)
 }
 
-/// `posy flash` where no other command is installed than those in the folder `bin`.
+/// Runs `posy flash` with the commands in the folder `bin` alone on the path.
 fn flash(scratch: &Scratch, arguments: &[&str]) -> Outcome {
     let mut command = scratch.command(["flash"].iter().chain(arguments));
     command.env("PATH", scratch.join("bin"));
@@ -126,7 +126,7 @@ fn a_uf2_file_has_program_and_model() {
         assert_eq!(at(&flash, 0x1000_0000, 5000), code);
         assert_eq!(at(&flash, 0x1000_0000 + 5000, 7), values);
         assert_eq!(at(&flash, slot, model.len()), model);
-        // Whole sectors, and no other.
+        // Whole sectors, and no others.
         let sectors = 2 + model.len().div_ceil(4096);
         assert_eq!(flash.len(), sectors * 4096);
         let outcome = scratch.posy([
@@ -345,13 +345,13 @@ fn without_a_drive_or_probe_rs_it_says_what_to_do() {
     }
 }
 
-/// Commands that are made up.
+/// Fake commands.
 #[cfg(unix)]
 mod commands {
     use super::*;
     use std::os::unix::fs::PermissionsExt;
 
-    /// A shell script as the command `name`.
+    /// Installs a shell script as the command `name`.
     fn install(scratch: &Scratch, name: &str, script: &str) -> PathBuf {
         let script = format!("#!/bin/sh\n{script}\n");
         let path = scratch.write(Path::new("bin").join(name), script);
@@ -384,12 +384,12 @@ mod commands {
                 "{dry}"
             );
         }
-        // What it prints is progress.
+        // Its output is progress.
         let outcome = flash(&scratch, &nucleo).succeeds();
         assert_eq!(outcome.says(&["working", "progress", "done"]).stdout, "");
         assert_eq!(text(&scratch, "probe.log"), expected);
 
-        // A Pico without its drive, and with a probe that is named.
+        // A Pico without its drive, and with a named probe.
         std::fs::remove_file(scratch.join("probe.log")).unwrap();
         let pico = [
             "--board=rp-pico",
@@ -405,7 +405,7 @@ mod commands {
         assert_eq!(text(&scratch, "probe.log"), expected);
     }
 
-    /// The messages that probe-rs 0.32.0 printed without a probe and of a chip that it did not know.
+    /// Messages of probe-rs 0.32.0 without a probe and for an unknown chip.
     #[test]
     fn failures_of_a_probe_say_what_to_do() {
         let cases = [
@@ -430,7 +430,7 @@ mod commands {
         }
     }
 
-    /// A checkout whose program is built by a cargo that is made up.
+    /// A checkout whose program is built by a fake cargo.
     #[test]
     fn the_program_of_a_checkout_is_built() {
         let (scratch, model) = scratch(0x1000_0000);
@@ -473,7 +473,7 @@ mod commands {
             "echo 'error: no such thing' >&2; exit 101",
         );
         run(&[]).fails(1, &["no such thing", "could not be built"]);
-        // No core library for the chip, nor a script that has a toolchain.
+        // The chip's core library is missing, and so is the script that provides a toolchain.
         install(&scratch, "rustc", "exit 1");
         run(&[]).fails(
             1,

@@ -1,5 +1,5 @@
-//! `posy frames`: photos out of videos, with the real ffmpeg where it is installed and with
-//! stand-ins for what cannot be had of it.
+//! `posy frames`: photos from videos, with the real ffmpeg if it is installed, and with fakes for
+//! its failures.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::process::Command;
@@ -10,7 +10,7 @@ use serde_json::Value;
 /// Seconds of the test videos.
 const SECONDS: u32 = 6;
 
-/// Whether ffmpeg is here; says loudly that `test` is skipped where it is not.
+/// True if ffmpeg is installed. Otherwise prints that `test` is skipped.
 fn ffmpeg(test: &str) -> bool {
     let found = Command::new("ffmpeg").arg("-version").output().is_ok();
     if !found {
@@ -19,7 +19,7 @@ fn ffmpeg(test: &str) -> bool {
     found
 }
 
-/// Has ffmpeg make a video of one of its test pictures, 10 frames a second.
+/// Makes a video of one of ffmpeg's test pictures, 10 frames a second.
 fn video(scratch: &Scratch, name: &str, source: &str) {
     let output = Command::new("ffmpeg")
         .args(["-nostdin", "-loglevel", "error", "-f", "lavfi", "-i"])
@@ -61,7 +61,7 @@ fn photos_of_a_video_are_whole_and_named_alike() {
         let photo = image::open(scratch.join(path)).unwrap();
         assert_eq!((photo.width(), photo.height()), (320, 240));
     }
-    // The same again writes the same; every 15th of 60 frames is another four.
+    // A second run writes the same files; every 15th of 60 frames gives four other ones.
     assert_eq!(lines(&cut(&["--every=1"])), found);
     assert_eq!(scratch.names("photos/roses"), names);
     let stepped = cut(&["--frame-step=15", "--image-dir=other"]);
@@ -77,7 +77,7 @@ fn nearly_the_same_pictures_are_left_out() {
         return;
     }
     let scratch = Scratch::new();
-    // One that never changes, and one whose colours do.
+    // A video that never changes, and one whose colours do.
     video(&scratch, "still.mp4", "color=c=red:");
     video(&scratch, "moving.mp4", "testsrc2=");
     let still = scratch.posy(["frames", "still.mp4", "--label=red"]);
@@ -93,7 +93,7 @@ fn nearly_the_same_pictures_are_left_out() {
     assert!(one < some && some < all, "{some}");
 }
 
-/// Nine videos, three a label: no video's photos lie in two parts of the split.
+/// Nine videos, three a label: no video's photos are in two parts of the split.
 #[test]
 fn a_video_stays_on_one_side_of_the_split() {
     if !ffmpeg("a_video_stays_on_one_side_of_the_split") {
@@ -123,7 +123,7 @@ fn a_video_stays_on_one_side_of_the_split() {
         "--output-graph=flowers.posy",
     ];
     let mut command = scratch.command(retrain);
-    // The network that posy carries.
+    // The embedded network.
     command.env("POSY_DATA", scratch.join("nowhere"));
     Outcome::of(command).succeeds();
     let split: Value = serde_json::from_slice(&scratch.read("flowers.split.json")).unwrap();
@@ -197,7 +197,7 @@ fn options_that_make_no_sense_are_refused() {
     refused.fails(1, &["nowhere.mp4: cannot be read"]);
 }
 
-/// Runs `posy frames` with nothing on the path but `ffmpeg`, the shell script `script`, if any.
+/// Runs `posy frames` with an empty path, or with the shell script `script` as `ffmpeg`.
 #[cfg(unix)]
 fn with_stand_in(scratch: &Scratch, script: Option<&str>) -> Outcome {
     use std::os::unix::fs::PermissionsExt;
@@ -225,7 +225,7 @@ fn without_ffmpeg_it_says_how_to_get_it() {
     assert!(!scratch.join("photos").exists());
 }
 
-/// What is left of a run in which ffmpeg fails in the middle, writes nothing, or writes rubbish.
+/// No partial files remain if ffmpeg fails in the middle, writes nothing, or writes garbage.
 #[cfg(unix)]
 #[test]
 fn nothing_half_written_is_left() {

@@ -1,5 +1,5 @@
-//! Killed in the middle of the features, again and again, and at any moment: nothing that was stored is
-//! lost, what the next run writes is that of an uninterrupted one, and nothing else is left lying about.
+//! Runs killed during feature extraction, repeatedly, and at random moments: stored features are
+//! not lost, the next run gives the results of an uninterrupted one, and no other files remain.
 
 use std::error::Error as StdError;
 use std::io::{BufRead, BufReader};
@@ -22,11 +22,11 @@ use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 const KILLS: usize = 10;
-/// Kills where all tests are wanted.
+/// Number of kills in full test runs.
 const ALL_KILLS: usize = 50;
 const SIGKILL: i32 = 9;
 
-/// Finds what is in the cache: an extractor that computes nothing.
+/// An extractor that finds features in the cache and computes nothing.
 struct Lookup<'m>(IntExtractor<'m>);
 
 impl Extractor for Lookup<'_> {
@@ -47,7 +47,7 @@ impl Extractor for Lookup<'_> {
     }
 }
 
-/// Photos whose features are in the cache.
+/// Number of photos whose features are in the cache.
 fn stored(scratch: &Scratch, extractor: &Lookup<'_>, photos: &[PathBuf]) -> usize {
     let cache = Cache::open(&scratch.join("cache"), u64::MAX, |text| panic!("{text}"));
     let found = extract(
@@ -98,8 +98,8 @@ fn ten_kills_change_nothing() {
     let mut random = ChaCha8Rng::seed_from_u64(2);
     let mut counts = Vec::new();
     let mut before = 0;
-    // Features are stored every half second, so that about half of these runs store some. What is
-    // stored in ten of them is less than the whole work.
+    // Features are stored every half second, so about half of these runs store some. Ten of them
+    // together store less than the whole work.
     let latest = (seconds * 0.15).max(1.2);
     for _ in 0..4 * KILLS {
         if counts.len() == KILLS {
@@ -115,8 +115,8 @@ fn ten_kills_change_nothing() {
         let was_killed = status.signal() == Some(SIGKILL);
         assert!(was_killed || status.success(), "{status}");
         if killed.join("flowers.posy").exists() {
-            // A fast machine may be done with the model before it is killed; then it is whole, and
-            // only what is written after it may be missing.
+            // A fast machine may finish the model before it is killed; then the model is complete,
+            // and only files written after it may be missing.
             assert_eq!(killed.read("flowers.posy"), whole.read("flowers.posy"));
             eprintln!("not killed in time: all begins anew");
             killed = Scratch::new();
@@ -153,7 +153,7 @@ fn ten_kills_change_nothing() {
     );
 }
 
-/// The options of the runs that are killed: short, and with everything that is written.
+/// Options of the killed runs: short, with every output.
 const OPTIONS: [&str; 5] = [
     "--trainer=sgd",
     "--how-many-training-steps=60",
@@ -171,7 +171,7 @@ const RESULTS: [&str; 6] = [
     "logs",
 ];
 
-/// Names in the folder that are there though a run has ended well and left nothing else.
+/// Names of unexpected files in the folder after a successful run.
 fn left_over(scratch: &Scratch) -> Vec<String> {
     let given = ["cache", "flowers", "network.tflite"];
     let known = |name: &String| RESULTS.contains(&name.as_str()) || given.contains(&name.as_str());
@@ -194,25 +194,25 @@ fn left_over(scratch: &Scratch) -> Vec<String> {
     left
 }
 
-/// The lines that warn.
+/// Warnings.
 fn warnings(outcome: &Outcome) -> Vec<String> {
     let lines = outcome.stderr.lines();
     let lines = lines.filter(|line| line.contains("warning"));
     lines.map(String::from).collect()
 }
 
-/// Reads the child's standard output until the accuracy is there, which is printed right before results
-/// are written.
+/// Reads the child's standard output up to the accuracy, which is printed right before results are
+/// written.
 fn wait_for_figures(child: &mut std::process::Child) {
     let lines = BufReader::new(child.stdout.take().unwrap()).lines();
     let mut lines = lines.map_while(Result::ok);
     lines.any(|line| line.starts_with("Final test accuracy"));
-    // Whoever goes on writing must not be told that nobody reads.
+    // Keep reading, or the child would get a broken pipe.
     std::thread::spawn(move || lines.count());
 }
 
-/// Half of the kills at any moment of a run, half while results are written; half with nothing there
-/// before, half over the results of an earlier run.
+/// Half of the kills come at a random moment of a run, half while results are written; half with an
+/// empty folder, half over the results of an earlier run.
 #[test]
 fn kills_at_any_moment_leave_nothing_behind() {
     let all = std::env::var_os("POSY_TESTS_ALL").is_some();
@@ -255,7 +255,7 @@ fn kills_at_any_moment_leave_nothing_behind() {
         partial += usize::from((1..RESULTS.len()).contains(&there.count()));
 
         let outcome = run(&scratch).succeeds();
-        // A split or a cache that cannot be read would be warned of.
+        // An unreadable split or cache would give a warning.
         assert_eq!(warnings(&outcome), usual, "turn {turn}: {outcome}");
         for name in &RESULTS[..3] {
             assert!(

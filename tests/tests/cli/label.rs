@@ -1,4 +1,4 @@
-//! `posy label`: what it takes, and what it prints.
+//! `posy label`: input and output.
 
 use std::path::{Path, PathBuf};
 
@@ -124,12 +124,12 @@ fn a_bad_file_is_named_and_the_others_are_labelled() {
         "3 of the files and folders could not be labelled",
     ]);
     assert_eq!(outcome.stdout.matches("label 0 (").count(), 3, "{outcome}");
-    // Each bad file has one line, and is named once in it.
+    // Each bad file has one line that names it once.
     assert_eq!(outcome.stderr.matches("missing.jpg").count(), 1);
     assert_eq!(outcome.stderr.lines().count(), 4, "{outcome}");
 }
 
-/// What lies in a folder beside photos keeps none of them from being labelled.
+/// Broken and cyclic links do not stop other photos in a folder from being labelled.
 #[cfg(unix)]
 #[test]
 fn links_that_lead_nowhere_or_back_are_named_and_the_others_are_labelled() {
@@ -152,7 +152,7 @@ fn links_that_lead_nowhere_or_back_are_named_and_the_others_are_labelled() {
     assert_eq!(outcome.stderr.lines().count(), 4, "{outcome}");
 }
 
-/// What standard input is not needs no folder to be taken out of.
+/// The error for standard input does not advise removing it from a folder.
 #[test]
 fn standard_input_that_is_no_photo_is_named() {
     let scratch = scratch();

@@ -1,4 +1,4 @@
-//! What `posy retrain` says, writes and returns where int8 loses much to float.
+//! Warnings, results and exit code of `posy retrain` if int8 loses much accuracy to float.
 
 use std::io::Cursor;
 use std::path::Path;
@@ -62,7 +62,8 @@ fn everything_is_written_however_plain_the_photos_are() {
     let points = points.unwrap_or_else(|| panic!("{outcome}"));
     all_written(&scratch);
 
-    // A bound just below what was lost is an error, one just above is none; all is written both times.
+    // A bound just below the loss is an error, one just above is not; all results are written both
+    // times.
     let code = |bound: f64| {
         let bound = bound.max(0.0).to_string();
         let more = [&output[..], &["--max-drop", &bound]].concat();

@@ -1,4 +1,4 @@
-//! Photos that would take a machine's memory.
+//! Photos that could exhaust a machine's memory.
 
 use std::process::Command;
 
@@ -6,7 +6,7 @@ use posy_tests::data;
 use posy_tests::scratch::{Outcome, Scratch, posy_path};
 use posy_tests::small_classifier;
 
-/// Runs `posy label` on a photo with so many KiB of address space.
+/// Runs `posy label` on a photo with `kib` KiB of address space.
 fn label_within(scratch: &Scratch, kib: u32, photo: &std::path::Path) -> Outcome {
     scratch.write("model.posy", small_classifier(3));
     let mut command = Command::new("sh");
@@ -33,7 +33,7 @@ fn a_colour_profile_is_not_unpacked() {
     assert_eq!(outcome.stdout.lines().count(), 3, "{outcome}");
 }
 
-/// 64 megapixels of 16 bits and four channels are 512 MiB, which become RGB in their place.
+/// 64 megapixels of 16 bits and four channels are 512 MiB, which are converted to RGB in place.
 #[test]
 fn a_large_deep_photo_takes_no_more_than_its_own_pixels() {
     if std::env::var_os("POSY_TESTS_ALL").is_none() {
@@ -45,7 +45,7 @@ fn a_large_deep_photo_takes_no_more_than_its_own_pixels() {
     label_within(&scratch, 1000 << 10, &photo).succeeds();
 }
 
-/// A PNG of 16 bits a channel with transparency, grey from top to bottom.
+/// A PNG with 16 bits a channel and transparency, a vertical grey gradient.
 fn deep_png(width: u32, height: u32) -> Vec<u8> {
     let mut bytes = Vec::new();
     let mut row = vec![0u8; width as usize * 8];

@@ -1,4 +1,4 @@
-//! `posy monitor` at the other end of a pseudo-terminal, where a board's own code talks.
+//! `posy monitor` at one end of a pseudo-terminal, with the board's own code at the other.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::process::{Child, ChildStdout, Command, Stdio};
@@ -13,8 +13,8 @@ use posy_tests::scratch::{Outcome, Scratch};
 use posy_tests::small_classifier;
 use serde_json::{Value, json};
 
-/// A board's end of a line, and the name of the other end. No command that a test starts inherits it,
-/// so that a board that is dropped is unplugged.
+/// The board's end of a pseudo-terminal, and the name of the other end. Child processes do not
+/// inherit it, so dropping it unplugs the board.
 fn pair() -> (PtyMaster, String) {
     let flags = OFlag::O_RDWR | OFlag::O_NOCTTY | OFlag::O_CLOEXEC;
     let board = posix_openpt(flags).expect("a pseudo-terminal");
@@ -24,14 +24,14 @@ fn pair() -> (PtyMaster, String) {
     (board, name)
 }
 
-/// Waits for the next byte that was sent to the board; none when the other end is closed.
+/// Waits for the next byte sent to the board; `None` once the other end is closed.
 fn next(board: &mut PtyMaster) -> Option<u8> {
     let mut byte = [0];
     let read = board.read(&mut byte);
     matches!(read, Ok(1)).then_some(byte[0])
 }
 
-/// What the firmware writes of an answer, and how it should come out.
+/// The firmware's text of an answer, and the expected JSON.
 fn answer(logits: &[i8], time_ms: u32) -> (Vec<u8>, Value) {
     let file = small_classifier(3);
     let model = Model::read(&file).unwrap();
@@ -56,7 +56,7 @@ fn notice(what: &str) -> Vec<u8> {
     line
 }
 
-/// A board that answers what it is sent with `respond`, until the line is closed.
+/// A board that answers each byte with `respond`, until the line is closed.
 fn board(
     mut port: PtyMaster,
     respond: impl Fn(u8) -> Vec<u8> + Send + 'static,
@@ -73,7 +73,7 @@ fn board(
     })
 }
 
-/// `posy monitor` at work.
+/// A running `posy monitor`.
 struct Monitor {
     child: Child,
     lines: BufReader<ChildStdout>,
@@ -93,14 +93,14 @@ impl Monitor {
         line
     }
 
-    /// Exit status and standard error once it has ended.
+    /// Exit status and standard error after it has ended.
     fn end(self) -> (std::process::ExitStatus, String) {
         let output = self.child.wait_with_output().unwrap();
         (output.status, String::from_utf8(output.stderr).unwrap())
     }
 }
 
-/// Lines of all kinds, after the end of one that was begun before, with bytes that are no text.
+/// Lines of all kinds, after the rest of an earlier one, with bytes that are not text.
 fn talk() -> (Vec<u8>, Vec<Value>) {
     let (first, first_json) = answer(&[100, 20, -5], 412);
     let (second, second_json) = answer(&[-100, 20, 127], 7);
@@ -129,7 +129,7 @@ fn lines_come_out_as_they_come_in() {
         let mut arguments = vec!["monitor", "--port", &name];
         arguments.extend(json.then_some("--json"));
         let mut monitor = Monitor::start(scratch.command(arguments));
-        // It asks how the board is as soon as it listens.
+        // It asks for the board's status at once.
         assert_eq!(next(&mut port), Some(b's'));
         port.write_all(&bytes).unwrap();
         if json {
@@ -164,7 +164,7 @@ fn lines_come_out_as_they_come_in() {
 fn once_asks_for_one_answer() {
     let scratch = Scratch::new();
     let (line, expected) = answer(&[1, 2, 127], 88);
-    // The board was at it already: its earlier answers are none to this question.
+    // The board was already busy: its earlier answer does not belong to this request.
     let respond = move |byte| match byte {
         b's' => [&answer(&[127, 0, 0], 1).0[..], &notice("RAM 1 of 2 bytes")].concat(),
         b'c' => [
@@ -211,7 +211,7 @@ fn a_reader_may_leave_early() {
     assert_eq!(monitor.line(), "posy: golden check passed\n");
     let Monitor { mut child, lines } = monitor;
     drop(lines);
-    // It sees that nobody reads with the next line.
+    // It notices the closed reader with the next line.
     while child.try_wait().unwrap().is_none() {
         port.write_all(b"hello\r\n").unwrap();
         std::thread::sleep(std::time::Duration::from_millis(10));

@@ -1,5 +1,4 @@
-//! Data sets that somebody has divided into folders before: `train`, `valid` and `test`, with the labels
-//! in them.
+//! Data sets already divided into the folders `train`, `valid` and `test`, with the labels in them.
 
 use posy_tests::data;
 use posy_tests::scratch::Scratch;
@@ -44,9 +43,9 @@ fn parts_are_not_learnt_as_labels() {
     scratch
         .posy(["check", "set"].iter().chain(&network))
         .fails(1, &texts);
-    // What is advised works.
+    // The advice works.
     scratch.retrain("set/train", &["--no-check"]).succeeds();
-    // Without labels in them there is nothing to learn.
+    // Folders without labels in them hold nothing to train on.
     for part in ["Training", "TEST"] {
         let bytes = scratch.read(format!("all/daisy/{}", scratch.names("all/daisy")[0]));
         scratch.write(format!("flat/{part}/a.jpg"), bytes);
@@ -125,7 +124,7 @@ fn a_split_by_folders_is_taken_and_recorded() {
     assert_eq!(label.stdout.matches(".jpg:").count(), 16, "{label}");
 }
 
-/// Without a folder to choose settings by, or to test on, the others are enough, and it is said.
+/// Missing validation or test folders are no error, but noted.
 #[test]
 fn parts_may_be_missing() {
     let Some(scratch) = divided("parts_may_be_missing", ["train", "valid", "test"]) else {

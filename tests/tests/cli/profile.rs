@@ -56,7 +56,7 @@ fn kernels_are_chosen_by_name() {
         scratch.posy(command)
     };
     let outcome = run("scalar").succeeds().says(&["kernels scalar"]);
-    // Heading, five layers, all of them.
+    // Heading, five layers, total.
     assert_eq!(outcome.stdout.lines().count(), 7, "{outcome}");
     let names: Vec<&str> = VARIANTS.iter().map(|variant| variant.name).collect();
     run("abacus").fails(2, &names);

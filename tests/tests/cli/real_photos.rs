@@ -1,4 +1,4 @@
-//! All real photos, from nothing to ranked labels, and the second run.
+//! All real photos, from nothing to ranked labels, and a second run.
 
 use std::path::Path;
 
@@ -23,7 +23,7 @@ fn the_codelabs_photos_get_their_labels_and_a_second_run_computes_nothing() {
         return;
     };
     let scratch = Scratch::new();
-    // The folder is found in POSY_DATA by its name, as nothing of this name is here.
+    // The working folder has no such name, so it is found in POSY_DATA.
     let first = scratch.retrain("flower_photos", &["--json"]).succeeds();
     let json = first.json();
     let photos = json["photos"].as_u64().unwrap();
@@ -35,7 +35,8 @@ fn the_codelabs_photos_get_their_labels_and_a_second_run_computes_nothing() {
         serde_json::json!(["daisy", "dandelion", "roses", "sunflowers", "tulips"])
     );
     let accuracy = json["int8_test_accuracy"].as_f64().unwrap();
-    // BASELINES: 81.6% in the mean of 10 splits, standard deviation 3 points.
+    // The reference accuracy is 81.6%, the mean of 10 splits, with a standard deviation of 3
+    // points.
     assert!((0.70..=0.95).contains(&accuracy), "{accuracy}");
     assert_split_is_whole(&scratch, photos);
 
@@ -74,7 +75,7 @@ fn the_codelabs_photos_get_their_labels_and_a_second_run_computes_nothing() {
     );
 }
 
-/// The split file has every photo once.
+/// Asserts that the split file has every photo once.
 fn assert_split_is_whole(scratch: &Scratch, photos: u64) {
     let split: Value = serde_json::from_slice(&scratch.read("flowers.split.json")).unwrap();
     let labels = split["labels"].as_object().unwrap();

@@ -1,4 +1,4 @@
-//! Where results go, and that nothing is lost where some cannot be written.
+//! Output files: their locations, and no lost results if some cannot be written.
 
 use posy_tests::scratch::{Outcome, Scratch};
 
@@ -6,7 +6,7 @@ fn retrain(scratch: &Scratch, more: &[&str]) -> Outcome {
     Outcome::of(scratch.retrain_drawings("flowers", more))
 }
 
-/// A folder of photos of their own names.
+/// A folder of photos with names of their own.
 fn other_photos(scratch: &Scratch, folder: &str) {
     scratch.draw_photos(folder, 6);
     for label in scratch.names(folder) {
@@ -17,7 +17,7 @@ fn other_photos(scratch: &Scratch, folder: &str) {
     }
 }
 
-/// Before photos are looked at, let alone trained on.
+/// Unwritable outputs are reported before photos are looked at.
 #[test]
 fn every_result_is_tried_for_writing_beforehand() {
     let scratch = Scratch::new();
@@ -49,7 +49,7 @@ fn every_result_is_tried_for_writing_beforehand() {
     retrain(&scratch, &["--report=/dev/null"]).fails(1, &["/dev/null", "it is not a file"]);
 }
 
-/// A disk with room for the model and its small companions, and none for the report.
+/// A disk with room for the model and its small companions, but not for the report.
 #[test]
 fn what_cannot_be_written_loses_nothing_else() {
     let test = "what_cannot_be_written_loses_nothing_else";
@@ -84,7 +84,7 @@ fn what_cannot_be_written_loses_nothing_else() {
     assert_eq!(scratch.names("kept"), written);
     assert_eq!(scratch.read("kept/flowers.posy"), model);
 
-    // What an earlier run left is not taken for this one's.
+    // Files of an earlier run do not pass for results of this one.
     let earlier = run("echo earlier > small/flowers.report.html");
     let outcome = scratch.in_namespace(test, &earlier).unwrap();
     assert_eq!(outcome.code, Some(1), "{outcome}");
@@ -139,7 +139,8 @@ fn models_of_other_photos_are_not_overwritten() {
     let run = |folder: &str, more: &[&str]| Outcome::of(scratch.retrain_drawings(folder, more));
     run("a/dogs", &[]).succeeds();
     let first = scratch.read("dogs.posy");
-    // By the usual name: a free one is taken, and said; the next run finds its own again.
+    // If the default name is taken, a free one is used with a note; the next run finds its own
+    // again.
     for _ in 0..2 {
         let outcome = run("b/dogs", &[]).succeeds();
         let texts = [
@@ -155,7 +156,7 @@ fn models_of_other_photos_are_not_overwritten() {
     assert!(!scratch.join("dogs-3.posy").exists());
     let again = run("a/dogs", &[]).succeeds();
     assert!(!again.stderr.contains("dogs-2"), "{again}");
-    // By name: refused before anything is computed.
+    // A given name that is taken is refused before anything is computed.
     let outcome = run("b/dogs", &["--output-graph=dogs.posy"]);
     let texts = [
         "dogs.posy: is a model of other photos",
@@ -167,13 +168,13 @@ fn models_of_other_photos_are_not_overwritten() {
     assert_eq!(scratch.read("dogs.posy"), first);
     run("b/dogs", &["--output-graph=dogs.posy", "--force"]).succeeds();
     assert_eq!(scratch.read("dogs.posy"), second);
-    // Photos that come and go are the same data set.
+    // Adding or removing photos leaves it the same data set.
     let label = &scratch.names("b/dogs")[0];
     let photos = scratch.names(format!("b/dogs/{label}"));
     std::fs::remove_file(scratch.join(format!("b/dogs/{label}/{}", photos[0]))).unwrap();
     let outcome = run("b/dogs", &[]).succeeds();
     assert!(outcome.stderr.contains("wrote dogs.posy"), "{outcome}");
-    // A model of which nothing is known keeps its name too.
+    // A model of unknown origin keeps its name too.
     scratch.write("c.posy", "somebody's");
     std::fs::rename(scratch.join("a/dogs"), scratch.join("c")).unwrap();
     run("c", &[])
@@ -182,7 +183,8 @@ fn models_of_other_photos_are_not_overwritten() {
     assert_eq!(scratch.read("c.posy"), b"somebody's");
 }
 
-/// Commands of every kind clear what killed ones left where they write, and nothing else.
+/// Commands of every kind remove temporary files of killed ones from their output folders, and
+/// nothing else.
 #[test]
 fn what_killed_commands_left_is_cleared() {
     let scratch = Scratch::new();

@@ -1,5 +1,5 @@
-//! What people know from TensorFlow's `retrain.py` (googlecodelabs/tensorflow-for-poets-2, folder
-//! `scripts`): its spellings, its lines, its split.
+//! Compatibility with TensorFlow's `retrain.py` (googlecodelabs/tensorflow-for-poets-2, folder
+//! `scripts`): spellings of options, output lines, split.
 
 use posy_tests::data;
 use posy_tests::scratch::{Outcome, Scratch};
@@ -7,7 +7,7 @@ use serde_json::Value;
 
 const LABELS: [&str; 3] = ["daisy", "roses", "tulips"];
 
-/// `Step 10: Train accuracy = 65.0%` and the like: the number after `middle`, less `end`.
+/// Parses a number in a line such as `Step 10: Train accuracy = 65.0%`, between `start` and `end`.
 fn number_in(line: &str, start: &str, end: &str) -> Option<f64> {
     line.strip_prefix(start)?.strip_suffix(end)?.parse().ok()
 }
@@ -84,7 +84,7 @@ fn its_spellings_and_lines() {
     assert_eq!(scratch.names("bottlenecks"), ["features"]);
 }
 
-/// Relative paths of one part, of all labels.
+/// Relative paths of the photos in one part, over all labels.
 fn split(scratch: &Scratch, file: &str, part: &str) -> Vec<String> {
     let split: Value = serde_json::from_slice(&scratch.read(file)).unwrap();
     let labels = split["labels"].as_object().unwrap();
@@ -119,7 +119,7 @@ fn a_test_batch_limits_the_test() {
     );
     assert!(all > 10);
     assert_eq!(tested("7"), 7);
-    // The split that is written down is whole.
+    // The split file is complete.
     assert_eq!(
         all,
         split(&scratch, "flowers.split.json", "testing").len() as u64
@@ -127,8 +127,8 @@ fn a_test_batch_limits_the_test() {
     assert_eq!(tested("1000"), all);
 }
 
-/// Validation and testing photos of the first 30 of each label, the folder typed as
-/// `tf_files/flowers`: Python 3.11, the lines of `retrain.py` with `hashlib`.
+/// Validation and test photos among the first 30 of each label, for the folder typed as
+/// `tf_files/flowers`: computed in Python 3.11 by the lines of `retrain.py` with `hashlib`.
 const VALIDATION: [&str; 8] = [
     "daisy/10466558316_a7198b87e2.jpg",
     "daisy/11023272144_fce94401f2_m.jpg",
@@ -167,8 +167,8 @@ fn its_split() {
     assert_eq!(validation, VALIDATION);
     assert_eq!(testing, TESTING);
     assert_eq!(training.len(), 90 - 17);
-    // By the path as typed, so another spelling of the folder gives another split; the stable rule
-    // does not care.
+    // The split depends on the path as typed, so another spelling of the folder gives another
+    // split; the stable rule does not depend on it.
     let dotted = run("./tf_files/flowers", &["--split", "codelab"]);
     assert_ne!(dotted[1], VALIDATION);
     let stable = run("tf_files/flowers", &[]);
@@ -177,7 +177,7 @@ fn its_split() {
     assert_ne!(run("tf_files/flowers", &["--split_seed=2"]), stable);
 }
 
-/// Every option with a hyphen, of every command, has its spelling with underscores.
+/// Every hyphenated option of every command is also accepted with underscores.
 #[test]
 fn every_option_may_be_spelt_with_underscores() {
     let scratch = Scratch::new();
@@ -188,7 +188,7 @@ fn every_option_may_be_spelt_with_underscores() {
         let options = words.filter(|word| word.starts_with("--") && word[2..].contains('-'));
         for option in options {
             let underscored = format!("--{}", option[2..].replace('-', "_"));
-            // Without a value, or without the arguments that must be there: refused, but known.
+            // Known: the error is about a missing value or missing arguments.
             let mut command = scratch.command([command, &underscored]);
             command.env("POSY_DATA", scratch.join("nowhere"));
             let outcome = Outcome::of(command);
@@ -200,7 +200,7 @@ fn every_option_may_be_spelt_with_underscores() {
     assert!(tried >= 16, "{tried} options");
 }
 
-/// Lines as its `label_image.py` prints them, from the model that `retrain` wrote.
+/// Output lines of `label_image.py`, for the model that `retrain` wrote.
 #[test]
 fn label_images_options_and_lines() {
     let Some(flowers) = data("label_images_options_and_lines", "flower_photos") else {
@@ -223,7 +223,7 @@ fn label_images_options_and_lines() {
     };
     assert_eq!((*first, *third), ("", ""));
     assert!(number_in(time, "Evaluation time (1-image): ", "s").is_some());
-    // The same labels and scores as `posy label` gives, in its own form.
+    // The labels and scores equal those of `posy label`, in another form.
     let path = format!("flowers/roses/{photo}");
     let labelled = scratch.posy(["label", "--model=flowers.posy", &path]);
     let labelled = labelled.succeeds().stdout.replace(" = ", "=");

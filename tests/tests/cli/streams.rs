@@ -1,6 +1,5 @@
-//! What goes to standard output and what to standard error, and readers that leave early. That
-//! nothing is drawn for a terminal where there is none is asserted of every run, in
-//! `posy_tests::scratch`.
+//! Standard output and standard error, and readers that close early. `posy_tests::scratch` asserts
+//! for every run that nothing is drawn for a terminal if there is none.
 
 use std::io::Read;
 use std::path::Path;
@@ -42,8 +41,8 @@ fn json_is_all_that_standard_output_gets() {
     }
 }
 
-/// Runs a command of which the first byte of standard output is read, as `head` would; its exit
-/// code and standard error.
+/// Runs a command and closes its standard output after one byte, as `head` would. Returns exit code
+/// and standard error.
 fn read_one_byte(mut command: Command) -> (Option<i32>, String) {
     let mut child = command
         .stdout(Stdio::piped())
@@ -65,7 +64,7 @@ fn a_reader_may_leave_early() {
     scratch.write("model.posy", small_classifier(30));
     let photo = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/photos/grey.png");
     let photo = photo.to_str().unwrap();
-    // So much that it cannot all lie in the pipe (64 KiB).
+    // More than the pipe can hold (64 KiB).
     let mut label = vec!["label", "--model=model.posy", "--top=30"];
     label.extend([photo; 200]);
     let mut label_json = label.clone();
@@ -81,7 +80,7 @@ fn a_reader_may_leave_early() {
     }
 }
 
-/// Whoever follows the progress may leave, and the model is written all the same.
+/// A closed progress stream does not stop the run: the model is written all the same.
 #[test]
 fn nobody_needs_to_read_the_progress() {
     let Some(flowers) = data("nobody_needs_to_read_the_progress", "flower_photos") else {
@@ -97,7 +96,7 @@ fn nobody_needs_to_read_the_progress() {
     assert!(scratch.join("flowers.posy").is_file());
 }
 
-/// `/dev/full` takes nothing: what is printed there is lost, and that must not pass for success.
+/// `/dev/full` accepts nothing: lost output must not pass for success.
 #[cfg(target_os = "linux")]
 #[test]
 fn a_full_disk_is_an_error() {

@@ -1,12 +1,12 @@
-//! What messages say: wrong files, near names, missing things. Each names what is there and the one
-//! command that helps.
+//! Texts of messages: wrong files, misspelt names, missing things. Each says what was found and the
+//! one command that helps.
 
 use std::path::Path;
 
 use posy_tests::scratch::{Outcome, Scratch};
 use posy_tests::{data, small_classifier};
 
-/// Files of wrong kinds, what they are, and what helps.
+/// Wrong kinds of files, their description, and the advice.
 const KINDS: [(&str, &str, &str); 6] = [
     ("lfs.onnx", "a Git LFS pointer", "`git lfs pull`"),
     ("lfs.pb", "a Git LFS pointer", "`git lfs pull`"),
@@ -24,7 +24,7 @@ const KINDS: [(&str, &str, &str); 6] = [
     ),
 ];
 
-/// Every command that opens networks or models says what a file of another kind is.
+/// Every command that opens networks or models recognises other kinds of files.
 #[test]
 fn wrong_kinds_of_file_at_every_door() {
     let Some(kinds) = data("wrong_kinds_of_file_at_every_door", "cases/kinds") else {
@@ -81,7 +81,7 @@ fn wrong_kinds_of_file_at_every_door() {
     assert!(!scratch.join("out.posy").exists() && !scratch.join("out.onnx").exists());
 }
 
-/// What a command is given, its exit code, and what it says.
+/// Arguments of a command, its exit code, and texts of its output.
 type Case = (&'static [&'static str], i32, &'static [&'static str]);
 
 #[test]
@@ -157,7 +157,7 @@ fn messages_name_what_was_meant_and_what_helps() {
             .posy(arguments)
             .fails(code, texts)
             .says(&["error: "]);
-        // No command is told of an option that it does not take.
+        // A command's messages mention no option that it does not have.
         let is_check = arguments[0] == "check";
         assert!(
             !(is_check && outcome.stderr.contains("--image-dir")),
@@ -166,7 +166,7 @@ fn messages_name_what_was_meant_and_what_helps() {
     }
 }
 
-/// With nothing at hand: one line with the one command, and nobody is asked for anything.
+/// With no data at hand: one line with the one command, and no prompt.
 #[test]
 fn retrain_with_nothing_at_hand_names_the_command() {
     let scratch = Scratch::new();
@@ -188,7 +188,7 @@ fn retrain_with_nothing_at_hand_names_the_command() {
     assert!(!scratch.join("user-data").exists());
 }
 
-/// `--fetch` asks for the photos; they would lie where retrain looks.
+/// `--fetch` downloads the photos to the folder in which retrain looks.
 #[test]
 fn retrain_fetches_photos_when_asked() {
     let scratch = Scratch::new();
@@ -196,7 +196,7 @@ fn retrain_fetches_photos_when_asked() {
     command.env_remove("POSY_DATA");
     let outcome = Outcome::of(command);
     outcome.fails(1, &["flower_photos.tgz could not be fetched"]);
-    // Photos that lie there are found.
+    // Photos in that folder are found.
     let photo = scratch.join("user-data/posy/flower_photos/daisy/1.png");
     std::fs::create_dir_all(photo.parent().unwrap()).unwrap();
     image::RgbImage::new(8, 8).save(photo).unwrap();
@@ -254,7 +254,7 @@ fn completions_and_man_pages() {
     }
 }
 
-/// What stands behind `next:` can be copied into a shell.
+/// The command after `next:` can be copied into a shell.
 #[test]
 fn next_lines_are_quoted() {
     let Some(flowers) = data("next_lines_are_quoted", "flower_photos") else {
@@ -271,7 +271,7 @@ fn next_lines_are_quoted() {
     }
 }
 
-/// A model whose architecture acts on a terminal, and a network whose names do.
+/// A model whose architecture has terminal escapes, and a network whose names do.
 #[test]
 fn names_from_files_do_not_reach_the_terminal_as_they_are() {
     let Some(cases) = data(
@@ -282,7 +282,7 @@ fn names_from_files_do_not_reach_the_terminal_as_they_are() {
     };
     let scratch = Scratch::new();
     let escaped = cases.join("esc.posy");
-    // What the outcome asserts of every run: no escape reaches a stream.
+    // Every run is checked for escapes in its output.
     let shown = scratch.posy([Path::new("inspect"), &escaped]).succeeds();
     assert!(shown.stdout.contains('\u{fffd}'), "{shown}");
     let json = scratch.posy([Path::new("inspect"), Path::new("--json"), &escaped]);
@@ -309,7 +309,7 @@ fn names_from_files_do_not_reach_the_terminal_as_they_are() {
     }
 }
 
-/// Names of photos and labels with escapes, ends of lines and marks of direction.
+/// Names of photos and labels with escapes, line ends and direction marks.
 #[cfg(unix)]
 #[test]
 fn names_of_photos_and_labels_stay_on_their_line() {
@@ -331,7 +331,7 @@ fn names_of_photos_and_labels_stay_on_their_line() {
     assert_eq!(missing.stderr.lines().count(), 1, "{missing}");
 }
 
-/// The word before a message has a colour where somebody sees it, and NO_COLOR takes it away.
+/// The word before a message is coloured on a terminal, unless NO_COLOR is set.
 #[cfg(target_os = "linux")]
 #[test]
 fn errors_are_coloured_on_a_terminal() {

@@ -41,7 +41,7 @@ fn person_detection_in_and_out() {
     let scratch = Scratch::new();
     scratch.write("labels.txt", "no person\nperson\n");
     for target in ["out.tflite", "again.tflite", "out.posy"] {
-        // The second is made of the first, which carries its labels.
+        // The second is made from the first, which carries its labels.
         let (source, labels) = match target {
             "again.tflite" => (Path::new("out.tflite"), vec![]),
             _ => (original.as_path(), vec!["--labels", "labels.txt"]),
@@ -57,7 +57,7 @@ fn person_detection_in_and_out() {
     let (theirs, said) = run(&original);
     assert_eq!(said, json!({}), "the original has no labels");
     assert_eq!(theirs.len(), inputs.len() / (96 * 96 * 3) * 4);
-    // Logits and scores of the four recorded inputs come first; TensorFlow Lite Micro recorded scores.
+    // The four recorded inputs come first; TensorFlow Lite Micro recorded their scores.
     for (name, outputs) in ["cat", "hopper", "lcg", "sunflower"]
         .iter()
         .zip(theirs.chunks(4))
@@ -84,7 +84,7 @@ fn person_detection_in_and_out() {
     }
 }
 
-/// What is read and written, with which options; the exit code and what is said.
+/// Input file, output file, options, exit code, and texts of the output.
 type Case<'c> = (&'c Path, &'c str, &'c [&'c str], i32, &'c [&'c str]);
 
 #[test]

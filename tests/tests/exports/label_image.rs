@@ -8,7 +8,7 @@ use posy_tests::scratch::{ARCHITECTURE, Outcome, Scratch};
 
 const LABELS: [&str; 3] = ["daisy", "roses", "tulips"];
 
-/// Labels and scores of the lines `daisy (score=0.97909)`.
+/// Labels and scores of lines such as `daisy (score=0.97909)`.
 fn ranking(text: &str) -> Vec<(String, f32)> {
     let line = |line: &str| {
         let (label, score) = line.strip_suffix(')')?.split_once(" (score=")?;
@@ -17,7 +17,7 @@ fn ranking(text: &str) -> Vec<(String, f32)> {
     text.lines().filter_map(line).collect()
 }
 
-/// A folder with the codelab's files, trained by its commands, and photos that were not trained on.
+/// A folder with the codelab's files, trained by its commands, and photos outside the training set.
 fn codelab(test: &str) -> Option<(Scratch, Vec<String>)> {
     let flowers = data(test, "flower_photos")?;
     data(test, "models")?;
@@ -73,15 +73,15 @@ fn every_format_names_photos() {
             "model.posy",
         ]
         .map(of);
-        // A board's numbers are the same in both files.
+        // Both files hold a board's numbers.
         assert_eq!(tflite, posy);
-        // The float network, from pixels that are rounded in one of them.
+        // The float network; one of the two rounds the resized pixels.
         for (label, score) in &graph {
             let (_, other) = onnx.iter().find(|(name, _)| name == label).unwrap();
             assert!((score - other).abs() < 0.02, "{graph:?} {onnx:?}");
         }
     }
-    // The graph's own preparation can be named, and another is heeded.
+    // Stating the graph's own normalisation changes nothing; another one has an effect.
     let photo = &photos[0];
     let usual = label_image(&scratch, "retrained_graph.pb", photo, &[]);
     let named = ["--input_mean=128", "--input_std=128", "--input_layer=input"];
@@ -96,7 +96,7 @@ fn every_format_names_photos() {
     );
 }
 
-/// The ranking of TensorFlow and that of posy are the same, from the photo's file on.
+/// TensorFlow and posy give the same ranking for a photo file.
 #[test]
 fn the_ranking_is_tensorflows() {
     let test = "the_ranking_is_tensorflows";

@@ -1,4 +1,4 @@
-//! Files for other tools, held to the tools themselves. One format a file.
+//! Exported files in the tools that they are for. One format a file.
 
 mod convert;
 mod graph_def;

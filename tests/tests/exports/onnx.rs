@@ -8,7 +8,7 @@ use posy_tests::exports::{Python, Retrained, apart};
 
 const LABELS: usize = 5;
 
-/// The label of the greatest number.
+/// Index of the greatest number.
 fn first(numbers: &[f32]) -> usize {
     let mut best = 0;
     for (label, number) in numbers.iter().enumerate() {
@@ -40,7 +40,7 @@ fn float(test: &str, name: &str, count: usize) {
     let labels = &retrained.prepared.dataset.labels;
     assert_eq!(said["labels"], serde_json::json!(labels));
 
-    // The file itself, from a photo's pixels on, in tract.
+    // The file itself in tract, from a photo's pixels on.
     let classifier = Classifier::open(&file, &Reading::default()).unwrap();
     let Classifier::Onnx(model) = classifier else {
         panic!("{classifier:?}");
@@ -66,8 +66,8 @@ fn float_v2() {
     float("onnx_float_v2", "mobilenet_v2_1.0_96_quant", 60);
 }
 
-/// Quantised as a board's model, by a runtime that rounds otherwise: the same label nearly always, and
-/// logits a few steps away, `mean` steps on the average and `steps` at most.
+/// Int8 like the board's model, but in a runtime that rounds differently: nearly always the same
+/// label, and logits a few steps away, `mean` steps on average and `steps` at most.
 fn int8(test: &str, name: &str, mean: f32, steps: f32) {
     let Some(python) = Python::runtimes(test) else {
         return;
@@ -79,7 +79,7 @@ fn int8(test: &str, name: &str, mean: f32, steps: f32) {
     let photos = retrained.photos(200);
     let (inputs, logits) = retrained.board(&photos);
     let (theirs, said) = python.floats("run_onnx.py", &file, &inputs);
-    // The runtime merges the operators into integer ones.
+    // The runtime fuses the operators into integer ones.
     assert_eq!(said["integer"], true, "{said}");
     let scale = retrained.outcome.heads.int.output.scale;
     let zero_point = retrained.outcome.heads.int.output.zero_point;

@@ -1,8 +1,9 @@
-//! Int8 TensorFlow Lite files in TensorFlow Lite's own reference kernels: logits and scores byte for
-//! byte those of the board's model.
+//! Int8 TensorFlow Lite files in TensorFlow Lite's own reference kernels: logits and scores equal
+//! those of the board's model byte for byte.
 //!
-//! Its reference kernels take seconds for a photo of a large network: a fifth of the photos by default,
-//! more under `tests/run.sh --all`; `POSY_EXPORT_PHOTOS=200` runs all photos in every network.
+//! The reference kernels take seconds per photo for a large network: a fifth of the photos by
+//! default, more under `tests/run.sh --all`; `POSY_EXPORT_PHOTOS=200` runs all photos in every
+//! network.
 
 use posy::export::Format;
 use posy_shared::model::Model;
@@ -10,7 +11,8 @@ use posy_shared::softmax::Softmax;
 use posy_tests::draw::extent;
 use posy_tests::exports::{Python, Retrained, photo_count};
 
-/// Holds the network in the file `name` to TensorFlow Lite for `usual` photos, a fifth of them by default.
+/// Compares the network in the file `name` with TensorFlow Lite on `usual` photos, a fifth of them
+/// by default.
 fn hold(test: &str, name: &str, usual: usize) {
     let Some(python) = Python::runtimes(test) else {
         return;
@@ -49,7 +51,7 @@ fn hold(test: &str, name: &str, usual: usize) {
     let labels = retrained.prepared.dataset.labels.iter();
     let labels: Vec<_> = labels.map(String::as_str).collect();
     assert_eq!(said["labels"], serde_json::json!(labels));
-    // A pixel less the mean, divided by the deviation, is the real number that the network reads.
+    // A pixel less the mean, divided by the standard deviation, is the network's real input.
     let input = retrained.prepared.backbone.int.input;
     let said = |name: &str| said[name].as_f64().unwrap() as f32;
     for pixel in [0, 128, 255] {

@@ -1,4 +1,4 @@
-//! The board's answers to real photos, and what it takes for them.
+//! The board's answers to real photos, and their instructions and memory.
 
 use std::path::PathBuf;
 
@@ -11,8 +11,8 @@ use serde_json::json;
 
 const LABELS: [&str; 5] = ["daisy", "dandelion", "roses", "sunflowers", "tulips"];
 
-/// Writes the frames of `photos` as the camera sends them and as images, for the laptop; the names
-/// of the former.
+/// Writes the frames of `photos` as the camera sends them, and as images for the laptop. Returns
+/// the names of the former.
 fn write_frames(scratch: &Scratch, photos: &[PathBuf]) -> Vec<String> {
     std::fs::create_dir(scratch.join("frames")).unwrap();
     let write = |(index, photo): (usize, &PathBuf)| {
@@ -25,7 +25,7 @@ fn write_frames(scratch: &Scratch, photos: &[PathBuf]) -> Vec<String> {
     photos.iter().enumerate().map(write).collect()
 }
 
-/// What the laptop says of the frames: by its command, and by the firmware's loop.
+/// Expected answers for the frames: by the laptop's command, and by the firmware's loop.
 fn expected(scratch: &Scratch, model: &str, frames: &[String]) -> Vec<Answer> {
     let expected = labelled(scratch, model);
     let frames: Vec<Vec<u8>> = frames.iter().map(|name| scratch.read(name)).collect();
@@ -37,7 +37,7 @@ fn rankings(answers: &[Answer]) -> Vec<&str> {
     answers.iter().map(|answer| &*answer.ranking).collect()
 }
 
-/// Says how many instructions the answers took, and what RAM the board speaks of.
+/// Prints the number of instructions per answer, and the board's line on RAM.
 fn report(name: &str, run: &Run) {
     let lines = run.port("uart");
     for pair in lines.windows(2) {
@@ -72,7 +72,7 @@ fn photos_are_answered_as_on_the_laptop() {
     assert!(distinct.len() > 2, "{distinct:?}");
 
     let slot = scratch.read(&model);
-    // What comes out of USB comes out of the UART before.
+    // USB output appears after the UART's.
     let steps = [json!({ "after": { "line": ANSWER, "times": 5, "port": "usb" } })];
     let run = pico.run(&scratch, &slot, &frames, &steps, json!({}));
     let run = run.succeeds();
@@ -85,7 +85,7 @@ fn photos_are_answered_as_on_the_laptop() {
     );
     assert_eq!(uart[0].text, begin, "{run}");
     assert_eq!(uart[1].text, "posy: golden check passed", "{run}");
-    // Both ports say the same.
+    // Both ports print the same.
     let texts = |port| -> Vec<String> {
         let lines = run.port(port).into_iter();
         lines.map(|line| line.text.clone()).collect()

@@ -1,4 +1,4 @@
-//! What the board says and does while its camera fails, and after.
+//! Behaviour of the board while its camera fails, and afterwards.
 
 use posy_tests::answers::classified;
 use posy_tests::frames::{HEIGHT, WIDTH};
@@ -121,7 +121,7 @@ fn a_failing_camera_is_named_and_answers_come_again() {
             ]
         })
         .collect();
-    // At last the button: after the answer under way there is one more, and then rest.
+    // Finally the button: one more answer after the current one, then none.
     steps.push(after_line(ANSWER, 1, &["press 50"]));
     steps.push(after_line(ANSWER, 2, &[]));
     steps.push(after_ms(3000, &[]));
@@ -159,7 +159,7 @@ fn a_failing_camera_is_named_and_answers_come_again() {
         assert!(back_ms < 1250.0, "{message}: {run}");
         assert!(answered_ms < 2500.0, "{message}: {run}");
     }
-    // The program has not begun anew.
+    // The program has not restarted.
     let started = lines
         .iter()
         .filter(|line| line.text.contains("golden check passed"));
@@ -260,7 +260,7 @@ fn a_camera_that_goes_within_a_frame_gives_no_answer() {
     let expected = classified(&model, &frames);
     let scratch = Scratch::new();
     scratch.write("0.rgb565", &frames[0]);
-    // Milliseconds after an answer: while the next frame is waited for, and read.
+    // Milliseconds after an answer, while the next frame is awaited and read.
     let moments = [20, 90, 130, 170, 210, 250];
     let steps: Vec<_> = moments
         .iter()

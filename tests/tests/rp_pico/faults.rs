@@ -1,4 +1,4 @@
-//! The emulator itself: what it must not let pass.
+//! Faults that the emulator must detect.
 
 use crc::{CRC_32_MPEG_2, Crc};
 use posy_tests::pico::{Run, after_line, after_ms, emulate, has_emulator, uf2_of};
@@ -7,14 +7,14 @@ use serde_json::{Value, json};
 
 const FLASH: u32 = 0x1000_0000;
 
-/// A program of Thumb instructions at 0x10000108, with the boot stage that the boot ROM asks for
-/// before it: 252 bytes and their checksum, here of no meaning.
+/// A program of Thumb instructions at 0x10000108, after the boot stage that the boot ROM requires:
+/// 252 bytes and their checksum, here without function.
 fn image(code: &[u16]) -> Vec<u8> {
     let mut image = vec![0; 252];
     // The data sheet's parameters (section 2.8.1.3.1) have this name in the catalogue of CRCs.
     let checksum = Crc::<u32>::new(&CRC_32_MPEG_2).checksum(&image);
     image.extend(checksum.to_le_bytes());
-    // Stack pointer, and where to begin.
+    // Stack pointer and entry point.
     image.extend(0x2004_2000_u32.to_le_bytes());
     image.extend((FLASH + 0x109).to_le_bytes());
     image.extend(
@@ -66,7 +66,7 @@ fn what_a_real_core_stops_at_ends_the_run() {
         assert!(run.stderr.contains(message), "{name}: {run}");
     }
 
-    // A program that goes on, and one that writes to its flash on the way.
+    // A valid program, and one that also writes to its flash.
     run(&image(&[0x46C0, 0xE7FD]), after_ms(50, &[])).succeeds();
     let writes = image(&[0x4801, 0x6000, 0x46C0, 0xE7FD, 0x0200, 0x1000]);
     let wrote = run(&writes, after_ms(50, &[]));

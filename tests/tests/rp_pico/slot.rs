@@ -1,4 +1,4 @@
-//! What the board says of a model slot that it cannot use.
+//! The board's messages about an unusable model slot.
 
 use crc::{CRC_32_ISO_HDLC, Crc};
 use posy_shared::model::{Model, PRELUDE_LEN};
@@ -7,9 +7,9 @@ use posy_tests::scratch::Scratch;
 use posy_tests::{large_classifier, small_classifier};
 use serde_json::json;
 
-/// Bytes of the slot: what the program leaves of 2 MB.
+/// Size of the slot in bytes: the rest of 2 MB after the program.
 const SLOT_BYTES: usize = 1920 * 1024;
-/// Writes the checksum that the contents have, so that only what they mean is wrong.
+/// Updates the checksum, so that only the content is wrong.
 fn with_checksum(mut file: Vec<u8>) -> Vec<u8> {
     let checksum = Crc::<u32>::new(&CRC_32_ISO_HDLC).checksum(&file[PRELUDE_LEN..]);
     file[16..20].copy_from_slice(&checksum.to_le_bytes());
@@ -25,7 +25,7 @@ fn a_slot_that_cannot_be_used_is_named_each_second() {
     let header_len = u32::from_le_bytes(file[8..12].try_into().unwrap()) as usize;
     let header_end = PRELUDE_LEN + header_len;
     let block = header_end.next_multiple_of(16);
-    // Weights and tables of each layer lie one behind the other: the dense layer's come last.
+    // Weights and tables of the layers follow each other; the dense layer's come last.
     let model = Model::read(&file).unwrap();
     let dense = model.layers().last().unwrap();
     let (weights, tables) = (
@@ -101,7 +101,7 @@ fn a_slot_that_cannot_be_used_is_named_each_second() {
                 "{name}: {run}"
             );
         }
-        // Nothing else is said: a program that began anew would say so, too.
+        // No other lines: a restarted program would print some.
         assert_eq!(lines.len(), 4, "{name}: {run}");
         let line = &lines[0].text;
         assert!(

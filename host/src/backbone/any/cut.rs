@@ -1,4 +1,4 @@
-//! The graph of a classifier up to what its last layer reads, with pixels as its input.
+//! Cuts a classifier's graph before its last layer and gives it raw pixels as input.
 
 use std::collections::HashSet;
 
@@ -8,32 +8,34 @@ use tract_onnx::pb::{GraphProto, ModelProto, NodeProto};
 use super::features::find;
 use super::input::Picture;
 use super::names::{prefix, prefixed, reads};
-use super::{AnyError, FEATURES, INPUT, PixelRunner};
+use super::{AnyError, FEATURES, INPUT, PixelRunner, RunError};
 use crate::backbone::assemble::{Links, running_order, shown};
-use crate::backbone::float::onnx::{integers, node, tensor, unshaped, value, vector};
+use crate::backbone::float::onnx::{described, integers, node, tensor, unshaped, value, vector};
 use crate::backbone::onnx;
 use crate::backbone::pixels::Normalisation;
+use crate::backbone::vet::vet;
 
-/// Most features of a picture; AlexNet and VGG have 4,096.
+/// Maximum number of features per image; AlexNet and VGG have 4,096.
 const MOST_FEATURES: usize = 1 << 15;
-/// The operator set from which on arithmetic stretches its operands.
+/// First ONNX operator set in which arithmetic broadcasts its operands.
 const OPERATOR_SET: i64 = 7;
 
-/// A network that a laptop runs up to its features.
+/// A network cut at its features, run on the laptop.
 #[derive(Clone, Debug)]
 pub struct Network {
-    /// SHA-256 of its file.
+    /// SHA-256 of the file that it was read from.
     pub sha256: [u8; 32],
-    /// Shape of the picture, `[H, W, 3]`.
+    /// Shape of the input image, `[H, W, 3]`.
     pub shape: Shape,
-    /// From `input`, pixels of 0 to 255 in float32 `[1, 3, H, W]`, to `features`, float32 `[1, D]`.
+    /// The model: `input` is pixels of 0 to 255 in float32 `[1, 3, H, W]`, `features` is float32
+    /// `[1, D]`.
     pub model: ModelProto,
-    /// Name in the file of what the features are.
+    /// Name in the file of the value that becomes the features.
     pub cut_at: String,
     runner: PixelRunner,
 }
 
-/// A file, before it is known what a pixel is to it.
+/// An ONNX file that is located and runnable, but whose pixel normalisation is not chosen yet.
 #[derive(Clone, Debug)]
 pub struct Opened {
     sha256: [u8; 32],
@@ -47,14 +49,24 @@ impl Network {
         self.runner.outputs()
     }
 
-    /// Runs it.
+    /// Runs it once, on a grey picture.
+    ///
+    /// # Errors
+    /// [`AnyError::Run`].
+    pub fn try_out(&self) -> Result<(), AnyError> {
+        self.runner.run(&vec![0; self.shape.len()], 0.0, 1.0)?;
+        Ok(())
+    }
+
+    /// The runner of the graph, without normalisation.
     pub fn runner(&self) -> &PixelRunner {
         &self.runner
     }
 }
 
 impl Opened {
-    /// The model in a file; `side` is for a picture whose size the file leaves open.
+    /// Finds the features of the model in `file` and prepares it to run; `side` is the image size
+    /// where the file leaves it open.
     ///
     /// # Errors
     /// [`AnyError`].
@@ -75,8 +87,8 @@ impl Opened {
         })
     }
 
-    /// What the network most probably wants for a pixel: what its first node says, where that is
-    /// arithmetic; else what networks of its maker want.
+    /// Guesses the pixel normalisation: from the first node where that is arithmetic, else from the
+    /// framework that wrote the file.
     pub fn usual_normalisation(&self) -> Normalisation {
         match scaling(self.model.graph.as_ref(), &self.picture.name) {
             Some(normalisation) => normalisation,
@@ -85,10 +97,10 @@ impl Opened {
         }
     }
 
-    /// The network up to its features, for pixels that mean `normalisation`.
+    /// The network up to its features, with `normalisation` put before its first node.
     ///
     /// # Errors
-    /// [`AnyError`]; also where tract cannot run it.
+    /// [`AnyError`], also if tract cannot run the result.
     pub fn cut(self, normalisation: &Normalisation) -> Result<Network, AnyError> {
         let Opened {
             sha256,
@@ -101,6 +113,13 @@ impl Opened {
             return Err(AnyError::Nothing);
         }
         keep_what_it_needs(&mut graph, &cut_at)?;
+        // By the file's own names; what is added below is looked at before it runs.
+        graph.value_info.clear();
+        graph.input = vec![described(&picture.name, &picture.extents())];
+        graph.output = vec![unshaped(&cut_at)];
+        model.graph = Some(graph);
+        vet(&model).map_err(RunError::Vet)?;
+        let mut graph = model.graph.take().ok_or(AnyError::Nothing)?;
         prefix(&mut graph);
         let mut nodes = first_nodes(&mut graph, &picture, normalisation);
         nodes.append(&mut graph.node);
@@ -142,18 +161,19 @@ impl Opened {
     }
 }
 
-/// Whether a value is a map of more than one pixel.
+/// True for a map of more than one pixel.
 fn is_map(extents: &[usize]) -> bool {
     let area = if channels_last(extents) { 1..3 } else { 2..4 };
     extents.len() == 4 && extents[area].iter().product::<usize>() > 1
 }
 
-/// Whether a map `[1, a, b, c]` has its channels last: its sides are nearly always equal.
+/// True if a map `[1, a, b, c]` has its channels last. A map's height and width are nearly always
+/// equal.
 fn channels_last(extents: &[usize]) -> bool {
     matches!(*extents, [_, a, b, c] if a == b && b != c)
 }
 
-/// Leaves the nodes and constants that `output` needs, in running order.
+/// Drops the nodes and constants that `output` does not need, and sorts the rest in running order.
 fn keep_what_it_needs(graph: &mut GraphProto, output: &str) -> Result<(), AnyError> {
     let links = graph.node.iter().map(|node| Links {
         reads: reads(node),
@@ -177,7 +197,7 @@ fn keep_what_it_needs(graph: &mut GraphProto, output: &str) -> Result<(), AnyErr
     Ok(())
 }
 
-/// What brings pixels to what the file's first node reads.
+/// Nodes that convert pixels to the input of the file's first node: normalisation and layout.
 fn first_nodes(
     graph: &mut GraphProto,
     picture: &Picture,
@@ -210,7 +230,7 @@ fn first_nodes(
     nodes
 }
 
-/// What makes features of `last`, of these extents: of a map its mean.
+/// Nodes that turn `last`, of these extents, into features: a global average pool for a map.
 fn last_nodes(last: &str, extents: &[usize]) -> Vec<NodeProto> {
     let mut nodes = Vec::new();
     let mut read = last;
@@ -222,7 +242,7 @@ fn last_nodes(last: &str, extents: &[usize]) -> Vec<NodeProto> {
         nodes.push(node("GlobalAveragePool", &[read], "averages"));
         read = "averages";
     }
-    // Its axis is 1 where none is named.
+    // The default axis of Flatten is 1.
     nodes.push(node("Flatten", &[read], FEATURES));
     nodes
 }
@@ -234,8 +254,8 @@ pub(super) fn transpose(from: &str, to: &str, axes: &[i64]) -> NodeProto {
     }
 }
 
-/// What a file says of its pixels by its first node: numbers that are taken from 0 to 255 are large, and
-/// those that divide it too.
+/// Guesses the pixel range from the first node: a large constant that is subtracted or divided by
+/// means pixels of 0 to 255.
 fn scaling(graph: Option<&GraphProto>, input: &str) -> Option<Normalisation> {
     let graph = graph?;
     let mut name = input;

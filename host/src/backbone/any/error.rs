@@ -1,54 +1,54 @@
-//! Why an ONNX file cannot be a backbone, not even on the laptop.
+//! Errors for ONNX files that cannot be used as a backbone, not even on the laptop.
 
 use super::RunError;
 use crate::backbone::assemble::OrderError;
 
-/// What is wrong with the file. Says where, and what would help.
+/// Defect of an ONNX classifier. Each message says where it is and what would help.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum AnyError {
-    /// Not exactly one input.
+    /// The graph does not have exactly one input.
     #[error("the graph has {0} inputs beside its weights; posy gives a network one, the picture")]
     Inputs(usize),
-    /// An input that is not one picture.
+    /// The input is not one image.
     #[error(
         "the input \"{name}\" has shape [{shape}]; posy gives a network one picture in float32, [1, 3, H, W] or \
          [1, H, W, 3]"
     )]
     Input {
-        /// Its name.
+        /// Name of the input.
         name: String,
-        /// Its shape as the file has it.
+        /// Shape in the file.
         shape: String,
     },
-    /// Another size than the file's own was asked for.
+    /// The requested size differs from the file's fixed size.
     #[error("the network reads pictures of {width} x {height} pixels; leave out --input-size")]
     Size {
-        /// Pixels across.
+        /// Width of the file's input, pixels.
         width: u16,
-        /// Pixels down.
+        /// Height of the file's input, pixels.
         height: u16,
     },
-    /// Operators of before broadcasting.
+    /// The operator set is older than broadcasting.
     #[error(
         "the file is of ONNX operator set {0}; posy reads sets from 7 on: convert it with onnx.version_converter"
     )]
     OperatorSet(i64),
-    /// The nodes have no running order.
+    /// The nodes cannot be ordered.
     #[error(transparent)]
     Order(#[from] OrderError),
-    /// Nothing between picture and output that could be trained anew.
+    /// No trainable last layer lies between image and output.
     #[error("the graph computes nothing of its input; give a classifier or a feature extractor")]
     Nothing,
-    /// What comes before the last layer is no list of numbers.
+    /// The input of the last layer is not a vector.
     #[error(
         "\"{name}\", which the last layer reads, has shape {shape:?}; posy needs 1 to {most} numbers of a picture"
     )]
     Features {
-        /// The value's name.
+        /// Name of the value.
         name: String,
-        /// Its shape.
+        /// Shape of the value.
         shape: Vec<usize>,
-        /// Most features.
+        /// Maximum number of features.
         most: usize,
     },
     /// tract refuses the graph.

@@ -1,4 +1,4 @@
-//! Finds what the last layer of a classifier reads.
+//! Finds the input of a classifier's last layer.
 
 use std::collections::{HashMap, HashSet};
 
@@ -6,12 +6,14 @@ use tract_onnx::pb::{GraphProto, NodeProto};
 
 use super::input::described;
 
-/// Classes of networks trained on ImageNet, without and with one for the background.
+/// Number of ImageNet classes, without and with one for the background.
 const IMAGENET: [i64; 2] = [1000, 1001];
 
-/// Looks back from the graph's first output: past a softmax and what only moves numbers, to the layer
-/// that has weights, whose input it is. A network that ends otherwise, such as one whose last layer was
-/// taken off, gives its output itself.
+/// Name of the features: the input of the last layer that has weights.
+///
+/// The search goes back from the graph's first output, past a softmax and nodes that only reshape.
+/// If the network ends otherwise, for example because its last layer was removed, its output itself
+/// is the result.
 pub(super) fn find(graph: &GraphProto) -> Option<&str> {
     let output = graph.output.first()?;
     let writers = Writers::of(graph);
@@ -21,7 +23,7 @@ pub(super) fn find(graph: &GraphProto) -> Option<&str> {
     let mut is_classifier = classes.is_some_and(|classes| IMAGENET.contains(&classes));
     let mut end = output.name.as_str();
     let mut name = end;
-    // No path is longer than there are nodes, unless it is a circle.
+    // A path is no longer than the number of nodes, unless it is a cycle.
     for _ in 0..=graph.node.len() {
         let Some(node) = writers.writer(name) else {
             break;
@@ -38,8 +40,8 @@ pub(super) fn find(graph: &GraphProto) -> Option<&str> {
                 first
             }
             "Gemm" | "MatMul" | "Conv" if weights => return Some(first),
-            // Before these a convolution is the last layer of a classifier, or any layer of a network
-            // that has lost its own.
+            // A convolution before one of these is a classifier's last layer, or any layer of a
+            // network whose last layer was removed.
             "GlobalAveragePool" | "AveragePool" | "ReduceMean" | "Relu" if !is_classifier => break,
             "GlobalAveragePool" | "AveragePool" | "ReduceMean" | "Relu" | "Identity" | "Cast"
             | "Dropout" | "Flatten" | "Reshape" | "Squeeze" | "Unsqueeze" | "QuantizeLinear"
@@ -54,7 +56,7 @@ pub(super) fn find(graph: &GraphProto) -> Option<&str> {
     Some(end)
 }
 
-/// Who writes what.
+/// Index from values to the nodes that write them.
 struct Writers<'a> {
     nodes: HashMap<&'a str, &'a NodeProto>,
     constants: HashSet<&'a str>,
@@ -68,7 +70,7 @@ impl<'a> Writers<'a> {
             .map(|tensor| tensor.name.as_str())
             .collect();
         let mut nodes = HashMap::new();
-        // In running order, so that what is computed of constants is known to be one.
+        // Running order makes every value that is computed from constants a constant too.
         for node in &graph.node {
             let outputs = node
                 .output
@@ -97,7 +99,7 @@ impl<'a> Writers<'a> {
         self.constants.contains(name)
     }
 
-    /// What a node reads beside constants.
+    /// Inputs of a node that are not constants.
     fn varying(&self, node: &'a NodeProto) -> Vec<&'a str> {
         let names = node.input.iter().map(String::as_str);
         names

@@ -1,16 +1,16 @@
-//! Panics of a library, turned into errors: tract runs whatever graph a file holds, and some damaged ones
-//! meet a bound in it that it does not check.
+//! Turns panics of tract into errors: it runs arbitrary graphs, and some damaged ones hit a bound
+//! that it does not check.
 
 use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind, set_hook, take_hook};
 use std::sync::Once;
 
 thread_local! {
-    /// Whether a panic of this thread is caught, so that nobody need be told of it.
+    /// True while a panic of this thread is caught, so that the panic hook prints nothing.
     static GUARDED: Cell<bool> = const { Cell::new(false) };
 }
 
-/// What `work` gives; of a panic, its message.
+/// Runs `work`; a panic becomes an error with its message.
 pub(super) fn guarded<T>(work: impl FnOnce() -> T) -> Result<T, String> {
     static HOOK: Once = Once::new();
     HOOK.call_once(|| {
@@ -22,7 +22,7 @@ pub(super) fn guarded<T>(work: impl FnOnce() -> T) -> Result<T, String> {
         }));
     });
     let before = GUARDED.replace(true);
-    // What was being made is given up, so nobody sees it half done.
+    // Unwind safe: the value under construction is dropped, so no one sees it half done.
     let done = catch_unwind(AssertUnwindSafe(work));
     GUARDED.set(before);
     done.map_err(|panic| {

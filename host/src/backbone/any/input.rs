@@ -1,4 +1,4 @@
-//! The picture that a graph reads.
+//! The image input of a graph.
 
 use std::collections::HashSet;
 
@@ -10,21 +10,35 @@ use tract_onnx::pb::{GraphProto, ValueInfoProto, type_proto};
 use super::AnyError;
 use crate::backbone::assemble::shown;
 
-/// Sides of the picture where the file leaves them open and nothing else is asked for.
+/// Default height and width where the file leaves them open.
 const USUAL: u16 = 224;
 
-/// The input of a graph.
+/// The image input of a graph.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Picture {
     pub(super) name: String,
     /// `[H, W, 3]`.
     pub(super) shape: Shape,
-    /// Whether channels come last in the file, `[1, H, W, 3]`.
+    /// True if the file's layout is NHWC, `[1, H, W, 3]`.
     pub(super) channels_last: bool,
 }
 
 impl Picture {
-    /// The one input of `graph` that no constant stands for. `side` is for extents that are open.
+    /// Extents of the input in the file's order.
+    pub(super) fn extents(&self) -> [i64; 4] {
+        let Shape {
+            height,
+            width,
+            channels,
+        } = self.shape;
+        let [height, width, channels] = [height, width, channels].map(i64::from);
+        match self.channels_last {
+            true => [1, height, width, channels],
+            false => [1, channels, height, width],
+        }
+    }
+
+    /// The one input of `graph` that is not a constant. `side` is used for open extents.
     pub(super) fn of(graph: &GraphProto, side: Option<u16>) -> Result<Self, AnyError> {
         let constants: HashSet<&str> = graph.initializer.iter().map(|t| t.name.as_str()).collect();
         let inputs = graph.input.iter();
@@ -58,7 +72,7 @@ impl Picture {
         let (channels_last, sides) = match [a, b, c] {
             [Some(3), height, width] => (false, [height, width]),
             [height, width, Some(3)] => (true, [height, width]),
-            // Nothing is said: as nearly all files have it.
+            // Nothing fixes the layout: assume NCHW, as in nearly all files.
             [None, height, width] => (false, [height, width]),
             _ => return Err(refused()),
         };
@@ -87,7 +101,7 @@ impl Picture {
     }
 }
 
-/// Extents of a value, each where it is fixed; and whether its numbers are float32.
+/// Extents of a value, `None` where they are open, and true if its type is float32.
 pub(super) fn described(value: &ValueInfoProto) -> (Option<Vec<Option<i64>>>, bool) {
     let described = value.r#type.as_ref().and_then(|t| t.value.as_ref());
     let Some(type_proto::Value::TensorType(tensor)) = described else {

@@ -1,20 +1,20 @@
-//! Names of values, nested graphs included.
+//! Names of values in a graph, nested graphs included.
 
 use tract_onnx::pb::{GraphProto, NodeProto};
 
-/// Put before every name of the file's own, so that none is taken for one of posy's.
+/// Prefix of every name from the file, so that none collides with posy's own.
 pub(super) const PREFIX: &str = "backbone/";
 
-/// A value's name in the network that is made of a file.
+/// Name of a file's value in the network that posy builds from it.
 pub(super) fn prefixed(name: &str) -> String {
     match name {
-        // An input or output that is left out.
+        // An omitted optional input or output.
         "" => String::new(),
         name => format!("{PREFIX}{name}"),
     }
 }
 
-/// Puts [`PREFIX`] before the names of all values and nodes.
+/// Adds [`PREFIX`] to the names of all values and nodes.
 pub(super) fn prefix(graph: &mut GraphProto) {
     let rename = |name: &mut String| *name = prefixed(name);
     for tensor in &mut graph.initializer {
@@ -23,7 +23,7 @@ pub(super) fn prefix(graph: &mut GraphProto) {
     for value in graph.input.iter_mut().chain(&mut graph.output) {
         rename(&mut value.name);
     }
-    // Shapes of values in between are found out anew, for the one size that is used.
+    // Shapes of intermediate values are inferred anew for the one size in use.
     graph.value_info.clear();
     for node in &mut graph.node {
         rename(&mut node.name);
@@ -36,7 +36,8 @@ pub(super) fn prefix(graph: &mut GraphProto) {
     }
 }
 
-/// Names of the values that a node reads, those of nested graphs included, which may be their own.
+/// Names of the values that a node reads, including reads of nested graphs, some of which are the
+/// nested graph's own values.
 pub(super) fn reads(node: &NodeProto) -> Vec<&str> {
     let mut names: Vec<&str> = node.input.iter().map(String::as_str).collect();
     for attribute in &node.attribute {

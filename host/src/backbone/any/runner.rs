@@ -1,4 +1,4 @@
-//! Runs models that read pixels, with tract.
+//! Runs models that take pixels, with tract.
 
 use std::fmt;
 use std::sync::Arc;
@@ -9,22 +9,26 @@ use tract_onnx::prelude::*;
 
 use super::INPUT;
 use super::guarded::guarded;
+use crate::backbone::vet::{VetError, vet};
 
-/// Why a model does not run.
+/// Failure to run a model.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum RunError {
+    /// The graph is not given to tract.
+    #[error(transparent)]
+    Vet(#[from] VetError),
     /// tract refuses the model, or fails while it runs.
     #[error("it does not run: {0}")]
     Tract(String),
-    /// The model has other values than posy's have.
+    /// The input or output does not have the shape that posy expects.
     #[error("its input is not float32 [1, 3, H, W], or its output not one list of numbers")]
     Shapes,
-    /// A picture of another size.
+    /// The image has another size.
     #[error("the picture has {found} numbers, the network reads {expected}")]
     Length {
-        /// As given.
+        /// Length of the given image.
         found: usize,
-        /// Height times width times channels.
+        /// Height x width x channels.
         expected: usize,
     },
 }
@@ -41,8 +45,8 @@ impl From<TractError> for RunError {
     }
 }
 
-/// A model from [`INPUT`], float32 `[1, 3, H, W]`, to one value, float32 `[1, D]`, ready to run. Threads
-/// may share it.
+/// A prepared model from [`INPUT`], float32 `[1, 3, H, W]`, to one output, float32 `[1, D]`.
+/// Threads may share it.
 #[derive(Clone)]
 pub struct PixelRunner {
     plan: Arc<TypedRunnableModel>,
@@ -51,11 +55,12 @@ pub struct PixelRunner {
 }
 
 impl PixelRunner {
-    /// Makes `model` ready to compute the value `output`.
+    /// Prepares `model` to compute the value `output`.
     ///
     /// # Errors
     /// [`RunError`].
     pub fn new(model: &ModelProto, output: &str) -> Result<Self, RunError> {
+        vet(model)?;
         let model = guarded(|| between(model, output)?.into_optimized())??;
         let input = extents(model.input_fact(0)?).ok_or(RunError::Shapes)?;
         let &[1, 3, height, width] = input.as_slice() else {
@@ -79,26 +84,27 @@ impl PixelRunner {
         })
     }
 
-    /// The extents of the value `output`.
+    /// Extents of the value `output`.
     ///
     /// # Errors
-    /// [`RunError`]; where they are not fixed, or its numbers are not float32.
+    /// [`RunError`], also if an extent is open or the type is not float32.
     pub(super) fn extents(model: &ModelProto, output: &str) -> Result<Vec<usize>, RunError> {
+        vet(model)?;
         let model = guarded(|| between(model, output)?.into_typed())??;
         extents(model.output_fact(0)?).ok_or(RunError::Shapes)
     }
 
-    /// Shape of the picture, `[H, W, 3]`.
+    /// Shape of the input image, `[H, W, 3]`.
     pub fn shape(&self) -> Shape {
         self.shape
     }
 
-    /// How many numbers it gives, D.
+    /// Length of the output, D.
     pub fn outputs(&self) -> usize {
         self.outputs
     }
 
-    /// The output for `pixels` `[H, W, 3]`, less 128, of which the network sees `(pixel - mean) / std`.
+    /// Output for `pixels`, `[H, W, 3]`, each less 128. The network reads `(pixel - mean) / std`.
     ///
     /// # Errors
     /// [`RunError`].
@@ -129,7 +135,7 @@ impl fmt::Debug for PixelRunner {
     }
 }
 
-/// The model from [`INPUT`] to `output`.
+/// The part of the model between [`INPUT`] and `output`.
 fn between(model: &ModelProto, output: &str) -> TractResult<InferenceModel> {
     let model = tract_onnx::onnx().model_for_proto_model(model)?;
     model
@@ -137,7 +143,7 @@ fn between(model: &ModelProto, output: &str) -> TractResult<InferenceModel> {
         .with_outputs_by_name([output])
 }
 
-/// Extents of a value of float32, where all are fixed.
+/// Extents of a float32 value; `None` if one is open.
 fn extents(fact: &TypedFact) -> Option<Vec<usize>> {
     let concrete = fact.shape.as_concrete();
     let concrete = concrete.filter(|_| fact.datum_type == f32::datum_type());

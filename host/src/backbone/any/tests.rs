@@ -1,4 +1,4 @@
-//! Where networks are cut, against the same layers run by themselves; and files that are wrong.
+//! Cuts of networks against the same layers run alone, and malformed files.
 
 use proptest::prelude::*;
 use prost::Message;
@@ -13,7 +13,7 @@ use crate::backbone::onnx::File;
 use crate::backbone::pixels::Normalisation;
 use crate::backbone::testing::{mutate, relative_error, small_float};
 
-/// The small network up to layer `layers`, its output called by the layer.
+/// The first `layers` layers of the small network; the output has the last layer's name.
 fn small(layers: usize) -> ModelProto {
     let mut network = small_float();
     network.layers.truncate(layers);
@@ -29,7 +29,7 @@ fn pixels() -> Vec<i8> {
     (0..9 * 9 * 3).map(|n| (n * 89 % 256) as u8 as i8).collect()
 }
 
-/// What the pool of the small network writes.
+/// Output of the small network's pool.
 fn expected() -> Vec<f32> {
     let mut network = small_float();
     network.layers.truncate(5);
@@ -44,7 +44,7 @@ fn expected() -> Vec<f32> {
         .unwrap()
 }
 
-/// Cuts the model, and holds what it gives to the pool of the small network.
+/// Cuts the model and compares its features with the small network's pool.
 fn is_cut_at(model: &ModelProto, name: &str) {
     let network = open(model).unwrap().cut(&Normalisation::RAW).unwrap();
     assert_eq!(network.cut_at, name);
@@ -56,7 +56,7 @@ fn is_cut_at(model: &ModelProto, name: &str) {
     );
 }
 
-/// The small network's pool, flattened, and nodes behind it.
+/// The small network up to its flattened pool, followed by the nodes in `more`.
 fn behind_pool(more: &[(&str, &[&str], &str)], output: &str, classes: usize) -> ModelProto {
     let mut model = small(5);
     let graph = model.graph.as_mut().unwrap();
@@ -73,7 +73,7 @@ fn behind_pool(more: &[(&str, &[&str], &str)], output: &str, classes: usize) -> 
 
 #[test]
 fn last_layers_of_every_kind_are_found() {
-    // A convolution, as the small network has it.
+    // The small network ends in a convolution.
     is_cut_at(&small(6), "layer_4");
     let product: (&str, &[&str], &str) = ("MatMul", &["flat", "by"], "product");
     let sum: (&str, &[&str], &str) = ("Add", &["plus", "product"], "sum");
@@ -84,7 +84,7 @@ fn last_layers_of_every_kind_are_found() {
         &behind_pool(&[("Gemm", &["flat", "by", "plus"], "logits")], "logits", 2),
         "flat",
     );
-    // No last layer: the output itself, and of a map its mean.
+    // Without a last layer the output itself is cut at; a map is averaged.
     is_cut_at(&behind_pool(&[], "flat", 4), "flat");
     is_cut_at(&small(5), "layer_4");
     is_cut_at(&small(4), "layer_3");
@@ -100,7 +100,7 @@ fn channels_may_come_last() {
         .node
         .insert(0, transpose("picture", &name, &[0, 3, 1, 2]));
     is_cut_at(&model, "layer_4");
-    // A map at the end too.
+    // A map as the output.
     let mut model = small(4);
     let graph = model.graph.as_mut().unwrap();
     graph.node.push(transpose("layer_3", "map", &[0, 2, 3, 1]));
@@ -205,7 +205,7 @@ fn refusals_say_what_is_wrong() {
 }
 
 proptest! {
-    /// Whatever is read either runs or is refused.
+    /// Every damaged file either runs or is refused.
     #[test]
     fn damage_does_no_harm(
         changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..6),

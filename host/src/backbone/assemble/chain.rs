@@ -1,4 +1,4 @@
-//! The layers that have been read, one reading what the one before it writes.
+//! The chain of layers read so far: each layer reads the output of the previous one.
 
 use posy_shared::model::{Op, Padding, Shape};
 
@@ -6,36 +6,36 @@ use super::value::Writer;
 use super::{Axis, Map, Problem};
 use crate::backbone::network::{Activation, Common, FloatLayer};
 
-/// How often, on average, a byte of a file may become a number of a network. Layers may share
-/// constants, but not so much that a small file makes a huge network.
+/// Limit on the weights of a network, as an average number of times that each byte of the file is
+/// read. Layers may share constants, but a small file must not make a huge network.
 const NUMBERS_PER_BYTE: usize = 8;
 
-/// What a file's operators make.
+/// A float network built from a file's operators.
 #[derive(Clone, Debug)]
 pub(crate) struct Assembled {
     /// Layers in running order.
     pub(crate) layers: Vec<FloatLayer>,
-    /// What the file itself does with its input before the first layer reads it: for each channel
-    /// a factor, and what is added then.
+    /// Affine transform that the file applies to its input before the first layer: factor and
+    /// offset per channel.
     pub(crate) input: Vec<(f64, f64)>,
 }
 
-/// A chain of layers being read.
+/// A chain of layers under construction.
 #[derive(Debug)]
 pub(crate) struct Chain {
     pub(super) layers: Vec<FloatLayer>,
-    /// How often something has been folded into each layer.
+    /// Number of operators folded into each layer.
     pub(super) versions: Vec<u32>,
-    /// See [`Assembled::input`], and how often it has changed.
+    /// As [`Assembled::input`], and the number of times that it has changed.
     pub(super) input: Vec<(f64, f64)>,
     pub(super) input_version: u32,
-    /// Numbers that may still be read.
+    /// Remaining number of weights that may be read.
     budget: usize,
 }
 
 impl Chain {
-    /// Nothing but an input of this shape, from a file of so many bytes; and the input's value, whose
-    /// axes are given.
+    /// An empty chain with an input of this shape, for a file of `file_len` bytes. Also returns the
+    /// input's value, whose axes are `axes`.
     pub(crate) fn new(shape: Shape, axes: Vec<Axis>, file_len: usize) -> (Self, Map) {
         let chain = Chain {
             layers: Vec::new(),
@@ -55,7 +55,7 @@ impl Chain {
         (chain, map)
     }
 
-    /// What has been read.
+    /// The finished network.
     pub(crate) fn finish(self) -> Assembled {
         Assembled {
             layers: self.layers,
@@ -63,25 +63,25 @@ impl Chain {
         }
     }
 
-    /// Whether the network has pooled its map: whatever follows, there are features.
+    /// True once the network has pooled its map: features exist, whatever follows.
     pub(crate) fn has_pooled(&self) -> bool {
         let mut layers = self.layers.iter();
         layers.any(|layer| layer.common.op == Op::GlobalAveragePool)
     }
 
-    /// Counts numbers that are read, and refuses more than a file can hold.
+    /// Counts numbers read from the file against its budget.
     pub(crate) fn spend(&mut self, numbers: usize) -> Result<(), Problem> {
         self.budget = self.budget.checked_sub(numbers).ok_or(Problem::Shared)?;
         Ok(())
     }
 
-    /// Who writes at the end of the chain.
+    /// Writer at the end of the chain.
     pub(super) fn end(&self) -> Writer {
         let last = self.layers.len().checked_sub(1);
         last.map_or(Writer::Input, Writer::Layer)
     }
 
-    /// How often something has been folded into what `writer` writes.
+    /// Number of operators folded into the output of `writer`.
     pub(super) fn version(&self, writer: Writer) -> u32 {
         match writer {
             Writer::Input => self.input_version,
@@ -89,7 +89,7 @@ impl Chain {
         }
     }
 
-    /// Refuses a map that is not what the chain's end writes now.
+    /// Refuses a map that is not the chain's current output.
     pub(super) fn newest(&self, map: &Map) -> Result<(), Problem> {
         if map.writer == self.end() && map.version == self.version(map.writer) {
             Ok(())
@@ -98,7 +98,7 @@ impl Chain {
         }
     }
 
-    /// Adds a layer that reads the chain's end; its value has the axes of `like`.
+    /// Appends a layer and returns its value, with the axes of `like`.
     pub(super) fn push(&mut self, layer: FloatLayer, like: &Map) -> Map {
         let map = Map {
             writer: Writer::Layer(self.layers.len()),
@@ -113,7 +113,7 @@ impl Chain {
         map
     }
 
-    /// The value of `map` after something has been folded into its writer.
+    /// The value of `map` after an operator was folded into its writer.
     pub(super) fn changed(&mut self, map: &Map) -> Map {
         match map.writer {
             Writer::Input => self.input_version += 1,
@@ -148,7 +148,7 @@ impl Chain {
         }
     }
 
-    /// The sum of two maps: the chain's end, and an earlier layer's.
+    /// Adds two maps: the end of the chain and the output of an earlier layer.
     pub(crate) fn add(&mut self, a: &Map, b: &Map, name: &str) -> Result<Map, Problem> {
         let (last, earlier) = match (self.newest(a), self.newest(b)) {
             (Ok(()), Err(_)) => (a, b),

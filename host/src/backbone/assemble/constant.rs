@@ -1,28 +1,28 @@
-//! Tensors whose numbers are known when the file is read.
+//! Constant tensors: known when the file is read.
 
 use std::rc::Rc;
 
 use super::Problem;
 
-/// Numbers of a constant.
+/// Values of a constant.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Numbers {
-    /// Weights and the like.
+    /// Floating point, such as weights.
     Real(Rc<[f32]>),
-    /// Shapes, axes and the like.
+    /// Integers, such as shapes and axes.
     Whole(Rc<[i64]>),
 }
 
-/// A tensor whose numbers are known.
+/// A constant tensor.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Constant {
-    /// Extents; none for a single number.
+    /// Extents; empty for a scalar.
     pub(crate) dims: Vec<usize>,
-    /// As many as the extents say.
+    /// Values; their number is the product of the extents.
     pub(crate) numbers: Numbers,
 }
 
-/// Arithmetic that files do with constants: what is left of a batch norm, mostly.
+/// Arithmetic between constants in files, mostly remains of batch norms.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Arithmetic {
     /// `a + b`
@@ -35,7 +35,7 @@ pub(crate) enum Arithmetic {
     Divide,
 }
 
-/// Extents of a constant as a file has them, and how many numbers they hold.
+/// Converts the extents of a constant and returns them with the number of elements.
 pub(crate) fn extents(dims: impl Iterator<Item = i64>) -> Result<(Vec<usize>, usize), Problem> {
     let dims: Option<Vec<usize>> = dims.map(|dim| usize::try_from(dim).ok()).collect();
     let len = dims
@@ -70,7 +70,7 @@ impl Constant {
         }
     }
 
-    /// The numbers of real kind.
+    /// Floating-point values.
     pub(crate) fn reals(&self, what: &'static str) -> Result<&[f32], Problem> {
         match &self.numbers {
             Numbers::Real(numbers) => Ok(numbers),
@@ -81,7 +81,7 @@ impl Constant {
         }
     }
 
-    /// The numbers of whole kind.
+    /// Integer values.
     pub(crate) fn wholes(&self, what: &'static str) -> Result<&[i64], Problem> {
         match &self.numbers {
             Numbers::Whole(numbers) => Ok(numbers),
@@ -92,7 +92,7 @@ impl Constant {
         }
     }
 
-    /// The same numbers in other extents.
+    /// The constant reshaped; `None` if the number of elements differs.
     pub(crate) fn with_dims(&self, dims: Vec<usize>) -> Option<Self> {
         let len = dims.iter().try_fold(1_usize, |n, d| n.checked_mul(*d))?;
         (len == self.len()).then(|| Constant {
@@ -101,7 +101,7 @@ impl Constant {
         })
     }
 
-    /// With axes in another order: axis `i` of the result is axis `order[i]` of this one.
+    /// Transposed: axis `i` of the result is axis `order[i]` of this one.
     pub(crate) fn transposed(&self, order: &[usize]) -> Option<Self> {
         let mut sorted = order.to_vec();
         sorted.sort_unstable();
@@ -129,7 +129,7 @@ impl Constant {
         Some(Constant { dims, numbers })
     }
 
-    /// With those places along one axis that are named, in their order.
+    /// Gather: selects `places` along one axis, in their order.
     pub(crate) fn picked(&self, axis: usize, places: &[usize]) -> Option<Self> {
         let extent = *self.dims.get(axis)?;
         if places.iter().any(|place| *place >= extent) {
@@ -148,7 +148,7 @@ impl Constant {
         Some(Constant { dims, numbers })
     }
 
-    /// `self` and `other` number by number: of one shape, or one of them a single number.
+    /// Element-wise arithmetic; both operands have one shape, or one is a scalar.
     pub(crate) fn with(&self, by: Arithmetic, other: &Self) -> Result<Self, Problem> {
         let dims = match (self.len(), other.len()) {
             _ if self.dims == other.dims => &self.dims,
@@ -167,7 +167,7 @@ impl Constant {
         fn at<T: Copy>(numbers: &[T], index: usize) -> T {
             numbers[if numbers.len() == 1 { 0 } else { index }]
         }
-        // An empty constant is as long as it says.
+        // An empty constant keeps its own length.
         let len = if self.len() == 0 || other.len() == 0 {
             0
         } else {
@@ -196,7 +196,7 @@ impl Constant {
         })
     }
 
-    /// Each number by itself.
+    /// Applies a function to each element.
     pub(crate) fn each(&self, of: impl Fn(f32) -> f32) -> Result<Self, Problem> {
         let numbers = self.reals("a constant")?.iter().map(|n| of(*n)).collect();
         Ok(Constant {

@@ -1,4 +1,4 @@
-//! Scales, shifts and clamps that become part of the layer before them.
+//! Folds scales, shifts and clamps into the layer before them.
 
 use posy_shared::model::Op;
 
@@ -7,7 +7,7 @@ use super::{Arithmetic, Axis, Chain, Constant, Map, Problem, Value};
 use crate::backbone::network::Activation;
 
 impl Chain {
-    /// `map * scale + shift`, one pair for each channel.
+    /// Folds `map * scale + shift`, one pair per channel.
     fn affine(
         &mut self,
         map: &Map,
@@ -49,28 +49,28 @@ impl Chain {
         Ok(self.changed(map))
     }
 
-    /// `map` times a constant.
+    /// Multiplies `map` by a constant.
     fn multiply(&mut self, map: &Map, by: &Constant) -> Result<Map, Problem> {
         let by = each_channel(map, by)?;
         let pairs: Vec<_> = by.into_iter().map(|scale| (scale, 0.0)).collect();
         self.affine(map, &pairs, "a constant")
     }
 
-    /// `map` divided by a constant.
+    /// Divides `map` by a constant.
     fn divide(&mut self, map: &Map, by: &Constant) -> Result<Map, Problem> {
         let by = each_channel(map, by)?;
         let pairs: Vec<_> = by.into_iter().map(|scale| (1.0 / scale, 0.0)).collect();
         self.affine(map, &pairs, "a constant")
     }
 
-    /// `map` plus a constant.
+    /// Adds a constant to `map`.
     pub(crate) fn shift(&mut self, map: &Map, by: &Constant) -> Result<Map, Problem> {
         let by = each_channel(map, by)?;
         let pairs: Vec<_> = by.into_iter().map(|shift| (1.0, shift)).collect();
         self.affine(map, &pairs, "a constant")
     }
 
-    /// A constant less `map`, or `map` less a constant.
+    /// Subtracts `map` from a constant, or a constant from `map`.
     fn subtract(
         &mut self,
         map: &Map,
@@ -89,7 +89,7 @@ impl Chain {
         self.affine(map, &pairs, "a constant")
     }
 
-    /// A batch norm with the statistics that training left: scale, shift, mean, variance.
+    /// Folds a batch norm in inference form: scale, shift, running mean, running variance.
     pub(crate) fn batch_norm(
         &mut self,
         map: &Map,
@@ -123,7 +123,7 @@ impl Chain {
         self.affine(map, &pairs, "a batch norm")
     }
 
-    /// Clamps `map` to `least` to `greatest`.
+    /// Clamps `map` to `least..=greatest`.
     pub(crate) fn clamp(&mut self, map: &Map, least: f32, greatest: f32) -> Result<Map, Problem> {
         self.newest(map)?;
         map.plain()?;
@@ -133,7 +133,7 @@ impl Chain {
         };
         let layer = self.layers.get_mut(index).ok_or(Problem::Branch)?;
         let before = layer.common.activation;
-        // A clamp to what is already so changes nothing.
+        // After an activation values are at least 0, and a lower limit below 0 changes nothing.
         let positive = before != Activation::None || least == 0.0;
         let below_zero = least <= 0.0;
         let unlimited = greatest >= f32::MAX;
@@ -147,8 +147,8 @@ impl Chain {
             _ => return Err(refused),
         };
         if layer.common.op == Op::GlobalAveragePool {
-            // The mean of what is clamped so already is in the same range; another clamp would be
-            // an activation that a pool has not got.
+            // The mean of clamped values already lies in the range; a clamp would need an
+            // activation that a pool does not have.
             layer.common.activation = before;
             let source = index.checked_sub(1).and_then(|i| self.layers.get(i));
             let source = source.map_or(Activation::None, |layer| layer.common.activation);
@@ -167,12 +167,12 @@ impl Chain {
     }
 }
 
-/// Where the channels lie in a map's tensor.
+/// Index of the channel axis in a map's tensor.
 fn channels_of(map: &Map) -> Option<usize> {
     map.place(Axis::Channels)
 }
 
-/// One number for each channel of `map`, from a constant that stretches over it.
+/// One value per channel of `map`, from a constant that broadcasts over it.
 fn each_channel(map: &Map, constant: &Constant) -> Result<Vec<f64>, Problem> {
     let channels = usize::from(map.shape.channels);
     let numbers = constant.reals("constant")?;
@@ -182,10 +182,10 @@ fn each_channel(map: &Map, constant: &Constant) -> Result<Vec<f64>, Problem> {
         wanted: "posy scales and shifts whole maps, or each channel by itself",
     };
     if let [number] = numbers {
-        // Its own extents may be more than the map's, but then they are ones.
+        // A constant of one element may have more axes than the map, all of extent 1.
         return Ok(vec![f64::from(*number); channels]);
     }
-    // Extents are matched from the last one on, as in NumPy.
+    // Broadcasting matches extents from the last axis, as in NumPy.
     let from_last = channels_of(map).map(|place| map.axes.len() - 1 - place);
     let place = from_last.and_then(|back| constant.dims.len().checked_sub(back + 1));
     let along = place.and_then(|place| constant.dims.get(place));
@@ -196,7 +196,7 @@ fn each_channel(map: &Map, constant: &Constant) -> Result<Vec<f64>, Problem> {
 }
 
 impl Chain {
-    /// Arithmetic with two values: of constants at once, with a map as part of the network.
+    /// Arithmetic on two values: constants are computed at once, a map becomes part of the network.
     pub(crate) fn combine(
         &mut self,
         by: Arithmetic,

@@ -1,20 +1,20 @@
-//! Puts a float network together from the operators of a file.
+//! Builds a float network from the operators of a file.
 //!
-//! Files of three kinds hold float networks: ONNX, TensorFlow's frozen graphs and float TensorFlow
-//! Lite files. Each has a reader of its own that walks its operators in order and asks a
-//! `Chain` for what they do; the chain knows which axis of a tensor is which, folds scales and
-//! shifts into the layer before them, and refuses what posy's six layers do not say.
+//! Three kinds of files hold float networks: ONNX, TensorFlow's frozen graphs and float TensorFlow
+//! Lite. Each has its own reader that walks the operators in order and passes them to a `Chain`.
+//! The chain tracks the meaning of each axis of a tensor, folds scales and shifts into the layer
+//! before them, and refuses operators that posy's six layer kinds cannot express.
 //!
-//! | file | what it holds |
+//! | file | contents |
 //! |---|---|
 //! | `chain.rs` | the layers read so far, and the value that each operator writes |
 //! | `windows.rs` | convolutions |
-//! | `folding.rs` | scales, shifts and clamps that become part of a layer |
-//! | `pooling.rs` | means, and what follows them |
-//! | `value.rs` | what a tensor stands for while a file is read |
-//! | `constant.rs` | tensors that are known, and arithmetic with them |
-//! | `order.rs` | which operators are needed, in which order |
-//! | `problem.rs` | why an operator is refused |
+//! | `folding.rs` | folding of scales, shifts and clamps |
+//! | `pooling.rs` | means over the map |
+//! | `value.rs` | values of tensors while a file is read |
+//! | `constant.rs` | constant tensors and arithmetic on them |
+//! | `order.rs` | topological order of a graph's nodes |
+//! | `problem.rs` | errors of one operator |
 
 mod chain;
 mod constant;

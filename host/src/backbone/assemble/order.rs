@@ -1,4 +1,4 @@
-//! Which nodes of a graph its outputs need, each after those that it reads from.
+//! Topological order of the nodes that a graph's outputs need.
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap};
@@ -10,18 +10,19 @@ pub(crate) struct Links<'a> {
     pub(crate) writes: Vec<&'a str>,
 }
 
-/// Why nodes have no order.
+/// Reason why a graph's nodes cannot be ordered.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum OrderError {
-    /// Nodes that wait for each other, or for themselves.
+    /// The graph has a cycle.
     #[error("\"{0}\" is computed, by way of others, from itself; the file is damaged")]
     Cycle(String),
-    /// Two nodes write one name.
+    /// Two nodes write the same name.
     #[error("\"{0}\" is written by two nodes; the file is damaged")]
     Twice(String),
 }
 
-/// Indices of the nodes that `outputs` need, in running order: the file's own, where that is one.
+/// Indices of the nodes that `outputs` need, in running order. The file's own order is kept where
+/// it is valid.
 pub(crate) fn running_order(
     nodes: &[Links<'_>],
     outputs: &[&str],

@@ -1,11 +1,11 @@
-//! The mean over the whole map.
+//! Global average pooling.
 
 use posy_shared::model::{Op, Shape};
 
 use super::{Axis, Chain, Map, Problem};
 
 impl Chain {
-    /// The mean over the whole map, which leaves one pixel.
+    /// Averages over the whole map, which leaves one pixel.
     pub(crate) fn global_pool(&mut self, map: &Map, name: &str) -> Result<Map, Problem> {
         self.newest(map)?;
         map.plain()?;
@@ -18,7 +18,7 @@ impl Chain {
         Ok(self.push(layer, map))
     }
 
-    /// An average pool with windows of `kernel`, which must be the whole map.
+    /// An average pool with windows of `kernel`, which must cover the whole map.
     pub(crate) fn average_pool(
         &mut self,
         map: &Map,
@@ -37,8 +37,8 @@ impl Chain {
         self.global_pool(map, name)
     }
 
-    /// The mean over the axes at `places`. Over height and width it is the mean over the whole map,
-    /// whether they are named at once or one after the other.
+    /// Averages over the axes at `places`. Height and width may be averaged at once or one after
+    /// the other; both give a global average pool.
     pub(crate) fn mean(
         &mut self,
         map: &Map,

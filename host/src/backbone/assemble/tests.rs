@@ -1,4 +1,4 @@
-//! Axes that move, and what may be folded where.
+//! Tracking of axes, and conditions for folding.
 
 use posy_shared::model::Shape;
 
@@ -36,7 +36,7 @@ fn axes_follow_transposes_and_reshapes() {
     let turned = map.transposed(&[0, 2, 3, 1]).unwrap();
     assert_eq!(turned.dims(), [1, 4, 4, 2]);
     assert_eq!(map.reshaped(&[1, 2, 4, 4]).unwrap(), map);
-    // A map is no vector until it is pooled.
+    // A map is no vector before it is pooled.
     assert_eq!(map.reshaped(&[1, -1]), Err(Problem::Flat(shape(4, 2))));
     assert!(map.squeezed(Some(&[1])).is_err());
     let pooled = chain.global_pool(&map, "pool").unwrap();
@@ -59,7 +59,7 @@ fn scales_and_shifts_are_folded_right_behind_a_convolution_alone() {
         .combine(Arithmetic::Subtract, &by, &scaled, "")
         .unwrap();
     let shifted = shifted.map("").unwrap().clone();
-    // What was there before is no more.
+    // The value from before the fold is stale.
     let stale = chain.clamp(&map, 0.0, 6.0);
     assert_eq!(stale, Err(Problem::Branch));
     let positive = chain.clamp(&shifted, 0.0, 6.0).unwrap();
@@ -124,7 +124,7 @@ fn padding_becomes_part_of_the_convolution_behind_it() {
         .unwrap();
     let padded = padded.map("").unwrap().clone();
     assert_eq!(padded.dims(), [1, 3, 9, 9]);
-    // Nothing else may read it.
+    // A padded map may be read by a convolution only.
     assert_eq!(chain.global_pool(&padded, ""), Err(Problem::Padding));
     assert!(
         chain

@@ -1,25 +1,25 @@
-//! What a tensor stands for while a file is read.
+//! Values of tensors while a file is read.
 
 use posy_shared::model::{Padding, Shape};
 
 use super::{Constant, Problem};
 
-/// What one axis of a tensor counts.
+/// Meaning of one axis of a tensor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Axis {
-    /// Pictures; always one.
+    /// Images; always 1.
     Batch,
     /// Rows.
     Height,
-    /// Pixels in a row.
+    /// Columns.
     Width,
-    /// Numbers in a pixel.
+    /// Channels.
     Channels,
-    /// Nothing: an extent of one.
+    /// No meaning: an extent of 1.
     One,
 }
 
-/// Who writes a map.
+/// Writer of a map.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Writer {
     /// The network's input.
@@ -28,34 +28,33 @@ pub(super) enum Writer {
     Layer(usize),
 }
 
-/// A map that a layer writes, as one tensor of the file shows it.
+/// A map written by a layer, as seen through one tensor of the file.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Map {
     pub(super) writer: Writer,
-    /// How often something had been folded into its writer when this was written.
+    /// Number of operators folded into its writer when this value was written.
     pub(super) version: u32,
-    /// As its writer has it.
+    /// Shape, as the writer has it.
     pub(crate) shape: Shape,
-    /// What each axis of the tensor counts.
+    /// Meaning of each axis of the tensor.
     pub(crate) axes: Vec<Axis>,
-    /// Rows and columns of zeros that an operator has put around it, for the convolution that reads
-    /// it.
+    /// Zero padding added by an operator, for the convolution that reads the map.
     pub(super) padded: Padding,
-    /// The axis of the two over which a mean has been taken already.
+    /// Height or width, if a mean was taken over it already.
     pub(super) averaged: Option<Axis>,
 }
 
-/// What a tensor stands for.
+/// Value of a tensor.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Value {
-    /// Something that a layer writes.
+    /// A map written by a layer.
     Map(Map),
-    /// Numbers that the file holds, or that follow from them.
+    /// A constant of the file, or computed from constants.
     Constant(Constant),
 }
 
 impl Value {
-    /// The constant that it is.
+    /// The constant, or an error if this is a map.
     pub(crate) fn constant(&self, what: &'static str) -> Result<&Constant, Problem> {
         match self {
             Value::Constant(constant) => Ok(constant),
@@ -63,7 +62,7 @@ impl Value {
         }
     }
 
-    /// The map that it is.
+    /// The map, or an error if this is a constant.
     pub(crate) fn map(&self, what: &'static str) -> Result<&Map, Problem> {
         match self {
             Value::Map(map) => Ok(map),
@@ -73,7 +72,7 @@ impl Value {
 }
 
 impl Map {
-    /// Extent of the tensor along one of its axes, zeros around it counted.
+    /// Extent of the tensor along an axis, padding included.
     pub(crate) fn extent(&self, axis: Axis) -> usize {
         let Padding {
             top,
@@ -90,17 +89,17 @@ impl Map {
         }
     }
 
-    /// Shape of the tensor in the file's order.
+    /// Extents of the tensor in the file's order.
     pub(crate) fn dims(&self) -> Vec<usize> {
         self.axes.iter().map(|axis| self.extent(*axis)).collect()
     }
 
-    /// Whether it has more than one pixel.
+    /// True for more than one pixel.
     pub(crate) fn is_spatial(&self) -> bool {
         (self.shape.height, self.shape.width) != (1, 1)
     }
 
-    /// Refuses what only a convolution or a pool can make use of.
+    /// Refuses padded and half-averaged maps, which only a convolution or a pool can use.
     pub(super) fn plain(&self) -> Result<&Self, Problem> {
         if self.padded != Padding::default() {
             Err(Problem::Padding)
@@ -111,12 +110,12 @@ impl Map {
         }
     }
 
-    /// The place of an axis in the tensor.
+    /// Index of an axis in the tensor.
     pub(super) fn place(&self, axis: Axis) -> Option<usize> {
         self.axes.iter().position(|found| *found == axis)
     }
 
-    /// The same map with its axes in another order: axis `i` of the result is axis `order[i]`.
+    /// Transposed: axis `i` of the result is axis `order[i]`.
     pub(crate) fn transposed(&self, order: &[usize]) -> Result<Self, Problem> {
         let mut sorted = order.to_vec();
         sorted.sort_unstable();
@@ -134,8 +133,7 @@ impl Map {
         })
     }
 
-    /// The same map in other extents. One of `dims` may be -1, for what is left; a 0 stands for
-    /// the extent that was there.
+    /// Reshaped. One of `dims` may be -1 (the remaining extent); 0 keeps the extent at that place.
     pub(crate) fn reshaped(&self, dims: &[i64]) -> Result<Self, Problem> {
         self.plain()?;
         let before = self.dims();
@@ -165,7 +163,7 @@ impl Map {
         if wanted == before {
             return Ok(self.clone());
         }
-        // Extents of one may come and go; the others stay in their order.
+        // Axes of extent 1 may come and go; the others keep their order.
         let mut kept = self.axes.iter().filter(|axis| self.extent(**axis) != 1);
         let mut axes = Vec::with_capacity(wanted.len());
         for extent in &wanted {
@@ -180,11 +178,11 @@ impl Map {
         Ok(self.named(axes))
     }
 
-    /// The same map with these axes. Those of one that have lost their names get them back where
-    /// that cannot be mistaken, so that a vector with axes put around it is a map again.
+    /// The map with these axes. Unnamed axes of extent 1 get their names back where that is
+    /// unambiguous, so that a vector with axes added around it is a map again.
     pub(super) fn named(&self, mut axes: Vec<Axis>) -> Self {
         if !axes.contains(&Axis::Channels) && self.shape.channels == 1 {
-            // Of a single channel it makes no difference which one is called so.
+            // With a single channel, any axis of extent 1 may be the channel axis.
             if let Some(last) = axes.iter_mut().rev().find(|axis| **axis == Axis::One) {
                 *last = Axis::Channels;
             }
@@ -215,7 +213,7 @@ impl Map {
         }
     }
 
-    /// Without the extents of one at these places; all of them where none are named.
+    /// Removes the axes of extent 1 at these places, or all of them for `None`.
     pub(crate) fn squeezed(&self, places: Option<&[i64]>) -> Result<Self, Problem> {
         self.plain()?;
         let dims = self.dims();
@@ -237,7 +235,7 @@ impl Map {
         Ok(self.named(kept.map(|place| self.axes[place]).collect()))
     }
 
-    /// With extents of one put in, so that they stand at these places of the result.
+    /// Inserts axes of extent 1 so that they stand at these places of the result.
     pub(crate) fn unsqueezed(&self, places: &[i64]) -> Result<Self, Problem> {
         self.plain()?;
         let len = self.axes.len() + places.len();
@@ -259,7 +257,7 @@ impl Map {
     }
 }
 
-/// A place among `len` that may be counted from the end.
+/// An index among `len`; negative ones count from the end.
 pub(crate) fn from_end(place: i64, len: usize) -> Result<usize, Problem> {
     let counted = if place < 0 {
         usize::try_from(place.unsigned_abs())

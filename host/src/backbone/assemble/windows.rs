@@ -1,4 +1,4 @@
-//! Convolutions, and the padding before them.
+//! Convolutions, and padding before them.
 
 use posy_shared::model::{Op, Padding, Shape};
 
@@ -6,32 +6,32 @@ use super::{Chain, Constant, Map, Problem, Value};
 use crate::backbone::network::{Activation, Common, FloatLayer};
 use crate::backbone::tflite::{same_padding, window_output};
 
-/// How a file says what lies around a map.
+/// Padding as a file states it.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Pads {
-    /// Top, left, bottom, right.
+    /// Amounts: top, left, bottom, right.
     Explicit([i64; 4]),
-    /// As many as it takes for `ceil(extent / stride)` windows, the odd one after.
+    /// Enough for `ceil(extent / stride)` windows; the odd row or column comes after the map.
     SameUpper,
-    /// The same with the odd one before.
+    /// As `SameUpper`, with the odd row or column before the map.
     SameLower,
 }
 
-/// How a convolution's window moves.
+/// Geometry of a convolution.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Window {
-    /// Rows and columns from one window to the next.
+    /// Strides in rows and columns.
     pub(crate) strides: Vec<usize>,
-    /// Rows and columns from one kernel element to the next.
+    /// Dilations in rows and columns.
     pub(crate) dilations: Vec<usize>,
-    /// What lies around the map.
+    /// Padding.
     pub(crate) pads: Pads,
-    /// Groups of channels that do not see each other.
+    /// Number of channel groups.
     pub(crate) groups: usize,
 }
 
 impl Chain {
-    /// A convolution of `map`, weights `[O, I / groups, H, W]`.
+    /// Appends a convolution of `map` with weights `[O, I / groups, H, W]`.
     pub(crate) fn convolution(
         &mut self,
         map: &Map,
@@ -109,7 +109,7 @@ impl Chain {
         Ok(self.push(layer, map))
     }
 
-    /// A fully connected layer, weights `[O, I]`.
+    /// Appends a fully connected layer with weights `[O, I]`.
     pub(crate) fn dense(
         &mut self,
         map: &Map,
@@ -145,7 +145,7 @@ impl Chain {
         Ok(self.push(layer, map))
     }
 
-    /// A bias: one number for each of `outputs`.
+    /// A bias of length `outputs`.
     fn bias(&mut self, bias: &Constant, outputs: usize) -> Result<Vec<f32>, Problem> {
         if bias.len() != outputs {
             return Err(Problem::Shape {
@@ -157,8 +157,8 @@ impl Chain {
         numbers(self, bias, "bias")
     }
 
-    /// Zeros around `map`, one pair of amounts (before, after) for each of its axes: they become
-    /// part of the convolution that follows.
+    /// Zero padding of `map`, a pair (before, after) per axis; it becomes part of the next
+    /// convolution.
     pub(crate) fn pad(&self, map: &Map, amounts: &[(i64, i64)]) -> Result<Value, Problem> {
         map.plain()?;
         if amounts.len() != map.axes.len() {
@@ -193,7 +193,7 @@ fn wrong_weights(weights: &Constant) -> Problem {
     }
 }
 
-/// The finite numbers of a constant that becomes part of the network.
+/// The finite values of a constant that becomes part of the network.
 fn numbers(
     chain: &mut Chain,
     constant: &Constant,
@@ -208,7 +208,7 @@ fn numbers(
     }
 }
 
-/// Weights `[O, I, H, W]` in the order that `op` wants.
+/// Weights `[O, I, H, W]` in the layout of `op`.
 fn in_order(op: Op, weights: Vec<f32>, inputs: usize) -> Vec<f32> {
     if op != Op::Conv3x3 {
         return weights;
@@ -222,7 +222,7 @@ fn in_order(op: Op, weights: Vec<f32>, inputs: usize) -> Vec<f32> {
     ordered
 }
 
-/// What lies around a map, in rows and columns.
+/// Padding of a map, in rows and columns.
 fn padding(map: &Map, kernel: u16, stride: u8, pads: &Pads) -> Result<Padding, Problem> {
     let before = map.padded;
     let [height, width] = [super::Axis::Height, super::Axis::Width].map(|axis| map.extent(axis));

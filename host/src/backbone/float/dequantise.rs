@@ -1,8 +1,8 @@
-//! The real values of a quantised network.
+//! Converts a quantised network to floating point.
 //!
-//! A quantised file need not name its activations: where int8 can say nothing but 0 to 6, the
-//! clamp to int8 is ReLU6 already, and converters leave the operator out (the official
-//! MobileNets are such files). In floating point it must be said, so it is put back.
+//! A quantised file need not name its activations: where int8 covers exactly 0 to 6, saturation is
+//! ReLU6 already, and converters leave the operator out (the official MobileNets are such files).
+//! Floating point has no saturation, so the activation is restored here.
 
 use posy_shared::model::Op;
 
@@ -56,8 +56,8 @@ impl From<&IntNetwork> for FloatNetwork {
     }
 }
 
-/// A layer's real values; `weights` are still steps of `weight_scales`, one channel after the
-/// other.
+/// A layer in floating point; `weights` are in steps of `weight_scales`, one output channel after
+/// the other.
 fn dequantise(
     common: &Common,
     mut weights: Vec<f32>,
@@ -91,17 +91,17 @@ fn dequantise(
     }
 }
 
-/// Least and greatest real value that int8 can say.
+/// Minimum and maximum real value of an int8 quantisation.
 fn range(quantisation: Quantisation) -> (f32, f32) {
     let real = |q: i32| quantisation.scale * (q - quantisation.zero_point) as f32;
     (real(-128), real(127))
 }
 
-/// The activation that a layer has, be it only by the range of its output.
+/// Activation of a layer, explicit or implied by the range of its output.
 fn activation(common: &Common, output: Quantisation) -> Activation {
     let (least, greatest) = range(output);
     match common.activation {
-        // A mean has the range of what it is taken of.
+        // A mean stays in the range of its input.
         _ if common.op == Op::GlobalAveragePool => common.activation,
         Activation::None if least < 0.0 => Activation::None,
         // Six lies within half a step of the greatest value.

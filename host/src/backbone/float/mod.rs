@@ -1,9 +1,9 @@
-//! Networks in floating point: the reference that integer networks are held against, and the
-//! source of activation ranges.
+//! Networks in floating point: the reference for integer networks, and the source of activation
+//! ranges.
 //!
-//! | file | what it does |
+//! | file | contents |
 //! |---|---|
-//! | `dequantise.rs` | a quantised network's real values |
+//! | `dequantise.rs` | converts a quantised network to floating point |
 //! | `onnx.rs` | a float network as an ONNX model |
 //! | `runner.rs` | runs one with tract |
 

@@ -17,12 +17,12 @@ const OPERATOR_SET: i64 = 13;
 /// ONNX file version 1.8, which came with that operator set.
 const IR_VERSION: i64 = 7;
 
-/// Which values a model gives out.
+/// Selection of a model's outputs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outputs {
-    /// What the last layer writes.
+    /// Output of the last layer.
     Last,
-    /// What every layer writes, in order.
+    /// Outputs of every layer, in order.
     All,
 }
 
@@ -51,7 +51,7 @@ pub fn onnx_model(network: &FloatNetwork, outputs: Outputs) -> ModelProto {
     model(graph)
 }
 
-/// The model that has this graph.
+/// Wraps a graph as a model.
 pub(crate) fn model(graph: GraphProto) -> ModelProto {
     ModelProto {
         ir_version: IR_VERSION,
@@ -66,12 +66,12 @@ pub(crate) fn model(graph: GraphProto) -> ModelProto {
     }
 }
 
-/// The bytes of an `.onnx` file of the network; see [`onnx_model`].
+/// Bytes of an `.onnx` file of the network; see [`onnx_model`].
 pub fn onnx_bytes(network: &FloatNetwork, outputs: Outputs) -> Vec<u8> {
     onnx_model(network, outputs).encode_to_vec()
 }
 
-/// Name of the value that a layer writes.
+/// Name of a layer's output.
 fn written_by(layer: usize) -> String {
     format!("layer_{layer}")
 }
@@ -80,7 +80,7 @@ fn add_layer(graph: &mut GraphProto, index: usize, layer: &FloatLayer) {
     let common = &layer.common;
     let input = index.checked_sub(1).map_or("input".into(), written_by);
     let output = written_by(index);
-    // An activation is an operator of its own.
+    // ONNX has activations as operators of their own.
     let sum = match common.activation {
         Activation::None => output.clone(),
         Activation::Relu | Activation::Relu6 => format!("{output}_sum"),
@@ -128,7 +128,7 @@ fn add_layer(graph: &mut GraphProto, index: usize, layer: &FloatLayer) {
     });
 }
 
-/// Weights in ONNX's order, `[O, I, H, W]`; depthwise `[C, 1, H, W]`: extents and numbers.
+/// Weights in ONNX's layout, `[O, I, H, W]`, depthwise `[C, 1, H, W]`: extents and values.
 pub(crate) fn kernel<T: Copy>(common: &Common, weights: &[T]) -> ([usize; 4], Vec<T>) {
     let [inputs, outputs] = [common.input, common.output].map(|s| usize::from(s.channels));
     match common.op {
@@ -147,7 +147,7 @@ pub(crate) fn kernel<T: Copy>(common: &Common, weights: &[T]) -> ([usize; 4], Ve
     }
 }
 
-/// The attributes of a convolution.
+/// Attributes of a convolution.
 pub(crate) fn convolution(common: &Common) -> Vec<AttributeProto> {
     let Padding {
         top,
@@ -173,7 +173,7 @@ pub(crate) fn convolution(common: &Common) -> Vec<AttributeProto> {
     ]
 }
 
-/// An attribute of whole numbers.
+/// An attribute of integers.
 pub(crate) fn integers(name: &str, values: &[i64]) -> AttributeProto {
     AttributeProto {
         name: name.into(),
@@ -183,7 +183,7 @@ pub(crate) fn integers(name: &str, values: &[i64]) -> AttributeProto {
     }
 }
 
-/// A constant, `dims` extents of float32.
+/// A float32 constant with extents `dims`.
 pub(crate) fn tensor(name: &str, dims: &[usize], values: &[f32]) -> TensorProto {
     TensorProto {
         name: name.into(),
@@ -194,13 +194,13 @@ pub(crate) fn tensor(name: &str, dims: &[usize], values: &[f32]) -> TensorProto 
     }
 }
 
-/// A value of float32 `[1, C, H, W]`.
+/// A float32 value `[1, C, H, W]`.
 pub(crate) fn value(name: &str, shape: Shape) -> ValueInfoProto {
     let extents = [1, shape.channels, shape.height, shape.width];
     described(name, &extents.map(i64::from))
 }
 
-/// A value of which nothing is said.
+/// A value without declared type and shape.
 pub(crate) fn unshaped(name: &str) -> ValueInfoProto {
     ValueInfoProto {
         name: name.into(),
@@ -219,12 +219,12 @@ pub(crate) fn node(op: &str, inputs: &[&str], output: &str) -> NodeProto {
     }
 }
 
-/// A value of float32 `[1, len]`.
+/// A float32 value `[1, len]`.
 pub(crate) fn vector(name: &str, len: usize) -> ValueInfoProto {
     described(name, &[1, len as i64])
 }
 
-/// A value of float32 with these extents.
+/// A float32 value with these extents.
 pub(crate) fn described(name: &str, extents: &[i64]) -> ValueInfoProto {
     let dim = extents.iter().map(|extent| Dimension {
         value: Some(dimension::Value::DimValue(*extent)),

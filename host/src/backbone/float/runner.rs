@@ -7,39 +7,43 @@ use posy_shared::model::Shape;
 use tract_onnx::prelude::*;
 
 use super::onnx::{Outputs, onnx_model};
+use crate::backbone::cost::{CostError, check_cost};
 use crate::backbone::network::{FloatNetwork, Quantisation};
 
-/// Why a float network cannot run.
+/// Failure to run a float network.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum FloatError {
-    /// There is nothing to run.
+    /// The network has no layers.
     #[error("the float network has no layers")]
     Empty,
-    /// An input of another size.
+    /// The input has another length.
     #[error("the input has {found} numbers, the float network reads {expected}")]
     InputLength {
-        /// As given.
+        /// Length of the given input.
         found: usize,
-        /// Height times width times channels.
+        /// Height x width x channels.
         expected: usize,
     },
+    /// More than a picture is worth.
+    #[error(transparent)]
+    Cost(#[from] CostError),
     /// tract refuses the network, or fails while it runs.
     #[error("the float network cannot be run: {0}")]
     Tract(String),
 }
 
-/// A float network, ready to run. Threads may share it.
+/// A float network prepared to run. Threads may share it.
 #[derive(Clone)]
 pub struct FloatRunner {
     plan: Arc<TypedRunnableModel>,
     shape: Shape,
     input: Quantisation,
-    /// Shape of each value that it gives out.
+    /// Shape of each output.
     outputs: Vec<Shape>,
 }
 
 impl FloatRunner {
-    /// A runner that gives what the last layer writes.
+    /// A runner whose output is that of the last layer.
     ///
     /// # Errors
     /// If the network is empty, or its shapes contradict each other.
@@ -47,7 +51,7 @@ impl FloatRunner {
         Self::with_outputs(network, Outputs::Last)
     }
 
-    /// A runner that gives what every layer writes, for calibration and comparison.
+    /// A runner whose outputs are those of every layer, for calibration and comparison.
     ///
     /// # Errors
     /// As [`FloatRunner::new`].
@@ -56,6 +60,8 @@ impl FloatRunner {
     }
 
     fn with_outputs(network: &FloatNetwork, outputs: Outputs) -> Result<Self, FloatError> {
+        let layers: Vec<_> = network.layers.iter().map(|layer| &layer.common).collect();
+        check_cost(&layers)?;
         let shape = network
             .layers
             .first()
@@ -80,16 +86,16 @@ impl FloatRunner {
         })
     }
 
-    /// What the last layer writes for `input`, `[H, W, C]` in the network's input quantisation;
-    /// itself `[H, W, C]`, which of pooled features is one number for each channel.
+    /// Output of the last layer for `input`, `[H, W, C]` in the network's input quantisation. The
+    /// output is `[H, W, C]` too; pooled features are one number per channel.
     ///
     /// # Errors
-    /// If `input` is of another length, or tract fails.
+    /// If `input` has another length, or tract fails.
     pub fn features(&self, input: &[i8]) -> Result<Vec<f32>, FloatError> {
         self.run(input)?.pop().ok_or(FloatError::Empty)
     }
 
-    /// What each of the runner's layers writes for `input`: of every layer if made by
+    /// All outputs of the runner for `input`: those of every layer if it was made by
     /// [`FloatRunner::of_every_layer`]. Inputs and outputs are `[H, W, C]`.
     ///
     /// # Errors
@@ -100,7 +106,7 @@ impl FloatRunner {
         self.run_real(&input.iter().map(real).collect::<Vec<f32>>())
     }
 
-    /// As [`FloatRunner::run`], with the input in real values.
+    /// As [`FloatRunner::run`], for an input in real values.
     ///
     /// # Errors
     /// As [`FloatRunner::features`].
@@ -141,7 +147,7 @@ fn extents(shape: Shape) -> [usize; 3] {
     [shape.height, shape.width, shape.channels].map(usize::from)
 }
 
-/// `[rows, columns]` becomes `[columns, rows]`.
+/// Transposes `[rows, columns]` to `[columns, rows]`.
 fn transpose(values: &[f32], rows: usize, columns: usize) -> Vec<f32> {
     if rows == 1 || columns == 1 {
         return values.to_vec();

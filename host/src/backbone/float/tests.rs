@@ -11,7 +11,7 @@ use crate::backbone::file::read_file;
 use crate::backbone::network::{
     Activation, Common, FloatLayer, FloatNetwork, Quantisation, TrainedNetwork,
 };
-use crate::backbone::testing::{data, npz_arrays};
+use crate::backbone::testing::data;
 
 fn cosine(a: &[f32], b: &[f32]) -> f64 {
     assert_eq!(a.len(), b.len());
@@ -31,8 +31,8 @@ fn photos(folder: &Path, size: usize) -> Vec<Vec<i8>> {
     bytes.chunks_exact(size * size * 3).map(photo).collect()
 }
 
-/// The float network against the pooled features that TensorFlow Lite's reference kernels
-/// recorded for the uint8 networks: what is left is the rounding of activations.
+/// Compares pooled features with those that TensorFlow Lite's reference kernels recorded for the
+/// uint8 networks. The remaining difference is the rounding of activations.
 #[test]
 fn float_features_are_close_to_those_of_tensorflow_lite() {
     let Some(folder) = data("comparing float features", "") else {
@@ -68,8 +68,8 @@ fn float_features_are_close_to_those_of_tensorflow_lite() {
     }
 }
 
-/// Every layer of the float network against every layer that TensorFlow Lite's reference kernels
-/// recorded for one photo: a wrong padding, order of weights or activation would show.
+/// Compares every layer with the outputs that TensorFlow Lite's reference kernels recorded for one
+/// photo; a wrong padding, weight layout or activation would show.
 #[test]
 fn every_layer_is_close_to_that_of_tensorflow_lite() {
     let Some(folder) = data("comparing every float layer", "") else {
@@ -80,7 +80,7 @@ fn every_layer_is_close_to_that_of_tensorflow_lite() {
     let runner = FloatRunner::of_every_layer(&FloatNetwork::from(&network)).unwrap();
     let ours = runner.run(&photos(&folder, 192)[0]).unwrap();
     let recorded = folder.join(format!("parity/{name}_layers_ref_image0.npz"));
-    compare_layers(&network, &ours, &recorded, |q: u8| i32::from(q) - 128);
+    compare_layers(&network, &ours, &recorded, |q| i32::from(q) - 128);
 
     let network = read_file(&folder.join("models/int8/vww_96_int8.tflite")).unwrap();
     let runner = FloatRunner::of_every_layer(&FloatNetwork::from(&network)).unwrap();
@@ -89,25 +89,30 @@ fn every_layer_is_close_to_that_of_tensorflow_lite() {
         let input: Vec<i8> = input.iter().map(|b| b.cast_signed()).collect();
         let ours = runner.run(&input).unwrap();
         let recorded = folder.join(format!("parity/vww/{photo}.layers_ref.npz"));
-        compare_layers(&network, &ours, &recorded, |q: i8| i32::from(q));
+        compare_layers(&network, &ours, &recorded, |q| i32::from(q.cast_signed()));
     }
 }
 
-fn compare_layers<T: npyz::Deserialize>(
+fn compare_layers(
     network: &TrainedNetwork,
     ours: &[Vec<f32>],
     recorded: &Path,
-    signed: impl Fn(T) -> i32,
+    signed: impl Fn(u8) -> i32,
 ) {
-    let mut arrays = npz_arrays::<T>(recorded);
+    let mut arrays = posy_npz::read(recorded);
     assert!(arrays.len() >= ours.len(), "{}", arrays.len());
-    // The file's reshape and softmax are no layers of ours.
-    arrays.retain(|(name, _)| !name.contains("RESHAPE") && !name.contains("SOFTMAX"));
+    // RESHAPE and SOFTMAX are no layers in posy.
+    arrays.retain(|array| {
+        ["RESHAPE", "SOFTMAX"]
+            .iter()
+            .all(|op| !array.name.contains(op))
+    });
     assert_eq!(arrays.len(), ours.len());
-    for ((layer, ours), (name, array)) in network.layers.iter().zip(ours).zip(arrays) {
+    for ((layer, ours), recorded) in network.layers.iter().zip(ours).zip(arrays) {
+        let name = recorded.name;
         let q = layer.output;
-        let real = |n: T| q.scale * (signed(n) - q.zero_point) as f32;
-        let theirs: Vec<f32> = array.into_iter().map(real).collect();
+        let real = |n: u8| q.scale * (signed(n) - q.zero_point) as f32;
+        let theirs: Vec<f32> = recorded.bytes.into_iter().map(real).collect();
         let cosine = cosine(ours, &theirs);
         assert!(cosine > 0.98, "{name}: {cosine}");
     }
@@ -203,7 +208,7 @@ fn onnx_says_what_it_reads_and_writes() {
     assert_eq!(FloatRunner::new(&empty).unwrap_err(), FloatError::Empty);
 }
 
-/// Threads share a runner, and give the same features as one thread.
+/// Threads that share a runner get the same features as one thread.
 #[test]
 fn a_runner_is_shared_by_threads() {
     let Some(folder) = data("sharing a runner", "") else {

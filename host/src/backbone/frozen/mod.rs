@@ -1,15 +1,16 @@
-//! Reads float networks from TensorFlow's frozen graphs (`.pb`), as the codelab's scripts download them.
+//! Reads float networks from TensorFlow's frozen graphs (`.pb`), such as the ones that the
+//! codelab's scripts download.
 //!
-//! The pattern is MobileNet's in NHWC: convolutions, batch norms in one operation or in the many that
-//! TensorFlow 1 writes, ReLU6, one average pool. Arithmetic with constants is done while reading;
-//! what follows the pooled features and is not known to posy is left out.
+//! Supported are MobileNets in NHWC: convolutions, batch norms as one operation or as the many that
+//! TensorFlow 1 writes, ReLU6, one average pool. Arithmetic on constants is done while reading;
+//! unknown operations after the pooled features are left out.
 //!
-//! | file | what it does |
+//! | file | contents |
 //! |---|---|
-//! | `tensors.rs` | constants of the file, and settings of operations |
-//! | `walk.rs` | operation after operation |
-//! | `operations.rs` | what each does |
-//! | `error.rs` | why a file cannot be used |
+//! | `tensors.rs` | constants, and attributes of operations |
+//! | `walk.rs` | walks the operations |
+//! | `operations.rs` | each operation |
+//! | `error.rs` | errors |
 
 mod error;
 mod operations;
@@ -26,13 +27,13 @@ pub use error::FrozenError;
 use super::float_file::{FloatFile, Maker};
 use crate::tensorflow::GraphDef;
 
-/// Whether `bytes` begin as a frozen graph does: with a first node, field 1, that has a name, its
-/// field 1.
+/// True if `bytes` begin as a frozen graph does: with a first node (field 1) that has a name (its
+/// field 1).
 pub fn is_frozen(bytes: &[u8]) -> bool {
     let [0x0a, rest @ ..] = bytes else {
         return false;
     };
-    // The node's length: seven bits a byte, the last without the eighth.
+    // The node's length is a varint: seven bits a byte, the top bit clear in the last byte.
     let continued = rest.iter().take_while(|byte| **byte >= 0x80).count();
     continued < 5 && rest.get(continued + 1) == Some(&0x0a)
 }
@@ -40,8 +41,8 @@ pub fn is_frozen(bytes: &[u8]) -> bool {
 /// Reads a whole `.pb` file.
 ///
 /// # Errors
-/// [`FrozenError`] names the operation that posy cannot run, or says how the file is damaged. No
-/// bytes make it panic.
+/// [`FrozenError`] names the operation that posy cannot run, or describes the damage. It never
+/// panics, whatever the bytes are.
 pub fn read(bytes: &[u8]) -> Result<FloatFile, FrozenError> {
     let graph = GraphDef::decode(bytes).map_err(|error| FrozenError::Damaged(error.to_string()))?;
     let assembled = walk::walk(&graph, bytes.len())?;

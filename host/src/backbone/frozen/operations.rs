@@ -1,4 +1,4 @@
-//! What each operation does.
+//! Operations of a frozen graph.
 
 use super::tensors::{Settings, constant};
 use super::walk::{Step, Walk};
@@ -27,7 +27,7 @@ impl Walk<'_> {
         match step.node.op.as_str() {
             "Const" => {
                 let constant = constant(step.node)?;
-                // A number may stand for many in the file.
+                // One stored number may be repeated for a whole tensor.
                 self.chain.spend(constant.len().min(1 << 16))?;
                 Ok(Value::Constant(constant))
             }
@@ -111,7 +111,7 @@ impl Walk<'_> {
             return Err(Problem::Axes);
         }
         let weights = step.constant(1, "weights")?;
-        // [H, W, I, O] or, of a depthwise layer, [H, W, C, channels made of each].
+        // [H, W, I, O]; depthwise [H, W, C, multiplier].
         let order: &[usize] = if depthwise {
             &[2, 3, 0, 1]
         } else {
@@ -172,7 +172,7 @@ impl Walk<'_> {
         )?))
     }
 
-    /// Minimum and Maximum of a map and one number.
+    /// Minimum and Maximum of a map and a scalar.
     fn limit(&mut self, step: &Step<'_>) -> Result<Value, Problem> {
         let [a, b] = step.inputs() else {
             return Err(Problem::Missing("operand"));
@@ -243,5 +243,5 @@ impl Walk<'_> {
     }
 }
 
-/// How maps lie in a graph.
+/// Layout of maps in a graph.
 const NHWC: [Axis; 4] = [Axis::Batch, Axis::Height, Axis::Width, Axis::Channels];

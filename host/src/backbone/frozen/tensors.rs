@@ -1,12 +1,12 @@
-//! Constants of a frozen graph, and settings of its operations.
+//! Constants of a frozen graph, and attributes of its operations.
 
 use crate::backbone::assemble::{Constant, Problem, extents, shown};
 use crate::tensorflow::{DT_FLOAT, DT_INT32, NodeDef, TensorProto, Value};
 
-/// Numbers that a constant may have where the file writes a single one for all of them.
+/// Maximum size of a constant for which the file stores a single repeated number.
 const MOST_REPEATED: usize = 1 << 16;
 
-/// The settings of an operation.
+/// Attributes of an operation.
 #[derive(Clone, Copy)]
 pub(super) struct Settings<'a>(pub(super) &'a NodeDef);
 
@@ -60,7 +60,7 @@ impl<'a> Settings<'a> {
         }
     }
 
-    /// Extents of a shape; none where not even their number is known.
+    /// Extents of a shape; `None` if its rank is unknown.
     pub(super) fn shape(self, name: &str) -> Option<Vec<i64>> {
         match self.find(name) {
             Some(Value::Shape(shape)) if !shape.unknown_rank => {
@@ -71,7 +71,7 @@ impl<'a> Settings<'a> {
     }
 }
 
-/// The numbers of an operation `Const`.
+/// Values of a `Const` operation.
 pub(super) fn constant(node: &NodeDef) -> Result<Constant, Problem> {
     let tensor = Settings(node).tensor("value");
     let tensor = tensor.ok_or(Problem::Missing("value"))?;
@@ -111,8 +111,8 @@ fn lacking(tensor: String, expected: usize, found: usize) -> Problem {
     }
 }
 
-/// `len` numbers from bytes, or from a list whose last number stands for all that are missing. The
-/// error is how many there are.
+/// Reads `len` numbers from bytes, or from a list whose last number is repeated for missing ones.
+/// The error is the number that the file holds.
 fn numbers<T: Copy>(
     content: &[u8],
     listed: &[T],

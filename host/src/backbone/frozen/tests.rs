@@ -1,4 +1,4 @@
-//! The codelab's graphs, against what TensorFlow computed with them; and damaged ones.
+//! The codelab's graphs against TensorFlow's outputs, and damaged graphs.
 
 use std::path::Path;
 
@@ -12,7 +12,7 @@ use crate::backbone::pixels::Normalisation;
 use crate::backbone::testing::{data, mutate, nameless, reals, relative_error, small_float};
 use crate::export::graph_def::graph_def_bytes;
 
-/// The features of a network for inputs in its own numbers, `[H, W, 3]`.
+/// Features of a network for inputs `[H, W, 3]` that are already normalised.
 pub(crate) fn features(file: FloatFile, inputs: &[f32]) -> Vec<Vec<f32>> {
     let file = file.truncate_to_features().unwrap();
     let shape = file.input_shape().unwrap();
@@ -24,7 +24,7 @@ pub(crate) fn features(file: FloatFile, inputs: &[f32]) -> Vec<Vec<f32>> {
         .collect()
 }
 
-/// What TensorFlow gave for three photos: the pooled features of `network`, beside ours.
+/// Compares pooled features of `network` for three photos with TensorFlow's.
 pub(crate) fn agrees_with_tensorflow(folder: &Path, size: &str, file: FloatFile) {
     let recorded = |kind: &str| reals(&folder.join(format!("parity/float_0.25_{size}_{kind}.bin")));
     let ours = features(file, &recorded("inputs_0_8_16_f32"));
@@ -68,7 +68,7 @@ fn small() -> Vec<u8> {
 #[test]
 fn a_small_file_is_read_exactly() {
     let file = read(&small()).unwrap();
-    // The writer's graphs take what label_image.py gives: pixels less 128, divided by 128.
+    // The exported graphs take the input of label_image.py: (pixel - 128) / 128.
     assert!(
         file.input
             .iter()
@@ -135,7 +135,7 @@ proptest! {
     ) {
         let mut bytes = small();
         mutate(&mut bytes, &changes, cut);
-        // What matters is that it returns.
+        // Only panics and endless loops fail here.
         let _ = read(&bytes);
     }
 }

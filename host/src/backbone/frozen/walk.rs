@@ -1,4 +1,4 @@
-//! Operation after operation, each to what it stands for.
+//! Walks the operations of a frozen graph and computes the value of each.
 
 use std::collections::{HashMap, HashSet};
 
@@ -17,7 +17,7 @@ pub(super) struct Walk<'a> {
     values: HashMap<&'a str, Value>,
 }
 
-/// An operation, and what it reads.
+/// An operation and its input values.
 pub(super) struct Step<'a> {
     pub(super) node: &'a NodeDef,
     inputs: Vec<Value>,
@@ -45,7 +45,7 @@ impl Step<'_> {
     }
 }
 
-/// Reads the operations that lead from the placeholder to the graph's ends.
+/// Reads the operations between the placeholder and the graph's ends.
 pub(super) fn walk(graph: &GraphDef, file_len: usize) -> Result<Assembled, FrozenError> {
     let variables = ["Variable", "VariableV2", "VarHandleOp"];
     let mut nodes = graph.node.iter();
@@ -69,7 +69,7 @@ pub(super) fn walk(graph: &GraphDef, file_len: usize) -> Result<Assembled, Froze
         let Err(problem) = walk.step(node, &links[index]) else {
             continue;
         };
-        // What follows the features is replaced by a new head, unless a map is still in use.
+        // A new head replaces everything after the features, unless a map is still in use.
         let mut rest = order[place..].iter().flat_map(|index| &links[*index].reads);
         let in_use = rest.any(|name| match walk.values.get(name) {
             Some(Value::Map(map)) => map.is_spatial(),
@@ -102,8 +102,8 @@ impl<'a> Walk<'a> {
     }
 }
 
-/// What an operation reads and writes. Its first output has its own name; `:0` may stand behind it.
-/// A caret stands before what must merely come first.
+/// Names that an operation reads and writes. Its first output has the operation's name, with or
+/// without `:0`; a caret marks a control dependency.
 fn links(node: &NodeDef) -> Links<'_> {
     let reads = node.input.iter().filter(|name| !name.starts_with('^'));
     Links {
@@ -114,7 +114,7 @@ fn links(node: &NodeDef) -> Links<'_> {
     }
 }
 
-/// Names of the operations that nothing reads and the placeholder leads to.
+/// Names of operations that depend on the placeholder and that no other operation reads.
 fn ends<'a>(links: &[Links<'a>], input: &'a str) -> Vec<&'a str> {
     let mut readers: HashMap<&str, Vec<&'a str>> = HashMap::new();
     for node in links {
@@ -133,7 +133,7 @@ fn ends<'a>(links: &[Links<'a>], input: &'a str) -> Vec<&'a str> {
             }
         }
     }
-    // A graph that goes in circles has no ends; its order says so.
+    // A cyclic graph has no ends; ordering it reports the cycle.
     if ends.is_empty() {
         ends.push(input);
     }

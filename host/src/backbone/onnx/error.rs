@@ -1,19 +1,19 @@
-//! Why an `.onnx` file cannot be used.
+//! Errors for `.onnx` files.
 
 use std::path::PathBuf;
 
 use crate::backbone::assemble::{OrderError, Problem};
 
-/// What is wrong with an `.onnx` file. Says where, and what would help.
+/// Defect of an `.onnx` file. Each message says where it is and what would help.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum OnnxError {
-    /// The bytes are no protocol buffer of ONNX's kind.
+    /// The bytes are no ONNX protocol buffer.
     #[error("the file is damaged or cut short; fetch or export it again ({0})")]
     Damaged(String),
     /// The file has no graph, or no operator set.
     #[error("the file holds no graph; it is damaged or cut short; fetch or export it again")]
     NoGraph,
-    /// Numbers in a file that is not beside the network's.
+    /// External data that is not in the network's folder.
     #[error(
         "the numbers of \"{tensor}\" lie in another file, \"{location}\", and posy opens only what is named in the \
          same folder; save the network with its weights inside (external_data=False)"
@@ -21,51 +21,51 @@ pub enum OnnxError {
     Elsewhere {
         /// Name of the tensor.
         tensor: String,
-        /// Where it says that they are.
+        /// Location of the data by the file.
         location: String,
     },
-    /// The file with the numbers cannot be read.
+    /// The external data cannot be read.
     #[error(
         "its weights are in {path}, which cannot be used: {reason}; put it beside the network, whole, as it was exported"
     )]
     Beside {
-        /// The file.
+        /// Path of the data file.
         path: PathBuf,
-        /// Why not.
+        /// Cause.
         reason: String,
     },
     /// The graph has no layer that posy could run.
     #[error("the network has no layers")]
     Empty,
-    /// Not exactly one input.
+    /// The graph does not have exactly one input.
     #[error(
         "the graph has {0} inputs beside its weights; posy reads networks with one, the picture"
     )]
     Inputs(usize),
-    /// An input that is not one picture.
+    /// The input is not one image.
     #[error(
         "the input \"{name}\" has shape [{shape}]; posy reads one picture in float32, [1, 3, H, W] or [1, H, W, 3] with \
          fixed H and W: export the network with a fixed input size"
     )]
     Input {
-        /// Its name.
+        /// Name of the input.
         name: String,
-        /// Its shape as the file has it.
+        /// Shape in the file.
         shape: String,
     },
-    /// The nodes have no running order.
+    /// The nodes cannot be ordered.
     #[error(transparent)]
     Order(#[from] OrderError),
     /// A node that posy cannot run.
     #[error("node {index} ({operator}, writing \"{output}\"): {problem}")]
     Node {
-        /// Place in the file's list of nodes.
+        /// Index in the file's list of nodes.
         index: usize,
-        /// Its operator.
+        /// Operator of the node.
         operator: String,
         /// Name of the tensor that it writes.
         output: String,
-        /// What is wrong with it.
+        /// Defect of the node.
         problem: Box<Problem>,
     },
 }

@@ -1,6 +1,5 @@
-//! Constants that lie in files of their own beside an `.onnx` file, as PyTorch's exporter writes them.
+//! External data: constants in files beside an `.onnx` file, as PyTorch's exporter writes them.
 
-use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::path::{Component, Path, PathBuf};
 
@@ -9,9 +8,10 @@ use tract_onnx::pb::{ModelProto, TensorProto};
 
 use super::OnnxError;
 use crate::backbone::assemble::{extents, shown};
+use crate::bounded;
 
-/// Puts what lies in files of `folder` into the model itself, no more than `most` bytes in all, and hands
-/// each piece to `seen`, in order. Files elsewhere are not opened.
+/// Moves external data from files of `folder` into the model, at most `most` bytes in all, and
+/// passes each piece to `seen`, in order. Files elsewhere are not opened.
 pub(super) fn embed(
     model: &mut ModelProto,
     folder: &Path,
@@ -38,7 +38,16 @@ pub(super) fn embed(
     Ok(())
 }
 
-/// The bytes of a tensor; see ONNX's `docs/ExternalData.md` for the entries.
+/// Whether a file lies in `folder`, whatever links lead there.
+fn is_inside(path: &Path, folder: &Path) -> io::Result<bool> {
+    let folder = match folder.as_os_str().is_empty() {
+        true => Path::new("."),
+        false => folder,
+    };
+    Ok(path.canonicalize()?.starts_with(folder.canonicalize()?))
+}
+
+/// Bytes of a tensor; ONNX's `docs/ExternalData.md` describes the entries.
 fn read(tensor: &TensorProto, folder: &Path, most: u64) -> Result<Vec<u8>, OnnxError> {
     let entry = |key: &str| {
         let mut entries = tensor.external_data.iter();
@@ -61,12 +70,17 @@ fn read(tensor: &TensorProto, folder: &Path, most: u64) -> Result<Vec<u8>, OnnxE
         path: PathBuf::from(&path),
         reason: source.to_string(),
     };
-    let mut file = File::open(&path).map_err(failed)?;
-    let rest = file
-        .metadata()
-        .map_err(failed)?
-        .len()
-        .saturating_sub(offset);
+    if !is_inside(&path, folder).map_err(failed)? {
+        let reason = "it is a link out of the network's folder; put the file itself there";
+        return Err(OnnxError::Beside {
+            path,
+            reason: reason.into(),
+        });
+    }
+    // What is larger may hold other networks too.
+    let mut file = bounded::open(&path, u64::MAX).map_err(|error| failed(error.into()))?;
+    let whole = file.metadata().map_err(failed)?.len();
+    let rest = whole.saturating_sub(offset);
     let len = number("length").transpose()?.unwrap_or(rest);
     if len > rest || len > most {
         let reason = match len > most {
@@ -78,7 +92,7 @@ fn read(tensor: &TensorProto, folder: &Path, most: u64) -> Result<Vec<u8>, OnnxE
         };
         return Err(OnnxError::Beside { path, reason });
     }
-    // Numbers of up to eight bytes; what a tensor really needs is checked where it is read.
+    // An element has up to eight bytes; the exact length is checked where the tensor is used.
     let (_, numbers) = extents(tensor.dims.iter().copied()).map_err(|_| elsewhere())?;
     if len > 8 * numbers as u64 {
         return Err(elsewhere());

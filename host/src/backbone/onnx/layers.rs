@@ -1,4 +1,4 @@
-//! Nodes that become layers, or a part of one.
+//! Nodes that become layers or are folded into one.
 
 use super::tensors::Settings;
 use super::walk::{Step, Walk};
@@ -58,7 +58,7 @@ impl Walk<'_> {
         Ok(Value::Map(self.chain.batch_norm(map, numbers, epsilon)?))
     }
 
-    /// Relu, Relu6, Clip with limits as settings or inputs, Min and Max with one number.
+    /// Relu, Relu6, Clip with limits as attributes or inputs, Min and Max with a scalar.
     pub(super) fn clamp(&mut self, step: &Step<'_>) -> Result<Value, Problem> {
         let settings = Settings(step.node);
         let limit = |place: usize, name: &str, otherwise: f32| match step.optional(place) {
@@ -66,7 +66,7 @@ impl Walk<'_> {
             None => Ok(settings.real(name).unwrap_or(otherwise)),
         };
         let unlimited = (f32::NEG_INFINITY, f32::INFINITY);
-        // Min and Max name their operands in any order.
+        // Min and Max take their operands in any order.
         let other = || {
             let constant = step.inputs().find_map(|value| value.constant("limit").ok());
             constant
@@ -120,8 +120,8 @@ impl Walk<'_> {
                 require_planar(step)?;
                 let unpadded = match pads(settings)? {
                     Pads::Explicit(pads) => pads == [0; 4],
-                    // A window as large as the map that moves in steps of its own size has
-                    // nothing around it; in other steps it has.
+                    // A window as large as the map, with a stride of its own size, needs no
+                    // padding; with another stride it does.
                     Pads::SameUpper | Pads::SameLower => {
                         settings.extents("strides")? == settings.extents("kernel_shape")?
                     }
@@ -202,7 +202,7 @@ impl Walk<'_> {
         }
         let amounts = match step.optional(1) {
             Some(amounts) => amounts.constant("pads")?.wholes("pads")?.to_vec(),
-            // Operator set 1 calls them paddings.
+            // Operator set 1 names the attribute `paddings`.
             None => ["pads", "paddings"]
                 .iter()
                 .find_map(|name| settings.wholes(name))
@@ -222,7 +222,7 @@ impl Walk<'_> {
     }
 }
 
-/// Refuses a map that does not lie as `[1, C, H, W]`, which operators with windows read.
+/// Refuses a map that is not `[1, C, H, W]`, the layout for convolutions and pools.
 fn require_planar(step: &Step<'_>) -> Result<(), Problem> {
     let axes = &step.map()?.axes;
     if axes[..] == [Axis::Batch, Axis::Channels, Axis::Height, Axis::Width] {
@@ -255,7 +255,7 @@ fn pads(settings: Settings<'_>) -> Result<Pads, Problem> {
     }
 }
 
-/// The only number of a constant.
+/// The value of a one-element constant.
 fn number(constant: &Constant) -> Result<f32, Problem> {
     match constant.reals("limit")? {
         [number] => Ok(*number),
@@ -275,8 +275,8 @@ fn turned(matrix: &Constant) -> Result<Constant, Problem> {
     })
 }
 
-/// The second operand with its extents where they belong: before operator set 7 the setting `axis`
-/// says where its first one lies.
+/// The second operand, broadcast as the operator set says: before set 7 the attribute `axis` names
+/// the place of its first axis.
 fn placed(step: &Step<'_>, operand: &Value) -> Result<Value, Problem> {
     let settings = Settings(step.node);
     let (Value::Constant(constant), true) = (operand, settings.has("axis")) else {

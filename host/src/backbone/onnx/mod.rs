@@ -1,18 +1,17 @@
 //! Reads float networks of MobileNet's kind from ONNX files, as PyTorch and tf2onnx write them.
 //!
-//! Maps may lie as NCHW or NHWC, batch norms may be folded or not, padding may be explicit, `SAME` or a
-//! node of its own; what the file does is brought down to posy's layers by a
-//! `Chain` of `assemble`. What comes after the pooled features and is not known to posy
-//! is left out, because a new head takes its place.
+//! The layout may be NCHW or NHWC, batch norms may be folded or not, and padding may be explicit,
+//! `SAME` or a node of its own; a `Chain` of `assemble` reduces all of it to posy's layers. Unknown
+//! nodes after the pooled features are left out, because a new head replaces them.
 //!
-//! | file | what it does |
+//! | file | contents |
 //! |---|---|
-//! | `external.rs` | constants in files beside it |
-//! | `tensors.rs` | constants of the file, and settings of nodes |
-//! | `walk.rs` | node after node |
+//! | `external.rs` | external data |
+//! | `tensors.rs` | constants, and attributes of nodes |
+//! | `walk.rs` | walks the nodes |
 //! | `layers.rs` | nodes that become layers |
-//! | `shapes.rs` | nodes that move axes, and those that compute shapes |
-//! | `error.rs` | why a file cannot be used |
+//! | `shapes.rs` | nodes that move axes or compute shapes |
+//! | `error.rs` | errors |
 
 mod error;
 mod external;
@@ -33,25 +32,25 @@ pub use error::OnnxError;
 
 use super::float_file::{FloatFile, Maker};
 
-/// Whether `bytes` begin as an ONNX file does: with its version, field 1.
+/// True if `bytes` begin as an ONNX file does: with its version, field 1.
 pub fn is_onnx(bytes: &[u8]) -> bool {
     matches!(bytes, [0x08, 1..=16, ..])
 }
 
-/// What an `.onnx` file holds, its constants in place.
+/// A decoded `.onnx` file with its constants in place.
 #[derive(Clone, Debug)]
 pub struct File {
-    /// SHA-256 of the file, and of constants that lie beside it.
+    /// SHA-256 of the file and its external data.
     pub sha256: [u8; 32],
     /// The model.
     pub model: ModelProto,
-    /// Bytes in all.
+    /// Size with external data, bytes.
     len: usize,
 }
 
 impl File {
-    /// Decodes the bytes of a whole `.onnx` file. Constants may lie in files of `folder`, up to `most`
-    /// bytes of them.
+    /// Decodes a whole `.onnx` file. External data may lie in files of `folder`, up to `most`
+    /// bytes.
     ///
     /// # Errors
     /// [`OnnxError`].
@@ -76,11 +75,11 @@ impl File {
         })
     }
 
-    /// The network, if it is of MobileNet's kind.
+    /// Converts the model to a float network of MobileNet's kind.
     ///
     /// # Errors
-    /// [`OnnxError`] names the node that posy cannot run, or says how the file is damaged. No bytes
-    /// make it panic.
+    /// [`OnnxError`] names the node that posy cannot run, or describes the damage. It never panics,
+    /// whatever the bytes are.
     pub fn read(&self) -> Result<FloatFile, OnnxError> {
         let graph = self.model.graph.as_ref().ok_or(OnnxError::NoGraph)?;
         let assembled = walk::walk(graph, self.len)?;
@@ -100,8 +99,8 @@ impl File {
 }
 
 impl File {
-    /// Names of the operators, each once, that no network for a board may have. The last node does not
-    /// count: a softmax there is replaced with the last layer.
+    /// Names of the operators that boards cannot run, each once. The last node does not count: a
+    /// softmax there is replaced with the last layer.
     pub fn unknown_operators(&self) -> Vec<&str> {
         let graphs = self.model.graph.iter();
         let nodes = graphs.flat_map(|graph| {
@@ -122,7 +121,7 @@ impl File {
     }
 }
 
-/// Reads a whole `.onnx` file with its constants inside.
+/// Reads a whole `.onnx` file without external data.
 ///
 /// # Errors
 /// As [`File::open`] and [`File::read`].
@@ -130,7 +129,7 @@ pub fn read(bytes: &[u8]) -> Result<FloatFile, OnnxError> {
     File::decode(bytes)?.read()
 }
 
-/// Whether a domain is that of ONNX's own operators.
+/// True for the domain of ONNX's own operators.
 fn is_own(domain: &str) -> bool {
     matches!(domain, "" | "ai.onnx")
 }

@@ -1,10 +1,11 @@
-//! Nodes that move axes, and those that compute shapes from shapes.
+//! Nodes that move axes, and nodes that compute shapes from shapes.
 
 use super::tensors::{Settings, constant};
 use super::walk::{Step, Walk};
 use crate::backbone::assemble::{Constant, Problem, Value, from_end};
 
-/// Numbers that a constant of one repeated number may have: shapes and paddings, no weights.
+/// Maximum size of a constant made by repeating one number: enough for shapes and paddings, not
+/// weights.
 const MOST_REPEATED: usize = 4096;
 
 impl Walk<'_> {
@@ -38,7 +39,7 @@ impl Walk<'_> {
             let map = step.map()?;
             let axis = settings.whole("axis", 1);
             let dims = map.dims();
-            // The axis may lie behind the last one.
+            // The axis may lie one past the last.
             let place = match usize::try_from(axis) {
                 Ok(place) if place == dims.len() => place,
                 _ => from_end(axis, dims.len())?,
@@ -69,7 +70,7 @@ impl Walk<'_> {
                 let axes = axes.ok_or(Problem::Missing("axes"))?;
                 Ok(Value::Map(map.unsqueezed(&axes)?))
             }
-            // Of constants it is shapes that this is done to, and vectors with one long axis.
+            // Constants here are shapes, and vectors with one long axis.
             Value::Constant(constant) => {
                 let long = constant.dims.iter().copied().filter(|extent| *extent != 1);
                 let mut dims: Vec<usize> = long.collect();
@@ -112,7 +113,7 @@ impl Walk<'_> {
         Ok(Value::Constant(value))
     }
 
-    /// What exporters compute the shape of a vector with, from the shape of a map.
+    /// The shape arithmetic that exporters emit to flatten a map to a vector.
     pub(super) fn shape_arithmetic(&mut self, step: &Step<'_>) -> Result<Value, Problem> {
         let settings = Settings(step.node);
         let whole =
@@ -168,7 +169,7 @@ impl Walk<'_> {
 }
 
 impl Walk<'_> {
-    /// A part of a constant along one axis, forwards or backwards.
+    /// A slice of a constant along one axis, forwards or backwards.
     fn slice(&mut self, step: &Step<'_>) -> Result<Value, Problem> {
         let settings = Settings(step.node);
         let of = |place: usize, name: &str| match step.optional(place) {
@@ -209,7 +210,7 @@ impl Walk<'_> {
     }
 }
 
-/// A part of a list, limits counted from the end where they are negative.
+/// A slice of a list; negative limits count from the end.
 fn part(numbers: &[i64], start: i64, end: i64) -> Vec<i64> {
     let len = numbers.len() as i64;
     let place = |limit: i64| {
@@ -226,7 +227,7 @@ fn part(numbers: &[i64], start: i64, end: i64) -> Vec<i64> {
         .to_vec()
 }
 
-/// A constant in other extents; -1 stands for what is left, 0 for the extent that was there.
+/// A reshaped constant; -1 is the remaining extent, 0 keeps the extent at that place.
 fn reshaped(constant: &Constant, wanted: &[i64]) -> Result<Constant, Problem> {
     let misfit = || Problem::Shape {
         what: "a constant",

@@ -1,11 +1,11 @@
-//! Constants of a file, and settings of its nodes.
+//! Constants of a file, and attributes of its nodes.
 
 use tract_onnx::pb::tensor_proto::{DataLocation, DataType};
 use tract_onnx::pb::{AttributeProto, NodeProto, TensorProto};
 
 use crate::backbone::assemble::{Constant, Problem, extents, shown};
 
-/// Numbers of a tensor that the file holds.
+/// Values of an initialiser.
 pub(super) fn constant(tensor: &TensorProto) -> Result<Constant, Problem> {
     let name = || shown(&tensor.name);
     if tensor.data_location == Some(DataLocation::External as i32)
@@ -61,7 +61,7 @@ pub(super) fn constant(tensor: &TensorProto) -> Result<Constant, Problem> {
     }
 }
 
-/// Numbers as little-endian bytes where there are any, else from the list of their own kind.
+/// Numbers from little-endian raw data if present, else from the list of their type.
 fn numbers<const N: usize, T: Copy>(
     raw: &[u8],
     listed: &[T],
@@ -77,7 +77,7 @@ fn numbers<const N: usize, T: Copy>(
     }
 }
 
-/// The settings of a node.
+/// Attributes of a node.
 #[derive(Clone, Copy)]
 pub(super) struct Settings<'a>(pub(super) &'a NodeProto);
 
@@ -118,7 +118,7 @@ impl<'a> Settings<'a> {
         self.find(name).and_then(|attribute| attribute.t.as_ref())
     }
 
-    /// Extents such as strides, or ones where they are not named.
+    /// A list of extents such as strides; all ones if absent.
     pub(super) fn extents(self, name: &'static str) -> Result<Vec<usize>, Problem> {
         let Some(found) = self.wholes(name) else {
             return Ok(vec![1; 2]);

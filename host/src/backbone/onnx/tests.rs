@@ -1,5 +1,4 @@
-//! Real files, against what TensorFlow computed with them; and files that are wrong, damaged, or made to
-//! harm.
+//! Real files against TensorFlow's outputs; malformed, damaged and hostile files.
 
 use proptest::prelude::*;
 use tract_onnx::pb::tensor_proto::DataLocation;
@@ -38,7 +37,7 @@ fn a_small_file_is_read_exactly() {
     assert_eq!(nameless(&file.layers), nameless(&small_float().layers));
 }
 
-/// What is said about the small file after `change`.
+/// Error message for the small file after `change`.
 fn message(change: impl Fn(&mut GraphProto)) -> String {
     let mut model = small();
     change(model.graph.as_mut().unwrap());
@@ -57,7 +56,7 @@ fn node<'g>(graph: &'g mut GraphProto, operator: &str) -> &'g mut NodeProto {
     nodes.find(|node| node.op_type == operator).unwrap()
 }
 
-/// The first weights.
+/// Weights of the first layer.
 fn weights(graph: &mut GraphProto) -> &mut tract_onnx::pb::TensorProto {
     let mut tensors = graph.initializer.iter_mut();
     tensors
@@ -125,7 +124,7 @@ fn wrong_files_are_refused_by_name() {
     says("0 inputs beside its weights", |graph| graph.input.clear());
     says("has shape [unknown]", |graph| graph.input[0].r#type = None);
     says("something else than the layer before it", |graph| {
-        // The depthwise layer reads what the first one wrote before its activation.
+        // The depthwise layer reads the first layer's output from before its activation.
         let sum = graph.node[0].output[0].clone();
         graph.node[2].input[0] = sum;
     });
@@ -148,7 +147,7 @@ fn what_follows_the_features_may_be_anything_but_damaged() {
     last.op_type = "SomethingNew".into();
     let file = read(&model.encode_to_vec()).unwrap();
     assert_eq!(file.layers.len(), 5);
-    // Unless it looks at the map again, as squeeze-and-excitation does.
+    // Squeeze-and-excitation reads the map again, so it cannot be left out.
     let graph = model.graph.as_mut().unwrap();
     let map = graph.node[4].output[0].clone();
     graph.node.last_mut().unwrap().input.push(map);
@@ -168,7 +167,7 @@ fn a_small_file_cannot_ask_for_many_weights() {
     let mut pointwise = graph.node[4].clone();
     let mut writes = graph.node[4].output[0].clone();
     assert_eq!(pointwise.op_type, "Conv");
-    // A wide layer whose weights all others share.
+    // A wide layer whose weights are shared by all others.
     let tensor = |graph: &mut GraphProto, name: &str, dims: Vec<i64>| {
         let len: i64 = dims.iter().product();
         graph.initializer.push(tract_onnx::pb::TensorProto {
@@ -204,7 +203,7 @@ proptest! {
     ) {
         let mut bytes = small().encode_to_vec();
         mutate(&mut bytes, &changes, cut);
-        // What matters is that it returns.
+        // Only panics and endless loops fail here.
         let _ = read(&bytes);
     }
 }
@@ -220,7 +219,7 @@ fn every_cut_of_a_real_file_is_refused() {
     }
 }
 
-/// The list of operators is that of the function that reads them.
+/// The list of known operators agrees with the function that reads them.
 #[test]
 fn operators_that_are_known_are_listed() {
     let is_unknown = |operator: &str| {
@@ -230,7 +229,7 @@ fn operators_that_are_known_are_listed() {
         matches!(read, Err(OnnxError::Node { problem, .. }) if *problem == Problem::Operator)
     };
     for operator in walk::KNOWN.iter().filter(|known| **known != "Conv") {
-        // What else may be wrong with it is another thing.
+        // Other errors about the operator are not of interest here.
         assert!(!is_unknown(operator), "{operator}");
     }
     assert!(is_unknown("MaxPool") && is_unknown("Sigmoid"));

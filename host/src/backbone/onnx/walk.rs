@@ -1,4 +1,4 @@
-//! Node after node, each to what its outputs stand for.
+//! Walks the nodes of a graph and computes the value of each output.
 
 use std::collections::{HashMap, HashSet};
 
@@ -21,15 +21,15 @@ pub(super) struct Walk<'a> {
     unread: HashMap<&'a str, &'a TensorProto>,
 }
 
-/// A node, and what it reads.
+/// A node and its input values.
 pub(super) struct Step<'a> {
     pub(super) node: &'a NodeProto,
-    /// None where the node leaves an input out.
+    /// Inputs; `None` where the node omits one.
     inputs: Vec<Option<Value>>,
 }
 
 impl Step<'_> {
-    /// An input that may be left out.
+    /// An optional input.
     pub(super) fn optional(&self, place: usize) -> Option<&Value> {
         self.inputs.get(place).and_then(Option::as_ref)
     }
@@ -50,13 +50,13 @@ impl Step<'_> {
         self.inputs.iter().flatten()
     }
 
-    /// Name for messages: of the tensor that it writes.
+    /// Name for messages: that of the tensor it writes.
     pub(super) fn name(&self) -> String {
         shown(self.node.output.first().map_or("", String::as_str))
     }
 }
 
-/// The operators that [`Walk::operate`] knows, in some use or other.
+/// Operators that [`Walk::operate`] supports, at least in some uses.
 pub(super) const KNOWN: [&str; 32] = [
     "Add",
     "AveragePool",
@@ -116,7 +116,7 @@ pub(super) fn walk(graph: &GraphProto, file_len: usize) -> Result<Assembled, Onn
             Ok(()) => continue,
             Err(problem) => problem,
         };
-        // What follows the features is replaced by a new head, unless a map is still in use.
+        // A new head replaces everything after the features, unless a map is still in use.
         let rest = order[place..].iter().map(|index| &graph.node[*index]);
         if walk.chain.has_pooled() && problem.is_foreign() && !walk.reads_maps(rest) {
             break;
@@ -183,7 +183,7 @@ impl<'a> Walk<'a> {
         }
     }
 
-    /// Whether any of these nodes reads a map of more than one pixel that is known by now.
+    /// True if one of these nodes reads a known map of more than one pixel.
     fn reads_maps<'n>(&self, nodes: impl Iterator<Item = &'n NodeProto>) -> bool {
         let mut names = nodes.flat_map(|node| &node.input);
         names.any(|name| match self.values.get(name.as_str()) {
@@ -193,13 +193,13 @@ impl<'a> Walk<'a> {
     }
 }
 
-/// The names that are not left out.
+/// The names that are not empty (omitted).
 fn named(names: &[String]) -> Vec<&str> {
     let names = names.iter().map(String::as_str);
     names.filter(|name| !name.is_empty()).collect()
 }
 
-/// The graph's one input that no constant stands for.
+/// The graph's one input that is not a constant.
 fn input(graph: &GraphProto) -> Result<(&str, Shape, Vec<Axis>), OnnxError> {
     let constants: HashSet<&str> = graph.initializer.iter().map(|t| t.name.as_str()).collect();
     let inputs = graph.input.iter();
@@ -223,7 +223,7 @@ fn input(graph: &GraphProto) -> Result<(&str, Shape, Vec<Axis>), OnnxError> {
             None => "unknown".into(),
         },
     };
-    // A batch that is left open is one picture at a time.
+    // An open batch extent means one image at a time.
     let Some([None | Some(1), rest @ ..]) = shape.as_deref() else {
         return Err(refused());
     };
@@ -248,7 +248,7 @@ fn input(graph: &GraphProto) -> Result<(&str, Shape, Vec<Axis>), OnnxError> {
     Ok((&input.name, shape, axes))
 }
 
-/// Extents of a value, each where it is fixed; and whether its numbers are float32.
+/// Extents of a value, `None` where they are open, and true if its type is float32.
 fn extents(value: &ValueInfoProto) -> (Option<Vec<Option<i64>>>, bool) {
     let described = value.r#type.as_ref().and_then(|t| t.value.as_ref());
     let Some(type_proto::Value::TensorType(tensor)) = described else {

@@ -1,8 +1,8 @@
-//! Reading a flatbuffer with every access verified first.
+//! Verified access to a flatbuffer.
 //!
-//! The `flatbuffers` crate's accessors trust their bytes and are therefore `unsafe`; its
-//! [`Verifier`] is not. So tables are walked by the verifier itself: it says where a field lies
-//! and that the field lies within the file, and only then is the field read, from a slice.
+//! The accessors of the `flatbuffers` crate trust their bytes and are therefore `unsafe`; its
+//! [`Verifier`] is not. So the verifier itself walks the tables: it locates a field and checks that
+//! the field lies within the file, and only then is the field read, from a slice.
 
 use std::marker::PhantomData;
 
@@ -10,14 +10,14 @@ use flatbuffers::{InvalidFlatbuffer, SIZE_UOFFSET, Verifier, VerifierOptions};
 
 pub(super) type Verified<T> = Result<T, InvalidFlatbuffer>;
 
-/// How often the bytes of a file may be visited on average. Flatbuffers may share parts; a file
-/// that shares so much that reading it would take long or much memory is refused.
+/// Average number of times that each byte of a file may be visited. Flatbuffers may share parts; a
+/// file that shares so many that reading it would take much time or memory is refused.
 const VISITS_PER_BYTE: usize = 16;
 
-/// Tables that a file may hold; a MobileNet has about 500.
+/// Maximum number of tables in a file; a MobileNet has about 500.
 const MAX_TABLES: usize = 100_000;
 
-/// Limits that a file of `len` bytes is read under.
+/// Verifier limits for a file of `len` bytes.
 pub(super) fn limits(len: usize) -> VerifierOptions {
     VerifierOptions {
         max_apparent_size: len.saturating_mul(VISITS_PER_BYTE),
@@ -27,10 +27,10 @@ pub(super) fn limits(len: usize) -> VerifierOptions {
     }
 }
 
-/// A number that a flatbuffer holds, little-endian.
+/// A little-endian number in a flatbuffer.
 pub(super) trait Scalar: Copy {
-    /// Reads the number from exactly its bytes; zero if there are too few, which the verifier
-    /// has ruled out.
+    /// Reads the number from its bytes; zero if there are too few, which the verifier has ruled
+    /// out.
     fn read(bytes: &[u8]) -> Self;
 }
 
@@ -93,14 +93,14 @@ impl<'o, 'a> Cursor<'o, 'a> {
         }
     }
 
-    /// Position that the offset at `position` points to.
+    /// Target of the offset at `position`.
     pub(super) fn follow(&mut self, position: usize) -> Verified<usize> {
         let offset = self.verifier.get_uoffset(position)?;
         Ok(position.saturating_add(offset as usize))
     }
 
-    /// Where the fields numbered `wanted` of the table at `position` lie; `None` for those that
-    /// the file leaves at their default.
+    /// Positions of the fields `wanted` of the table at `position`; `None` for a field left at its
+    /// default.
     pub(super) fn fields<const N: usize>(
         &mut self,
         position: usize,
@@ -125,7 +125,7 @@ impl<'o, 'a> Cursor<'o, 'a> {
         Ok(T::read(self.bytes.get(position..).unwrap_or_default()))
     }
 
-    /// The vector that a field points to; empty where the field is absent.
+    /// The vector in a field; empty if the field is absent.
     pub(super) fn vector<T: Scalar>(&mut self, field: Option<usize>) -> Verified<Vector<'a, T>> {
         let Some(position) = field else {
             return Ok(Vector::default());
@@ -146,7 +146,7 @@ impl<'o, 'a> Cursor<'o, 'a> {
         })
     }
 
-    /// Reads each table of the vector of tables that a field points to.
+    /// Reads each table in a field's vector of tables.
     pub(super) fn tables<T>(
         &mut self,
         field: Option<usize>,
@@ -165,7 +165,7 @@ impl<'o, 'a> Cursor<'o, 'a> {
         Ok(tables)
     }
 
-    /// Reads the table that a field points to, if there is one.
+    /// Reads the table in a field, if present.
     pub(super) fn table<T>(
         &mut self,
         field: Option<usize>,

@@ -1,34 +1,34 @@
-//! Why a `.tflite` file cannot be used.
+//! Errors for `.tflite` files.
 
 use flatbuffers::InvalidFlatbuffer;
 use posy_shared::model::Shape;
 
 use crate::backbone::assemble;
 
-/// What is wrong with a `.tflite` file. Says where, and what would help.
+/// Defect of a `.tflite` file. Each message says where it is and what would help.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum TfliteError {
-    /// The identifier "TFL3" is missing.
+    /// The file identifier "TFL3" is missing.
     #[error("this is not a TensorFlow Lite file (bytes 4 to 8 are not \"TFL3\")")]
     NotTflite,
     /// Offsets or lengths point outside the file.
     #[error("the file is damaged or cut short; fetch it again ({0})")]
     Damaged(#[from] InvalidFlatbuffer),
-    /// Another version of the schema.
+    /// Unsupported schema version.
     #[error("the file has schema version {0}; posy reads version 3")]
     Version(u32),
-    /// Not one graph with one input and one output.
+    /// The file does not have one graph with one input and one output.
     #[error("the file has {count} {what}; posy reads networks with exactly one")]
     Count {
-        /// Graphs, inputs or outputs.
+        /// The item counted: graphs, inputs or outputs.
         what: &'static str,
-        /// How many there are.
+        /// Its number.
         count: usize,
     },
     /// The graph has no layer that posy could run.
     #[error("the network has no layers")]
     Empty,
-    /// The graph's output is not what its last layer writes.
+    /// The graph's output is not the output of its last layer.
     #[error("the network's output is tensor {tensor}, which is not what its last layer writes")]
     Output {
         /// Index of the output tensor.
@@ -37,38 +37,38 @@ pub enum TfliteError {
     /// A layer that posy cannot run.
     #[error("operator {index} ({operator}, writing \"{output}\"): {problem}")]
     Layer {
-        /// Place in the file's list of operators.
+        /// Index in the file's list of operators.
         index: usize,
         /// Name of the operator, such as `CONV_2D`.
         operator: String,
         /// Name of the tensor that it writes.
         output: String,
-        /// What is wrong with it.
+        /// Defect of the layer.
         problem: Box<Problem>,
     },
-    /// A float network whose input is not one picture.
+    /// The input of a float network is not one image.
     #[error(
         "the input has shape {found:?}; posy reads one picture, [1, H, W, 3]: convert the network with a fixed input size"
     )]
     Input {
-        /// Its shape.
+        /// Shape of the input.
         found: Vec<usize>,
     },
     /// An operator of a float network that posy cannot run.
     #[error("operator {index} ({operator}, writing \"{output}\"): {problem}")]
     Float {
-        /// Place in the file's list of operators.
+        /// Index in the file's list of operators.
         index: usize,
         /// Name of the operator.
         operator: String,
         /// Name of the tensor that it writes.
         output: String,
-        /// What is wrong with it.
+        /// Defect of the operator.
         problem: Box<assemble::Problem>,
     },
 }
 
-/// What is wrong with one operator of a `.tflite` file.
+/// Defect of one operator of a `.tflite` file.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum Problem {
     /// posy has no such operator.
@@ -77,19 +77,19 @@ pub enum Problem {
          FULLY_CONNECTED, PAD, RESHAPE, SQUEEZE and SOFTMAX"
     )]
     Operator,
-    /// An operator that is not one of TensorFlow Lite's own.
+    /// A custom operator.
     #[error("custom operator \"{0}\" is not known to posy")]
     Custom(String),
-    /// The options that belong to the operator are missing.
+    /// The operator's options table is missing.
     #[error("its options are missing")]
     Options,
-    /// An input or output that the operator needs is missing.
+    /// A required input or output is missing.
     #[error("it has no {0}")]
     Missing(&'static str),
-    /// A tensor number that the file does not have.
+    /// A tensor index out of range.
     #[error("it names tensor {0}, which does not exist")]
     NoTensor(i32),
-    /// A tensor has another number type than the operator allows.
+    /// A tensor of a type that the operator does not support.
     #[error(
         "tensor \"{tensor}\" is {found}; posy reads {wanted} here{}",
         hint(found)
@@ -97,12 +97,12 @@ pub enum Problem {
     NumberType {
         /// Name of the tensor.
         tensor: String,
-        /// Its number type.
+        /// Its type.
         found: String,
-        /// The types that posy reads.
+        /// Types that posy reads.
         wanted: &'static str,
     },
-    /// A tensor whose extents are only known when it runs.
+    /// A tensor with a dynamic shape.
     #[error("tensor \"{0}\" has a dynamic shape; export the network with a fixed input size")]
     Dynamic(String),
     /// A tensor's shape does not fit its place.
@@ -112,36 +112,36 @@ pub enum Problem {
         tensor: String,
         /// Its shape.
         found: Vec<i32>,
-        /// What would fit.
+        /// Shapes that would fit.
         wanted: &'static str,
     },
-    /// The output's shape is not what input, kernel, stride and padding give.
+    /// The output shape does not follow from input, kernel, stride and padding.
     #[error("it writes {found:?}, but {expected:?} follows from its input")]
     OutputShape {
-        /// As the file says.
+        /// Shape in the file.
         found: Shape,
-        /// As it must be.
+        /// Expected shape.
         expected: Shape,
     },
-    /// A tensor without scale and zero point, or with impossible ones.
+    /// A tensor with missing or invalid scale and zero point.
     #[error("tensor \"{tensor}\" {what}; posy reads fully quantised networks")]
     Quantisation {
         /// Name of the tensor.
         tensor: String,
-        /// What is wrong with its quantisation.
+        /// Defect of its quantisation.
         what: &'static str,
     },
-    /// Input and output must be quantised alike but are not.
+    /// Input and output must have the same quantisation, but do not.
     #[error("its input and output are quantised differently, which posy cannot reproduce exactly")]
     Requantises,
-    /// Constant data is missing, outside the file, or of the wrong length.
+    /// Constant data is missing, outside the file, or has the wrong length.
     #[error("tensor \"{tensor}\" needs {expected} bytes of data, the file holds {found}")]
     Data {
         /// Name of the tensor.
         tensor: String,
-        /// Bytes that its shape and number type ask for.
+        /// Length by shape and type, bytes.
         expected: usize,
-        /// Bytes that its buffer has.
+        /// Length of its buffer, bytes.
         found: usize,
     },
     /// A variable, sparse, or external tensor.
@@ -153,27 +153,27 @@ pub enum Problem {
     /// A kernel that is neither 3 x 3 nor 1 x 1.
     #[error("kernel of {0} x {1}; posy runs {2}")]
     Kernel(i32, i32, &'static str),
-    /// Kernel elements that do not lie side by side.
+    /// A dilated convolution.
     #[error("dilation {0} x {1}; posy runs networks without dilation")]
     Dilation(i32, i32),
     /// Strides that differ, are zero, or belong to a 1 x 1 layer.
     #[error("stride {0} x {1}; posy runs equal strides, and 1 for 1 x 1 layers")]
     Stride(i32, i32),
-    /// Neither SAME nor VALID.
+    /// A padding mode that is neither SAME nor VALID.
     #[error("padding mode {0} is not known")]
     PaddingMode(i8),
-    /// A padding that cannot become part of a 3 x 3 layer.
+    /// Padding that cannot become part of a 3 x 3 layer.
     #[error(
         "padding is run only as part of the 3 x 3 convolution without padding that follows it, up to 2 rows and \
          columns on each side"
     )]
     Padding,
-    /// A depthwise layer that makes several channels of one.
+    /// A depthwise layer with a depth multiplier above 1.
     #[error("{inputs} channels become {outputs}; posy runs depthwise layers with multiplier 1")]
     DepthMultiplier {
-        /// Channels read.
+        /// Number of input channels.
         inputs: u16,
-        /// Channels written.
+        /// Number of output channels.
         outputs: u16,
     },
     /// An activation other than none, ReLU and ReLU6.
@@ -182,13 +182,13 @@ pub enum Problem {
     /// A pool over less than the whole map.
     #[error("pools windows of {0} x {1}; posy pools whole maps")]
     Pool(i32, i32),
-    /// Mean over other axes than height and width.
+    /// A mean over axes other than height and width.
     #[error("takes the mean over other axes than height and width")]
     Axes,
-    /// Weights that are stored shuffled.
+    /// Weights in the shuffled format.
     #[error("weights are stored in format {0}; posy reads the default format")]
     WeightsFormat(i8),
-    /// Reads something else than what the layer before it writes.
+    /// The input is not the output of the layer before.
     #[error(
         "tensor \"{0}\" is not what the layer before it writes; posy runs chains of layers, with additions that look \
          back"
@@ -202,7 +202,7 @@ pub enum Problem {
     AfterEnd,
 }
 
-/// What to do about a number type.
+/// Advice for an unsupported type.
 fn hint(found: &str) -> &'static str {
     match found {
         "float32" | "float16" => {

@@ -1,4 +1,4 @@
-//! What a `.tflite` file says besides its layers.
+//! Content of a `.tflite` file besides its layers.
 
 use std::io::{Cursor, Read};
 
@@ -7,24 +7,24 @@ use super::is_tflite;
 use super::schema::{Model, Options};
 use crate::labels::of_text;
 
-/// Bytes that a list of labels may have.
+/// Maximum length of a label file, bytes.
 const MAX_LABELS_LEN: u64 = 1 << 20;
 
-/// What a file says besides its layers.
+/// Content of a file besides its layers.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Extras {
-    /// What its softmax multiplies logits by; none where it has no softmax.
+    /// The softmax's beta, the factor of its logits; `None` if the file has no softmax.
     pub beta: Option<f32>,
-    /// The lines of the one text file in the archive behind it, where labels are kept for phones.
+    /// Lines of the one text file in the appended ZIP archive, the usual place for labels.
     pub labels: Option<Vec<String>>,
-    /// The texts among its metadata, by their names.
+    /// Text entries of its metadata by name.
     pub texts: Vec<(String, String)>,
 }
 
-/// Reads what the file says besides its layers.
+/// Reads softmax, labels and metadata.
 ///
 /// # Errors
-/// [`TfliteError`], where the flatbuffer is damaged.
+/// [`TfliteError`], if the flatbuffer is damaged.
 pub fn extras(bytes: &[u8]) -> Result<Extras, TfliteError> {
     if !is_tflite(bytes) {
         return Err(TfliteError::NotTflite);
@@ -49,7 +49,7 @@ pub fn extras(bytes: &[u8]) -> Result<Extras, TfliteError> {
     })
 }
 
-/// The lines of the one text file in the archive behind a flatbuffer.
+/// Lines of the one text file in the ZIP archive behind a flatbuffer.
 fn labels(bytes: &[u8]) -> Option<Vec<String>> {
     let mut archive = zip::ZipArchive::new(Cursor::new(bytes)).ok()?;
     let names = archive.file_names().filter_map(Result::ok);

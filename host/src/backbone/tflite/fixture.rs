@@ -1,4 +1,4 @@
-//! Writes small `.tflite` files for tests, right or wrong as asked.
+//! Writes small `.tflite` files for tests, valid or not.
 
 use flatbuffers::{FlatBufferBuilder, UnionWIPOffset, VOffsetT, WIPOffset};
 
@@ -35,7 +35,7 @@ pub struct OperatorSpec {
     pub custom: String,
     pub inputs: Vec<i32>,
     pub outputs: Vec<i32>,
-    /// Number in the union, and fields.
+    /// Number in the union `BuiltinOptions`, and fields.
     pub options: Option<(u8, Vec<(u16, Field)>)>,
 }
 
@@ -50,7 +50,7 @@ fn slot(id: u16) -> VOffsetT {
     4 + 2 * id
 }
 
-/// A map of int8 activations.
+/// A tensor of int8 activations.
 pub fn map(name: &str, shape: &[i32], scale: f32) -> TensorSpec {
     TensorSpec {
         name: name.into(),
@@ -62,7 +62,7 @@ pub fn map(name: &str, shape: &[i32], scale: f32) -> TensorSpec {
     }
 }
 
-/// int8 weights that differ everywhere, one scale for each of the extents of `dimension`.
+/// Varied int8 weights with one scale per index of `dimension`.
 pub fn weights(name: &str, shape: &[i32], dimension: i32) -> TensorSpec {
     let elements = shape.iter().product::<i32>();
     let channels = shape[dimension as usize];
@@ -78,7 +78,7 @@ pub fn weights(name: &str, shape: &[i32], dimension: i32) -> TensorSpec {
     }
 }
 
-/// int32 numbers, as bias, paddings or axes.
+/// An int32 tensor, such as a bias, paddings or axes.
 pub fn integers(name: &str, shape: &[i32], values: &[i32]) -> TensorSpec {
     TensorSpec {
         name: name.into(),
@@ -114,7 +114,7 @@ pub fn convolution(depthwise: bool, padding: i8, stride: i32) -> Option<(u8, Vec
     ))
 }
 
-/// An int8 network of every operator that posy runs: 3 x 3 convolution, padded depthwise, 1 x 1
+/// An int8 network with every operator that posy runs: 3 x 3 convolution, padded depthwise, 1 x 1
 /// convolution, addition, pool, fully connected, softmax.
 pub fn small() -> File {
     let tensors = vec![

@@ -1,4 +1,4 @@
-//! The operators of a float file become a float network.
+//! Converts the operators of a float file to a float network.
 
 use std::collections::BTreeMap;
 
@@ -12,10 +12,10 @@ use crate::backbone::assemble::{
     Arithmetic, Assembled, Axis, Chain, Constant, Map, Pads, Problem, Value, Window, from_end,
 };
 
-/// How maps lie in a file.
+/// Layout of maps in a file.
 const NHWC: [Axis; 4] = [Axis::Batch, Axis::Height, Axis::Width, Axis::Channels];
 
-/// Whether the weights of the file's first convolution are float32.
+/// True if the weights of the file's first convolution are float32.
 pub(super) fn is_float(model: &Model<'_>, graph: &Graph<'_>) -> bool {
     let convolves = |step: &&Operator<'_>| {
         let code = usize::try_from(step.code).ok();
@@ -82,7 +82,7 @@ pub(super) fn read<'a>(
         let Err(problem) = walk.step(number, step) else {
             continue;
         };
-        // What follows the features is replaced by a new head, unless a map is still in use.
+        // A new head replaces everything after the features, unless a map is still in use.
         let rest = graph.operators[index..].iter();
         let mut rest = rest.flat_map(|step| step.inputs.iter());
         let in_use = rest.any(|tensor| match walk.values.get(&tensor) {
@@ -98,7 +98,7 @@ pub(super) fn read<'a>(
 }
 
 impl<'a> Walk<'_, '_, 'a> {
-    /// What a tensor stands for: what an operator has written, or a constant.
+    /// Value of a tensor: the output of an operator, or a constant.
     fn value(&self, tensor: i32) -> Result<Value, Problem> {
         match self.values.get(&tensor) {
             Some(value) => Ok(value.clone()),
@@ -163,7 +163,7 @@ impl<'a> Walk<'_, '_, 'a> {
                     .iter()
                     .filter_map(|extent| usize::try_from(*extent).ok())
                     .collect();
-                // Around a window as large as the map there is nothing if one pixel comes of it.
+                // A pool as large as the map with one pixel of output has no padding.
                 let dims = self.tensors.float_dimensions(output)?;
                 let single = matches!(dims.as_slice(), [1, 1, 1, _]);
                 let map = first.map("input")?;
@@ -203,7 +203,7 @@ impl<'a> Walk<'_, '_, 'a> {
                 self.chain.pad(first.map("input")?, &amounts)?
             }
             names::RESHAPE | names::SQUEEZE => {
-                // The shape of what it writes says all.
+                // The shape of the output determines the result.
                 let dims = self.tensors.float_dimensions(output)?;
                 let dims: Vec<i64> = dims.into_iter().map(|extent| extent as i64).collect();
                 Value::Map(first.map("input")?.reshaped(&dims)?)
@@ -265,7 +265,7 @@ impl<'a> Walk<'_, '_, 'a> {
                 .map(|step| usize::try_from(*step).unwrap_or(0))
                 .collect()
         };
-        // [O, H, W, I] or, of a depthwise layer, [1, H, W, O].
+        // [O, H, W, I]; depthwise [1, H, W, O].
         let order: &[usize] = if depthwise {
             &[3, 0, 1, 2]
         } else {

@@ -1,4 +1,4 @@
-//! The list of operators becomes a chain of layers.
+//! Converts the list of operators to a chain of layers.
 
 use std::collections::BTreeMap;
 
@@ -13,7 +13,7 @@ use crate::backbone::assemble;
 use crate::backbone::grey_levels::GreyLevels;
 use crate::backbone::network::{Quantisation, TrainedLayer, TrainedNetwork};
 
-/// Who writes a tensor.
+/// Writer of a tensor.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Writer {
     /// The network's input.
@@ -22,23 +22,22 @@ enum Writer {
     Layer(usize),
 }
 
-/// What a tensor stands for. Operators that only relabel a tensor add another name for what
-/// some layer wrote.
+/// Value of a tensor. Operators that only relabel a tensor give a layer's output another name.
 #[derive(Clone, Copy, Debug)]
 struct Value {
     writer: Writer,
-    /// Rows and columns that a PAD has added to it.
+    /// Rows and columns added by a PAD.
     padded: Padding,
 }
 
-/// A chain being read.
+/// A chain of layers under construction.
 struct Chain<'s, 'm, 'a> {
     tensors: &'s Tensors<'m, 'a>,
     layers: Vec<TrainedLayer>,
-    /// Quantisation of the input; of a float input, once an operator has quantised it.
+    /// Input quantisation; for a float input, known once an operator has quantised it.
     input: Option<Quantisation>,
     values: BTreeMap<i32, Value>,
-    /// After the softmax, or after the numbers have become float.
+    /// True after the softmax, or once values are dequantised to float.
     ended: bool,
 }
 
@@ -186,7 +185,7 @@ impl<'a> Chain<'_, '_, 'a> {
         Ok(())
     }
 
-    /// What the layer at the end of the chain wrote, under the name `tensor`.
+    /// Output of the chain's last layer, under the name `tensor`.
     fn newest(&self, tensor: i32) -> Result<Value, Problem> {
         let end = self
             .layers
@@ -199,8 +198,8 @@ impl<'a> Chain<'_, '_, 'a> {
             .ok_or_else(|| Problem::Branch(self.tensors.name(tensor)))
     }
 
-    /// The operands of an addition: the end of the chain, and the other one. Addition is
-    /// symmetric: each operand has its own scale and the sum is taken after rescaling both.
+    /// Operands of an addition: the end of the chain, and the other one. Addition is symmetric:
+    /// each operand has its own scale, and the sum is taken after both are rescaled.
     fn operands(&self, operator: &Operator<'a>) -> Result<(i32, i32), Problem> {
         let (a, b) = operator
             .inputs
@@ -215,8 +214,7 @@ impl<'a> Chain<'_, '_, 'a> {
         }
     }
 
-    /// The map that a layer reads under the name `tensor`: as the layer before wrote it, without
-    /// the rows and columns of a PAD.
+    /// The map that a layer reads under the name `tensor`, without the rows and columns of a PAD.
     fn map_before(&mut self, tensor: i32, value: Value) -> Result<Map, Problem> {
         let mut map = self.tensors.map(tensor)?;
         match value.writer {
@@ -249,7 +247,7 @@ impl<'a> Chain<'_, '_, 'a> {
         }
     }
 
-    /// RESHAPE and SQUEEZE where they change nothing but the number of extents.
+    /// RESHAPE and SQUEEZE that only change the rank.
     fn reshape(&mut self, input: i32, output: i32) -> Result<(), Problem> {
         let value = self.newest(input)?;
         self.unpadded(value)?;

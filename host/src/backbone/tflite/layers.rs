@@ -1,4 +1,4 @@
-//! One operator of a file becomes one layer.
+//! Converts one operator to one layer.
 
 use posy_shared::model::{Op, Padding, Shape};
 
@@ -7,21 +7,21 @@ use super::schema::{Operator, Options};
 use super::tensors::{Map, Tensors, Weights};
 use crate::backbone::network::{Activation, Common, TrainedLayer};
 
-/// What an operator reads and writes.
+/// Inputs and outputs of an operator.
 pub(super) struct Site<'s, 'm, 'a> {
     pub(super) tensors: &'s Tensors<'m, 'a>,
     pub(super) operator: &'s Operator<'a>,
-    /// What the layer before it writes, as this operator sees it.
+    /// Output of the layer before, as this operator sees it.
     pub(super) input: Map,
-    /// Rows and columns that a PAD before it adds.
+    /// Rows and columns added by a PAD before it.
     pub(super) padded: Padding,
     /// Name of the tensor that it writes.
     pub(super) name: String,
 }
 
 impl Site<'_, '_, '_> {
-    /// CONV_2D, weights `[O, H, W, I]`. After the pool a map is one pixel, and its convolution is
-    /// a fully connected layer.
+    /// CONV_2D with weights `[O, H, W, I]`. After the pool a map is one pixel, and its convolution
+    /// is a fully connected layer.
     pub(super) fn convolution(&self, after_pool: bool) -> Result<TrainedLayer, Problem> {
         let weights = self.operand(1, "weights")?;
         let output = self.output()?;
@@ -53,7 +53,7 @@ impl Site<'_, '_, '_> {
         self.windowed(op, weights, output)
     }
 
-    /// DEPTHWISE_CONV_2D, weights `[1, H, W, C]` in the file, `[C, H, W]` in the layer.
+    /// DEPTHWISE_CONV_2D with weights `[1, H, W, C]` in the file, `[C, H, W]` in the layer.
     pub(super) fn depthwise(&self) -> Result<TrainedLayer, Problem> {
         let weights = self.operand(1, "weights")?;
         let output = self.output()?;
@@ -76,7 +76,7 @@ impl Site<'_, '_, '_> {
         self.windowed(Op::Depthwise3x3, Weights { values, scales }, output)
     }
 
-    /// What convolutions have in common: options, padding, bias.
+    /// Common part of convolutions: options, padding, bias.
     fn windowed(&self, op: Op, weights: Weights, output: Map) -> Result<TrainedLayer, Problem> {
         let Options::Convolution {
             padding,
@@ -123,7 +123,7 @@ impl Site<'_, '_, '_> {
         self.weighted(op, weights, output, (step, padding), activation)
     }
 
-    /// FULLY_CONNECTED, weights `[O, I]`.
+    /// FULLY_CONNECTED with weights `[O, I]`.
     pub(super) fn fully_connected(&self) -> Result<TrainedLayer, Problem> {
         let Options::FullyConnected {
             activation,
@@ -203,14 +203,14 @@ impl Site<'_, '_, '_> {
 
     /// MEAN over height and width, run as an average pool.
     ///
-    /// TensorFlow Lite rounds the two differently: in LiteRT 2.3.0's reference kernels one number in
-    /// nine of a 3 x 3 map differs by one step. It is the only operator that is not taken over bit
+    /// TensorFlow Lite rounds the two differently: in LiteRT 2.3.0's reference kernels one number
+    /// in nine of a 3 x 3 map differs by one step. It is the only operator that does not agree bit
     /// for bit.
     pub(super) fn mean(&self) -> Result<TrainedLayer, Problem> {
         let rank = self.tensors.dimensions(self.operand(0, "input")?)?.len();
         let mut axes = self.tensors.integers(self.operand(1, "axes")?)?;
         for axis in &mut axes {
-            // Axes may be counted from the last.
+            // Negative axes count from the end.
             *axis = if *axis < 0 {
                 axis.saturating_add(4)
             } else {
@@ -272,7 +272,7 @@ impl Site<'_, '_, '_> {
         ))
     }
 
-    /// PAD: the rows and columns that it adds, which the next layer takes over.
+    /// PAD: the rows and columns that it adds, which the next layer absorbs.
     pub(super) fn pad(&self) -> Result<Padding, Problem> {
         self.unpadded()?;
         let output = self.output()?;
@@ -302,7 +302,7 @@ impl Site<'_, '_, '_> {
         Ok(padding)
     }
 
-    /// Refuses a PAD before a layer that cannot take it over.
+    /// Refuses a PAD before a layer that cannot absorb it.
     pub(super) fn unpadded(&self) -> Result<(), Problem> {
         if self.padded == Padding::default() {
             Ok(())
@@ -366,15 +366,15 @@ fn unweighted(common: Common, output: Map) -> TrainedLayer {
     }
 }
 
-/// TensorFlow's padding SAME written out: the output has `ceil(extent / stride)` windows; what
-/// they need beyond the map is split in halves, the odd one after (TensorFlow Lite:
+/// Explicit amounts of TensorFlow's SAME padding. The output has `ceil(extent / stride)` windows;
+/// the rows and columns beyond the map are split in halves, the odd one after (TensorFlow Lite:
 /// `ComputePaddingHeightWidth` in `kernels/padding.h`).
 pub(crate) fn same_padding(input: Shape, kernel: u16, stride: u8) -> Padding {
     let split = |extent: u16| {
         let stride = u32::from(stride);
         let windows = u32::from(extent).div_ceil(stride);
         let needed = (windows - 1) * stride + u32::from(kernel);
-        // Less than the kernel, which is at most 3.
+        // Less than the kernel's extent, which is at most 3.
         let total = needed.saturating_sub(u32::from(extent)) as u8;
         (total / 2, total - total / 2)
     };
@@ -387,8 +387,8 @@ pub(crate) fn same_padding(input: Shape, kernel: u16, stride: u8) -> Padding {
     }
 }
 
-/// Shape that windows of `kernel` x `kernel` write; `None` if the kernel does not fit or the
-/// shape is too large.
+/// Output shape of windows of `kernel` x `kernel`; `None` if the kernel does not fit or the shape
+/// is too large.
 pub(crate) fn window_output(
     input: Shape,
     kernel: u16,

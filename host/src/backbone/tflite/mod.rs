@@ -1,21 +1,21 @@
 //! Reads TensorFlow Lite files.
 //!
-//! Two kinds of quantised files are read: uint8 files of quantisation-aware training, as the official MobileNets
-//! are, and int8 files of full-integer post-training quantisation. Both become a
-//! [`TrainedNetwork`]. The file is checked before anything in it is used; what posy cannot run
-//! is refused by name, and what it takes over computes bit for bit what TensorFlow Lite's
-//! reference kernels compute (but for MEAN, which may differ by one step). Files in float32 become a
-//! [`FloatFile`], to be quantised by posy.
+//! Two kinds of quantised files are read: uint8 files of quantisation-aware training, such as the
+//! official MobileNets, and int8 files of full-integer post-training quantisation. Both become a
+//! [`TrainedNetwork`]. A file is checked before any of it is used, unsupported operators are
+//! refused by name, and supported ones compute bit for bit what TensorFlow Lite's reference kernels
+//! compute (except MEAN, which may differ by one step). Float32 files become a [`FloatFile`], which
+//! posy quantises itself.
 //!
-//! | file | what reads it |
+//! | file | contents |
 //! |---|---|
 //! | `cursor.rs` | verified access to the flatbuffer |
-//! | `schema.rs` | the tables of TensorFlow Lite's schema |
+//! | `schema.rs` | tables of TensorFlow Lite's schema |
 //! | `tensors.rs` | maps, weights and constants |
-//! | `layers.rs` | one operator, to one layer |
-//! | `graph.rs` | the list of operators, to a chain of layers |
-//! | `float.rs` | the list of operators of a float file |
-//! | `extras.rs` | what makes answers of logits: the softmax, labels, how pictures are prepared |
+//! | `layers.rs` | one operator to one layer |
+//! | `graph.rs` | list of operators to a chain of layers |
+//! | `float.rs` | operators of a float file |
+//! | `extras.rs` | softmax, labels, and image preparation |
 
 mod cursor;
 mod error;
@@ -45,7 +45,7 @@ use crate::export::tflite::PICTURES;
 use schema::{Graph, IDENTIFIER, Model};
 use tensors::Tensors;
 
-/// Whether `bytes` begin as a TensorFlow Lite file does.
+/// True if `bytes` begin as a TensorFlow Lite file does.
 pub fn is_tflite(bytes: &[u8]) -> bool {
     bytes.get(4..8) == Some(IDENTIFIER.as_slice())
 }
@@ -53,14 +53,14 @@ pub fn is_tflite(bytes: &[u8]) -> bool {
 /// Reads a whole quantised `.tflite` file.
 ///
 /// # Errors
-/// [`TfliteError`] names the operator and the tensor that posy cannot run, or says how the file
-/// is damaged. No bytes make it panic.
+/// [`TfliteError`] names the operator and the tensor that posy cannot run, or describes the damage.
+/// It never panics, whatever the bytes are.
 pub fn read(bytes: &[u8]) -> Result<TrainedNetwork, TfliteError> {
     let model = model(bytes)?;
     let graph = graph(&model)?;
     let tensors = Tensors::new(&model, &graph.tensors, bytes.len());
     let mut network = graph::read(&model, graph, &tensors, Sha256::digest(bytes).into())?;
-    // Files of posy's own say it in words.
+    // Files written by posy state it in their metadata.
     let mut entries = model.entries.iter();
     if let Some(entry) = entries.find(|entry| entry.name.bytes() == PICTURES.as_bytes()) {
         let words = model.buffers.get(entry.buffer as usize);
@@ -70,7 +70,7 @@ pub fn read(bytes: &[u8]) -> Result<TrainedNetwork, TfliteError> {
     Ok(network)
 }
 
-/// Reads a whole `.tflite` file whose weights are float32; `None` if they are not.
+/// Reads a whole `.tflite` file with float32 weights; `None` for other weights.
 ///
 /// # Errors
 /// As [`read`].

@@ -1,6 +1,6 @@
-//! Names of operators and number types in TensorFlow Lite's `schema.fbs`.
+//! Names of operators and element types in TensorFlow Lite's `schema.fbs`.
 
-/// Enumeration `BuiltinOperator`, as far as an operator's number fits the old one-byte field.
+/// Enumeration `BuiltinOperator`, up to the numbers that fit the old one-byte field.
 const OPERATORS: [&str; 127] = [
     "ADD",
     "AVERAGE_POOL_2D",
@@ -184,7 +184,7 @@ pub(super) fn operator(number: i32) -> String {
     name.map_or_else(|| format!("operator number {number}"), ToString::to_string)
 }
 
-/// Name of a number type by its number.
+/// Name of an element type by its number.
 pub(super) fn number_type(number: i8) -> String {
     let name = usize::try_from(number)
         .ok()

@@ -1,11 +1,11 @@
-//! The tables of a `.tflite` file, as far as posy needs them.
+//! Tables of a `.tflite` file, limited to the fields that posy needs.
 //!
-//! Field numbers and defaults are those of TensorFlow Lite's `schema.fbs` (schema version 3,
-//! file identifier "TFL3"; in the TensorFlow repository, `tensorflow/compiler/mlir/lite/schema`).
+//! Field numbers and defaults are those of TensorFlow Lite's `schema.fbs` (schema version 3, file
+//! identifier "TFL3"; in the TensorFlow repository, `tensorflow/compiler/mlir/lite/schema`).
 
 use super::cursor::{Cursor, Vector, Verified, limits};
 
-/// What the fifth to eighth byte of a file are.
+/// File identifier, bytes 4 to 7 of a file.
 pub(super) const IDENTIFIER: &[u8; 4] = b"TFL3";
 
 /// Table `Model`.
@@ -17,7 +17,7 @@ pub(super) struct Model<'a> {
     pub(super) entries: Vec<Entry<'a>>,
 }
 
-/// Table `Metadata`: a buffer under a name.
+/// Table `Metadata`: a named buffer.
 pub(super) struct Entry<'a> {
     pub(super) name: Vector<'a, u8>,
     pub(super) buffer: u32,
@@ -41,14 +41,14 @@ pub(super) struct Graph<'a> {
 /// Table `Tensor`.
 pub(super) struct Tensor<'a> {
     pub(super) shape: Vector<'a, i32>,
-    /// Shape with -1 where an extent is only known at run time; empty where all are known.
+    /// Shape with -1 for dynamic extents; empty if the shape is static.
     pub(super) shape_signature: Vector<'a, i32>,
     /// Number in the enumeration `TensorType`.
     pub(super) number_type: i8,
     pub(super) buffer: u32,
     pub(super) name: Vector<'a, u8>,
     pub(super) quantisation: Option<Quantisation<'a>>,
-    /// A variable, sparse, or kept in another file.
+    /// True for a tensor that is variable, sparse, or kept in another file.
     pub(super) unusual: bool,
 }
 
@@ -63,7 +63,7 @@ pub(super) struct Quantisation<'a> {
 /// Table `Buffer`.
 pub(super) struct Buffer<'a> {
     pub(super) data: Vector<'a, u8>,
-    /// The data lies behind the flatbuffer, as in files over 2 GB.
+    /// True if the data lies behind the flatbuffer, as in files over 2 GB.
     pub(super) outside: bool,
 }
 
@@ -75,7 +75,7 @@ pub(super) struct Operator<'a> {
     pub(super) options: Options,
 }
 
-/// The union `BuiltinOptions`, reduced to what decides whether posy can run an operator.
+/// Union `BuiltinOptions`, reduced to the fields that decide if posy can run an operator.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Options {
     /// `Conv2DOptions` and `DepthwiseConv2DOptions`.
@@ -89,11 +89,11 @@ pub(super) enum Options {
     Pool { filter: [i32; 2], activation: i8 },
     /// `FullyConnectedOptions`.
     FullyConnected { activation: i8, weights_format: i8 },
-    /// `AddOptions`, and those of the other arithmetic.
+    /// `AddOptions`, and the options of other arithmetic.
     Add { activation: i8 },
     /// `SoftmaxOptions`.
     Softmax { beta: f32 },
-    /// Any other, or none.
+    /// Any other options, or none.
     Other,
 }
 
@@ -127,9 +127,8 @@ impl<'a> Entry<'a> {
 impl<'a> Code<'a> {
     fn read(cursor: &mut Cursor<'_, 'a>, table: usize) -> Verified<Self> {
         let [deprecated, custom, builtin] = cursor.fields(table, [0, 1, 3])?;
-        // Operators up to 126 are named in the first field, in old files only there; later ones
-        // in the last, with a placeholder of 127 in the first. The schema says to take the
-        // greater.
+        // Operators up to 126 are in the first field, in old files only there; later ones are in
+        // the last, with the placeholder 127 in the first. The schema says to take the greater.
         let deprecated = i32::from(cursor.number::<i8>(deprecated, 0)?);
         let builtin = cursor.number::<i32>(builtin, 0)?;
         Ok(Self {
@@ -192,7 +191,7 @@ impl<'a> Quantisation<'a> {
 impl<'a> Buffer<'a> {
     fn read(cursor: &mut Cursor<'_, 'a>, table: usize) -> Verified<Self> {
         let [data, offset] = cursor.fields(table, [0, 1])?;
-        // 0 and 1 both stand for "within the flatbuffer".
+        // 0 and 1 both mean "within the flatbuffer".
         let outside = cursor.number::<u64>(offset, 0)? > 1;
         Ok(Self {
             data: cursor.vector(data)?,
@@ -220,7 +219,7 @@ impl Options {
     fn read(cursor: &mut Cursor<'_, '_>, table: usize, kind: u8) -> Verified<Self> {
         Ok(match kind {
             1 => Self::convolution(cursor, table, [0, 1, 2, 3, 4, 5])?,
-            // Field 3 is the depth multiplier, which the shape of the weights says as well.
+            // Field 3, the depth multiplier, follows from the shape of the weights.
             2 => Self::convolution(cursor, table, [0, 1, 2, 4, 5, 6])?,
             5 => {
                 let [width, height, activation] = cursor.fields(table, [3, 4, 5])?;
@@ -242,7 +241,7 @@ impl Options {
                     beta: cursor.number(beta, 0.0)?,
                 }
             }
-            // MulOptions, SubOptions and DivOptions are alike.
+            // MulOptions, SubOptions and DivOptions have the same layout.
             11 | 21 | 28 | 29 => {
                 let [activation] = cursor.fields(table, [0])?;
                 Self::Add {
@@ -253,7 +252,7 @@ impl Options {
         })
     }
 
-    /// `ids`: numbers of padding, stride w, stride h, activation, dilation w, dilation h.
+    /// `ids`: field numbers of padding, stride w, stride h, activation, dilation w, dilation h.
     fn convolution(cursor: &mut Cursor<'_, '_>, table: usize, ids: [u16; 6]) -> Verified<Self> {
         let [
             padding,

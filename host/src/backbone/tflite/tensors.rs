@@ -1,4 +1,4 @@
-//! Tensors of a file as posy sees them: maps with their quantisation, and constants.
+//! Tensors of a file: maps with their quantisation, and constants.
 
 use std::cell::Cell;
 
@@ -11,32 +11,32 @@ use super::schema::{Model, Tensor};
 use crate::backbone::assemble::{self, Constant};
 use crate::backbone::network::Quantisation;
 
-/// Bytes of a tensor's name that are looked at.
+/// Maximum length of a tensor's name in messages, bytes.
 const NAME_LEN: usize = 200;
 
-/// How often, on average, a byte of the file may become a weight. Layers may share buffers, but
-/// not so much that a small file makes a huge network.
+/// Limit on the weights of a network, as an average number of times that each byte of the file is
+/// read. Layers may share buffers, but a small file must not make a huge network.
 const WEIGHTS_PER_BYTE: usize = 8;
 
 /// The tensors of one file.
 pub(super) struct Tensors<'m, 'a> {
     model: &'m Model<'a>,
     tensors: &'m [Tensor<'a>],
-    /// Weights that may still be read.
+    /// Remaining number of weights that may be read.
     budget: Cell<usize>,
 }
 
-/// A map of activations: what is known about a tensor that some layer writes.
+/// A map of activations: shape and quantisation of a tensor that some layer writes.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Map {
     pub(super) shape: Shape,
-    /// In the int8 convention.
+    /// Quantisation in the int8 convention.
     pub(super) quantisation: Quantisation,
 }
 
-/// Weights less their zero point, with one scale for each output channel.
+/// Weights less their zero point, with one scale per output channel.
 pub(super) struct Weights {
-    /// In the file's order.
+    /// Values in the file's order.
     pub(super) values: Vec<i16>,
     pub(super) scales: Vec<f32>,
 }
@@ -61,7 +61,7 @@ impl<'m, 'a> Tensors<'m, 'a> {
         Ok(tensor)
     }
 
-    /// Name of a tensor, for messages; its number where it has none.
+    /// Name of a tensor, for messages; its index if it has none.
     pub(super) fn name(&self, index: i32) -> String {
         let tensor = usize::try_from(index)
             .ok()
@@ -74,7 +74,7 @@ impl<'m, 'a> Tensors<'m, 'a> {
         }
     }
 
-    /// Shape as the file gives it, batch and all.
+    /// Shape in the file, batch included.
     pub(super) fn dimensions(&self, index: i32) -> Result<Vec<i32>, Problem> {
         dimensions(self.tensor(index)?)
     }
@@ -83,11 +83,11 @@ impl<'m, 'a> Tensors<'m, 'a> {
         Ok(self.tensor(index)?.number_type == FLOAT32)
     }
 
-    /// A map of one picture: `[1, H, W, C]`, or `[1, C]` after the spatial extents are gone.
+    /// A map of one image: `[1, H, W, C]`, or `[1, C]` without spatial extents.
     pub(super) fn map(&self, index: i32) -> Result<Map, Problem> {
         let tensor = self.tensor(index)?;
         let shift = match tensor.number_type {
-            // uint8 maps become int8 ones by subtracting 128 from values and zero point.
+            // uint8 maps become int8 by subtracting 128 from values and zero point.
             UINT8 => 128,
             INT8 => 0,
             other => return Err(wrong_type(tensor, other, "uint8 and int8")),
@@ -196,11 +196,11 @@ impl<'m, 'a> Tensors<'m, 'a> {
         Ok(Weights { values, scales })
     }
 
-    /// Bias of a layer, in steps of `input_scale * weight_scales`; zeros where the file has none
-    /// (a negative index).
+    /// Bias of a layer, in steps of `input_scale * weight_scales`; zeros if the file has none (a
+    /// negative index).
     ///
-    /// A bias in other steps is refused as TensorFlow Lite refuses it: if the difference is more
-    /// than 0.02 output steps (`GetQuantizedConvolutionMultipler` in `kernel_util.cc`).
+    /// A bias in other steps is refused as in TensorFlow Lite: if the difference exceeds 0.02
+    /// output steps (`GetQuantizedConvolutionMultipler` in `kernel_util.cc`).
     pub(super) fn bias(
         &self,
         index: Option<i32>,
@@ -257,7 +257,7 @@ impl<'m, 'a> Tensors<'m, 'a> {
             .collect())
     }
 
-    /// Constant int32 numbers, such as paddings and axes.
+    /// Constant int32 values, such as paddings and axes.
     pub(super) fn integers(&self, index: i32) -> Result<Vec<i32>, Problem> {
         let tensor = self.tensor(index)?;
         if tensor.number_type != INT32 {
@@ -280,7 +280,7 @@ impl<'m, 'a> Tensors<'m, 'a> {
         extents.ok_or_else(|| unreadable(self.name(index)))
     }
 
-    /// A constant of a float network: float32 or int32 numbers.
+    /// A constant of a float network: float32 or int32 values.
     pub(super) fn constant(&self, index: i32) -> Result<Constant, assemble::Problem> {
         let name = || self.name(index);
         let tensor = self.tensor(index).map_err(|_| unreadable(name()))?;
@@ -292,7 +292,7 @@ impl<'m, 'a> Tensors<'m, 'a> {
             });
         }
         let data = self.data(tensor, 4).map_err(|problem| match problem {
-            // A tensor without any data is one that some operator should have written.
+            // A tensor without data is a missing operator's output.
             Problem::Data { found: 0, .. } => assemble::Problem::Unwritten(name()),
             Problem::Data {
                 expected, found, ..
@@ -313,7 +313,7 @@ impl<'m, 'a> Tensors<'m, 'a> {
         })
     }
 
-    /// Data of a constant, whose length is what shape and number type ask for.
+    /// Data of a constant, checked against the length by shape and type.
     fn data(&self, tensor: &Tensor<'a>, bytes_each: usize) -> Result<&'a [u8], Problem> {
         let expected = elements(tensor)?.saturating_mul(bytes_each);
         let buffer = usize::try_from(tensor.buffer)
@@ -340,7 +340,7 @@ impl<'m, 'a> Tensors<'m, 'a> {
     }
 }
 
-/// What a float network cannot use.
+/// Error for a tensor that a float network cannot use.
 fn unreadable(tensor: String) -> assemble::Problem {
     assemble::Problem::NumberType {
         tensor,
@@ -356,7 +356,7 @@ fn name(tensor: &Tensor<'_>) -> String {
 }
 
 fn dimensions(tensor: &Tensor<'_>) -> Result<Vec<i32>, Problem> {
-    // An open batch is what Keras exports; one picture at a time is run.
+    // Keras exports an open batch extent; posy runs one image at a time.
     if tensor
         .shape_signature
         .iter()

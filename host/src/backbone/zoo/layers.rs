@@ -1,4 +1,4 @@
-//! Every layer of an architecture, from its name alone.
+//! Layers of an architecture, derived from its name alone.
 
 use posy_shared::model::{Op, Padding, Shape};
 
@@ -6,8 +6,8 @@ use super::{Architecture, Version};
 use crate::backbone::network::{Activation, Common};
 use crate::backbone::tflite::same_padding;
 
-/// Channels of the full network, and stride of the depthwise layer before (table 1 of the paper
-/// on version 1).
+/// Output channels of each pair of layers at full width, and stride of its depthwise layer (table 1
+/// of the paper on version 1).
 const PAIRS_V1: [(u16, u8); 13] = [
     (64, 1),
     (128, 2),
@@ -24,8 +24,8 @@ const PAIRS_V1: [(u16, u8); 13] = [
     (1024, 1),
 ];
 
-/// Expansion, channels of the full network, blocks in a row, stride of the first (table 2 of the
-/// paper on version 2).
+/// Expansion, output channels at full width, number of blocks, stride of the first block (table 2
+/// of the paper on version 2).
 const BLOCKS_V2: [(u16, u16, usize, u8); 7] = [
     (1, 16, 1, 1),
     (6, 24, 2, 2),
@@ -62,8 +62,8 @@ impl Architecture {
     }
 
     fn layers_v1(&self, chain: &mut Chain) {
-        // Channels are cut down to whole numbers, of which no layer has fewer than 8 (`depth` in
-        // TensorFlow's slim/nets/mobilenet_v1.py).
+        // Channels are rounded down, to at least 8 (`depth` in TensorFlow's
+        // slim/nets/mobilenet_v1.py).
         let channels =
             |full: u16| (u32::from(full) * u32::from(self.width_percent) / 100).max(8) as u16;
         chain.window("conv_0", Op::Conv3x3, channels(32), 2);
@@ -123,14 +123,14 @@ impl Architecture {
                 block += 1;
             }
         }
-        // The last layer is not made narrower than in the full network.
+        // The last layer is never narrower than at full width.
         let last = divisible(1280, self.width_percent.max(100));
         chain.pointwise("conv_last", last, Activation::Relu6);
     }
 }
 
-/// Channels of version 2: the nearest multiple of 8, but not less than nine tenths of what was
-/// asked for (`_make_divisible` in TensorFlow's slim/nets/mobilenet/mobilenet.py).
+/// Channels of version 2: the nearest multiple of 8 that is at least nine tenths of the exact width
+/// (`_make_divisible` in TensorFlow's slim/nets/mobilenet/mobilenet.py).
 fn divisible(full: u16, width_percent: u16) -> u16 {
     let hundredths = u32::from(full) * u32::from(width_percent);
     let nearest = ((hundredths + 400) / 800 * 8).max(8);
@@ -138,14 +138,14 @@ fn divisible(full: u16, width_percent: u16) -> u16 {
     (if enough { nearest } else { nearest + 8 }) as u16
 }
 
-/// Layers so far, and the shape that the last one writes.
+/// Layers so far, and the output shape of the last one.
 struct Chain {
     shape: Shape,
     layers: Vec<Common>,
 }
 
 impl Chain {
-    /// A 3 x 3 layer with TensorFlow's padding SAME, and ReLU6.
+    /// A 3 x 3 layer with TensorFlow's SAME padding and ReLU6.
     fn window(&mut self, name: &str, op: Op, channels: u16, stride: u8) {
         let extent = |e: u16| e.div_ceil(u16::from(stride));
         let output = Shape {

@@ -1,10 +1,10 @@
-//! The MobileNets that posy knows by name: their shapes, without any file.
+//! Named MobileNets: their layers, without any file.
 //!
-//! | file | what it holds |
+//! | file | contents |
 //! |---|---|
-//! | `layers.rs` | every layer of an architecture |
-//! | `name.rs` | names, and the files that carry them |
-//! | `sources.rs` | where the files lie, and published accuracies |
+//! | `layers.rs` | layers of an architecture |
+//! | `name.rs` | names, and file names |
+//! | `sources.rs` | download addresses and published accuracies |
 
 mod layers;
 mod name;
@@ -13,25 +13,24 @@ mod sources;
 mod tests;
 
 pub use name::UnknownArchitecture;
-pub use sources::{Source, SourceError};
+pub use sources::{Source, SourceError, is_pinned};
 
-/// Which of the two families.
+/// MobileNet family.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Version {
     /// Howard et al. 2017, "MobileNets: Efficient Convolutional Neural Networks for Mobile Vision
-    /// Applications": depthwise and pointwise layers in turn.
+    /// Applications": alternating depthwise and pointwise layers.
     V1,
     /// Sandler et al. 2018, "MobileNetV2: Inverted Residuals and Linear Bottlenecks".
     V2,
 }
 
-/// One MobileNet up to its pooled features.
+/// A MobileNet up to its pooled features.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Architecture {
-    /// The family.
+    /// Family.
     pub version: Version,
-    /// Channels of every layer, in hundredths of the full network's: 25, 50, 75, 100; of version
-    /// 2 also 35, 130 and 140.
+    /// Width multiplier in percent: 25, 50, 75, 100; for version 2 also 35, 130 and 140.
     pub width_percent: u16,
     /// Height and width of the input in pixels, a multiple of 32 from 96 to 224.
     pub size: u16,
@@ -48,7 +47,7 @@ impl Architecture {
         Self::family(Version::V1)
     }
 
-    /// Every network of one family, by width, then by size.
+    /// All networks of a family, by width, then by size.
     pub fn family(version: Version) -> Vec<Self> {
         let (widths, sizes) = Self::choices(version);
         let with = |width: &u16| {
@@ -62,7 +61,7 @@ impl Architecture {
         widths.iter().flat_map(with).collect()
     }
 
-    /// Widths in hundredths and sizes in pixels that a family comes in.
+    /// Widths in percent and input sizes in pixels of a family.
     fn choices(version: Version) -> (&'static [u16], &'static [u16]) {
         match version {
             Version::V1 => (&WIDTHS_V1, &SIZES_V1),

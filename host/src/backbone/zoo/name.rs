@@ -1,4 +1,4 @@
-//! Names of architectures, and of the files that carry them.
+//! Names of architectures and of their files.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -7,7 +7,7 @@ use std::str::FromStr;
 use super::{Architecture, Version};
 use crate::near::edit_distance;
 
-/// A name that stands for no architecture.
+/// An unknown architecture name.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
     "no architecture is called \"{name}\"{} Names are mobilenet_<width>_<size> or mobilenet_v1_<width>_<size> \
@@ -16,14 +16,14 @@ use crate::near::edit_distance;
     nearest.map_or_else(|| ".".to_owned(), |nearest| format!("; did you mean {nearest}?"))
 )]
 pub struct UnknownArchitecture {
-    /// The name as given.
+    /// The given name.
     pub name: String,
-    /// The name that is spelt most like it, if one is nearly the same.
+    /// The closest known name, if one is nearly the same.
     pub nearest: Option<Architecture>,
 }
 
 impl fmt::Display for Architecture {
-    /// The name with its version: `mobilenet_v1_0.50_224`.
+    /// Writes the name with its version: `mobilenet_v1_0.50_224`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let version = match self.version {
             Version::V1 => 1,
@@ -46,9 +46,9 @@ impl fmt::Display for Architecture {
 impl FromStr for Architecture {
     type Err = UnknownArchitecture;
 
-    /// Reads a name as the codelab writes it (`mobilenet_0.50_224`, `mobilenet_1.0_224_quantized`),
-    /// as files are called (`mobilenet_v1_0.5_224_quant`, `mobilenet_v1_0_5_224`) or as it is
-    /// displayed. A name without a version is of version 1.
+    /// Parses the codelab's names (`mobilenet_0.50_224`, `mobilenet_1.0_224_quantized`), file names
+    /// (`mobilenet_v1_0.5_224_quant`, `mobilenet_v1_0_5_224`) and displayed names. A name without a
+    /// version means version 1.
     fn from_str(name: &str) -> Result<Self, Self::Err> {
         let lower = name.trim().to_lowercase().replace('-', "_");
         parse(&lower).ok_or_else(|| UnknownArchitecture {
@@ -82,7 +82,7 @@ fn parse(name: &str) -> Option<Architecture> {
     })
 }
 
-/// How a width is written: 0.50, 0.5, 0_50, 0_5; a whole one also 1.
+/// Spellings of a width: 0.50, 0.5, 0_50, 0_5; for a whole one also 1.
 fn width_spellings(percent: u16) -> Vec<String> {
     let long = format!("{}.{:02}", percent / 100, percent % 100);
     let mut spellings = vec![long.clone()];
@@ -97,8 +97,8 @@ fn width_spellings(percent: u16) -> Vec<String> {
     spellings
 }
 
-/// The architecture whose name differs from `name` by the fewest letters, the first of several; none
-/// where they are many.
+/// The architecture whose name has the least edit distance from `name`, the first of several;
+/// `None` if the distance is large.
 fn nearest(name: &str) -> Option<Architecture> {
     let mut all = Architecture::all_v1();
     all.extend(Architecture::family(Version::V2));
@@ -108,7 +108,7 @@ fn nearest(name: &str) -> Option<Architecture> {
             width_percent,
             size,
         } = architecture;
-        // Without a version a network is meant that only version 2 has, or one of version 1.
+        // Without a version, only version 1 and the widths unique to version 2 are candidates.
         let prefixes: &[&str] = match version {
             Version::V1 => &["mobilenet", "mobilenet_v1"],
             Version::V2 => &["mobilenet_v2", "mobilenet"],
@@ -127,7 +127,7 @@ fn nearest(name: &str) -> Option<Architecture> {
 }
 
 impl Architecture {
-    /// Names that a file with this network's quantised weights may have, most usual first.
+    /// Possible names of a file with this network's quantised weights, commonest first.
     pub fn file_names(&self) -> Vec<String> {
         let version = match self.version {
             Version::V1 => 1,
@@ -148,7 +148,7 @@ impl Architecture {
         names
     }
 
-    /// The file in `folder` that holds this network, if there is one.
+    /// The file of this network in `folder`, if present.
     pub fn find_file(&self, folder: &Path) -> Option<PathBuf> {
         self.file_names()
             .into_iter()

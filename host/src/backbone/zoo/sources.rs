@@ -1,4 +1,4 @@
-//! Where the files of networks lie, and what is published of their accuracy.
+//! Download addresses of networks, and their published accuracy.
 
 use std::path::{Path, PathBuf};
 
@@ -6,36 +6,36 @@ use super::{Architecture, Version};
 use crate::fetch::archive::{self, ArchiveError, Limits};
 use crate::fetch::{FetchError, Meter, Patience, Pinned, Trouble, download, lock};
 
-/// Where the file of a network can be had.
+/// Download address of a network.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Source {
-    /// The file, or the archive that it lies in.
+    /// The file, or an archive that contains it.
     pub file: Pinned,
-    /// Its name in the archive, if it is one.
+    /// Path in the archive, if it is one.
     pub member: Option<&'static str>,
 }
 
-/// Why a network was not fetched.
+/// Failure to fetch a network.
 #[derive(Debug, thiserror::Error)]
 pub enum SourceError {
-    /// The file did not come.
+    /// The download failed.
     #[error(transparent)]
     Fetch(#[from] FetchError),
-    /// The archive that it is in cannot be used.
+    /// The archive cannot be used.
     #[error(transparent)]
     Archive(#[from] ArchiveError),
-    /// The network cannot be written.
+    /// The network's file cannot be written.
     #[error("{} cannot be written: {source}", path.display())]
     Write {
-        /// Its file.
+        /// Path of the file.
         path: PathBuf,
-        /// What the system says.
+        /// Cause.
         source: std::io::Error,
     },
 }
 
 impl SourceError {
-    /// What happened while the file was fetched, if that is where it failed.
+    /// Cause of a failed download; `None` for other failures.
     pub fn trouble(&self) -> Option<&Trouble> {
         match self {
             SourceError::Fetch(error) => Some(&error.trouble),
@@ -45,10 +45,10 @@ impl SourceError {
 }
 
 impl Source {
-    /// Makes sure that the network's file lies at `target`.
+    /// Fetches the network's file to `target` unless it is there.
     ///
     /// # Errors
-    /// [`SourceError`]; nothing lies at `target` then.
+    /// [`SourceError`]; `target` does not exist then.
     pub fn fetch(
         &self,
         target: &Path,
@@ -58,7 +58,8 @@ impl Source {
         let Some(member) = self.member else {
             return Ok(download(&self.file, target, patience, meter)?);
         };
-        // Over all of it: whoever comes second finds the network, not an archive about to be removed.
+        // Locked to the end: a second process then finds the network, not an archive about to be
+        // removed.
         let _locked = lock(target, meter).map_err(|trouble| FetchError {
             url: self.file.address(),
             target: target.to_owned(),
@@ -74,7 +75,7 @@ impl Source {
             path: target.to_owned(),
             source,
         })?;
-        // It holds checkpoints of no use here, many times the network's size.
+        // The archive holds checkpoints of no use here, many times the network's size.
         let _ = std::fs::remove_file(&packed);
         Ok(())
     }
@@ -98,8 +99,8 @@ macro_rules! unpacked {
     };
 }
 
-/// The official archives; their checksums are those that the recipe for TensorFlow Lite's models in
-/// a Yocto layer for embedded Linux records.
+/// The official archives; their checksums are those in the recipe for TensorFlow Lite's models in a
+/// Yocto layer for embedded Linux.
 macro_rules! packed {
     ($name:literal, $sha256:literal) => {
         Source {
@@ -120,7 +121,7 @@ macro_rules! packed {
 
 type Row = ((Version, u16, u16), Source);
 
-/// Version, width in hundredths and size of the networks whose files are known to the last byte.
+/// Version, width in percent and size of the networks whose files have a pinned checksum.
 #[rustfmt::skip]
 const SOURCES: [Row; 31] = [
     ((Version::V1, 25, 128), unpacked!("mobilenet_v1_0_25_128_quant.tflite", 497264, "3799e7cdb3ec44beacaf47ef5c884111c919e51bb50b34ac836244b08d4b953b")),
@@ -156,20 +157,27 @@ const SOURCES: [Row; 31] = [
     ((Version::V2, 100, 224), unpacked!("mobilenet_v2_1_0_224_quant.tflite", 3578008, "558b8bb64a2420455a356ea2e105455209556ae850b176275a88b51129d3c13f")),
 ];
 
+/// Whether a file of this SHA-256 is a network that posy fetches as it is.
+pub fn is_pinned(sha256: &[u8; 32]) -> bool {
+    let digits: String = sha256.iter().map(|byte| format!("{byte:02x}")).collect();
+    let mut plain = SOURCES.iter().filter(|(_, source)| source.member.is_none());
+    plain.any(|(_, source)| source.file.sha256 == digits)
+}
+
 impl Architecture {
     fn key(&self) -> (Version, u16, u16) {
         (self.version, self.width_percent, self.size)
     }
 
-    /// Where this network's quantised file can be had, if that is known.
+    /// Download address of this network's quantised file, if known.
     pub fn source(&self) -> Option<Source> {
         let row = SOURCES.iter().find(|(key, _)| *key == self.key());
         row.map(|(_, source)| *source)
     }
 
-    /// The share of ImageNet's validation photos (ILSVRC-2012) that the float network names
-    /// rightly at first, in percent, as published in TensorFlow's model garden
-    /// (`research/slim/nets/mobilenet_v1.md` and `mobilenet/README.md`).
+    /// Top-1 accuracy of the float network on ImageNet's validation set (ILSVRC-2012), percent, as
+    /// published in TensorFlow's model garden (`research/slim/nets/mobilenet_v1.md` and
+    /// `mobilenet/README.md`).
     pub fn imagenet_top1(&self) -> Option<f32> {
         let row = IMAGENET.iter().find(|(key, _)| *key == self.key());
         row.map(|(_, percent)| *percent)

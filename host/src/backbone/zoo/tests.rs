@@ -31,7 +31,7 @@ fn every_file_has_the_layers_that_its_name_says() {
         let layers = architecture.layers();
         assert_eq!(layers.len(), network.layers.len(), "{architecture}");
         for (ours, theirs) in layers.iter().zip(&network.layers) {
-            // Names are the file's own, and its activations may lie in the quantisation.
+            // Names are the file's own, and its activations may be implied by the quantisation.
             let common = Common {
                 name: ours.name.clone(),
                 activation: ours.activation,
@@ -50,8 +50,8 @@ fn every_file_has_the_layers_that_its_name_says() {
     assert_eq!(found, files, "every file is the file of some architecture");
 }
 
-/// Totals in million products, with the classifier of 1,001 classes: whole ones as published
-/// (tables 6 and 7 of the paper on version 1, table 4 of the paper on version 2), others as
+/// Totals in millions of MACs, with the classifier of 1,001 classes. Whole numbers are published
+/// (tables 6 and 7 of the paper on version 1, table 4 of the paper on version 2); the others were
 /// counted for the same files by another program.
 #[test]
 fn products_are_those_published() {
@@ -131,7 +131,7 @@ fn layers_form_a_chain_for_every_name() {
     );
 }
 
-/// Channels of version 2 by TensorFlow's rule, worked out by hand from its definition.
+/// Channels of version 2, worked out by hand from the definition of TensorFlow's rule.
 #[test]
 fn channels_of_version_2_are_multiples_of_eight() {
     let widths = |percent| {
@@ -202,7 +202,7 @@ fn a_wrong_name_is_told_the_nearest_right_one() {
         ("moblienet_0.25_128", "mobilenet_v1_0.25_128"),
         ("mobilenet_v2_0.50_90", "mobilenet_v2_0.50_96"),
         ("mobilenet_v1_0.35_224", "mobilenet_v1_0.25_224"),
-        // Only version 2 has these.
+        // These exist in version 2 only.
         ("mobilenet_0.35_96", "mobilenet_v2_0.35_96"),
         ("mobilenet_1.4_224", "mobilenet_v2_1.4_224"),
         ("inception_v3", ""),

@@ -1,7 +1,7 @@
-//! The nodes from output to input become a chain of layers.
+//! Converts the nodes, from output to input, to a chain of layers.
 //!
-//! Each node reads, first, what the node before it in the chain writes; an addition reads an earlier
-//! one besides. So the chain is found from its end.
+//! The first input of each node is the previous node in the chain; an addition has an earlier one
+//! besides. So the chain is found from its end.
 
 use std::collections::HashMap;
 
@@ -14,10 +14,10 @@ use crate::backbone::network::{Activation, Common, FloatLayer, FloatNetwork, Qua
 use crate::backbone::tflite::{same_padding, window_output};
 use crate::tensorflow::{DT_FLOAT, GraphDef, NodeDef, Value};
 
-/// Greatest height, width or number of channels.
+/// Maximum height, width or number of channels.
 const MAX_EXTENT: i64 = 8192;
 
-/// Most numbers of a map, of which the largest MobileNet has 803 thousand.
+/// Maximum size of a map; the largest MobileNet has 803 thousand.
 const MAX_MAP: usize = 1 << 24;
 
 pub(super) fn read(graph: &GraphDef, input: &str, output: &str) -> Result<Frozen, FrozenError> {
@@ -68,7 +68,7 @@ pub(super) fn read(graph: &GraphDef, input: &str, output: &str) -> Result<Frozen
     if layers.is_empty() {
         return Err(FrozenError::Empty);
     }
-    // As the integers that pixels less 128 are, which are 128 times what the graph reads.
+    // Integers are pixels less 128, which are 128 times the graph's input.
     let input = Quantisation {
         scale: scale / 128.0,
         zero_point: (-128.0 * offset / scale).round() as i32,
@@ -93,7 +93,7 @@ fn at(node: &NodeDef, problem: Problem) -> FrozenError {
     }
 }
 
-/// The shape of the graph's input.
+/// Shape of the graph's input.
 fn placeholder(node: &NodeDef) -> Result<Shape, Problem> {
     if node.op != "Placeholder" || attribute(node, "dtype") != Some(&Value::Type(DT_FLOAT)) {
         return Err(Problem::Operation);
@@ -118,17 +118,17 @@ fn placeholder(node: &NodeDef) -> Result<Shape, Problem> {
     fits.then_some(shape).ok_or(Problem::Attribute("shape"))
 }
 
-/// A chain being read.
+/// A chain of layers under construction.
 struct Chain<'n, 'g> {
     nodes: &'n Nodes<'g>,
-    /// What the next layer reads.
+    /// Input shape of the next layer.
     shape: Shape,
     layers: Vec<FloatLayer>,
-    /// The last layer so far when a node had been read.
+    /// Index of the last layer, by node.
     writers: HashMap<&'g str, usize>,
-    /// Rows and columns that a `Pad` adds to what the next layer reads.
+    /// Rows and columns that a `Pad` adds before the next layer.
     padded: Padding,
-    /// Whether the last layer can take no bias.
+    /// True if the last layer has its bias, or takes none.
     biased: bool,
     scale: f32,
     offset: f32,
@@ -167,7 +167,7 @@ impl<'g> Chain<'_, 'g> {
         Ok(())
     }
 
-    /// A product with one number: of the input before all layers, of the logits after them.
+    /// A product with a scalar: of the input before all layers, or of the logits after them.
     fn factor(&mut self, node: &NodeDef) -> Result<(), Problem> {
         let number = number(self.nodes.floats(node, 1)?).ok_or(Problem::Shape)?;
         if number <= 0.0 {
@@ -182,7 +182,7 @@ impl<'g> Chain<'_, 'g> {
         Ok(())
     }
 
-    /// Adds a layer; its bias, stride, padding and activation are set after that.
+    /// Appends a layer; bias, stride, padding and activation are set afterwards.
     fn push(
         &mut self,
         name: &str,
@@ -203,7 +203,7 @@ impl<'g> Chain<'_, 'g> {
             activation: Activation::None,
             skip: None,
         };
-        // A product without a bias has zeros.
+        // Layers without a bias node have a bias of zeros.
         let unbiased = matches!(op, Op::Add | Op::GlobalAveragePool);
         let bias = if unbiased { 0 } else { output.channels.into() };
         self.layers.push(FloatLayer {
@@ -253,7 +253,7 @@ impl<'g> Chain<'_, 'g> {
         let channels = channels(outputs)?;
         let output = window_output(self.shape, kernel, stride, padding, channels);
         let output = output.ok_or(Problem::Shape)?;
-        // A depthwise kernel has one column for each channel, all others one for each output.
+        // A depthwise kernel has one column per channel, other kernels one per output.
         let weights = columns(&numbers, outputs);
         self.push(&node.name, op, output, weights)?;
         if let Some(layer) = self.layers.last_mut() {
@@ -314,7 +314,7 @@ impl<'g> Chain<'_, 'g> {
     fn addition(&mut self, node: &NodeDef) -> Result<(), Problem> {
         let other = node.input.get(1).ok_or(Problem::Input(1))?;
         let skip = *self.writers.get(other.as_str()).ok_or(Problem::Place)?;
-        // A node before a layer's last is no layer's output.
+        // A node in the middle of a layer is no layer's output.
         let last = self.last_of(skip);
         if last != Some(other.as_str()) || self.layers[skip].common.output != self.shape {
             return Err(Problem::Shape);
@@ -326,7 +326,7 @@ impl<'g> Chain<'_, 'g> {
         Ok(())
     }
 
-    /// The last node of a layer: the one of its nodes that a node of another layer reads.
+    /// The last node of a layer: the one that a node of another layer reads.
     fn last_of(&self, layer: usize) -> Option<&'g str> {
         let names = self.writers.iter().filter(|(_, index)| **index == layer);
         let names: Vec<&'g str> = names.map(|(name, _)| *name).collect();
@@ -369,7 +369,7 @@ impl<'g> Chain<'_, 'g> {
     }
 }
 
-/// The one number of a constant.
+/// Value of a one-element constant.
 fn number(constant: Constant<f32>) -> Option<f32> {
     match constant.numbers.as_slice() {
         [number] => Some(*number),
@@ -384,7 +384,7 @@ fn channels(count: usize) -> Result<u16, Problem> {
     }
 }
 
-/// A matrix of `width` columns, column by column.
+/// Transposes a matrix of `width` columns.
 fn columns(numbers: &[f32], width: usize) -> Vec<f32> {
     let column = |column| numbers.iter().skip(column).step_by(width.max(1)).copied();
     (0..width).flat_map(column).collect()

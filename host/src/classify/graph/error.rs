@@ -1,21 +1,21 @@
-//! Why a frozen graph cannot be used.
+//! Errors for frozen graphs.
 
-/// What is wrong with a frozen graph.
+/// Defect of a frozen graph.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum FrozenError {
-    /// It is no protocol buffer of a graph, or cut short.
+    /// The bytes are no `GraphDef` protocol buffer, or are cut short.
     #[error("this is no frozen TensorFlow graph, or it is damaged; write it again ({0})")]
     Damaged(String),
-    /// Two nodes have one name.
+    /// Two nodes have the same name.
     #[error("two nodes are called {0:?}; write the graph again")]
     Twice(String),
-    /// There is no node of a name.
+    /// No node has this name.
     #[error(
         "there is no node {0:?}; name those that the graph has (--input-layer, --output-layer), or \
          write it again"
     )]
     Missing(String),
-    /// The nodes go round in circles.
+    /// The graph has a cycle.
     #[error("the nodes go round in circles; write the graph again")]
     Circle,
     /// The output is not a softmax.
@@ -23,46 +23,46 @@ pub enum FrozenError {
     Output {
         /// Name of the node.
         name: String,
-        /// What it does.
+        /// Type of the operation.
         op: String,
     },
-    /// There is no layer.
+    /// The graph has no layers.
     #[error("the graph has no layers")]
     Empty,
     /// A node that posy cannot run.
     #[error("node {name:?} ({op}): {problem}")]
     Node {
-        /// Its name.
+        /// Name of the node.
         name: String,
-        /// What it does.
+        /// Type of the operation.
         op: String,
-        /// What is wrong with it.
+        /// Defect of the node.
         problem: Problem,
     },
 }
 
-/// What is wrong with a node.
+/// Defect of a node.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Problem {
-    /// Another operation.
+    /// An unsupported operation.
     #[error("posy runs only the operations that it writes itself; train with posy retrain")]
     Operation,
-    /// An operation at a place where posy has none.
+    /// A supported operation at an unsupported place.
     #[error("it stands where posy cannot run it; write the graph again")]
     Place,
     /// An input is missing.
     #[error("it has no input {0}; write the graph again")]
     Input(usize),
-    /// An attribute is missing or of another kind.
+    /// An attribute is missing or of the wrong type.
     #[error("its attribute {0:?} is missing or not one that posy runs")]
     Attribute(&'static str),
-    /// A constant is missing or of another kind or length.
+    /// A constant is missing, or of the wrong type or length.
     #[error("its constant {0:?} is not one, or is damaged; write the graph again")]
     Constant(String),
-    /// Numbers that no network has.
+    /// A value is infinite or NaN.
     #[error("its constant {0:?} has a number that is not finite; write the graph again")]
     NotFinite(String),
-    /// Extents that do not fit.
+    /// Extents that do not match.
     #[error("its extents do not fit what it reads; write the graph again")]
     Shape,
 }

@@ -1,10 +1,10 @@
-//! Reads the frozen TensorFlow graphs that posy writes, back into a float network.
+//! Reads frozen TensorFlow graphs written by posy back into a float network.
 //!
-//! | file | what it does |
+//! | file | contents |
 //! |---|---|
-//! | `error.rs` | why a graph cannot be used |
+//! | `error.rs` | errors |
 //! | `nodes.rs` | nodes by name, their attributes and constants |
-//! | `chain.rs` | nodes from output to input, to a chain of layers |
+//! | `chain.rs` | nodes to a chain of layers |
 
 mod chain;
 mod error;
@@ -20,24 +20,25 @@ use prost::Message;
 use crate::backbone::network::FloatNetwork;
 use crate::tensorflow::GraphDef;
 
-/// A classifier out of a frozen graph.
+/// A classifier from a frozen graph.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Frozen {
-    /// Its layers. They read `scale * x + offset` of each number `x` of the graph's input.
+    /// Layers of the network. Their input is `scale * x + offset` for each value `x` of the graph's
+    /// input.
     pub network: FloatNetwork,
-    /// See `network`.
+    /// Scale of the input; see `network`.
     pub scale: f32,
-    /// See `network`.
+    /// Offset of the input; see `network`.
     pub offset: f32,
-    /// What the softmax multiplies logits by.
+    /// The softmax's beta, the factor of its logits.
     pub beta: f32,
 }
 
 /// Reads a graph from the node `input` to the node `output`, which is a softmax.
 ///
 /// # Errors
-/// [`FrozenError`] names the node that posy cannot run, or says how the file is damaged. No bytes
-/// make it panic.
+/// [`FrozenError`] names the node that posy cannot run, or describes the damage. It never panics,
+/// whatever the bytes are.
 pub fn read(bytes: &[u8], input: &str, output: &str) -> Result<Frozen, FrozenError> {
     let graph = GraphDef::decode(bytes).map_err(|error| FrozenError::Damaged(error.to_string()))?;
     chain::read(&graph, input, output)

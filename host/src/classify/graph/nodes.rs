@@ -8,7 +8,7 @@ use crate::tensorflow::{DT_FLOAT, DT_INT32, GraphDef, NodeDef, TensorProto, Valu
 /// The nodes of a graph by their names.
 pub(super) struct Nodes<'g>(HashMap<&'g str, &'g NodeDef>);
 
-/// A constant: extents and numbers, as many as the extents say.
+/// A constant: extents and values, as many as the extents require.
 #[derive(Debug)]
 pub(super) struct Constant<T> {
     pub(super) extents: Vec<usize>,
@@ -30,18 +30,18 @@ impl<'g> Nodes<'g> {
         self.0.len()
     }
 
-    /// The node of a name; `:0`, its first output, may follow.
+    /// Looks up a node by name, with or without `:0` (its first output).
     pub(super) fn get(&self, name: &str) -> Option<&'g NodeDef> {
         self.0.get(name.strip_suffix(":0").unwrap_or(name)).copied()
     }
 
-    /// The node that `node` reads at `place`.
+    /// Input `place` of `node`.
     pub(super) fn input(&self, node: &NodeDef, place: usize) -> Result<&'g NodeDef, Problem> {
         let name = node.input.get(place).ok_or(Problem::Input(place))?;
         self.get(name).ok_or(Problem::Input(place))
     }
 
-    /// The float32 constant that `node` reads at `place`.
+    /// Input `place` of `node`, a float32 constant.
     pub(super) fn floats(&self, node: &NodeDef, place: usize) -> Result<Constant<f32>, Problem> {
         let (name, constant) = self.constant(node, place, DT_FLOAT, |tensor| &tensor.float_val)?;
         let constant = constant.map(f32::from_le_bytes);
@@ -52,13 +52,13 @@ impl<'g> Nodes<'g> {
         }
     }
 
-    /// The int32 constant that `node` reads at `place`.
+    /// Input `place` of `node`, an int32 constant.
     pub(super) fn ints(&self, node: &NodeDef, place: usize) -> Result<Constant<i32>, Problem> {
         let (_, constant) = self.constant(node, place, DT_INT32, |tensor| &tensor.int_val)?;
         Ok(constant.map(i32::from_le_bytes))
     }
 
-    /// Name and numbers, as their bytes, of a constant of type `dtype`.
+    /// Name and values of a constant of type `dtype`.
     fn constant<T: Number>(
         &self,
         node: &NodeDef,
@@ -88,8 +88,8 @@ impl<'g> Nodes<'g> {
         let (numbers, rest) = tensor.tensor_content.as_chunks::<4>();
         let listed = listed(tensor).iter().map(|number| number.bytes());
         let numbers = match numbers {
-            // A list as long as the extents say; shorter ones stand for one number many times, and
-            // no file of posy's has such.
+            // The list must be complete. TensorFlow repeats the last number of a shorter one, but
+            // posy never writes such.
             [] => listed.collect(),
             numbers => numbers.to_vec(),
         };
@@ -126,7 +126,7 @@ impl Number for i32 {
     }
 }
 
-/// The attribute of a node, if it has it.
+/// An attribute of a node, if present.
 pub(super) fn attribute<'n>(node: &'n NodeDef, name: &str) -> Option<&'n Value> {
     node.attr.get(name)?.value.as_ref()
 }

@@ -1,4 +1,4 @@
-//! Graphs that posy writes come back; damaged ones are refused.
+//! Round trips of graphs that posy writes, and damaged graphs.
 
 use prost::Message;
 
@@ -19,14 +19,14 @@ fn what_is_written_is_read() {
         layer.common.name.clear();
     }
     assert_eq!(frozen.network, written);
-    // Twice what comes is the real number, and a 64th more.
+    // The real input is twice the graph's input plus 1/64.
     assert_eq!((frozen.scale, frozen.offset), (2.0, 1.0 / 64.0));
     assert_eq!(frozen.beta, 0.75);
     let plain = read_usual(&graph_def_bytes(&written, 1.0)).unwrap();
     assert_eq!(plain.beta, 1.0);
 }
 
-/// The graph after `change`, read.
+/// Reads the graph after `change`.
 fn changed(change: impl FnOnce(&mut GraphDef)) -> Result<Frozen, FrozenError> {
     let mut graph =
         GraphDef::decode(graph_def_bytes(&small_float_network(), 0.75).as_slice()).unwrap();
@@ -34,7 +34,7 @@ fn changed(change: impl FnOnce(&mut GraphDef)) -> Result<Frozen, FrozenError> {
     read_usual(&graph.encode_to_vec())
 }
 
-/// The tensor of the constant `name`.
+/// Tensor of the constant `name`.
 fn tensor<'g>(graph: &'g mut GraphDef, name: &str) -> &'g mut TensorProto {
     let node = graph
         .node
@@ -112,12 +112,12 @@ fn damage_is_named() {
     assert!(input.unwrap_err().to_string().contains("\"Placeholder\""));
 }
 
-/// No prefix and no flipped bit makes it panic, nor a network of other shapes than it says.
+/// No prefix, flipped bit or mismatched shape causes a panic.
 #[test]
 fn no_bytes_make_it_panic() {
     let bytes = graph_def_bytes(&small_float_network(), 0.75);
     for len in 0..bytes.len() {
-        // What is cut is at the least the output, which is written last.
+        // The output is written last, so every cut removes at least that.
         read_usual(&bytes[..len.min(bytes.len() - 12)]).unwrap_err();
     }
     let mut read = 0;
@@ -134,6 +134,6 @@ fn no_bytes_make_it_panic() {
             }
         }
     }
-    // Flips in the numbers themselves are no damage that could be seen.
+    // Flipped bits in the weights cannot be detected.
     assert!(read > 100, "{read}");
 }

@@ -1,8 +1,8 @@
-//! What apps read beside the network: the labels, and how pixels become numbers.
+//! TensorFlow Lite metadata for apps: labels, and the normalisation of pixels.
 //!
-//! Field numbers are those of TensorFlow Lite's `metadata_schema.fbs` (identifier "M001"). Files that
-//! the metadata names are a ZIP archive behind the flatbuffer, which is how the task library and
-//! Android's tools find them.
+//! Field numbers are those of TensorFlow Lite's `metadata_schema.fbs` (identifier "M001").
+//! Associated files are stored in a ZIP archive behind the flatbuffer, where the task library and
+//! Android's tools look for them.
 
 use std::io::{Cursor, Seek, SeekFrom, Write};
 
@@ -12,12 +12,12 @@ use super::tables::slot;
 
 type Offset = WIPOffset<UnionWIPOffset>;
 
-/// Name of the file of labels, one a line.
+/// Name of the label file, one label a line.
 const LABELS: &str = "labels.txt";
-/// Enumeration `AssociatedFileType`: what each number of the output stands for.
+/// Enumeration `AssociatedFileType`: labels of the output's last axis.
 const TENSOR_AXIS_LABELS: i8 = 2;
 
-/// The metadata of a classifier; `grey` is the mean and deviation of its grey levels.
+/// Metadata of a classifier; `grey` is the mean and standard deviation of its input, grey levels.
 pub(super) fn bytes(grey: (f32, f32)) -> Vec<u8> {
     let mut fbb = FlatBufferBuilder::new();
     let image = image(&mut fbb, grey);
@@ -39,8 +39,8 @@ pub(super) fn bytes(grey: (f32, f32)) -> Vec<u8> {
     fbb.finished_data().to_vec()
 }
 
-/// `TensorMetadata` of the input: RGB, and the mean and deviation that turn a pixel of 0 to 255
-/// into the real number that the network was trained on.
+/// `TensorMetadata` of the input: RGB, and the mean and standard deviation that turn a pixel of 0
+/// to 255 into the real number that the network was trained on.
 fn image(fbb: &mut FlatBufferBuilder<'_>, (mean, std): (f32, f32)) -> Offset {
     let mean = fbb.create_vector(&[mean]);
     let deviation = fbb.create_vector(&[std]);
@@ -68,7 +68,7 @@ fn image(fbb: &mut FlatBufferBuilder<'_>, (mean, std): (f32, f32)) -> Offset {
     Offset::new(fbb.end_table(start).value())
 }
 
-/// `TensorMetadata` of the output: probabilities, whose labels are in a file.
+/// `TensorMetadata` of the output: probabilities with a label file.
 fn scores(fbb: &mut FlatBufferBuilder<'_>) -> Offset {
     let file_name = fbb.create_string(LABELS);
     let start = fbb.start_table();
@@ -95,7 +95,7 @@ fn scores(fbb: &mut FlatBufferBuilder<'_>) -> Offset {
 pub(super) fn append_labels(bytes: &mut Vec<u8>, labels: &[String]) {
     let text: String = labels.iter().flat_map(|label| [label, "\n"]).collect();
     let mut cursor = Cursor::new(bytes);
-    // A vector in memory takes everything.
+    // Writing to a vector cannot fail.
     let written = cursor.seek(SeekFrom::End(0)).and_then(|_| {
         let mut zip = zip::ZipWriter::new(&mut cursor);
         let options = zip::write::SimpleFileOptions::default()

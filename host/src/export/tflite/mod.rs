@@ -1,14 +1,14 @@
-//! Writes int8 TensorFlow Lite files, per channel, with the labels in their metadata.
+//! Writes int8 TensorFlow Lite files, quantised per channel, with the labels in their metadata.
 //!
-//! | file | what it holds |
+//! | file | contents |
 //! |---|---|
-//! | `tables.rs` | the flatbuffer's tables, from plain data |
+//! | `tables.rs` | the flatbuffer's tables from plain data |
 //! | `operators.rs` | a network's layers as tensors and operators |
-//! | `metadata.rs` | what apps for phones read: labels, normalisation |
+//! | `metadata.rs` | metadata for phone apps: labels, normalisation |
 //!
-//! Every layer computes what posy's engine computes, byte for byte, in TensorFlow Lite's reference
-//! kernels. The head is a 1 x 1 convolution, as in Google's own MobileNets, because every version
-//! of the interpreter has that per channel; with one scale for all weights it is fully connected.
+//! In TensorFlow Lite's reference kernels every layer computes the same bytes as posy's engine. The
+//! head is a 1 x 1 convolution, as in Google's own MobileNets, because every version of the
+//! interpreter supports it per channel; with one scale for all weights it is fully connected.
 
 mod metadata;
 mod operators;
@@ -18,12 +18,12 @@ use super::facts::{Facts, in_words};
 use crate::backbone::grey_levels::GreyLevels;
 use crate::backbone::network::IntNetwork;
 
-/// Name of the metadata that says how pictures become the input: lines of a name and a word, see
+/// Name of the metadata entry for image preparation: lines of a name and a word, see
 /// [`from_words`](super::facts::from_words).
 pub const PICTURES: &str = "posy_pictures";
 
-/// The bytes of a `.tflite` file: int8 `[1, H, W, 3]` in, int8 probabilities `[1, labels]` out, in
-/// units of 1/256 less 128. The tensor before these, `logits`, has what posy calls logits.
+/// Bytes of a `.tflite` file: int8 `[1, H, W, 3]` in, int8 probabilities `[1, labels]` out, in
+/// units of 1/256 less 128. The tensor before these, `logits`, holds posy's logits.
 ///
 /// `network` is complete, head included (see [`super::with_int_head`]).
 pub fn tflite_bytes(network: &IntNetwork, facts: &Facts<'_>) -> Vec<u8> {

@@ -7,7 +7,8 @@ use crate::backbone::network::{Activation, Common, IntLayer, IntNetwork, Quantis
 use crate::backbone::tflite::same_padding;
 use crate::quantise::multiplier::is_fully_connected;
 
-/// Numbers in `BuiltinOperator`, and the first version of each that takes int8 as posy means it.
+/// Numbers in `BuiltinOperator`, and the first version of each with the int8 semantics that posy
+/// uses.
 const ADD: (i8, i32) = (0, 2);
 const AVERAGE_POOL_2D: (i8, i32) = (1, 2);
 const CONV_2D: (i8, i32) = (3, 3);
@@ -58,7 +59,7 @@ pub(super) fn file(network: &IntNetwork, beta: f32) -> File {
         output: logits,
         options: (17, vec![(0, Field::Ints(vec![1, labels]))]),
     });
-    // What the specification fixes for the softmax's output.
+    // The int8 specification fixes this quantisation of the softmax's output.
     let probabilities = Quantisation {
         scale: 1.0 / 256.0,
         zero_point: -128,
@@ -80,7 +81,7 @@ struct Place {
     quantisation: Quantisation,
 }
 
-/// Adds the operators of a layer that reads `from`; what it writes.
+/// Adds the operators of a layer that reads `from`. Returns its output.
 fn add_layer(
     file: &mut File,
     index: usize,
@@ -153,8 +154,8 @@ fn add_layer(
     to
 }
 
-/// Adds a dense layer that has one scale for all weights, whose multiplier TensorFlow Lite computes
-/// in another precision than a convolution's.
+/// Adds a dense layer with one scale for all weights. TensorFlow Lite computes its multiplier in
+/// another precision than a convolution's.
 fn fully_connected(
     file: &mut File,
     name: &str,
@@ -191,8 +192,7 @@ fn fully_connected(
     to
 }
 
-/// The padding of a layer in TensorFlow's two words; where these do not say it, what is read is
-/// padded first.
+/// TensorFlow's padding mode for a layer; if neither fits, a PAD is added before it.
 fn padded(file: &mut File, name: &str, common: &Common, from: Place) -> (i8, Place) {
     let Padding {
         top,
@@ -252,7 +252,7 @@ fn constant(name: &str, shape: &[i32], numbers: &[i32]) -> Tensor {
     }
 }
 
-/// Weights as TensorFlow Lite orders them: `[O, H, W, I]`, depthwise `[1, H, W, C]`.
+/// Weights in TensorFlow Lite's layout: `[O, H, W, I]`, depthwise `[1, H, W, C]`.
 fn kernel(name: &str, layer: &IntLayer) -> Tensor {
     let [inputs, outputs] =
         [layer.common.input, layer.common.output].map(|s| i32::from(s.channels));

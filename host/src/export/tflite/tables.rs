@@ -1,4 +1,4 @@
-//! The tables of a `.tflite` file, from plain data.
+//! Tables of a `.tflite` file from plain data.
 //!
 //! Field numbers are those of TensorFlow Lite's `schema.fbs`, schema version 3.
 
@@ -19,7 +19,7 @@ pub(super) struct File {
     pub(super) output: i32,
 }
 
-/// A tensor, with its numbers if they are constant.
+/// A tensor, with its values if it is constant.
 #[derive(Default)]
 pub(super) struct Tensor {
     pub(super) name: String,
@@ -34,7 +34,7 @@ pub(super) struct Tensor {
 
 /// An operator.
 pub(super) struct Operator {
-    /// Enumeration `BuiltinOperator`, and the version that takes int8.
+    /// Number in `BuiltinOperator`, and the version with int8.
     pub(super) code: (i8, i32),
     pub(super) inputs: Vec<i32>,
     pub(super) output: i32,
@@ -50,22 +50,22 @@ pub(super) enum Field {
     Ints(Vec<i32>),
 }
 
-/// Where field `id` lies in a table's vtable.
+/// Offset of field `id` in a table's vtable.
 pub(super) const fn slot(id: u16) -> VOffsetT {
     4 + 2 * id
 }
 
 impl File {
-    /// Adds a tensor; its index.
+    /// Adds a tensor and returns its index.
     pub(super) fn tensor(&mut self, tensor: Tensor) -> i32 {
         self.tensors.push(tensor);
         self.tensors.len() as i32 - 1
     }
 
-    /// The file's bytes, with `metadata`: names and contents.
+    /// Bytes of the file; `metadata` are names and contents.
     pub(super) fn bytes(&self, description: &str, metadata: &[(&str, Vec<u8>)]) -> Vec<u8> {
         let mut fbb = FlatBufferBuilder::new();
-        // The first buffer is empty: tensors without numbers point at it.
+        // The first buffer is empty: tensors without data refer to it.
         let mut buffers = vec![buffer(&mut fbb, &[])];
         let mut tensors = Vec::new();
         for tensor in &self.tensors {
@@ -198,10 +198,10 @@ impl Operator {
     }
 }
 
-/// Data is aligned to eight bytes, which is more than its numbers ask for.
+/// A data buffer, aligned to eight bytes, which is enough for every element type.
 fn buffer(fbb: &mut FlatBufferBuilder<'_>, data: &[u8]) -> Offset {
     let data = (!data.is_empty()).then(|| {
-        // Words are written last first; what fills up the last one lies behind the data.
+        // Words are written last first; the padding of the last one lies behind the data.
         let words = data.chunks(8).map(|bytes| {
             let mut word = [0; 8];
             word[..bytes.len()].copy_from_slice(bytes);
@@ -223,7 +223,7 @@ fn buffer(fbb: &mut FlatBufferBuilder<'_>, data: &[u8]) -> Offset {
 /// Table `OperatorCode`.
 fn code_table(fbb: &mut FlatBufferBuilder<'_>, (builtin, version): (i8, i32)) -> Offset {
     let start = fbb.start_table();
-    // Readers older than the fourth field find the operator in the first.
+    // Readers older than the fourth field take the operator from the first.
     fbb.push_slot::<i8>(slot(0), builtin, 0);
     fbb.push_slot::<i32>(slot(2), version, 1);
     fbb.push_slot::<i32>(slot(3), builtin.into(), 0);

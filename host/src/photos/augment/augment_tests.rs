@@ -1,6 +1,6 @@
 use super::*;
 
-/// 60 x 40 pixels: red says the column, green the row.
+/// 60 x 40 pixels: red encodes the column, green the row.
 fn ramp() -> Rgb {
     let pixels = (0..40u8).flat_map(|y| (0..60u8).map(move |x| (x, y)));
     Rgb {
@@ -51,7 +51,7 @@ fn half_are_mirrored() {
     assert_eq!(mirrored.count(), 32);
 }
 
-/// Sides by `retrain.py`'s formula: crop alone is one size at any place, scale a range of sizes.
+/// Sides by `retrain.py`'s formula: crop alone has one size at any place, scale a range of sizes.
 #[test]
 fn windows_have_the_sides_of_retrain_py() {
     let cropped = Recipe {

@@ -1,4 +1,4 @@
-//! What is done to pixels, one thing each.
+//! Pixel operations of augmentation.
 
 use std::f32::consts::TAU;
 
@@ -7,7 +7,7 @@ use rand::Rng;
 use super::Window;
 use crate::photos::decode::Rgb;
 
-/// The part of `photo` in `window`, which must lie within it, mirrored left to right if wanted.
+/// Crops `photo` to `window`, which must lie within it, and mirrors it left to right if `mirrored`.
 pub fn cut(photo: &Rgb, window: Window, mirrored: bool) -> Rgb {
     let mut data = Vec::with_capacity(3 * usize::from(window.width) * usize::from(window.height));
     let (x, width) = (usize::from(window.x), usize::from(window.width));
@@ -43,15 +43,15 @@ pub fn multiply(photo: &mut Rgb, gains: [f32; 3]) {
     }
 }
 
-/// Gains of a camera that takes the light for warmer or colder than it is: red and blue up to an
-/// eighth apart from green.
+/// Gains of a camera with a wrong white balance, too warm or too cold: red and blue up to an eighth
+/// apart from green.
 pub fn white_balance(random: &mut impl Rng) -> [f32; 3] {
     let mut gain = || random.random_range(0.875..=1.125);
     [gain(), 1.0, gain()]
 }
 
-/// Averages each pixel with its neighbours, weights 1 2 1 across and down, rounded half up;
-/// beyond an edge its pixels are repeated.
+/// Blurs with weights 1 2 1 across and down, rounded half up; edge pixels are repeated beyond the
+/// edge.
 pub fn blur(photo: &Rgb) -> Rgb {
     let (width, height) = (usize::from(photo.width), usize::from(photo.height));
     let mut data = Vec::with_capacity(photo.data.len());
@@ -80,8 +80,8 @@ pub fn blur(photo: &Rgb) -> Rgb {
     Rgb { data, ..*photo }
 }
 
-/// Adds normally distributed noise of this standard deviation (of 255) to every value, by the
-/// polar form of Box and Muller.
+/// Adds Gaussian noise of this standard deviation (of 255) to every value, by the polar form of Box
+/// and Muller.
 pub fn noise(photo: &mut Rgb, deviation: f32, random: &mut impl Rng) {
     for pair in photo.data.chunks_mut(2) {
         let radius = (-2.0 * (1.0 - random.random::<f32>()).ln()).sqrt() * deviation;
@@ -94,8 +94,8 @@ pub fn noise(photo: &mut Rgb, deviation: f32, random: &mut impl Rng) {
     }
 }
 
-/// What is left of pixels in a camera's RGB565: 5, 6 and 5 bits, widened again as the board does
-/// by repeating the upper bits below.
+/// Reduces pixels to a camera's RGB565: 5, 6 and 5 bits, widened again as the board does, by
+/// repeating the upper bits below.
 pub fn rgb565(photo: &mut Rgb) {
     for [red, green, blue] in photo.data.as_chunks_mut::<3>().0 {
         *red = *red & 0xf8 | *red >> 5;
@@ -104,8 +104,9 @@ pub fn rgb565(photo: &mut Rgb) {
     }
 }
 
-/// The photo averaged down by the least whole factor that leaves no side above `side`; `None` where
-/// none is. Rows and columns that do not fill a block are left out.
+/// Downscales by averaging blocks, by the least whole factor that leaves no side above `side`;
+/// `None` if the photo is small enough already, or nothing would remain. Rows and columns that do
+/// not fill a block are dropped.
 pub fn shrink(photo: &Rgb, side: u16) -> Option<Rgb> {
     let factor = usize::from(photo.width.max(photo.height).div_ceil(side));
     let [width, height] = [photo.width, photo.height].map(|extent| usize::from(extent) / factor);

@@ -1,5 +1,5 @@
-//! Expected bytes: Pillow 13.0.0 (`ImageOps.mirror`, `crop`, `reduce`), numpy 2.4.6 and scipy 1.17.1
-//! (`ndimage.convolve` with `mode="nearest"`), on a picture made by formula.
+//! Expected bytes: Pillow 13.0.0 (`ImageOps.mirror`, `crop`, `reduce`), numpy 2.4.6 and scipy
+//! 1.17.1 (`ndimage.convolve` with `mode="nearest"`), on a picture made by formula.
 
 use posy_shared::image::{PixelFormat, unpack_row};
 use rand::SeedableRng;
@@ -7,7 +7,7 @@ use rand_chacha::ChaCha8Rng;
 
 use super::*;
 
-/// 7 x 5 pixels by a formula that the oracle can follow.
+/// 7 x 5 pixels by a formula that the oracle shares.
 fn picture() -> Rgb {
     let value = |y: usize, x: usize, c: usize| (y * 53 + x * 31 + c * 97 + x * y * 7) as u8;
     let pixels = (0..5).flat_map(|y| (0..7).map(move |x| (y, x)));
@@ -75,13 +75,13 @@ fn shrinking_is_pillows_reduce_or_numpys_mean() {
         reduced(6, 4, 3).as_deref(),
         Some("2c8dae719233b697789d7e5f7e5fc05f8061")
     );
-    // By numpy, to the nearest: Pillow's ninths round 159.6 down.
+    // By numpy, rounded to nearest: Pillow's ninths round 159.6 down.
     assert_eq!(reduced(6, 3, 2).as_deref(), Some("5ba072948373"));
-    // What does not fill a block is left out, and what is small enough stays.
+    // Pixels that do not fill a block are dropped; a photo that is small enough stays.
     let odd = shrink(&picture(), 4).unwrap();
     assert_eq!((odd.width, odd.height), (3, 2));
     assert_eq!(shrink(&picture(), 7), None);
-    // Nothing would be left of the one row.
+    // Nothing would remain of the single row.
     assert_eq!(reduced(7, 1, 3), None);
 }
 
@@ -95,7 +95,7 @@ fn multiplying_is_numpys() {
     );
 }
 
-/// The bits that are left are those of which the board's own reader makes the same pixels again.
+/// The remaining bits are those from which the board's own reader makes the same pixels again.
 #[test]
 fn rgb565_is_what_the_board_reads() {
     let mut photo = picture();
@@ -115,7 +115,7 @@ fn rgb565_is_what_the_board_reads() {
     }
 }
 
-/// Mean and deviation of what is added to grey, over 40,000 values: to four standard errors.
+/// Mean and deviation of the noise added to grey, over 40,000 values: to four standard errors.
 #[test]
 fn noise_has_the_deviation_that_is_asked_for() {
     let mut photo = Rgb {
@@ -132,6 +132,6 @@ fn noise_has_the_deviation_that_is_asked_for() {
     // Rounding adds a twelfth to the variance.
     assert!((deviation - 25.083f64.sqrt()).abs() < 0.08, "{deviation}");
     let within = added().filter(|a| a.abs() < 5.5).count() as f64 / count;
-    // Normal: within 1.1 deviations.
+    // Normal distribution: the share within 1.1 deviations.
     assert!((within - 0.7287).abs() < 0.01, "{within}");
 }

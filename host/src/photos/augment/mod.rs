@@ -1,13 +1,13 @@
-//! Variants of a photo for training: the same thing seen a little otherwise.
+//! Data augmentation: variants of a photo for training.
 //!
 //! The options are those of TensorFlow's `retrain.py` (`add_input_distortions` in
-//! googlecodelabs/tensorflow-for-poets-2, `scripts/retrain.py`): a window whose sides are
-//! `1 / ((1 + crop / 100) u)` of the photo's, `u` uniform in `1..=1 + scale / 100`, at a place drawn at
-//! random; mirrored in half of the cases; pixels times a factor uniform in `1 +- brightness / 100`.
-//! [`Recipe::camera`] adds what a small camera does to a picture: see [`effects`].
+//! googlecodelabs/tensorflow-for-poets-2, `scripts/retrain.py`): a random window whose sides are `1
+//! / ((1 + crop / 100) u)` of the photo's, `u` uniform in `1..=1 + scale / 100`; a horizontal flip
+//! in half of the cases; pixels times a factor uniform in `1 +- brightness / 100`.
+//! [`Recipe::camera`] adds the defects of a small camera: see [`effects`].
 //!
-//! What is drawn depends on the photo's content, the recipe and the variant's number alone, so that
-//! the same variants come back in every run.
+//! Random numbers depend on the photo's content, the recipe and the variant's number alone, so that
+//! every run gives the same variants.
 
 pub mod effects;
 
@@ -19,32 +19,32 @@ use sha2::{Digest, Sha256};
 
 use super::decode::Rgb;
 
-/// Raised when the same recipe may give other pixels than before.
+/// Version of the algorithm. Raise it when the same recipe may give other pixels than before.
 const VERSION: &str = "variants 1";
 
-/// Most pixels of a side that variants are made from; larger photos are first averaged down by a
-/// whole factor, since no network looks at more than 224.
+/// Longest side of a photo that is augmented, pixels; a larger photo is first downscaled by a whole
+/// factor, since no network's input is larger than 224.
 const SIDE: u16 = 1024;
 
-/// Which variants are made.
+/// Options for augmentation.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Recipe {
-    /// Variants of each photo, besides the photo as it is.
+    /// Number of variants of each photo, besides the photo unchanged.
     pub count: u16,
-    /// Whether half of them are mirrored.
+    /// True if half of the variants are mirrored.
     pub flip_left_right: bool,
-    /// Percent that is cut away at least: `0..=100`.
+    /// Minimum crop in percent: `0..=100`.
     pub random_crop: u8,
-    /// Percent by which the photo is enlarged at most, beyond what fits: `0..=100`.
+    /// Maximum additional enlargement in percent: `0..=100`.
     pub random_scale: u8,
-    /// Percent by which pixels are multiplied up or down at most: `0..=100`.
+    /// Maximum change of brightness in percent, up or down: `0..=100`.
     pub random_brightness: u8,
-    /// Whether white balance, blur, noise and RGB565 of a small camera are added.
+    /// True if white balance, blur, noise and RGB565 of a small camera are simulated.
     pub camera: bool,
 }
 
 impl Default for Recipe {
-    /// What was best over ten divisions of flower photos; see docs/training.md.
+    /// The best options over ten splits of flower photos; see docs/training.md.
     fn default() -> Self {
         Recipe {
             count: 8,
@@ -58,7 +58,7 @@ impl Default for Recipe {
 }
 
 impl fmt::Display for Recipe {
-    /// All of it in one line, also what the cache knows it by.
+    /// All options in one line, which is also part of the cache key.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
@@ -73,7 +73,7 @@ impl fmt::Display for Recipe {
     }
 }
 
-/// A part of a photo, pixels.
+/// A rectangle within a photo, pixels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Window {
     /// First column.
@@ -103,7 +103,7 @@ impl Recipe {
         seed.update(number.to_le_bytes());
         let mut random = ChaCha8Rng::from_seed(seed.finalize().into());
         let window = self.window(photo, &mut random);
-        // The first variant of two is mirrored, so that of any even number half are.
+        // The first of two variants is mirrored, so that half of any even number are.
         let mirrored = self.flip_left_right && number.is_multiple_of(2);
         let mut variant = effects::cut(photo, window, mirrored);
         let percent = f32::from(self.random_brightness) / 100.0;

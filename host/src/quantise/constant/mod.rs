@@ -1,16 +1,16 @@
-//! Channels that are the same for every picture are taken out of a network.
+//! Removes constant channels: channels with the same value for every image.
 //!
-//! Training leaves channels of which nothing but a bias is left: whatever the picture, ReLU holds
-//! them at zero or at six. Interval arithmetic (`ranges.rs`) over the integer layers proves which. What a
-//! layer gains from a constant input is a constant as well, and goes into its bias; the channel, its
-//! weights, and whatever was computed for it alone are left out. The network that is left has the same
-//! outputs, bit for bit, for every picture: sums are the same integers, added in another order.
+//! Training leaves channels that depend on their bias alone: whatever the image, ReLU6 holds them
+//! at zero or at six. Interval arithmetic (`ranges.rs`) over the integer layers proves which. A
+//! constant input contributes a constant to a layer, which goes into its bias; the channel, its
+//! weights, and everything computed for it alone are removed. The reduced network has the same
+//! outputs, bit for bit, for every image: sums are the same integers, added in another order.
 //!
-//! Padding is why not every constant can go: a tap outside a map adds nothing, a constant inside it
-//! does. A layer that reads one pixel at a time takes every constant into its bias; one with a 3 x 3
-//! window only the number that stands for zero, or any where no window reaches an edge. A depthwise
-//! layer's channel needs its input unless it is constant itself, edges included, and wanted by
-//! nobody. Both operands of an addition keep the same channels.
+//! Padding keeps some constants in place: a tap outside a map adds nothing, a constant inside it
+//! does. A layer that reads one pixel at a time takes every constant into its bias; one with a 3 x
+//! 3 window takes only the zero point, or any constant if no window reaches an edge. A depthwise
+//! channel needs its input unless it is itself constant, edges included, and unused. Both operands
+//! of an addition keep the same channels.
 
 mod ranges;
 #[cfg(test)]
@@ -24,25 +24,25 @@ use ranges::{Range, ranges, windows};
 /// A network without its constant channels.
 #[derive(Clone, Debug)]
 pub struct Reduced {
-    /// The layers that are left: all, with fewer channels.
+    /// All layers, with fewer channels.
     pub layers: Vec<LayerSpec>,
-    /// Which inputs of the last layer are left.
+    /// Mask of the last layer's inputs that remain.
     pub inputs: Vec<bool>,
-    /// For each layer with weights the channels that are constant, also where they had to stay.
+    /// Number of constant channels per layer with weights, including those that had to stay.
     pub constant: Vec<usize>,
 }
 
-/// Which inputs of the last layer are wanted.
+/// Selection of the last layer's inputs to keep.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Inputs {
-    /// Those that it gives weight to.
+    /// Inputs with a nonzero weight.
     Weighed,
-    /// All that differ between pictures: something else looks at them too.
+    /// All inputs that vary between images, because something else reads them too.
     Varying,
 }
 
-/// Takes out what is the same for every picture. Outputs, all of them, stay as they are. Layers that
-/// make no valid model are left alone, for the writer to refuse.
+/// Removes constant channels. All outputs stay the same. Layers that make no valid model are
+/// returned unchanged, for the writer to refuse.
 pub fn remove_constant_channels(layers: &[LayerSpec], inputs: Inputs) -> Reduced {
     if !(0..layers.len()).all(|index| is_sound(layers, index)) {
         return Reduced {
@@ -81,8 +81,8 @@ fn all_inputs(spec: &LayerSpec) -> Vec<bool> {
     vec![true; spec.layer.input.channels.into()]
 }
 
-/// Whether the layer at `index` has the numbers that its shapes say, reads what the one before
-/// writes, and sums within 32 bits.
+/// True if the layer at `index` has as many numbers as its shapes require, reads the output of the
+/// layer before, and its sums fit 32 bits.
 fn is_sound(layers: &[LayerSpec], index: usize) -> bool {
     let spec = &layers[index];
     let layer = &spec.layer;
@@ -110,7 +110,7 @@ fn is_sound(layers: &[LayerSpec], index: usize) -> bool {
     chained && same_channels && numbers
 }
 
-/// Whether no sum of magnitudes exceeds 32 bits; no sum in another order then does.
+/// True if the sum of magnitudes fits 32 bits; then every partial sum does, in any order.
 fn sums_fit(spec: &LayerSpec, tables: &ChannelTables) -> bool {
     let zero_point = i64::from(spec.layer.input_zero_point);
     let largest = (127 - zero_point).max(128 + zero_point);
@@ -124,17 +124,17 @@ fn sums_fit(spec: &LayerSpec, tables: &ChannelTables) -> bool {
         })
 }
 
-/// Which output channels of each layer are wanted.
+/// Mask of the output channels to keep, per layer.
 fn kept(layers: &[LayerSpec], ranges: &[Vec<Range>], inputs: Inputs) -> Vec<Vec<bool>> {
     let mut kept: Vec<Vec<bool>> = ranges.iter().map(|all| vec![false; all.len()]).collect();
     if let Some(outputs) = kept.last_mut() {
         outputs.fill(true);
     }
-    // Wanting only grows, so that this ends; where there are no additions, after the second turn.
+    // Masks only grow, so the loop ends; without additions, after the second round.
     loop {
         let before = kept.clone();
         for index in (0..layers.len()).rev() {
-            // No layer is left without channels.
+            // Every layer keeps at least one channel.
             if !kept[index].contains(&true) {
                 kept[index][0] = true;
             }
@@ -154,7 +154,7 @@ fn kept(layers: &[LayerSpec], ranges: &[Vec<Range>], inputs: Inputs) -> Vec<Vec<
                 }
                 Op::Conv3x3 | Op::Pointwise | Op::Dense => {
                     let outputs = kept[index].iter().zip(&ranges[index]);
-                    // Of constants no weights are left.
+                    // Constant outputs need no weights.
                     let outputs: Vec<bool> = outputs
                         .map(|(kept, range)| *kept && range.constant().is_none())
                         .collect();
@@ -181,7 +181,7 @@ fn share(kept: &mut [Vec<bool>], together: &[usize]) {
     }
 }
 
-/// Which inputs a layer over all channels wants for its `outputs`.
+/// Mask of the inputs that a layer over all channels needs for its `outputs`.
 fn wanted(spec: &LayerSpec, outputs: &[bool], inputs: &[Range]) -> Vec<bool> {
     let layer = &spec.layer;
     let edges = layer.op.is_window() && windows(layer).iter().any(|taps| taps.contains(&false));
@@ -204,8 +204,8 @@ fn wanted(spec: &LayerSpec, outputs: &[bool], inputs: &[Range]) -> Vec<bool> {
     inputs.iter().enumerate().map(wanted).collect()
 }
 
-/// The layer with the channels that are `input` and `output`, the other inputs' `values` (none for a
-/// picture's) in its biases.
+/// The layer with the channels in the masks `input` and `output`. `values` of removed inputs
+/// (`None` for those that vary) go into its biases.
 fn reduce(
     spec: &LayerSpec,
     input: &[bool],
@@ -246,7 +246,7 @@ fn reduce(
             retain(&mut tables.bias, output);
             retain(&mut tables.scale, output);
             for (bias, constant) in tables.bias.iter_mut().zip(folded) {
-                // In 32 bits: no larger than the sum of magnitudes that a model's reader allows.
+                // Fits 32 bits: at most the sum of magnitudes that a model's reader allows.
                 *bias = (i64::from(*bias) + constant) as i32;
             }
             Tables::Channels(tables)
@@ -265,9 +265,8 @@ fn retain<T>(list: &mut Vec<T>, kept: &[bool]) {
     list.retain(|_| kept.next().is_none_or(|kept| *kept));
 }
 
-/// Writes the channels that are constant and stay in plain numbers: no weights, and a bias that
-/// rescales to the value. What made them constant is often a bias near 32 bits, which kernels would
-/// have to take care of.
+/// Rewrites constant channels that stay: zero weights, and a bias that rescales to the value. Their
+/// original bias is often near 32 bits, which kernels would have to guard against.
 fn hold(spec: &mut LayerSpec, kept: &[bool], ranges: &[Range]) {
     let terms = spec.layer.terms();
     let zero_point = i32::from(spec.layer.output_zero_point);
@@ -280,7 +279,7 @@ fn hold(spec: &mut LayerSpec, kept: &[bool], ranges: &[Range]) {
             continue;
         };
         spec.weights[channel * terms..][..terms].fill(0);
-        // A quarter of four times the number, exactly.
+        // A quarter of four times the number is exact.
         tables.bias[channel] = 4 * (i32::from(value) - zero_point);
         tables.scale[channel] = Multiplier {
             mantissa: 1 << 30,

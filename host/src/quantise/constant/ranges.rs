@@ -1,18 +1,17 @@
-//! Interval arithmetic over an integer network: what each channel of each layer can be, whatever the
-//! picture.
+//! Interval arithmetic over an integer network: the range of each channel of each layer over all
+//! images.
 //!
-//! A sum of `(input - zero point) * weight` is least and greatest at ends of the inputs' ranges, and
-//! everything from the sum to the output number (gemmlowp's two roundings, clamps) never falls where
-//! the sum rises; so the ends of the sum's range give those of the output's. A 3 x 3 window at the
-//! edge of a map has fewer taps, so a channel's range is the union over all ways in which a window
-//! can meet the edges.
+//! A sum of `(input - zero point) * weight` takes its extremes at ends of the inputs' ranges, and
+//! the path from sum to output (gemmlowp's two roundings, clamps) is monotonic; so the ends of the
+//! sum's range give those of the output's. A 3 x 3 window at the edge of a map has fewer taps, so a
+//! channel's range is the union over all ways in which a window can meet the edges.
 
 use std::collections::BTreeSet;
 
 use posy_shared::kernels::requant::{Multiplier, place, rescale};
 use posy_shared::model::{ChannelTables, Layer, LayerSpec, Op, Tables};
 
-/// The numbers that a channel can hold, both ends included.
+/// Range of a channel, both ends included.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Range {
     pub least: i8,
@@ -25,7 +24,7 @@ impl Range {
         greatest: i8::MAX,
     };
 
-    /// The one number of a channel that is the same for every picture, everywhere on its map.
+    /// The value of a constant channel, the same for every image and pixel.
     pub const fn constant(self) -> Option<i8> {
         if self.least == self.greatest {
             Some(self.least)
@@ -42,7 +41,7 @@ impl Range {
     }
 }
 
-/// Which taps of a window's rows (or columns) lie in the map.
+/// Mask of a window's rows (or columns) that lie in the map.
 type Inside = [bool; 3];
 
 /// All ways in which windows along one extent meet its ends.
@@ -56,7 +55,7 @@ fn insides(input: u16, output: u16, stride: u8, before: u8) -> BTreeSet<Inside> 
         .collect()
 }
 
-/// The nine taps of a window, row by row: which of them lie in the map, in every way there is.
+/// Masks of the nine taps of a window, row by row, for every way in which it meets the map's edges.
 pub(super) fn windows(layer: &Layer) -> Vec<[bool; 9]> {
     let (input, output) = (layer.input, layer.output);
     let rows = insides(input.height, output.height, layer.stride, layer.padding.top);
@@ -70,7 +69,7 @@ pub(super) fn windows(layer: &Layer) -> Vec<[bool; 9]> {
     windows
 }
 
-/// The range of each output channel of each layer.
+/// Range of each output channel of each layer.
 pub(super) fn ranges(layers: &[LayerSpec]) -> Vec<Vec<Range>> {
     let mut all: Vec<Vec<Range>> = Vec::with_capacity(layers.len());
     for spec in layers {
@@ -125,7 +124,7 @@ fn finish(layer: &Layer, scaled: i32) -> i8 {
     )
 }
 
-/// The range of output channel `channel` of a layer with weights.
+/// Range of output channel `channel` of a layer with weights.
 fn weighted(spec: &LayerSpec, tables: &ChannelTables, channel: usize, input: &[Range]) -> Range {
     let layer = &spec.layer;
     let terms = layer.terms();
@@ -138,7 +137,7 @@ fn weighted(spec: &LayerSpec, tables: &ChannelTables, channel: usize, input: &[R
         (ends[0].min(ends[1]), ends[0].max(ends[1]))
     };
     let add = |sum: (i64, i64), term: (i64, i64)| (sum.0 + term.0, sum.1 + term.1);
-    // Sums of the products of each tap, over the channels that it reads.
+    // Per tap: the sum of products over the channels that it reads.
     let taps: Vec<(i64, i64)> = match layer.op {
         Op::Depthwise3x3 => weights
             .iter()
@@ -153,7 +152,7 @@ fn weighted(spec: &LayerSpec, tables: &ChannelTables, channel: usize, input: &[R
             .collect(),
     };
     let output = |sum: i64| {
-        // What a model's reader refuses, a sum beyond 32 bits, is left to it to refuse.
+        // A sum beyond 32 bits is not refused here, but by the model's reader.
         let sum = sum + i64::from(tables.bias[channel]);
         let sum = sum.clamp(i32::MIN.into(), i32::MAX.into()) as i32;
         finish(layer, rescale(sum, tables.scale[channel]))

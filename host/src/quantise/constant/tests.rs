@@ -1,4 +1,4 @@
-//! Small networks of which every number is known.
+//! Small networks whose values are all known.
 
 use posy_shared::model::{AddTables, Layer, Padding, Shape};
 
@@ -25,7 +25,7 @@ fn shape(side: u16, channels: u16) -> Shape {
     }
 }
 
-/// A layer whose outputs are sums as they are, clamped to `0..=100`, with zero points 0.
+/// A layer whose outputs are its sums clamped to `0..=100`, with zero points 0.
 fn layer(op: Op, side: u16, channels: [u16; 2], weights: &[i8], bias: &[i32]) -> LayerSpec {
     let padding = match op.is_window() {
         true => AROUND,
@@ -66,7 +66,7 @@ fn biases(spec: &LayerSpec) -> &[i32] {
     }
 }
 
-/// Input channel 0 goes through, 1 is always 7, 2 is held at 100, 3 at 0.
+/// Input channel 0 passes through, 1 is always 7, 2 is held at 100, 3 at 0.
 fn first(side: u16) -> LayerSpec {
     let weights = [1, 0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 1];
     layer(Op::Pointwise, side, [3, 4], &weights, &[0, 7, 1000, -1000])
@@ -90,7 +90,7 @@ fn constants_go_into_the_bias_of_a_layer_of_single_pixels() {
 fn under_a_window_that_meets_an_edge_only_zero_goes() {
     let ones = [1; 9 * 4];
     let mut convolution = layer(Op::Conv3x3, 4, [4, 1], &ones, &[0]);
-    // Not so wide that the clamp would make it constant.
+    // Wide enough that the clamp does not make it constant.
     let Tables::Channels(tables) = &mut convolution.tables else {
         panic!("a convolution has tables");
     };
@@ -98,7 +98,7 @@ fn under_a_window_that_meets_an_edge_only_zero_goes() {
     let reduced = remove_constant_channels(&[first(4), convolution.clone()], Inputs::Weighed);
     assert_eq!(channels(&reduced.layers), [3, 1]);
     assert_eq!(biases(&reduced.layers[1]), [-1000]);
-    // Those that stay need no pictures, and no large bias.
+    // Constant channels that stay need neither weights nor a large bias.
     assert_eq!(reduced.layers[0].weights, [1, 0, 0, 0, 0, 0, 0, 0, 0]);
     assert_eq!(biases(&reduced.layers[0]), [0, 4 * 7, 4 * 100]);
 
@@ -111,8 +111,8 @@ fn under_a_window_that_meets_an_edge_only_zero_goes() {
 
 #[test]
 fn a_depthwise_channel_stays_where_the_edge_shows() {
-    // Channel 1: nine, six or four times 7. Channel 2: at the clamp in the corners as well.
-    // Channel 3: of the constant 0 nothing is left.
+    // Channel 1: nine, six or four times 7. Channel 2: at the clamp in the corners as well. Channel
+    // 3: the constant 0 contributes nothing.
     let depthwise = |bias: &[i32]| layer(Op::Depthwise3x3, 4, [4, 4], &[1; 36], bias);
     let last = layer(Op::Pointwise, 4, [4, 1], &[1, 1, 1, 1], &[-100]);
     let layers = [first(4), depthwise(&[0; 4]), last.clone()];
@@ -121,7 +121,7 @@ fn a_depthwise_channel_stays_where_the_edge_shows() {
     assert_eq!(channels(&reduced.layers), [2, 2, 1]);
     assert_eq!(biases(&reduced.layers[2]), [-100 + 100]);
 
-    // A varying channel that is held below goes with what it is computed from.
+    // A varying channel that is clamped to a constant is removed, along with its inputs.
     let layers = [first(4), depthwise(&[-1000, 0, 0, 0]), last];
     let reduced = remove_constant_channels(&layers, Inputs::Weighed);
     assert_eq!(channels(&reduced.layers), [1, 1, 1]);
@@ -150,7 +150,7 @@ fn both_operands_of_an_addition_keep_the_same_channels() {
             },
         }),
     };
-    // Of the operand in between, channel 1 varies and 2 and 3 do not.
+    // In the second operand, channel 1 varies and 2 and 3 do not.
     let mut weights = [0; 16];
     (weights[0], weights[4]) = (1, 1);
     let between = layer(Op::Pointwise, 4, [4, 4], &weights, &[0, 0, 20, 30]);

@@ -1,48 +1,50 @@
-//! The inner loop of layers with packed weights, in assembly: one output channel, four pixels at a
-//! time until a row is through.
+//! Inner loop of layers with packed weights, in assembly: one output channel, four pixels at a time
+//! until the row is done.
 //!
-//! Armv6-M multiplies 32 bits by 32 to 32. A word of activations holds two pixels,
-//! `-a0 - a1 * 2^16`: one `MULS` by a weight gives both products, each within 2^14. Two such words
-//! are added: as no two weights that meet here are both -128 (`widen_weights` sees to it), each lane
-//! is within 2^15 - 128 and still has 16 bits. The word is added to a first sum. `ASRS` by 16 gives
-//! the upper lane, less one where the lower is negative; the sign of the lower is in the carry,
-//! which `ADCS` adds to a second sum along with the upper lane. So that is exact, and the first less
-//! the second's 2^16 is the sum of the lower lane. Two terms of four pixels take 15 instructions
-//! for 8 products.
+//! Armv6-M multiplies 32 bits by 32 bits and keeps the low 32 bits. A word of activations holds two
+//! pixels, `-a0 - a1 * 2^16`, in two 16-bit lanes: one `MULS` by a weight gives both products, each
+//! within 2^14. The products of two such words are added. Two weights that share a lane are never both
+//! -128 (`widen_weights` checks this), so each lane stays within 2^15 - 128 and fits its 16 bits. The
+//! word is added to a first sum. `ASRS` by 16 extracts the upper lane, minus one if the lower lane is
+//! negative; the sign of the lower lane is in the carry, which `ADCS` adds to a second sum along with
+//! the upper lane. The second sum is therefore exact, and the first minus 2^16 times the second is the
+//! sum of the lower lane. Two terms of four pixels take 15 instructions for 8 products.
 //!
-//! Weights of real networks are mostly small: where the magnitudes of eight or sixteen neighbours add
-//! up to 255 at most, that many products fit a lane, and it is taken apart less often. Such a group's
-//! word begins with 2^15, so that its lower lane is never negative: `ASRS` is exact then without the
-//! carry, and what the groups began with is taken off the sums before. Two terms of four pixels take 11
-//! instructions, and a group 6.
+//! Weights of real networks are mostly small. Where the magnitudes of eight or sixteen neighbours add
+//! up to 255 at most, that many products fit a lane, and the lanes are unpacked less often. The word of
+//! such a group starts from 2^15, so that its lower lane is never negative: `ASRS` is then exact
+//! without the carry, and the start values of the groups are subtracted from the sums in advance. Two
+//! terms of four pixels take 11 instructions, and unpacking a group takes 6.
 
 use super::outputs::{Outputs, output};
 
-/// What a channel is computed from; offsets are in the assembly's text.
+/// Input of one channel's computation; the assembly's text uses the offsets.
 #[repr(C)]
 pub(super) struct Job {
-    /// 0: to outputs.
+    /// Offset 0: requantisation to outputs.
     pub outputs: Outputs,
-    /// 36: what sums of both lanes begin with.
+    /// Offset 36: start value of the sums over both lanes.
     pub both: i32,
-    /// 40: what sums of a lane begin with, negated.
+    /// Offset 40: start value of the sums over one lane, negated.
     pub bias: i32,
-    /// 44: the end of the weights.
+    /// Offset 44: the end of the weights.
     pub weights_end: *const i32,
-    /// 48: bytes of the loop that its first turn leaves out.
+    /// Offset 48: bytes of the loop that its first iteration skips.
     pub skip: usize,
-    /// 52: blocks of activations: for each two terms of four pixels four words.
+    /// Offset 52: blocks of activations: four words for every two terms of four pixels.
     pub activations: *const u32,
-    /// 56: a word for each term.
+    /// Offset 56: weights, one word a term.
     pub weights: *const i32,
-    /// 60: blocks of four pixels.
+    /// Offset 60: number of blocks of four pixels.
     pub blocks: usize,
-    /// 64: how far before the end of the last but one the outputs of the last block begin.
+    /// Offset 64: bytes by which the outputs of the last block start before the end of the block before
+    /// it.
     pub back: usize,
 }
 
 impl Job {
-    /// What sums begin with: `bias`, negated, in both lanes, and what `groups` of terms add.
+    /// Sets the start values of the sums: `bias`, negated, in both lanes, and the start values of
+    /// `groups` groups.
     pub const fn begin(&mut self, bias: i32, groups: usize) {
         self.bias = bias;
         let lanes = bias.wrapping_add(bias << 16);
@@ -50,29 +52,29 @@ impl Job {
     }
 }
 
-/// Terms in a turn of the loop.
+/// Terms in an iteration of the loop.
 pub(super) const UNROLLED: usize = 16;
 
-/// How many terms of a channel are added up before their lanes are taken apart.
+/// Number of terms of a channel that are summed in a lane before the lanes are unpacked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[repr(u8)]
 pub(super) enum Group {
-    /// Whatever the weights are.
+    /// Two terms: fits any weights.
     Two,
-    /// Eight: their weights' magnitudes add up to [`Group::MOST`] at most.
+    /// Eight terms: the magnitudes of their weights add up to [`Group::MOST`] at most.
     Eight,
-    /// Sixteen.
+    /// Sixteen terms, with the same bound.
     Sixteen,
 }
 
 impl Group {
-    /// All, in their order.
+    /// The groups in ascending order.
     pub const ALL: [Group; 3] = [Group::Two, Group::Eight, Group::Sixteen];
 
-    /// What magnitudes may add up to: as much with activations of -128 is within 2^15 - 128.
+    /// Largest sum of magnitudes: times activations of -128 it is within 2^15 - 128.
     pub const MOST: u32 = 255;
 
-    /// Terms of a group.
+    /// Number of terms in a group.
     pub const fn terms(self) -> usize {
         match self {
             Group::Two => 2,
@@ -81,7 +83,7 @@ impl Group {
         }
     }
 
-    /// Groups that begin with 2^15 in a number of terms, in whole fours.
+    /// Number of groups with a start value of 2^15 in `terms` terms, in whole fours.
     pub const fn biased(self, terms: usize) -> usize {
         match self {
             Group::Two => 0,
@@ -89,18 +91,18 @@ impl Group {
         }
     }
 
-    /// [`Job::skip`] for a number of terms, in whole fours.
+    /// [`Job::skip`] for `terms` terms, in whole fours.
     pub const fn skip(self, terms: usize) -> usize {
         let left_out = terms.wrapping_neg() % UNROLLED;
         match self {
             Group::Two => left_out * 15,
-            // Between the groups they are taken apart, in 12 bytes.
+            // Between groups the lanes are unpacked, in 12 bytes of code.
             Group::Eight => left_out * 11 + left_out / 8 * 12,
             Group::Sixteen => left_out * 11,
         }
     }
 
-    /// The function for a layer; `away` where negative ties matter.
+    /// The assembly function for a layer; `away` if negative ties must round away from zero.
     pub const fn function(self, away: bool) -> unsafe extern "C" fn(*mut Job) {
         match (self, away) {
             (Group::Two, false) => twos_down,
@@ -113,17 +115,17 @@ impl Group {
     }
 }
 
-/// The text of one function. In the loop: r0 activations, r1 weights, r2 to r5 those of two terms.
-/// In twos: r6 and r7 the sums of upper lanes, r8 and r9 of both. Else: r6 and r7 the group's sums,
-/// r8 and r10 the sums of both lanes, r9 and r11 of the upper; r12 what groups begin with. lr is the
-/// weights' end; the job is on the stack. Outputs take r10 and r11.
+/// Text of one function. In the loop: r0 activations, r1 weights, r2 to r5 those of two terms. In
+/// groups of two: r6 and r7 the sums of upper lanes, r8 and r9 the sums of both lanes. Otherwise: r6
+/// and r7 the group's sums, r8 and r10 the sums of both lanes, r9 and r11 of the upper; r12 the start
+/// value of groups. lr is the weights' end; the job is on the stack. Outputs take r10 and r11.
 macro_rules! blocks {
     ($name:ident, $rounding:tt, $group:tt) => {
         /// Computes all blocks of a channel; see the module.
         ///
         /// # Safety
-        /// All of the job must be as its fields say: whole fours of terms, at least one, as many
-        /// words of weights, and as many times two of activations for each block; room for the
+        /// Every field of the job must be as documented: whole fours of terms, at least one, as many
+        /// words of weights, and twice as many words of activations for each block; room for the
         /// outputs; at least one block.
         #[cfg_attr(feature = "armv6m-in-ram", unsafe(link_section = ".data.armv6m"))]
         #[unsafe(naked)]
@@ -145,7 +147,7 @@ macro_rules! blocks {
                 "ldmia r0, {{r0, r1}}",
                 "mov lr, r4",
                 blocks!(@begin $group),
-                // To two instructions on and as many bytes more.
+                // Jumps `r5` bytes beyond the label below: PC reads as two instructions ahead.
                 "add pc, r5",
                 "nop",
                 "3:",
@@ -219,7 +221,7 @@ macro_rules! blocks {
     ) };
     (@turn eights) => { concat!(blocks!(@group 3), blocks!(@group 3)) };
     (@turn sixteens) => { blocks!(@group 7) };
-    // Two terms of two pairs of pixels, and so many times two; then takes the lanes apart.
+    // Two terms of two pairs of pixels, repeated; then unpacks the lanes.
     (@group $more:literal) => { concat!(
         "ldmia r1!, {{r2, r3}}\n",
         blocks!(@first "r6"),
@@ -236,7 +238,7 @@ macro_rules! blocks {
         "asrs r7, r7, #16\n",
         "add r11, r7\n",
     ) };
-    // As long as what adds, which the loop's first turn may begin with.
+    // Same code length as `@add`, so that `Job::skip` is right for both.
     (@first $sum:literal) => { concat!(
         "ldmia r0!, {{r4, r5}}\n",
         "muls r4, r2, r4\n",

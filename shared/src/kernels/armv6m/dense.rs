@@ -1,16 +1,16 @@
-//! Fully connected layers: one pixel, for which nothing is gained by lanes, as the other would be
-//! its copy. Each weight is sign-extended from its byte where it is used, and never stored.
+//! Dense layers: a single pixel, for which two lanes gain nothing, as the second would only hold a
+//! copy. Each weight is sign-extended from its byte where it is used, and never stored.
 
 use crate::kernels::params::DenseParams;
 
 use super::TERMS;
 
-/// The sums of products of the two outputs whose weights are packed together, the first in the
+/// Computes the dot products of the two outputs whose weights are packed together, the first in the
 /// lower half. Sixteen instructions for four products.
 ///
 /// # Safety
 /// `fours` is not zero; `8 * fours` bytes can be read from `packed` on, aligned to a word, and
-/// `4 * fours` words from `activations` on, which come in the order of the weights.
+/// `4 * fours` words from `activations` on, which are in the order of the weights.
 #[cfg_attr(feature = "armv6m-in-ram", unsafe(link_section = ".data.armv6m"))]
 #[unsafe(naked)]
 unsafe extern "C" fn pair_sums(packed: *const i8, activations: *const i32, fours: usize) -> u64 {
@@ -49,7 +49,7 @@ unsafe extern "C" fn pair_sums(packed: *const i8, activations: *const i32, fours
     )
 }
 
-/// Computes a fully connected layer; false where the assembly may not.
+/// Computes a dense layer; returns false if the assembly cannot.
 pub(super) fn dense(
     params: &DenseParams<'_>,
     input: &[i8],
@@ -69,14 +69,14 @@ pub(super) fn dense(
         return false;
     };
     let zero_point = i32::from(params.input_zero_point);
-    // Terms beyond the last weigh nothing.
+    // Terms beyond the last are multiplied by weights of zero.
     let less = |number: Option<&i8>| (number.map_or(0, |&x| i32::from(x) - zero_point)) as u32;
     for (four, numbers) in activations.chunks_exact_mut(TERMS).zip(input.chunks(TERMS)) {
         four.copy_from_slice(&[0, 2, 1, 3].map(|term: usize| less(numbers.get(term))));
     }
     let pairs = bytes.chunks_exact(2 * whole).zip(output.chunks_mut(2));
     for (pair, (packed, places)) in pairs.enumerate() {
-        // SAFETY: the bytes of a pair are whole blocks, at a word as all are and eight bytes each;
+        // SAFETY: the bytes of a pair are whole blocks of eight bytes, word-aligned as all blocks are;
         // there is a word of activations for each term, in their order.
         let both = unsafe {
             let activations = activations.as_ptr().cast();

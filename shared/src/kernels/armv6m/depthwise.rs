@@ -1,10 +1,10 @@
-//! The inner loop of depthwise layers, in assembly: one channel, two outputs at a time.
+//! Inner loop of depthwise layers, in assembly: one channel, two outputs at a time.
 //!
-//! A word holds two activations, `a0 + a1 * 2^16`: a column of the left half of the row, and one of
-//! the right half. So every word serves all three taps under which it comes. Columns lie side by
-//! side, three words each, one of each row: a window is nine words. They are multiplied and added
-//! as in `blocks.rs`; with no weight of -128 two products always fit a lane. Of most channels all nine
-//! do, as their weights' magnitudes add up to 255 at most: lanes are then taken apart once.
+//! A word holds two activations, `a0 + a1 * 2^16`: a column of the left half of the row, and one of the
+//! right half. Each word thus serves all three taps that read it. Columns lie side by side, three words
+//! each, one of each row: a window is nine words. They are multiplied and added as in `blocks.rs`;
+//! without a weight of -128 two products always fit a lane. In most channels all nine fit, because the
+//! magnitudes of their weights add up to 255 at most: lanes are then unpacked once.
 
 use super::blocks::Group;
 use super::outputs::{Outputs, output};
@@ -12,34 +12,34 @@ use super::outputs::{Outputs, output};
 /// Terms of a window.
 pub(super) const TAPS: usize = 9;
 
-/// What a channel is computed from; offsets are in the assembly's text.
+/// Input of one channel's computation; the assembly's text uses the offsets.
 #[repr(C)]
 pub(super) struct Job {
-    /// 0: to outputs, of the left half.
+    /// Offset 0: requantisation to outputs, those of the left half.
     pub outputs: Outputs,
-    /// 36: columns of three words.
+    /// Offset 36: columns of three words.
     pub columns: *const u32,
-    /// 40: what sums begin with.
+    /// Offset 40: start value of the sums.
     pub bias: i32,
-    /// 44: where the outputs of the left half end.
+    /// Offset 44: end of the outputs of the left half.
     pub end: *const i8,
-    /// 48: bytes from the end of a window back to the beginning of the next.
+    /// Offset 48: bytes from the end of a window back to the beginning of the next.
     pub back: usize,
-    /// 52: bytes from an output of the left half to that of the right.
+    /// Offset 52: bytes from an output of the left half to that of the right.
     pub apart: usize,
-    /// 56: weights, column by column; none is -128.
+    /// Offset 56: weights, column by column; none is -128.
     pub weights: [i32; TAPS],
 }
 
-/// The text of one function; `$group` as [`Group`], nine or two. r0 columns, r1 weights, r2 to r5 two
-/// of each, r6 the sum of upper lanes, r8 that of both, or r6 that of both; then r8 the second sum;
-/// r10 low part, r11 step, r12 from half to half, lr the outputs' end. The job is on the stack.
+/// Text of one function; `$group` as [`Group`], nine or two. r0 columns, r1 weights, r2 to r5 two of
+/// each, r6 the sum of upper lanes, r8 that of both, or r6 that of both; then r8 the second sum; r10
+/// low part, r11 step, r12 from half to half, lr the outputs' end. The job is on the stack.
 macro_rules! depthwise {
     ($name:ident, $rounding:tt, $group:tt) => {
         /// Computes a row of a channel; see the module.
         ///
         /// # Safety
-        /// All of the job must be as its fields say: columns for as many windows as outputs end at
+        /// Every field of the job must be as documented: columns for the windows of all outputs up to
         /// `end`, whole steps after the first, at least one; room for the outputs of both halves.
         #[cfg_attr(feature = "armv6m-in-ram", unsafe(link_section = ".data.armv6m"))]
         #[unsafe(naked)]
@@ -149,7 +149,7 @@ depthwise!(twos_away, away, twos);
 depthwise!(nines_down, down, nines);
 depthwise!(nines_away, away, nines);
 
-/// The function for a channel; `away` where negative ties matter.
+/// The assembly function for a channel; `away` if negative ties must round away from zero.
 pub(super) fn depthwise(group: Group, away: bool) -> unsafe extern "C" fn(*mut Job) {
     match (group == Group::Sixteen, away) {
         (false, false) => twos_down,
@@ -159,44 +159,45 @@ pub(super) fn depthwise(group: Group, away: bool) -> unsafe extern "C" fn(*mut J
     }
 }
 
-/// A column that is in the row in one half alone.
+/// A column that lies in the row in one half only.
 #[derive(Clone, Copy)]
 #[repr(C)]
 pub(super) struct Edge {
-    /// 0: bytes from the first column to it.
+    /// Offset 0: bytes from the first column to this one.
     pub offset: usize,
-    /// 4: place of its number in the row.
+    /// Offset 4: index of its value in the row.
     pub place: usize,
-    /// 8: to which lane it is shifted.
+    /// Offset 8: bits by which it is shifted to its lane.
     pub lane: u32,
-    /// 12: the other lane, which is padding.
+    /// Offset 12: the other lane, which is padding.
     pub padding: u32,
 }
 
-/// What the columns of a row are; offsets are in the assembly's text.
+/// Location of the columns of a row; the assembly's text uses the offsets.
 #[repr(C)]
 pub(super) struct Columns {
-    /// 0: the first of the rows under the window.
+    /// Offset 0: the rows under the window, from the first on.
     pub rows: [*const i8; 3],
-    /// 12: bytes from a channel to the next in them.
+    /// Offset 12: bytes from a channel of a row to the next.
     pub channel: usize,
-    /// 16: those at the edges.
+    /// Offset 16: columns at the edges.
     pub edges: *const Edge,
-    /// 20: their end.
+    /// Offset 20: end of the edge columns.
     pub edges_end: *const Edge,
-    /// 24: bytes from the first column to the first that is inside in both halves.
+    /// Offset 24: bytes from the first column to the first that is inside the row in both halves.
     pub inside: usize,
-    /// 28: from the left numbers of those, which are the first of the row, to the right ones.
+    /// Offset 28: bytes from the left values of the inside columns, the first of the row, to the right
+    /// ones.
     pub apart: usize,
-    /// 32: how many there are.
+    /// Offset 32: number of inside columns.
     pub count: usize,
 }
 
-/// Widens the rows of a channel to the lanes of the words from `to` on, as `columns` says, and
-/// moves `columns` on to the next channel. A row that is null is left as it is.
+/// Widens the rows of a channel to the lanes of the words from `to` on, as `columns` describes, and
+/// advances `columns` to the next channel. Words of a null row are left unchanged.
 ///
 /// # Safety
-/// All places that `columns` names are in the rows, and all words written are from `to` on.
+/// All positions that `columns` names are in the rows, and all words written are from `to` on.
 #[cfg_attr(feature = "armv6m-in-ram", unsafe(link_section = ".data.armv6m"))]
 #[unsafe(naked)]
 pub(super) unsafe extern "C" fn widen_rows(columns: *mut Columns, to: *mut u32) {
@@ -210,7 +211,7 @@ pub(super) unsafe extern "C" fn widen_rows(columns: *mut Columns, to: *mut u32) 
         "add r2, r0",
         "mov r9, r2",
         "movs r2, r1",
-        // A row: r0 where its pointer is, r2 its words.
+        // A row: r0 the address of its pointer, r2 its words.
         "1:",
         "ldr r1, [r0]",
         "cmp r1, #0",
@@ -234,7 +235,7 @@ pub(super) unsafe extern "C" fn widen_rows(columns: *mut Columns, to: *mut u32) 
         "cmp r3, r12",
         "bne 2b",
         "5:",
-        // What is inside: r1 and r6 the numbers of both halves, r3 the words.
+        // Inside columns: r1 and r6 the values of both halves, r3 the words.
         "mov r7, r8",
         "ldr r3, [r7, #24]",
         "adds r3, r3, r2",
@@ -285,14 +286,14 @@ pub(super) unsafe extern "C" fn widen_rows(columns: *mut Columns, to: *mut u32) 
     )
 }
 
-/// The text of one function; `check` is what becomes of each weight.
+/// Text of one function; `check` is the code that checks each weight.
 macro_rules! widen_taps {
     ($name:ident, $check:literal) => {
-        /// Widens the weights of a channel to `to`, column by column, and gives their sum; where it
-        /// checks them, `i32::MIN` if one of them is -128.
+        /// Widens the weights of a channel to `to`, column by column, and returns their sum; the
+        /// checking version returns `i32::MIN` if one of them is -128.
         ///
         /// # Safety
-        /// None beyond what the references say.
+        /// None beyond the validity of the references.
         #[cfg_attr(feature = "armv6m-in-ram", unsafe(link_section = ".data.armv6m"))]
         #[unsafe(naked)]
         unsafe extern "C" fn $name(taps: &[i8; TAPS], to: &mut [i32; TAPS]) -> i32 {
@@ -320,8 +321,8 @@ macro_rules! widen_taps {
 widen_taps!(widen_checked_taps, "adds r3, r3, #128\nbeq 2f");
 widen_taps!(widen_tame_taps, "");
 
-/// Widens the weights of a channel to `to`, column by column, and gives their sum; None if one of
-/// them is -128, which only a layer that is not `tame` has.
+/// Widens the weights of a channel to `to`, column by column, and returns their sum; `None` if one of
+/// them is -128, which does not occur in a layer that is `tame`.
 pub(super) fn widen_taps(taps: &[i8; TAPS], to: &mut [i32; TAPS], tame: bool) -> Option<i32> {
     let widen = if tame {
         widen_tame_taps

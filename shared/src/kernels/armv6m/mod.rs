@@ -1,7 +1,7 @@
-//! Armv6-M (Cortex-M0, M0+): two products an instruction where there is only `MULS`.
+//! Armv6-M (Cortex-M0, M0+): two products an instruction from `MULS` alone.
 //!
-//! Compiled with the feature `armv6m`; runs on every Cortex-M. With `armv6m-in-ram` the assembly lies in
-//! RAM.
+//! Compiled with the feature `armv6m`; runs on every Cortex-M. With `armv6m-in-ram` the assembly lies
+//! in RAM.
 
 mod blocks;
 mod dense;
@@ -30,7 +30,7 @@ pub struct Armv6m {
 }
 
 impl Armv6m {
-    /// Kernels that have been shown no weights yet.
+    /// Creates kernels without prepacked weights.
     pub const fn new() -> Self {
         Armv6m {
             rooms: Rooms::new(),

@@ -1,64 +1,67 @@
-//! From a sum to an output number in Armv6-M instructions, which have neither a long product nor
-//! saturation.
+//! Requantisation of a sum in Armv6-M instructions, which have neither a long product nor saturation.
 //!
-//! The doubling high product rounds half up: it is `floor((sum * mantissa + 2^30) / 2^31)`. With
-//! both factors cut into a high part and a signed low part of 16 bits, four products make it. The
-//! parts below 2^16 only count by their floor, and an `ASRS` leaves the last bit that it shifts
-//! out in the carry, which `ADCS` adds: that is the rounding. In the same way the shift right
-//! rounds half up, which is gemmlowp's half away from zero but for negative ties; these are moved
-//! by adding the sign, unless everything negative is clamped anyway.
+//! The doubling high product rounds half up: it is `floor((sum * mantissa + 2^30) / 2^31)`. With both
+//! factors split into a high part and a signed low part of 16 bits, it takes four products. The parts
+//! below 2^16 only count by their floor. An `ASRS` leaves the last bit that it shifts out in the carry,
+//! and adding it with `ADCS` rounds. The right shift rounds half up in the same way, which is
+//! gemmlowp's half away from zero except for negative ties. Those are corrected by adding the sign,
+//! unless all negative outputs are clamped anyway.
 //!
-//! Where zero is the least output, most sums can do with one product. There both roundings are one,
-//! since floors nest: for a positive sum and a shift right by `e > 0` the output is
-//! `floor((sum * mantissa + 2^30 + 2^(30+e)) / 2^(31+e))`; without a shift the last summand is not
-//! there. With `sum = s * 2^p + d` and `mantissa = f * 2^g + l`, where `p` and `g` are the parts of
-//! `9 + e` beyond 15 and up to it, that is `s * f + c`, divided by `2^22`: `c` stands for the powers
-//! of two, and what the two rests add is below `f + s + 1 < 2^17`. So `s * f + c` decides it, unless
-//! the bits 21 to 17 are all set: that, and an `s` of more than `g` bits, is left to the exact road.
-//! The same goes for a sum of zero: `c` alone decides it, and rounds to zero.
+//! Where zero is the least output, a single product is enough for most sums. Both roundings then merge,
+//! since floors nest: for a positive sum and a right shift by `e > 0` the output is
+//! `floor((sum * mantissa + 2^30 + 2^(30+e)) / 2^(31+e))`; without a shift the last summand is absent.
+//! With `sum = s * 2^p + d` and `mantissa = f * 2^g + l`, where `g` is the smaller of `9 + e` and 15
+//! and `p` is the rest of `9 + e`, the output is `s * f + c`, divided by `2^22`: `c` stands for the
+//! powers of two, and the two remainders add less than `f + s + 1 < 2^17`. So `s * f + c` determines
+//! the output, unless the bits 21 to 17 are all set. That case, and an `s` of more than `g` bits, take
+//! the exact path. A sum of zero takes the short path too: `c` alone determines the output, and rounds
+//! to zero.
 //!
-//! Where sums come negated, since activations are, so is the mantissa: the product is the same.
+//! Sums are negated where activations are. The mantissa is then negated as well, so the product is the
+//! same.
 //!
-//! Bounds: sums are within 2^30 ([`narrow`](crate::kernels::OutputStage::narrow)), mantissas
-//! below 2^31. The high parts are within 2^14 and 2^15, the low parts within 2^15; the two middle
-//! products are within 2^29 and 2^30, and their sum with what is left of the low one has 32 bits.
+//! Bounds: sums are within 2^30 ([`narrow`](crate::kernels::OutputStage::narrow)), mantissas below
+//! 2^31. The high parts are within 2^14 and 2^15, the low parts within 2^15; the two middle products
+//! are within 2^29 and 2^30, and their sum with the rest of the low one has 32 bits.
 
 use crate::kernels::params::{I32s, OutputStage, PerChannel};
 
-/// What one channel's outputs are made with. The assembly reads it; offsets are in its text.
+/// Requantisation constants of one channel. The assembly reads them; its text uses the offsets.
 ///
-/// Where zero is the least output, `base`, `round`, `factor` and `coarse` are for the short road;
-/// else they are what the exact one takes: zero point, low part, high part and shift.
+/// If zero is the least output, `base`, `round`, `factor` and `coarse` are for the short path;
+/// otherwise they hold the exact path's zero point, low part, high part and shift.
 #[derive(Clone, Copy)]
 #[repr(C)]
 pub(super) struct Outputs {
-    /// 0: what the shifted sum is below. Or the zero point and 128, so that outputs are `0..=255`.
+    /// Offset 0: exclusive bound of shifted sums that take the short path. On the exact path the zero
+    /// point plus 128, so that outputs are `0..=255`.
     base: u32,
-    /// 4: where the next output goes.
+    /// Offset 4: address of the next output.
     pub output: *mut i8,
-    /// 8: what is added to the product.
+    /// Offset 8: rounding constant, added to the product.
     round: i32,
-    /// 12: 2^27, which overflows with five set bits on top.
+    /// Offset 12: 2^27, which overflows when the five top bits are set.
     undecided: u32,
-    /// 16: the highest bits of the mantissa.
+    /// Offset 16: the highest bits of the mantissa.
     factor: i32,
-    /// 20: bits that the sum is shifted to the right before that.
+    /// Offset 20: bits by which the sum is shifted right before that.
     coarse: u32,
-    /// 24: bytes from an output to the next.
+    /// Offset 24: bytes from an output to the next.
     pub step: usize,
-    /// 28: the mantissa, negated where sums are.
+    /// Offset 28: the mantissa, negated if sums are.
     mantissa: i32,
-    /// 32: bits to shift to the right.
+    /// Offset 32: bits of the right shift.
     shift: u32,
 }
 
-/// Bits of the sum that the short road takes of a shift, besides it.
+/// Bits that the short path drops from the factors, besides the stage's shift. The product loses the
+/// other 22 of 31.
 const SUM_BITS: u32 = 9;
-/// Bits of the sum that it takes at most.
+/// Largest number of bits of a shifted sum on the short path, and of bits dropped from the mantissa.
 const MOST_BITS: u32 = 15;
 
 impl Outputs {
-    /// Of no channel yet.
+    /// Creates constants with no channel set.
     pub const fn new(step: usize) -> Self {
         Outputs {
             base: 0,
@@ -73,7 +76,8 @@ impl Outputs {
         }
     }
 
-    /// For `channel` of a layer; `negated` where its sums are, `away` as of the stage.
+    /// Sets the constants for `channel` of a layer; `negated` if its sums are negated, `away` as the
+    /// stage requires.
     ///
     /// # Safety
     /// The layer [suits](crate::kernels::stage::suits), and has the channel.
@@ -89,7 +93,7 @@ impl Outputs {
         let PerChannel {
             multiplier, shift, ..
         } = stage.channels;
-        // SAFETY: as the caller says.
+        // SAFETY: the caller guarantees it.
         let (mantissa, shift) = unsafe {
             let shift = shift.as_ptr().add(channel).read();
             (entry(multiplier, channel), u32::from(shift.unsigned_abs()))
@@ -110,24 +114,25 @@ impl Outputs {
         } else {
             (1 << MOST_BITS, mantissa >> MOST_BITS, all - MOST_BITS)
         };
-        // Of 2^30; and of 2^(30 + shift), where there is a second rounding. And the zero point.
+        // The rounding terms 2^30 and, if there is a second rounding, 2^(30 + shift); and the zero
+        // point.
         let first = ((1 << 30) >> all.min(31)) - (128 << 22);
         self.round = if shift > 0 { first + (1 << 21) } else { first };
     }
 }
 
-/// Entry `index` of a table, in one load.
+/// Reads entry `index` of a table in one load.
 ///
 /// # Safety
-/// The table lies at a word, and has the entry.
+/// The table is word-aligned, and has the entry.
 pub(super) unsafe fn entry(table: I32s<'_>, index: usize) -> i32 {
-    // SAFETY: as the caller says.
+    // SAFETY: the caller guarantees it.
     unsafe { table.as_ptr().add(index).read() }
 }
 
-/// Assembly that turns the sum in r2 into an output in the low byte of r3. r0 base, r10 round, r5
-/// 2^27, r6 factor, r7 coarse, of [`Outputs`], which lie where the word at sp points to; r2 to r4 are
-/// spent, and r5 where ties matter. `plain` or `negated`, as sums are.
+/// Assembly that turns the sum in r2 into an output in the low byte of r3. r0 base, r10 round, r5 2^27,
+/// r6 factor, r7 coarse, of [`Outputs`], whose address is in the word at sp; r2 to r4 are clobbered,
+/// and r5 if ties matter. `plain` or `negated` like the sums.
 macro_rules! output {
     (down $sign:tt) => { concat!(
         $crate::kernels::armv6m::outputs::output!(@positive $sign),
@@ -137,7 +142,7 @@ macro_rules! output {
         "bhs 7f\n",
         "muls r3, r6, r3\n",
         "add r3, r10\n",
-        // The bits below 22; with the five upper ones all set, 2^27 more has a carry.
+        // The bits below 22; if the five upper ones are all set, adding 2^27 sets the carry.
         "lsls r4, r3, #10\n",
         "cmn r4, r5\n",
         "bcs 7f\n",
@@ -147,7 +152,7 @@ macro_rules! output {
         "ble 9f\n",
         "movs r3, #127\n",
         "b 9f\n",
-        // The exact road.
+        // The exact path.
         "7:\n",
         "ldr r7, [sp]\n",
         "ldr r6, [r7, #28]\n",
@@ -159,7 +164,7 @@ macro_rules! output {
         "adds r6, r6, #1\n",
         "asrs r6, r6, #1\n",
         $crate::kernels::armv6m::outputs::output!(@product ""),
-        // A shift by nothing leaves the carry, which this clears, as it is.
+        // A shift by zero leaves the carry unchanged; `CMN` clears it first.
         "cmn r7, r7\n",
         "asrs r3, r7\n",
         "movs r4, #0\n",
@@ -170,7 +175,7 @@ macro_rules! output {
         "ldr r6, [r7, #16]\n",
         "ldr r7, [r7, #20]\n",
         "b 6b\n",
-        // What sums that are not positive give: -128.
+        // Output of negative sums: -128.
         "8:\n",
         "movs r3, #128\n",
         "9:\n",
@@ -178,7 +183,7 @@ macro_rules! output {
     (away $sign:tt) => { concat!(
         "mov r3, r10\n",
         $crate::kernels::armv6m::outputs::output!(@product "mov r4, r10\n"),
-        // Negative ties are moved.
+        // Negative ties are corrected.
         "asrs r4, r3, #31\n",
         "adds r3, r3, r4\n",
         "asrs r3, r7\n",
@@ -192,8 +197,8 @@ macro_rules! output {
     ) };
     (@positive plain) => { "movs r3, r2\n" };
     (@positive negated) => { "rsbs r3, r2, #0\n" };
-    // The doubling high product of r2, the mantissa's high part in r6 and its low part in r3; `low`
-    // brings that to r4. To r3.
+    // Doubling high product of r2, with the mantissa's high part in r6 and its low part in r3; `low`
+    // copies the low part to r4. Result in r3.
     (@product $low:literal) => { concat!(
         "sxth r5, r2\n",
         "subs r2, r2, r5\n",

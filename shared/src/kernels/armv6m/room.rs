@@ -1,5 +1,5 @@
-//! What channels' weights leave room for in a lane: found once, when weights are shown, so that rows
-//! need not look at each weight again.
+//! Lane headroom of each channel: the number of products that fit a 16-bit lane. It is computed once,
+//! when weights are prepacked, so that rows need not check each weight again.
 
 use crate::kernels::packed::{Packed, TERMS};
 use crate::kernels::params::Weighted;
@@ -7,27 +7,28 @@ use crate::kernels::params::Weighted;
 use super::blocks::Group;
 use super::depthwise::TAPS;
 
-/// Layers that are known; each of those beyond is looked at row by row. As many as v2 has.
+/// Layers with stored headroom, as many as MobileNet v2 has; the weights of later layers are checked
+/// row by row.
 const LAYERS: usize = 64;
 
 /// Channels in a byte of [`Rooms::groups`], two bits each.
 const IN_BYTE: usize = 4;
 
-/// Bytes of groups: for all 2,800 channels of v1 0.25. They are copied wherever kernels are handed
-/// on, and a board's stack is small: where a network has more channels, its last layers have the
-/// same group for each of theirs.
+/// Bytes of groups: for all 2,800 channels of v1 0.25. They are copied whenever the kernels are moved,
+/// and a board's stack is small. If a network has more channels, all channels of its last layers share
+/// the smallest group.
 const BYTES: usize = 704;
 
-/// What is known of a layer.
+/// Headroom of a layer.
 #[derive(Clone, Copy, Debug)]
 struct Known {
-    /// Where its weights lie: a part of the layer is told by where its own do.
+    /// Address of its weights, from which the first channel of a part of the layer follows.
     weights: usize,
-    /// The byte in which its channels' groups begin; beyond the last where they are not known.
+    /// Index of the first byte of its channels' groups; past the end if they are not stored.
     start: u16,
-    /// Whether no two weights that meet are both -128, or in a depthwise layer, none is at all.
+    /// True if no two weights that share a lane are both -128 or, in a depthwise layer, no weight is.
     tame: bool,
-    /// The group that suits all its channels.
+    /// The smallest group of its channels, which is safe for all of them.
     least: Group,
 }
 
@@ -40,35 +41,35 @@ impl Known {
     };
 }
 
-/// Of all layers.
+/// Headroom of every layer.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Rooms {
     layers: [Known; LAYERS],
     groups: [u8; BYTES],
-    /// Bytes of them in use.
+    /// Bytes of `groups` in use.
     used: u16,
-    /// One beyond the layer that was shown last.
+    /// Index after that of the layer that was prepacked last.
     next: usize,
 }
 
-/// Room of the channels of a layer, or of a part of it.
+/// Headroom of the channels of a layer, or of a part of it.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Channels<'a> {
     known: &'a Known,
-    /// Groups from the layer's first channel on, if they are known.
+    /// Groups from the layer's first channel on, if they are stored.
     each: &'a [u8],
     /// The part's first channel.
     first: usize,
 }
 
 impl Channels<'_> {
-    /// Whether weights need not be looked at for pairs of -128, or for one in a depthwise layer;
-    /// false where the layer has not been shown.
+    /// Returns true if weights need no check for pairs of -128 or, in a depthwise layer, for a single
+    /// one; false if the layer has not been prepacked.
     pub fn tame(&self) -> bool {
         self.known.tame
     }
 
-    /// The group of a channel of the part.
+    /// Group of a channel of the part.
     pub fn of(&self, channel: usize) -> Group {
         let place = self.first.wrapping_add(channel);
         match self.each.get(place / IN_BYTE) {
@@ -78,7 +79,7 @@ impl Channels<'_> {
     }
 }
 
-/// Of a pair of channels' packed weights; None where two that meet are both -128.
+/// Groups of a pair of channels' packed weights; `None` if two weights that share a lane are both -128.
 fn of_packed(bytes: &[i8]) -> Option<[Group; 2]> {
     let (words, _) = bytes.as_chunks::<4>();
     let tame =
@@ -96,7 +97,7 @@ fn of_packed(bytes: &[i8]) -> Option<[Group; 2]> {
     let mut groups = [Group::Two; 2];
     for (output, largest) in groups.iter_mut().enumerate() {
         for group in [Group::Eight, Group::Sixteen] {
-            // Sixteen fit only where all eights of them do.
+            // Sixteen fit only if every eight of them do.
             if fits(group, output) {
                 *largest = group;
             }
@@ -105,8 +106,8 @@ fn of_packed(bytes: &[i8]) -> Option<[Group; 2]> {
     words.iter().all(tame).then_some(groups)
 }
 
-/// Of a channel of a depthwise layer, whose nine weights are a group or not, and of none; None where
-/// one is -128.
+/// Group of a channel of a depthwise layer, whose nine weights fit a lane together or not, and a
+/// second, unused group; `None` if a weight is -128.
 fn of_taps(taps: &[i8]) -> Option<[Group; 2]> {
     let group = match small(taps.iter().copied()) {
         true => Group::Sixteen,
@@ -120,14 +121,14 @@ fn channel_bytes(weights: Packed<'_>) -> usize {
     weights.terms().next_multiple_of(TERMS).max(1)
 }
 
-/// Whether products with these weights fit a lane all together.
+/// Returns true if the products with these weights fit a lane all together.
 fn small(weights: impl Iterator<Item = i8>) -> bool {
     let magnitudes = weights.map(|weight| u32::from(weight.unsigned_abs()));
     magnitudes.sum::<u32>() <= Group::MOST
 }
 
 impl Rooms {
-    /// Of no layer yet.
+    /// Creates the table without any layer.
     pub const fn new() -> Self {
         Rooms {
             layers: [Known::NOTHING; LAYERS],
@@ -137,14 +138,14 @@ impl Rooms {
         }
     }
 
-    /// Looks at the weights of a layer. Layers are shown in their order: with one that is not after
-    /// the last, another model begins.
+    /// Records the headroom of a layer. Layers come in ascending order: an index that is not above the
+    /// last starts another model.
     pub fn note(&mut self, layer: Weighted<'_>) {
         match layer {
             Weighted::Depthwise3x3(params) => self.put(params.layer, params.weights, TAPS, 1),
             Weighted::Conv3x3(params) => self.put_packed(params.layer, params.weights),
             Weighted::Pointwise(params) => self.put_packed(params.layer, params.weights),
-            // Its weights are taken one by one.
+            // Dense weights are used one by one, without lanes.
             Weighted::Dense(_) => {}
         }
     }
@@ -153,8 +154,8 @@ impl Rooms {
         self.put(layer, weights.bytes(), 2 * channel_bytes(weights), 2);
     }
 
-    /// Puts down what is known of a layer whose weights are of so many bytes for each so many
-    /// channels: a packed pair, or one of a depthwise layer.
+    /// Stores the headroom of a layer, whose weights take `bytes` bytes for every `channels` channels:
+    /// a packed pair, or one channel of a depthwise layer.
     #[inline(never)]
     fn put(&mut self, layer: usize, weights: &[i8], bytes: usize, channels: usize) {
         if layer < self.next {
@@ -194,23 +195,24 @@ impl Rooms {
         };
     }
 
-    /// Of a layer with packed weights, or of a part of it.
+    /// Headroom of a layer with packed weights, or of a part of it.
     pub fn of_packed(&self, layer: usize, weights: Packed<'_>) -> Channels<'_> {
         self.of(layer, weights.bytes(), channel_bytes(weights))
     }
 
-    /// Of a depthwise layer, or of a part of it.
+    /// Headroom of a depthwise layer, or of a part of it.
     pub fn of_depthwise(&self, layer: usize, weights: &[i8]) -> Channels<'_> {
         self.of(layer, weights, TAPS)
     }
 
-    /// Where each channel has so many bytes; unknown where the layer has not been shown.
+    /// Headroom of a layer with `channel_bytes` bytes a channel; unknown if the layer has not been
+    /// prepacked.
     fn of(&self, layer: usize, weights: &[i8], channel_bytes: usize) -> Channels<'_> {
         let known = self.layers.get(layer).unwrap_or(const { &Known::NOTHING });
         let before = weights.as_ptr().addr().wrapping_sub(known.weights);
         Channels {
             known,
-            // Of a layer that is not known nothing begins anywhere.
+            // An unknown layer has no groups.
             each: self
                 .groups
                 .get(usize::from(known.start)..)

@@ -1,4 +1,4 @@
-//! Depthwise rows: what the assembly is asked for, and when it may be.
+//! Depthwise rows: checks that the assembly can compute a row, and sets up its input.
 
 use core::ops::Range;
 
@@ -11,21 +11,21 @@ use super::depthwise::{self, Columns, Edge, Job, TAPS, widen_rows, widen_taps};
 use super::outputs::{Outputs, entry};
 use super::room::Channels;
 
-/// Columns of half a row.
+/// Largest number of columns of half a row.
 const MAX_COLUMNS: usize = 96;
 
-/// Columns with padding in one half or the other.
+/// Largest number of columns with padding in either half.
 const MAX_EDGES: usize = 8;
 
 /// Rows under a window.
 const ROWS: usize = 3;
 
-/// The word of two activations.
+/// Packs two activations into a word.
 const fn word(left: i8, right: i8) -> u32 {
     (left as i32 + ((right as i32) << 16)) as u32
 }
 
-/// The two activations of a word.
+/// Unpacks the two activations of a word.
 const fn numbers(word: u32) -> [i32; 2] {
     let left = word as i16 as i32;
     [left, (word as i32 - left) >> 16]
@@ -36,16 +36,16 @@ struct Halves<'a> {
     params: &'a DepthwiseParams<'a>,
     /// Outputs in a half.
     count: usize,
-    /// Outputs from the left one to the right one.
+    /// Outputs from an output of the left half to that of the right.
     apart: usize,
     /// Columns of a half.
     columns: usize,
-    /// Those that are in the row in both halves.
+    /// Columns that are in the row in both halves.
     inside: Range<usize>,
 }
 
 impl<'a> Halves<'a> {
-    /// The stride is not zero, and there are outputs.
+    /// Splits a row. The stride is not zero, and there are outputs.
     fn new(params: &'a DepthwiseParams<'a>) -> Self {
         let count = params.output_width.div_ceil(2);
         let apart = params.output_width - count;
@@ -61,7 +61,8 @@ impl<'a> Halves<'a> {
         }
     }
 
-    /// The columns that are inside in one half alone; None where there are more than a network's.
+    /// Columns that are inside the row in one half only; `None` if there are more than any network
+    /// needs.
     fn edges(&self) -> Option<Vec<Edge, MAX_EDGES>> {
         let mut edges = Vec::new();
         let zero_point = self.params.input_zero_point;
@@ -87,7 +88,7 @@ impl<'a> Halves<'a> {
         Some(edges)
     }
 
-    /// Computes a channel whose weights are not for the assembly.
+    /// Computes a channel whose weights do not suit the assembly.
     fn compute_exactly(
         &self,
         channel: usize,
@@ -112,7 +113,7 @@ impl<'a> Halves<'a> {
     }
 }
 
-/// Computes a depthwise row by the assembly; false where that does not suit.
+/// Computes a depthwise row by the assembly; returns false if it is not suitable.
 pub(super) fn by_rows(
     params: &DepthwiseParams<'_>,
     room: Channels<'_>,
@@ -157,7 +158,7 @@ pub(super) fn by_rows(
     let first = columns.as_mut_ptr().cast::<u32>();
     let edges = edges.as_ptr_range();
     let mut places = Columns {
-        // A row that is not there stays padding.
+        // An absent row stays padding.
         rows: rows.map(|row| row.map_or(core::ptr::null(), <[i8]>::as_ptr)),
         channel: input_width,
         edges: edges.start,
@@ -177,8 +178,8 @@ pub(super) fn by_rows(
     };
     let all_taps = params.weights.as_chunks::<TAPS>().0;
     for (channel, taps) in all_taps.iter().enumerate().take(output_channels) {
-        // SAFETY: the edges' places are in the row; columns inside begin at its first number, and
-        // those `apart` further on are in it too. All are among `columns`. Each row has the numbers
+        // SAFETY: the positions of the edges are in the row; columns inside begin at its first value,
+        // and those `apart` further on are in it too. All are among `columns`. Each row has the values
         // of all channels.
         unsafe { widen_rows(&raw mut places, first) };
         let to = &mut output[channel * c_step..];
@@ -189,7 +190,7 @@ pub(super) fn by_rows(
             halves.compute_exactly(channel, columns, &job.weights, to, x_step);
             continue;
         };
-        // SAFETY: the layer suits, and the channel is one of its.
+        // SAFETY: the layer suits, and the channel is one of its channels.
         let bias = unsafe {
             let output = to.as_mut_ptr();
             job.outputs.set(stage, channel, false, away, output);
@@ -198,8 +199,7 @@ pub(super) fn by_rows(
         };
         job.columns = first;
         job.bias = bias - zero_point * sum;
-        // SAFETY: all columns have been widened or are padding; `to` has all outputs of the
-        // channel.
+        // SAFETY: all columns have been widened or are padding; `to` has all outputs of the channel.
         unsafe { depthwise::depthwise(room.of(channel), away)(&raw mut job) };
     }
     clamp(stage, output);

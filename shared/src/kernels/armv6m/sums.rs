@@ -1,5 +1,5 @@
-//! Layers with packed weights: how a row is cut into blocks of four pixels, and what the assembly
-//! is asked for.
+//! Layers with packed weights: splits a row into blocks of four pixels and sets up the input of the
+//! assembly.
 
 use crate::kernels::packed::Packed;
 use crate::kernels::params::{Layout, OutputStage};
@@ -14,24 +14,23 @@ use super::outputs::{Outputs, entry};
 use super::room::Channels;
 use super::widen::{block_sums, widen_weights};
 
-/// Most terms of a sum: raw activations and weights, the zero point's part too, keep it within
-/// 2^29.
+/// Largest number of terms of a sum: with raw activations and weights, and the zero point's part, it
+/// stays within 2^29.
 const MAX_TERMS: usize = 8192;
 
 /// Pixels that are computed together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Part {
-    /// Column of the first.
+    /// Column of the first pixel.
     first: usize,
-    /// Blocks of four; one in rows of fewer pixels, where it repeats the last.
+    /// Number of blocks of four pixels; one in rows of fewer pixels, where it repeats the last.
     blocks: usize,
-    /// How many pixels of the last block have been in the one before it.
+    /// Number of pixels that the last block shares with the one before it.
     back: usize,
 }
 
 impl Part {
-    /// The part that begins where the pixels before `x` of `width` are done, of at most `most`
-    /// pixels.
+    /// The part that begins once the pixels before `x` of `width` are done, of at most `most` pixels.
     fn next(x: usize, width: usize, most: usize) -> Part {
         let left = (width - x).min(most);
         let blocks = left.div_ceil(PIXELS);
@@ -51,7 +50,7 @@ impl Part {
         }
     }
 
-    /// The first column of a block.
+    /// First column of a block.
     fn column(self, block: usize) -> usize {
         let back = if block + 1 == self.blocks {
             self.back
@@ -62,7 +61,7 @@ impl Part {
     }
 }
 
-/// A layer with packed weights, and where its outputs go.
+/// A layer with packed weights, and the memory for its outputs.
 pub(super) struct Sums<'a> {
     pub weights: Packed<'a>,
     pub room: Channels<'a>,
@@ -74,7 +73,7 @@ pub(super) struct Sums<'a> {
 }
 
 impl Sums<'_> {
-    /// Whether the assembly may compute it.
+    /// Returns true if the assembly can compute the layer.
     pub fn suits(&self, scratch: &[u32], output: &[i8]) -> bool {
         let terms = self.weights.terms();
         suits(self.output, self.outputs)
@@ -85,8 +84,8 @@ impl Sums<'_> {
             && output.len() >= self.outputs * self.width
     }
 
-    /// Computes the row. `widen` widens the activations of two columns, which are the pair 0 or 1
-    /// of a block, into the words of the block.
+    /// Computes the row. `widen` widens the activations of two columns, which are the pair 0 or 1 of a
+    /// block, into the words of the block.
     pub fn compute(
         &self,
         scratch: &mut [u32],
@@ -157,10 +156,10 @@ impl Sums<'_> {
                 }
                 let to = base.wrapping_add(channel * c_step);
                 let place = if short { few.as_mut_ptr() } else { to };
-                // Activations are not moved to their zero point: what that would take away is
-                // taken here.
+                // The zero point is not subtracted from the activations; its share of the sum is
+                // subtracted here instead.
                 let moved = zero_point.wrapping_mul(sum);
-                // SAFETY: `suits` has been asked, and the channel is one of the layer's.
+                // SAFETY: `suits` returned true, and the channel is one of the layer's.
                 let bias = unsafe {
                     job.outputs.set(self.output, channel, true, away, place);
                     entry(self.output.channels.bias, channel)
@@ -173,8 +172,8 @@ impl Sums<'_> {
                 job.skip = skip;
                 job.blocks = part.blocks;
                 // SAFETY: there is a word of weights for each term, whole fours of them; the
-                // activations of all blocks have been widened; the outputs go to `few`, or to the
-                // row, in which all pixels of the part have their place.
+                // activations of all blocks have been widened; the outputs go to `few`, or to the row,
+                // which holds all pixels of the part.
                 unsafe { function(&raw mut job) };
                 if short {
                     let to = &mut output[part.first * x_step + channel * c_step..];
@@ -188,8 +187,7 @@ impl Sums<'_> {
         }
     }
 
-    /// Computes a channel whose weights are not for the assembly; `to` begins with its first
-    /// output.
+    /// Computes a channel whose weights do not suit the assembly; `to` begins with its first output.
     fn compute_exactly(
         &self,
         channel: usize,

@@ -1,24 +1,24 @@
-//! Widening weights to words, and activations of two pixels to a word, both in the order of the
+//! Widens weights to words, and activations of two pixels to a word, both in the order of the
 //! [packed](crate::kernels::Packed) weights: terms 0, 2, 1, 3 of each four.
 
 use crate::kernels::params::ConvParams;
 
 use super::TERMS;
 
-/// The text of one function; `check` is what becomes of the sum of each two neighbours.
+/// Text of one function; `check` is the code that checks the sum of each two neighbours.
 macro_rules! widen_blocks {
     ($name:ident, $check:tt) => {
         /// Widens `count` blocks of packed weights of a pair of channels: those of the first from
-        /// `even` on, those of the second from `odd` on. Adds up each channel's into `sums`. Gives
-        /// zero where it went through.
+        /// `even` on, those of the second from `odd` on. Adds up each channel's into `sums`. Returns
+        /// zero on success.
         ///
-        /// Where it checks them it adds 255 for every two, and stops at two neighbours of a channel
-        /// that are both -128, whose sum with 255 is the only negative one.
+        /// The checking version adds 255 for every two weights, and stops at two neighbours of a
+        /// channel that are both -128, whose sum with 255 is the only negative one.
         ///
         /// # Safety
         /// At least one block; `8 * count` bytes from `packed` on, aligned to a word; room for
-        /// `4 * count` words at `even` and at `odd`, and two at `sums`, which is also where `count`
-        /// and `odd` come from.
+        /// `4 * count` words at `even` and at `odd`, and two at `sums`, from which `count` and `odd`
+        /// are read.
         #[cfg_attr(feature = "armv6m-in-ram", unsafe(link_section = ".data.armv6m"))]
         #[unsafe(naked)]
         unsafe extern "C" fn $name(
@@ -81,9 +81,9 @@ widen_blocks!(widen_checked_blocks, checked);
 widen_blocks!(widen_tame_blocks, tame);
 
 /// Widens the packed weights of a pair of channels: first those of one, then those of the other.
-/// Gives the sum of each channel's weights. `wide` has a word for each byte; bytes lie at a word.
-/// None where two neighbours in a channel are both -128: their products may not fit their lanes.
-/// A layer that is `tame` has none.
+/// Returns the sum of each channel's weights. `wide` has a word for each byte; the bytes are
+/// word-aligned. `None` if two neighbours in a channel are both -128: their products may not fit their
+/// lanes. A layer that is `tame` has none.
 pub(super) fn widen_weights(packed: &[i8], wide: &mut [i32], tame: bool) -> Option<[i32; 2]> {
     let count = packed.len() / (2 * TERMS);
     let (even, odd) = wide.split_at_mut_checked(count * TERMS)?;
@@ -101,21 +101,21 @@ pub(super) fn widen_weights(packed: &[i8], wide: &mut [i32], tame: bool) -> Opti
     (left == 0).then(|| sums.map(|sum| sum - beyond))
 }
 
-/// The word of two pixels' activations of a term: both negated, the second in the upper half.
+/// Packs two pixels' activations of a term into a word: both negated, the second in the upper half.
 const fn word(first: i8, second: i8) -> u32 {
     (-(first as i32) - ((second as i32) << 16)) as u32
 }
 
-/// Words from a pair of terms to the next: of four pixels.
+/// Words from a pair of terms to the next, for four pixels.
 const STEP: usize = 4;
 
-/// The activations in a word: what [`word`] made it of.
+/// Unpacks the activations that [`word`] packed.
 const fn numbers(word: u32) -> [i32; 2] {
     let first = word as i16;
     [-(first as i32), -(((word as i32) - first as i32) >> 16)]
 }
 
-/// The sums of products of a block's four pixels, less those of the zero point.
+/// Dot products of a block's four pixels, with the zero point subtracted.
 pub(super) fn block_sums(
     weights: impl Iterator<Item = i8>,
     zero_point: i8,
@@ -135,7 +135,7 @@ pub(super) fn block_sums(
     sums
 }
 
-/// Assembly that widens one of four terms to `place` bytes from the words of a pair of pixels.
+/// Assembly that widens one of four terms into the words of a pair of pixels, at byte offset `place`.
 macro_rules! widen_term {
     ($term:literal $place:literal) => {
         concat!(
@@ -154,12 +154,11 @@ macro_rules! widen_term {
     };
 }
 
-/// Widens `count` fours of terms of two pixels, at least one, to the words of their pair from `to`
-/// on.
+/// Widens `count` fours of terms of two pixels, at least one, to the words of their pair from `to` on.
 ///
 /// # Safety
-/// As many activations can be read from `first` and from `second` on; a block of as many terms can
-/// be written, whose words of the pair begin at `to`.
+/// As many activations can be read from `first` and from `second` on; a block of as many terms can be
+/// written, whose words of the pair begin at `to`.
 #[cfg_attr(feature = "armv6m-in-ram", unsafe(link_section = ".data.armv6m"))]
 #[unsafe(naked)]
 unsafe extern "C" fn widen_fours(first: *const i8, second: *const i8, count: usize, to: *mut u32) {
@@ -179,8 +178,8 @@ unsafe extern "C" fn widen_fours(first: *const i8, second: *const i8, count: usi
     )
 }
 
-/// Widens the activations of two pixels, the pair `pair` of a block of four, into the words of
-/// `block`. Terms beyond the last are zero points, which weigh nothing whatever their weights are.
+/// Widens the activations of two pixels, the pair `pair` of a block of four, into the words of `block`.
+/// Terms beyond the last are zero points, which add nothing whatever their weights are.
 pub(super) fn widen_pixels(
     [first, second]: [&[i8]; 2],
     zero_point: i8,
@@ -192,7 +191,7 @@ pub(super) fn widen_pixels(
     let (seconds, second_rest) = second.as_chunks::<TERMS>();
     let count = firsts.len().min(seconds.len()).min(places.len());
     if count > 0 && pair < 2 {
-        // SAFETY: both pixels have `count` fours of terms, and the block as many times two steps.
+        // SAFETY: both pixels have `count` fours of terms, and the block twice as many steps.
         unsafe {
             let to = places.as_mut_ptr().cast::<u32>().add(2 * pair);
             widen_fours(first.as_ptr(), second.as_ptr(), count, to);
@@ -211,7 +210,7 @@ pub(super) fn widen_pixels(
 const RGB_TERMS: usize = 27;
 
 /// Assembly that widens row `row` of two windows of three channels, at r3 and r4; the term
-/// `9 * row + tap` goes to its place in r2, less 64 bytes a row.
+/// `9 * row + tap` goes to its position in r2, minus 64 bytes a row.
 macro_rules! widen_rgb {
     ($row:literal) => {
         concat!(
@@ -258,8 +257,8 @@ unsafe extern "C" fn widen_windows(rows: &[*const i8; 3], apart: usize, to: *mut
     )
 }
 
-/// Widens the windows of a picture's three channels at two output columns, the second not left of
-/// the first; false where one reaches beyond the picture or has other channels.
+/// Widens the windows of a picture's three channels at two output columns, the second not left of the
+/// first; returns false if a window reaches beyond the picture or has other channels.
 pub(super) fn widen_rgb(
     params: &ConvParams<'_>,
     rows: [Option<&[i8]>; 3],

@@ -1,4 +1,4 @@
-//! The buffers of the cases, and what fills them.
+//! Buffers of the cases and the random values that fill them.
 
 use super::Mismatch;
 use crate::kernels::{I32s, OutputStage, PerChannel};
@@ -6,7 +6,7 @@ use crate::kernels::{I32s, OutputStage, PerChannel};
 pub(super) const MAX_ROW: usize = 1024;
 pub(super) const MAX_WEIGHTS: usize = 2304;
 pub(super) const MAX_CHANNELS: usize = 136;
-/// Words of scratch; more than any variant asks for in these cases.
+/// Words of scratch; more than any variant needs in these cases.
 pub(super) const MAX_SCRATCH: usize = 8192;
 
 /// Marsaglia's xorshift32 ("Xorshift RNGs", 2003), the triple 13, 17, 5.
@@ -20,12 +20,13 @@ impl Seeded {
         self.0
     }
 
-    /// A number below `bound`.
+    /// A random index below `bound`.
     pub(super) fn below(&mut self, bound: usize) -> usize {
         (self.next() >> 8) as usize % bound
     }
 
-    /// The high byte; one in eight is an extreme, where saturation hides.
+    /// A random value, the high byte of the state; one in eight is an extreme, where saturation bugs
+    /// show.
     pub(super) fn number(&mut self) -> i8 {
         let bits = self.next();
         match bits & 15 {
@@ -42,7 +43,7 @@ impl Seeded {
     }
 }
 
-/// Zero point and bounds of an output.
+/// Zero point and clamps of an output.
 #[derive(Clone, Copy)]
 pub(super) struct Clamp {
     pub(super) zero_point: i8,
@@ -50,7 +51,7 @@ pub(super) struct Clamp {
     pub(super) max: i8,
 }
 
-/// Biases and rescalings of output channels.
+/// Biases and multipliers of output channels.
 #[repr(C, align(4))]
 pub(super) struct Tables {
     bias: [u8; MAX_CHANNELS * 4],
@@ -59,13 +60,13 @@ pub(super) struct Tables {
 }
 
 impl Tables {
-    /// New numbers; where sums are `small`, so are biases, and many mantissas are such that half of
+    /// Draws new tables. If sums are `small`, so are biases, and many mantissas are such that half of
     /// the sums lie at ties.
     fn refill(&mut self, seeded: &mut Seeded, terms: usize, small: bool) {
         let bits = 16 + usize::BITS - terms.leading_zeros();
-        // Of a sum of random signs, and what mantissas take of it.
+        // Bits of a sum of random signs, and of the part that mantissas keep.
         let small_bits = (usize::BITS - terms.leading_zeros()) / 2;
-        // Half the time as in most networks: no channel shifts left, or far to the right.
+        // Half of the time as in most networks: no channel shifts left, or far to the right.
         let narrow = seeded.below(2) == 0;
         for channel in 0..MAX_CHANNELS {
             let bias = seeded.next() as i32 >> if small { 25 } else { 14 };
@@ -78,8 +79,8 @@ impl Tables {
             };
             self.bias[channel * 4..][..4].copy_from_slice(&bias.to_le_bytes());
             self.multiplier[channel * 4..][..4].copy_from_slice(&mantissa.to_le_bytes());
-            // Mostly what brings the sum back to a byte. To the left no further than what MAX_WEIGHTS
-            // products of 255 and -128 and a bias leave of 31 bits.
+            // Mostly the shift that brings the sum back to a byte. Left shifts stay within the headroom
+            // that MAX_WEIGHTS products of 255 and -128 and a bias leave in 31 bits.
             self.shift[channel] = match seeded.below(16) {
                 0 => 0,
                 1 if !narrow => 1,
@@ -93,7 +94,7 @@ impl Tables {
         }
     }
 
-    /// The output stage of a layer with `outputs` channels.
+    /// Output stage of a layer with `outputs` channels.
     pub(super) fn stage(&self, outputs: usize, clamp: Clamp) -> OutputStage<'_> {
         OutputStage {
             channels: PerChannel {
@@ -112,7 +113,7 @@ impl Tables {
     }
 }
 
-/// The buffers of a case; aligned as a model and an engine's memory are.
+/// Buffers of a case; aligned as a model and an engine's memory are.
 #[repr(C, align(16))]
 pub(super) struct Bench {
     pub(super) rows: [[i8; MAX_ROW]; 3],
@@ -141,18 +142,18 @@ impl Bench {
         }
     }
 
-    /// New numbers everywhere, for sums of at most [`MAX_WEIGHTS`] products. Once in eight times the
-    /// numbers are the extremes alone: the largest sums, and products that fill 16 bits. Twice in eight
-    /// times weights are -1, 0 and 1: sums of so few bits that every rounding shows.
+    /// Draws new values everywhere, for sums of at most [`MAX_WEIGHTS`] products. One time in eight all
+    /// values are extremes: the largest sums, and products that fill 16 bits. Two times in eight
+    /// weights are -1, 0 and 1: sums of so few bits that every rounding shows.
     pub(super) fn refill(&mut self, terms: usize) {
         for row in &mut self.rows {
             self.seeded.fill(row);
         }
         self.seeded.fill(&mut self.weights);
-        // As networks have them: none is -128; most are small.
+        // Weights as in real networks: none is -128; most are small.
         let finer = [None, Some(0), Some(2), Some(4)][self.seeded.below(4)];
         if let Some(bits) = finer {
-            // Half the time some channels before them have large ones.
+            // Half of the time some channels before them have large ones.
             let large = usize::from(self.weights[0].max(0).unsigned_abs()) * terms / 16;
             for (index, weight) in self.weights.iter_mut().enumerate() {
                 *weight = (*weight).max(-i8::MAX) >> if index < large { 0 } else { bits };
@@ -167,7 +168,8 @@ impl Bench {
         }
         if kind == 0 {
             let extremes = [i8::MIN, i8::MAX];
-            // Eight, nine and sixteen of which, one more or not, add up to 255 at most, or to more.
+            // Magnitudes of which eight, nine or sixteen, give or take one, add up to 255 at most, or
+            // just to more.
             let small = [31, -32, 15, -16, 28, 0];
             let more = self.weights[0] & 1;
             let [weight, few] = [
@@ -184,11 +186,11 @@ impl Bench {
             }
         }
         self.tables.refill(&mut self.seeded, terms, small);
-        // What a kernel leaves in its scratch is no other's business.
+        // A kernel must not depend on the scratch of another.
         self.scratch.fill(self.seeded.next());
     }
 
-    /// The clamps that networks have: of ReLU6, of ReLU, none; and one of a single number.
+    /// Clamps as in real networks: of ReLU6, of ReLU, none; and one with a single value.
     pub(super) fn clamp(&mut self) -> Clamp {
         let (zero_point, min, max) = match self.seeded.below(8) {
             0 => (9, 4, 4),
@@ -220,7 +222,7 @@ impl Bench {
     }
 }
 
-/// Makes every number of the answer wrong, so that one that is not written is found.
+/// Makes every output value wrong, so that a value that is not written is detected.
 pub(super) fn poison(expected: &[i8], actual: &mut [i8]) {
     for (expected, actual) in expected.iter().zip(actual) {
         *actual = !expected;

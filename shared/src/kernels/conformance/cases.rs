@@ -1,4 +1,4 @@
-//! The cases of each kernel.
+//! Cases of each kernel.
 
 use super::Mismatch;
 use super::bench::{Bench, Clamp, MAX_CHANNELS, MAX_ROW, MAX_WEIGHTS, poison};
@@ -31,13 +31,13 @@ pub(super) fn windows(
     bench.refill(9 * channels);
     let clamp = bench.clamp();
     let input_zero_point = bench.seeded.number();
-    // What networks have; and now and then the rest of what a model may say.
+    // Mostly strides and padding of real networks; now and then everything else that a model allows.
     let [stride, pad_left] = match bench.seeded.below(8) {
         0 => [3 + variety % 2, 2],
         _ => [1 + variety % 2, variety / 2 % 2],
     };
-    // As many outputs as start in the map, the last of them reaching into the right padding; or
-    // one less, which may end with the map.
+    // As many outputs as start in the map, the last of them reaching into the right padding; or one
+    // fewer, which may end with the map.
     let most = (width + pad_left).div_ceil(stride).min(MAX_ROW / channels);
     let output_width = (most - bench.seeded.below(2)).max(1);
     let layout = |planar| match planar {
@@ -79,7 +79,8 @@ pub(super) fn windows(
     kernels.depthwise3x3(&params, rows, &mut bench.actual[..length]);
     bench.compare(length, case("depthwise3x3", width, channels, channels))?;
 
-    // The first convolution has few input channels and the output's count is its own.
+    // The first convolution has few input channels, and its number of output channels is independent of
+    // them.
     let most = match variety & 1 {
         0 => 8,
         _ => [5, 17, 33][bench.seeded.below(3)],
@@ -121,7 +122,7 @@ pub(super) fn windows(
     Ok(2)
 }
 
-/// A 1 x 1 convolution, its output rows in either order.
+/// A 1 x 1 convolution, its output rows in either layout.
 pub(super) fn pointwise(
     kernels: &mut impl Kernels,
     bench: &mut Bench,
@@ -155,7 +156,7 @@ pub(super) fn pointwise(
     Ok(2)
 }
 
-/// A fully connected layer.
+/// A dense layer.
 pub(super) fn dense(
     kernels: &mut impl Kernels,
     bench: &mut Bench,
@@ -193,7 +194,7 @@ pub(super) fn elementwise(
         min,
         max,
     } = bench.clamp();
-    // Factors of one and a half, which leave sums at ties of the last shift, if that is a long one.
+    // Factors of one and a half, which leave sums at ties of the last shift, if it is a long one.
     let ties = bench.seeded.below(2) == 0;
     let mut multiplier = |most: usize| Multiplier {
         mantissa: match bench.seeded.below(16) {
@@ -238,7 +239,7 @@ pub(super) fn elementwise(
 
     let mut sums = [[0_i8; MAX_CHANNELS * 4]; 2];
     let [expected, actual] = &mut sums;
-    // Now and then of so many pixels that a sum has more than 16 bits.
+    // Now and then so many pixels that a sum has more than 16 bits.
     let times = if width == 33 { 100 } else { 1 };
     for row in bench.rows.iter().cycle().take(3 * times) {
         Scalar.pool_row(&row[..length], &mut expected[..channels * 4]);

@@ -1,5 +1,4 @@
-//! Kernels with one fault each, such as those that variants for speed come to have: that the cases
-//! catch every one of them.
+//! Kernels with one fault each, typical of optimised variants: the cases must catch every one of them.
 
 use alloc::vec;
 use alloc::vec::Vec;
@@ -10,62 +9,62 @@ use crate::kernels::{
     PointwiseParams, WindowParams, requant, requant::Multiplier, scalar::Scalar,
 };
 
-/// What is wrong with a kernel.
+/// Fault of a kernel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Fault {
-    /// Nothing.
+    /// No fault.
     None,
-    /// The last term of a sum is forgotten where terms are no multiple of four.
+    /// The last term of a sum is dropped if the number of terms is no multiple of four.
     LastTerm,
-    /// A weight of -128 is taken for -127.
+    /// A weight of -128 is read as -127.
     LeastWeight,
-    /// A number less its zero point is kept in 8 bits.
+    /// A value minus its zero point is kept in 8 bits.
     EightBits,
     /// Two products are added in 16 bits that saturate, as x86's `pmaddubsw` does.
     SaturatingPairs,
-    /// Sums begin with what lies in the scratch.
+    /// Sums start from old contents of the scratch.
     StaleScratch,
-    /// Padding is the number 0, not the zero point.
+    /// Padding is the value 0, not the zero point.
     PaddingOfZeros,
     /// The column after the last is read as the last.
     RightEdge,
-    /// The padding to the left is one column less.
+    /// The padding to the left is one column too narrow.
     LeftEdge,
     /// A row of padding is the row of the map beside it.
     RowBeside,
-    /// A stride above two is taken for two.
+    /// A stride above two is treated as two.
     LongStride,
-    /// The first row of the window is taken for the last, and the last for the first.
+    /// The first and last rows of the window are swapped.
     UpsideDown,
     /// The high product is rounded down.
     ProductDown,
-    /// Ties of the shift to the right are rounded up.
+    /// Ties of the right shift are rounded up.
     TiesUp,
     /// High product and shift are rounded together.
     OneRounding,
-    /// Shifts to the left are forgotten.
+    /// Left shifts are ignored.
     NoLeftShift,
     /// An odd channel has the multiplier of the even channel before it.
     NeighbourMultiplier,
-    /// A channel has the bias of the first one.
+    /// Every channel has the bias of the first one.
     FirstBias,
-    /// No lower clamp.
+    /// The lower clamp is missing.
     NoLowerClamp,
-    /// No upper clamp.
+    /// The upper clamp is missing.
     NoUpperClamp,
-    /// The clamps are used before the zero point is added.
+    /// The clamps are applied before the zero point is added.
     ClampFirst,
-    /// What is no byte is cut to one before it is clamped.
+    /// A value beyond int8 is truncated before it is clamped.
     Cut,
-    /// The last pixel of an odd number of them is not computed.
+    /// The last pixel of an odd number of pixels is not computed.
     LastPixel,
-    /// Of more than eight channels those after a multiple of eight are not computed.
+    /// Beyond eight channels, those after the last multiple of eight are not computed.
     LastChannels,
     /// Rows are always written interleaved.
     AlwaysInterleaved,
-    /// Zero points of the operands are exchanged.
+    /// Zero points of the operands are swapped.
     ExchangedZeroPoints,
-    /// Numbers after a multiple of 16 are not computed.
+    /// Values after the last multiple of 16 are not computed.
     Tail,
     /// Sums have 16 bits.
     SumsOf16Bits,
@@ -108,11 +107,11 @@ const WINDOWS: [Fault; 8] = [
     AlwaysInterleaved,
 ];
 
-/// The faults that each kernel can have.
+/// Faults that apply to each kernel.
 fn faults(kernel: &str) -> Vec<Fault> {
     match kernel {
         "conv3x3" => [&STAGE[..], &SUMS, &WINDOWS].concat(),
-        // No scratch is given to it.
+        // The depthwise kernel gets no scratch.
         "depthwise3x3" => [&STAGE[..], &SUMS[..5], &WINDOWS].concat(),
         "pointwise" => [&STAGE[..], &SUMS, &[LastPixel, AlwaysInterleaved]].concat(),
         "dense" => [&STAGE[..], &SUMS].concat(),
@@ -139,14 +138,14 @@ fn faults(kernel: &str) -> Vec<Fault> {
     }
 }
 
-/// Kernels of which one has a fault; it is computed from its definition, product by product. The
-/// others are the plain reference.
+/// Kernels of which one has a fault; it is computed from its definition, product by product. The others
+/// are the reference.
 struct Faulty {
     kernel: &'static str,
     fault: Fault,
 }
 
-/// A number with its zero point still in it, and its weight.
+/// A value with its zero point still in it, and its weight.
 type Term = (i8, i8);
 
 impl Faulty {
@@ -234,7 +233,7 @@ impl Faulty {
         self.place(scaled, output.zero_point, output.min, output.max)
     }
 
-    /// A row of outputs, each of the terms that it is a sum over.
+    /// Computes a row of outputs from the terms of each.
     fn row<const N: usize>(
         &self,
         (stage, zero_point): (&OutputStage<'_>, i8),
@@ -267,7 +266,7 @@ impl Faulty {
         }
     }
 
-    /// The numbers of a window at output column `x`: of a pixel `channels` from `channel` on.
+    /// Values of a window at output column `x`: of a pixel `channels` from `channel` on.
     fn window<W>(
         &self,
         params: &WindowParams<'_, W>,
@@ -491,7 +490,7 @@ fn every_fault_of_every_kernel_is_caught_by_name() {
     assert!(missed.is_empty(), "{missed:#?}");
 }
 
-/// Else it would be they that are caught, and not their faults.
+/// Otherwise the cases would catch errors of these kernels rather than the faults planted in them.
 #[test]
 #[cfg_attr(miri, ignore = "plain code, many times over")]
 fn the_kernels_are_right_but_for_their_faults() {

@@ -1,7 +1,8 @@
-//! The same seeded cases for every variant, on a laptop, in an emulator and on a board.
+//! Conformance cases: the same seeded cases for every variant, on a laptop, in an emulator and on a
+//! board.
 //!
-//! Sizes run through everything up to 9 and then around multiples of 8 and 16, so that each tile
-//! edge is met below, at and above. No allocation: the buffers are on the stack (about 45 KB).
+//! Sizes run through everything up to 9 and then around multiples of 8 and 16, so that each tile edge
+//! is tested below, at and above. No allocation: the buffers are on the stack (about 45 KB).
 
 mod bench;
 mod cases;
@@ -10,10 +11,10 @@ use super::{Kernels, Packed};
 use bench::{Bench, MAX_ROW, MAX_WEIGHTS};
 use cases::{dense, elementwise, pointwise, windows};
 
-/// A case in which a variant differs from the reference.
+/// Case in which a variant differs from the reference.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Mismatch {
-    /// Which kernel.
+    /// Name of the kernel.
     pub kernel: &'static str,
     /// Pixels in the input row.
     pub width: usize,
@@ -23,9 +24,9 @@ pub struct Mismatch {
     pub output_channels: usize,
     /// First differing position in the output row.
     pub position: usize,
-    /// What the reference gives.
+    /// Value of the reference.
     pub expected: i8,
-    /// What the variant gives.
+    /// Value of the variant.
     pub actual: i8,
 }
 
@@ -47,7 +48,7 @@ impl core::fmt::Display for Mismatch {
 
 impl core::error::Error for Mismatch {}
 
-/// Pixels and channels around tile edges; pairs over the buffers' sizes are passed over. Miri, some
+/// Pixels and channels around tile edges; pairs that exceed the buffers are skipped. Miri, about a
 /// thousand times slower, takes a few from below to above the widest vectors.
 const SIZES: &[usize] = match cfg!(miri) {
     true => &[1, 7, 17],
@@ -62,7 +63,7 @@ const MANY_CHANNELS: &[usize] = match cfg!(miri) {
     false => &[47, 48, 63, 64, 65, 80, 96, 128, 129],
 };
 
-/// Pixels and channels of rows so wide that vectors take them in several segments.
+/// Pixels and channels of rows so wide that vectors process them in several segments.
 const WIDE: &[[usize; 2]] = match cfg!(miri) {
     true => &[],
     false => &[
@@ -86,13 +87,13 @@ const WIDE: &[[usize; 2]] = match cfg!(miri) {
     ],
 };
 
-/// Vectors that a dense layer reads, beyond [`SIZES`].
+/// Lengths of vectors that a dense layer reads, beyond [`SIZES`].
 const LONG_SIZES: &[usize] = match cfg!(miri) {
     true => &[65],
     false => &[63, 64, 65, 127, 129, 255, 257, 1023, 1024],
 };
 
-/// Holds `kernels` to the reference and gives the number of cases.
+/// Compares `kernels` with the reference and returns the number of cases.
 ///
 /// # Errors
 /// The first case in which they differ.

@@ -1,4 +1,4 @@
-//! The cases themselves: that they meet every edge. That faults are caught is in `faults_tests.rs`.
+//! Coverage of the cases: they reach every edge. `faults_tests.rs` checks that they catch faults.
 
 use alloc::collections::BTreeSet;
 use alloc::format;
@@ -11,7 +11,7 @@ use crate::kernels::{
     WindowParams, scalar::Scalar,
 };
 
-/// Notes what it is asked for.
+/// Records the parameters that each kernel is called with.
 #[derive(Default)]
 struct Seen(RefCell<BTreeSet<String>>);
 
@@ -48,7 +48,7 @@ impl Seen {
         let rows = rows.map(|row| row.is_some());
         self.note(format!("{kernel} stride {} rows {rows:?}", params.stride));
         self.numbers(kernel, weights, params.input_zero_point, &params.output);
-        // How far the last window reaches past the map.
+        // Distance by which the last window reaches past the map.
         let end = (params.output_width - 1) * params.stride + 3;
         let past = end as isize - (params.pad_left + params.input_width) as isize;
         self.note(format!(

@@ -1,62 +1,62 @@
 //! The 3 x 3 depthwise convolution of planar rows, four outputs of a channel at a time.
 //!
-//! The three rows of a channel are copied between margins of zero points, so that no window needs
-//! care. A word of four neighbours `x0..=x3` widens to the pairs (x0, x2) and (x1, x3): the outer
-//! taps of two windows. The middle tap is another half of a pair. Weights are doubled instead of
-//! activations; else the road from sums to outputs is that of `many.rs`.
+//! The three rows of a channel are copied between margins of zero points, so that no window is a
+//! special case. A word of four neighbours `x0..=x3` widens to the pairs (x0, x2) and (x1, x3): the
+//! outer taps of two windows. The middle tap is another half of a pair. Weights are doubled instead of
+//! activations; requantisation is otherwise that of `many.rs`.
 
-/// What the assembly works on, and advances from channel to channel; offsets are in its text.
+/// Input of the assembly, which advances it from channel to channel; its text uses the offsets.
 #[repr(C)]
 pub(super) struct Job {
-    /// 0: the three rows of the current channel; null where there is none.
+    /// Offset 0: the three rows of the current channel; null for a row of padding.
     pub rows: [*const i8; 3],
-    /// 12: where they are copied to.
+    /// Offset 12: destinations of their copies.
     pub copies: [*mut i8; 3],
-    /// 24: where the first window begins in each copy.
+    /// Offset 24: start of the first window in each copy.
     pub windows: [*const i8; 3],
-    /// 36: whole words in a row.
+    /// Offset 36: whole words in a row.
     pub words: usize,
-    /// 40: bytes of a row beyond them.
+    /// Offset 40: bytes of a row beyond them.
     pub rest: usize,
-    /// 44: nine of each channel.
+    /// Offset 44: weights, nine of each channel.
     pub weights: *const i8,
-    /// 48: one of each channel.
+    /// Offset 48: biases, one of each channel.
     pub bias: *const i32,
-    /// 52: one of each channel.
+    /// Offset 52: multipliers, one of each channel.
     pub multiplier: *const i32,
-    /// 56: one of each channel, none positive; none zero where negative ties matter.
+    /// Offset 56: shifts, one of each channel, none positive; none zero if negative ties matter.
     pub shift: *const i8,
-    /// 60: twice the zero point of the output, plus one.
+    /// Offset 60: twice the zero point of the output, plus one.
     pub twice_zero_point: i32,
-    /// 64: first output of the channel.
+    /// Offset 64: first output of the channel.
     pub output: *mut i8,
-    /// 68: bytes from a channel's output to the next channel's.
+    /// Offset 68: bytes from a channel's output to the next channel's.
     pub c_step: usize,
-    /// 72: bytes from an output to the next.
+    /// Offset 72: bytes from an output to the next.
     pub x_step: usize,
-    /// 76: outputs of a channel.
+    /// Offset 76: outputs of a channel.
     pub width: usize,
-    /// 80: the negated zero point of the input, in both halves.
+    /// Offset 80: the negated zero point of the input, in both halves.
     pub negative: u32,
-    /// 84: channels to compute.
+    /// Offset 84: channels to compute.
     pub channels: usize,
 }
 
 /// Registers in a block: r0, r1, lr the windows of three rows; r12 the negated zero point; r6 to r9
 /// sums; r4, r5 the taps of a row. s3 the job, s4 bias. On the stack, from the top: multiplier, shift,
-/// step, outputs left, output, what the channel's products are added to, and at 24 the taps.
+/// step, outputs left, output, the summand of the channel's products, and at 24 the taps.
 macro_rules! depthwise {
     ($name:ident, $rounding:tt, first $first:tt, row $row:tt) => {
         /// Computes one output row of all channels.
         ///
         /// # Safety
-        /// All of the job must be as its fields say: rows of `4 * words + rest` bytes for each
+        /// Every field of the job must be as documented: rows of `4 * words + rest` bytes for each
         /// channel, at least one byte; copies as long, in buffers that the windows of all outputs,
         /// rounded up to four, lie in; weights, tables and output for all channels.
         #[inline(never)]
         pub(super) unsafe fn $name(job: *mut Job) {
-            // SAFETY: reads and writes what the caller vouches for. r6 and r7, which the compiler
-            // does not give away, are put on the stack; all other registers are declared.
+            // SAFETY: the caller guarantees all reads and writes. r6 and r7, which the compiler
+            // reserves, are saved on the stack; all other registers are declared.
             unsafe {
                 core::arch::asm!(
                     "push {{r6, r7}}",
@@ -71,11 +71,11 @@ macro_rules! depthwise {
                     "ldr r1, [r0, #44]",
                     depthwise!(@taps "0" "" "24"),
                     depthwise!(@taps "3" "" "32"),
-                    // A word that ends with the ninth.
+                    // Its taps, doubled: (first, third) and second of each row.
                     depthwise!(@taps "5" "lsr r2, r2, #8\n" "40"),
                     "add r1, r1, #9",
                     "str r1, [r0, #44]",
-                    // Its tables.
+                    // Word that ends with the ninth tap.
                     "ldr r1, [r0, #48]",
                     "ldr r2, [r1], #4",
                     "str r1, [r0, #48]",
@@ -124,7 +124,7 @@ macro_rules! depthwise {
                     "strd r5, r10, [sp, #12]",
                     "bne 3b",
                     "b 5f",
-                    // One to three outputs at the end of the row: r5 is their number less four.
+                    // One to three outputs at the end of the row: r5 is their number minus four.
                     "4:",
                     "adds r5, r5, #3",
                     "beq 5f",
@@ -192,8 +192,7 @@ macro_rules! depthwise {
         "str r1, [r0, #", $row, "]\n",
         "7", $place, ":\n",
     ) };
-    // What a row of less than two words does, out of the way: one word and then its bytes as above,
-    // or bytes alone.
+    // Out of line: a row of less than two words, one word and then its bytes as above, or bytes alone.
     (@narrow $row:literal $place:literal) => { concat!(
         "5", $place, ":\n",
         "bcs 6f\n",
@@ -286,7 +285,7 @@ strides! {
     away: one_away two_away;
 }
 
-/// The function for a stride of 1 or 2; `away` where negative ties matter.
+/// The assembly function for a stride of 1 or 2; `away` if negative ties must round away from zero.
 pub(super) fn depthwise(stride: usize, away: bool) -> unsafe fn(*mut Job) {
     match (stride, away) {
         (1, false) => one_down,

@@ -1,52 +1,53 @@
-//! The inner loop of layers with packed weights for rows of one or two pixels, in assembly: weights
-//! are widened as they are read, since no other pixel needs them. Else it is that of `many.rs`.
+//! Inner loop of layers with packed weights for rows of one or two pixels, in assembly: weights are
+//! widened as they are read, since no other pixel needs them. Otherwise it is that of `many.rs`.
 
-/// What a block is computed from. The assembly advances the pointers; offsets are in its text.
+/// Input of a block. The assembly advances the pointers; its text uses the offsets.
 #[repr(C)]
 pub(super) struct Job {
-    /// 0: words of activations, `[terms / 2, P]`.
+    /// Offset 0: words of activations, `[terms / 2, P]`.
     pub activations: *const u32,
-    /// 4: packed weights.
+    /// Offset 4: packed weights.
     pub weights: *const i8,
-    /// 8: one of each channel.
+    /// Offset 8: biases, one of each channel.
     pub bias: *const i32,
-    /// 12: one of each channel.
+    /// Offset 12: multipliers, one of each channel.
     pub multiplier: *const i32,
-    /// 16: one of each channel, none positive; none zero where negative ties matter.
+    /// Offset 16: shifts, one of each channel, none positive; none zero if negative ties matter.
     pub shift: *const i8,
-    /// 20: zero point of the output.
+    /// Offset 20: zero point of the output.
     pub zero_point: i32,
-    /// 24: first pixel of channel 0.
+    /// Offset 24: first pixel of channel 0.
     pub output: *mut i8,
-    /// 28: bytes from a channel to the next (planar), or from a pixel to the next (interleaved).
+    /// Offset 28: bytes from a channel to the next (planar), or from a pixel to the next (interleaved).
     pub step: usize,
-    /// 32: end of the activations.
+    /// Offset 32: end of the activations.
     pub activations_end: *const u32,
-    /// 36: end of the weights of the pairs to compute.
+    /// Offset 36: end of the weights of the pairs to compute.
     pub weights_end: *const i8,
-    /// 40: blocks of four terms beyond the first, modulo four: what is left beside whole turns of
-    /// the loop.
+    /// Offset 40: blocks of four terms beyond the first, modulo four: the remainder after whole
+    /// iterations of the loop.
     pub rest: usize,
 }
 
-/// The text of one function, `size` the bytes of two steps. Registers: r0 activations, r1 weights, r4 and r5 the weights of the two
-/// channels, the others as the lists say; s0 holds the end of the activations, s1 the place in the loop where a pair begins, s2 the job.
+/// Text of one function, `size` the bytes of two steps. Registers: r0 activations, r1 weights, r4 and
+/// r5 the weights of the two channels, the others as the lists say; s0 holds the end of the
+/// activations, s1 the address in the loop where a pair begins, s2 the job.
 macro_rules! block {
     ($name:ident, size $size:literal, first $first:tt, step $step:tt, sums $sums0:tt, $sums1:tt, bias $b0:literal $b1:literal,
      rounding $rounding:tt, store $store:tt) => {
         /// Computes a block; see the module.
         ///
         /// # Safety
-        /// All of the job must be as its fields say: the activations `[terms / 2, P]` words, terms
-        /// in whole blocks of four; weights, tables and output for all channels up to the end of
-        /// the weights; pointers to words aligned.
+        /// Every field of the job must be as documented: the activations `[terms / 2, P]` words, terms
+        /// in whole blocks of four; weights, tables and output for all channels up to the end of the
+        /// weights; pointers to words aligned.
         #[inline(never)]
         pub(super) unsafe fn $name(job: *mut Job) {
-            // SAFETY: reads and writes what the caller vouches for. r6 and r7, which the compiler
-            // does not give away, are put on the stack; all other registers are declared.
+            // SAFETY: the caller guarantees all reads and writes. r6 and r7, which the compiler
+            // reserves, are saved on the stack; all other registers are declared.
             unsafe {
                 core::arch::asm!(
-                // ADR counts from a whole word, and so must the section.
+                // ADR counts from a whole word, so the section must be aligned to one.
                 ".p2align 2",
                 "push {{r6, r7}}",
                 "vmov s2, r0",
@@ -84,7 +85,7 @@ macro_rules! block {
                 "vmov r2, s0",
                 "cmp r0, r2",
                 "bne 3b",
-                // From sums to outputs.
+                // Requantisation of the sums.
                 "vmov r0, s2",
                 "ldr r4, [r0, #12]",
                 "ldrd r2, r3, [r4], #8",
@@ -194,7 +195,7 @@ blocks! {
     away interleaved: two_away_interleaved one_away_interleaved;
 }
 
-/// The function for one or two pixels; `away` where negative ties matter.
+/// The assembly function for one or two pixels; `away` if negative ties must round away from zero.
 pub(super) fn few(pixels: usize, planar: bool, away: bool) -> unsafe fn(*mut Job) {
     match (pixels, planar, away) {
         (1, true, false) => one_down_planar,

@@ -1,79 +1,80 @@
-//! The inner loops of layers with packed weights, in assembly: all pairs of output channels, and for
-//! each pair three or four pixels at a time until a row is through.
+//! Inner loops of layers with packed weights, in assembly: all pairs of output channels, and for each
+//! pair three or four pixels at a time until the row is done.
 //!
-//! Activations lie in scratch as int16, twice their distance from the zero point, in blocks of three
-//! or four pixels, and in each block word by word as the [packed](crate::kernels::Packed) weights
-//! want them: for each four terms the pairs (0, 2) of all pixels, then the pairs (1, 3). The weights
-//! of two channels are widened into scratch as well, once for all pixels. `SMLAD` multiplies pair
-//! with pair, two products an instruction: four pixels and two channels take 11 instructions for 16
+//! Activations lie in scratch as int16, twice their distance from the zero point, in blocks of three or
+//! four pixels, and in each block word by word in the order of the [packed](crate::kernels::Packed)
+//! weights: for each four terms the pairs (0, 2) of all pixels, then the pairs (1, 3). The weights of
+//! two channels are widened into scratch as well, once for all pixels. `SMLAD` multiplies pair with
+//! pair, two products an instruction: four pixels and two channels take 11 instructions for 16
 //! products, three take 8 for 12.
 //!
 //! Because activations are doubled, sums are, and the high word of a product with the multiplier,
-//! rounded, is gemmlowp's doubling high product. `SMMLAR` gives it and adds the zero point and one half,
-//! both shifted left by as much as `ASR` then shifts right: division by a power of two, rounded half
-//! up. That is gemmlowp's rounding, half away from zero, but for negative ties; `ADD x, x, x, ASR #31`
-//! moves those, and may go where everything negative is clamped anyway. Twice the zero point plus one,
-//! shifted and halved, is what to add, for a shift by nothing too.
+//! rounded, is gemmlowp's doubling high product. `SMMLAR` computes it and adds the zero point and one
+//! half, both shifted left by the amount that `ASR` then shifts right: division by a power of two,
+//! rounded half up. That is gemmlowp's rounding, half away from zero, except for negative ties;
+//! `ADD x, x, x, ASR #31` corrects those, and is omitted if all negative outputs are clamped anyway.
+//! The summand is twice the zero point plus one, shifted and halved; this holds for a shift by zero
+//! too.
 //!
-//! Products are within 2^30, and shifts of [narrow](crate::kernels::OutputStage::narrow) stages leave
-//! what is added within 2^30 as well.
+//! Products are within 2^30, and shifts of [narrow](crate::kernels::OutputStage::narrow) stages keep
+//! the summand within 2^30 as well.
 
-/// What rows are computed from. The assembly advances the pointers; offsets are in its text.
+/// Input of the computation of rows. The assembly advances the pointers; its text uses the offsets.
 #[repr(C)]
 pub(super) struct Job {
-    /// 0: packed weights.
+    /// Offset 0: packed weights.
     pub weights: *const i8,
-    /// 4: where those of a pair are widened to: a word for each term.
+    /// Offset 4: widened weights of a pair: a word for each term.
     pub wide: *mut u32,
-    /// 8: terms, in whole fours.
+    /// Offset 8: terms, in whole fours.
     pub terms: usize,
-    /// 12: one of each channel.
+    /// Offset 12: biases, one of each channel.
     pub bias: *const i32,
-    /// 16: one of each channel.
+    /// Offset 16: multipliers, one of each channel.
     pub multiplier: *const i32,
-    /// 20: one of each channel, none positive; none zero where negative ties matter.
+    /// Offset 20: shifts, one of each channel, none positive; none zero if negative ties matter.
     pub shift: *const i8,
-    /// 24: blocks of activations, fours before threes.
+    /// Offset 24: blocks of activations, fours before threes.
     pub activations: *const u32,
-    /// 28: first pixel of channel 0.
+    /// Offset 28: first pixel of channel 0.
     pub output: *mut i8,
-    /// 32: bytes from a channel to the next (planar), or from a pixel to the next (interleaved).
+    /// Offset 32: bytes from a channel to the next (planar), or from a pixel to the next (interleaved).
     pub step: usize,
-    /// 36: bytes from a pair of channels to the next.
+    /// Offset 36: bytes from a pair of channels to the next.
     pub pair_step: usize,
-    /// 40: end of the blocks of four pixels.
+    /// Offset 40: end of the blocks of four pixels.
     pub fours_end: *const u32,
-    /// 44: end of the blocks of three pixels, which follow.
+    /// Offset 44: end of the blocks of three pixels, which follow.
     pub threes_end: *const u32,
-    /// 48: pairs of channels.
+    /// Offset 48: pairs of channels.
     pub pairs: usize,
-    /// 52: twice the zero point of the output, plus one.
+    /// Offset 52: twice the zero point of the output, plus one.
     pub twice_zero_point: i32,
-    /// 56: blocks of four terms beyond the first, modulo four: what is left beside whole turns of
-    /// the loop.
+    /// Offset 56: blocks of four terms beyond the first, modulo four: the remainder after whole
+    /// iterations of the loop.
     pub rest: usize,
 }
 
-/// The text of one function. s0: end of the wide weights; s1, s2: where a block of four and of three
-/// pixels enters its loop; s3: the job; s4, s5: bias of both channels; s6, s7: multiplier
-/// of the first and what its products are added to; s13, s14: of the second; s8, s9: shifts of both; s10: the
-/// output, s11: step; s12: wide weights; s15: end of the activations of blocks of a size.
-/// In a loop: r0 activations, r1 weights, r4 and r5 those of both channels.
+/// Text of one function. s0: end of the wide weights; s1, s2: entry of a block of four and of three
+/// pixels into its loop; s3: the job; s4, s5: bias of both channels; s6, s7: multiplier of the first
+/// and the summand of its products; s13, s14: of the second; s8, s9: shifts of both; s10: the output,
+/// s11: step; s12: wide weights; s15: end of the activations of blocks of a size. In a loop: r0
+/// activations, r1 weights, r4 and r5 those of both channels.
 macro_rules! many {
     ($name:ident, $rounding:tt, $store:tt) => {
         /// Computes pixels of all pairs of channels; see the module.
         ///
         /// # Safety
-        /// All of the job must be as its fields say: weights, tables and output for all pairs;
-        /// `terms` wide words; activations of all blocks; at least one pair and one block; pointers
-        /// to words aligned, weights too.
+        /// Every field of the job must be as documented: weights, tables and output for all pairs;
+        /// `terms` wide words; activations of all blocks; at least one pair and one block; pointers to
+        /// words aligned, weights too.
         #[inline(never)]
         pub(super) unsafe fn $name(job: *mut Job) {
-            // SAFETY: reads and writes what the caller vouches for. r6 and r7, which the compiler
-            // does not give away, are put on the stack; all other registers are declared.
+            // SAFETY: the caller guarantees all reads and writes. r6 and r7, which the compiler
+            // reserves, are saved on the stack; all other registers are declared.
             unsafe {
                 core::arch::asm!(
-                // ADR counts from a whole word, and so must the section.
+                // ADR counts from a whole word, so the section must be aligned to one.
                 ".p2align 2",
                 "push {{r6, r7}}",
                 "vmov s3, r0",
@@ -92,7 +93,7 @@ macro_rules! many {
                 "vmov s2, r3",
                 "ldr r1, [r0, #32]",
                 "vmov s11, r1",
-                // A pair of channels: its weights, made wide.
+                // A pair of channels: its weights, widened.
                 "2:",
                 "ldrd r1, r2, [r0]",
                 "ldr r3, [r0, #8]",
@@ -235,7 +236,8 @@ macro_rules! many {
             }
         }
     };
-    // Two terms of four pixels and both channels, 44 bytes; what is added to comes from the operands.
+    // Two terms of four pixels and both channels, 44 bytes; the operands name the accumulators' start
+    // values.
     (@four $a0:literal $a1:literal $b0:literal $b1:literal $a2:literal $a3:literal $b2:literal
         $b3:literal) => { concat!(
         "ldrd r4, r5, [r1], #8\n",
@@ -261,7 +263,7 @@ macro_rules! many {
         "smlad r10, r3, r5, ", $b1, "\n",
         "smlad r11, r12, r5, ", $b2, "\n",
     ) };
-    // From sums to outputs.
+    // Requantisation of the sums.
     (@outputs $rounding:tt $a:tt $b:tt) => { concat!(
         "vmov r2, r3, s6, s7\n",
         "vmov r4, r5, s8, s9\n",
@@ -303,7 +305,7 @@ many!(away_planar, away, planar);
 many!(down_interleaved, down, interleaved);
 many!(away_interleaved, away, interleaved);
 
-/// The function for a layout of the output; `away` where negative ties matter.
+/// The assembly function for a layout of the output; `away` if negative ties must round away from zero.
 pub(super) fn many(planar: bool, away: bool) -> unsafe fn(*mut Job) {
     match (planar, away) {
         (true, false) => down_planar,

@@ -1,7 +1,7 @@
 //! Armv7E-M and Armv8-M with the DSP extension (Cortex-M4, M7, M33): two products an instruction.
 //!
 //! Compiled with the feature `dsp`, for boards that have it; needs the floating-point unit, whose
-//! registers hold what the others have no room for.
+//! registers hold the values that do not fit the others.
 
 mod depthwise;
 mod few;

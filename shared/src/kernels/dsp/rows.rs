@@ -1,4 +1,4 @@
-//! Depthwise rows: what the assembly is asked for, and when it may be.
+//! Depthwise rows: checks that the assembly can compute a row, and sets up its input.
 
 use core::mem::MaybeUninit;
 
@@ -11,7 +11,7 @@ use super::widen::twice;
 /// Bytes of a row with its margins.
 const MAX_COPY: usize = 352;
 
-/// Computes a depthwise row by the assembly; false where that does not suit.
+/// Computes a depthwise row by the assembly; returns false if it is not suitable.
 pub(super) fn by_rows(
     params: &DepthwiseParams<'_>,
     rows: [Option<&[i8]>; 3],
@@ -27,7 +27,7 @@ pub(super) fn by_rows(
     } = *params;
     let stage = &params.output;
     let channels = &stage.channels;
-    // The windows of all outputs, rounded up to four, and the words that are read of the last.
+    // The windows of all outputs, rounded up to four, and the words that the last of them reads.
     let windows_len = output_width.next_multiple_of(4) * stride + 8;
     let copy_len = windows_len.max(pad_left + input_width);
     let suits = suits(stage, output_channels)
@@ -47,7 +47,7 @@ pub(super) fn by_rows(
     }
     let mut copies = [[const { MaybeUninit::uninit() }; MAX_COPY]; 3];
     for (copy, row) in copies.iter_mut().zip(rows) {
-        // All of a row that is not there; else the margins, between which rows are copied.
+        // The whole of an absent row; otherwise the margins, between which rows are copied.
         let numbers = if row.is_some() {
             pad_left..pad_left + input_width
         } else {
@@ -77,7 +77,7 @@ pub(super) fn by_rows(
         negative: twice(params.input_zero_point),
         channels: output_channels,
     };
-    // SAFETY: the checks above are what the function wants.
+    // SAFETY: the checks above establish the function's requirements.
     unsafe { depthwise::depthwise(stride, away(stage))(&raw mut job) };
     clamp(stage, output);
     true

@@ -1,5 +1,5 @@
-//! Layers with packed weights: how a row is cut into blocks of pixels, and what the assembly is asked
-//! for.
+//! Layers with packed weights: splits a row into blocks of pixels and sets up the input of the
+//! assembly.
 
 use crate::kernels::packed::Packed;
 use crate::kernels::params::{Layout, OutputStage, PerChannel};
@@ -10,23 +10,24 @@ use super::TERMS;
 use super::few::{self, few};
 use super::many::{self, many};
 
-/// Most terms of a sum: of 16-bit activations and 8-bit weights, doubled, it still has 31 bits.
+/// Largest number of terms: a sum of 16-bit activations times 8-bit weights, doubled, still fits 31
+/// bits.
 const MAX_TERMS: usize = 8192;
 
 /// Pixels that are computed together: blocks of four, then of three; or one or two alone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Part {
-    /// Column of the first.
+    /// Column of the first pixel.
     x: usize,
     fours: usize,
     threes: usize,
-    /// One or two; then there are no blocks.
+    /// Number of pixels if there are no blocks: one or two.
     few: usize,
 }
 
 impl Part {
-    /// The part that begins where the pixels before `x` of `width` are done. Five pixels are two
-    /// blocks of three, in which the middle one is computed twice.
+    /// The part that begins once the pixels before `x` of `width` are done. Five pixels are two blocks
+    /// of three, in which the middle one is computed twice.
     fn next(x: usize, width: usize) -> Part {
         let left = width - x;
         let part = |fours, threes| Part {
@@ -36,7 +37,7 @@ impl Part {
             few: 0,
         };
         match left {
-            // Nothing but one or two pixels in the row: else they go with others.
+            // The row has only one or two pixels; in longer rows they join other blocks.
             1 | 2 => Part {
                 x,
                 fours: 0,
@@ -44,7 +45,7 @@ impl Part {
                 few: left,
             },
             5 => part(0, 1),
-            // What is left after it is enough for blocks of its own.
+            // The remainder after it is enough for blocks of its own.
             _ if left > MAX_PIXELS + 5 => part(MAX_PIXELS / 4, 0),
             _ if left > MAX_PIXELS => part(MAX_PIXELS / 4 - 2, 0),
             _ => {
@@ -58,14 +59,14 @@ impl Part {
         4 * self.fours + 3 * self.threes + self.few
     }
 
-    /// How many blocks there are of how many pixels, in their order.
+    /// Numbers of blocks and pixels per block, in their order.
     fn blocks(self) -> [(usize, usize); 3] {
         let few = usize::from(self.few > 0);
         [(self.fours, 4), (self.threes, 3), (few, self.few)]
     }
 }
 
-/// A layer with packed weights, and where its outputs go.
+/// A layer with packed weights, and the memory for its outputs.
 pub(super) struct Sums<'a> {
     pub weights: Packed<'a>,
     pub output: &'a OutputStage<'a>,
@@ -75,7 +76,7 @@ pub(super) struct Sums<'a> {
 }
 
 impl Sums<'_> {
-    /// Whether the assembly may compute it.
+    /// Returns true if the assembly can compute the layer.
     pub fn suits(&self, scratch: &[u32], output: &[i8]) -> bool {
         let terms = self.weights.terms();
         suits(self.output, self.outputs)
@@ -86,8 +87,8 @@ impl Sums<'_> {
             && output.len() >= self.outputs * self.width
     }
 
-    /// Computes the row. `widen` widens the activations from a column on into words, for blocks of so
-    /// many pixels that fill all the words.
+    /// Computes the row. `widen` widens the activations from a column on into all the words, in blocks
+    /// of the given number of pixels.
     pub fn compute(
         &self,
         scratch: &mut [u32],
@@ -98,7 +99,7 @@ impl Sums<'_> {
         let (wide, activations) = scratch.split_at_mut(terms);
         let mut x = 0;
         while x < self.width {
-            // Two pixels that are left of five go with one that is done already.
+            // Two pixels that are left of five join one that is already done.
             let part = match self.width - x {
                 2 if x > 0 => Part::next(x - 1, self.width),
                 _ => Part::next(x, self.width),
@@ -136,14 +137,14 @@ impl Sums<'_> {
             step: if planar { c_step } else { x_step },
             pair_step: 2 * c_step,
         };
-        // SAFETY: `suits` has found weights, tables and output to hold all channels, weights and
-        // tables aligned; the activations of the part have been widened.
+        // SAFETY: `suits` has found weights, tables and output to hold all channels, weights and tables
+        // aligned; the activations of the part have been widened.
         unsafe { self.compute_pairs(part, &pairs, wide, activations) };
         let Some(last) = self.outputs.checked_sub(1).filter(|last| last % 2 == 0) else {
             return;
         };
-        // An odd channel, of a pair the other half of which has weights of zero: its outputs go
-        // where there is room for both.
+        // An odd channel, whose pair is filled up with weights of zero: its outputs go to a buffer with
+        // room for both.
         let mut both = [0; 2 * MAX_PIXELS];
         let (bias, multiplier) = ([bias.at(last); 2], [multiplier.at(last); 2]);
         let shift = [shift[last]; 2];
@@ -172,8 +173,8 @@ impl Sums<'_> {
     /// Computes pairs of channels for the pixels of `part`.
     ///
     /// # Safety
-    /// Weights, tables and output must be whole for all pairs, and pointers to words aligned;
-    /// `wide` has a word for each term, and the activations of all blocks have been widened.
+    /// Weights, tables and output must be whole for all pairs, and pointers to words aligned; `wide`
+    /// has a word for each term, and the activations of all blocks have been widened.
     unsafe fn compute_pairs(
         &self,
         part: Part,
@@ -207,7 +208,7 @@ impl Sums<'_> {
                 twice_zero_point: 2 * zero_point + 1,
                 rest,
             };
-            // SAFETY: as the caller says.
+            // SAFETY: the caller guarantees it.
             unsafe { many(pairs.planar, away)(&raw mut job) };
         } else {
             let words = terms / 2 * part.few;
@@ -224,7 +225,7 @@ impl Sums<'_> {
                 weights_end: pairs.weights[..pairs.count * 2 * terms].as_ptr_range().end,
                 rest,
             };
-            // SAFETY: as the caller says; the activations are the first `words` words.
+            // SAFETY: the caller guarantees it; the activations are the first `words` words.
             unsafe { few(part.few, pairs.planar, away)(&raw mut job) };
         }
     }
@@ -237,7 +238,7 @@ struct Pairs<'a> {
     bias: *const i32,
     multiplier: *const i32,
     shift: *const i8,
-    /// How many.
+    /// Number of pairs.
     count: usize,
     /// First pixel of the first channel.
     output: *mut i8,

@@ -1,13 +1,13 @@
-//! Widening activations into scratch: int16, twice their distance from the zero point, word by word as
-//! the [packed](crate::kernels::Packed) weights want them.
+//! Widens activations into scratch: int16, twice their distance from the zero point, word by word in
+//! the order of the [packed](crate::kernels::Packed) weights.
 
 use crate::kernels::params::ConvParams;
 use crate::kernels::window::gather;
 
 use super::TERMS;
 
-/// Writes four activations as two words: their doubled distances from the zero point, in the
-/// pairs (0, 2) and (1, 3).
+/// Widens four activations to two words: their doubled distances from the zero point, in the pairs (0,
+/// 2) and (1, 3).
 fn widen(numbers: [i8; TERMS], zero_point: i8) -> [u32; 2] {
     let wide = numbers.map(|number| 2 * (i16::from(number) - i16::from(zero_point)));
     let pair = |low: i16, high: i16| u32::from(low as u16) | u32::from(high as u16) << 16;
@@ -19,7 +19,7 @@ pub(super) fn twice(zero_point: i8) -> u32 {
     u32::from(-i16::from(zero_point) as u16) * 0x1_0001
 }
 
-/// Assembly that widens four activations in `word` to their place at `to`, and goes on to the next.
+/// Assembly that widens four activations in `word` to their position at `to`, and advances to the next.
 macro_rules! widen_word {
     () => {
         "sxtab16 {even}, {negative}, {word}
@@ -32,7 +32,7 @@ macro_rules! widen_word {
     };
 }
 
-/// Assembly that widens four numbers of a window in `word` to the words `even` and `odd` of its pixel,
+/// Assembly that widens four values of a window in `word` to the words `even` and `odd` of its pixel,
 /// `step` bytes apart.
 macro_rules! rgb_word {
     ($even:literal $odd:literal) => {
@@ -50,12 +50,12 @@ macro_rules! rgb_word {
     };
 }
 
-/// A pixel among those that are computed together.
+/// Position of a pixel among those that are computed together.
 #[derive(Clone, Copy)]
 struct Pixel {
-    /// Which one.
+    /// Index of the pixel.
     index: usize,
-    /// Of how many.
+    /// Number of pixels.
     of: usize,
 }
 
@@ -103,7 +103,7 @@ fn widen_pixel(input: &[i8], zero_point: i8, place: Pixel, scratch: &mut [u32]) 
     }
 }
 
-/// Assembly that doubles what it has widened of two pixels, and writes it.
+/// Assembly that doubles the widened values of two pixels, and writes them.
 macro_rules! widen_two {
     ($lsr:literal, $even:literal, $odd:literal) => {
         concat!(
@@ -166,9 +166,8 @@ macro_rules! widen_block {
     };
 }
 
-/// A function that widens blocks of pixels, each of `inputs` numbers, at least four. The last
-/// numbers of a pixel that make no whole word are read as the end of a word, and zero points come
-/// after them.
+/// A function that widens blocks of pixels, each of `inputs` values, at least four. The last values of
+/// a pixel that make no whole word are read as the end of a word, and are followed by zero points.
 macro_rules! widen_pixels {
     ($name:ident, $pixels:tt) => {
         fn $name(input: &[i8], inputs: usize, zero_point: i8, scratch: &mut [u32]) -> bool {
@@ -181,9 +180,9 @@ macro_rules! widen_pixels {
             let (negative, whole) = (twice(zero_point), inputs / TERMS);
             let pixels = input.chunks_exact($pixels * inputs);
             for (pixels, words) in pixels.zip(scratch.chunks_exact_mut(words)) {
-            // SAFETY: all pixels are read from their first number to their last, in words that end
-            // there at the latest; each whole or begun block of four terms writes two words for
-            // each pixel, which `words` has.
+            // SAFETY: all pixels are read from their first value to their last, in words that end there
+            // at the latest; each whole or partial block of four terms writes two words for each pixel,
+            // which `words` has.
             unsafe {
                 core::arch::asm!(
                     "2:",
@@ -211,8 +210,8 @@ macro_rules! widen_pixels {
                     to = inout(reg) words.as_mut_ptr() => _,
                     negative = in(reg) negative,
                     count = inout(reg) whole => _,
-                    // The shift is in the lowest byte, where a shift is looked for and the fill has
-                    // nothing.
+                    // The shift is in the lowest byte, from which the instruction reads it and which is
+                    // zero in the fill.
                     shift = in(reg) shift | fill,
                     options(nostack),
                 );
@@ -226,7 +225,7 @@ macro_rules! widen_pixels {
 widen_pixels!(four_pixels, 4);
 widen_pixels!(three_pixels, 3);
 
-/// Widens the activations of blocks of `of` pixels, each of `inputs` numbers, into their words: all of
+/// Widens the activations of blocks of `of` pixels, each of `inputs` values, into their words: all of
 /// `scratch`.
 pub(super) fn widen_pixels(
     input: &[i8],
@@ -256,8 +255,8 @@ pub(super) fn widen_pixels(
 const RGB_WORDS: usize = 14;
 
 /// Widens whole windows of a picture's three channels from output column `x` on: of `count` pixels, the
-/// one at `index` and those after it, of each block of `OF` in `scratch`. False where a window reaches
-/// beyond the picture to a side, or all of it is above or below, or there are other channels.
+/// one at `index` and those after it, of each block of `OF` in `scratch`. Returns false if a window
+/// reaches beyond the picture to a side, or all of it is above or below, or there are other channels.
 fn widen_rgb<const OF: usize>(
     params: &ConvParams<'_>,
     rows: [Option<&[i8]>; 3],
@@ -274,7 +273,7 @@ fn widen_rgb<const OF: usize>(
         return false;
     }
     let len = step * (pixels - 1) + 9;
-    // Above and below the picture it is all zero points, the same for each window.
+    // Above and below the picture there are only zero points, the same for each window.
     let padding = [params.input_zero_point; 9];
     let part = |row: Option<&[i8]>| match row {
         Some(row) => Some((row.get(start..start + len)?.as_ptr(), step)),
@@ -347,7 +346,7 @@ fn widen_rgb<const OF: usize>(
 }
 
 /// Widens the windows of blocks of `of` pixels from output column `x` on into their words: all of
-/// `scratch`. `window` has room for one.
+/// `scratch`. `window` is a buffer for one window.
 pub(super) fn widen_windows(
     params: &ConvParams<'_>,
     rows: [Option<&[i8]>; 3],

@@ -2,10 +2,10 @@
 //! computes the other itself.
 //!
 //! A part of a row is a layer of its own to the kernels underneath: fewer channels, or fewer columns.
-//! Where its numbers do not lie side by side in the row, both halves are computed into the two halves
-//! of the row's memory, and then woven into order. So the two never write into one
-//! another's memory, nothing is allocated, and nothing here is `unsafe`: what it takes to bring work
-//! to a second core is behind [`Second`].
+//! If its values are not contiguous in the row, both halves are computed into the two halves of the
+//! row's memory, and then interleaved into order. The workers thus never write into one another's
+//! memory, nothing is allocated, and nothing here is `unsafe`: the code that brings work to a second
+//! core is behind [`Second`].
 
 mod parts;
 mod weave;
@@ -23,13 +23,13 @@ use parts::{Cut, columns_of, dense_of, depthwise_of, pointwise_of};
 
 /// A second worker: another core, another thread.
 pub trait Second {
-    /// Does `there` on the other worker and `here` on this one, both once, and comes back when both
-    /// are done.
+    /// Runs `there` on the other worker and `here` on this one, both once, and returns when both are
+    /// done.
     fn both(&self, there: &mut (dyn FnMut() + Send), here: &mut dyn FnMut());
 }
 
-/// Kernels that may be asked for a part of a layer, at two parts at once: they compute from what
-/// they are given, whatever layer that is called a part of.
+/// Kernels that may compute two parts of a layer at once: their result depends only on their arguments,
+/// not on the layer that these are a part of.
 pub trait Divisible: Kernels + Sync {}
 
 impl Divisible for Scalar {}
@@ -38,7 +38,7 @@ impl Divisible for super::armv6m::Armv6m {}
 #[cfg(all(target_arch = "arm", feature = "dsp"))]
 impl Divisible for super::dsp::Dsp {}
 
-/// What computes the channels or columns of a range. Called through a pointer, so that a program has
+/// Computes the channels or columns of a range. Called through a pointer, so that a program contains
 /// each kernel once.
 type Part<'a, K> = dyn Fn(&K, Range<usize>, &mut [u32], &mut [i8]) + Sync + 'a;
 
@@ -50,14 +50,13 @@ pub struct Dual<K, S> {
 }
 
 impl<K: Divisible, S: Second> Dual<K, S> {
-    /// Has `second` do half of the work of `kernels`.
+    /// Creates kernels that give half of the work of `kernels` to `second`.
     pub const fn new(kernels: K, second: S) -> Self {
         Dual { kernels, second }
     }
 
-    /// Runs `part` for both parts of a cut row: with `false` and what comes first here, with `true`
-    /// and what comes last on the second worker; then what is left over here, and brings the row in
-    /// order.
+    /// Runs `part` for both parts of a cut row: with `false` the first part here, with `true` the
+    /// second part on the second worker. Then computes the remainder here and brings the row in order.
     fn run(&self, cut: Cut, scratch: &mut [u32], output: &mut [i8], part: &Part<'_, K>) {
         let Some([first, last, rest]) = cut.slices(output) else {
             return part(&self.kernels, cut.all(), scratch, output);
@@ -95,7 +94,7 @@ impl<K: Divisible, S: Second> Kernels for Dual<K, S> {
         scratch: &mut [u32],
         output: &mut [i8],
     ) {
-        // By columns: its weights are few, its windows are what there is to prepare.
+        // By columns: its weights are few, and most of the preparation is gathering windows.
         let (width, channels) = (params.output_width, params.output_channels);
         let cut = match params.stride * (width / 2) < params.pad_left {
             true => Cut::none(width, channels),
@@ -121,7 +120,7 @@ impl<K: Divisible, S: Second> Kernels for Dual<K, S> {
         let (width, channels) = (params.output_width, params.output_channels);
         let cut = match params.input_layout {
             Layout::Planar => Cut::channels(width, channels, 1, params.output_layout),
-            // Channels do not lie side by side.
+            // The values of a channel are not contiguous.
             Layout::Interleaved => Cut::none(channels, width),
         };
         self.run(cut, &mut [], output, &|kernels, channels, _, output| {

@@ -1,4 +1,4 @@
-//! How a row is cut in two, and what kernels are told of a part.
+//! Cuts a row in two, and derives the parameters of each part.
 
 use core::ops::Range;
 
@@ -9,22 +9,22 @@ use crate::kernels::params::{
     PointwiseParams,
 };
 
-/// A row, cut in two along its channels or its columns: `0..half`, `half..2 * half` or, where the
-/// parts lie side by side, to the end; and what is left over.
+/// A row, cut in two along its channels or its columns: `0..half` and `half..2 * half` (or up to the
+/// end, if the parts are contiguous); and the remainder.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Cut {
-    /// What is cut: channels, or columns.
+    /// Length of the axis that is cut: channels, or columns.
     along: usize,
-    /// What is not.
+    /// Length of the other axis.
     across: usize,
-    /// The parts' length; nothing where the row stays whole.
+    /// Length of the parts; zero if the row stays whole.
     half: usize,
-    /// Whether each part lies in one piece in the row.
+    /// True if each part is contiguous in the row.
     whole: bool,
 }
 
 impl Cut {
-    /// Not cut: one worker does it all.
+    /// No cut: one worker computes the whole row.
     pub const fn none(along: usize, across: usize) -> Self {
         Cut {
             along,
@@ -52,7 +52,7 @@ impl Cut {
             half,
             whole,
         };
-        // What cannot be put in order afterwards stays whole.
+        // A row that cannot be interleaved afterwards stays whole.
         let woven = 2 * across <= MAX_BLOCKS && (along - 2 * half) * across <= MAX_REST;
         match whole || woven {
             true => cut,
@@ -60,7 +60,7 @@ impl Cut {
         }
     }
 
-    /// All of it.
+    /// The whole axis.
     pub const fn all(self) -> Range<usize> {
         0..self.along
     }
@@ -78,12 +78,12 @@ impl Cut {
         }
     }
 
-    /// What is left over.
+    /// The remainder.
     pub const fn rest(self) -> Range<usize> {
         self.last().end..self.along
     }
 
-    /// The memory of the three; None where it is not cut.
+    /// The memory of the three; `None` if the row is not cut.
     pub fn slices(self, output: &mut [i8]) -> Option<[&mut [i8]; 3]> {
         if self.half == 0 {
             return None;
@@ -93,7 +93,7 @@ impl Cut {
         Some([first, last, rest])
     }
 
-    /// Puts a row in order whose parts have been computed, each into its memory.
+    /// Interleaves a row whose parts have been computed, each into its own memory.
     pub fn weave(self, output: &mut [i8]) {
         if self.whole {
             return;
@@ -104,12 +104,12 @@ impl Cut {
     }
 }
 
-/// A part of a table.
+/// Part of a table for a range of channels.
 fn table<'a>(table: I32s<'a>, channels: &Range<usize>) -> I32s<'a> {
     table.part(channels.clone())
 }
 
-/// The output stage of some channels.
+/// Output stage of a range of channels.
 fn stage<'a>(stage: &OutputStage<'a>, channels: &Range<usize>) -> OutputStage<'a> {
     let shift = stage.channels.shift;
     OutputStage {
@@ -122,7 +122,7 @@ fn stage<'a>(stage: &OutputStage<'a>, channels: &Range<usize>) -> OutputStage<'a
     }
 }
 
-/// The weights of some outputs; they begin with one of even index.
+/// Weights of a range of outputs, which begins with an even index.
 fn packed<'a>(weights: Packed<'a>, outputs: &Range<usize>) -> Packed<'a> {
     let terms = weights.terms();
     let whole = terms.next_multiple_of(TERMS);
@@ -131,7 +131,7 @@ fn packed<'a>(weights: Packed<'a>, outputs: &Range<usize>) -> Packed<'a> {
     Packed::new(bytes.unwrap_or_default(), terms)
 }
 
-/// Some channels of a 1 x 1 layer.
+/// Parameters of a range of channels of a 1 x 1 layer.
 pub(super) fn pointwise_of<'a>(
     params: &PointwiseParams<'a>,
     channels: Range<usize>,
@@ -144,7 +144,7 @@ pub(super) fn pointwise_of<'a>(
     }
 }
 
-/// Some outputs of a fully connected layer.
+/// Parameters of a range of outputs of a dense layer.
 pub(super) fn dense_of<'a>(params: &DenseParams<'a>, channels: Range<usize>) -> DenseParams<'a> {
     DenseParams {
         weights: packed(params.weights, &channels),
@@ -153,7 +153,7 @@ pub(super) fn dense_of<'a>(params: &DenseParams<'a>, channels: Range<usize>) -> 
     }
 }
 
-/// Some channels of a depthwise layer whose rows are planar.
+/// Parameters of a range of channels of a depthwise layer whose rows are planar.
 pub(super) fn depthwise_of<'a, 'r>(
     params: &DepthwiseParams<'a>,
     rows: [Option<&'r [i8]>; 3],
@@ -173,7 +173,8 @@ pub(super) fn depthwise_of<'a, 'r>(
     (params, rows)
 }
 
-/// Some columns of a 3 x 3 convolution. Those that do not begin the row begin inside of the map.
+/// Parameters of a range of columns of a 3 x 3 convolution. A range that does not begin the row begins
+/// inside the map.
 pub(super) fn columns_of<'a, 'r>(
     params: &ConvParams<'a>,
     rows: [Option<&'r [i8]>; 3],

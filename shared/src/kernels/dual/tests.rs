@@ -1,14 +1,14 @@
-//! Two workers under the cases that every variant faces.
+//! The conformance cases with two workers.
 
 use core::cell::Cell;
 
 use super::*;
 use crate::kernels::conformance;
 
-/// Both on this thread, one after the other.
+/// Runs both parts on this thread, one after the other.
 #[derive(Default)]
 struct InTurn {
-    /// How often there was something for the second.
+    /// Number of calls for the second worker.
     asked: Cell<usize>,
 }
 
@@ -57,7 +57,7 @@ fn two_threads_make_the_row_of_one() {
     use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
     use std::thread;
 
-    /// Each part on a thread of its own.
+    /// Runs each part on a thread of its own.
     struct Thread;
 
     impl Second for Thread {
@@ -69,7 +69,7 @@ fn two_threads_make_the_row_of_one() {
         }
     }
 
-    /// Kernels that wait for one another: only two at once get through.
+    /// Kernels that wait for one another: the test ends only if two run at once.
     struct Met {
         to: [SyncSender<()>; 2],
         from: std::sync::Mutex<[Option<Receiver<()>>; 2]>,

@@ -1,9 +1,9 @@
-//! Putting the halves of a row in order, in place.
+//! In-place interleaving of the halves of a row.
 
-/// Most blocks of both halves.
+/// Largest number of blocks of both halves.
 pub(super) const MAX_BLOCKS: usize = 512;
 
-/// Most numbers that [`append`] has in hand.
+/// Largest number of values that [`append`] buffers.
 pub(super) const MAX_REST: usize = 512;
 
 /// Items of a block that are moved at once.
@@ -12,10 +12,10 @@ const HELD: usize = 32;
 /// Bits in a word.
 const WORD: usize = u32::BITS as usize;
 
-/// Makes `a0 b0 a1 b1 ...` of `a0 a1 ... b0 b1 ...`: `count` blocks of each half, of `len` numbers;
-/// at most [`MAX_BLOCKS`] in all.
+/// Interleaves `a0 a1 ... b0 b1 ...` to `a0 b0 a1 b1 ...`: `count` blocks of each half, of `len`
+/// values; at most [`MAX_BLOCKS`] in all.
 pub(super) fn weave(numbers: &mut [i8], count: usize, len: usize) {
-    // By words where that can be: four numbers at a time.
+    // By words if possible: four values at a time.
     if len.is_multiple_of(4)
         && let Ok(words) = bytemuck::try_cast_slice_mut::<i8, u32>(numbers)
     {
@@ -33,9 +33,9 @@ fn move_blocks<T: Copy + Default>(items: &mut [T], count: usize, len: usize) {
     }
 }
 
-/// Moves the items `part` of every block. The block that belongs at an even place `p` comes from
-/// `p / 2` of the first half, at an odd one of the second: a permutation, whose cycles are followed
-/// one by one.
+/// Moves the items `part` of every block. The block that belongs at an even position `p` comes from
+/// `p / 2` of the first half, at an odd one of the second: a permutation, whose cycles are followed one
+/// by one.
 fn move_parts<T: Copy + Default>(
     items: &mut [T],
     count: usize,
@@ -72,8 +72,8 @@ fn move_parts<T: Copy + Default>(
     }
 }
 
-/// Appends to each of `count` blocks of `len` numbers `more` of the numbers that follow all of them;
-/// at most [`MAX_REST`] in all.
+/// Appends `more` values to each of `count` blocks of `len` values, taken from those that follow all
+/// blocks; at most [`MAX_REST`] in all.
 pub(super) fn append(numbers: &mut [i8], count: usize, len: usize, more: usize) {
     let mut hand = [0; MAX_REST];
     let total = count * more;

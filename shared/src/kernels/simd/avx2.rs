@@ -1,4 +1,4 @@
-//! x86-64 with AVX2: 32 products of bytes an instruction, which are added in 16 bits as far as weights allow.
+//! x86-64 with AVX2: 32 products of bytes an instruction, added in 16 bits as far as the weights allow.
 
 extern crate std;
 
@@ -31,7 +31,8 @@ impl Lanes for Avx2 {
     const GROUP_BEGINS: usize = 1;
     const OFFSET: i32 = 128;
     const VECTORS: usize = 4;
-    // A vector of sums each, four of weights, and what they are made of fit into the 16 registers.
+    // A vector of sums for each pixel, four of weights, and their temporaries fit into the 16
+    // registers.
     const PIXELS: usize = 8;
     // 128 times the largest activation, 255, is less than 2^15.
     const TURN_LIMIT: Option<u16> = Some(128);
@@ -39,7 +40,7 @@ impl Lanes for Avx2 {
 
     type Sums = __m256i;
     type Bytes = __m256i;
-    /// Of each number's lane: top, middle, bottom, and the middle once more.
+    /// Activations of each lane: top, middle, bottom, and the middle once more.
     type Columns = [__m256i; 4];
 
     fn detect() -> Option<Self> {
@@ -53,8 +54,8 @@ impl Lanes for Avx2 {
         unsafe { call(job) }
     }
 
-    // SAFETY of all below: run in a job, the processor has the features; pointers are at as many
-    // numbers as the trait says.
+    // SAFETY of all below: run in a job, the processor has the features; pointers point to as many
+    // values as the trait requires.
 
     ymm::shared!();
 
@@ -65,7 +66,7 @@ impl Lanes for Avx2 {
 
     fn column_weights(taps: impl Fn(usize, usize) -> [i8; 3]) -> Vec<i8> {
         column_words::<Self>(|vector, lane| {
-            // The middle's weight, often the largest, is shared out so that both pairs weigh the same.
+            // The middle weight, often the largest, is split so that both pairs have the same load.
             let [top, middle, bottom] = taps(vector, lane);
             let sign = i16::from(middle.signum());
             let [a, b, c] = [top, bottom, middle].map(|tap| (i16::from(tap) * sign).max(0));
@@ -129,7 +130,7 @@ impl Products for Avx2 {
     // SAFETY: as above.
     #[inline(always)]
     unsafe fn few(ready: &Ready, activations: Activations, pixels: usize, output: &mut [i8]) {
-        // SAFETY: as the caller vouches.
+        // SAFETY: the caller guarantees it.
         unsafe { avx2_few::row(ready, activations, pixels, output) }
     }
 
@@ -141,7 +142,7 @@ impl Products for Avx2 {
         activations: Activations,
         to: &mut MaybeUninit<[[__m256i; V]; P]>,
     ) {
-        // SAFETY: in a job. The layer was made ready with this limit, and `to` is at `P * V` vectors.
+        // SAFETY: in a job. The layer was prepacked with this limit, and `to` is at `P * V` vectors.
         unsafe {
             let to: *mut __m256i = to.as_mut_ptr().cast();
             let first = block.at / Self::LANES;

@@ -1,7 +1,7 @@
-//! Layers of few terms in AVX2: a row at a time, no sum of which is ever put away.
+//! Layers with few terms in AVX2: a row at a time, with no sum ever spilled to memory.
 //!
-//! Where a sum has few terms, what is done with it takes as long as making it. All vectors of a block take
-//! the same turns, so each activation is spread once for all of them.
+//! If a sum has few terms, requantising it takes as long as computing it. All vectors of a block share
+//! the same turns, so each activation is broadcast once for all of them.
 
 use core::arch::x86_64::*;
 
@@ -11,13 +11,13 @@ use super::matrix::{Activations, LINE, SIGNED_LINE, rescale};
 use super::ready::{Block, Ready, Rescaling, blocks};
 use super::turns::{LONG, SHORT, Turns};
 
-/// Most groups of the turns that it takes.
+/// Largest number of groups of its turns.
 const MOST_GROUPS: usize = 8;
 
-/// All outputs of a row of `pixels` pixels.
+/// Computes all outputs of a row of `pixels` pixels.
 ///
 /// # Safety
-/// In a job; there are activations of as many pixels, and the layer was made ready for this.
+/// In a job; there are activations of as many pixels, and the layer was prepacked for this kernel.
 #[inline(always)]
 pub(super) unsafe fn row(
     ready: &Ready,
@@ -27,7 +27,7 @@ pub(super) unsafe fn row(
 ) {
     let kind = ready.shape.kind;
     for (index, block) in blocks::<Avx2>(kind, ready.shape.outputs).enumerate() {
-        // SAFETY: as the caller vouches.
+        // SAFETY: the caller guarantees it.
         unsafe {
             let row = Row {
                 ready,
@@ -56,10 +56,10 @@ struct Row<'a> {
 
 impl Row<'_> {
     /// # Safety
-    /// As [`row`]; the block has `V` vectors.
+    /// Same as [`row`]; the block has `V` vectors.
     #[inline(always)]
     unsafe fn any<const V: usize>(&self, output: &mut [i8]) {
-        // SAFETY: as the caller vouches.
+        // SAFETY: the caller guarantees it.
         unsafe {
             match self.ready.rescaling {
                 Rescaling::Line => self.any_turns::<V, LINE>(output),
@@ -69,10 +69,10 @@ impl Row<'_> {
     }
 
     /// # Safety
-    /// As [`row`]; the block has `V` vectors, and sums are rescaled as `HOW` says.
+    /// Same as [`row`]; the block has `V` vectors, and `HOW` is its rescaling.
     #[inline(always)]
     unsafe fn any_turns<const V: usize, const HOW: u8>(&self, output: &mut [i8]) {
-        // SAFETY: as the caller vouches; weights are shared out among no others.
+        // SAFETY: the caller guarantees it; `share` makes no other numbers of turns.
         unsafe {
             match (self.turns.long, self.turns.short) {
                 (0, 1) => self.pixels::<V, HOW, 0, 1>(output),
@@ -86,7 +86,7 @@ impl Row<'_> {
     }
 
     /// # Safety
-    /// As [`row`]; the block has `V` vectors and so many turns.
+    /// Same as [`row`]; the block has `V` vectors, and `LONGS` long and `SHORTS` short turns.
     #[inline(always)]
     unsafe fn pixels<const V: usize, const HOW: u8, const LONGS: usize, const SHORTS: usize>(
         &self,
@@ -97,12 +97,13 @@ impl Row<'_> {
         let place = self.ready.place;
         let tables = self.ready.tables(self.block);
         let output = &mut output[self.block.first..];
-        // What a block has too much lies where the next pixel will be written; not so behind the last.
+        // Surplus outputs of a block land where the next pixel will be written, except behind the last
+        // pixel.
         let whole = match output.len().checked_sub(lanes) {
             Some(rest) => (rest / outputs + 1).min(self.pixels),
             None => 0,
         };
-        // SAFETY: as the caller vouches; outputs are written as far as there are.
+        // SAFETY: the caller guarantees it; only existing outputs are written.
         unsafe {
             let mut offsets = [0; MOST_GROUPS];
             for (group, offset) in offsets.iter_mut().enumerate() {
@@ -131,7 +132,7 @@ impl Row<'_> {
     }
 }
 
-/// The sums of a pixel: the bias, and the products of so many turns.
+/// Computes the sums of a pixel: the bias, and the products of `LONGS` long and `SHORTS` short turns.
 ///
 /// # Safety
 /// In a job; activations, weights and tables are those of a block of `V` vectors and as many turns.
@@ -142,7 +143,7 @@ unsafe fn sums<const V: usize, const LONGS: usize, const SHORTS: usize>(
     weights: *const i8,
     bias: *const i32,
 ) -> [__m256i; V] {
-    // SAFETY: as the caller vouches.
+    // SAFETY: the caller guarantees it.
     unsafe {
         let ones = _mm256_set1_epi16(1);
         let mut sums = [_mm256_setzero_si256(); V];

@@ -1,7 +1,7 @@
-//! Turns of groups in AVX2, in assembly: the compiler would keep what it need not in the 16 registers, and
-//! put away what it must.
+//! Turns of groups in AVX2, in assembly: the compiler would keep unneeded values in the 16 registers
+//! and spill needed ones.
 //!
-//! | register | what |
+//! | register | contents |
 //! |---|---|
 //! | `ymm0` to `ymm7` | a vector of sums for each pixel |
 //! | `ymm8` to `ymm11` | the weights of each group of a turn |
@@ -16,22 +16,22 @@ use super::turns::{LONG, SHORT, Turns};
 
 const _: () = assert!(LONG == 4 && SHORT == 2 && MOST_PIXELS == 8);
 
-/// What turns are made of.
+/// Input of the turns.
 #[derive(Clone, Copy)]
 pub(super) struct From {
-    /// A vector of what sums begin with.
+    /// A vector of start values of the sums.
     pub(super) bias: *const i32,
     /// The first activation of the first pixel.
     pub(super) activations: *const u8,
     /// Bytes from a pixel to the next.
     pub(super) pixel: usize,
-    /// Those of each group of all turns, 32 bytes a group.
+    /// Weights of each group of all turns, 32 bytes a group.
     pub(super) weights: *const i8,
-    /// Where the activations of each group are, in bytes.
+    /// Byte offsets of the activations of each group.
     pub(super) offsets: *const u32,
 }
 
-/// Where the activations of a turn's groups are, and their weights.
+/// Loads the addresses of the activations of a turn's groups, and their weights.
 macro_rules! groups {
     ([$($q:literal $weights:literal $index:literal),+]) => {
         concat!($(
@@ -42,7 +42,7 @@ macro_rules! groups {
     };
 }
 
-/// The sums of a pixel: adds the products of a turn's groups.
+/// Adds the products of a turn's groups to the sums of a pixel.
 macro_rules! pixel {
     (
         $sum:literal, $at:literal,
@@ -62,7 +62,7 @@ macro_rules! pixel {
     };
 }
 
-/// Four pixels on, if there are any.
+/// Advances by four pixels, if there are any more.
 macro_rules! four_on {
     ($groups:tt, []) => { "" };
     ([$($q:literal $weights:literal $index:literal),+], [$($later:literal)+]) => {
@@ -70,7 +70,7 @@ macro_rules! four_on {
     };
 }
 
-/// `count` turns of so many groups, between two labels.
+/// Runs `count` turns of `len` groups, between two labels.
 macro_rules! turns {
     (
         $count:literal, $begin:literal, $end:literal, $len:literal, $groups:tt, [$($ahead:literal),*],
@@ -95,8 +95,8 @@ macro_rules! turns {
     };
 }
 
-/// All turns of some number of pixels: first those whose activations are at so many steps of a pixel from `q0` to
-/// `q3`, then, four pixels on, the others.
+/// Runs all turns of some pixels: first of those whose activations are at these multiples of a pixel
+/// from `q0` to `q3`, then, four pixels further on, of the others.
 macro_rules! pixels {
     (
         $from:ident, $turns:ident, $to:ident, $ahead:tt,
@@ -137,13 +137,13 @@ macro_rules! pixels {
     };
 }
 
-/// The sums of `P` pixels, at most [`MOST_PIXELS`]: the bias, and the products of all turns, first the long ones.
-/// Writes a vector for each pixel, `V` vectors apart.
+/// Computes the sums of `P` pixels, at most [`MOST_PIXELS`]: the bias, and the products of all turns,
+/// first the long ones. Writes a vector for each pixel, `V` vectors apart.
 ///
 /// # Safety
-/// The processor has AVX2. There are as many weights and offsets as the turns have groups, and activations of
-/// each pixel at each offset; weights are within the limit of turns. `to` is at `P * V` vectors, or as many less as
-/// are before it.
+/// The processor has AVX2. There are as many weights and offsets as the turns have groups, and
+/// activations of each pixel at each offset; weights are within the limit of turns. `to` is at `P * V`
+/// vectors, or as many less as are before it.
 #[target_feature(enable = "avx2")]
 #[inline]
 pub(super) unsafe fn take<const P: usize, const V: usize>(
@@ -152,10 +152,10 @@ pub(super) unsafe fn take<const P: usize, const V: usize>(
     to: *mut __m256i,
 ) {
     const { assert!(1 <= P && P <= MOST_PIXELS) }
-    // SAFETY: reads and writes are as the caller vouches; all registers that change are named.
+    // SAFETY: the caller guarantees all reads and writes; all registers that change are named.
     unsafe {
         match P {
-            // Each weight is read once: those of the turns to come are fetched.
+            // Each weight is read once: the weights of later turns are prefetched.
             1 => pixels!(from, turns, to, [1024, 1088], [], [0 ""], []),
             2 => pixels!(from, turns, to, [], [s 1], [0 "", 1 " + {s}"], []),
             3 => pixels!(from, turns, to, [], [s 1], [0 "", 1 " + {s}", 2 " + 2 * {s}"], []),

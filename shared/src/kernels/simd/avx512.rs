@@ -10,18 +10,18 @@ use super::lanes::{InOrder, Job, Lanes, Place};
 #[derive(Clone, Copy, Debug)]
 pub struct Avx512Vnni(());
 
-/// Sign bits: between an int8 and an activation.
+/// Sign bits, which convert between an int8 and an activation.
 const SIGNS: i8 = i8::MIN;
 
 /// # Safety
-/// The processor has what [`Avx512Vnni::detect`] asks for.
+/// The processor has all features that [`Avx512Vnni::detect`] checks.
 #[target_feature(enable = "fma,avx512f,avx512bw,avx512vl,avx512vnni")]
 unsafe fn call<J: Job<Avx512Vnni>>(job: J) {
     // SAFETY: this is the call by `Lanes::run`.
     unsafe { job.run() }
 }
 
-/// A bit for each of the first `count` of 64 bytes.
+/// A mask of the first `count` of 64 bytes.
 #[inline(always)]
 const fn first(count: usize) -> u64 {
     match count {
@@ -30,8 +30,8 @@ const fn first(count: usize) -> u64 {
     }
 }
 
-/// Two vectors of sums as 16-bit numbers, moved to the zero point. Packing saturates, and so does the
-/// sum: no clamp tells that from what would have been.
+/// Packs two vectors of sums to 16-bit values and adds the zero point. Both the packing and the
+/// addition saturate; after the clamp to int8 the result is the same.
 ///
 /// # Safety
 /// In a job.
@@ -67,8 +67,8 @@ impl Lanes for Avx512Vnni {
         unsafe { call(job) }
     }
 
-    // SAFETY of all below: run in a job, the processor has the features; pointers are at as many
-    // numbers as the trait says.
+    // SAFETY of all below: run in a job, the processor has the features; pointers point to as many
+    // values as the trait requires.
 
     #[inline(always)]
     unsafe fn load(from: *const i32) -> __m512i {
@@ -102,7 +102,7 @@ impl Lanes for Avx512Vnni {
             let none = _mm512_setzero_si512();
             let low = _mm512_unpacklo_epi8(none, numbers);
             let high = _mm512_unpackhi_epi8(none, numbers);
-            // Each in the upper 8 bits.
+            // Each byte goes to the upper 8 bits.
             [
                 _mm512_srai_epi32::<4>(_mm512_unpacklo_epi16(none, low)),
                 _mm512_srai_epi32::<4>(_mm512_unpackhi_epi16(none, low)),
@@ -114,8 +114,8 @@ impl Lanes for Avx512Vnni {
 
     #[inline(always)]
     unsafe fn high_product(sums: __m512i, mantissa: __m512i, odd: __m512i) -> __m512i {
-        // With a mantissa of at least zero, gemmlowp's nudge and division are a half more and the
-        // floor: bits 31 to 62 of the product.
+        // For a mantissa of at least zero, gemmlowp's nudge and division equal adding a half and taking
+        // the floor: bits 31 to 62 of the product.
         unsafe {
             let half = _mm512_set1_epi64(1 << 30);
             let even = _mm512_add_epi64(_mm512_mul_epi32(sums, mantissa), half);

@@ -25,7 +25,7 @@ impl Lanes for AvxVnni {
     const GROUP_BEGINS: usize = 1;
     const OFFSET: i32 = 128;
     const VECTORS: usize = 2;
-    // Two vectors of sums each and what they are made of fill the 16 registers.
+    // Two vectors of sums for each pixel and their temporaries fill the 16 registers.
     const PIXELS: usize = 6;
 
     type Sums = __m256i;
@@ -44,14 +44,14 @@ impl Lanes for AvxVnni {
         unsafe { call(job) }
     }
 
-    // SAFETY of all below: run in a job, the processor has the features; pointers are at as many
-    // numbers as the trait says.
+    // SAFETY of all below: run in a job, the processor has the features; pointers point to as many
+    // values as the trait requires.
 
     ymm::shared!();
 
     #[inline(always)]
     unsafe fn columns([top, middle, bottom]: [__m256i; 3]) -> [__m256i; 4] {
-        // Of what comes fourth there are no weights.
+        // The fourth byte has a weight of zero.
         unsafe { ymm::columns([top, middle, bottom, middle]) }
     }
 

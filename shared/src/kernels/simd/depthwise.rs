@@ -1,9 +1,9 @@
 //! The 3 x 3 depthwise convolution of interleaved rows, a block of channels at a time.
 //!
-//! The three numbers of a channel under a column of the window lie together in a lane; each column
-//! is brought into that order once and serves each window that it lies in.
+//! The three values of a channel under a column of the window lie together in a lane. Each column is
+//! transposed into that order once and serves every window that contains it.
 //!
-//! Pixels with too few channels to fill the vectors are in [`together`](super::together).
+//! [`together`](super::together) handles pixels with too few channels to fill the vectors.
 
 use super::lanes::{Job, Lanes, MOST_VECTORS, Place};
 use super::matrix::{INTEGERS, LINE, SIGNED_LINE, rescale};
@@ -12,21 +12,21 @@ use super::together::together;
 use super::turns::Burden;
 use crate::kernels::WindowParams;
 
-/// Numbers of the largest vectors of bytes.
+/// Bytes in the largest vector.
 const MOST_BYTES: usize = 64;
 
-/// One row of outputs, interleaved.
+/// Row of outputs, interleaved.
 pub(super) struct Depthwise<'a> {
     pub(super) ready: &'a Ready,
-    /// Interleaved, each as long as the parameters say.
+    /// Interleaved rows, each as long as the parameters say.
     pub(super) rows: [Option<&'a [i8]>; 3],
     pub(super) params: WindowParams<'a, ()>,
-    /// `[W, C]`.
+    /// Output row, `[W, C]`.
     pub(super) output: &'a mut [i8],
 }
 
 impl<L: Lanes> Job<L> for Depthwise<'_> {
-    // SAFETY: as the trait says, `Lanes::run` alone calls it.
+    // SAFETY: as the trait requires, only `Lanes::run` calls it.
     #[inline(always)]
     unsafe fn run(self) {
         // SAFETY: in a job.
@@ -44,7 +44,7 @@ impl<L: Lanes> Job<L> for Depthwise<'_> {
     }
 }
 
-/// What the outputs of a block are made with.
+/// Prepacked weights and tables of a block of outputs.
 pub(super) struct Outputs {
     rescaling: Rescaling,
     burden: Burden,
@@ -55,10 +55,10 @@ pub(super) struct Outputs {
 
 /// Outputs of a block along a row.
 pub(super) trait Pixels<L: Lanes> {
-    /// Computes them all, with [`Outputs::write`].
+    /// Computes all outputs, with [`Outputs::write`].
     ///
     /// # Safety
-    /// In a job; `outputs` are those of the block, as `HOW` and `BURDEN` say.
+    /// In a job; `outputs` are those of the block, with the rescaling `HOW` and the load `BURDEN`.
     unsafe fn all<const HOW: u8, const BURDEN: u8>(self, outputs: &Outputs);
 }
 
@@ -78,13 +78,13 @@ impl Outputs {
         }
     }
 
-    /// All `pixels`; the compiler makes a loop of its own for each way of rescaling and each burden.
+    /// Computes all `pixels`; the compiler makes a separate loop for each rescaling and each load.
     ///
     /// # Safety
     /// In a job; these are the outputs of the block.
     #[inline(always)]
     pub(super) unsafe fn of<L: Lanes, P: Pixels<L>>(&self, pixels: P) {
-        // SAFETY: as the caller vouches.
+        // SAFETY: the caller guarantees it.
         unsafe {
             match self.rescaling {
                 Rescaling::Line => self.any_burden::<L, P, LINE>(pixels),
@@ -95,10 +95,10 @@ impl Outputs {
     }
 
     /// # Safety
-    /// As [`Outputs::of`].
+    /// Same as [`Outputs::of`].
     #[inline(always)]
     unsafe fn any_burden<L: Lanes, P: Pixels<L>, const HOW: u8>(&self, pixels: P) {
-        // SAFETY: as the caller vouches.
+        // SAFETY: the caller guarantees it.
         unsafe {
             match self.burden {
                 Burden::Light => pixels.all::<HOW, LIGHT>(self),
@@ -111,7 +111,8 @@ impl Outputs {
     /// Writes the first `count` outputs over three columns.
     ///
     /// # Safety
-    /// In a job; as `HOW` and `BURDEN` say, and `count` outputs may be written.
+    /// In a job; the block has the rescaling `HOW` and the load `BURDEN`, and `count` outputs may be
+    /// written.
     #[inline(always)]
     pub(super) unsafe fn write<L: Lanes, const HOW: u8, const BURDEN: u8>(
         &self,
@@ -124,7 +125,7 @@ impl Outputs {
             MEDIUM => Burden::Medium,
             _ => Burden::Heavy,
         };
-        // SAFETY: as the caller vouches.
+        // SAFETY: the caller guarantees it.
         unsafe {
             let mut sums = [L::splat(0); MOST_VECTORS];
             for (v, sum) in sums.iter_mut().enumerate() {
@@ -140,21 +141,21 @@ impl Outputs {
 /// The columns of a block of channels, from left to right.
 #[derive(Clone, Copy)]
 struct Columns {
-    /// The next number of each row; of a row of padding, numbers enough for one pixel.
+    /// Pointer to the next value of each row; of a row of padding, to enough values for one pixel.
     rows: [*const i8; 3],
-    /// From a pixel to the next; zero in a row of padding.
+    /// Bytes from a pixel to the next; zero in a row of padding.
     steps: [usize; 3],
-    /// Columns of padding before the map, and columns of the map, that are still to come.
+    /// Remaining columns of padding before the map, and remaining columns of the map.
     padding: usize,
     inside: usize,
     zero_point: i8,
 }
 
 impl Columns {
-    /// The next column of the padded rows.
+    /// Loads the next column of the padded rows.
     ///
     /// # Safety
-    /// In a job, and the fields are as they say.
+    /// In a job, and the fields are as documented.
     #[inline(always)]
     unsafe fn next<L: Lanes>(&mut self) -> L::Columns {
         if self.padding > 0 || self.inside == 0 {
@@ -163,9 +164,9 @@ impl Columns {
             return unsafe { L::columns([L::splat_byte(self.zero_point); 3]) };
         }
         self.inside -= 1;
-        // SAFETY: columns of the map have the numbers of a block in each row.
+        // SAFETY: columns of the map have the values of a block in each row.
         unsafe {
-            // No closure: it would be compiled without the vectors of the job.
+            // No closure: it would be compiled without the job's vector instructions.
             let mut bytes = [L::splat_byte(0); 3];
             for (bytes, row) in bytes.iter_mut().zip(self.rows) {
                 *bytes = L::bytes(row, MOST_VECTORS * L::LANES);
@@ -178,7 +179,7 @@ impl Columns {
     }
 }
 
-/// The whole row, for windows `S` apart; where `S` is 3, as the parameters say.
+/// Computes the whole row with a stride of `S`, or, if `S` is 3, of `params.stride`.
 ///
 /// # Safety
 /// In a job.
@@ -199,7 +200,7 @@ unsafe fn strided<L: Lanes, const S: usize>(job: Depthwise<'_>) {
             zero_point: params.input_zero_point,
         };
         // SAFETY: in a job. The rows are as long as the parameters say, padding is longer than any
-        // vector; the layer was made ready for these lanes; `output` has all its pixels.
+        // vector; the layer was prepacked for these lanes; `output` has all its pixels.
         unsafe {
             Outputs::new::<L>(job.ready, block).of::<L, _>(Row::<S> {
                 columns,
@@ -212,24 +213,24 @@ unsafe fn strided<L: Lanes, const S: usize>(job: Depthwise<'_>) {
     }
 }
 
-/// The pixels of a row, `S` columns apart, or `stride` of them where `S` is 3.
+/// Pixels of a row, `S` columns apart, or `stride` columns if `S` is 3.
 struct Row<const S: usize> {
     columns: Columns,
     width: usize,
     stride: usize,
-    /// Of the first pixel.
+    /// Pointer to the outputs of the first pixel.
     output: *mut i8,
     channels: usize,
 }
 
 impl<L: Lanes, const S: usize> Pixels<L> for Row<S> {
-    // SAFETY: as the trait says; all outputs may be written.
+    // SAFETY: as the trait requires; all outputs may be written.
     #[inline(always)]
     unsafe fn all<const HOW: u8, const BURDEN: u8>(self, outputs: &Outputs) {
         let (mut columns, width, stride) = (self.columns, self.width, self.stride);
-        // SAFETY: as the caller vouches.
+        // SAFETY: the caller guarantees it.
         unsafe {
-            // Columns stay where they are, and the windows go around them.
+            // Columns stay in their registers, and the three windows rotate around them.
             let mut a = columns.next::<L>();
             let mut b = columns.next::<L>();
             let mut c = columns.next::<L>();
@@ -258,7 +259,7 @@ impl<L: Lanes, const S: usize> Pixels<L> for Row<S> {
                         b = columns.next::<L>();
                         a = columns.next::<L>();
                         self.one::<L, HOW, BURDEN>(outputs, x + 1, [&c, &b, &a]);
-                        // Of the window after it, whose first column is in `a`.
+                        // Middle column of the following window, whose first column is in `a`.
                         b = columns.next::<L>();
                         c = columns.next::<L>();
                         x += 2;
@@ -279,10 +280,10 @@ impl<L: Lanes, const S: usize> Pixels<L> for Row<S> {
 }
 
 impl<const S: usize> Row<S> {
-    /// The outputs of pixel `x`, over three columns.
+    /// Computes the outputs of pixel `x` over three columns.
     ///
     /// # Safety
-    /// As [`Pixels::all`].
+    /// Same as [`Pixels::all`].
     #[inline(always)]
     unsafe fn one<L: Lanes, const HOW: u8, const BURDEN: u8>(
         &self,
@@ -291,7 +292,7 @@ impl<const S: usize> Row<S> {
         columns: [&L::Columns; 3],
     ) {
         let to = self.output.wrapping_add(x * self.channels);
-        // SAFETY: as the caller vouches.
+        // SAFETY: the caller guarantees it.
         unsafe { outputs.write::<L, HOW, BURDEN>(columns, to, MOST_VECTORS * L::LANES) }
     }
 }

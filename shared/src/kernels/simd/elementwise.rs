@@ -1,12 +1,12 @@
-//! Additions, and the sums of pools.
+//! Additions, and the sums of average pools.
 
 use super::lanes::{Job, Lanes, MOST_VECTORS, Place};
 use crate::kernels::{AddParams, requant::Multiplier};
 
-/// Numbers of a block of the largest vectors.
+/// Values in a block of the largest vectors.
 const MOST_NUMBERS: usize = 64;
 
-/// An addition of rows of one length.
+/// An addition of rows of equal length.
 pub(super) struct Add<'a> {
     pub(super) params: &'a AddParams,
     pub(super) a: &'a [i8],
@@ -14,13 +14,13 @@ pub(super) struct Add<'a> {
     pub(super) output: &'a mut [i8],
 }
 
-/// A factor whose shift is to the right, in each lane.
+/// A factor with a right shift, in each lane.
 #[derive(Clone, Copy)]
 struct Factor<L: Lanes> {
     mantissa: L::Sums,
     right: L::Sums,
     half: L::Sums,
-    /// All ones where anything is shifted.
+    /// All ones if the shift is not zero.
     shifted: L::Sums,
 }
 
@@ -30,7 +30,7 @@ impl<L: Lanes> Factor<L> {
     #[inline(always)]
     unsafe fn new(factor: Multiplier) -> Self {
         let right = i32::from(-factor.shift);
-        // SAFETY: as the caller vouches.
+        // SAFETY: the caller guarantees it.
         unsafe {
             Factor {
                 mantissa: L::splat(factor.mantissa),
@@ -41,13 +41,14 @@ impl<L: Lanes> Factor<L> {
         }
     }
 
-    /// Each lane times the factor. A step of all vectors at a time: each waits for the one before.
+    /// Multiplies each lane by the factor. Each step runs on all vectors before the next, because
+    /// within a vector each step waits for the one before.
     ///
     /// # Safety
     /// In a job; lanes are below 2^30.
     #[inline(always)]
     unsafe fn times(&self, mut sums: [L::Sums; MOST_VECTORS]) -> [L::Sums; MOST_VECTORS] {
-        // SAFETY: as the caller vouches.
+        // SAFETY: the caller guarantees it.
         unsafe {
             for sum in &mut sums {
                 *sum = L::high_product(*sum, self.mantissa, self.mantissa);
@@ -63,13 +64,14 @@ impl<L: Lanes> Factor<L> {
     }
 }
 
-/// One of the two that are added.
+/// Constants of an operand of the addition.
 #[derive(Clone, Copy)]
 struct Operand<L: Lanes> {
-    /// The zero point, negated and raised.
+    /// The zero point, negated and raised by 20 bits.
     minus: L::Sums,
     factor: Factor<L>,
-    /// Whether the factor is a half, as that of the operand with the larger scale is; what is raised is even.
+    /// True if the factor is a half, as that of the operand with the larger scale is; raised values are
+    /// even.
     halved: bool,
 }
 
@@ -78,7 +80,7 @@ impl<L: Lanes> Operand<L> {
     /// In a job.
     #[inline(always)]
     unsafe fn new(zero_point: i8, factor: Multiplier) -> Self {
-        // SAFETY: as the caller vouches.
+        // SAFETY: the caller guarantees it.
         unsafe {
             Operand {
                 minus: L::splat(-(i32::from(zero_point) << 20)),
@@ -88,14 +90,15 @@ impl<L: Lanes> Operand<L> {
         }
     }
 
-    /// Numbers less their zero point, raised by 20 bits and scaled, in the order of
-    /// [`output_of`](super::lanes::output_of).
+    /// Loads values, subtracts their zero point, raises them by 20 bits and scales them, in the order
+    /// of [`output_of`](super::lanes::output_of).
     ///
     /// # Safety
-    /// In a job; there are [`MOST_VECTORS`] vectors of numbers at `from`.
+    /// In a job; there are [`MOST_VECTORS`] vectors of values at `from`.
     #[inline(always)]
     unsafe fn raised(&self, from: *const i8) -> [L::Sums; MOST_VECTORS] {
-        // SAFETY: as the caller vouches. A number less its zero point has 9 bits, and 29 once raised.
+        // SAFETY: the caller guarantees it. A value minus its zero point has 9 bits, and 29 once
+        // raised.
         unsafe {
             let mut numbers = L::raise(from);
             for numbers in &mut numbers {
@@ -112,7 +115,7 @@ impl<L: Lanes> Operand<L> {
     }
 }
 
-/// An addition of vectors.
+/// Constants of an addition of vectors.
 struct Sum<L: Lanes> {
     a: Operand<L>,
     b: Operand<L>,
@@ -121,13 +124,13 @@ struct Sum<L: Lanes> {
 }
 
 impl<L: Lanes> Sum<L> {
-    /// Writes the first `count` numbers of a block.
+    /// Computes a block and writes its first `count` values.
     ///
     /// # Safety
-    /// In a job; there is a block of numbers at `a` and at `b`, and room for `count` at `to`.
+    /// In a job; there is a block of values at `a` and at `b`, and room for `count` at `to`.
     #[inline(always)]
     unsafe fn block(&self, a: *const i8, b: *const i8, to: *mut i8, count: usize) {
-        // SAFETY: as the caller vouches. A sum of two numbers of 29 bits has 30.
+        // SAFETY: the caller guarantees it. A sum of two values of 29 bits has 30.
         unsafe {
             let mut sums = self.a.raised(a);
             for (sum, b) in sums.iter_mut().zip(self.b.raised(b)) {
@@ -139,7 +142,7 @@ impl<L: Lanes> Sum<L> {
 }
 
 impl<L: Lanes> Job<L> for Add<'_> {
-    // SAFETY: as the trait says, `Lanes::run` alone calls it.
+    // SAFETY: as the trait requires, only `Lanes::run` calls it.
     #[inline(always)]
     unsafe fn run(self) {
         let params = self.params;
@@ -174,16 +177,16 @@ impl<L: Lanes> Job<L> for Add<'_> {
     }
 }
 
-/// Adds pixels to sums, a whole number of vectors.
+/// Adds pixels to sums that fill a whole number of vectors.
 pub(super) struct Pool<'a> {
-    /// `[W, C]`.
+    /// Input row, `[W, C]`.
     pub(super) row: &'a [i8],
-    /// `[C]`, i32 as bytes.
+    /// Sums, `[C]`, i32 as bytes.
     pub(super) sums: &'a mut [i8],
 }
 
 impl<L: Lanes> Job<L> for Pool<'_> {
-    // SAFETY: as the trait says, `Lanes::run` alone calls it.
+    // SAFETY: as the trait requires, only `Lanes::run` calls it.
     #[inline(always)]
     unsafe fn run(self) {
         let channels = self.sums.len() / 4;

@@ -1,4 +1,4 @@
-//! What a processor's vectors must do; one file beside this one for each kind of them.
+//! Interface to a processor's vectors; each instruction set implements it in a file beside this one.
 
 use alloc::vec::Vec;
 use core::fmt::Debug;
@@ -8,13 +8,13 @@ use super::matrix::Activations;
 use super::ready::{Block, Ready, Runs};
 use super::turns::Burden;
 
-/// Most vectors of sums that a block of outputs has.
+/// Largest number of vectors of sums in a block of outputs.
 pub(super) const MOST_VECTORS: usize = 4;
 
-/// Numbers of an output stage that all channels share.
+/// Constants of an output stage that all channels share.
 #[derive(Clone, Copy, Debug)]
 pub struct Place {
-    /// The output number that stands for zero.
+    /// Zero point of the output.
     pub zero_point: i8,
     /// Lower clamp.
     pub min: i8,
@@ -22,100 +22,104 @@ pub struct Place {
     pub max: i8,
 }
 
-/// Where a block of [`Lanes::LANES`] * `V` outputs keeps its output `4 * V * (lane / 4) + 4 * v +
-/// lane % 4`: in lane `lane` of vector `v`. It is the order that comes of interleaving bytes within
-/// quarters of 16 bytes, and that packing sums to bytes takes back.
+/// Index in a block of [`Lanes::LANES`] * `V` outputs of the output in lane `lane` of vector `v`:
+/// `4 * V * (lane / 4) + 4 * v + lane % 4`. This order results from interleaving bytes within quarters
+/// of 16 bytes, and packing sums to bytes reverses it.
 pub(super) const fn output_of(vectors: usize, vector: usize, lane: usize) -> usize {
     4 * vectors * (lane / 4) + 4 * vector + lane % 4
 }
 
-/// What runs in the vectors of `L`.
+/// Code that runs with the vectors of `L`.
 pub trait Job<L> {
     /// # Safety
     /// Only [`Lanes::run`] calls it.
     unsafe fn run(self);
 }
 
-/// Vectors of 32-bit sums, and of the bytes that are multiplied to make them.
+/// Vectors of 32-bit sums, and of the bytes whose products are summed.
 ///
-/// Weights are signed. Activations are what the vectors multiply them with: numbers plus
-/// [`Lanes::OFFSET`], as a byte.
+/// Weights are signed. Activations are bytes in the form that the multiplication takes: int8 values
+/// plus [`Lanes::OFFSET`].
 ///
 /// # Safety of the methods
-/// All but [`Lanes::detect`] and [`Lanes::run`] may only be called within a [`Job`], and with
-/// pointers at as many numbers as they say, aligned or not.
+/// All but [`Lanes::detect`] and [`Lanes::run`] may only be called within a [`Job`], and with pointers
+/// to as many values as documented, aligned or not.
 pub trait Lanes: Copy + Debug + Send + Sync {
     /// Sums in a vector.
     const LANES: usize;
-    /// Terms of a sum that are multiplied at once; four or two, together 32 bits.
+    /// Terms of a sum that one lane multiplies at once; four or two, together 32 bits.
     const GROUP: usize;
-    /// A group may begin with a number whose index is a multiple of this.
+    /// Alignment of groups, in terms: a group may begin at any index that is a multiple of this.
     const GROUP_BEGINS: usize;
-    /// What activations are more than the numbers that they stand for.
+    /// Offset added to an int8 value to make an activation.
     const OFFSET: i32;
-    /// Most vectors of sums of each pixel that are computed together: 2 or [`MOST_VECTORS`].
+    /// Largest number of vectors of sums that are computed together for each pixel: 2 or
+    /// [`MOST_VECTORS`].
     const VECTORS: usize;
-    /// Pixels that are computed together, at most [`MOST_PIXELS`](super::matrix::MOST_PIXELS).
+    /// Number of pixels that are computed together, at most
+    /// [`MOST_PIXELS`](super::matrix::MOST_PIXELS).
     const PIXELS: usize;
-    /// Where the products of a turn of groups are first added in 16 bits: what weights of one sign that go into
-    /// the same sum may add up to, over all groups of the turn; see [`turns`](super::turns). `None` where any
-    /// group can be multiplied with any weights, and groups are taken one by one, in their order.
+    /// Largest sum of weights of one sign, over all groups of a turn, that go into the same 16-bit sum;
+    /// for vectors that first add products in 16 bits (see [`turns`](super::turns)). `None` for vectors
+    /// that multiply any group with any weights: groups are then processed one by one, in their order.
     const TURN_LIMIT: Option<u16> = None;
-    /// Up to so many terms, a multiple of four, [`Products::few`] may compute a row at once.
+    /// Largest number of terms, a multiple of four, for which [`Products::few`] may compute a row at
+    /// once.
     const FEW_TERMS: usize = 0;
 
-    /// Sums.
+    /// Vector of `LANES` 32-bit sums.
     type Sums: Copy;
-    /// `4 * LANES` activations.
+    /// Vector of `4 * LANES` activations.
     type Bytes: Copy;
     /// Three activations for each lane of [`MOST_VECTORS`] vectors: those of a channel under a column
     /// of a window.
     type Columns: Copy;
 
-    /// The value, which proves that this processor has the vectors.
+    /// Returns the value that proves that this processor has the vectors, or `None`.
     fn detect() -> Option<Self>;
 
     /// Runs `job`, compiled for the vectors.
     fn run<J: Job<Self>>(self, job: J);
 
-    /// `LANES` numbers from `from`.
+    /// Loads `LANES` 32-bit values from `from`.
     unsafe fn load(from: *const i32) -> Self::Sums;
 
-    /// The same number in each lane.
+    /// Copies a value to each lane.
     unsafe fn splat(number: i32) -> Self::Sums;
 
-    /// `LANES` bytes from `from`, as they are, sign extended.
+    /// Loads `LANES` bytes from `from` without adding [`Lanes::OFFSET`], sign-extended.
     unsafe fn extend(from: *const i8) -> Self::Sums;
 
-    /// Writes `LANES` numbers to `to`.
+    /// Writes `LANES` 32-bit values to `to`.
     unsafe fn store(to: *mut i32, sums: Self::Sums);
 
-    /// Lane by lane, wrapping.
+    /// Adds lane by lane, wrapping.
     unsafe fn add(a: Self::Sums, b: Self::Sums) -> Self::Sums;
 
-    /// [`MOST_VECTORS`] vectors of the numbers from `from` on, times 2^20, in the order of [`output_of`].
+    /// Loads [`MOST_VECTORS`] vectors of bytes from `from` on, times 2^20, in the order of
+    /// [`output_of`].
     unsafe fn raise(from: *const i8) -> [Self::Sums; MOST_VECTORS];
 
     /// [`doubling_high_product`](crate::kernels::requant::doubling_high_product) of each lane by a
     /// mantissa of at least zero; `odd` has in each even lane the mantissa of the lane after it.
     unsafe fn high_product(sums: Self::Sums, mantissa: Self::Sums, odd: Self::Sums) -> Self::Sums;
 
-    /// All ones in the lanes that are negative, zero in the others. Rounding to the nearest, ties away
-    /// from zero, is adding half and this, and then shifting to the right.
+    /// Returns all ones in the negative lanes, zero in the others. Adding a half and this before a
+    /// right shift rounds to the nearest, ties away from zero.
     unsafe fn negative(sums: Self::Sums) -> Self::Sums;
 
-    /// Bit by bit.
+    /// Bitwise and.
     unsafe fn and(a: Self::Sums, b: Self::Sums) -> Self::Sums;
 
-    /// Each lane by its own bits, 0 to 31, to the left.
+    /// Shifts each lane left by its own number of bits, 0 to 31.
     unsafe fn shift_left_each(sums: Self::Sums, bits: Self::Sums) -> Self::Sums;
 
-    /// Each lane plus its `half`, by its own bits, 0 to 31, to the right, copying the sign; `half` is
-    /// half of two to the bits, rounded down.
+    /// Adds to each lane its `half` and shifts it right by its own number of bits, 0 to 31, copying the
+    /// sign; `half` is half of two to the bits, rounded down.
     unsafe fn shift_right_each(sums: Self::Sums, half: Self::Sums, bits: Self::Sums) -> Self::Sums;
 
-    /// Each lane times its `slope` plus its `offset`, both floats, the offset with the sign of the lane if `signed`: fused,
-    /// and rounded to the nearest; see [`line`](super::line).
+    /// Computes each lane times its `slope` plus its `offset`, both floats, the offset with the sign of
+    /// the lane if `signed`: fused, and rounded to the nearest; see [`line`](super::line).
     unsafe fn line(
         sums: Self::Sums,
         slope: Self::Sums,
@@ -123,7 +127,7 @@ pub trait Lanes: Copy + Debug + Send + Sync {
         signed: bool,
     ) -> Self::Sums;
 
-    /// Moves `V` (1, 2 or 4) vectors of sums to the zero point, clamps them, and writes the first
+    /// Adds the zero point to `V` (1, 2 or 4) vectors of sums, clamps them, and writes the first
     /// `count` outputs of the block to `to`.
     unsafe fn write<const V: usize>(
         to: *mut i8,
@@ -132,20 +136,22 @@ pub trait Lanes: Copy + Debug + Send + Sync {
         place: &Place,
     );
 
-    /// Makes `len` numbers, a multiple of four, activations in groups. `to` may end where `from` ends.
+    /// Converts `len` values, a multiple of four, to activations in groups. `to` may end where `from`
+    /// ends.
     unsafe fn widen(from: *const i8, len: usize, to: *mut u32);
 
-    /// The first `count` activations at `from`, of at most `4 * LANES`; then anything.
+    /// Loads the first `count` activations at `from`, at most `4 * LANES`; the other bytes are
+    /// arbitrary.
     unsafe fn bytes(from: *const i8, count: usize) -> Self::Bytes;
 
-    /// The same number as an activation everywhere.
+    /// Copies a value, converted to an activation, to every byte.
     unsafe fn splat_byte(number: i8) -> Self::Bytes;
 
-    /// Three rows of activations as columns, in the order of [`output_of`].
+    /// Transposes three rows of activations to columns, in the order of [`output_of`].
     unsafe fn columns(rows: [Self::Bytes; 3]) -> Self::Columns;
 
-    /// The [`column_len`] bytes of weights of a column, as [`Lanes::dot_columns`] reads them; `taps` has those of a
-    /// vector's lane, top first.
+    /// Packs the [`column_len`] bytes of weights of a column in the order of [`Lanes::dot_columns`];
+    /// `taps` returns the weights of a vector's lane, top first.
     fn column_weights(taps: impl Fn(usize, usize) -> [i8; 3]) -> Vec<i8> {
         column_words::<Self>(|vector, lane| {
             let [top, middle, bottom] = taps(vector, lane);
@@ -153,15 +159,16 @@ pub trait Lanes: Copy + Debug + Send + Sync {
         })
     }
 
-    /// Adds the products of a column with its weights; where there are turns, of a column that is one.
+    /// Adds the products of a column with its weights. With a [`Lanes::TURN_LIMIT`] the column must fit
+    /// one turn.
     unsafe fn dot_columns(
         sums: [Self::Sums; MOST_VECTORS],
         columns: Self::Columns,
         weights: *const i8,
     ) -> [Self::Sums; MOST_VECTORS];
 
-    /// Adds the products of a window with the weights of its columns; where there are turns, of as many sets of them
-    /// as the burden says.
+    /// Adds the products of a window with the weights of its columns; with a [`Lanes::TURN_LIMIT`], of
+    /// as many sets of them as the load requires.
     #[inline(always)]
     unsafe fn dot_window(
         mut sums: [Self::Sums; MOST_VECTORS],
@@ -170,7 +177,7 @@ pub trait Lanes: Copy + Debug + Send + Sync {
         _: Burden,
     ) -> [Self::Sums; MOST_VECTORS] {
         for (kx, column) in window.into_iter().enumerate() {
-            // SAFETY: as the caller vouches.
+            // SAFETY: the caller guarantees it.
             unsafe {
                 sums = Self::dot_columns(sums, *column, weights.add(kx * column_len::<Self>()));
             }
@@ -179,14 +186,14 @@ pub trait Lanes: Copy + Debug + Send + Sync {
     }
 }
 
-/// How vectors come to the sums of a block.
+/// Computation of the sums of a block.
 ///
 /// # Safety of the methods
-/// As those of [`Lanes`].
+/// Same as those of [`Lanes`].
 pub trait Products: Lanes {
     /// Writes the sums of a block of `V` vectors for each of `P` pixels, at most
-    /// [`MOST_PIXELS`](super::matrix::MOST_PIXELS): bias and products. The layer was made ready for these lanes,
-    /// `block` is one of its, and there are activations of as many pixels.
+    /// [`MOST_PIXELS`](super::matrix::MOST_PIXELS): bias and products. The layer was prepacked for
+    /// these lanes, `block` is one of its blocks, and there are activations of as many pixels.
     unsafe fn sums<const P: usize, const V: usize>(
         ready: &Ready,
         block: Block,
@@ -194,19 +201,19 @@ pub trait Products: Lanes {
         to: &mut MaybeUninit<[[Self::Sums; V]; P]>,
     );
 
-    /// All outputs of a row, where the layer was made ready for few terms.
+    /// Computes all outputs of a row, if the layer was prepacked for few terms.
     unsafe fn few(_: &Ready, _: Activations, _pixels: usize, _output: &mut [i8]) {}
 }
 
-/// Lanes that multiply any group of activations with any weights, and so take groups one by one.
+/// Lanes that multiply any group of activations with any weights, and so process groups one by one.
 ///
 /// # Safety of the methods
-/// As those of [`Lanes`].
+/// Same as those of [`Lanes`].
 pub(super) trait InOrder: Lanes {
-    /// `LANES` groups of weights.
+    /// Vector of `LANES` groups of weights.
     type Weights: Copy;
 
-    /// `LANES * GROUP` weights.
+    /// Loads `LANES * GROUP` weights.
     unsafe fn weights(from: *const i8) -> Self::Weights;
 
     /// Adds the products of a group of activations with the group of weights of each lane.
@@ -214,7 +221,7 @@ pub(super) trait InOrder: Lanes {
 }
 
 impl<L: InOrder> Products for L {
-    // SAFETY: as the caller vouches.
+    // SAFETY: the caller guarantees it.
     #[inline(always)]
     unsafe fn sums<const P: usize, const V: usize>(
         ready: &Ready,
@@ -225,8 +232,8 @@ impl<L: InOrder> Products for L {
         let Runs { count, groups } = Runs::new::<L>(ready.shape.kind, ready.shape.terms);
         let mut weights = ready.weights(block.at * count * groups * L::GROUP);
         let tables = ready.tables(block);
-        // SAFETY: as the caller vouches, a block has `count * groups * V` vectors of weights and `TABLES * V` of
-        // tables.
+        // SAFETY: the caller guarantees it; a block has `count * groups * V` vectors of weights and
+        // `TABLES * V` of tables.
         unsafe {
             let mut bias = [L::splat(0); V];
             for (v, bias) in bias.iter_mut().enumerate() {
@@ -255,7 +262,7 @@ impl<L: InOrder> Products for L {
     }
 }
 
-/// Sets of weights that each column of a window has: two where it may be taken in halves.
+/// Number of sets of weights of each column of a window: two if the weights may be split in halves.
 pub(super) const fn column_sets<L: Lanes>() -> usize {
     match L::TURN_LIMIT {
         Some(_) => 2,
@@ -263,12 +270,12 @@ pub(super) const fn column_sets<L: Lanes>() -> usize {
     }
 }
 
-/// Bytes of the weights of a column.
+/// Number of bytes of the weights of a column.
 pub(super) const fn column_len<L: Lanes>() -> usize {
     MOST_VECTORS * L::LANES * 4
 }
 
-/// Weights of a column whose lanes each have a `word` of their own, vector by vector; for
+/// Packs the weights of a column whose lanes each have a `word` of their own, vector by vector; for
 /// [`Lanes::column_weights`].
 pub(super) fn column_words<L: Lanes>(word: impl Fn(usize, usize) -> [i8; 4]) -> Vec<i8> {
     let lanes = (0..MOST_VECTORS).flat_map(|vector| (0..L::LANES).map(move |lane| (vector, lane)));

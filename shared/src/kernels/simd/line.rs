@@ -1,47 +1,47 @@
-//! Rescaling in floats, where that is proven to be the same.
+//! Requantisation in floats, where it is proven equal to the integer reference.
 //!
-//! The reference rescales a sum with integers, and rounds twice. What comes of that is a staircase: for each output
-//! number there is a least sum that gives it. `slope * sum + offset`, rounded to the nearest integer, is a staircase
-//! too. If both have each of their steps between the same two sums, they are the same for every sum, since
-//! neither ever falls; and there are no more than 255 steps, all of which can be looked at before any picture is
-//! there. That is done with the very operations that vectors use, each of which IEEE 754-2019 defines to the last bit:
-//! a conversion and a fused multiply-add (5.4.1), and a rounding to the nearest, here on neither side of which a
-//! half may lie.
+//! The reference rescales a sum with integers, and rounds twice. As a function of the sum the result is
+//! a staircase: each output value is first reached at a least sum, its step. `slope * sum + offset`,
+//! rounded to the nearest integer, is a staircase too. Neither ever falls, so the two are equal for
+//! every sum if all their steps lie between the same two sums. There are no more than 255 steps, and
+//! all of them are checked when the weights are prepacked. The check uses the same operations as the
+//! vectors, each of which IEEE 754-2019 defines to the last bit: a conversion and a fused multiply-add
+//! (5.4.1), and a rounding to the nearest. The values on either side of a step must not be ties.
 
 use core::ops::RangeInclusive;
 
 use super::lanes::{Job, Lanes};
 use crate::kernels::requant::{Multiplier, rescale};
 
-/// `slope * sum + offset`.
+/// Float requantisation of a channel: `slope * sum + offset`.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(super) struct Line {
     pub(super) slope: f32,
     pub(super) offset: f32,
 }
 
-/// What a line must be the same as.
+/// Integer requantisation of a channel, which a line must reproduce.
 #[derive(Clone, Debug)]
 pub(super) struct Stairs {
     pub(super) scale: Multiplier,
-    /// Sums lie between this and its negative; at most [`MOST_SUM`].
+    /// Bound of the sums' magnitude; at most [`MOST_SUM`].
     pub(super) most: i32,
     pub(super) zero_point: i32,
-    /// The output numbers to which steps lead that a clamp does not hide; no more than 255.
+    /// Output values whose steps the clamps do not hide; no more than 255.
     pub(super) numbers: RangeInclusive<i32>,
-    /// Whether the offset has the sign of the sum, and leads from it to a number less the zero point; else it leads to the
-    /// number.
+    /// True if the offset has the sign of the sum and the result excludes the zero point; otherwise the
+    /// result includes it.
     pub(super) signed: bool,
 }
 
-/// Larger sums are not rescaled by lines.
+/// Largest sum that is rescaled in floats.
 pub(super) const MOST_SUM: i32 = 1 << 30;
 
-/// The least sum from which on a number is reached, one more than the most where there is none; and what lies half way
-/// from the number before it.
+/// The least sum that reaches an output value (one more than the largest sum if none does), and the
+/// value halfway from the output value before it.
 type Step = (i32, f32);
 
-/// By how many of the floats beside it the slope is moved, and by how many 2^-18 the offset, to be tried.
+/// Candidate corrections of the slope, in units in the last place, and of the offset, in 2^-18.
 const TRIES: [i32; 5] = [0, 1, -1, 2, -2];
 
 impl Line {
@@ -55,7 +55,7 @@ impl Line {
         sum.mul_add(self.slope, offset)
     }
 
-    /// Whether the line has its steps where they are.
+    /// Returns true if the line has every step at the right sum.
     #[inline(always)]
     fn has(self, steps: &[Step], stairs: &Stairs) -> bool {
         let mut wrong = 0;
@@ -68,7 +68,7 @@ impl Line {
         wrong == 0
     }
 
-    /// The line that is the same; `None` where none is found.
+    /// Finds the equal line; `None` if no candidate is equal.
     #[inline(always)]
     fn of(stairs: &Stairs) -> Option<Self> {
         if stairs.scale.shift > 0 || stairs.most > MOST_SUM {
@@ -115,7 +115,8 @@ impl Stairs {
         f64::from(self.scale.mantissa) * power_of_two(self.scale.shift) / f64::from(1_u32 << 31)
     }
 
-    /// What the reference's first rounding adds to each sum, scaled: half of one, before a shift to the right.
+    /// Half a unit before a right shift, scaled to outputs: the amount that the reference's first
+    /// rounding adds to each sum.
     fn half(&self) -> f64 {
         match self.scale.shift {
             0 => 0.0,
@@ -123,20 +124,20 @@ impl Stairs {
         }
     }
 
-    /// How many sums lead to one number.
+    /// Number of sums for each output value.
     fn sums_a_unit(&self) -> f64 {
         1.0 / self.factor()
     }
 
-    /// The least sum that the reference takes to `number` or above, counted from the zero point; of
-    /// [`Stairs::half`] and [`Stairs::sums_a_unit`].
+    /// The least sum that the reference takes to `number` or above, counted from the zero point; `half`
+    /// and `sums_a_unit` are the results of [`Stairs::half`] and [`Stairs::sums_a_unit`].
     #[inline]
     fn least(&self, number: i32, half: f64, sums_a_unit: f64) -> i32 {
         let reaches = |sum: i32| sum > self.most || rescale(sum, self.scale) >= number;
         let half_way = f64::from(number) - 0.5;
-        // Half of one away from zero, as ties go.
+        // A half away from zero, as ties round.
         let guess = (half_way - half.copysign(half_way)) * sums_a_unit;
-        // Up to the next whole number; what is beyond an i32 stays at its end.
+        // Up to the next integer; the cast saturates at the ends of i32.
         let whole = guess as i32;
         let guess = whole.saturating_add(i32::from(f64::from(whole) < guess));
         let guess = guess.clamp(-self.most, self.most + 1);
@@ -155,15 +156,15 @@ impl Stairs {
     }
 }
 
-/// Finds the lines of some channels; stops at one that has none.
+/// Finds the lines of some channels; stops at the first channel without one.
 pub(super) struct Fit<'a, S> {
     pub(super) stairs: S,
     pub(super) lines: &'a mut alloc::vec::Vec<Line>,
 }
 
 impl<L: Lanes, S: Iterator<Item = Stairs>> Job<L> for Fit<'_, S> {
-    // SAFETY: as the trait says, `Lanes::run` alone calls it. It runs there because the processor of vectors
-    // has an instruction for a fused multiply-add.
+    // SAFETY: as the trait requires, only `Lanes::run` calls it. It runs in a job because processors
+    // with these vectors have an instruction for a fused multiply-add.
     #[inline(always)]
     unsafe fn run(self) {
         for stairs in self.stairs {
@@ -180,7 +181,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    /// The output number, halves to even as vectors round.
+    /// Output value with ties to even, as vectors round.
     fn output(line: Line, stairs: &Stairs, sum: i32) -> i32 {
         let led_to = line.at(sum, stairs.signed).round_ties_even() as i32;
         let moved = if stairs.signed {
@@ -255,7 +256,7 @@ mod tests {
     }
 
     proptest! {
-        /// Where there is a line, it is the reference, clamped.
+        /// A line, if there is one, equals the clamped reference.
         #[test]
         fn lines_are_the_reference(
             mantissa in 1 << 30..=i32::MAX,

@@ -1,7 +1,7 @@
-//! Layers whose outputs are sums over all channels: 1 x 1, fully connected, and 3 x 3.
+//! GEMM layers, whose outputs are sums over all channels: 1 x 1, dense, and 3 x 3 (by im2col).
 //!
-//! A few pixels at a time: their activations are laid out in groups, and then each block of outputs
-//! is computed for all of them in registers, so that a vector of weights serves each pixel.
+//! Activations of a few pixels at a time are laid out in groups. Each block of outputs is then computed
+//! for all of them in registers, so that a vector of weights serves each pixel.
 
 use core::mem::MaybeUninit;
 
@@ -9,7 +9,7 @@ use super::lanes::{Job, Lanes, MOST_VECTORS, Products};
 use super::ready::{Block, Ready, Rescaling, blocks, stored};
 use crate::kernels::WindowParams;
 
-/// Most pixels that are computed together.
+/// Largest number of pixels that are computed together.
 pub(super) const MOST_PIXELS: usize = 8;
 
 /// Words of scratch for sums over `terms` terms, in rows of `width` pixels.
@@ -21,28 +21,28 @@ pub(super) fn scratch_len<L: Lanes>(terms: usize, width: usize) -> usize {
     (stored(terms) / L::GROUP).saturating_mul(together)
 }
 
-/// Where activations come from.
+/// Source of the activations.
 #[derive(Clone, Copy)]
 pub(super) enum Source<'a> {
-    /// An interleaved row, a pixel for each output pixel.
+    /// An interleaved row, with a pixel for each output pixel.
     Row(&'a [i8]),
     /// The windows over three rows, each as long as the parameters say.
     Windows([Option<&'a [i8]>; 3], WindowParams<'a, ()>),
 }
 
-/// One row of outputs, interleaved.
+/// Row of outputs, interleaved.
 pub(super) struct Matrix<'a> {
     pub(super) ready: &'a Ready,
     pub(super) source: Source<'a>,
     pub(super) width: usize,
-    /// [`scratch_len`] words.
+    /// Scratch of [`scratch_len`] words.
     pub(super) scratch: &'a mut [u32],
-    /// `[W, O]`.
+    /// Output row, `[W, O]`.
     pub(super) output: &'a mut [i8],
 }
 
 impl<L: Products> Job<L> for Matrix<'_> {
-    // SAFETY: as the trait says, `Lanes::run` alone calls it.
+    // SAFETY: as the trait requires, only `Lanes::run` calls it.
     #[inline(always)]
     unsafe fn run(self) {
         let shape = &self.ready.shape;
@@ -53,10 +53,10 @@ impl<L: Products> Job<L> for Matrix<'_> {
         };
         let mut x = 0;
         for part in 0..parts {
-            // As even as can be: 14 pixels are twice 7 rather than 8 and 6.
+            // As even as possible: 14 pixels are twice 7 rather than 8 and 6.
             let pixels = (self.width - x).div_ceil(parts - part);
-            // SAFETY: called in a job. The scratch has `pixels * terms` activations, and so many numbers where they
-            // are gathered, which end together. `output` has `pixels` pixels.
+            // SAFETY: called in a job. The scratch has `pixels * terms` activations, and as many values
+            // of gathered windows, which end together. `output` has `pixels` pixels.
             unsafe {
                 match self.source {
                     Source::Row(row) => {
@@ -68,7 +68,7 @@ impl<L: Products> Job<L> for Matrix<'_> {
                         }
                     }
                     Source::Windows(rows, ref params) => {
-                        // What is gathered ends where the groups of it will end.
+                        // The gathered values end where their groups will end.
                         let end = pixels * terms * 4 / L::GROUP;
                         let start = end - pixels * terms;
                         let bytes = bytemuck::cast_slice_mut::<u32, i8>(self.scratch);
@@ -96,17 +96,17 @@ impl<L: Products> Job<L> for Matrix<'_> {
     }
 }
 
-/// Makes pixels of `terms` numbers activations in groups of four, whose last has numbers of the pixel behind it, or any:
-/// they have no weight.
+/// Converts pixels of `terms` values to activations in groups of four. The last group of a pixel may
+/// hold values of the next pixel, or arbitrary ones: their weights are zero.
 ///
 /// # Safety
 /// In a job; there is room for the groups of all pixels.
 #[inline(always)]
 unsafe fn widen_pixels<L: Lanes>(row: &[i8], terms: usize, mut to: *mut u32) {
     let stored = stored(terms);
-    // SAFETY: as many numbers are read as there are.
+    // SAFETY: only existing values are read.
     unsafe {
-        // Usual lengths are ones that the compiler knows.
+        // Common lengths are constants for the compiler.
         let done = match stored {
             8 => widen_first::<L>(row, terms, 8, to),
             16 => widen_first::<L>(row, terms, 16, to),
@@ -115,7 +115,7 @@ unsafe fn widen_pixels<L: Lanes>(row: &[i8], terms: usize, mut to: *mut u32) {
         };
         let rest = &row[done * terms..];
         to = to.add(done * (stored / L::GROUP));
-        // The last pixel, or more of them if they have less than four numbers.
+        // The last pixel, or more of them if they have less than four values.
         for pixel in rest.chunks_exact(terms) {
             let (groups, rest) = pixel.as_chunks::<4>();
             L::widen(groups.as_flattened().as_ptr(), stored - 4, to);
@@ -127,10 +127,10 @@ unsafe fn widen_pixels<L: Lanes>(row: &[i8], terms: usize, mut to: *mut u32) {
     }
 }
 
-/// Those of the pixels behind which there are as many numbers as are stored; says how many.
+/// Converts the pixels that have `stored` values up to the row's end, and returns their number.
 ///
 /// # Safety
-/// As [`widen_pixels`].
+/// Same as [`widen_pixels`].
 #[inline(always)]
 unsafe fn widen_first<L: Lanes>(
     row: &[i8],
@@ -144,7 +144,7 @@ unsafe fn widen_first<L: Lanes>(
     };
     let mut from = row.as_ptr();
     for _ in 0..count {
-        // SAFETY: the last of them begins `stored` numbers before the end, or more.
+        // SAFETY: the last of them begins `stored` values before the end, or more.
         unsafe { L::widen(from, stored, to) };
         from = from.wrapping_add(terms);
         to = to.wrapping_add(stored / L::GROUP);
@@ -152,7 +152,7 @@ unsafe fn widen_first<L: Lanes>(
     count
 }
 
-/// Copies the window of output column `x` to `to`, row by row, padding written out.
+/// Copies the window of output column `x` to `to` (im2col), row by row, padding written out.
 #[inline(always)]
 fn gather(rows: [Option<&[i8]>; 3], params: &WindowParams<'_, ()>, x: usize, to: &mut [i8]) {
     let channels = params.input_channels;
@@ -164,7 +164,7 @@ fn gather(rows: [Option<&[i8]>; 3], params: &WindowParams<'_, ()>, x: usize, to:
         match (row, inside) {
             (Some(row), Some(left)) => {
                 let from = &row[left * channels..][..3 * channels];
-                // A length that the compiler knows: that of a picture's three colours.
+                // A length that is a constant for the compiler: that of a picture's three colours.
                 match (
                     <&[i8; 9]>::try_from(from),
                     <&mut [i8; 9]>::try_from(&mut *to),
@@ -187,22 +187,22 @@ fn gather(rows: [Option<&[i8]>; 3], params: &WindowParams<'_, ()>, x: usize, to:
     }
 }
 
-/// Where the activations of pixels side by side are.
+/// Location of the activations of adjacent pixels.
 #[derive(Clone, Copy)]
 pub struct Activations {
-    /// The first group of the first pixel; groups need not be aligned.
+    /// Pointer to the first group of the first pixel; groups need not be aligned.
     pub(super) first: *const u32,
     /// Bytes from a pixel to the next.
     pub(super) pixel: usize,
-    /// Bytes from a run of a pixel to its next one.
+    /// Bytes from a run of a pixel to its next run.
     pub(super) run: usize,
 }
 
-/// All outputs of `pixels` pixels, at most [`MOST_PIXELS`]. What lies behind them in `output` may be written
-/// over.
+/// Computes all outputs of `pixels` pixels, at most [`MOST_PIXELS`]. The bytes behind them in `output`
+/// may be overwritten.
 ///
 /// # Safety
-/// In a job; there are activations of as many pixels, and so many pixels in `output`.
+/// In a job; there are activations of as many pixels, and as many pixels in `output`.
 #[inline(always)]
 pub(super) unsafe fn part_of_row<L: Products>(
     pixels: usize,
@@ -210,7 +210,7 @@ pub(super) unsafe fn part_of_row<L: Products>(
     activations: Activations,
     output: &mut [i8],
 ) {
-    // SAFETY: as the caller vouches.
+    // SAFETY: the caller guarantees it.
     unsafe {
         match pixels {
             1 => some_pixels::<L, 1>(ready, activations, output),
@@ -225,10 +225,10 @@ pub(super) unsafe fn part_of_row<L: Products>(
     }
 }
 
-/// All outputs of `P` pixels.
+/// Computes all outputs of `P` pixels.
 ///
 /// # Safety
-/// As [`part_of_row`].
+/// Same as [`part_of_row`].
 #[inline(always)]
 unsafe fn some_pixels<L: Products, const P: usize>(
     ready: &Ready,
@@ -236,7 +236,7 @@ unsafe fn some_pixels<L: Products, const P: usize>(
     output: &mut [i8],
 ) {
     for block in blocks::<L>(ready.shape.kind, ready.shape.outputs) {
-        // SAFETY: as the caller vouches.
+        // SAFETY: the caller guarantees it.
         unsafe {
             match block.vectors {
                 1 => block_of_outputs::<L, P, 1>(ready, block, activations, output),
@@ -249,10 +249,10 @@ unsafe fn some_pixels<L: Products, const P: usize>(
     }
 }
 
-/// One block of outputs, of `V` vectors, of `P` pixels.
+/// Computes one block of outputs, of `V` vectors, of `P` pixels.
 ///
 /// # Safety
-/// As [`part_of_row`]; `block` is one of the layer's.
+/// Same as [`part_of_row`]; `block` is one of the layer's.
 #[inline(always)]
 unsafe fn block_of_outputs<L: Products, const P: usize, const V: usize>(
     ready: &Ready,
@@ -261,13 +261,13 @@ unsafe fn block_of_outputs<L: Products, const P: usize, const V: usize>(
     output: &mut [i8],
 ) {
     let outputs = ready.shape.outputs;
-    // SAFETY: as the caller vouches. Outputs are written as far as the layer has them.
+    // SAFETY: the caller guarantees it. Only the layer's outputs are written.
     unsafe {
         let mut sums = MaybeUninit::uninit();
         L::sums::<P, V>(ready, block, activations, &mut sums);
         let sums = sums.assume_init_ref();
         let tables = ready.tables(block);
-        // A block that is larger than a pixel is its only one: what it has too much lies where the next
+        // A block that is larger than a pixel is its only one: its surplus outputs land where the next
         // pixel will be written, or behind the row.
         let output = &mut output[block.first..];
         let whole = (P - 1) * outputs + V * L::LANES <= output.len();
@@ -293,8 +293,8 @@ unsafe fn block_of_outputs<L: Products, const P: usize, const V: usize>(
     }
 }
 
-/// All outputs of a block for `P` pixels, `outputs` apart. Without branches, the compiler keeps the sums in
-/// registers.
+/// Writes all outputs of a block for `P` pixels, `outputs` apart. Without branches, the compiler keeps
+/// the sums in registers.
 ///
 /// # Safety
 /// In a job; the block has `V` vectors, and all outputs may be written.
@@ -308,7 +308,7 @@ unsafe fn write_whole<L: Lanes, const P: usize, const V: usize, const HOW: u8>(
 ) {
     let place = ready.place;
     for (pixel, sums) in sums.iter().enumerate() {
-        // SAFETY: as the caller vouches.
+        // SAFETY: the caller guarantees it.
         unsafe {
             let scaled = rescale::<L, V, HOW>(*sums, tables);
             L::write(to.add(pixel * outputs), V * L::LANES, scaled, &place);
@@ -320,7 +320,7 @@ pub(super) const LINE: u8 = Rescaling::Line as u8;
 pub(super) const SIGNED_LINE: u8 = Rescaling::SignedLine as u8;
 pub(super) const INTEGERS: u8 = Rescaling::Integers as u8;
 
-/// Rescales the sums of a block with its tables, in the layer's way.
+/// Rescales the sums of a block with its tables, by the layer's rescaling.
 ///
 /// # Safety
 /// In a job; the block has `V` vectors.
@@ -330,7 +330,7 @@ pub(super) unsafe fn rescale_any<L: Lanes, const V: usize>(
     ready: &Ready,
     tables: *const i32,
 ) -> [L::Sums; V] {
-    // SAFETY: as the caller vouches.
+    // SAFETY: the caller guarantees it.
     unsafe {
         match ready.rescaling {
             Rescaling::Line => rescale::<L, V, LINE>(sums, tables),
@@ -349,7 +349,7 @@ pub(super) unsafe fn rescale<L: Lanes, const V: usize, const HOW: u8>(
     mut sums: [L::Sums; V],
     tables: *const i32,
 ) -> [L::Sums; V] {
-    // SAFETY: as the caller vouches; the order of tables is that of `TABLES`.
+    // SAFETY: the caller guarantees it; the order of tables is that of `TABLES`.
     unsafe {
         for (v, sum) in sums.iter_mut().enumerate() {
             let table = |index: usize| L::load(tables.add((index * V + v) * L::LANES));

@@ -1,9 +1,8 @@
-//! Kernels for a laptop's vectors, behind the feature `std`; the trait in `lanes.rs` is what
-//! differs between processors.
+//! Kernels for a laptop's vectors, behind the feature `std`; processors differ in their implementation
+//! of the trait in `lanes.rs`.
 //!
-//! Weights and tables are repacked when they are shown ([`Kernels::prepare`]). What was not shown,
-//! and what is rare, goes to the plain reference: a layer whose sums may have more than 30 bits, and rows
-//! in planar order.
+//! [`Kernels::prepare`] prepacks weights and tables. Layers that are not prepacked, and rare cases, use
+//! the reference: a layer whose sums may have more than 30 bits, and rows in planar order.
 
 #[cfg(target_arch = "x86_64")]
 mod avx2;
@@ -68,15 +67,15 @@ pub use variants::{AnyKernels, VARIANTS, Variant};
 #[derive(Clone, Debug)]
 pub struct Simd<L> {
     lanes: L,
-    /// By index of the layer.
+    /// Prepacked layers, by index of the layer.
     layers: Vec<Option<Ready>>,
-    /// How layers were made ready, all of them.
+    /// Combinations of kernel, rescaling and loop that layers were prepacked for.
     #[cfg(test)]
     ways: alloc::collections::BTreeSet<ready::Way>,
 }
 
 impl<L: Lanes> Simd<L> {
-    /// The kernels, where this processor has the vectors.
+    /// Creates the kernels, if this processor has the vectors.
     pub fn new() -> Option<Self> {
         L::detect().map(|lanes| Simd {
             lanes,
@@ -86,7 +85,7 @@ impl<L: Lanes> Simd<L> {
         })
     }
 
-    /// What was made ready of layer `index`, if it has this shape.
+    /// Prepacked layer `index`, if it has this shape.
     fn ready(&self, index: usize, kind: Kind, terms: usize, outputs: usize) -> Option<&Ready> {
         let shape = Shape {
             kind,
@@ -98,7 +97,7 @@ impl<L: Lanes> Simd<L> {
     }
 }
 
-/// Which kernel computes a 3 x 3 convolution.
+/// Kernel that computes a 3 x 3 convolution.
 const fn kind_of_conv3x3<L: Lanes>(channels: usize, stride: usize) -> Kind {
     let few = channels >= 1 && channels <= windows::MOST_CHANNELS && stride <= windows::MOST_STRIDE;
     match few && (channels * stride).is_multiple_of(L::GROUP_BEGINS) {
@@ -107,7 +106,7 @@ const fn kind_of_conv3x3<L: Lanes>(channels: usize, stride: usize) -> Kind {
     }
 }
 
-/// The parameters without weights, where all rows are interleaved and as long as they say.
+/// The parameters without weights, if all rows are interleaved and as long as the parameters say.
 fn checked<'p, W>(
     params: &WindowParams<'p, W>,
     rows: [Option<&[i8]>; 3],
@@ -327,7 +326,7 @@ mod tests {
 
     extern crate std;
 
-    /// Holds what the processor has to the reference.
+    /// Compares the processor's kernels with the reference.
     fn conforms<L: Products>() {
         let name = core::any::type_name::<L>();
         match Simd::<L>::new() {
@@ -341,8 +340,8 @@ mod tests {
         }
     }
 
-    /// The cases must come to every way of rescaling in each kernel, to every number of turns of few terms and to every
-    /// burden of windows.
+    /// The cases must reach every rescaling in each kernel, every number of turns of few terms and
+    /// every load of windows.
     fn reaches_every_way<L: Products>(kernels: &Simd<L>) {
         use ready::Loop;
         use ready::Rescaling::{Integers, Line, SignedLine};
@@ -351,7 +350,7 @@ mod tests {
             let way = (kind, rescaling, of);
             assert!(kernels.ways.contains(&way), "no case comes to {way:?}");
         };
-        // Where there are no turns, all windows are one way.
+        // Without turns, all windows take one path.
         let burdens = match L::TURN_LIMIT {
             Some(_) => &[Burden::Light, Burden::Medium, Burden::Heavy][..],
             None => &[Burden::Light],
@@ -372,7 +371,7 @@ mod tests {
         }
     }
 
-    /// What holds for each variant of this kind of processor, where the processor has it.
+    /// Tests of each variant for this kind of processor, if the processor has it.
     macro_rules! variants {
         ($($arch:literal: $conforms:ident $shown:ident $lanes:ident,)*) => {$(
             #[test]
@@ -397,7 +396,7 @@ mod tests {
         "aarch64": neon_conforms neon_runs_what_was_shown Neon,
     }
 
-    /// A pointwise layer of 4 terms and 2 outputs with this bias.
+    /// Prepacks a pointwise layer of 4 terms and 2 outputs with this bias.
     fn shown<L: Products>(kernels: &mut Simd<L>, bias: i32) {
         let bias = [bias.to_le_bytes(); 2];
         let multiplier = [(1_i32 << 30).to_le_bytes(); 2];
@@ -423,7 +422,7 @@ mod tests {
         }));
     }
 
-    /// What was shown runs in vectors, and nothing else does: else a variant could pass every test by
+    /// Prepacked layers run in vectors, and no others do: otherwise a variant could pass every test by
     /// leaving all work to the reference.
     fn runs_what_was_shown<L: Products>() {
         let Some(mut kernels) = Simd::<L>::new() else {

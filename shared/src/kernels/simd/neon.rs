@@ -1,5 +1,5 @@
 //! aarch64 without the dot product (Cortex-A53, A57, A72, as in the Raspberry Pi 3 and 4): 8 products
-//! of bytes an instruction, which another adds up in pairs.
+//! of bytes an instruction, and another instruction adds them up in pairs.
 
 extern crate std;
 
@@ -24,16 +24,16 @@ unsafe fn call<J: Job<Neon>>(job: J) {
 impl Lanes for Neon {
     const LANES: usize = neon_common::LANES;
     const GROUP: usize = 2;
-    // Each pair of bytes is there twice.
+    // Each pair of bytes is stored twice.
     const GROUP_BEGINS: usize = 2;
     const OFFSET: i32 = 0;
     const VECTORS: usize = 4;
-    // Four vectors of sums each and what they are made of fill the 32 registers.
+    // Four vectors of sums for each pixel and their temporaries fill the 32 registers.
     const PIXELS: usize = 5;
 
     type Sums = int32x4_t;
     type Bytes = int8x16_t;
-    /// As they come: top, middle, bottom, 16 channels each.
+    /// Three rows without transposition: top, middle, bottom, 16 channels each.
     type Columns = [int8x16_t; 3];
 
     fn detect() -> Option<Self> {
@@ -45,12 +45,12 @@ impl Lanes for Neon {
         unsafe { call(job) }
     }
 
-    // SAFETY of all below: run in a job, the processor has the feature; pointers are at as many
-    // numbers as the trait says.
+    // SAFETY of all below: run in a job, the processor has the feature; pointers point to as many
+    // values as the trait requires.
 
     neon_common::shared!();
 
-    /// Each pair of bytes twice.
+    /// Stores each pair of bytes twice.
     #[inline(always)]
     unsafe fn widen(from: *const i8, len: usize, to: *mut u32) {
         unsafe {
@@ -76,7 +76,7 @@ impl Lanes for Neon {
         rows
     }
 
-    /// 16 of the top, 16 of the middle, 16 of the bottom, and nothing.
+    /// Packs 16 weights of the top, 16 of the middle and 16 of the bottom; the last 16 bytes are zero.
     fn column_weights(taps: impl Fn(usize, usize) -> [i8; 3]) -> Vec<i8> {
         let mut bytes = Vec::new();
         for row in 0..3 {

@@ -1,9 +1,9 @@
-//! What the variants for aarch64 share: everything but products. Activations are signed, as numbers
-//! are, so that they are taken as they lie.
+//! Code shared by the variants for aarch64: everything but products. Activations are signed like the
+//! int8 values, so they are loaded without conversion.
 //!
 //! # Safety
-//! Every aarch64 processor that runs Rust's `std` has these instructions; pointers are at as many
-//! numbers as [`Lanes`](super::lanes::Lanes) says.
+//! Every aarch64 processor that runs Rust's `std` has these instructions; pointers point to as many
+//! values as [`Lanes`](super::lanes::Lanes) requires.
 
 use core::arch::aarch64::*;
 
@@ -12,10 +12,10 @@ use super::lanes::Place;
 /// Sums in a vector.
 pub(super) const LANES: usize = 4;
 
-/// Copies `count` bytes, eight at a time as long as there are.
+/// Copies `count` bytes, eight at a time as far as possible.
 ///
 /// # Safety
-/// There are `count` bytes at both, apart from each other.
+/// There are `count` bytes at both, and the two do not overlap.
 #[inline(always)]
 unsafe fn copy(from: *const i8, to: *mut i8, count: usize) {
     let mut at = 0;
@@ -38,7 +38,7 @@ unsafe fn copy(from: *const i8, to: *mut i8, count: usize) {
 /// There are four bytes at `from`.
 #[inline(always)]
 pub(super) unsafe fn extend(from: *const i8) -> int32x4_t {
-    // SAFETY: as the caller vouches.
+    // SAFETY: the caller guarantees it.
     unsafe {
         let four = u64::from(from.cast::<u32>().read_unaligned());
         vmovl_s16(vget_low_s16(vmovl_s8(vcreate_s8(four))))
@@ -63,14 +63,14 @@ pub(super) unsafe fn bytes(from: *const i8, count: usize) -> int8x16_t {
     }
 }
 
-/// Two vectors of sums as 16-bit numbers, moved to the zero point. Packing saturates, and so does the
-/// sum: no clamp tells that from what would have been.
+/// Packs two vectors of sums to 16-bit values and adds the zero point. Both the packing and the
+/// addition saturate; after the clamp to int8 the result is the same.
 ///
 /// # Safety
 /// The processor has the instructions.
 #[inline(always)]
 unsafe fn pair(a: int32x4_t, b: int32x4_t, zero_point: int16x8_t) -> int16x8_t {
-    // SAFETY: as the caller vouches.
+    // SAFETY: the caller guarantees it.
     unsafe { vqaddq_s16(vqmovn_high_s32(vqmovn_s32(a), b), zero_point) }
 }
 
@@ -88,7 +88,8 @@ pub(super) unsafe fn write<const V: usize>(
     // SAFETY: `count` outputs are written, of the block's `V * LANES`.
     unsafe {
         let zero_point = vdupq_n_s16(place.zero_point.into());
-        // Of one vector the upper half is of no use, of one or two the upper half of the bytes.
+        // The upper half of the values is unused for one vector, the upper half of the bytes for one or
+        // two.
         let low = pair(sums[0], sums[1.min(V - 1)], zero_point);
         let high = match V {
             4 => pair(sums[2], sums[3], zero_point),
@@ -113,10 +114,10 @@ pub(super) unsafe fn write<const V: usize>(
     }
 }
 
-/// The methods of [`Lanes`](super::lanes::Lanes) that are the same for all.
+/// Methods of [`Lanes`](super::lanes::Lanes) that all variants share.
 ///
-/// SAFETY of all: every processor has the instructions; pointers are at as many numbers as the trait
-/// says.
+/// SAFETY of all: every processor has the instructions; pointers point to as many values as the trait
+/// requires.
 macro_rules! shared {
     () => {
         #[inline(always)]
@@ -158,8 +159,8 @@ macro_rules! shared {
 
         #[inline(always)]
         unsafe fn high_product(sums: int32x4_t, mantissa: int32x4_t, _: int32x4_t) -> int32x4_t {
-            // A product that is doubled and rounded half up, its high 32 bits: gemmlowp's nudge and
-            // division are the same.
+            // The high 32 bits of a product that is doubled and rounded half up; gemmlowp's nudge and
+            // division give the same.
             unsafe { vqrdmulhq_s32(sums, mantissa) }
         }
 

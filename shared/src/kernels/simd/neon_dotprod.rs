@@ -21,14 +21,14 @@ unsafe fn call<J: Job<NeonDotprod>>(job: J) {
     unsafe { job.run() }
 }
 
-/// Adds to each sum the products of its four bytes of `a` and `b`. In assembly, as the intrinsic is
-/// not in stable Rust.
+/// Adds to each sum the products of its four bytes of `a` and `b`. Written in assembly, because the
+/// intrinsic is not in stable Rust.
 ///
 /// # Safety
 /// The processor has the dot product.
 #[inline(always)]
 unsafe fn sdot(mut sums: int32x4_t, a: int8x16_t, b: int8x16_t) -> int32x4_t {
-    // SAFETY: it computes on registers alone.
+    // SAFETY: it changes only registers.
     unsafe {
         asm!(
             ".arch_extension dotprod",
@@ -48,7 +48,7 @@ impl Lanes for NeonDotprod {
     const GROUP_BEGINS: usize = 1;
     const OFFSET: i32 = 0;
     const VECTORS: usize = 4;
-    // Four vectors of sums each and what they are made of fill the 32 registers.
+    // Four vectors of sums for each pixel and their temporaries fill the 32 registers.
     const PIXELS: usize = 6;
 
     type Sums = int32x4_t;
@@ -66,8 +66,8 @@ impl Lanes for NeonDotprod {
         unsafe { call(job) }
     }
 
-    // SAFETY of all below: run in a job, the processor has the features; pointers are at as many
-    // numbers as the trait says.
+    // SAFETY of all below: run in a job, the processor has the features; pointers point to as many
+    // values as the trait requires.
 
     neon_common::shared!();
 

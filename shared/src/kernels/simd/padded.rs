@@ -2,16 +2,16 @@
 
 use crate::kernels::WindowParams;
 
-/// What of a stretch of a padded row is inside the map.
+/// Columns of a stretch of a padded row that are inside the map.
 pub(super) struct Inside {
-    /// The first column of the stretch that is, and the one behind the last.
+    /// First column of the stretch inside the map, and the column after the last.
     pub(super) start: usize,
     pub(super) end: usize,
-    /// The number of the row with which the first of them begins.
+    /// Index in the row of the first value inside the map.
     pub(super) from: usize,
 }
 
-/// The map's part of `columns` columns of the padded row from the one at `left` on.
+/// Finds the map's part of `columns` columns of the padded row, starting from column `left`.
 #[inline(always)]
 pub(super) fn inside(params: &WindowParams<'_, ()>, left: usize, columns: usize) -> Inside {
     let start = params.pad_left.saturating_sub(left).min(columns);

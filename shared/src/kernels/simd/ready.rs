@@ -1,4 +1,4 @@
-//! Weights and tables of a layer in the order in which vectors read them.
+//! Prepacking: weights and tables of a layer in the order in which vectors read them.
 
 use alloc::vec;
 use alloc::vec::Vec;
@@ -11,30 +11,32 @@ use super::turns::{Burden, Group, Schedule, halves};
 use super::windows;
 use crate::kernels::{OutputStage, Packed, requant::Multiplier};
 
-/// Tables of a block of outputs: bias; slope and offset of a line, as floats; mantissa, mantissa of the next lane, bits to
-/// the right, half of two to that, bits to the left, and all ones where there are bits to the right.
+/// Number of tables of a block of outputs: bias; slope and offset of a line, as floats; mantissa,
+/// mantissa of the next lane, right shift, half of two to that shift, left shift, and all ones if there
+/// is a right shift.
 pub(super) const TABLES: usize = 9;
-/// Sums above this could overflow when they are rounded.
+/// Bound of sums that can be rounded without overflow.
 const MOST_SUM: i64 = line::MOST_SUM as i64;
 
-/// How the sums of a layer are rescaled.
+/// Method of requantising the sums of a layer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[repr(u8)]
 pub(super) enum Rescaling {
-    /// By a line each, which leads to the output numbers; those below the zero point are clamped.
+    /// A line for each channel, which includes the zero point; outputs below it are clamped.
     Line,
-    /// By a line each, whose offset has the sign of the sum; the zero point is still to be added.
+    /// A line for each channel, whose offset has the sign of the sum; the zero point is added
+    /// afterwards.
     SignedLine,
-    /// As the reference does.
+    /// Integer arithmetic, as in the reference.
     Integers,
 }
 
-/// Memory that begins with a cache line.
+/// A cache line of memory, aligned.
 #[derive(Clone, Copy, Debug)]
 #[repr(C, align(64))]
 struct CacheLine([i8; 64]);
 
-/// Bytes from the beginning of a cache line on.
+/// Bytes that start at a cache line.
 #[derive(Clone, Debug)]
 struct CacheLines(Vec<CacheLine>);
 
@@ -52,18 +54,18 @@ impl CacheLines {
     }
 }
 
-/// Which kernel a layer was made ready for.
+/// Kernel that a layer is prepacked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Kind {
-    /// Each output a sum over all terms.
+    /// GEMM: each output is a sum over all terms.
     Matrix,
-    /// The same, over three runs of terms: the rows of a window of few channels.
+    /// GEMM over three runs of terms: the rows of a window of few channels.
     Windows,
-    /// Each output a sum over the window of its own channel.
+    /// Depthwise: each output is a sum over the window of its own channel.
     Depthwise,
 }
 
-/// What vectors read of a layer, and for which shape.
+/// Kernel and extents that a layer was prepacked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Shape {
     pub(super) kind: Kind,
@@ -72,44 +74,45 @@ pub(super) struct Shape {
     pub(super) outputs: usize,
 }
 
-/// What vectors read of a layer.
+/// Prepacked layer.
 #[derive(Clone, Debug)]
 pub struct Ready {
     pub(super) shape: Shape,
     pub(super) rescaling: Rescaling,
-    /// Where rescaled sums are moved to: by no zero point behind a [`Rescaling::Line`], which has done that.
+    /// Zero point and clamps of rescaled sums; the zero point is 0 for [`Rescaling::Line`], which has
+    /// already added it.
     pub(super) place: Place,
-    /// Pixels that are computed together as if they were one with as many times the channels: more than one
-    /// of a depthwise layer with few channels.
+    /// Number of pixels that are computed together as one pixel with as many times the channels; above
+    /// one only in a depthwise layer with few channels.
     pub(super) pixels: usize,
-    /// Whether [`Products::few`](super::lanes::Products::few) computes it.
+    /// True if [`Products::few`](super::lanes::Products::few) computes the layer.
     pub(super) few: bool,
     weights: CacheLines,
     tables: CacheLines,
-    /// Where groups are multiplied in turns.
+    /// Turns of the groups, for vectors that add products in 16 bits.
     #[cfg_attr(
         not(target_arch = "x86_64"),
         allow(dead_code, reason = "of what there is, AVX2 alone takes turns")
     )]
     pub(super) schedule: Schedule,
-    /// Of the windows of each block of a depthwise layer.
+    /// Weight loads of the windows of each block of a depthwise layer.
     burdens: Vec<Burden>,
 }
 
 /// Outputs that are computed together.
 #[derive(Clone, Copy)]
 pub struct Block {
-    /// The first. The last block ends with the last output where there are outputs enough, and then
-    /// computes some of the block before once more: what is whole is read and written at once.
+    /// First output. The last block ends with the last output if there are outputs enough, and then
+    /// computes some of the block before once more, so that whole vectors are read and written.
     pub(super) first: usize,
-    /// Outputs of the blocks before it, where its weights and tables are looked for.
+    /// Outputs of the blocks before it, which give the position of its weights and tables.
     pub(super) at: usize,
-    /// How many vectors of sums they fill.
+    /// Number of vectors of sums that they fill.
     pub(super) vectors: usize,
 }
 
-/// The blocks of `outputs` outputs: of four vectors for a depthwise layer; else of as many as the
-/// vectors say, and then of no more than it takes: four, two or one.
+/// Splits `outputs` outputs into blocks: of four vectors for a depthwise layer; otherwise of up to
+/// [`Lanes::VECTORS`], but no more than the outputs need: four, two or one.
 pub(super) fn blocks<L: Lanes>(kind: Kind, outputs: usize) -> impl Iterator<Item = Block> {
     let mut at = 0;
     core::iter::from_fn(move || {
@@ -130,17 +133,18 @@ pub(super) fn blocks<L: Lanes>(kind: Kind, outputs: usize) -> impl Iterator<Item
     })
 }
 
-/// Pixels of so many channels that fill the vectors of a depthwise block together; at least one.
+/// Number of pixels of `channels` channels that fill the vectors of a depthwise block together; at
+/// least one.
 fn pixels_together<L: Lanes>(channels: usize) -> usize {
     (MOST_VECTORS * L::LANES / channels.max(1)).max(1)
 }
 
-/// Terms of a sum as they are stored: a multiple of four.
+/// Stored terms of a sum: rounded up to a multiple of four.
 pub(super) const fn stored(terms: usize) -> usize {
     terms.next_multiple_of(4)
 }
 
-/// Runs of terms that lie side by side, and groups that each of them takes.
+/// Contiguous runs of terms, and the number of groups in each.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Runs {
     pub(super) count: usize,
@@ -163,8 +167,8 @@ impl Runs {
 }
 
 impl Ready {
-    /// A layer with packed weights, each output a sum over `weights.terms()` terms; `None` where a
-    /// sum could be too large.
+    /// Prepacks a layer with packed weights, each output a sum over `weights.terms()` terms; `None` if
+    /// a sum could be too large.
     pub(super) fn matrix<L: Products>(
         lanes: L,
         kind: Kind,
@@ -180,7 +184,7 @@ impl Ready {
         };
         let runs = Runs::new::<L>(kind, terms);
         let run_terms = terms / runs.count;
-        // The weights of a vector for a group of a run of terms.
+        // Weights of a vector for a group of a run of terms.
         let vector = move |block: Block, vector, run, group| {
             (0..L::LANES * L::GROUP).map(move |byte| {
                 let lane = byte / L::GROUP;
@@ -208,7 +212,7 @@ impl Ready {
         let (mut schedule, mut bytes) = (Schedule::default(), Vec::new());
         let mut few = false;
         if let Some(limit) = L::TURN_LIMIT {
-            // Vectors take turns together where that is few of them.
+            // Vectors share turns where few turns are enough.
             if kind == Kind::Matrix && terms <= L::FEW_TERMS && rescaling != Rescaling::Integers {
                 let shares: Option<Vec<_>> = blocks::<L>(kind, outputs)
                     .map(|block| {
@@ -247,7 +251,7 @@ impl Ready {
         })
     }
 
-    /// A depthwise layer, its weights `[C, 3, 3]`; `None` where a sum could be too large.
+    /// Prepacks a depthwise layer, its weights `[C, 3, 3]`; `None` if a sum could be too large.
     pub(super) fn depthwise<L: Lanes>(
         lanes: L,
         weights: &[i8],
@@ -306,7 +310,7 @@ impl Ready {
         })
     }
 
-    /// Where the weights are that begin with this byte.
+    /// Pointer to the weights from this byte on.
     pub(super) fn weights(&self, byte: usize) -> *const i8 {
         self.weights.as_ptr().wrapping_add(byte)
     }
@@ -316,22 +320,23 @@ impl Ready {
         3 * column_len::<L>() * column_sets::<L>()
     }
 
-    /// The burden of the windows of a `block` of a depthwise layer, and where their weights begin.
+    /// Weight load of the windows of a `block` of a depthwise layer, and a pointer to their weights.
     pub(super) fn window_weights<L: Lanes>(&self, block: Block) -> (Burden, *const i8) {
         let index = block.at / (MOST_VECTORS * L::LANES);
         let burden = self.burdens.get(index).copied().unwrap_or_default();
         (burden, self.weights(index * Self::windows_len::<L>()))
     }
 
-    /// Where the tables of the `block` begin.
+    /// Pointer to the tables of the `block`.
     pub(super) fn tables(&self, block: Block) -> *const i32 {
         let tables: *const i32 = self.tables.as_ptr().cast();
         tables.wrapping_add(block.at * TABLES)
     }
 }
 
-/// The tables of all blocks for `pixels` pixels side by side, where no sum over the weights of an output is too
-/// large. Activations are offset and have not lost their zero point, which the bias makes good.
+/// Builds the tables of all blocks for `pixels` adjacent pixels; `None` if a sum over the weights of an
+/// output could be too large. Activations are offset and include their zero point; the bias corrects
+/// for both.
 fn tables<L: Lanes, W: Iterator<Item = i8>>(
     lanes: L,
     shape: &Shape,
@@ -361,7 +366,7 @@ fn tables<L: Lanes, W: Iterator<Item = i8>>(
     let mut numbers: Vec<i32> = Vec::new();
     for block in blocks::<L>(shape.kind, pixels * shape.outputs) {
         let lanes = block.vectors * L::LANES;
-        // Where the number of a lane is not its own, `of` says which lane's it is.
+        // `of` maps a lane to the lane whose value it holds.
         let mut table = |number: &dyn Fn(usize) -> i32, of: fn(usize) -> usize| {
             numbers.extend((0..lanes).map(|at| {
                 let (vector, lane) = (of(at) / L::LANES, of(at) % L::LANES);
@@ -388,7 +393,7 @@ fn tables<L: Lanes, W: Iterator<Item = i8>>(
     Some((CacheLines::new(bytemuck::cast_slice(&numbers)), rescaling))
 }
 
-/// How sums are placed once they are rescaled.
+/// Zero point and clamps to apply after the rescaling.
 const fn place(output: &OutputStage<'_>, rescaling: Rescaling) -> Place {
     Place {
         zero_point: match rescaling {
@@ -400,7 +405,8 @@ const fn place(output: &OutputStage<'_>, rescaling: Rescaling) -> Place {
     }
 }
 
-/// A line for each channel, of which sums are as great as `greatest` says, and whether they will do.
+/// Finds a line for each channel, whose sums are bounded by `greatest`, and the rescaling that they
+/// allow.
 fn lines<L: Lanes>(lanes: L, output: &OutputStage<'_>, greatest: &[i64]) -> (Vec<Line>, Rescaling) {
     let channels = output.channels;
     let zero_point = i32::from(output.zero_point);
@@ -414,7 +420,7 @@ fn lines<L: Lanes>(lanes: L, output: &OutputStage<'_>, greatest: &[i64]) -> (Vec
                 mantissa: channels.multiplier.at(channel),
                 shift: channels.shift[channel],
             },
-            // One that is too great has no line.
+            // A bound beyond i32 has no line.
             most: i32::try_from(*greatest).unwrap_or(i32::MAX),
             zero_point,
             numbers: min + 1..=max,
@@ -434,16 +440,16 @@ fn lines<L: Lanes>(lanes: L, output: &OutputStage<'_>, greatest: &[i64]) -> (Vec
     (lines, rescaling)
 }
 
-/// What a layer was made ready for: which kernel, how it rescales, and what else the kernel has a loop of its own for.
+/// Combination that a layer was prepacked for: kernel, rescaling, and the kernel's loop.
 #[cfg(test)]
 pub(super) type Way = (Kind, Rescaling, Loop);
 
-/// What a block has a loop of its own for.
+/// Special loop of a block.
 #[cfg(test)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Loop {
     Any,
-    /// Long and short turns that all vectors take together.
+    /// Numbers of long and short turns that all vectors share.
     Few(usize, usize),
     /// The windows of a depthwise layer.
     Burden(Burden),
@@ -451,7 +457,7 @@ pub(super) enum Loop {
 
 #[cfg(test)]
 impl Ready {
-    /// The way of the layer, or those of its blocks.
+    /// Combinations of the layer, or of its blocks.
     pub(super) fn ways(&self) -> Vec<Way> {
         let way = |of| (self.shape.kind, self.rescaling, of);
         let blocks = self.schedule.all().iter();

@@ -1,8 +1,8 @@
-//! Weights of few groups, shared out among turns that all vectors of a block take together.
+//! Splits the weights of a few groups among turns that all vectors of a block share.
 //!
-//! A turn need not take the whole weight of a group: what it leaves, another turn takes that has the same
-//! activations. So each pair of weights of each lane fills the turns one after another, each up to what 16 bits hold,
-//! and turns will do if nothing is left over in any lane.
+//! A turn need not take the whole weight of a group: another turn with the same activations can take
+//! the rest. Each pair of weights of each lane therefore fills the turns one after another, each up to
+//! the limit of 16 bits, and a choice of turns is valid if nothing is left over in any lane.
 
 #![cfg_attr(
     not(target_arch = "x86_64"),
@@ -14,7 +14,8 @@ use alloc::vec::Vec;
 
 use super::turns::{Group, LONG};
 
-/// Groups, by number, of each turn: of one to two groups, and of three to four; what takes fewest instructions first.
+/// Choices of turns for one to two groups and for three to four, cheapest first; a turn lists its
+/// groups by index.
 const BOTH: &[usize] = &[0, 1];
 const OF_TWO: [&[&[usize]]; 3] = [&[BOTH], &[BOTH; 2], &[BOTH; 3]];
 const ALL: &[usize] = &[0, 1, 2, 3];
@@ -37,8 +38,8 @@ const OF_FOUR: [&[&[usize]]; 16] = [
     &[&[0, 2], &[1, 3], ALL],
 ];
 
-/// The groups of up to four in turns, those of four groups first; `None` where these would have to be more than there are
-/// kernels for. Weights of one sign add up to `limit` at most in each pair of a turn.
+/// Splits up to four groups into turns, those of four groups first; `None` if that takes more turns
+/// than there are kernels for. Weights of one sign add up to `limit` at most in each pair of a turn.
 pub(super) fn share(groups: &[Group], limit: u16) -> Option<Vec<Vec<Group>>> {
     let ways: &[&[&[usize]]] = match groups.len() {
         1 | 2 => &OF_TWO,
@@ -50,7 +51,7 @@ pub(super) fn share(groups: &[Group], limit: u16) -> Option<Vec<Vec<Group>>> {
     Some(turns)
 }
 
-/// The groups in these turns, if there is room in them.
+/// Splits the groups into these turns; `None` if they do not fit.
 fn fill(groups: &[Group], turns: &[&[usize]], limit: u16) -> Option<Vec<Vec<Group>>> {
     let bytes = groups.first()?.weights.len();
     let none = Group {
@@ -71,7 +72,7 @@ fn fill(groups: &[Group], turns: &[&[usize]], limit: u16) -> Option<Vec<Vec<Grou
     nothing_left.then_some(filled)
 }
 
-/// Takes as much of the weights as there is room for, above zero and below.
+/// Takes as much of the weights as fits, positive and negative separately.
 fn take(left: &mut Group, room: &mut [[u16; 2]]) -> Group {
     let take = |(index, left): (usize, &mut i8)| {
         let room = &mut room[index / 2][usize::from(*left < 0)];
@@ -116,7 +117,8 @@ mod tests {
     }
 
     proptest! {
-        /// Each weight is taken in all its parts, at its activations, and no sum of a turn leaves 16 bits.
+        /// Every weight is covered by its parts, at its activations, and no sum of a turn exceeds 16
+        /// bits.
         #[test]
         fn nothing_is_lost_and_nothing_overflows(
             weights in prop::collection::vec(prop::collection::vec(any::<i8>(), 8), 1..=4),

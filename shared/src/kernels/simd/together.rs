@@ -1,7 +1,7 @@
 //! The 3 x 3 depthwise convolution of rows with few channels.
 //!
-//! Where a pixel has too few channels to fill the vectors, as many pixels as they hold are computed
-//! together: side by side in a row, they are as one pixel with as many times the channels.
+//! If a pixel has too few channels to fill the vectors, several adjacent pixels are computed together,
+//! as one pixel with as many times the channels.
 
 use core::mem::MaybeUninit;
 
@@ -11,15 +11,16 @@ use super::padded::{Inside, inside};
 use super::ready::{Kind, blocks};
 use crate::kernels::WindowParams;
 
-/// Most numbers of a row that are brought into order at once, those behind them included that are read and
-/// not used.
+/// Largest number of values of a row that are reordered at once, including those behind them that are
+/// read but not used.
 const LONGEST: usize = 512;
 
-/// The columns of the padded rows, those under column `kx` of windows side by side next to each other: every `S`th
-/// column from the first on, from the second on, and so on.
+/// Columns of the padded rows, reordered so that those under column `kx` of adjacent windows are
+/// contiguous: every `S`th column starting from the first, then from the second, and so on.
 type Lines<const S: usize> = [[[MaybeUninit<i8>; LONGEST]; S]; 3];
 
-/// The whole row, as many pixels at a time as the layer was made ready for, for windows `S` apart.
+/// Computes the whole row with a stride of `S`, as many pixels at a time as the layer was prepacked
+/// for.
 ///
 /// # Safety
 /// In a job.
@@ -38,7 +39,7 @@ pub(super) unsafe fn together<L: Lanes, const S: usize>(job: Depthwise<'_>) {
     let outputs = Outputs::new::<L>(ready, block);
     let lanes = MOST_VECTORS * L::LANES;
     let numbers = ready.pixels * channels;
-    // Two columns more than windows, and a vector that begins with the last number.
+    // Two columns more than windows, and a vector that starts at the last value.
     let blocks = (LONGEST - 2 * channels - lanes) / numbers;
     let mut lines = [[[MaybeUninit::uninit(); LONGEST]; S]; 3];
     let mut first = 0;
@@ -53,30 +54,31 @@ pub(super) unsafe fn together<L: Lanes, const S: usize>(job: Depthwise<'_>) {
             numbers,
             output: &mut output[first * channels..][..pixels * channels],
         };
-        // SAFETY: in a job. Each vector begins in one of the `pixels + 2` columns of a line, behind which there are
-        // as many numbers.
+        // SAFETY: in a job. Each vector begins in one of the `pixels + 2` columns of a line, behind
+        // which there are as many values.
         unsafe { outputs.of::<L, _>(segment) };
         first += pixels;
     }
 }
 
-/// Pixels of a row, some at a time.
+/// Segment of a row of pixels.
 struct Segment<'a, const S: usize> {
-    /// They have all columns, and numbers enough for a vector behind them.
+    /// All columns under the segment, and enough values for a vector behind them.
     lines: &'a Lines<S>,
     channels: usize,
-    /// Outputs that are computed together.
+    /// Number of outputs that are computed together.
     numbers: usize,
     output: &'a mut [i8],
 }
 
 impl<L: Lanes, const S: usize> Pixels<L> for Segment<'_, S> {
-    // SAFETY: as the trait says.
+    // SAFETY: as the trait requires.
     #[inline(always)]
     unsafe fn all<const HOW: u8, const BURDEN: u8>(self, outputs: &Outputs) {
-        // Where two pixels are computed together, the last columns under them are the first under the next two.
+        // If two pixels are computed together, the last columns under them are the first under the next
+        // two.
         let again = S == 1 && self.numbers == 2 * self.channels;
-        // SAFETY: as the caller vouches; `output` has the numbers that are written.
+        // SAFETY: the caller guarantees it; `output` has the values that are written.
         unsafe {
             let mut first = self.column::<L>(0, 0);
             for at in (0..self.output.len()).step_by(self.numbers) {
@@ -84,7 +86,7 @@ impl<L: Lanes, const S: usize> Pixels<L> for Segment<'_, S> {
                     first = self.column::<L>(at, 0);
                 }
                 let (middle, last) = (self.column::<L>(at, 1), self.column::<L>(at, 2));
-                // What is too much is written over by the next block.
+                // The next block overwrites surplus outputs.
                 let count = (self.output.len() - at).min(MOST_VECTORS * L::LANES);
                 let to = self.output.as_mut_ptr().add(at);
                 outputs.write::<L, HOW, BURDEN>([&first, &middle, &last], to, count);
@@ -95,7 +97,7 @@ impl<L: Lanes, const S: usize> Pixels<L> for Segment<'_, S> {
 }
 
 impl<const S: usize> Segment<'_, S> {
-    /// Column `kx` of the windows whose outputs begin with number `at`.
+    /// Loads column `kx` of the windows whose outputs begin at index `at`.
     ///
     /// # Safety
     /// In a job; the windows are those of the segment.
@@ -103,7 +105,7 @@ impl<const S: usize> Segment<'_, S> {
     unsafe fn column<L: Lanes>(&self, at: usize, kx: usize) -> L::Columns {
         let at = at + kx / S * self.channels;
         let lanes = MOST_VECTORS * L::LANES;
-        // SAFETY: as the caller vouches.
+        // SAFETY: the caller guarantees it.
         unsafe {
             let mut bytes = [L::splat_byte(0); 3];
             for (bytes, lines) in bytes.iter_mut().zip(self.lines) {
@@ -114,8 +116,8 @@ impl<const S: usize> Segment<'_, S> {
     }
 }
 
-/// Lays out the columns under `pixels` windows from the one at `first` on, and `behind` numbers behind them; of a row
-/// that is empty, padding.
+/// Lays out the columns under `pixels` windows, starting from window `first`, and `behind` values
+/// behind them; an empty row is padding.
 #[inline(always)]
 fn lay_out<const S: usize>(
     row: &[i8],
@@ -127,16 +129,16 @@ fn lay_out<const S: usize>(
 ) {
     let channels = params.input_channels;
     let padding = MaybeUninit::new(params.input_zero_point);
-    // One that the compiler knows, but where `S` stands for all that are larger.
+    // A constant for the compiler, unless `S` stands for all larger strides.
     let stride = if S < 3 { S } else { params.stride };
-    // Columns of the padded row, counted from the first window's, that are within the map.
+    // Number of columns of the padded row under the windows, counted from the first window's.
     let columns = (pixels - 1) * stride + 3;
     let left = first * stride;
     let Inside { start, end, from } = inside(params, left, columns);
     let end = if row.is_empty() { start } else { end };
     let row = row.get(from..).unwrap_or_default();
     for (phase, line) in lines.iter_mut().enumerate() {
-        // Columns of this line, and the first of them that are within the map and behind it.
+        // Number of columns of this line among the first `columns`.
         let of = |columns: usize| (columns + stride - 1).saturating_sub(phase) / stride;
         let (begin, end, columns) = (of(start), of(end), of(columns));
         line[..begin * channels].fill(padding);
@@ -155,13 +157,14 @@ fn lay_out<const S: usize>(
     }
 }
 
-/// Copies `count` runs of `len` numbers, each so many numbers from the one before, and maybe some numbers behind a run,
-/// which the next one is written over: so short runs have a length that the compiler knows.
+/// Copies `count` runs of `len` values, with given steps from a run to the next. Values behind a run
+/// may be copied too, which the next run overwrites: short runs thus have a length that is a constant
+/// for the compiler.
 #[inline(always)]
 fn copy_runs(from: &[i8], to: &mut [MaybeUninit<i8>], len: usize, steps: [usize; 2], count: usize) {
     let [from_step, to_step] = steps;
     let (done, count, len) = match len {
-        // They lie side by side in both.
+        // Runs that are contiguous on both sides.
         _ if from_step == to_step => (0, 1, count * len),
         0..=16 => (spill_runs::<16>(from, to, steps, count), count, len),
         17..=32 => (spill_runs::<32>(from, to, steps, count), count, len),
@@ -176,7 +179,8 @@ fn copy_runs(from: &[i8], to: &mut [MaybeUninit<i8>], len: usize, steps: [usize;
     }
 }
 
-/// Copies the first of `count` runs, `N` numbers each, as long as there are so many on both sides; says how many.
+/// Copies the first of `count` runs, `N` values each, while both sides have that many; returns the
+/// number copied.
 #[inline(always)]
 fn spill_runs<const N: usize>(
     from: &[i8],
@@ -193,7 +197,7 @@ fn spill_runs<const N: usize>(
         .min(there(to.len(), to_step));
     let (mut from, mut to): (*const i8, *mut i8) = (from.as_ptr(), to.as_mut_ptr().cast());
     for _ in 0..whole {
-        // SAFETY: there are `N` numbers at both, in memory apart.
+        // SAFETY: there are `N` values at both, in disjoint memory.
         unsafe { to.copy_from_nonoverlapping(from, N) };
         (from, to) = (from.wrapping_add(from_step), to.wrapping_add(to_step));
     }

@@ -1,12 +1,12 @@
-//! Which groups of terms are multiplied in turn, for vectors that first add products in 16 bits.
+//! Schedules groups of terms in *turns*, for vectors that first add products in 16 bits.
 //!
-//! Two products of an activation (0 to 255) and a weight fit into 16 bits only where the weights are
-//! small, and so do the sums of several such pairs; but that can be known before any picture is there.
-//! What weights of one sign, over all pairs that go into the same 16 bits, add up to is at most
-//! [`Lanes::TURN_LIMIT`](super::lanes::Lanes::TURN_LIMIT): then no sum on the way can leave 16 bits,
-//! whatever the activations are. Groups may be added in any order, so each turn is filled with those
-//! that fit together, heavy beside light; a group that is too heavy by itself is taken twice, with half
-//! of its weights each time.
+//! Two products of an activation (0 to 255) and a weight fit into 16 bits only if the weights are
+//! small, and so do the sums of several such pairs. This can be decided from the weights alone. The
+//! weights of one sign, over all pairs that go into the same 16-bit sum, must add up to at most
+//! [`Lanes::TURN_LIMIT`](super::lanes::Lanes::TURN_LIMIT): then no intermediate sum can exceed 16 bits,
+//! whatever the activations are. Groups may be added in any order, so each turn combines groups that
+//! fit together, large weights with small ones. A group that is too large by itself is split in two,
+//! with half of its weights each.
 
 #![cfg_attr(
     not(target_arch = "x86_64"),
@@ -25,35 +25,35 @@ pub(super) const SHORT: usize = 2;
 /// for them.
 #[derive(Clone, Debug)]
 pub(super) struct Group {
-    /// Where the activations of a pixel are, in bytes from its first.
+    /// Byte offset of its activations from the first of a pixel.
     pub(super) offset: u32,
-    /// Four for each lane, vector by vector.
+    /// Weights, four for each lane, vector by vector.
     pub(super) weights: Vec<i8>,
 }
 
-/// The turns of a vector of a block of outputs; or of all its vectors, where they take them together.
+/// Turns of a vector of a block of outputs; or of all vectors of the block, if they share turns.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Turns {
-    /// Groups of those before.
+    /// Number of groups before its first.
     pub(super) first: usize,
-    /// Bytes of their weights.
+    /// Number of bytes of weights before its first.
     pub(super) weights: usize,
-    /// How many of [`LONG`] groups there are, which are first,
+    /// Number of turns with [`LONG`] groups, which come first.
     pub(super) long: usize,
-    /// and how many of [`SHORT`].
+    /// Number of turns with [`SHORT`] groups.
     pub(super) short: usize,
 }
 
-/// The turns of a layer.
+/// Accumulation schedule: the turns of a layer.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Schedule {
-    /// Of each vector of each block, or of each block.
+    /// Turns of each vector of each block, or of each block.
     blocks: Vec<Turns>,
-    /// Where the activations of all groups are, in bytes from a pixel's first.
+    /// Byte offsets of the activations of all groups from the first of a pixel.
     offsets: Vec<u32>,
 }
 
-/// What the weights of each pair add up to: those above zero, and those below.
+/// Sums of the weights of each pair: of the positive ones, and of the magnitudes of the negative ones.
 type Loads = Vec<[u16; 2]>;
 
 fn loads(weights: &[i8]) -> Loads {
@@ -93,7 +93,7 @@ impl Open {
     }
 }
 
-/// Groups in turns: the heaviest first, each into the first turn that has room for it.
+/// Fills turns with groups: the largest weights first, each group into the first turn that it fits.
 fn fill(groups: impl Iterator<Item = Group>, limit: u16) -> Vec<Vec<Group>> {
     let mut all = Vec::new();
     for group in groups {
@@ -108,7 +108,7 @@ fn fill(groups: impl Iterator<Item = Group>, limit: u16) -> Vec<Vec<Group>> {
     }
     all.sort_by_key(|(loads, _)| core::cmp::Reverse(heaviest(loads)));
     let mut turns: Vec<Open> = Vec::new();
-    // Turns before it are full.
+    // All turns before this index are full.
     let mut first = 0;
     for (loads, group) in all {
         while turns
@@ -131,20 +131,20 @@ fn fill(groups: impl Iterator<Item = Group>, limit: u16) -> Vec<Vec<Group>> {
     turns.into_iter().map(|turn| turn.groups).collect()
 }
 
-/// How heavy the weights of windows are, three columns of three numbers each.
+/// Weight load of windows of three columns of three values: the number of turns that a column needs.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Burden {
-    /// All columns together are one turn.
+    /// All columns together fit one turn.
     #[default]
     Light,
-    /// Each column is a turn.
+    /// Each column fits a turn.
     Medium,
-    /// A column is taken twice, with half of its weights each time.
+    /// Each column takes two turns, with half of its weights each.
     Heavy,
 }
 
 impl Burden {
-    /// That of the weights of three `columns`, of any number of windows, in pairs.
+    /// Load of the weights of three `columns`, of any number of windows, in pairs.
     pub(super) fn of(columns: &[Vec<i8>; 3], limit: u16) -> Self {
         let [a, b, c] = columns.each_ref().map(|column| loads(column));
         let most = |loads: &Loads| heaviest(loads) <= limit;
@@ -159,7 +159,7 @@ impl Burden {
     }
 }
 
-/// Halves of weights, of which no pair is too heavy.
+/// Splits weights into halves, of which every pair is within the limit.
 pub(super) fn halves(weights: &[i8]) -> [Vec<i8>; 2] {
     [
         weights.iter().map(|weight| weight >> 1).collect(),
@@ -171,7 +171,7 @@ pub(super) fn halves(weights: &[i8]) -> [Vec<i8>; 2] {
 }
 
 impl Schedule {
-    /// The turns of the vector `index`, or of the block, counted over all.
+    /// Turns at `index`, which counts the vectors, or the blocks, of all blocks.
     pub(super) fn turns(&self, index: usize) -> Turns {
         self.blocks.get(index).copied().unwrap_or_default()
     }
@@ -181,13 +181,14 @@ impl Schedule {
         &self.blocks
     }
 
-    /// Where the offsets of the groups of `turns` begin.
+    /// Pointer to the offsets of the groups of `turns`.
     pub(super) fn offsets(&self, turns: Turns) -> *const u32 {
         self.offsets.as_ptr().wrapping_add(turns.first)
     }
 
-    /// Adds a vector of a block of outputs, or a block, and to `weights` those of its groups, in their order. Pairs of weights of
-    /// one sign add up to no more than `limit`, at least 128, in each turn.
+    /// Adds the turns of a vector or a block of outputs, and appends its groups' weights to `weights`
+    /// in their order. Pairs of weights of one sign add up to no more than `limit`, at least 128, in
+    /// each turn.
     pub(super) fn push(
         &mut self,
         groups: impl Iterator<Item = Group>,
@@ -214,7 +215,7 @@ impl Schedule {
                     self.offsets.push(group.offset);
                     weights.extend(&group.weights);
                 }
-                // Groups that are missing weigh nothing.
+                // Missing groups have weights of zero.
                 let missing = len - turn.len();
                 self.offsets.resize(self.offsets.len() + missing, 0);
                 weights.resize(weights.len() + missing * bytes, 0);
@@ -229,7 +230,7 @@ mod tests {
 
     const LIMIT: u16 = 128;
 
-    /// Groups whose weights are what `weight` says of the group and the byte.
+    /// Groups with the weights `weight(group, byte)`.
     fn groups(count: u32, weight: impl Fn(u32, u32) -> i8) -> Vec<Group> {
         let group = |at| Group {
             offset: 4 * at,
@@ -238,8 +239,8 @@ mod tests {
         (0..count).map(group).collect()
     }
 
-    /// The turns of a block of `groups`, held to what a schedule promises: each activation is multiplied with
-    /// its weight, and no sum of a turn can leave 16 bits.
+    /// The turns of a block of `groups`. Checks a schedule's guarantees: each activation is multiplied
+    /// by its weight, and no sum of a turn can exceed 16 bits.
     fn turns_of(groups: Vec<Group>) -> Turns {
         let mut schedule = Schedule::default();
         let mut stored = Vec::new();
@@ -304,7 +305,7 @@ mod tests {
             let turns = turns_of(groups(1, |_, _| weight));
             assert!(turns.short >= 1, "{weight}");
         }
-        // Of a pair, one alone can be as heavy as can be.
+        // In a pair, one weight alone may have the largest magnitude.
         let turns = turns_of(groups(1, |_, byte| [-128, 127][byte as usize % 2]));
         assert_eq!((turns.long, turns.short), (0, 1));
     }

@@ -1,4 +1,4 @@
-//! Which variants there are for this kind of processor.
+//! Kernel variants for this kind of processor.
 
 use alloc::boxed::Box;
 
@@ -11,19 +11,20 @@ use super::{Avx2, Avx512Vnni, AvxVnni};
 #[cfg(target_arch = "aarch64")]
 use super::{Neon, NeonDotprod};
 
-/// Kernels of whichever variant.
+/// Kernels of any variant.
 pub type AnyKernels = Box<dyn Kernels + Send + Sync>;
 
-/// A variant of the kernels. They differ in speed alone.
+/// Kernel variant. Variants differ only in speed.
 pub struct Variant {
-    /// What it is called.
+    /// Name of the variant.
     pub name: &'static str,
-    /// Gives its kernels where this processor can run them.
+    /// Creates its kernels; `None` if this processor cannot run them.
     pub kernels: fn() -> Option<AnyKernels>,
 }
 
-/// All variants for this kind of processor, fastest first.
-pub const VARIANTS: &[Variant] = &[
+/// Kernel variants for this kind of processor, fastest first. A static, since a constant would compile the kernels
+/// anew in each crate that names it.
+pub static VARIANTS: &[Variant] = &[
     #[cfg(target_arch = "x86_64")]
     Variant {
         name: "avx512-vnni",

@@ -1,7 +1,7 @@
 //! The 3 x 3 convolution of rows with few channels, such as those of a picture.
 //!
-//! The numbers of a window lie side by side in each of its three rows, and so do those of the next
-//! window, a stride on: nothing need be gathered.
+//! The values of a window are contiguous in each of its three rows, and so are those of the next
+//! window, a stride further on: no im2col is needed.
 
 use core::mem::MaybeUninit;
 
@@ -11,39 +11,41 @@ use super::padded::{Inside, inside};
 use super::ready::Ready;
 use crate::kernels::WindowParams;
 
-/// Most channels of a row.
+/// Largest number of channels of a row.
 pub(super) const MOST_CHANNELS: usize = 4;
-/// Largest stride: of larger ones few windows fit into a line.
+/// Largest stride: with larger ones few windows fit into a line.
 pub(super) const MOST_STRIDE: usize = 2;
-/// Numbers of a row that are brought into order at once: those of a picture 224 pixels wide, padding included.
+/// Number of values of a row that are reordered at once: those of a picture 224 pixels wide, padding
+/// included.
 const LINE: usize = 680;
 /// Words that a group reads behind the last.
 const BEHIND: usize = 2;
-/// Words that the numbers take in pairs, and those behind them.
+/// Words that hold the values in pairs, and those behind them.
 const WORDS: usize = LINE / 2 + BEHIND;
 /// Bytes from a row of the window to the next.
 pub(super) const RUN: usize = 4 * WORDS;
 
-/// One row of outputs, interleaved.
+/// Row of outputs, interleaved.
 pub(super) struct Windows<'a> {
     pub(super) ready: &'a Ready,
-    /// Interleaved, each as long as the parameters say.
+    /// Interleaved rows, each as long as the parameters say.
     pub(super) rows: [Option<&'a [i8]>; 3],
-    /// Of at most [`MOST_CHANNELS`] channels, and strides of at most [`MOST_STRIDE`].
+    /// Parameters with at most [`MOST_CHANNELS`] channels and a stride of at most [`MOST_STRIDE`].
     pub(super) params: WindowParams<'a, ()>,
-    /// `[W, O]`.
+    /// Output row, `[W, O]`.
     pub(super) output: &'a mut [i8],
 }
 
 impl<L: Products> Job<L> for Windows<'_> {
-    // SAFETY: as the trait says, `Lanes::run` alone calls it.
+    // SAFETY: as the trait requires, only `Lanes::run` calls it.
     #[inline(always)]
     unsafe fn run(self) {
         let params = &self.params;
         let (channels, stride) = (params.input_channels, params.stride);
         let most = (LINE / channels - 3) / stride + 1;
         let mut bytes = [params.input_zero_point; LINE];
-        // Written as far as they are read: filling all of them would take as long as a few pixels.
+        // Only the words that are read are initialised: filling all of them would take as long as a few
+        // pixels.
         let mut words = [[MaybeUninit::<u32>::uninit(); WORDS]; 3];
         let mut first = 0;
         while first < params.output_width {
@@ -55,7 +57,7 @@ impl<L: Products> Job<L> for Windows<'_> {
                     None => bytes[..numbers].fill(params.input_zero_point),
                 }
                 let stored = numbers.next_multiple_of(4);
-                // SAFETY: in a job. A line has a multiple of four numbers, `words` a pair for each two.
+                // SAFETY: in a job. A line has a multiple of four values, `words` a pair for each two.
                 unsafe {
                     L::widen(bytes.as_ptr(), stored, words.as_mut_ptr().cast());
                 }
@@ -72,7 +74,8 @@ impl<L: Products> Job<L> for Windows<'_> {
                     run: RUN,
                 };
                 let output = &mut self.output[(first + x) * params.output_channels..];
-                // SAFETY: in a job. The windows' numbers are in `words`, and what is read behind the last.
+                // SAFETY: in a job. The windows' values are in `words`, and so are the words that are
+                // read behind the last.
                 unsafe {
                     part_of_row::<L>(pixels, self.ready, activations, output);
                 }
@@ -83,7 +86,7 @@ impl<L: Products> Job<L> for Windows<'_> {
     }
 }
 
-/// Copies columns of the padded row, from the one at `left` on, padding written out.
+/// Copies columns of the padded row, starting from column `left`, padding written out.
 #[inline(always)]
 fn lay_out(row: &[i8], params: &WindowParams<'_, ()>, left: usize, to: &mut [i8]) {
     let channels = params.input_channels;

@@ -1,8 +1,8 @@
-//! What the variants with vectors of 256 bits share: everything but products.
+//! Code shared by the variants with vectors of 256 bits: everything but products.
 //!
 //! # Safety
-//! The processor that runs any of this has AVX2 and FMA, and pointers are at as many numbers as
-//! [`Lanes`](super::lanes::Lanes) says.
+//! The processor that runs any of this has AVX2 and FMA, and pointers point to as many values as
+//! [`Lanes`](super::lanes::Lanes) requires.
 
 use core::arch::x86_64::*;
 
@@ -10,14 +10,15 @@ use super::lanes::Place;
 
 /// Sums in a vector.
 pub(super) const LANES: usize = 8;
-/// Sign bits: between an int8 and an activation.
+/// Sign bits, which convert between an int8 and an activation.
 pub(super) const SIGNS: i8 = i8::MIN;
 
 /// See [`Lanes::high_product`](super::lanes::Lanes::high_product).
 #[inline(always)]
 pub(super) unsafe fn high_product(sums: __m256i, mantissa: __m256i, odd: __m256i) -> __m256i {
-    // With a mantissa of at least zero, gemmlowp's nudge and division are a half more and the floor:
-    // bits 31 to 62 of the product.
+    // For a mantissa of at least zero, gemmlowp's nudge and division equal adding a half and taking the
+    // floor: bits 31 to 62 of the product.
+    //
     // SAFETY: the processor has AVX2.
     unsafe {
         let half = _mm256_set1_epi64x(1 << 30);
@@ -42,10 +43,10 @@ pub(super) unsafe fn line(sums: __m256i, slope: __m256i, offset: __m256i, signed
     }
 }
 
-/// Copies `count` bytes, eight at a time as long as there are.
+/// Copies `count` bytes, eight at a time as far as possible.
 ///
 /// # Safety
-/// There are `count` bytes at both, apart from each other.
+/// There are `count` bytes at both, and the two do not overlap.
 #[inline(always)]
 unsafe fn copy(from: *const i8, to: *mut i8, count: usize) {
     let mut at = 0;
@@ -98,13 +99,13 @@ pub(super) unsafe fn columns([a, b, c, d]: [__m256i; 4]) -> [__m256i; 4] {
 /// See [`Lanes::raise`](super::lanes::Lanes::raise).
 #[inline(always)]
 pub(super) unsafe fn raise(from: *const i8) -> [__m256i; 4] {
-    // SAFETY: the processor has AVX2; as the caller vouches.
+    // SAFETY: the processor has AVX2; the caller guarantees the rest.
     unsafe {
         let numbers = _mm256_loadu_si256(from.cast());
         let none = _mm256_setzero_si256();
         let low = _mm256_unpacklo_epi8(none, numbers);
         let high = _mm256_unpackhi_epi8(none, numbers);
-        // Each in the upper 8 bits.
+        // Each byte goes to the upper 8 bits.
         [
             _mm256_srai_epi32::<4>(_mm256_unpacklo_epi16(none, low)),
             _mm256_srai_epi32::<4>(_mm256_unpackhi_epi16(none, low)),
@@ -114,8 +115,8 @@ pub(super) unsafe fn raise(from: *const i8) -> [__m256i; 4] {
     }
 }
 
-/// Two vectors of sums as 16-bit numbers, moved to the zero point. Packing saturates, and so does the
-/// sum: no clamp tells that from what would have been.
+/// Packs two vectors of sums to 16-bit values and adds the zero point. Both the packing and the
+/// addition saturate; after the clamp to int8 the result is the same.
 #[inline(always)]
 unsafe fn pair(a: __m256i, b: __m256i, zero_point: __m256i) -> __m256i {
     // SAFETY: the processor has AVX2.
@@ -133,7 +134,7 @@ pub(super) unsafe fn write<const V: usize>(
     // SAFETY: `count` outputs are written, of the block's `V * LANES`.
     unsafe {
         let zero_point = _mm256_set1_epi16(place.zero_point.into());
-        // Quarters of 64 bits in the order of outputs, those that there are.
+        // Quarters of 64 bits in the order of outputs, as far as there are outputs.
         let bytes = match V {
             4 => _mm256_packs_epi16(
                 pair(sums[0], sums[1], zero_point),
@@ -164,10 +165,10 @@ pub(super) unsafe fn write<const V: usize>(
     }
 }
 
-/// The methods of [`Lanes`](super::lanes::Lanes) that are the same for all.
+/// Methods of [`Lanes`](super::lanes::Lanes) that all variants share.
 ///
-/// SAFETY of all: run in a job, the processor has AVX2; pointers are at as many numbers as the trait
-/// says.
+/// SAFETY of all: run in a job, the processor has AVX2; pointers point to as many values as the trait
+/// requires.
 macro_rules! shared {
     () => {
         #[inline(always)]
@@ -260,7 +261,7 @@ macro_rules! shared {
                     _mm256_storeu_si256(to.add(at).cast(), bytes);
                     at += 32;
                 }
-                // No loop, of which the compiler would make another one of vectors.
+                // Not a loop, which the compiler would turn into another vector loop.
                 if (len - at) & 16 != 0 {
                     let bytes = _mm_loadu_si128(from.add(at).cast());
                     let bytes = _mm_xor_si128(bytes, _mm_set1_epi8(ymm::SIGNS));

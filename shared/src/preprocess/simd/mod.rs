@@ -1,10 +1,10 @@
-//! Resizing on x86-64 with AVX2, the same numbers as the plain filters beside it.
+//! Resizing on x86-64 with AVX2, with the same results as the plain filters beside it.
 //!
-//! Both filters are, across, a sum of weighted pixels for each output pixel. Which pixels and
-//! which weights is the same for every row of a picture, so they are laid out once: for each output
-//! pixel where its first source pixel lies, and the weights of so many pixels in groups of four
-//! as the widest output pixel needs, zero where it needs fewer. A group is one load, one shuffle
-//! and one instruction of 16 products.
+//! Horizontally, both filters are a weighted sum of source pixels for each output pixel. The pixels and
+//! weights are the same for every row of a picture, so they are laid out once. Each output pixel has
+//! the index of its first source pixel, and weights in groups of four pixels. The widest output pixel
+//! sets the number of groups; unused weights are zero. A group is one load, one shuffle and one
+//! instruction of 16 products.
 
 extern crate std;
 
@@ -30,27 +30,27 @@ impl Avx2 {
     }
 }
 
-/// What is laid out for one picture.
+/// Weights and buffers for one picture.
 #[derive(Debug)]
 pub(super) struct Fast {
     proof: Avx2,
     /// Index of the first source pixel of each output pixel.
     starts: Vec<usize>,
-    /// Weights of each output pixel's groups: of pixels 0 and 1 for red, green and blue and
-    /// nothing, then of pixels 2 and 3.
+    /// Weights of each output pixel's groups: of pixels 0 and 1 for red, green, blue and an unused
+    /// channel, then of pixels 2 and 3.
     weights: Vec<[i16; 16]>,
-    /// Groups of an output pixel.
+    /// Number of groups of an output pixel.
     groups: usize,
     /// The source row, its last pixel repeated, and enough bytes that every load lies inside.
     row: Vec<u8>,
-    /// Sums across and one word more.
+    /// Horizontal sums and one word more.
     sums: Vec<u32>,
-    /// One finished row.
+    /// Pixels of a finished row.
     bytes: Vec<u8>,
 }
 
 impl Fast {
-    /// For area averaging, where the processor can.
+    /// Lays out area averaging, if the processor has AVX2.
     pub(super) fn area(source: Size, output: Size) -> Option<Self> {
         let (width, out) = (usize::from(source.width), usize::from(output.width));
         // Units of width: a source pixel is `out` of them, an output pixel `width`.
@@ -67,7 +67,7 @@ impl Fast {
         Self::new(width, out, taps, weight)
     }
 
-    /// For legacy bilinear sampling, where the processor can.
+    /// Lays out legacy bilinear sampling, if the processor has AVX2.
     pub(super) fn bilinear(source: Size, output: Size) -> Option<Self> {
         let (width, out) = (usize::from(source.width), usize::from(output.width));
         let taps = (0..out).map(|place| (place * width / out, 2));
@@ -115,15 +115,15 @@ impl Fast {
         })
     }
 
-    /// The weighted sums of a row of the source's width.
+    /// Computes the weighted sums of a row of the source's width.
     pub(super) fn sum_across(&mut self, pixels: &[[u8; 3]], sums: &mut [[u32; 3]]) {
         self.take(pixels);
-        // SAFETY: `proof` says that the processor has AVX2.
+        // SAFETY: `proof` shows that the processor has AVX2.
         unsafe { sum_across(self) };
         copy(&self.sums, sums);
     }
 
-    /// The weighted sums of a row, in 8 fractional bits and divided.
+    /// Computes the weighted sums of a row, in 8 fractional bits and divided.
     pub(super) fn average_across(
         &mut self,
         pixels: &[[u8; 3]],
@@ -131,7 +131,7 @@ impl Fast {
         means: &mut [[u32; 3]],
     ) {
         self.take(pixels);
-        // SAFETY: `proof` says that the processor has AVX2.
+        // SAFETY: `proof` shows that the processor has AVX2.
         unsafe {
             sum_across(self);
             divide_sums(&self.sums, divide, means.as_flattened_mut());
@@ -141,11 +141,11 @@ impl Fast {
     /// Adds `overlap` times `means` to `sums`.
     pub(super) fn add(&self, sums: &mut [[u32; 3]], overlap: u32, means: &[[u32; 3]]) {
         let Avx2(()) = self.proof;
-        // SAFETY: `proof` says that the processor has AVX2.
+        // SAFETY: `proof` shows that the processor has AVX2.
         unsafe { add(sums.as_flattened_mut(), overlap, means.as_flattened()) }
     }
 
-    /// `(upper_weight * upper + lower_weight * lower)`, divided, as pixels.
+    /// Computes `(upper_weight * upper + lower_weight * lower)`, divided, as pixels.
     pub(super) fn mix(
         &mut self,
         [upper, lower]: [&[[u32; 3]]; 2],
@@ -153,23 +153,24 @@ impl Fast {
         divide: Reciprocal,
     ) -> impl Iterator<Item = [u8; 3]> {
         let rows = [upper.as_flattened(), lower.as_flattened()];
-        // SAFETY: `proof` says that the processor has AVX2.
+        // SAFETY: `proof` shows that the processor has AVX2.
         unsafe { mix(&mut self.bytes, rows, weights, divide) };
         self.bytes.as_chunks().0.iter().copied()
     }
 
-    /// The sums divided, as pixels.
+    /// Divides the sums and returns them as pixels.
     pub(super) fn divide(
         &mut self,
         sums: &[[u32; 3]],
         divide: Reciprocal,
     ) -> impl Iterator<Item = [u8; 3]> {
-        // SAFETY: `proof` says that the processor has AVX2.
+        // SAFETY: `proof` shows that the processor has AVX2.
         unsafe { divide_to_bytes(&mut self.bytes, sums.as_flattened(), divide) };
         self.bytes.as_chunks().0.iter().copied()
     }
 
-    /// Copies a row, and its last pixel once more: bilinear sampling reads that beside the last.
+    /// Copies a row and repeats its last pixel, which bilinear sampling reads as the neighbour of the
+    /// last.
     fn take(&mut self, pixels: &[[u8; 3]]) {
         let bytes = pixels.as_flattened();
         let len = bytes.len().min(self.row.len() - 3);
@@ -196,7 +197,7 @@ fn sum_across(fast: &mut Fast) {
         sums,
         ..
     } = fast;
-    // Red of two pixels side by side, green, blue, nothing; then of the next two pixels.
+    // Red of two pixels side by side, green, blue, unused; then the same of the next two pixels.
     let pairs = _mm_setr_epi8(0, 3, 1, 4, 2, 5, -1, -1, 6, 9, 7, 10, 8, 11, -1, -1);
     let mut weights = weights.chunks_exact(*groups);
     for (place, &start) in starts.iter().enumerate() {
@@ -205,7 +206,7 @@ fn sum_across(fast: &mut Fast) {
         let from = &row[3 * start..];
         for (group, weights) in weights.iter().enumerate() {
             let from: &[u8] = &from[3 * GROUP * group..][..LOAD];
-            // SAFETY: the slices are 16 bytes and 16 numbers of 2 bytes long.
+            // SAFETY: the slices are 16 bytes and 16 values of 2 bytes long.
             let (pixels, weights) = unsafe {
                 (
                     _mm_loadu_si128(from.as_ptr().cast()),
@@ -225,7 +226,7 @@ fn sum_across(fast: &mut Fast) {
     }
 }
 
-// These are plain loops, of which the compiler makes vectors of this size.
+// Plain loops, which the compiler vectorises for AVX2.
 
 #[target_feature(enable = "avx2")]
 fn divide_sums(sums: &[u32], divide: Reciprocal, means: &mut [u32]) {

@@ -1,4 +1,5 @@
-//! The plain filters are the specification: the same bytes for every extent, crop and filter.
+//! The plain filters are the specification: the SIMD filters give the same bytes for every extent, crop
+//! and filter.
 
 extern crate std;
 
@@ -9,7 +10,7 @@ use proptest::prelude::*;
 
 use super::super::{Crop, Filter, PixelMap, Preprocessor, Size, scratch_len};
 
-/// The input `[H', W', 3]` made of a picture, by the plain filters or by those of here.
+/// The input `[H', W', 3]` made from a picture, by the plain filters or the SIMD ones.
 fn prepare(
     rgb: &[u8],
     [source, output]: [Size; 2],
@@ -48,7 +49,7 @@ fn compare(sides: [u16; 4], seed: u32) {
             state ^= state << 13;
             state ^= state >> 17;
             state ^= state << 5;
-            // Extremes are where sums overflow.
+            // Sums overflow first at extreme values.
             match state % 4 {
                 0 => 255,
                 _ => (state >> 8) as u8,

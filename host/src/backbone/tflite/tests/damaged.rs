@@ -1,4 +1,4 @@
-//! Files that are damaged, or made to harm.
+//! Damaged and hostile files.
 
 use proptest::prelude::*;
 
@@ -8,7 +8,7 @@ use crate::backbone::testing::mutate;
 
 #[test]
 fn a_small_file_cannot_ask_for_many_weights() {
-    // A thousand layers that all name the same buffer.
+    // A thousand layers that all use the same buffer.
     let mut file = small();
     file.tensors.push(map("map", &[1, 3, 3, 4], 0.02));
     let map = file.tensors.len() as i32 - 1;
@@ -49,7 +49,7 @@ proptest! {
     ) {
         let mut bytes = small().bytes();
         mutate(&mut bytes, &changes, cut);
-        // What matters is that it returns.
+        // Only panics and endless loops fail here.
         let _ = read(&bytes);
     }
 
@@ -60,9 +60,8 @@ proptest! {
     }
 }
 
-/// Tables and numbers of a real file lie together; weights fill the rest and are not of
-/// interest. So the bytes that change are taken from the file's last part, where this file has
-/// its tables, and from its beginning.
+/// The tables and numbers of a real file lie together at its end; weights fill the rest. So the
+/// changed bytes are taken from the file's last part, and from its beginning.
 #[test]
 fn no_change_of_a_real_file_panics() {
     let Some(folder) = data("changing a real file", "models") else {

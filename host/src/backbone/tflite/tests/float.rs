@@ -1,4 +1,4 @@
-//! Files in float32: the small file with the real values of its numbers.
+//! Float32 files: the small int8 file, dequantised.
 
 use proptest::prelude::*;
 
@@ -6,7 +6,7 @@ use super::super::fixture::{OperatorSpec, TensorSpec, weights};
 use super::*;
 use crate::backbone::network::FloatNetwork;
 
-/// The small file for pictures of three channels, still in integers.
+/// The small int8 file with three input channels.
 fn coloured() -> File {
     let mut file = small();
     file.tensors[0] = map("input", &[1, 5, 5, 3], 0.5);
@@ -20,7 +20,7 @@ fn reals(tensor: &mut TensorSpec, numbers: Vec<f32>) {
     (tensor.scales, tensor.zero_points) = (Vec::new(), Vec::new());
 }
 
-/// The same file in float32.
+/// The small file dequantised to float32.
 fn float() -> File {
     let mut file = coloured();
     let scale_of = |file: &File, name: &str, channel: usize| -> f32 {
@@ -110,7 +110,7 @@ fn arithmetic_with_the_input_is_left_to_the_pixels() {
     file.operators.insert(0, multiply);
     let read = read_float(&file.bytes()).unwrap().unwrap();
     assert_eq!(read.input, [(2.0, 0.0); 3]);
-    // A factor that is fused with ReLU is none.
+    // A scale with a fused ReLU cannot be folded.
     file.operators[0].options = Some((21, vec![(0, super::super::fixture::Field::Byte(1))]));
     let refused = read_float(&file.bytes()).unwrap_err().to_string();
     assert!(refused.contains("operator 0 (MUL"), "{refused}");
@@ -164,7 +164,7 @@ proptest! {
             let place = place.index(bytes.len());
             bytes[place] = value;
         }
-        // What matters is that it returns.
+        // Only panics and endless loops fail here.
         let _ = read_float(&bytes);
     }
 }

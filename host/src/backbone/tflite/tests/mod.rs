@@ -1,4 +1,4 @@
-//! Reading right files; the other modules hold wrong and damaged ones.
+//! Valid files; the other modules hold malformed and damaged ones.
 
 mod damaged;
 mod float;
@@ -84,7 +84,7 @@ fn a_small_int8_file_is_read_exactly() {
         }
     );
 
-    // The file's [1, 3, 3, C] becomes [C, 3, 3], and the PAD before becomes the layer's padding.
+    // The file's [1, 3, 3, C] becomes [C, 3, 3], and the PAD before it becomes the layer's padding.
     let depthwise = &network.layers[1];
     let held = &file.tensors[6].data;
     for channel in 0..4 {
@@ -252,8 +252,8 @@ fn every_real_file_is_read() {
     }
 }
 
-/// Quantisation of layers as TensorFlow Lite's interpreter reports it, recorded with the
-/// reference outputs in `parity`.
+/// Quantisation of layers as reported by TensorFlow Lite's interpreter, recorded with the reference
+/// outputs in `parity`.
 #[test]
 fn quantisation_is_what_tensorflow_lite_reports() {
     let Some(folder) = data("comparing quantisation", "") else {
@@ -290,9 +290,9 @@ fn quantisation_is_what_tensorflow_lite_reports() {
         );
     }
 }
-/// What TensorFlow Lite's reference kernels (LiteRT 2.3.0, `BUILTIN_REF`) give for the fixture's
-/// bytes: layer by layer, for the input `31 * i % 256 - 128`. So the fixture is a file that
-/// TensorFlow Lite reads too, and padding, addition and the order of weights are read as it does.
+/// Outputs of TensorFlow Lite's reference kernels (LiteRT 2.3.0, `BUILTIN_REF`) for the fixture's
+/// bytes, layer by layer, for the input `31 * i % 256 - 128`. They show that TensorFlow Lite reads
+/// the fixture too, and that posy reads padding, addition and weight layout in the same way.
 #[test]
 fn a_small_file_computes_what_it_computes_in_tensorflow_lite() {
     let recorded: [&[i8]; 6] = [
@@ -330,7 +330,7 @@ fn a_small_file_computes_what_it_computes_in_tensorflow_lite() {
             .iter()
             .zip(theirs)
             .map(|(a, b)| (i16::from(*a) - i16::from(*b)).abs());
-        // The runner of these tests rounds ties in another way.
+        // The runner of these tests rounds ties differently.
         assert!(
             apart.clone().max() <= Some(1),
             "{}: {ours:?}",

@@ -1,9 +1,9 @@
-//! Files that posy cannot run, and what it says about them.
+//! Files that posy cannot run, and their error messages.
 
 use super::super::fixture::{Field, OperatorSpec, convolution};
 use super::*;
 
-/// One way in which a file is wrong, and what the refusal must say.
+/// Part of the expected message, and a change that makes the small file invalid.
 type Fault = (&'static str, fn(&mut File));
 
 #[test]

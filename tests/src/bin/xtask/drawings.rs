@@ -1,9 +1,9 @@
-//! Drawings in other forms than the demo wants them:
+//! Writes drawings for purposes other than the demo:
 //!
 //! ```text
-//! drawings sheet SEED FILE.png         a sheet of the demo's drawings, to be looked at
-//! drawings kinds FILE.png              the same of what the built-in network is trained on
-//! drawings pixels SIDE EACH FROM FILE  EACH pictures of each of these kinds, from number FROM on, for
+//! xtask drawings sheet SEED FILE.png         a contact sheet of the demo's drawings
+//! xtask drawings kinds FILE.png              a contact sheet of the built-in network's training drawings
+//! xtask drawings pixels SIDE EACH FROM FILE  EACH drawings of each of these kinds, from number FROM on, for
 //!                                      host/assets/train.py: uint8 [EACH, kinds, SIDE, SIDE, 3]
 //! ```
 
@@ -16,13 +16,13 @@ use posy::drawings::{Flower, SIDE, draw};
 use posy_tests::kinds;
 use rayon::prelude::*;
 
-type Failure = Box<dyn std::error::Error>;
+use crate::{Arguments, Failure};
 
-/// Drawings of each kind on a sheet.
+/// Number of drawings of each kind on a sheet.
 const COLUMNS: u32 = 8;
 
-fn main() -> Result<(), Failure> {
-    let arguments: Vec<String> = std::env::args().skip(1).collect();
+pub fn run(arguments: Arguments) -> Result<(), Failure> {
+    let arguments: Vec<String> = arguments.collect();
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     match arguments[..] {
         ["sheet", seed, path] => {
@@ -37,13 +37,13 @@ fn main() -> Result<(), Failure> {
         ["pixels", side, each, from, path] => {
             pixels(side.parse()?, each.parse()?, from.parse()?, path)?;
         }
-        _ => return Err("usage: see the head of tests/src/bin/drawings.rs".into()),
+        _ => return Err("usage: see the head of tests/src/bin/xtask/drawings.rs".into()),
     }
     println!("{} kinds", kinds::KINDS);
     Ok(())
 }
 
-/// One row of drawings for each kind.
+/// A sheet with one row of drawings for each kind.
 fn sheet(rows: u32, drawing: impl Fn(u32, u64) -> RgbImage) -> RgbImage {
     let mut sheet = RgbImage::new(COLUMNS * SIDE, rows * SIDE);
     for row in 0..rows {

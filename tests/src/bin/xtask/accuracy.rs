@@ -1,13 +1,13 @@
 //! Test accuracy over many splits, for every network in a folder:
 //!
 //! ```text
-//! cargo run --release -p posy-tests --bin accuracy -- [--seeds N] [--resize area|legacy] [FILE...]
+//! cargo run --release -p posy-tests --bin xtask -- accuracy [--seeds N] [--resize area|legacy] [FILE...]
 //! ```
 //!
-//! For each network (by default all quantised ones in the models folder of `POSY_DATA`): the
-//! accuracy of the integer pipeline and of the float pipeline on the test photos of stable splits
-//! 80/10/10 with seeds 1 to N, the mean of each and the mean of their paired differences, with
-//! standard errors. Features are cached as `posy retrain` caches them.
+//! For each network (by default all quantised ones in the models folder of `POSY_DATA`): test
+//! accuracy of the integer pipeline and of the float pipeline over stable splits 80/10/10 with
+//! seeds 1 to N; the mean of each, and the mean of their paired differences, with standard errors.
+//! Features are cached as by `posy retrain`.
 
 use std::path::{Path, PathBuf};
 
@@ -18,6 +18,8 @@ use posy::photos::split::{Percentages, Rule};
 use posy::retrain::{Accuracy, Tested, Trainer, prepare, train};
 use posy_shared::preprocess::Filter;
 use posy_tests::{data_root, settings};
+
+use crate::{Arguments, Failure};
 
 /// Mean and standard error.
 fn mean(values: &[f64]) -> (f64, f64) {
@@ -42,11 +44,10 @@ fn networks(folder: &Path) -> Vec<PathBuf> {
     found
 }
 
-fn main() -> Result<(), Box<dyn std::error::Error>> {
+pub fn run(mut arguments: Arguments) -> Result<(), Failure> {
     let mut seeds = 10;
     let mut filter = Filter::Area;
     let mut files = Vec::new();
-    let mut arguments = std::env::args().skip(1);
     while let Some(argument) = arguments.next() {
         match argument.as_str() {
             "--seeds" => seeds = arguments.next().ok_or("--seeds wants a number")?.parse()?,

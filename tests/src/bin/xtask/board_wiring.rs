@@ -3,7 +3,9 @@
 
 use posy_tests::wiring::{DRAWN, draw, table};
 
-fn main() -> std::io::Result<()> {
+use crate::{Arguments, Failure};
+
+pub fn run(_: Arguments) -> Result<(), Failure> {
     for drawn in &DRAWN {
         let path = drawn.path();
         std::fs::write(&path, draw(drawn, &table(&drawn.pins_text())))?;

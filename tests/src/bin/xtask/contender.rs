@@ -1,13 +1,13 @@
-//! posy's part in the comparison with other programs (`tests/peers`), which drives it by pipes:
+//! posy's part in the comparison with other programs (`tests/peers`), driven through pipes:
 //!
 //! ```text
-//! contender forward|features NETWORK.tflite PHOTOS
+//! xtask contender forward|features NETWORK.tflite PHOTOS
 //! ```
 //!
-//! It says `ready`, then answers each line `run SECONDS` with the number of images and the seconds
-//! that they took, as JSON, on two threads. `forward` runs the network again and again on prepared
-//! inputs for that long. `features` takes every photo once from file to features and to a new cache
-//! file, as `posy retrain` does, however long it takes.
+//! It prints `ready`, then answers each line `run SECONDS` with the number of images and the
+//! elapsed seconds, as JSON, on two threads. `forward` runs the network on prepared inputs for that
+//! time. `features` takes every photo once from file to features and to a new cache file, as `posy
+//! retrain` does, however long it takes.
 
 use std::io::{BufRead, Write};
 use std::path::{Path, PathBuf};
@@ -27,16 +27,16 @@ use posy_shared::engine::Prepared;
 use posy_shared::model::{InputContract, Model};
 use posy_shared::preprocess::{Crop, Filter};
 
-type Failure = Box<dyn std::error::Error>;
+use crate::{Arguments, Failure};
 
 const THREADS: usize = 2;
-/// Prepared inputs that a forward pass goes through in turn.
+/// Number of prepared inputs that forward passes cycle through.
 const INPUTS: usize = 32;
 
-fn main() -> Result<(), Failure> {
-    let arguments: Vec<String> = std::env::args().skip(1).collect();
+pub fn run(arguments: Arguments) -> Result<(), Failure> {
+    let arguments: Vec<String> = arguments.collect();
     let [what, network, photos] = &arguments[..] else {
-        return Err("usage: contender forward|features NETWORK.tflite PHOTOS".into());
+        return Err("usage: xtask contender forward|features NETWORK.tflite PHOTOS".into());
     };
     let name = Path::new(network).file_stem().unwrap_or_default();
     let backbone = Backbone::read(Path::new(network), &name.to_string_lossy())?;

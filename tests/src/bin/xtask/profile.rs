@@ -1,19 +1,17 @@
-//! Prints what models cost on the emulated Cortex-M0+, M4, M7 and M33: instructions per product, layer by
-//! layer and in total, from the first row in to the logits out.
+//! Prints instructions per MAC of models on the emulated Cortex-M0+, M4, M7 and M33, layer by layer
+//! and in total, from the first row in to the logits out.
 //!
-//!     cargo run --release -p posy-tests --bin profile -- [--core CORE]... MODEL.posy... NETWORK.tflite...
+//!     cargo run --release -p posy-tests --bin xtask -- profile [--core CORE]... MODEL.posy... NETWORK.tflite...
 //!
-//! A network that has not been retrained is taken with its own classes, as a board would have it:
-//! without the channels that are the same for every picture. Instructions per product are then also
-//! given for the products of the network as its file has it; those of a retrained model are counted
-//! after its name. `--core cortex-m4` counts on that core alone.
+//! A network that has not been retrained runs with its own classes and, as on a board, without its
+//! constant channels. Instructions per MAC are then also given relative to the MACs of the network
+//! in its file; for a retrained model those are looked up by its architecture's name. `--core
+//! cortex-m4` measures that core alone.
 //!
-//! Instructions are counted by the emulator's clock, which takes one of each to be a nanosecond; the
-//! program makes sure of that with a loop whose instructions are known.
+//! Instructions are counted by the emulator's clock, which takes a nanosecond for each; the program
+//! verifies that with a loop of known instructions.
 
-use std::error::Error;
 use std::path::{Path, PathBuf};
-use std::process::ExitCode;
 
 use posy::backbone::zoo::Architecture;
 use posy::device::Footprint;
@@ -23,12 +21,13 @@ use posy_tests::emulator::{ARMV6M, MACHINES, Machine, Tools, profile};
 use posy_tests::networks::{heading, network};
 use posy_tests::scratch::Scratch;
 
-fn main() -> ExitCode {
+use crate::{Arguments, Failure};
+
+pub fn run(mut arguments: Arguments) -> Result<(), Failure> {
     let mut models = Vec::new();
     let mut machines = Vec::new();
     let [m4, m7, m33] = MACHINES;
     let all = [ARMV6M, m4, m7, m33];
-    let mut arguments = std::env::args().skip(1);
     while let Some(argument) = arguments.next() {
         if argument != "--core" {
             models.push(argument);
@@ -40,20 +39,18 @@ fn main() -> ExitCode {
             .find(|machine| machine.core.eq_ignore_ascii_case(&core));
         let Some(machine) = found else {
             let cores = all.map(|machine| machine.core.to_lowercase()).join(", ");
-            eprintln!("error: --core {core}: give one of {cores}");
-            return ExitCode::from(2);
+            return Err(format!("--core {core}: give one of {cores}").into());
         };
         machines.push(*machine);
     }
     if models.is_empty() {
-        eprintln!("usage: profile [--core CORE]... MODEL.posy... NETWORK.tflite...");
-        return ExitCode::from(2);
+        return Err("usage: xtask profile [--core CORE]... MODEL.posy... NETWORK.tflite...".into());
     }
     if machines.is_empty() {
         machines.extend(all);
     }
     let Some(tools) = Tools::find("profile") else {
-        return ExitCode::FAILURE;
+        return Err("the tools for emulated boards are missing: see above".into());
     };
     let scratch = Scratch::new();
     let programs: Vec<PathBuf> = machines
@@ -64,15 +61,13 @@ fn main() -> ExitCode {
         let (file, network_products) = match model_file(Path::new(&path)) {
             Ok(found) => found,
             Err(error) => {
-                eprintln!("error: {path}: {error}");
-                return ExitCode::FAILURE;
+                return Err(format!("{path}: {error}").into());
             }
         };
         let model = match Model::read(&file) {
             Ok(model) => model,
             Err(error) => {
-                eprintln!("error: {path}: {error}");
-                return ExitCode::FAILURE;
+                return Err(format!("{path}: {error}").into());
             }
         };
         scratch.write("model.posy", &file);
@@ -81,20 +76,18 @@ fn main() -> ExitCode {
             match profile(*machine, program, scratch.path(), "model.posy") {
                 Ok(layers) => counts.push(layers),
                 Err(error) => {
-                    eprintln!("error: {path} on {}: {error}", machine.core);
-                    return ExitCode::FAILURE;
+                    return Err(format!("{path} on {}: {error}", machine.core).into());
                 }
             }
         }
         let products = network_products.or_else(|| products_by_name(&model));
         print_table(&path, model.layers(), &machines, &counts, products);
     }
-    ExitCode::SUCCESS
+    Ok(())
 }
 
-/// The bytes of a model, and the products of the network that it was made of, where `path` is that
-/// network.
-fn model_file(path: &Path) -> Result<(Vec<u8>, Option<u64>), Box<dyn Error>> {
+/// Bytes of a model, and the MACs of its original network if `path` is a network file.
+fn model_file(path: &Path) -> Result<(Vec<u8>, Option<u64>), Failure> {
     if path
         .extension()
         .is_none_or(|extension| extension != "tflite")
@@ -107,7 +100,7 @@ fn model_file(path: &Path) -> Result<(Vec<u8>, Option<u64>), Box<dyn Error>> {
     Ok((compact_extractor(&network, &heading())?, Some(products)))
 }
 
-/// The products of the whole network that a retrained model says it was made of.
+/// MACs of the original network, from the architecture that a retrained model names.
 fn products_by_name(model: &Model<'_>) -> Option<u64> {
     let architecture: Architecture = model.provenance().architecture.parse().ok()?;
     let labels = u16::try_from(model.output_len()).ok()?;
@@ -115,8 +108,8 @@ fn products_by_name(model: &Model<'_>) -> Option<u64> {
     Some(footprint.products)
 }
 
-/// The table of a model; `counts` has the instructions of each layer, for each machine, and `network`
-/// the products of the network with all its channels, where it is known.
+/// Prints the table of a model. `counts` has the instructions of each layer for each machine,
+/// `network` the MACs of the network with all its channels, if known.
 fn print_table(
     path: &str,
     layers: &[Layer],
@@ -169,7 +162,7 @@ fn print_table(
     println!();
 }
 
-/// Instructions for each product; for layers without products in all.
+/// Instructions per MAC; the total for layers without MACs.
 fn each(instructions: u64, products: u64) -> String {
     match products {
         0 => format!("({instructions})"),

@@ -1,7 +1,7 @@
-//! Pictures of none of the labels, and how well scores are calibrated:
+//! Rejection of out-of-distribution photos, and calibration of scores:
 //!
 //! ```text
-//! cargo run --release -p posy-tests --bin unknown -- [--seeds N] [--by distance|score]
+//! cargo run --release -p posy-tests --bin xtask -- rejection [--seeds N] [--by distance|score]
 //!     [--percentage P] [--only unknown|calibration] [FILE...]
 //! ```
 //!
@@ -9,13 +9,15 @@
 //! `flower_photos` of `POSY_DATA`, over stable splits 80/10/10 with seeds 1 to N (by default 3 for
 //! the first table and 30 for the second):
 //!
-//! - each label in turn is taken out of training. At the threshold stored in the model, the share of
-//!   test photos of the other labels that are called unknown, and the share of the photos of the
-//!   label taken out that are given a label. Without a threshold the latter is 100%.
-//! - with all labels, the expected calibration error of the test photos' scores, with the softmax as
-//!   it comes and with the model's temperature: of all splits' test photos together, what scores that
-//!   mean exactly what they say would have of so many, and the error with what chance adds taken
-//!   off; and the mean over splits of each split's own.
+//! - Each label in turn is left out of training. At the threshold stored in the model: the share of
+//!   test
+//! photos of the other labels that are called unknown, and the share of photos of the omitted label
+//! that are given a label. Without a threshold the latter is 100%.
+//! - With all labels: the expected calibration error of the test photos' scores, without and with
+//!   the model's
+//! temperature. Given are the error over the test photos of all splits together, the error that
+//! perfectly calibrated scores would have by chance with as many photos, and the error less that of
+//! chance; and the mean over splits of each split's own error.
 
 use std::path::PathBuf;
 
@@ -33,7 +35,7 @@ use posy_shared::preprocess::Filter;
 use posy_shared::ranking::Ranking;
 use posy_tests::{data_root, settings};
 
-type Failure = Box<dyn std::error::Error>;
+use crate::{Arguments, Failure};
 
 const NETWORKS: [&str; 4] = [
     "mobilenet_v1_0.25_128_quant",
@@ -42,7 +44,7 @@ const NETWORKS: [&str; 4] = [
     "mobilenet_v1_1.0_224_quant_embedding_extractor",
 ];
 
-/// The photos of all labels but one; and the int8 features of that one's.
+/// Photos of all labels but one, and the int8 features of that one's photos.
 fn without(prepared: &Prepared, label: usize) -> Result<(Prepared, Vec<Vec<i8>>), Failure> {
     let photos = &prepared.dataset.photos;
     let (kept, out): (Vec<usize>, Vec<usize>) =
@@ -90,7 +92,7 @@ fn outcome(prepared: &Prepared, seed: u64, verdict: Options) -> Result<Outcome, 
     )?)
 }
 
-/// Photos, and how many of them are of a kind.
+/// Total number of photos, and number with a property.
 #[derive(Clone, Copy, Default)]
 struct Share(usize, usize);
 
@@ -167,11 +169,10 @@ fn calibration(
     Ok(())
 }
 
-fn main() -> Result<(), Failure> {
+pub fn run(mut arguments: Arguments) -> Result<(), Failure> {
     let mut seeds = None;
     let mut verdict = Options::default();
     let (mut tables, mut files) = ([true; 2], Vec::new());
-    let mut arguments = std::env::args().skip(1);
     while let Some(argument) = arguments.next() {
         let mut value = || arguments.next().ok_or(format!("{argument} wants a value"));
         match argument.as_str() {

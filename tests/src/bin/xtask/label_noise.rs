@@ -1,23 +1,23 @@
-//! How well `posy check` finds faults that are known:
+//! Recall of `posy check` on planted faults:
 //!
 //! ```text
-//! cargo run --release -p posy-tests --bin planted -- [--seeds N] [ARCHITECTURE...]
+//! cargo run --release -p posy-tests --bin xtask -- label-noise [--seeds N] [ARCHITECTURE...]
 //! ```
 //!
-//! For each architecture (by default the command's own) and each of the seeds 1 to N (by default 5):
-//! photos under a wrong label that are among the first 30 suspects, of 20; altered copies under
-//! another label that are found, of 10; pairs that are named and are none; odd files not named.
+//! For each architecture (by default the command's own) and each of the seeds 1 to N (by default
+//! 5): photos under a wrong label among the first 30 suspects, of 20; altered copies under another
+//! label that are found, of 10; false pairs; odd files that are missed.
 //!
-//! And what it takes for many photos or labels:
+//! Also measures time and memory for many photos or labels:
 //!
 //! ```text
-//! cargo run --release -p posy-tests --bin planted -- scale frames|different|labels [COUNT] [ARCHITECTURE]
+//! cargo run --release -p posy-tests --bin xtask -- label-noise scale frames|different|labels [COUNT] [ARCHITECTURE]
 //! ```
 //!
-//! `frames` are those of a camera that does not move (by default 6,000), `different` are pictures that are
-//! all different (30,000), `labels` are labels of 30 pictures each (1,000): small pictures, made by rule. Time
-//! and memory are those of `posy retrain` as it is, then from its cache without float network, without its
-//! check and with it.
+//! `frames` are frames of a camera that does not move (by default 6,000), `different` are pictures
+//! that are all different (30,000), `labels` are labels of 30 pictures each (1,000): small
+//! synthetic pictures. Measured is `posy retrain` with its defaults, then from its cache without
+//! the float network, without and with its check.
 
 use std::path::Path;
 
@@ -25,10 +25,12 @@ use posy_tests::scale::{Set, measure};
 use posy_tests::scratch::{ARCHITECTURE, Scratch};
 use posy_tests::{data, planted};
 
-fn main() -> Result<(), Box<dyn std::error::Error>> {
+use crate::{Arguments, Failure};
+
+pub fn run(arguments: Arguments) -> Result<(), Failure> {
     let mut seeds = 5;
     let mut architectures = Vec::new();
-    let mut arguments = std::env::args().skip(1).peekable();
+    let mut arguments = arguments.peekable();
     if arguments.next_if_eq("scale").is_some() {
         return scale(&arguments.collect::<Vec<_>>());
     }
@@ -79,8 +81,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     Ok(())
 }
 
-/// Prints what `retrain` takes for a large set.
-fn scale(arguments: &[String]) -> Result<(), Box<dyn std::error::Error>> {
+/// Prints time and memory of `retrain` on a large set.
+fn scale(arguments: &[String]) -> Result<(), Failure> {
     let count = |usual: usize| match arguments.get(1) {
         Some(count) => count.parse(),
         None => Ok(usual),

@@ -1,25 +1,25 @@
-//! Heads in int8 against the same heads in floating point, on the same features:
+//! Compares heads in int8 with the same heads in floating point, on the same features:
 //!
 //! ```text
-//! cargo run --release -p posy-tests --bin heads -- [--seeds N] [--set SET]... [--per-label N]
+//! cargo run --release -p posy-tests --bin xtask -- int8-heads [--seeds N] [--set SET]... [--per-label N]
 //!     [--sgd] [FILE...]
 //! ```
 //!
-//! For each set of photos and each network (by default v1 0.25_128, 0.50_128 and 0.50_224): the test
-//! accuracy of the head as it was trained and of the integers that a board computes, over stable splits
-//! 80/10/10 with seeds 1 to N (10), the mean of their paired differences with its standard error, and how
-//! many test photos the two name differently. Sets, by default the first four of these, are made of
-//! the photos in `flower_photos` of `POSY_DATA`, and kept as PNG files in posy's cache folder:
+//! For each set of photos and each network (by default v1 0.25_128, 0.50_128 and 0.50_224): test
+//! accuracy of the trained float head and of the int8 head that a board runs, over stable splits
+//! 80/10/10 with seeds 1 to N (10); the mean of their paired differences with its standard error;
+//! and the number of test photos that the two label differently. Sets, by default the first four of
+//! these, are made from the photos in `flower_photos` of `POSY_DATA`, and kept as PNG files in
+//! posy's cache folder:
 //!
-//! - `flowers`: as they are;
+//! - `flowers`: unchanged;
 //! - `contrast:0.08`, `contrast:0.05`, or another number c: every value p becomes
-//!   `round(200 + c (p - 128))`, so that little but a plain grey is left;
-//! - `tints:4`, or another number: every photo in so many tints, each with a label of its own;
+//! `round(200 + c (p - 128))`, so that little but a plain grey is left;
+//! - `tints:4`, or another number: every photo in this many tints, each with a label of its own;
 //! - `contrast:C+tints:N`: both.
 //!
-//! `--per-label` takes that many photos of each label; `--sgd` trains as the codelab does.
+//! `--per-label` limits the photos of each label; `--sgd` trains as the codelab does.
 
-use std::error::Error;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -38,7 +38,7 @@ use posy_tests::plain::Alteration;
 use posy_tests::{data_root, settings};
 use rayon::prelude::*;
 
-type Failure = Box<dyn Error + Send + Sync>;
+use crate::{Arguments, Failure};
 
 const SETS: [&str; 4] = ["flowers", "contrast:0.08", "contrast:0.05", "tints:4"];
 
@@ -48,7 +48,7 @@ const NETWORKS: [&str; 3] = [
     "mobilenet_v1_0.5_224_quant",
 ];
 
-/// The photos of a folder, sorted by name.
+/// Photos of a folder, sorted by name.
 fn files(folder: &Path) -> Result<Vec<PathBuf>, Failure> {
     let entries = folder
         .read_dir()
@@ -60,7 +60,7 @@ fn files(folder: &Path) -> Result<Vec<PathBuf>, Failure> {
     Ok(found)
 }
 
-/// Makes the photos of a set where they are missing, and says where they lie.
+/// Makes the photos of a set unless they exist. Returns their folder.
 fn made(set: &str, per_label: usize) -> Result<PathBuf, Failure> {
     let alteration = Alteration::named(set).ok_or(format!("no set is called {set:?}"))?;
     let source = data_root().join("flower_photos");
@@ -90,7 +90,7 @@ fn made(set: &str, per_label: usize) -> Result<PathBuf, Failure> {
                         return Ok(());
                     }
                     let photo = image::open(path)?.to_rgb8();
-                    // A run that is stopped leaves no half photo.
+                    // Renamed when complete, so that an interrupted run leaves no partial photo.
                     let partial = target.with_extension("partial");
                     alteration
                         .of(&photo, tint)
@@ -102,7 +102,7 @@ fn made(set: &str, per_label: usize) -> Result<PathBuf, Failure> {
     Ok(root)
 }
 
-/// Test photos of a split, and those that each head names rightly.
+/// Number of test photos in a split, and of those that each head labels correctly.
 #[derive(Clone, Copy, Debug, Default)]
 struct Counts {
     photos: usize,
@@ -166,11 +166,10 @@ fn compare(path: &Path, folder: &Path, trainer: &Trainer, seeds: u64) -> Result<
     ))
 }
 
-fn main() -> Result<(), Failure> {
+pub fn run(mut arguments: Arguments) -> Result<(), Failure> {
     let (mut seeds, mut per_label) = (10, usize::MAX);
     let mut trainer = Trainer::Logistic(Strength::default());
     let (mut sets, mut networks) = (Vec::new(), Vec::new());
-    let mut arguments = std::env::args().skip(1);
     while let Some(argument) = arguments.next() {
         let mut value = || arguments.next().ok_or(format!("{argument} wants a value"));
         match argument.as_str() {

@@ -1,19 +1,18 @@
-//! What each trainer gives over the plain logistic regression, split by split:
+//! Gain of each trainer over plain logistic regression, split by split:
 //!
 //! ```text
-//! cargo run --release -p posy-tests --bin gain -- [--seeds N] [--sgd] [--try SPEC]... [FILE...]
+//! cargo run --release -p posy-tests --bin xtask -- finetune-gain [--seeds N] [--sgd] [--try SPEC]... [FILE...]
 //! ```
 //!
-//! For each network (by default those of docs/training.md in the models folder of `POSY_DATA`): test
-//! accuracy of the integer pipeline over stable splits 80/10/10 with seeds 1 to N; of the logistic
-//! regression, with `--sgd` of gradient descent as `retrain.py` does it (4,000 steps, rate 0.01,
-//! batches of 100), and of each adjustment that is tried. A SPEC is settings other than the default,
-//! for example `variants=8,scale=30,rate=0.006,epochs=12`; `default` changes nothing; with `head` the
-//! logistic regression alone is trained on the variants. Means of paired differences with standard
-//! errors, on validation photos too, which alone may decide between settings. Every split is
-//! reported on stderr as it is done.
+//! For each network (by default those of docs/training.md in the models folder of `POSY_DATA`):
+//! test accuracy of the integer pipeline over stable splits 80/10/10 with seeds 1 to N; for
+//! logistic regression, with `--sgd` for gradient descent as in `retrain.py` (4,000 steps, rate
+//! 0.01, batches of 100), and for each fine-tuning setting given by `--try`. A SPEC lists settings
+//! that differ from the defaults, for example `variants=8,scale=30,rate=0.006,epochs=12`; `default`
+//! changes nothing; with `head` only the logistic regression is trained, on augmented photos. The
+//! output has means of paired differences with standard errors, on validation photos too, which
+//! alone may decide between settings. Every split is reported on stderr as it is done.
 
-use std::error::Error;
 use std::path::PathBuf;
 use std::time::Instant;
 
@@ -27,6 +26,8 @@ use posy::retrain::{Accuracy, Prepared, Tested, Trainer, prepare, prepare_varian
 use posy_shared::preprocess::Filter;
 use posy_tests::{data_root, settings};
 
+use crate::{Arguments, Failure};
+
 const NETWORKS: [&str; 4] = [
     "mobilenet_v1_0.25_128_quant",
     "mobilenet_v1_0.5_224_quant",
@@ -34,7 +35,7 @@ const NETWORKS: [&str; 4] = [
     "mobilenet_v1_1.0_224_quant_embedding_extractor",
 ];
 
-/// Settings to try.
+/// Settings of one `--try`.
 struct Attempt {
     name: String,
     recipe: Recipe,
@@ -42,7 +43,7 @@ struct Attempt {
 }
 
 impl Attempt {
-    fn new(spec: &str) -> Result<Self, Box<dyn Error>> {
+    fn new(spec: &str) -> Result<Self, Failure> {
         let mut recipe = Recipe::default();
         let mut options = tune::Options::default();
         let mut head = false;
@@ -97,7 +98,7 @@ fn over_splits(
     prepared: &Prepared,
     trainer: &Trainer,
     seeds: u64,
-) -> Result<(Figures, f64), Box<dyn Error>> {
+) -> Result<(Figures, f64), Failure> {
     let started = Instant::now();
     let percent = |accuracy: Accuracy| 100.0 * accuracy.share().unwrap_or(0.0);
     let mut figures = Vec::new();
@@ -123,11 +124,10 @@ fn report(name: &str, plain: &Figures, (figures, seconds): (Figures, f64)) {
     println!("  {name}  {}  {seconds:.1} s", shown.join("  "));
 }
 
-fn main() -> Result<(), Box<dyn Error>> {
+pub fn run(mut arguments: Arguments) -> Result<(), Failure> {
     let (mut seeds, mut with_sgd) = (10, false);
     let mut attempts = Vec::new();
     let mut files = Vec::new();
-    let mut arguments = std::env::args().skip(1);
     while let Some(argument) = arguments.next() {
         match argument.as_str() {
             "--seeds" => seeds = arguments.next().ok_or("--seeds wants a number")?.parse()?,
