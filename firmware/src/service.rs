@@ -14,7 +14,8 @@
 //! }
 //! ```
 //!
-//! A step takes at most one frame, or sets the camera up, so that a board can look after its ports between attempts.
+//! A step takes at most one frame, or sets the camera up, so that a board can look after its ports
+//! between attempts.
 
 use core::fmt;
 
@@ -85,9 +86,9 @@ pub enum Event<'m, E, const N: usize> {
     Idle,
     /// The camera was set up.
     Camera {
-        /// What was found.
+        /// Result of its self-test.
         report: CameraReport,
-        /// Whether it had failed before.
+        /// True if it had failed before.
         back: bool,
     },
     /// Exposure and white balance are on their way to rest.

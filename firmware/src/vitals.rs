@@ -11,7 +11,7 @@ pub enum Sign {
     Trouble,
 }
 
-/// What keeps a board alive and shows it; functions, since there is one of each on a board.
+/// Watchdog and LED of a board; functions, since there is one of each.
 #[derive(Clone, Copy, Debug)]
 pub struct Vitals {
     /// Feeds the watchdog. Called where the program has got on: with each step of its loop, and through
@@ -19,12 +19,12 @@ pub struct Vitals {
     pub feed: fn(),
     /// Sets the LED.
     pub sign: fn(Sign),
-    /// Why the board has started again, where it was not switched on: said once.
+    /// Reason of the last restart, unless the board was switched on: said once.
     pub restart: Option<&'static str>,
 }
 
 impl Vitals {
-    /// Of a board with neither watchdog nor LED, such as an emulated one.
+    /// Signs of life of a board with neither watchdog nor LED, such as an emulated one.
     pub const NONE: Vitals = Vitals {
         feed: || {},
         sign: |_| {},

@@ -20,7 +20,7 @@ struct Wires {
     /// Levels held low by nobody who listens.
     held: [bool; 2],
     now_ns: u64,
-    /// What the sensor is in the middle of.
+    /// Bits of the byte that is under way.
     bits: Option<Vec<bool>>,
     address: Option<u8>,
     sends: Option<u8>,

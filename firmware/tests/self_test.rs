@@ -1,4 +1,4 @@
-//! What a camera finds of itself at its start: wires, order of bytes, generations of modules.
+//! Self-test of a camera at its start: wires, order of bytes, generations of modules.
 
 mod common;
 

@@ -10,7 +10,7 @@ use crate::boards::folder;
 pub struct Pin {
     /// The chip's name for it, as the hardware crate has it.
     pub name: String,
-    /// What it goes to: `camera SDA`, `button`, ...
+    /// Its other end: `camera SDA`, `button`, ...
     pub to: String,
 }
 
@@ -19,11 +19,11 @@ pub struct Pin {
 pub struct Drawn {
     /// Name of its folder.
     pub board: &'static str,
-    /// What stands above it.
+    /// Title of the picture.
     pub title: &'static str,
-    /// Where its table of pins lies, from the folder of boards.
+    /// Path of its table of pins, from the folder of boards.
     pub pins: &'static str,
-    /// Where each pin is found on the board: the chip's name, the board's.
+    /// Place of each pin on the board: the chip's name, the board's.
     pub places: &'static [(&'static str, &'static str)],
     /// Wires that the program knows nothing of: place, what they go to.
     pub supply: &'static [(&'static str, &'static str)],
@@ -266,7 +266,7 @@ impl Drawn {
         std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
     }
 
-    /// Where the picture lies.
+    /// Path of the picture.
     pub fn path(&self) -> PathBuf {
         folder().join(self.board).join("wiring.svg")
     }

@@ -1,4 +1,4 @@
-//! What the boards' programs do about faults of chips, where that is a function that runs anywhere.
+//! Workarounds of the boards' programs for faults of chips, where that is a function that runs anywhere.
 
 use std::collections::BTreeMap;
 

@@ -1,6 +1,6 @@
 //! Last words: why a program ended, in memory that a restart leaves as it is.
 //!
-//! Whoever has a board without a debug probe sees nothing of a panic. So its text is kept, and said on
+//! A board without a debug probe shows nothing of a panic. So its text is kept, and said on
 //! the serial port after the restart.
 
 use core::fmt::{self, Write as _};
@@ -56,10 +56,10 @@ impl fmt::Write for Text {
     }
 }
 
-/// What an earlier run of a program has left.
+/// Trace of an earlier run of a program.
 #[derive(Clone, Copy, Debug)]
 pub enum Before {
-    /// Nothing but the mark that it ran.
+    /// The mark that it ran, and no words.
     Ran,
     /// Its last words.
     Said(Text),
@@ -70,7 +70,7 @@ pub enum Before {
 struct Kept {
     mark: u32,
     text: Text,
-    /// Of all that is above.
+    /// Checksum of both fields above.
     checksum: u32,
 }
 
@@ -117,7 +117,7 @@ fn write(mark: u32, text: Text) {
     }
 }
 
-/// What the run before has left; `None` where there was none since the memory lost its power. What is
+/// Takes the trace of the run before; `None` where there was none since the memory lost its power. What is
 /// there is gone then, and this run leaves its mark. To be called first thing.
 pub fn take() -> Option<Before> {
     let (mark, text, sum) = read();

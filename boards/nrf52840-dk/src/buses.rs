@@ -17,7 +17,7 @@ bind_interrupts!(struct Interrupts {
 
 /// Cycles of the core in a microsecond.
 const CYCLES: u32 = 64;
-/// What the frame buffer's clock starts with: its limit.
+/// Initial clock of the frame buffer: its limit.
 const MHZ: u8 = 8;
 
 /// Waits by counting cycles: the clock of everything else counts in steps of 30 microseconds.

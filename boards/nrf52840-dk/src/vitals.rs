@@ -33,7 +33,7 @@ pub fn vitals(watchdog: Peri<'static, WDT>) -> Vitals {
     }
 }
 
-/// Why the chip has started again, where it has not simply been switched on.
+/// Reason of the last restart; `None` where the chip has simply been switched on.
 fn reason() -> Option<&'static str> {
     let causes = pac::POWER.resetreas().read();
     // Each bit is cleared by writing it.

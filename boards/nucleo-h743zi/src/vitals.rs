@@ -44,7 +44,7 @@ pub fn vitals(watchdog: Peri<'static, IWDG1>) -> Vitals {
     }
 }
 
-/// Why the chip has started again, where it has not simply been switched on.
+/// Reason of the last restart; `None` where the chip has simply been switched on.
 fn reason() -> Option<&'static str> {
     // SAFETY: the register is there on this chip, and reading it does nothing; writing its bit 16 clears
     // the others. Nothing else of the program uses it.

@@ -10,7 +10,7 @@ use posy_firmware::vitals::Sign;
 const SLOW_MS: u64 = 500;
 const FAST_MS: u64 = 100;
 
-/// What the LED shows.
+/// Sign that the LED shows.
 static SIGN: AtomicU8 = AtomicU8::new(Sign::Waiting as u8);
 
 /// Sets what [`blink`] shows.

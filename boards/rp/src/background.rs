@@ -12,11 +12,11 @@ use portable_atomic::{AtomicBool, Ordering};
 /// person types less while one picture is looked at.
 pub static INPUT: Channel<CriticalSectionRawMutex, u8, 32> = Channel::new();
 
-/// Whether the executor runs.
+/// True once the executor runs.
 static STARTED: AtomicBool = AtomicBool::new(false);
 static EXECUTOR: InterruptExecutor = InterruptExecutor::new();
 
-/// What starts tasks. To be called before there is a second core.
+/// Spawner of tasks. To be called before there is a second core.
 pub fn spawner() -> SendSpawner {
     if STARTED.swap(true, Ordering::Relaxed) {
         return EXECUTOR.spawner();

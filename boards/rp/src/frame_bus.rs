@@ -26,7 +26,7 @@ const MHZ: u32 = 1_000_000;
 const RECEIVE: usize = 0;
 const SEND: usize = 1;
 
-/// Where a row lies while it comes.
+/// Memory of the row that is being read.
 static ROW_MEMORY: ConstStaticCell<[u8; ROW]> = ConstStaticCell::new([0; ROW]);
 /// Sent while bytes are received: the camera does not look at it.
 static NOTHING: u8 = 0;

@@ -35,7 +35,7 @@ const LINE: usize = 512;
 static OUTPUT: Pipe<CriticalSectionRawMutex, { 2 * LINE }> = Pipe::new();
 /// Whether a program has the port open.
 static OPEN: AtomicBool = AtomicBool::new(false);
-/// Whether a line was left out since nobody had.
+/// True if a line was left out since nobody had.
 static MISSED: AtomicBool = AtomicBool::new(false);
 
 bind_interrupts!(struct Interrupts {

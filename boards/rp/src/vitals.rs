@@ -19,7 +19,7 @@ use crate::background;
 /// Time without progress after which the chip starts again: the RP2040's limit is 8.3 s, and the longest
 /// row of a network takes a few milliseconds.
 const LIMIT: Duration = Duration::from_secs(8);
-/// The same in the watchdog's counts. The RP2040 counts two in a microsecond (erratum RP2040-E1).
+/// [`LIMIT`] in the watchdog's counts. The RP2040 counts two in a microsecond (erratum RP2040-E1).
 const COUNT: u32 = LIMIT.as_micros() as u32 * if cfg!(feature = "rp2040") { 2 } else { 1 };
 /// In a scratch register that the boot ROM's own use of the watchdog, as after a UF2 file, overwrites.
 const SET_BY_US: u32 = 0x706F_7379;
@@ -31,7 +31,7 @@ const FAST_MS: u64 = 100;
 
 static LAST_WORDS: ConstStaticCell<last_words::Text> =
     ConstStaticCell::new(last_words::Text::new());
-/// What the LED shows: an index of [`Sign`]'s.
+/// Sign that the LED shows, as a number.
 static SIGN: AtomicU8 = AtomicU8::new(Sign::Waiting as u8);
 
 /// Starts the watchdog and the LED. To be called once: a second time panics.
@@ -51,7 +51,7 @@ pub fn vitals(watchdog: Peri<'static, WATCHDOG>, led: Peri<'static, impl Pin>) -
     }
 }
 
-/// Why the chip has started again, where it has not simply been switched on.
+/// Reason of the last restart; `None` where the chip has simply been switched on.
 fn reason(watchdog: &mut Watchdog) -> Option<&'static str> {
     let before = last_words::take();
     if let Some(last_words::Before::Said(text)) = before {
@@ -68,7 +68,7 @@ fn reason(watchdog: &mut Watchdog) -> Option<&'static str> {
         .then_some("the supply dipped: is the USB cable or port too weak for the camera?")
 }
 
-/// Whether the chip was reset by its supply's level.
+/// Returns true if the chip was reset by its supply's level.
 fn lost_power() -> bool {
     #[cfg(feature = "rp2040")]
     return pac::VREG_AND_CHIP_RESET.chip_reset().read().had_por();

@@ -145,7 +145,7 @@ pub enum ArduCamError<I, S> {
     SensorBus(I),
     /// The frame buffer's bus (SPI) failed.
     BufferBus(S),
-    /// What was written to the frame buffer's test register does not read back.
+    /// The frame buffer's test register does not read back as written.
     Link {
         /// The byte written.
         written: u8,
@@ -268,11 +268,11 @@ pub struct ArduCam<I, S, D> {
     delay: D,
     mode: Mode,
     state: CameraState,
-    /// Whether the first burst of a frame begins with a byte that is none of it.
+    /// True if the first burst of a frame begins with a byte that is none of it.
     extra_byte: bool,
-    /// Whether the next frame was asked for already.
+    /// True if the next frame was asked for already.
     ahead: bool,
-    /// Whether the bus reads the next row already.
+    /// True if the bus reads the next row already.
     reading: bool,
     rows_left: u16,
 }
@@ -554,7 +554,7 @@ impl<I: I2c, S: FrameBus, D: DelayNs> ArduCam<I, S, D> {
         }
     }
 
-    /// Whether the controller still holds what was written to it when the frame was begun: one that lost
+    /// Checks that the controller still holds what was written to it when the frame was begun: one that lost
     /// power meanwhile says that nothing is done, for ever, and one that is gone that everything is.
     fn check_kept(&mut self) -> Result<(), Error<I, S>> {
         let [.., kept] = PATTERNS;

@@ -1,7 +1,7 @@
 //! The test picture: the eight colour bars that an OV2640 makes by itself, and what they say of
 //! everything behind the lens.
 //!
-//! Nobody can say the exact levels of a module's bars: gains, gamma and edges are applied to them too. So
+//! Exact levels of a module's bars are not known: gains, gamma and edges are applied to them too. So
 //! only what has to hold is looked at: rows agree with each other, and of each colour the bars that have
 //! it are brighter than those that have not.
 
@@ -32,7 +32,7 @@ const EVERY: u32 = 8;
 /// Bytes of a row that there is room for.
 const ROW: usize = 640;
 
-/// Why a test picture rules answers out.
+/// Fault of a test picture that rules answers out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PictureFault {
     /// The two bytes of each pixel are swapped, or every byte is one late.
@@ -111,7 +111,7 @@ impl Lines {
         }
     }
 
-    /// Those that are so in other bytes too.
+    /// The lines that are constant in other bytes too.
     pub(super) const fn and(self, other: Lines) -> Self {
         Lines {
             low: self.low & other.low,
@@ -119,7 +119,7 @@ impl Lines {
         }
     }
 
-    /// What is wrong where some are left after a test picture and a picture of what is seen: of each line
+    /// The fault, if some are left after a test picture and a picture of what is seen: of each line
     /// one bit counts for little there, and changes in any picture.
     pub(super) const fn fault(self) -> Option<PictureFault> {
         let Lines { low, high } = self;
@@ -226,7 +226,7 @@ impl BarsCheck {
         }
     }
 
-    /// Whether the bars are in the sensor's order, or in its mirror image.
+    /// Returns true if the bars are in the sensor's order, or in its mirror image.
     fn is_in_order(&self, sums: &[[u32; 3]; 8]) -> bool {
         let margin = CONTRAST * self.counted;
         let ordered = |bar: fn(usize) -> usize| {

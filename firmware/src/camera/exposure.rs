@@ -19,7 +19,7 @@ pub struct Exposure {
     pub frames: u8,
     /// Mean red, green and blue of the last whole one, 0 to 255.
     pub mean: [u8; 3],
-    /// Whether exposure and white balance came to rest before the frames ran out; they do not under
+    /// True if exposure and white balance came to rest before the frames ran out; they do not under
     /// flicker, and the pictures are then as good as they get.
     pub steady: bool,
 }
@@ -29,7 +29,7 @@ pub struct Exposure {
 pub(super) struct ExposureWatch {
     /// The last means, the newest last.
     means: [[u8; 3]; ALIKE],
-    /// How many of them belong to whole frames in a row.
+    /// Number of them that belong to whole frames in a row.
     whole: usize,
     frames: u8,
 }
@@ -57,7 +57,7 @@ impl ExposureWatch {
         })
     }
 
-    /// Whether no more frames are looked at.
+    /// Returns true if no more frames are looked at.
     pub(super) const fn is_over(&self) -> bool {
         self.frames >= FRAMES
     }

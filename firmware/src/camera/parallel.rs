@@ -71,9 +71,9 @@ pub enum ParallelError<I, P> {
     },
     /// The sensor no longer has the output format that was set, as after a loss of power.
     SettingsLost {
-        /// What the register was set to.
+        /// Value written to the register.
         written: u8,
-        /// What it holds.
+        /// Value it holds.
         read: u8,
     },
     /// The test picture rules answers out.
@@ -108,7 +108,7 @@ pub enum ParallelError<I, P> {
 }
 
 impl<I, P> ParallelError<I, P> {
-    /// Whether only this one frame is known to be bad.
+    /// Returns true if only this one frame is known to be bad.
     const fn is_torn(&self) -> bool {
         matches!(self, Self::TornFrame { .. } | Self::Overrun)
     }

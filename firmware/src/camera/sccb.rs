@@ -22,7 +22,7 @@ const RECOVERY_CLOCKS: u8 = 9;
 /// Bit 0 of the first byte: the sensor is to send.
 const READ: u8 = 1;
 
-/// Why a transfer failed.
+/// Failure of a transfer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SccbError {
     /// Something holds the clock low.
@@ -72,7 +72,7 @@ pub struct Sccb<C, A, D> {
     clock: C,
     data: A,
     delay: D,
-    /// Whether the sensor may be in the middle of a byte: before the first transfer, and after a failure.
+    /// True if the sensor may be in the middle of a byte: before the first transfer, and after a failure.
     suspect: bool,
     /// Microseconds that are left of [`STRETCH_US`].
     patience_us: u32,
@@ -175,7 +175,7 @@ where
         }
     }
 
-    /// One clock, with the data line let go or driven low: the level that it has while the clock is high.
+    /// Clocks one bit, with the data line let go or driven low; gives its level while the clock is high.
     fn bit(&mut self, high: bool) -> Result<bool, SccbError> {
         self.set_data(high)?;
         self.half_bit();
@@ -204,7 +204,7 @@ where
         Ok(byte)
     }
 
-    /// One transfer, from its start to its stop.
+    /// Makes a transfer, from its start to its stop.
     fn transfer(&mut self, address: u8, operation: &mut Operation<'_>) -> Result<(), SccbError> {
         self.start()?;
         let read = matches!(operation, Operation::Read(_));

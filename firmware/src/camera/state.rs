@@ -1,10 +1,10 @@
-//! How far a camera has come, and what was found when it was set up.
+//! State of a camera between captures, and the report of its set-up.
 
 use core::fmt;
 
 use super::exposure::ExposureWatch;
 
-/// Where a camera stands after [`Camera::start`](super::Camera::start).
+/// Progress of a camera after [`Camera::start`](super::Camera::start).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Readiness {
     /// It has just been set up, and this was found.
@@ -15,29 +15,29 @@ pub enum Readiness {
     Ready,
 }
 
-/// What the self-test of a camera has found: `OV2640 0x2642, ArduChip 0x73, SPI 8 MHz, frame 153,608
+/// Result of a camera's self-test: `OV2640 0x2642, ArduChip 0x73, SPI 8 MHz, frame 153,608
 /// bytes`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CameraReport {
     /// The sensor's product number, high byte first.
     pub product: [u8; 2],
-    /// Where frames come from a buffer: the revision of its controller, and the clock that its wires
+    /// Of a camera with a frame buffer: the revision of its controller, and the clock that its wires
     /// carry without errors, in MHz.
     pub buffer: Option<(u8, u8)>,
     /// Bytes that come with a frame: those of its pixels, and what follows them.
     pub frame_len: u32,
-    /// What the test picture leaves open.
+    /// Doubts that the test picture leaves.
     pub doubt: Option<Doubt>,
 }
 
-/// What a test picture leaves open: answers are given all the same.
+/// Doubts that a test picture leaves: answers are given all the same.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Doubt {
     /// The sensor shows no colour bars, so that nothing is known of order and wires.
     NoBars,
     /// Pixels differ from those above them, however slow the wires are.
     Uneven {
-        /// How many.
+        /// Number of them.
         pixels: u32,
     },
 }
@@ -66,7 +66,7 @@ impl fmt::Display for CameraReport {
     }
 }
 
-/// How far a camera can be trusted.
+/// Trust in a camera.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum CameraState {
     /// Not set up, or something failed that its registers may not have survived.

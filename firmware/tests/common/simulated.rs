@@ -26,7 +26,7 @@ pub struct Camera {
     pub trailer: usize,
     /// Index of the I2C transfer that is not acknowledged.
     pub i2c_fails_at: Option<usize>,
-    /// Whether no I2C transfer is acknowledged.
+    /// True if no I2C transfer is acknowledged.
     pub i2c_dead: bool,
     /// Index of the SPI transaction that fails.
     pub spi_fails_at: Option<usize>,
@@ -43,7 +43,7 @@ pub struct Camera {
     pub revision: u8,
     /// The sensor's test picture.
     pub bars: Bars,
-    /// What becomes of a frame on its way into the buffer.
+    /// Changes a frame on its way into the buffer.
     pub spoil: fn(&mut [u8]),
     /// Probability that a bit of the buffer's is wrong above 2 MHz.
     pub bit_errors: f64,
@@ -64,12 +64,12 @@ pub struct Camera {
     polls_to_done: Option<u32>,
 }
 
-/// How a module shows the sensor's colour bars: nobody knows exact levels.
+/// Colour bars as a module shows them: exact levels are not known.
 #[derive(Clone, Copy, Debug)]
 pub struct Bars {
     /// Gains of red, green and blue.
     pub gains: [f64; 3],
-    /// What a channel lets through of the others.
+    /// Share of the other channels in each.
     pub mixing: f64,
     pub gamma: f64,
     /// Lowest level, of 1.
@@ -79,7 +79,7 @@ pub struct Bars {
     /// Levels, of 255, by which pixels differ from row to row.
     pub noise: f64,
     pub mirrored: bool,
-    /// Whether there are any.
+    /// True if there are any.
     pub shown: bool,
 }
 
@@ -239,14 +239,14 @@ impl Camera {
         }
     }
 
-    /// What comes of what the sensor sends as a frame.
+    /// The next frame, as it arrives.
     pub fn next_frame(&mut self) -> Vec<u8> {
         let mut frame = self.sent();
         (self.spoil)(&mut frame);
         frame
     }
 
-    /// What the sensor sends as a frame, given its registers.
+    /// The next frame as the sensor sends it, given its registers.
     fn sent(&mut self) -> Vec<u8> {
         let dsp = &self.sensor[0];
         let (width, height) = (usize::from(dsp[0x5A]) * 4, usize::from(dsp[0x5B]) * 4);

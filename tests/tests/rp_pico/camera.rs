@@ -183,7 +183,7 @@ fn plain(message: &str) -> &str {
     message[..end].trim_end()
 }
 
-/// What a camera may do without ruling answers out, and what it is said to be then.
+/// Peculiarities of a camera that do not rule answers out, and its report then.
 const PECULIARITIES: [(&[&str], &str); 10] = [
     (
         &["obliging"],

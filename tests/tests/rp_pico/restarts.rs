@@ -1,4 +1,4 @@
-//! What the board says to whom it has not said it yet: after a restart, and to a port that is opened late.
+//! The board's lines after a restart, and to a port that is opened late.
 
 use posy_tests::answers::classified;
 use posy_tests::frames::{HEIGHT, WIDTH};

@@ -14,7 +14,7 @@ const TRIES_AFTER_MS: [u32; 3] = [0, 1, 10];
 /// Times that the sensor is set up where a byte was not acknowledged, or a setting is not there.
 const SETUPS: u8 = 3;
 
-/// Why the sensor was not set up; `E` is its bus's error.
+/// Failure to set the sensor up; `E` is its bus's error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum SensorError<E> {
     /// The bus failed, or the sensor did not answer.
@@ -92,7 +92,7 @@ impl<I: I2c> Ov2640<I> {
         Ok(())
     }
 
-    /// Whether the size of the output is as `mode` asks for; what no picture can do without.
+    /// Returns true if the size of the output is as `mode` asks for; no picture can do without.
     fn has_size<D: DelayNs>(
         &mut self,
         delay: &mut D,
@@ -192,7 +192,7 @@ fn retried<D: DelayNs, E>(
     last.map_err(SensorError::Bus)
 }
 
-/// Whether a byte behind the address was not acknowledged, which SCCB allows.
+/// Returns true if a byte behind the address was not acknowledged, which SCCB allows.
 const fn is_of_a_byte(kind: ErrorKind) -> bool {
     matches!(kind, ErrorKind::NoAcknowledge(NoAcknowledgeSource::Data))
 }

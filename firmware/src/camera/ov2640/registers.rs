@@ -45,7 +45,7 @@ pub const IMAGE_MODE_RGB565: u8 = 0x08;
 /// Milliseconds that the sensor is given after a reset.
 pub const RESET_MS: u32 = 100;
 
-/// Whether a product number is an OV2640's: 0x26, then 0x40 to 0x42 by revision.
+/// Returns true if a product number is an OV2640's: 0x26, then 0x40 to 0x42 by revision.
 pub const fn is_ov2640(product: [u8; 2]) -> bool {
     product[0] == 0x26 && matches!(product[1], 0x40..=0x42)
 }
@@ -59,7 +59,7 @@ pub enum Resolution {
     Qqvga,
 }
 
-/// What the sensor sends.
+/// Output of the sensor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Mode {
     /// Size of the frames.
@@ -97,7 +97,7 @@ impl Mode {
 pub struct Run {
     /// The register.
     pub register: u8,
-    /// What is written to it, in order.
+    /// Values written to it, in order.
     pub values: &'static [u8],
 }
 
@@ -105,7 +105,7 @@ const fn run(register: u8, values: &'static [u8]) -> Run {
     Run { register, values }
 }
 
-/// What every mode needs after a reset, in order; [`for_mode`] follows.
+/// Settings of every mode after a reset, in order; [`for_mode`] follows.
 pub const SETUP: &[Run] = &[
     run(BANK, &[BANK_DSP]),
     run(0x2C, &[0xFF]),
@@ -271,7 +271,7 @@ pub(super) const fn com7(colour_bars: bool) -> u8 {
 /// Extent of the array that is scanned, in pixels.
 const ARRAY: (u16, u16) = (1600, 1200);
 
-/// What the mode asks for after [`SETUP`]: pairs of register and value, in order.
+/// Settings of a mode after [`SETUP`]: pairs of register and value, in order.
 pub const fn for_mode(mode: Mode) -> [(u8, u8); 22] {
     let format = mode.format();
     // CTRLI halves both extents this many times; what is left is 5/4 of the output each way.
