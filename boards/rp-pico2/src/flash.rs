@@ -17,6 +17,7 @@ pub fn hurry() {
 
 /// Runs from RAM, so that nothing is read from flash while its timing changes.
 #[inline(never)]
+// SAFETY: the start-up code copies this section to RAM before `main`, and RAM holds code as well as data.
 #[unsafe(link_section = ".data.flash")]
 fn set() {
     pac::QMI.mem(0).timing().modify(|timing| {
