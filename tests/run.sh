@@ -86,7 +86,7 @@ summary() {
 
 if [ $extent = quick ]; then
     lints
-    tests units.tests cargo test --release --locked -p posy-shared -p posy-firmware -p posy --lib --tests
+    tests units.tests cargo test --release --locked -p posy-shared -p posy-firmware -p posy-nn -p posy --lib --tests
     tests system.tests cargo test --release --locked -p posy-tests --test system cli::
     summary
     exit

@@ -12,6 +12,7 @@ mod emulated;
 mod exports;
 mod float_networks;
 mod footprint;
+mod fuzz;
 mod kernels;
 mod layering;
 mod parity;

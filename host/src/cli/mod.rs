@@ -3,6 +3,7 @@
 //! Data goes to standard output, everything else to standard error. Exit codes: 0 for success, 1
 //! for an error, 2 for arguments that make no sense.
 
+mod backbone;
 mod cache;
 mod check;
 mod compare;
@@ -21,23 +22,12 @@ mod manual;
 mod meter;
 mod models;
 mod monitor;
-mod network;
+mod normalisation;
 mod output;
 mod photos;
-mod pixels;
 mod profile;
 mod retrain;
-mod retrain_answers;
-mod retrain_files;
-mod retrain_float;
-mod retrain_loss;
-mod retrain_next;
-mod retrain_record;
-mod retrain_results;
-mod retrain_watch;
-mod training;
 mod trials;
-mod variants;
 
 use std::process::ExitCode;
 

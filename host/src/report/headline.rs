@@ -1,7 +1,7 @@
 //! Accuracy in words.
 
 use super::judge::Judgement;
-use super::share::{Share, percent};
+use crate::eval::stats::{Share, percent};
 
 /// Grade of a model by its test accuracy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
