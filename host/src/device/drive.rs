@@ -243,7 +243,10 @@ mod tests {
 
     impl Write for Vanishing {
         fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-            self.blocks = self.blocks.checked_sub(1).ok_or(io::ErrorKind::NotConnected)?;
+            self.blocks = self
+                .blocks
+                .checked_sub(1)
+                .ok_or(io::ErrorKind::NotConnected)?;
             Ok(bytes.len())
         }
 

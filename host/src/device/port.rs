@@ -235,7 +235,10 @@ mod tests {
             port
         };
         let probe = called("/dev/ttyACM2", "Debugprobe on Pico (CMSIS-DAP)");
-        let (one, two) = (called("/dev/ttyACM3", "posy"), called("/dev/ttyACM4", "posy"));
+        let (one, two) = (
+            called("/dev/ttyACM3", "posy"),
+            called("/dev/ttyACM4", "posy"),
+        );
         assert_eq!(name(&[&probe, &one]).unwrap(), "/dev/ttyACM3");
         let error = name(&[&probe, &one, &two]).unwrap_err();
         assert!(matches!(error, PortError::Several(_)), "{error}");

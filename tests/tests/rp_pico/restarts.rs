@@ -58,7 +58,10 @@ fn a_port_that_is_opened_late_hears_who_is_there() {
     };
     let model = small_classifier(3);
     let scratch = Scratch::new();
-    scratch.write("0.rgb565", vec![0x5A; 2 * usize::from(WIDTH) * usize::from(HEIGHT)]);
+    scratch.write(
+        "0.rgb565",
+        vec![0x5A; 2 * usize::from(WIDTH) * usize::from(HEIGHT)],
+    );
     let steps = [json!({ "after": { "line": ANSWER, "times": 2, "port": "usb" } })];
     let more = json!({ "opens": 3000 });
     let run = pico.run(&scratch, &model, &["0.rgb565".into()], &steps, more);
@@ -72,5 +75,9 @@ fn a_port_that_is_opened_late_hears_who_is_there() {
     };
     // At most an answer that was being said comes before.
     assert!(at("posy: rp-pico, ") <= 1, "{run}");
-    assert_eq!(at("posy: camera: OV2640 "), at("posy: rp-pico, ") + 1, "{run}");
+    assert_eq!(
+        at("posy: camera: OV2640 "),
+        at("posy: rp-pico, ") + 1,
+        "{run}"
+    );
 }
