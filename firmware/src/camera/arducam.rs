@@ -11,10 +11,11 @@ use core::fmt;
 
 use embedded_hal::delay::DelayNs;
 use embedded_hal::i2c::I2c;
-use embedded_hal::spi::{self, Operation, SpiDevice};
+use embedded_hal::spi::{self, Operation};
 
 use super::colour_bars::{BarsCheck, Lines, PictureFault, Verdict};
 use super::exposure::{Exposure, ExposureWatch, MeanColour};
+use super::frame_bus::FrameBus;
 use super::ov2640::{Mode, Ov2640, SensorError};
 use super::state::{CameraReport, CameraState, Doubt, Readiness};
 use super::{Camera, FrameFormat};
@@ -70,73 +71,6 @@ const POLLS: u32 = 32;
 const TORN_BARS: u8 = 2;
 /// Bytes of the longest row.
 const MAX_ROW: usize = 640;
-
-/// The wires to the frame buffer: a bus of embedded-hal's kind whose clock can be set, and which can read
-/// while the program does something else.
-pub trait FrameBus: SpiDevice {
-    /// Sets the clock: `mhz`, or the next below that the bus has.
-    fn set_speed(&mut self, mhz: u8);
-
-    /// Selects the chip, sends `command` and begins to read `len` bytes, at most 640.
-    ///
-    /// # Errors
-    /// Whatever the bus says. [`FrameBus::finish_read`] is called next in any case but this one.
-    fn begin_read(&mut self, command: u8, len: usize) -> Result<(), Self::Error>;
-
-    /// Waits until the bytes are there, lets go of the chip and copies as many of them as `bytes` has
-    /// room for.
-    ///
-    /// # Errors
-    /// Whatever the bus says.
-    fn finish_read(&mut self, bytes: &mut [u8]) -> Result<(), Self::Error>;
-}
-
-/// A [`FrameBus`] around any SPI device: of one speed, and reading only when the bytes are asked for.
-#[derive(Debug)]
-pub struct Unhurried<S> {
-    bus: S,
-    command: u8,
-}
-
-impl<S> Unhurried<S> {
-    /// A frame bus on `bus`.
-    pub const fn new(bus: S) -> Self {
-        Unhurried { bus, command: 0 }
-    }
-
-    /// The bus, back.
-    pub fn release(self) -> S {
-        self.bus
-    }
-}
-
-impl<S: SpiDevice> spi::ErrorType for Unhurried<S> {
-    type Error = S::Error;
-}
-
-impl<S: SpiDevice> SpiDevice for Unhurried<S> {
-    fn transaction(&mut self, operations: &mut [Operation<'_, u8>]) -> Result<(), S::Error> {
-        self.bus.transaction(operations)
-    }
-}
-
-impl<S: SpiDevice> FrameBus for Unhurried<S> {
-    fn set_speed(&mut self, _: u8) {}
-
-    fn begin_read(&mut self, command: u8, _: usize) -> Result<(), S::Error> {
-        self.command = command;
-        Ok(())
-    }
-
-    fn finish_read(&mut self, bytes: &mut [u8]) -> Result<(), S::Error> {
-        if bytes.is_empty() {
-            return Ok(());
-        }
-        let command = [self.command];
-        self.bus
-            .transaction(&mut [Operation::Write(&command), Operation::Read(bytes)])
-    }
-}
 
 /// Failure of an [`ArduCam`]; `I` and `S` are the errors of its two buses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -5,7 +5,7 @@
 //! | a frame in memory | `stored.rs` |
 //! | any camera, with faults by a script | `faulty.rs` |
 //! | any camera, with its time measured | `timed.rs` |
-//! | ArduCAM Mini 2MP, of every generation | `arducam.rs` |
+//! | ArduCAM Mini 2MP, of every generation | `arducam.rs`; the wires to its frame buffer in `frame_bus.rs` |
 //! | OV2640 on a parallel port | `parallel.rs` |
 //!
 //! The last two share their sensor (`ov2640/`), its bus (`sccb.rs`), the test picture (`colour_bars.rs`),
@@ -15,6 +15,7 @@ mod arducam;
 mod colour_bars;
 mod exposure;
 mod faulty;
+mod frame_bus;
 pub mod ov2640;
 mod parallel;
 mod sccb;
@@ -22,10 +23,11 @@ mod state;
 mod stored;
 mod timed;
 
-pub use arducam::{ArduCam, ArduCamError, FrameBus, Unhurried};
+pub use arducam::{ArduCam, ArduCamError};
 pub use colour_bars::PictureFault;
 pub use exposure::Exposure;
 pub use faulty::{Fault, FaultyCamera, FaultyError};
+pub use frame_bus::{FrameBus, Unhurried};
 pub use parallel::{FramePort, GrabError, ParallelCamera, ParallelError};
 pub use sccb::{Sccb, SccbError};
 pub use state::{CameraReport, Doubt, Readiness};
