@@ -99,7 +99,8 @@ pub(crate) fn unpacked<'r, E>(
     Ok(rgb)
 }
 
-/// Takes one picture with `camera` and gives the model's logits for it; `eye` sees its rows.
+/// Takes one picture with `camera` and gives the model's logits for it; `eye` sees its rows. With `ahead`
+/// the camera begins its next frame once the last row is read, before the network's last layers run.
 ///
 /// What a model needs and buffers lack is found before the camera is asked. After an error of the
 /// camera, in the middle of a frame too, nothing of that frame is left: the engine begins anew
@@ -112,6 +113,7 @@ pub fn classify_seen<'e, 'r: 'e, 'm: 'e, C: Camera, K: Kernels>(
     engine: &'e mut Engine<'r, 'm, K>,
     buffers: &'e mut RowBuffers<'_>,
     eye: &mut dyn Eye,
+    ahead: bool,
 ) -> Result<&'e [i8], ClassifyError<C::Error>> {
     let format = camera.format();
     let FrameFormat {
@@ -133,10 +135,13 @@ pub fn classify_seen<'e, 'r: 'e, 'm: 'e, C: Camera, K: Kernels>(
             picture.push_rgb_seen(row, &mut |input| eye.input_row(input))?;
         }
     }
+    if ahead {
+        camera.begin_next();
+    }
     Ok(picture.finish()?)
 }
 
-/// [`classify_seen`], unseen.
+/// [`classify_seen`], unseen, and without a frame ahead.
 ///
 /// # Errors
 /// As [`classify_seen`].
@@ -145,7 +150,7 @@ pub fn classify<'e, 'r: 'e, 'm: 'e, C: Camera, K: Kernels>(
     engine: &'e mut Engine<'r, 'm, K>,
     buffers: &'e mut RowBuffers<'_>,
 ) -> Result<&'e [i8], ClassifyError<C::Error>> {
-    classify_seen(camera, engine, buffers, &mut ())
+    classify_seen(camera, engine, buffers, &mut (), false)
 }
 
 /// Takes one picture with `camera` for `eye`, past the network. The rows of the network's input are

@@ -13,6 +13,7 @@
 //! | what a board's `main` calls, what can be asked of it | `program.rs` |
 //! | what is checked of a model in flash | `slot.rs` |
 //! | what a laptop can ask for | `link/` |
+//! | watchdog, LED, reason of a restart | `vitals.rs`; `watched.rs` feeds it from the network |
 //!
 //! # Example
 //!
@@ -43,3 +44,5 @@ pub mod program;
 pub mod report;
 pub mod service;
 pub mod slot;
+pub mod vitals;
+pub mod watched;

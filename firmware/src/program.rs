@@ -4,11 +4,13 @@
 //! posy: rp-pico, mobilenet_v1_0.25_128, 5 labels, 234413 bytes
 //! posy: golden check passed
 //! posy: RAM 18176 of 237568 bytes for the network, stack 12480 of 26112 bytes so far
+//! posy: camera: OV2640 0x2642, ArduChip 0x73, SPI 8 MHz, frame 153,608 bytes
 //! daisy 97.2%  roses 1.9%  412 ms
 //! ```
 //!
 //! Bytes that come in: `c` asks for one answer, `r` for one after another again, `s` for the line
-//! on RAM. A laptop speaks in frames between them; see [`link`](crate::link).
+//! on RAM, `i` for the first line and that on the camera. A laptop speaks in frames between them; see
+//! [`link`](crate::link).
 
 use core::convert::Infallible;
 use core::fmt;
@@ -22,12 +24,14 @@ use posy_shared::model::slot::Head;
 use posy_shared::preprocess::scratch_len;
 use posy_shared::shown::Shown;
 
-use crate::camera::{Camera, Clock};
+use crate::camera::{Camera, CameraReport, Clock};
 use crate::classify::RowBuffers;
 use crate::link::{self, About, Heard, Link, Preview};
 use crate::report::notice;
 use crate::service::{self, Command, Event, Pace, Service};
 use crate::slot::{self, SlotError, SlotFlash};
+use crate::vitals::{Sign, Vitals};
+use crate::watched::Watched;
 
 /// Pixels in the longest row that a program has room for: of a camera's frame, and of a network's
 /// input.
@@ -42,11 +46,20 @@ pub const REPEAT_MS: u32 = 1000;
 /// Asks for the line on RAM.
 const STATUS: u8 = b's';
 
+/// Asks for the board's introduction: what a program that has opened a port late has missed.
+pub const INTRODUCE: u8 = b'i';
+
 /// The serial ports of a board, all of them at once, and its button.
 pub trait Console: Write {
-    /// The next byte that a person sent, if there is one; a press of the button is a `c`. Does not
-    /// wait. Asked for before each picture, and all the time while there is nothing to do.
+    /// The next byte that came in, if there is one. Does not wait. Asked for before each picture, and all
+    /// the time while there is nothing to do.
     fn poll(&mut self) -> Option<u8>;
+
+    /// A byte that the board sends itself in a person's place: a press of the button is a `c`. Apart from
+    /// [`Console::poll`], since it may come in the middle of a frame.
+    fn asked(&mut self) -> Option<u8> {
+        None
+    }
 
     /// All logits of a picture, before the line of its answer. Where a person reads along there is
     /// nothing to do; a console that is read by a program can pass them on.
@@ -95,6 +108,8 @@ pub struct Board<C, P, T> {
     pub clock: T,
     /// How much of the stack has been used.
     pub stack: fn() -> Stack,
+    /// Watchdog, LED, and the reason of the last restart.
+    pub vitals: Vitals,
 }
 
 /// RAM of a program besides its stack: `ARENA` bytes for the network, the rows on their way, and a
@@ -140,10 +155,11 @@ enum Next {
     Commit(Head, Result<(), SlotError>),
 }
 
-/// The parts of the memory that pictures pass through, and the link.
+/// The parts of the memory that pictures pass through, the link, and the camera's report.
 struct Working<'m> {
     buffers: RowBuffers<'m>,
     link: &'m mut Link,
+    found: &'m mut Option<CameraReport>,
 }
 
 /// Checks the model in the slot, then answers picture after picture.
@@ -174,9 +190,18 @@ where
         stack: board.stack,
         runs: false,
     };
+    let Vitals {
+        feed,
+        sign,
+        mut restart,
+    } = board.vitals;
+    memory.link.feed = Some(feed);
+    let kernels = || Watched::new(kernels(), feed);
     // A model that was pushed and is to be checked before it is committed, and whether that is done.
     let (mut candidate, mut proven) = (None, false);
+    let (mut introduced, mut found) = (false, None);
     loop {
+        feed();
         let (arena, row) = (&mut memory.arena, &mut memory.row);
         let mut working = Working {
             buffers: RowBuffers {
@@ -185,14 +210,27 @@ where
                 scratch: &mut memory.scratch,
             },
             link: &mut memory.link,
+            found: &mut found,
         };
-        let next = {
+        let next = if let Some(reason) = restart.take() {
+            #[cfg(feature = "defmt")]
+            defmt::warn!("restarted: {=str}", reason);
+            notice(&mut board.console, format_args!("restarted: {reason}"))?;
+            // Where the same thing is about to happen again, it is not said without end; and it is out before.
+            board.console.flush()?;
+            wait::<_, _, _, _, Watched<K>>(board, flash, about, &mut working)?
+        } else {
             // Read here, where it stays: a model is 5 kB, and each function that it is handed through
             // takes as much of the stack again.
             let read = match &candidate {
                 Some(head) => Model::read_head(flash.bytes(), head),
                 None => Model::read_slot(flash.bytes()),
             };
+            if let (Ok(model), None, false) = (&read, &candidate, introduced) {
+                // Before the check, which takes seconds where a network is large.
+                introduce(&mut board.console, board.name, model)?;
+                introduced = true;
+            }
             let checked = match &read {
                 Ok(model) if proven => {
                     let fits = slot::fits(model, ARENA, row.len(), &kernels());
@@ -209,22 +247,44 @@ where
                     serve(board, flash, about, model, arena, &mut working, kernels())?
                 }
                 (None, Err(error)) => {
+                    introduced &= read.is_ok();
+                    sign(Sign::Waiting);
                     #[cfg(feature = "defmt")]
                     defmt::error!("{}", defmt::Display2Format(&error));
                     notice(&mut board.console, error)?;
-                    wait::<_, _, _, _, K>(board, flash, about, &mut working)?
+                    wait::<_, _, _, _, Watched<K>>(board, flash, about, &mut working)?
                 }
             }
         };
         let (console, clock, link) = (&mut board.console, &mut board.clock, working.link);
         match next {
             Next::Read => {}
-            Next::Push => candidate = link::push(console, clock, flash, link, about),
+            Next::Push => {
+                introduced = false;
+                candidate = link::push(console, clock, flash, link, about);
+            }
             Next::Commit(head, checked) => {
                 proven = link::commit(console, flash, link, &head, checked);
             }
         }
     }
+}
+
+/// Says which board this is and which model it has.
+fn introduce<P: Console>(console: &mut P, name: &str, model: &Model<'_>) -> Result<(), P::Error> {
+    let architecture = Shown::name(model.provenance().architecture);
+    let (labels, len) = (model.labels().count(), model.file_len());
+    #[cfg(feature = "defmt")]
+    defmt::info!(
+        "{=str}, {}, {=usize} bytes",
+        name,
+        defmt::Display2Format(&architecture),
+        len
+    );
+    notice(
+        console,
+        format_args!("{name}, {architecture}, {labels} labels, {len} bytes"),
+    )
 }
 
 /// Classifies with a model that has been checked.
@@ -244,21 +304,7 @@ where
     F: SlotFlash,
     K: Kernels,
 {
-    let Board { name, console, .. } = board;
-    let architecture = Shown::name(model.provenance().architecture);
-    let (labels, len) = (model.labels().count(), model.file_len());
-    #[cfg(feature = "defmt")]
-    defmt::info!(
-        "{=str}, {}, {=usize} bytes",
-        name,
-        defmt::Display2Format(&architecture),
-        len
-    );
-    notice(
-        console,
-        format_args!("{name}, {architecture}, {labels} labels, {len} bytes"),
-    )?;
-    notice(console, "golden check passed")?;
+    notice(&mut board.console, "golden check passed")?;
     let needed = arena_len(model, &kernels);
     // The model has run in this memory: the engine has no reason to refuse it now.
     let mut engine = match Engine::new(model, arena, kernels) {
@@ -269,6 +315,8 @@ where
         }
     };
     status(&mut board.console, needed, about)?;
+    // What was seen before the check, or before another model was written.
+    board.camera.discard_next();
     let mut service = Service::<TOP>::new(Pace::Continuous);
     loop {
         loop {
@@ -276,6 +324,12 @@ where
             match working.link.poll(&mut board.console, now_ms) {
                 Heard::Nothing => break,
                 Heard::Text(STATUS) => status(&mut board.console, needed, about)?,
+                Heard::Text(INTRODUCE) => {
+                    introduce(&mut board.console, board.name, model)?;
+                    if let Some(report) = working.found {
+                        notice(&mut board.console, format_args!("camera: {report}"))?;
+                    }
+                }
                 Heard::Text(byte) => {
                     if let Some(command) = Command::from_byte(byte) {
                         service.command(command);
@@ -295,7 +349,18 @@ where
         }
         let (camera, clock) = (&mut board.camera, &mut board.clock);
         let event = service.step(camera, &mut engine, &mut working.buffers, clock);
+        show(board.vitals.sign, &event, working.found);
         tell(&mut board.console, &event, &engine)?;
+    }
+}
+
+/// Shows on the LED what came of a step; keeps the report on the camera.
+fn show<E>(sign: fn(Sign), event: &Event<'_, E, TOP>, found: &mut Option<CameraReport>) {
+    match event {
+        Event::Failed { .. } => sign(Sign::Trouble),
+        Event::Camera { report, .. } => *found = Some(*report),
+        Event::Answer { .. } => sign(Sign::Answering),
+        Event::Idle | Event::Settling => {}
     }
 }
 
@@ -332,17 +397,22 @@ where
         camera,
         console,
         clock,
+        vitals,
         ..
     } = board;
-    let Working { buffers, link } = working;
     let model = engine.model();
-    let view = link.view;
-    if link.paused {
+    let view = working.link.view;
+    if working.link.paused {
         return match view {
-            Some(view) => capture(camera, console, clock, (link, buffers), Some(model), view),
+            Some(view) => capture(camera, console, clock, working, Some(model), view),
             None => Ok(()),
         };
     }
+    let Working {
+        buffers,
+        link,
+        found,
+    } = working;
     // The engine forgets a picture of the laptop's.
     link.finished = None;
     let event = match view {
@@ -372,6 +442,7 @@ where
             link.close();
         }
     }
+    show(vitals.sign, &event, found);
     tell(console, &event, engine)
 }
 
@@ -381,7 +452,7 @@ fn capture<C, P, T>(
     camera: &mut C,
     console: &mut P,
     clock: &mut T,
-    (link, buffers): (&mut Link, &mut RowBuffers<'_>),
+    working: &mut Working<'_>,
     model: Option<&Model<'_>>,
     view: View,
 ) -> Result<(), P::Error>
@@ -390,7 +461,13 @@ where
     P: Console,
     T: Clock,
 {
-    let Err(error) = link::capture(camera, console, link, view, (model, buffers), None) else {
+    let Working {
+        buffers,
+        link,
+        found,
+    } = working;
+    let parts = (model, buffers, &mut **found);
+    let Err(error) = link::capture(camera, console, link, view, parts, None) else {
         return Ok(());
     };
     notice(console, error)?;
@@ -419,7 +496,11 @@ where
     F: SlotFlash,
     K: Kernels,
 {
-    let Working { buffers, link } = working;
+    let Working {
+        buffers,
+        link,
+        found,
+    } = working;
     let Some(request) = link.request() else {
         return Ok(None);
     };
@@ -433,7 +514,7 @@ where
         Ask::Resume => link.paused = false,
         Ask::Preview { view } => link.view = view,
         Ask::Capture { view } => {
-            let parts = (engine.map(|engine| engine.model()), buffers);
+            let parts = (engine.map(|engine| engine.model()), buffers, &mut **found);
             let camera = &mut board.camera;
             let captured = link::capture(camera, console, link, view, parts, Some(number));
             return match captured {
@@ -442,6 +523,8 @@ where
             };
         }
         Ask::Begin { .. } | Ask::Row { .. } | Ask::Finish => {
+            // It is old once the laptop's picture is done.
+            board.camera.discard_next();
             match engine {
                 Some(engine) => link::rows(console, &mut board.clock, link, engine, buffers),
                 None => {
@@ -495,14 +578,13 @@ where
             Heard::Text(_) => {}
             Heard::Nothing => {
                 if let Some(view) = working.link.view {
-                    let Working { buffers, link } = working;
                     let Board {
                         camera,
                         console,
                         clock,
                         ..
                     } = board;
-                    capture(camera, console, clock, (link, buffers), None, view)?;
+                    capture(camera, console, clock, working, None, view)?;
                 }
             }
         }

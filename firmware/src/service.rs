@@ -14,7 +14,8 @@
 //! }
 //! ```
 //!
-//! A step takes at most one picture, so that a board can look after its ports between attempts.
+//! A step takes at most one frame, or sets the camera up, so that a board can look after its ports
+//! between attempts.
 
 use core::fmt;
 
@@ -25,15 +26,15 @@ use posy_shared::ranking::Ranking;
 #[cfg(feature = "defmt")]
 use posy_shared::shown::Shown;
 
-use crate::camera::{Camera, Clock, TimedCamera};
+use crate::camera::{Camera, CameraReport, Clock, Readiness, TimedCamera};
 use crate::classify::{ClassifyError, Eye, RowBuffers, classify_seen};
 use crate::report;
 
 /// Pictures that are tried for one answer.
 pub const ATTEMPTS: u8 = 3;
 
-/// Milliseconds without an attempt after [`ATTEMPTS`] have failed.
-pub const PAUSE_MS: u32 = 1000;
+/// Milliseconds without an attempt after [`ATTEMPTS`] have failed: a camera that is back is found soon.
+pub const PAUSE_MS: u32 = 100;
 
 /// When pictures are taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -83,6 +84,15 @@ pub struct Times {
 pub enum Event<'m, E, const N: usize> {
     /// Nothing was to be done.
     Idle,
+    /// The camera was set up.
+    Camera {
+        /// Result of its self-test.
+        report: CameraReport,
+        /// True if it had failed before.
+        back: bool,
+    },
+    /// Exposure and white balance are on their way to rest.
+    Settling,
     /// A picture was classified.
     Answer {
         /// What is in it.
@@ -107,6 +117,7 @@ pub struct Service<const N: usize> {
     pace: Pace,
     requested: bool,
     failed: u8,
+    camera_failed: bool,
     paused_since_ms: Option<u32>,
 }
 
@@ -117,6 +128,7 @@ impl<const N: usize> Service<N> {
             pace,
             requested: false,
             failed: 0,
+            camera_failed: false,
             paused_since_ms: None,
         }
     }
@@ -140,7 +152,8 @@ impl<const N: usize> Service<N> {
         }
     }
 
-    /// Takes and classifies one picture, if one is due.
+    /// Goes one step on: brings the camera nearer to its first picture, or takes and classifies one, if
+    /// one is due.
     pub fn step<'m, C: Camera, K: Kernels, T: Clock>(
         &mut self,
         camera: &mut C,
@@ -164,9 +177,23 @@ impl<const N: usize> Service<N> {
         if !self.is_due(start_ms) {
             return Event::Idle;
         }
+        match camera.start() {
+            Ok(Readiness::Ready) => {}
+            Ok(Readiness::Settling) => return Event::Settling,
+            Ok(Readiness::Found(report)) => {
+                let back = core::mem::take(&mut self.camera_failed);
+                return Event::Camera { report, back };
+            }
+            Err(error) => return self.fail(ClassifyError::Camera(error), clock.now_ms()),
+        }
+        let continuous = self.pace == Pace::Continuous;
+        if !continuous {
+            // It would show what was seen before the request.
+            camera.discard_next();
+        }
         let model = engine.model();
         let mut timed = TimedCamera::new(camera, clock);
-        let ranking = classify_seen(&mut timed, engine, buffers, eye)
+        let ranking = classify_seen(&mut timed, engine, buffers, eye, continuous)
             .map(|logits| Ranking::new(model, logits));
         let (capture_ms, rows_ms) = (timed.capture_ms(), timed.rows_ms());
         let now_ms = clock.now_ms();
@@ -184,21 +211,24 @@ impl<const N: usize> Service<N> {
                 };
                 Event::Answer { ranking, times }
             }
-            Err(error) => {
-                let attempt = self.failed.saturating_add(1);
-                let is_chance = matches!(error, ClassifyError::Camera(_));
-                let gave_up = attempt >= ATTEMPTS || !is_chance;
-                self.failed = if gave_up { 0 } else { attempt };
-                if gave_up {
-                    self.requested = false;
-                    self.paused_since_ms = Some(now_ms);
-                }
-                Event::Failed {
-                    error,
-                    attempt,
-                    gave_up,
-                }
-            }
+            Err(error) => self.fail(error, now_ms),
+        }
+    }
+
+    fn fail<'m, E>(&mut self, error: ClassifyError<E>, now_ms: u32) -> Event<'m, E, N> {
+        let attempt = self.failed.saturating_add(1);
+        let is_chance = matches!(error, ClassifyError::Camera(_));
+        self.camera_failed |= is_chance;
+        let gave_up = attempt >= ATTEMPTS || !is_chance;
+        self.failed = if gave_up { 0 } else { attempt };
+        if gave_up {
+            self.requested = false;
+            self.paused_since_ms = Some(now_ms);
+        }
+        Event::Failed {
+            error,
+            attempt,
+            gave_up,
         }
     }
 
@@ -214,7 +244,7 @@ impl<const N: usize> Service<N> {
 }
 
 /// Says on a serial port what came of a step: an answer as [`report::line`] does, a failure with
-/// its cause and what follows; of [`Event::Idle`] nothing.
+/// its cause and what follows; of [`Event::Idle`] and [`Event::Settling`] nothing.
 ///
 /// # Errors
 /// Whatever the serial port says.
@@ -223,7 +253,14 @@ pub fn tell<W: Write, E: fmt::Display, const N: usize>(
     event: &Event<'_, E, N>,
 ) -> Result<(), W::Error> {
     match event {
-        Event::Idle => Ok(()),
+        Event::Idle | Event::Settling => Ok(()),
+        Event::Camera {
+            report,
+            back: false,
+        } => report::notice(serial, format_args!("camera: {report}")),
+        Event::Camera { report, back: true } => {
+            report::notice(serial, format_args!("camera is back: {report}"))
+        }
         Event::Answer { ranking, times } => report::line(serial, ranking, times.total_ms),
         Event::Failed {
             error,
@@ -249,7 +286,10 @@ pub fn tell<W: Write, E: fmt::Display, const N: usize>(
 #[cfg(feature = "defmt")]
 pub fn log<E: fmt::Display, const N: usize>(event: &Event<'_, E, N>) {
     match event {
-        Event::Idle => {}
+        Event::Idle | Event::Settling => {}
+        Event::Camera { report, .. } => {
+            defmt::info!("camera: {}", defmt::Display2Format(report));
+        }
         Event::Answer { ranking, times } => {
             let unknown = if ranking.is_unknown() {
                 "unknown  "

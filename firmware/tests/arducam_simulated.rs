@@ -9,7 +9,7 @@ use common::simulated::{Camera as Simulated, Wire, colour_bars};
 use common::{frame_bytes, grey, logits_of, small::small_classifier};
 use embedded_hal::{i2c, spi};
 use posy_firmware::camera::ov2640::{Mode, Resolution};
-use posy_firmware::camera::{ArduCam, ArduCamError, Camera, Settled, StoredFrame};
+use posy_firmware::camera::{ArduCam, ArduCamError, Camera, StoredFrame};
 use posy_firmware::classify::ClassifyError;
 use posy_shared::image::ImageView;
 
@@ -79,49 +79,33 @@ fn colour_bars_come_where_they_are_asked_for() {
 }
 
 #[test]
-fn settling_waits_for_brightness_to_rest_and_no_longer() {
-    let scenes: Vec<_> = [2, 6, 11, 15, 18, 18, 18, 31]
+fn settling_waits_for_colours_to_rest_and_no_longer() {
+    let scenes: Vec<_> = [2, 6, 11, 15, 18, 18, 18, 18, 31]
         .map(|level| grey(level, QQVGA_LEN))
         .into();
     let simulated = Simulated::new(scenes);
     let mut camera = qqvga(&simulated);
     camera.init().unwrap();
-    let settled = camera.settle().unwrap();
-    assert_eq!((settled.frames, settled.steady), (7, true));
+    let exposure = camera.settle().unwrap();
+    assert_eq!((exposure.frames, exposure.steady), (8, true));
     // 18 of 31 is 148 of 255; 36 of 63, the green, is 146.
-    assert!((146..=148).contains(&settled.brightness), "{settled:?}");
+    assert_eq!(exposure.mean, [148, 146, 148]);
 
     let simulated = Simulated::new((0..40).map(|at| grey(at % 2 * 20, QQVGA_LEN)).collect());
     let mut camera = qqvga(&simulated);
     camera.init().unwrap();
-    let settled = camera.settle().unwrap();
-    assert_eq!((settled.frames, settled.steady), (20, false));
-}
-
-#[test]
-fn brightness_is_luma() {
-    for (pixel, luma) in [
-        ([0xF8, 0x00], 76),
-        ([0x07, 0xE0], 149),
-        ([0x00, 0x1F], 28),
-        ([0xFF, 0xFF], 255),
-    ] {
-        let scene = pixel.into_iter().cycle().take(QQVGA_LEN).collect();
-        let mut camera = qqvga(&Simulated::new(vec![scene]));
-        camera.init().unwrap();
-        let Settled { brightness, .. } = camera.settle().unwrap();
-        assert_eq!(brightness, luma, "{pixel:02x?}");
-    }
+    let exposure = camera.settle().unwrap();
+    assert_eq!((exposure.frames, exposure.steady), (20, false));
 }
 
 #[test]
 fn torn_frames_while_the_sensor_starts_are_passed_over() {
     let simulated = Simulated::new(vec![grey(9, QQVGA_LEN)]);
-    simulated.borrow_mut().torn = vec![-640, 2, -8000];
     let mut camera = qqvga(&simulated);
     camera.init().unwrap();
-    let settled = camera.settle().unwrap();
-    assert_eq!((settled.frames, settled.steady), (6, true));
+    simulated.borrow_mut().torn = vec![-640, 400, -8000];
+    let exposure = camera.settle().unwrap();
+    assert_eq!((exposure.frames, exposure.steady), (7, true));
 
     simulated.borrow_mut().torn = vec![-640; 20];
     assert_eq!(
@@ -140,11 +124,10 @@ fn a_torn_frame_is_named_and_never_classified() {
     let mut camera = qqvga(&simulated);
     let expected_logits = logits_of(&mut camera, &file).unwrap();
     let expected = QQVGA_LEN as u32;
-    // A byte missing behind the frame, one of the frame, a row too much, half, nothing at all.
+    // A byte of the frame missing, a row too much, half, nothing at all.
     for (torn, found) in [
-        (-1, expected + 7),
         (-9, expected - 1),
-        (320, expected + 328),
+        (312, expected + 320),
         (-19_208, expected / 2),
         (-38_408, 0),
     ] {
@@ -167,16 +150,17 @@ fn a_torn_frame_is_named_and_never_classified() {
 }
 
 #[test]
-fn a_buffer_that_never_fills_is_given_up_after_a_second() {
+fn a_buffer_that_never_fills_is_given_up_within_a_second() {
     let simulated = Simulated::new(vec![frame_bytes(QQVGA_LEN, 1)]);
     let mut camera = qqvga(&simulated);
     camera.capture().unwrap();
     simulated.borrow_mut().fills = false;
     let before_ms = simulated.borrow().delayed_ms;
-    let timeout = Err(ArduCamError::Timeout { waited_ms: 1000 });
+    let timeout = Err(ArduCamError::Timeout { waited_ms: 800 });
     assert_eq!(camera.capture(), timeout);
-    assert_eq!(simulated.borrow().delayed_ms - before_ms, 1000);
+    assert_eq!(simulated.borrow().delayed_ms - before_ms, 800);
     // Setting it up anew does not help either, and is bounded too.
+    let timeout = Err(ArduCamError::Timeout { waited_ms: 300 });
     assert_eq!(camera.capture(), timeout);
     simulated.borrow_mut().fills = true;
     camera.capture().unwrap();
@@ -189,11 +173,12 @@ fn a_camera_that_is_unplugged_is_named_and_works_again_when_it_is_back() {
     let mut camera = qqvga(&simulated);
     camera.capture().unwrap();
     simulated.borrow_mut().unplug();
-    let link = ArduCamError::Link {
-        written: 0x55,
-        read: 0xFF,
-    };
-    for _ in 0..3 {
+    // Found by the link's test before a frame, and then by that of a start.
+    for written in [0x55, 0x00, 0x00] {
+        let link = ArduCamError::Link {
+            written,
+            read: 0xFF,
+        };
         assert_eq!(camera.capture(), Err(link));
     }
     simulated.borrow_mut().plug();
@@ -246,21 +231,20 @@ fn every_transfer_may_fail_and_the_next_capture_recovers() {
         (simulated.i2c_count, simulated.spi_count)
     };
     assert!(
-        i2c_count > 150 && spi_count > 1900,
+        i2c_count > 150 && spi_count > 900,
         "{i2c_count} {spi_count}"
     );
+    // A transfer to the sensor is tried again.
     for index in 0..i2c_count {
         let simulated = Simulated::new(vec![scene.clone()]);
         simulated.borrow_mut().i2c_fails_at = Some(index);
         let mut camera = qqvga(&simulated);
-        let source = i2c::NoAcknowledgeSource::Address;
-        let nack = i2c::ErrorKind::NoAcknowledge(source);
-        let error = Err(ArduCamError::SensorBus(nack));
-        assert_eq!(whole_run(&mut camera), error, "I2C transfer {index}");
         camera.capture().unwrap();
         assert_eq!(read_frame(&mut camera), scene, "I2C transfer {index}");
+        assert_eq!(simulated.borrow().resets, 1, "I2C transfer {index}");
     }
-    for index in 0..spi_count {
+    // Every fifth of the transactions, which are alike: all would take long.
+    for index in (0..spi_count).step_by(5) {
         let simulated = Simulated::new(vec![scene.clone()]);
         simulated.borrow_mut().spi_fails_at = Some(index);
         let mut camera = qqvga(&simulated);

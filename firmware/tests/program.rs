@@ -5,6 +5,8 @@ mod common;
 use std::cell::Cell;
 use std::collections::VecDeque;
 use std::rc::Rc;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use common::{
     frame_bytes, logits_of,
@@ -14,6 +16,7 @@ use embedded_io::{ErrorKind, ErrorType, Write};
 use posy_firmware::camera::{Fault, FaultyCamera, StoredFrame};
 use posy_firmware::program::{Board, Console, Memory, Stack, run};
 use posy_firmware::slot::FixedSlot;
+use posy_firmware::vitals::{Sign, Vitals};
 use posy_shared::image::{ImageView, PixelFormat};
 use posy_shared::kernels::scalar::Scalar;
 use posy_shared::model::Model;
@@ -78,6 +81,17 @@ struct Run {
 
 /// The first lines that a board says with the model slot `slot`.
 fn said(slot: &[u8], faults: &[Fault], lines: usize, sent: &[(usize, u8)]) -> Run {
+    said_by(Vitals::NONE, slot, faults, lines, sent)
+}
+
+/// [`said`], by a board with these signs of life.
+fn said_by(
+    vitals: Vitals,
+    slot: &[u8],
+    faults: &[Fault],
+    lines: usize,
+    sent: &[(usize, u8)],
+) -> Run {
     let bytes = frame_bytes(FRAME_LEN, 3);
     let now_ms = Rc::new(Cell::new(u32::MAX - 100));
     let started_ms = now_ms.get();
@@ -99,6 +113,7 @@ fn said(slot: &[u8], faults: &[Fault], lines: usize, sent: &[(usize, u8)]) -> Ru
             used: 1234,
             size: 5678,
         },
+        vitals,
     };
     let mut memory = Box::new(Memory::<ARENA>::default());
     let ended = run(&mut board, &mut FixedSlot(slot), &mut memory, || Scalar);
@@ -142,6 +157,43 @@ fn a_program_introduces_itself_and_answers() {
     }
     // The third picture is the one whose line found the port unplugged.
     assert_eq!(run.logits, vec![logits; 3]);
+}
+
+/// Feedings so far, and the last sign, of the test below: functions know nothing else.
+static FED: AtomicU32 = AtomicU32::new(0);
+static SIGNS: Mutex<Vec<Sign>> = Mutex::new(Vec::new());
+
+#[test]
+fn signs_of_life_are_given_and_the_reason_of_a_restart_is_said_once() {
+    let vitals = Vitals {
+        feed: || {
+            FED.fetch_add(1, Ordering::Relaxed);
+        },
+        sign: |sign| SIGNS.lock().unwrap().push(sign),
+        restart: Some("the program got stuck"),
+    };
+    let file = small_classifier(5);
+    let faults = [Fault::None, Fault::Row(7), Fault::None];
+    let Run { lines, took_ms, .. } = said_by(vitals, &file, &faults, 7, &[]);
+    assert_eq!(lines[0], "posy: restarted: the program got stuck");
+    assert!(lines[1].starts_with("posy: laptop, "), "{lines:?}");
+    // A second, so that the same end again is not said without end.
+    assert!(took_ms > 1000, "{took_ms}");
+    let expected = [Sign::Answering, Sign::Trouble, Sign::Answering];
+    assert_eq!(SIGNS.lock().unwrap()[..3], expected);
+    // While it waits, and with each row of the golden check's and the pictures' layers.
+    let model = Model::read(&file).unwrap();
+    let rows = u32::from(model.input_shape().height);
+    let fed = FED.load(Ordering::Relaxed);
+    assert!(fed > 500 + 3 * rows, "{fed}, {rows}");
+
+    SIGNS.lock().unwrap().clear();
+    said_by(vitals, &[0xFF; 4096], &[], 3, &[]);
+    let signs = SIGNS.lock().unwrap();
+    assert!(
+        signs.len() >= 3 && signs.iter().all(|sign| *sign == Sign::Waiting),
+        "{signs:?}"
+    );
 }
 
 /// Names in a model that would end a line, forge another or act on a terminal.

@@ -1,4 +1,4 @@
-// An ArduCAM Mini 2MP Plus at register level: the OV2640's two banks of registers behind I2C (SCCB),
+// An ArduCAM Mini 2MP at register level: the OV2640's two banks of registers behind I2C (SCCB),
 // the ArduChip's registers and frame buffer behind SPI. Written from the camera's side of the wires;
 // nothing here is taken from the driver. Register names and bits: OV2640 data sheet and ArduCAM's
 // "ArduChip" hardware page.
@@ -8,8 +8,10 @@ export const ADDRESS = 0x30;
 
 /** Nanoseconds of a frame: 15 frames a second, the OV2640's full-array rate. */
 const FRAME_NANOS = 1e9 / 15;
-/** Bytes that the Plus's buffer counts behind an uncompressed frame. */
-const TRAILER = Buffer.alloc(8, 0x5a);
+/** Nanoseconds after a reset for which the sensor is deaf. */
+const DEAF_NANOS = 100e6;
+/** Registers of the signal processor after a reset, where a driver may rely on them: the data sheet's. */
+const DEFAULTS = { 0x05: 0x01, 0x50: 0x00, 0x51: 0x40, 0x52: 0xf0, 0xc2: 0x0c, 0xc3: 0xff, 0xda: 0x00, 0xe0: 0x04 };
 
 // Banks of the sensor, and registers: of the signal processor,
 const DSP = 0;
@@ -36,9 +38,57 @@ const CHIP_FIFO_START = 0x02;
 const CHIP_RESET = 0x07;
 const CHIP_BURST = 0x3c;
 const CHIP_SINGLE = 0x3d;
+const CHIP_REVISION = 0x40;
+/** Revision whose first burst after a capture begins with the frame; others send a byte too many. */
+const CHIP_EXACT = 0x73;
 const CHIP_STATUS = 0x41;
 const CHIP_STATUS_DONE = 0x08;
 const CHIP_LENGTH = 0x42;
+
+/** Numbers from 0 to 1 that are the same in every run. */
+function random(seed) {
+  let state = seed >>> 0;
+  return () => {
+    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
+    return state / 2 ** 32;
+  };
+}
+
+/** Changes the bytes of a frame as a fault of the sensor's wires does. */
+function spoil(frame, how) {
+  const [kind, line] = how.split(' ');
+  const bit = 1 << Number(line);
+  switch (kind) {
+    case 'clean':
+      return;
+    case 'stuck-low':
+      frame.forEach((byte, at) => (frame[at] = byte & ~bit));
+      return;
+    case 'stuck-high':
+      frame.forEach((byte, at) => (frame[at] = byte | bit));
+      return;
+    case 'swapped':
+      frame.subarray(0, frame.length & ~1).swap16();
+      return;
+    case 'late':
+      frame.copyWithin(1, 0);
+      return;
+    default:
+      throw new Error(`no such fault of a frame: ${how}`);
+  }
+}
+
+/** `frame` with its red and blue scaled. */
+function tinted(frame, red, blue) {
+  const out = Buffer.alloc(frame.length);
+  for (let at = 0; at < frame.length; at += 2) {
+    const pixel = frame.readUInt16BE(at);
+    const r = Math.min(31, Math.round((pixel >> 11) * red));
+    const b = Math.min(31, Math.round((pixel & 31) * blue));
+    out.writeUInt16BE((r << 11) | (pixel & 0x07e0) | b, at);
+  }
+  return out;
+}
 
 /** A frame as RGB565, high byte first: the sensor's test pattern of eight columns. */
 function colourBars(width, height) {
@@ -59,8 +109,24 @@ export class Camera {
   wired = true;
   /** ... whether frames reach the buffer, */
   fills = true;
-  /** and by how many bytes their lengths are off. */
+  /** by how many bytes their lengths are off, */
   torn = 0;
+  /** ... how many bytes the buffer counts behind an uncompressed frame, */
+  trailer = 8;
+  /** ... the buffer's generation, */
+  revision = CHIP_EXACT;
+  /** ... how the bytes of frames are changed: "stuck-low 3", "stuck-high 3", "swapped", "late" or "clean", */
+  pixels = 'clean';
+  /** ... bit errors: with this probability a bit, above this clock in hertz, */
+  errors = { probability: 0, above: 0 };
+  /** ... whether a line that nobody drives is at random, not high, */
+  floating = false;
+  /** ... frames in which white balance comes to rest after a reset, */
+  drift = 0;
+  /** ... whether the supply drops as frames are begun, */
+  drops = false;
+  /** and the register of the signal processor that the next write to is lost of. */
+  loses = null;
   /** Frames taken so far. */
   taken = 0;
 
@@ -69,6 +135,7 @@ export class Camera {
     this.scenes = scenes;
     this.scene = 0;
     this.now = now;
+    this.random = random(1);
     this.#powerUp();
   }
 
@@ -91,10 +158,25 @@ export class Camera {
     this.bank = DSP;
     this.pointer = 0;
     this.sensor = [new Uint8Array(256), new Uint8Array(256)];
+    this.#reset();
     this.chip = new Uint8Array(128);
     this.#clear();
     this.buffer = Buffer.alloc(0);
     this.select(false);
+  }
+
+  /** Whether anybody is on the sensor's wires. */
+  get reached() {
+    return this.plugged && this.wired;
+  }
+
+  /** What the sensor's registers are after a reset: not zeros. */
+  #reset() {
+    this.sensor.forEach((bank, number) => bank.forEach((_, at) => (bank[at] = (at * 73 + 41 * number + 5) & 0xff)));
+    for (const [register, value] of Object.entries(DEFAULTS)) this.sensor[DSP][register] = value;
+    this.sensor[SENSOR][COM7] = 0;
+    this.resetAt = this.now();
+    this.deafUntil = this.resetAt;
   }
 
   // The sensor: one register is addressed, then written or read; a transfer for each.
@@ -103,7 +185,7 @@ export class Camera {
   connect(address) {
     this.written = 0;
     this.read = 0;
-    return this.plugged && this.wired && address === ADDRESS;
+    return this.reached && address === ADDRESS && this.now() >= this.deafUntil;
   }
 
   /** A byte of a transfer to the sensor. */
@@ -129,7 +211,10 @@ export class Camera {
     if (register === BANK) {
       this.bank = value & 1;
     } else if (this.bank === SENSOR && register === COM7 && value & COM7_RESET) {
-      this.sensor.forEach((bank) => bank.fill(0));
+      this.#reset();
+      this.deafUntil = this.resetAt + DEAF_NANOS;
+    } else if (this.bank === DSP && register === this.loses) {
+      this.loses = null;
     } else {
       this.sensor[this.bank][register] = value;
     }
@@ -154,7 +239,9 @@ export class Camera {
     if (scene.length !== 2 * width * height) {
       throw new Error(`frames of ${width} x ${height} are asked for, the scene is another size`);
     }
-    return scene;
+    const frames = (this.now() - this.resetAt) / FRAME_NANOS;
+    const left = Math.max(0, this.drift - frames) / Math.max(1, this.drift);
+    return left > 0 ? tinted(scene, 1 - 0.5 * left, 1 + 0.8 * left) : scene;
   }
 
   // The ArduChip: in each selection an address, then what is written there or read from there.
@@ -166,9 +253,18 @@ export class Camera {
     this.values = 0;
   }
 
-  /** Exchanges a byte: the answer to `out`. Nothing drives the line where there is no answer. */
-  exchange(out) {
-    if (!this.plugged || !this.selected) return 0xff;
+  /** Exchanges a byte at `hz`: the answer to `out`. Nothing drives the line where there is no answer. */
+  exchange(out, hz = 0) {
+    if (!this.plugged || !this.selected) return this.floating ? Math.floor(this.random() * 256) : 0xff;
+    const byte = this.#answer(out);
+    const { probability, above } = this.errors;
+    if (probability === 0 || hz <= above) return byte;
+    let flipped = byte;
+    for (let bit = 0; bit < 8; bit++) if (this.random() < probability) flipped ^= 1 << bit;
+    return flipped;
+  }
+
+  #answer(out) {
     if (this.address === null) {
       this.address = out;
       return 0;
@@ -195,7 +291,13 @@ export class Camera {
     if (command & CHIP_FIFO_CLEAR) this.#clear();
     if (!(command & CHIP_FIFO_START)) return;
     const frames = Array(1 + (this.chip[CHIP_FRAMES] & 7)).fill(this.#frame());
-    const whole = Buffer.concat([...frames, TRAILER]);
+    if (this.drops) {
+      this.#powerUp();
+      return;
+    }
+    const whole = Buffer.concat([...frames, Buffer.alloc(this.trailer, 0x5a)]);
+    spoil(whole, this.pixels);
+    this.late = this.revision !== CHIP_EXACT;
     this.buffer = Buffer.concat([whole, Buffer.alloc(Math.max(0, this.torn))]).subarray(
       0,
       whole.length + this.torn,
@@ -215,8 +317,14 @@ export class Camera {
       case CHIP_LENGTH + 1:
       case CHIP_LENGTH + 2:
         return (this.buffer.length >> (8 * (register - CHIP_LENGTH))) & 0xff;
+      case CHIP_REVISION:
+        return this.revision;
       case CHIP_BURST:
       case CHIP_SINGLE:
+        if (this.late) {
+          this.late = false;
+          return 0;
+        }
         return this.buffer[this.readAt++] ?? 0;
       default:
         return this.chip[register];

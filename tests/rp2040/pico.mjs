@@ -3,6 +3,7 @@
 
 import { RP2040 } from 'rp2040js';
 
+import { FlashCache } from './cache.mjs';
 import { SecondCore } from './second-core.mjs';
 import { UsbPort } from './usb.mjs';
 
@@ -12,6 +13,14 @@ const RAM = 0x20000000;
 /** The boot stage, and behind it the vectors of the program. */
 const BOOT_LEN = 0x100;
 const BUTTON = 15;
+/** Cause of a reset that clears the watchdog's registers too. */
+const DIP = 'the supply has dipped';
+/** Number of the exception. */
+const HARD_FAULT = 3;
+/** Index of the watchdog among the peripherals. */
+const WATCHDOG = 0x40058;
+/** Nanoseconds by which a chip that is stuck ages at once. */
+const STUCK_NANOS = 1e6;
 /** Index of the timer among the peripherals: bits 14 and up of its address, 0x40054000. */
 const TIMER = 0x40054;
 const TIMER_LOW = [0x0c, 0x28];
@@ -39,16 +48,83 @@ export class Pico {
   /** Instructions run so far: while both cores run, those of one. */
   instructions = 0;
 
-  /** Writes `blocks` into erased flash and starts as after reset. */
-  constructor(blocks) {
-    this.rp2040 = new RP2040();
-    this.clock = this.rp2040.clock;
-    this.second = new SecondCore(this.rp2040, (what) => this.#fault(what));
-    this.#watch();
+  /** What is connected to the chip, anew after each restart. */
+  attached = [];
+  /** Restarts so far: by the watchdog, or by the program itself. */
+  restarts = 0;
+  /** Whether the program is stuck: time goes on, and it does not. */
+  stuck = false;
+
+  /** Writes `blocks` into erased flash and starts as after reset. `restarts`: whether a reset of the chip
+   * starts it again, and is no error; `cached`: whether flash is read through its cache, and what is not
+   * there costs time; `opens`: milliseconds after which the computer opens the USB port. */
+  constructor(blocks, { restarts = false, cached = false, opens = 0 } = {}) {
+    this.opensMs = opens;
+    this.mayRestart = restarts;
+    this.cached = cached;
+    this.#power(new RP2040());
     this.#load(blocks);
+    this.#start();
+  }
+
+  #power(rp2040) {
+    this.rp2040 = rp2040;
+    this.clock = rp2040.clock;
+    this.second = new SecondCore(rp2040, (what) => this.#fault(what));
+    this.rtt = undefined;
+    this.#watch();
     this.#hurry();
+    if (this.cached) this.cache = new FlashCache(rp2040);
     // Pulled up by the pin, which the emulator leaves to what is outside.
-    this.rp2040.gpio[BUTTON].setInputValue(true);
+    rp2040.gpio[BUTTON].setInputValue(true);
+  }
+
+  #start() {
+    const { core } = this.rp2040;
+    core.VTOR = FLASH + BOOT_LEN;
+    core.reset();
+  }
+
+  /** Connects something to the chip by `connect(rp2040)`, now and after each restart. */
+  attach(connect) {
+    this.attached.push(connect);
+    connect(this.rp2040);
+  }
+
+  /** A chip that was reset: memory and the watchdog's registers are as they were, all else is new. */
+  #restart() {
+    const old = this.rp2040;
+    const [before, after] = [old, new RP2040(old.clock)].map((chip) => chip.peripherals[WATCHDOG]);
+    const rp2040 = after.rp2040;
+    before.onWatchdogTrigger = () => {};
+    before.alarm.enable = false;
+    rp2040.sram.set(old.sram);
+    rp2040.flash.set(old.flash);
+    if (this.resetBy !== DIP) {
+      after.reason = before.reason;
+      after.scratchData.set(before.scratchData);
+    }
+    this.restarts++;
+    this.resetBy = null;
+    this.stuck = false;
+    this.#power(rp2040);
+    this.attached.forEach((connect) => connect(rp2040));
+    this.#start();
+  }
+
+  #reset(what) {
+    if (!this.mayRestart) this.#fault(what);
+    this.resetBy = what;
+  }
+
+  /** Takes the supply away for so short a time that memory keeps what it holds. */
+  dip() {
+    this.#reset(DIP);
+  }
+
+  /** Has the core take a fault, as at an access that nothing answers. */
+  hardFault() {
+    this.rp2040.core.exceptionEntry(HARD_FAULT);
   }
 
   /** Emulated milliseconds since the start. */
@@ -73,8 +149,6 @@ export class Pico {
     // What the boot ROM and the boot stage come to. The ROM is not in the emulator, and the flash it
     // would set up can be read from the start.
     this.image = Buffer.from(rp2040.flash.subarray(0, FLASH_LEN));
-    rp2040.core.VTOR = FLASH + BOOT_LEN;
-    rp2040.core.reset();
   }
 
   /** What a real core faults at is a warning to the emulator: here it is an error. */
@@ -90,8 +164,12 @@ export class Pico {
     this.rp2040.logger = { debug: quiet, info, warn: fault, error: fault };
     this.rp2040.onBreak = () =>
       this.#fault('a breakpoint or an undefined instruction: the program has panicked');
-    const watchdog = this.rp2040.peripherals[0x40058];
-    watchdog.onWatchdogTrigger = () => this.#fault('the watchdog has reset the chip');
+    const watchdog = this.rp2040.peripherals[WATCHDOG];
+    watchdog.onWatchdogTrigger = () => {
+      // It would go on triggering, at the same moment.
+      watchdog.alarm.enable = false;
+      this.#reset('the watchdog has reset the chip');
+    };
     // Application interrupt and reset control: a reset is asked for by bit 2.
     const { ppb } = this.rp2040;
     const write = ppb.writeUint32.bind(ppb);
@@ -106,18 +184,22 @@ export class Pico {
     throw new Fault(`${what} (near PC ${hex(PC)}, LR ${hex(LR)}, SP ${hex(SP)})`);
   }
 
-  /** A program that does nothing but read the timer waits: then the clock moves on by itself, at most
-   * 100 microseconds a reading, so that waiting costs few instructions. */
+  /** A program that does nothing but read the timer waits: then the clock moves on by itself, by 1
+   * microsecond and each time twice as much, at most 100, so that waiting costs few instructions and short
+   * waits stay short. */
   #hurry() {
     const { clock } = this;
     const { core } = this.rp2040;
     const timer = this.rp2040.peripherals[TIMER];
     const read = timer.readUint32.bind(timer);
-    let [lastPc, lastNanos] = [0, 0];
+    let [lastPc, lastNanos, leap] = [0, 0, 1e3];
     timer.readUint32 = (offset) => {
       if (TIMER_LOW.includes(offset)) {
         if (core.PC === lastPc && clock.nanos - lastNanos < 20e3) {
-          clock.tick(clock.nextAlarm ? Math.min(100e3, clock.nanosToNextAlarm) : 100e3);
+          clock.tick(clock.nextAlarm ? Math.min(leap, Math.max(0, clock.nanosToNextAlarm)) : leap);
+          leap = Math.min(2 * leap, 100e3);
+        } else {
+          leap = 1e3;
         }
         [lastPc, lastNanos] = [core.PC, clock.nanos];
       }
@@ -127,13 +209,19 @@ export class Pico {
 
   /** Runs about `count` instructions. */
   run(count) {
-    const { clock, rp2040, second } = this;
+    if (this.resetBy) this.#restart();
+    if (this.stuck) {
+      this.clock.tick(STUCK_NANOS);
+      return;
+    }
+    const { clock, rp2040, second, cache } = this;
     const { core } = rp2040;
     const nanosPerCycle = 1e9 / rp2040.clkSys;
-    for (let left = count; left > 0; left--) {
+    for (let left = count; left > 0 && !this.resetBy; left--) {
       if (!core.waiting) {
-        const cycles = core.executeInstruction();
+        let cycles = core.executeInstruction();
         if (second.runs) second.step();
+        if (cache) cycles += cache.spent();
         clock.tick(cycles * nanosPerCycle);
         this.instructions++;
       } else if (second.runs) {
@@ -144,6 +232,7 @@ export class Pico {
         clock.tick(clock.nanosToNextAlarm);
       }
     }
+    if (this.resetBy) return;
     for (const { PC } of [core, second.core]) {
       if (rp2040.readUint16(PC & ~1) === BRANCH_TO_ITSELF) {
         this.#fault('the core runs in a circle of one instruction: a fault or a panic');
@@ -160,8 +249,10 @@ export class Pico {
 
   /** Calls `onBytes(port, bytes)` for what comes out of a port: "uart" or "usb". */
   listen(onBytes) {
-    this.rp2040.uart[0].onByte = (byte) => onBytes('uart', [byte]);
-    this.usb = new UsbPort(this.rp2040, (bytes) => onBytes('usb', bytes));
+    this.attach((rp2040) => {
+      rp2040.uart[0].onByte = (byte) => onBytes('uart', [byte]);
+      this.usb = new UsbPort(rp2040, (bytes) => onBytes('usb', bytes), this.opensMs);
+    });
   }
 
   /** Sends `text` into a port. */

@@ -19,7 +19,10 @@
 //         { "after": { "ms": 3000 }, "actions": ["plug", "send c"] }
 //       ],
 //       "limits": { "ms": 60000, "instructions": 2000000000 },
-//       "rtt": "rtt.bin"                      // raw bytes of RTT's up-channel 0, such as defmt's
+//       "rtt": "rtt.bin",                     // raw bytes of RTT's up-channel 0, such as defmt's
+//       "restarts": true,                     // a reset starts the program again, and is no error
+//       "cached": true,                       // what is read of flash past its cache takes time
+//       "opens": 3000                         // milliseconds until the USB port is opened
 //     }
 //
 // `line` is a regular expression, `times` 1 where it is not said and `port` "uart" (or "usb"); `ms`
@@ -30,7 +33,22 @@
 //     loose, wired               the sensor leaves the I2C wires, and is back on them
 //     stuck, fills               frames do not reach the buffer, and reach it
 //     torn N                     frames are N bytes longer, or shorter where N is negative
+//     trailer N                  the buffer counts N bytes behind a frame
+//     revision 55                the buffer's generation; all but 73 send a byte too many
+//     errors P HZ                bits from the buffer are wrong with probability P, above HZ
+//     line stuck-low N, line stuck-high N, line swapped, line late, line clean   what becomes of frames: a
+//                                line of the sensor never changes, the bytes of pixels are swapped, or one late
+//     floating                   a line that nobody drives is at random
+//     drift N                    white balance rests N frames after a reset
+//     drops, keeps               the camera loses its supply as a frame is begun, and keeps it
+//     loses 5a                   the next write to a register of the signal processor is lost
+//     hold scl, hold sda, let-go a wire of the sensor is held low, and let go of
+//     refuse N, silent N, stretch US, unstoppable, obliging   of N transfers one address is refused; byte N of
+//                                each is taken in silence; the clock is held; stops never come; nothing of it
 //     frame N                    shows frame N
+//     stall                      the program goes on no more
+//     fault                      the core takes a hard fault
+//     dip                        the supply is gone shortly: the chip starts again, with its memory
 //     send TEXT, send-usb TEXT   sends to a serial port
 //     press MS                   holds the button down
 //
@@ -69,7 +87,7 @@ class Lines {
   }
 }
 
-function action(text, pico, camera) {
+function action(text, pico, camera, sensor) {
   const [name, argument] = [text.split(' ', 1)[0], text.slice(text.indexOf(' ') + 1)];
   switch (name) {
     case 'unplug':
@@ -90,6 +108,61 @@ function action(text, pico, camera) {
     case 'torn':
       camera.torn = Number(argument);
       return;
+    case 'trailer':
+      camera.trailer = Number(argument);
+      return;
+    case 'revision':
+      camera.revision = parseInt(argument, 16);
+      return;
+    case 'errors': {
+      const [probability, above] = argument.split(' ').map(Number);
+      camera.errors = { probability, above };
+      return;
+    }
+    case 'line':
+      camera.pixels = argument;
+      return;
+    case 'floating':
+      camera.floating = true;
+      return;
+    case 'drift':
+      camera.drift = Number(argument);
+      return;
+    case 'drops':
+    case 'keeps':
+      camera.drops = name === 'drops';
+      return;
+    case 'loses':
+      camera.loses = parseInt(argument, 16);
+      return;
+    case 'hold':
+      sensor.port.held = argument;
+      return sensor.update();
+    case 'let-go':
+      sensor.port.held = null;
+      return sensor.update();
+    case 'refuse':
+      sensor.port.refusesOneIn = Number(argument);
+      return;
+    case 'silent':
+      sensor.port.silentByte = Number(argument);
+      return;
+    case 'stretch':
+      sensor.port.stretchNanos = Number(argument) * 1000;
+      return;
+    case 'unstoppable':
+      sensor.port.stopsNever = true;
+      return;
+    case 'obliging':
+      Object.assign(sensor.port, { refusesOneIn: 0, silentByte: null, stretchNanos: 0, stopsNever: false, stuck: false });
+      return sensor.update();
+    case 'stall':
+      pico.stuck = true;
+      return;
+    case 'dip':
+      return pico.dip();
+    case 'fault':
+      return pico.hardFault();
     case 'frame':
       camera.scene = Number(argument);
       return;
@@ -107,10 +180,14 @@ function action(text, pico, camera) {
 function prepare(path) {
   const scenario = JSON.parse(readFileSync(path));
   const file = (name) => resolve(dirname(path), name);
-  const pico = new Pico(scenario.images.flatMap((name) => readUf2(readFileSync(file(name)), name)));
+  const blocks = scenario.images.flatMap((name) => readUf2(readFileSync(file(name)), name));
+  const pico = new Pico(blocks, scenario);
   const frames = (scenario.frames ?? []).map((name) => readFileSync(file(name)));
   const camera = new Camera(frames, () => pico.clock.nanos);
-  connect(pico.rp2040, camera);
+  let sensor;
+  pico.attach((rp2040) => {
+    sensor = connect(rp2040, camera);
+  });
 
   const tell = (what) => {
     const { ms, instructions } = pico;
@@ -119,7 +196,7 @@ function prepare(path) {
   const script = new Script(
     scenario.steps,
     pico.clock,
-    (text) => action(text, pico, camera),
+    (text) => action(text, pico, camera, sensor),
     (step) => tell({ step }),
   );
   const next = scenario.next && new RegExp(scenario.next);

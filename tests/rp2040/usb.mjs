@@ -13,16 +13,20 @@ const AVAILABLE = 1 << 10;
 /** SET_CONTROL_LINE_STATE to interface 0, with DTR and RTS (USB CDC PSTN 1.2, 6.3.12). */
 const PORT_IS_OPEN = new Uint8Array([0x21, 0x22, 0x03, 0, 0, 0, 0, 0]);
 
-/** A serial port over USB; `onBytes` hears what comes. */
+/** A serial port over USB; `onBytes` hears what comes. It is opened `opensMs` after it is there. */
 export class UsbPort {
-  constructor(rp2040, onBytes) {
+  constructor(rp2040, onBytes, opensMs = 0) {
     const controller = rp2040.usbCtrl;
     this.memory = rp2040.usbDPRAMView;
     this.serial = new USBCDC(controller);
     this.serial.onSerialData = onBytes;
-    this.serial.cdcSetControlLineState = () => {
+    const open = () => {
       controller.sendSetupPacket(PORT_IS_OPEN);
       this.serial.initialized = true;
+    };
+    this.serial.cdcSetControlLineState = () => {
+      if (opensMs > 0) rp2040.clock.createAlarm(open).schedule(opensMs * 1e6);
+      else open();
     };
     this.read = controller.onEndpointRead;
     this.waiting = null;

@@ -1,13 +1,19 @@
-// The camera on the RP2040's pins: I2C0, SPI0, and GP17 for chip select. Every transfer takes its
-// time on the wire. A program that does nothing but ask whether a transfer is over is answered when
-// it is: the clock moves on instead of the program, which is the same and emulates faster.
+// The camera on the RP2040's pins: GP4 and GP5 to the sensor, bit by bit, SPI0, and GP17 for chip select.
+// Every transfer takes its time on the wire. A program that does nothing but ask whether a transfer is over
+// is answered when it is: the clock moves on instead of the program, which is the same and emulates faster.
 
+import { SccbPort } from './sccb.mjs';
+
+const [DATA, CLOCK] = [4, 5];
 const CHIP_SELECT = 17;
-const I2C_RAW_INTR_STAT = 0x34;
-const I2C_STATUS = 0x70;
-/** Bit of the raw interrupt status. */
-const I2C_TX_EMPTY = 1 << 4;
 const SPI_STATUS = 0x0c;
+/** DMA: index among the peripherals, registers of a channel, its control register and the bit that it is
+ * busy by. */
+const DMA = 0x50000;
+const DMA_CHANNEL = 0x40;
+const DMA_CHANNELS = 12;
+const DMA_CONTROL = 0x0c;
+const DMA_BUSY = 1 << 24;
 
 /** One transfer at a time, over after some nanoseconds. */
 class Line {
@@ -42,31 +48,37 @@ class Line {
   }
 }
 
-/** Connects `camera` to `rp2040`. */
-export function connect(rp2040, camera) {
-  const [i2c, spi] = [rp2040.i2c[0], rp2040.spi[0]];
-
-  const sccb = new Line(rp2040.clock);
-  const bits = (count) => ((i2c.sclLowPeriod + i2c.sclHighPeriod) * count * 1e9) / rp2040.clkSys;
-  i2c.onStart = () => sccb.begin(bits(1), () => i2c.completeStart());
-  i2c.onConnect = (address) => sccb.begin(bits(9), () => i2c.completeConnect(camera.connect(address)));
-  i2c.onWriteByte = (value) =>
-    sccb.begin(bits(9), () => {
-      if (camera.plugged) camera.writeByte(value);
-      i2c.completeWrite(camera.plugged);
-    });
-  // Where nobody drives the line it is high.
-  i2c.onReadByte = () =>
-    sccb.begin(bits(9), () => i2c.completeRead(camera.plugged ? camera.readByte() : 0xff));
-  i2c.onStop = () => sccb.begin(bits(1), () => i2c.completeStop());
-  sccb.waitsAt(i2c, [I2C_RAW_INTR_STAT, I2C_STATUS]);
-  // A transfer that is given up leaves its queue empty, and the chip says so; the emulator does not.
-  const abort = i2c.abort.bind(i2c);
-  i2c.abort = (reason) => {
-    abort(reason);
-    i2c.setInterrupts(I2C_TX_EMPTY);
+/** Connects the sensor to two pins that drive low or let go, and gives its end of the wires. */
+function connectSensor(rp2040, camera) {
+  const [data, clock] = [rp2040.gpio[DATA], rp2040.gpio[CLOCK]];
+  const isLow = (pin) => {
+    if (!pin.outputEnable) return false;
+    if (pin.outputValue) throw new Error(`GP${pin.index} drives a wire high that others may drive low`);
+    return true;
   };
+  const update = () => {
+    // The sensor may answer to what it hears.
+    for (;;) {
+      const scl = !(isLow(clock) || port.drivesClock);
+      const sda = !(isLow(data) || port.drivesData);
+      if (scl === port.scl && sda === port.sda) break;
+      // One wire at a time, the clock first where it falls.
+      if (scl !== port.scl) port.lines(scl, port.sda);
+      else port.lines(scl, sda);
+    }
+    clock.setInputValue(port.scl);
+    data.setInputValue(port.sda);
+  };
+  const port = new SccbPort(camera, rp2040.clock, update);
+  clock.addListener(update);
+  data.addListener(update);
+  update();
+  return { port, update };
+}
 
+/** Connects `camera` to `rp2040`; the sensor's end of its wires. */
+export function connect(rp2040, camera) {
+  const spi = rp2040.spi[0];
   const data = new Line(rp2040.clock);
   spi.onTransmit = (out) => {
     if (spi.dataBits !== 8 || spi.spiMode !== 0 || spi.clockFrequency > 8e6) {
@@ -75,8 +87,22 @@ export function connect(rp2040, camera) {
           `${spi.spiMode} at ${spi.clockFrequency} Hz`,
       );
     }
-    data.begin((8 * 1e9) / spi.clockFrequency, () => spi.completeTransmit(camera.exchange(out)));
+    const hz = spi.clockFrequency;
+    data.begin((8 * 1e9) / hz, () => spi.completeTransmit(camera.exchange(out, hz)));
   };
   data.waitsAt(spi, [SPI_STATUS]);
   rp2040.gpio[CHIP_SELECT].addListener((level) => camera.select(level === 0));
+
+  // Who asks a channel whether it is busy waits for it.
+  const dma = rp2040.peripherals[DMA];
+  const read = dma.readUint32.bind(dma);
+  dma.readUint32 = (offset) => {
+    const value = read(offset);
+    const isControl = offset < DMA_CHANNELS * DMA_CHANNEL && offset % DMA_CHANNEL === DMA_CONTROL;
+    if (isControl && value & DMA_BUSY && rp2040.clock.nextAlarm) {
+      rp2040.clock.tick(Math.max(0, rp2040.clock.nanosToNextAlarm));
+    }
+    return value;
+  };
+  return connectSensor(rp2040, camera);
 }

@@ -28,6 +28,7 @@ pub mod sizes;
 mod small;
 pub mod tensorboard;
 pub mod web;
+pub mod wiring;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

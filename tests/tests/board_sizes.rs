@@ -1,5 +1,6 @@
 //! Sizes of the boards' programs against the table in `boards/README.md`.
 
+use posy::device::BOARDS;
 use posy_tests::boards::{Toolchain, folder};
 use posy_tests::sizes::{measure, programs, rows_in};
 
@@ -28,5 +29,17 @@ fn the_table_of_sizes_is_what_programs_take() {
             written.iter().zip(measured).all(is_close),
             "{name}: {written:?} is written and {measured:?} measured; {command} prints the rows"
         );
+    }
+}
+
+#[test]
+fn pages_say_what_the_table_of_boards_does() {
+    for board in BOARDS {
+        let page = folder().join(board.name).join("README.md");
+        let page = std::fs::read_to_string(page).unwrap();
+        let room = format!("{} KiB for the network", board.arena_bytes / 1024);
+        assert!(page.contains(&room), "{}: {room}", board.name);
+        let cores = page.contains("which share the network");
+        assert_eq!(cores, board.cores == 2, "{}", board.name);
     }
 }

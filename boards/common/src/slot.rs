@@ -1,5 +1,6 @@
 //! The model slot: the flash between two symbols of the board's `memory.x`.
 
+use core::ops::Range;
 use core::{ptr, slice};
 
 use embedded_storage::nor_flash::{
@@ -20,6 +21,12 @@ fn extent() -> (usize, usize) {
     let start = (&raw const _model_start).expose_provenance();
     let end = (&raw const _model_end).expose_provenance();
     (start, end.saturating_sub(start))
+}
+
+/// Addresses of the slot's bytes.
+pub fn slot_addresses() -> Range<usize> {
+    let (start, len) = extent();
+    start..start.saturating_add(len)
 }
 
 /// The model slot, as long as it is whatever is written in it; for a program that does not write it.

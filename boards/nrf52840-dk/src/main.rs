@@ -5,7 +5,9 @@
 mod buses;
 mod button;
 mod flash;
+mod pins;
 mod uart;
+mod vitals;
 
 use cortex_m_rt::entry;
 use embassy_nrf::config::{Config, HfclkSource, LfclkSource};
@@ -18,10 +20,10 @@ use posy_ports::{Ports, now_ms};
 use posy_shared::kernels::dsp::Dsp;
 use static_cell::ConstStaticCell;
 
-#[cfg(not(feature = "defmt"))]
-use panic_halt as _;
+use pins::pin;
+
 #[cfg(feature = "defmt")]
-use {defmt_rtt as _, panic_probe as _};
+use defmt_rtt as _;
 
 /// Bytes for the network. Of the chip's 256 KiB the rest is ports, rows and stack.
 const ARENA: usize = 216 * 1024;
@@ -38,23 +40,30 @@ fn main() -> ! {
     // Flash has wait states at 64 MHz; the cache, off at the start, hides most of them.
     pac::NVMC.icachecnf().write(|cache| cache.set_cacheen(true));
 
-    let sensor = buses::sensor(chip.TWISPI0, chip.P0_26, chip.P0_27);
-    let frame_buffer =
-        buses::frame_buffer(chip.SPI2, chip.P1_15, chip.P1_13, chip.P1_14, chip.P1_12);
+    let vitals = vitals::vitals(chip.WDT);
+    let sensor = buses::sensor(pin!(chip, sda), pin!(chip, scl));
+    let frame_buffer = buses::frame_buffer(
+        chip.SPI2,
+        pin!(chip, sck),
+        pin!(chip, mosi),
+        pin!(chip, miso),
+        pin!(chip, cs),
+    );
     let uart = uart::uart(
         chip.UARTE0,
         chip.TIMER1,
         (chip.PPI_CH0, chip.PPI_CH1, chip.PPI_GROUP0),
-        chip.P0_06,
-        chip.P0_08,
+        pin!(chip, uart_tx),
+        pin!(chip, uart_rx),
     );
-    button::start(chip.P0_11);
+    button::start(pin!(chip, button), pin!(chip, led));
     let mut board = Board {
         name: "nrf52840-dk",
         camera: ArduCam::new(sensor, frame_buffer, Delay, Mode::picture(Resolution::Qvga)),
         console: Ports::new(uart),
         clock: now_ms,
         stack: posy_board::stack,
+        vitals,
     };
     let mut slot = flash::slot(chip.NVMC);
     let Err(error) = run(&mut board, &mut slot, MEMORY.take(), || {

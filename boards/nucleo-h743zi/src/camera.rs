@@ -1,4 +1,4 @@
-//! The camera's two ends: registers over I2C, frames through the DCMI by DMA.
+//! The camera's two ends: registers over two pins, frames through the DCMI by DMA.
 
 use core::fmt;
 use core::pin::pin;
@@ -8,40 +8,29 @@ use embassy_futures::poll_once;
 use embassy_stm32::dcmi::{
     self, Dcmi, HSyncDataInvalidLevel, PixelClockPolarity, VSyncDataInvalidLevel,
 };
-use embassy_stm32::i2c::{self, I2c};
-use embassy_stm32::mode::Blocking;
+use embassy_stm32::gpio::{Level, OutputOpenDrain, Pull, Speed};
 use embassy_stm32::pac::{DCMI as REGISTERS, DMA1};
 use embassy_stm32::peripherals::{
-    DCMI, DMA1_CH0, I2C1, PA4, PA6, PB8, PB9, PC6, PC7, PC8, PC9, PD3, PE4, PE5, PE6, PG9,
+    DCMI, DMA1_CH0, PA4, PA6, PB8, PB9, PC6, PC7, PC8, PC9, PD3, PE4, PE5, PE6, PG9,
 };
-use embassy_stm32::time::Hertz;
 use embassy_stm32::{Peri, bind_interrupts, dma};
-use embassy_time::{Duration, Instant};
-use posy_firmware::camera::{FramePort, GrabError};
+use embassy_time::{Delay, Duration, Instant};
+use posy_firmware::camera::{FramePort, GrabError, Sccb};
 
 bind_interrupts!(struct Interrupts {
     DCMI => dcmi::InterruptHandler<DCMI>;
     DMA1_STREAM0 => dma::InterruptHandler<DMA1_CH0>;
 });
 
-/// Bits per second to the sensor's registers.
-const I2C_HZ: u32 = 100_000;
-/// Time for one transfer to the sensor: two bytes and an address take 0.3 ms.
-const I2C_TIMEOUT: Duration = Duration::from_millis(20);
+/// The bus to the sensor.
+pub type Sensor = Sccb<OutputOpenDrain<'static>, OutputOpenDrain<'static>, Delay>;
 
 /// The bus to the sensor. Modules without pull-ups of their own get by with the chip's (40 kOhm,
 /// data sheet DS12110, "I/O static characteristics").
-pub fn sensor(
-    bus: Peri<'static, I2C1>,
-    scl: Peri<'static, PB8>,
-    sda: Peri<'static, PB9>,
-) -> I2c<'static, Blocking, i2c::Master> {
-    let mut config = i2c::Config::default();
-    config.frequency = Hertz(I2C_HZ);
-    config.timeout = I2C_TIMEOUT;
-    config.scl_pullup = true;
-    config.sda_pullup = true;
-    I2c::new_blocking(bus, scl, sda, config)
+pub fn sensor(scl: Peri<'static, PB8>, sda: Peri<'static, PB9>) -> Sensor {
+    let clock = OutputOpenDrain::new_pull(scl, Level::High, Speed::Low, Pull::Up);
+    let data = OutputOpenDrain::new_pull(sda, Level::High, Speed::Low, Pull::Up);
+    Sccb::new(clock, data, Delay)
 }
 
 /// The parallel port and its pins, named as the camera names its own.

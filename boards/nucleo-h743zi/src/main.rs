@@ -2,12 +2,15 @@
 #![no_std]
 #![no_main]
 
+mod axi;
 mod button;
 mod camera;
 mod clocks;
 mod flash;
 mod memory;
+mod pins;
 mod uart;
+mod vitals;
 
 use cortex_m_rt::entry;
 use embassy_time::Delay;
@@ -17,10 +20,10 @@ use posy_firmware::program::{Board, run};
 use posy_ports::{Ports, now_ms};
 use posy_shared::kernels::dsp::Dsp;
 
-#[cfg(not(feature = "defmt"))]
-use panic_halt as _;
+use pins::pin;
+
 #[cfg(feature = "defmt")]
-use {defmt_rtt as _, panic_probe as _};
+use defmt_rtt as _;
 
 #[entry]
 fn main() -> ! {
@@ -29,32 +32,38 @@ fn main() -> ! {
     };
     let chip = embassy_stm32::init(clocks::config());
     let memory = memory::start(core);
-    clocks::camera(chip.MCO1, chip.PA8);
+    clocks::camera(chip.MCO1, pin!(chip, xclk));
 
-    let sensor = camera::sensor(chip.I2C1, chip.PB8, chip.PB9);
+    let vitals = vitals::vitals(chip.IWDG1);
+    let sensor = camera::sensor(pin!(chip, scl), pin!(chip, sda));
     let port = camera::Port {
         dcmi: chip.DCMI,
         dma: chip.DMA1_CH0,
-        d0: chip.PC6,
-        d1: chip.PC7,
-        d2: chip.PC8,
-        d3: chip.PC9,
-        d4: chip.PE4,
-        d5: chip.PD3,
-        d6: chip.PE5,
-        d7: chip.PE6,
-        vsync: chip.PG9,
-        href: chip.PA4,
-        pclk: chip.PA6,
+        d0: pin!(chip, d0),
+        d1: pin!(chip, d1),
+        d2: pin!(chip, d2),
+        d3: pin!(chip, d3),
+        d4: pin!(chip, d4),
+        d5: pin!(chip, d5),
+        d6: pin!(chip, d6),
+        d7: pin!(chip, d7),
+        vsync: pin!(chip, vsync),
+        href: pin!(chip, href),
+        pclk: pin!(chip, pclk),
     };
     let mode = Mode::picture(Resolution::Qvga);
-    button::start(chip.PC13, chip.EXTI13);
+    button::start(pin!(chip, button), chip.EXTI13, pin!(chip, led));
     let mut board = Board {
         name: "nucleo-h743zi",
         camera: ParallelCamera::new(sensor, port, Delay, mode, memory.frame),
-        console: Ports::new(uart::uart(chip.USART3, chip.PD8, chip.PD9)),
+        console: Ports::new(uart::uart(
+            chip.USART3,
+            pin!(chip, uart_tx),
+            pin!(chip, uart_rx),
+        )),
         clock: now_ms,
         stack: posy_board::stack,
+        vitals,
     };
     let mut slot = flash::slot(chip.FLASH);
     let Err(error) = run(&mut board, &mut slot, memory.network, || {

@@ -47,7 +47,11 @@ impl<U: Read + AsyncWrite> Console for Ports<U> {
         // A byte that came in broken, as on plugging in, is none.
         match poll_once(self.serial.read(&mut byte)) {
             Poll::Ready(Ok(1)) => Some(byte[0]),
-            _ => button::was_pressed().then_some(PRESS),
+            _ => None,
         }
+    }
+
+    fn asked(&mut self) -> Option<u8> {
+        button::was_pressed().then_some(PRESS)
     }
 }

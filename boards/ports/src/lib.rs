@@ -1,12 +1,14 @@
-//! Serial port and button of boards whose hardware crate is of embassy's family: what they have in
+//! Serial port, button and LED of boards whose hardware crate is of embassy's family: what they have in
 //! common with each other are the traits of embedded-io-async and embedded-hal-async.
 #![no_std]
 
 mod button;
 mod console;
+mod sign;
 
 pub use button::watch;
 pub use console::Ports;
+pub use sign::{blink, sign};
 
 use embassy_time::Instant;
 

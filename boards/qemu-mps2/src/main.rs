@@ -33,6 +33,7 @@ use defmt_semihosting as _;
 use posy_board::stack;
 use posy_firmware::program::{Board, Memory, run};
 use posy_firmware::slot::FixedSlot;
+use posy_firmware::vitals::Vitals;
 #[cfg(feature = "an385")]
 use posy_shared::kernels::armv6m::Armv6m;
 #[cfg(not(feature = "an385"))]
@@ -147,6 +148,7 @@ fn classify(slot: &[u8], frames: &str) -> Result<Infallible, Failure> {
         console,
         clock: || started.elapsed().as_millis() as u32,
         stack,
+        vitals: Vitals::NONE,
     };
     Ok(run(
         &mut board,
@@ -168,6 +170,7 @@ fn serve(slot: &'static mut [u8], frames: &str) -> Result<Infallible, Failure> {
         console,
         clock: || started.elapsed().as_millis() as u32,
         stack,
+        vitals: Vitals::NONE,
     };
     let mut slot = RamFlash(slot);
     Ok(run(&mut board, &mut slot, MEMORY.take(), kernels)?)

@@ -4,7 +4,7 @@
 
 use cortex_m_rt::entry;
 use posy_firmware::program::{Board, Memory, run};
-use posy_rp::Ports;
+use posy_rp::{Ports, pin};
 use posy_shared::kernels::armv6m::Armv6m;
 #[cfg(feature = "both-cores")]
 use posy_shared::kernels::dual::Dual;
@@ -18,21 +18,24 @@ static MEMORY: ConstStaticCell<Memory<ARENA>> = ConstStaticCell::new(Memory::new
 #[entry]
 fn main() -> ! {
     let chip = embassy_rp::init(embassy_rp::config::Config::default());
-    let sensor = posy_rp::sensor(chip.I2C0, chip.PIN_4, chip.PIN_5);
+    let vitals = posy_rp::vitals(chip.WATCHDOG, pin!(chip, led));
+    let sensor = posy_rp::sensor(pin!(chip, sda), pin!(chip, scl));
     let frame_buffer = posy_rp::frame_buffer(
         chip.SPI0,
-        chip.PIN_18,
-        chip.PIN_19,
-        chip.PIN_16,
-        chip.PIN_17,
+        pin!(chip, sck),
+        pin!(chip, mosi),
+        pin!(chip, miso),
+        pin!(chip, cs),
+        (chip.DMA_CH0, chip.DMA_CH1),
     );
-    let uart = posy_rp::uart(chip.UART0, chip.PIN_0, chip.PIN_1);
+    let uart = posy_rp::uart(chip.UART0, pin!(chip, uart_tx), pin!(chip, uart_rx));
     let mut board = Board {
         name: "rp-pico",
         camera: posy_rp::camera(sensor, frame_buffer),
-        console: Ports::start(uart, chip.USB, chip.PIN_15),
+        console: Ports::start(uart, chip.USB, pin!(chip, button)),
         clock: posy_rp::now_ms,
         stack: posy_board::stack,
+        vitals,
     };
     let mut slot = posy_rp::slot(chip.FLASH);
     let kernels = Armv6m::new;

@@ -1,13 +1,12 @@
 //! What runs besides the network: tasks in an interrupt that nothing else uses, so that the network
 //! need never give way.
 
-use core::sync::atomic::AtomicBool;
-
 use embassy_executor::{InterruptExecutor, SendSpawner};
 use embassy_rp::interrupt;
 use embassy_rp::interrupt::{InterruptExt, Priority};
 use embassy_sync::blocking_mutex::raw::CriticalSectionRawMutex;
 use embassy_sync::pipe::Pipe;
+use portable_atomic::{AtomicBool, Ordering};
 
 /// Bytes from USB that nobody has asked for yet. While there is no room for more, the sender waits.
 pub static INPUT: Pipe<CriticalSectionRawMutex, 512> = Pipe::new();
@@ -15,10 +14,18 @@ pub static INPUT: Pipe<CriticalSectionRawMutex, 512> = Pipe::new();
 /// Whether the button was pressed since it was last asked.
 pub static PRESSED: AtomicBool = AtomicBool::new(false);
 
+/// True if a program has opened the USB port after something was said, and has not been told yet.
+pub static LATE: AtomicBool = AtomicBool::new(false);
+
+/// True once the executor runs.
+static STARTED: AtomicBool = AtomicBool::new(false);
 static EXECUTOR: InterruptExecutor = InterruptExecutor::new();
 
-/// Starts the executor of the tasks; to be called once.
-pub fn start() -> SendSpawner {
+/// Spawner of tasks. To be called before there is a second core.
+pub fn spawner() -> SendSpawner {
+    if STARTED.swap(true, Ordering::Relaxed) {
+        return EXECUTOR.spawner();
+    }
     // The lowest: the tasks give way to the interrupts that wake them.
     interrupt::SWI_IRQ_0.set_priority(Priority::P3);
     EXECUTOR.start(interrupt::SWI_IRQ_0)

@@ -3,33 +3,38 @@
 //!
 //! | to change | open |
 //! |---|---|
-//! | how fast the camera's buses run | `camera.rs` |
+//! | the pins | `pins.rs` |
+//! | the camera's two buses | `camera.rs`; rows by DMA in `frame_bus.rs` |
 //! | what goes over the serial ports | `ports.rs`; the USB port alone in `usb.rs` |
 //! | how the model slot is written | `flash.rs` |
 //! | what counts as a press of the button | `button.rs` |
 //! | what runs besides the network | `background.rs` |
 //! | what the second core does | `second.rs` |
+//! | watchdog, LED, what is said after a restart | `vitals.rs` |
 #![no_std]
 
 mod background;
 mod button;
 mod camera;
 mod flash;
+mod frame_bus;
+mod pins;
 mod ports;
 #[cfg(feature = "both-cores")]
 mod second;
 mod usb;
+mod vitals;
 
-pub use camera::{Camera, camera, frame_buffer, sensor};
+pub use camera::{Camera, Sensor, camera, sensor};
 pub use flash::slot;
+pub use frame_bus::{FrameBuffer, frame_buffer};
 pub use ports::{Ports, uart};
 #[cfg(feature = "both-cores")]
 pub use second::second_core;
+pub use vitals::vitals;
 
-#[cfg(not(feature = "defmt"))]
-use panic_halt as _;
 #[cfg(feature = "defmt")]
-use {defmt_rtt as _, panic_probe as _};
+use defmt_rtt as _;
 // Brings the atomics that the tasks' cells need on a core without them.
 use portable_atomic as _;
 

@@ -10,9 +10,9 @@ use embassy_rp::uart::{self, Blocking, RxPin, TxPin, Uart};
 use embassy_time::{Duration, block_for};
 use embedded_hal_nb::serial::Read;
 use embedded_io::{ErrorType, Write};
-use posy_firmware::program::Console;
+use posy_firmware::program::{Console, INTRODUCE};
 
-use crate::background::{self, INPUT, PRESSED};
+use crate::background::{self, INPUT, LATE, PRESSED};
 use crate::button;
 use crate::usb::{self, Lines};
 
@@ -45,7 +45,7 @@ impl Ports {
         usb: Peri<'static, USB>,
         button: Peri<'static, impl Pin>,
     ) -> Self {
-        let tasks = background::start();
+        let tasks = background::spawner();
         let once = "each task is started once";
         tasks.spawn(usb::serve(usb).expect(once));
         tasks.spawn(button::watch(Input::new(button, Pull::Up)).expect(once));
@@ -104,11 +104,14 @@ impl Console for Ports {
             self.next += 1;
             return byte;
         }
-        let was_pressed = PRESSED.load(Ordering::Relaxed);
-        if was_pressed {
-            PRESSED.store(false, Ordering::Relaxed);
+        None
+    }
+
+    fn asked(&mut self) -> Option<u8> {
+        if LATE.swap(false, Ordering::Relaxed) {
+            return Some(INTRODUCE);
         }
-        was_pressed.then_some(PRESS)
+        PRESSED.swap(false, Ordering::Relaxed).then_some(PRESS)
     }
 
     fn frame(&mut self, bytes: &[u8]) -> bool {

@@ -12,7 +12,7 @@ use embassy_time::Instant;
 use embassy_usb::class::cdc_acm::{CdcAcmClass, ControlChanged, Receiver, Sender, State};
 use embassy_usb::{Builder, Config};
 
-use crate::background::INPUT;
+use crate::background::{INPUT, LATE};
 
 /// Raspberry Pi.
 const VENDOR: u16 = 0x2e8a;
@@ -34,6 +34,8 @@ const LINE: usize = 512;
 static OUTPUT: Pipe<CriticalSectionRawMutex, { 2 * LINE }> = Pipe::new();
 /// Whether a program has the port open.
 static OPEN: AtomicBool = AtomicBool::new(false);
+/// True if a line was left out since nobody had.
+static MISSED: AtomicBool = AtomicBool::new(false);
 
 bind_interrupts!(struct Interrupts {
     USBCTRL_IRQ => InterruptHandler<USB>;
@@ -63,7 +65,11 @@ impl Lines {
     pub fn write(&mut self, text: &[u8]) {
         for piece in text.split_inclusive(|&byte| byte == b'\n') {
             if self.at_start {
-                self.sent = OPEN.load(Ordering::Relaxed) && OUTPUT.free_capacity() >= LINE;
+                let open = OPEN.load(Ordering::Relaxed);
+                self.sent = open && OUTPUT.free_capacity() >= LINE;
+                if !open {
+                    MISSED.store(true, Ordering::Relaxed);
+                }
             }
             self.at_start = piece.ends_with(b"\n");
             let mut rest = piece;
@@ -139,6 +145,10 @@ async fn watch(control: ControlChanged<'_>) -> ! {
             OUTPUT.clear();
         }
         OPEN.store(open, Ordering::Relaxed);
+        if open && MISSED.load(Ordering::Relaxed) {
+            MISSED.store(false, Ordering::Relaxed);
+            LATE.store(true, Ordering::Relaxed);
+        }
     }
 }
 

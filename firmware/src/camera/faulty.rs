@@ -2,7 +2,7 @@
 
 use core::fmt;
 
-use super::{Camera, FrameFormat};
+use super::{Camera, FrameFormat, Readiness};
 
 /// What happens to one capture.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -83,6 +83,18 @@ impl<C: Camera> Camera for FaultyCamera<'_, C> {
 
     fn format(&self) -> FrameFormat {
         self.camera.format()
+    }
+
+    fn start(&mut self) -> Result<Readiness, Self::Error> {
+        self.camera.start().map_err(FaultyError::Camera)
+    }
+
+    fn begin_next(&mut self) {
+        self.camera.begin_next();
+    }
+
+    fn discard_next(&mut self) {
+        self.camera.discard_next();
     }
 
     fn capture(&mut self) -> Result<(), Self::Error> {

@@ -5,36 +5,38 @@
 //! | a frame in memory | `stored.rs` |
 //! | any camera, with faults by a script | `faulty.rs` |
 //! | any camera, with its time measured | `timed.rs` |
-//! | ArduCAM Mini 2MP Plus | `arducam.rs`; its errors in `arducam_error.rs` |
-//! | OV2640 on a parallel port | `parallel.rs`; its errors in `parallel_error.rs` |
+//! | ArduCAM Mini 2MP, of every generation | `arducam.rs`; the wires to its frame buffer in `frame_bus.rs` |
+//! | OV2640 on a parallel port | `parallel.rs` |
 //!
-//! The last two share their sensor (`ov2640.rs` its registers, `sensor.rs` how they are set), how
-//! exposure settles (`settle.rs`) and when a camera is set up anew (`health.rs`).
+//! The last two share their sensor (`ov2640/`), its bus (`sccb.rs`), the test picture (`colour_bars.rs`),
+//! how exposure settles (`exposure.rs`), and what becomes of a camera between captures (`state.rs`).
 
 mod arducam;
-mod arducam_error;
+mod colour_bars;
+mod exposure;
 mod faulty;
-mod health;
+mod frame_bus;
 pub mod ov2640;
 mod parallel;
-mod parallel_error;
-mod sensor;
-mod settle;
+mod sccb;
+mod state;
 mod stored;
 mod timed;
 
-pub use arducam::ArduCam;
-pub use arducam_error::ArduCamError;
+pub use arducam::{ArduCam, ArduCamError};
+pub use colour_bars::PictureFault;
+pub use exposure::Exposure;
 pub use faulty::{Fault, FaultyCamera, FaultyError};
-pub use parallel::{FramePort, GrabError, ParallelCamera};
-pub use parallel_error::ParallelError;
-pub use settle::Settled;
+pub use frame_bus::{FrameBus, Unhurried};
+pub use parallel::{FramePort, GrabError, ParallelCamera, ParallelError};
+pub use sccb::{Sccb, SccbError};
+pub use state::{CameraReport, Doubt, Readiness};
 pub use stored::{StoredFrame, StoredFrameError};
 pub use timed::{Clock, TimedCamera};
 
 use posy_shared::image::PixelFormat;
 
-/// What a camera's frames are.
+/// Size and pixels of a camera's frames.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FrameFormat {
     /// Pixels in a row.
@@ -84,11 +86,20 @@ impl FrameFormat {
 /// }
 /// ```
 pub trait Camera {
-    /// What can go wrong.
+    /// Failure of a capture or a row.
     type Error: core::fmt::Debug;
 
     /// Size and pixels of every frame; does not change.
     fn format(&self) -> FrameFormat;
+
+    /// Goes one step on the way to pictures: sets the camera up, or looks at one more frame while exposure
+    /// settles; does nothing once it is ready. Between steps a program can look after other things.
+    ///
+    /// # Errors
+    /// Where the camera cannot be set up, or fails meanwhile.
+    fn start(&mut self) -> Result<Readiness, Self::Error> {
+        Ok(Readiness::Ready)
+    }
 
     /// Takes a picture and waits until its first row can be read. What is left of a frame before,
     /// read in part or torn, is thrown away.
@@ -103,4 +114,11 @@ pub trait Camera {
     /// # Errors
     /// Where the frame is torn or the bus fails; the frame is then to be given up.
     fn read_row(&mut self, row: &mut [u8]) -> Result<(), Self::Error>;
+
+    /// Begins the next capture ahead of time, once the last row has been read, where the camera can take
+    /// a frame while the program computes. [`Camera::capture`] then gives that frame.
+    fn begin_next(&mut self) {}
+
+    /// Forgets a capture that was begun ahead of time: a picture is wanted of what is seen from now on.
+    fn discard_next(&mut self) {}
 }

@@ -1,28 +1,34 @@
 //! An OV2640 whose eight data lines go to a parallel port of the microcontroller, which writes
 //! whole frames to memory by itself (STM32's DCMI with DMA is such a port).
 //!
-//! Sensor registers go over I2C (see [`ov2640`]). What the port must do is [`FramePort`]; the
+//! Sensor registers go over SCCB (see [`ov2640`](super::ov2640)). What the port must do is [`FramePort`]; the
 //! sensor's default signals are: a byte is good at PCLK's rising edge while HREF is high, and
 //! VSYNC is high throughout a frame's rows.
+
+use core::fmt;
 
 use embedded_hal::delay::DelayNs;
 use embedded_hal::i2c::I2c;
 
-use super::health::Health;
-use super::ov2640::{self, Mode};
-use super::parallel_error::ParallelError;
-use super::settle::{self, Brightness, Look, Settled};
-use super::{Camera, FrameFormat, sensor};
+use super::colour_bars::{BarsCheck, Lines, PictureFault, Verdict};
+use super::exposure::{Exposure, ExposureWatch, MeanColour};
+use super::ov2640::{Mode, Ov2640, SensorError};
+use super::state::{CameraReport, CameraState, Doubt, Readiness};
+use super::{Camera, FrameFormat};
 
 /// Milliseconds that a frame may take: at 15 frames a second two periods are 133, and in the
 /// dark the sensor slows down severalfold.
-const TIMEOUT_MS: u32 = 1000;
+const TIMEOUT_MS: u32 = 800;
+/// Milliseconds that the test picture may take, which the dark does not slow down.
+const BARS_TIMEOUT_MS: u32 = 300;
+/// Test pictures that may be torn, as frames are while a sensor starts.
+const TORN_BARS: u8 = 2;
 /// Bytes in a word of frame memory.
 const WORD: usize = size_of::<u32>();
-/// Words whose brightness is added up together.
-const CHUNK: usize = 16;
+/// Bytes of the longest row.
+const MAX_ROW: usize = 640;
 
-/// Why a [`FramePort`] has no frame; `E` is what the port itself can fail with.
+/// Failure of a [`FramePort`] to give a frame; `E` is the port's own error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum GrabError<E> {
     /// Nothing came.
@@ -40,7 +46,7 @@ pub enum GrabError<E> {
 
 /// A port that puts frames into memory.
 pub trait FramePort {
-    /// What it can fail with besides [`GrabError`]'s other cases.
+    /// Failure besides [`GrabError`]'s other cases.
     type Error: core::fmt::Debug;
 
     /// Waits for the beginning of the next frame and puts the whole frame into `frame`, which is
@@ -53,18 +59,128 @@ pub trait FramePort {
     fn grab(&mut self, frame: &mut [u32], timeout_ms: u32) -> Result<(), GrabError<Self::Error>>;
 }
 
+/// Failure of a [`ParallelCamera`]; `I` and `P` are the errors of the sensor's bus and of the port.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ParallelError<I, P> {
+    /// The sensor does not answer on its bus (I2C).
+    SensorBus(I),
+    /// The sensor is not an OV2640.
+    Identity {
+        /// Its product number: 0x26, then 0x40 to 0x42, would be right.
+        found: [u8; 2],
+    },
+    /// The sensor no longer has the output format that was set, as after a loss of power.
+    SettingsLost {
+        /// Value written to the register.
+        written: u8,
+        /// Value it holds.
+        read: u8,
+    },
+    /// The test picture rules answers out.
+    Picture(PictureFault),
+    /// The memory for frames is shorter than a frame.
+    FrameMemory {
+        /// Words of a frame.
+        needed: usize,
+        /// Words of the memory.
+        given: usize,
+    },
+    /// No frame came in time.
+    Timeout {
+        /// Milliseconds waited.
+        waited_ms: u32,
+    },
+    /// Less than a frame came.
+    TornFrame {
+        /// Bytes of a frame.
+        expected: u32,
+        /// Bytes that came.
+        found: u32,
+    },
+    /// Some of the frame was lost on its way to memory, or more than a frame came.
+    Overrun,
+    /// The port itself failed.
+    Port(P),
+    /// A row was asked for after the last one of the captured frame, or before any capture.
+    NoMoreRows,
+    /// The buffer for a row is not as long as a row.
+    RowLength,
+}
+
+impl<I, P> ParallelError<I, P> {
+    /// Returns true if only this one frame is known to be bad.
+    const fn is_torn(&self) -> bool {
+        matches!(self, Self::TornFrame { .. } | Self::Overrun)
+    }
+}
+
+impl<I, P> From<SensorError<I>> for ParallelError<I, P> {
+    fn from(error: SensorError<I>) -> Self {
+        match error {
+            SensorError::Bus(error) => Self::SensorBus(error),
+            SensorError::Identity(found) => Self::Identity { found },
+            SensorError::Setting { written, read, .. } => Self::SettingsLost { written, read },
+        }
+    }
+}
+
+impl<I: fmt::Display, P: fmt::Display> fmt::Display for ParallelError<I, P> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::SensorBus(error) => write!(
+                f,
+                "the sensor does not answer on I2C ({error}): check SDA, SCL, XCLK and power"
+            ),
+            Self::Identity { found: [high, low] } => write!(
+                f,
+                "wrong sensor: identity {high:02x} {low:02x} where an OV2640 has 26 40 to 26 42"
+            ),
+            Self::SettingsLost { written, read } => write!(
+                f,
+                "the sensor lost its settings (wrote {written:02x}, read {read:02x}): was it \
+                 unplugged?"
+            ),
+            Self::Picture(fault) => fault.fmt(f),
+            Self::FrameMemory { needed, given } => write!(
+                f,
+                "a frame has {needed} words, the memory for it {given}: choose smaller frames"
+            ),
+            Self::Timeout { waited_ms } => write!(
+                f,
+                "no frame within {waited_ms} ms: check VSYNC, HREF, PCLK and XCLK"
+            ),
+            Self::TornFrame { expected, found } => write!(
+                f,
+                "torn frame: {found} bytes came, a frame has {expected}; check HREF and PCLK"
+            ),
+            Self::Overrun => write!(
+                f,
+                "torn frame: bytes were lost, or more than a frame came; check PCLK and VSYNC"
+            ),
+            Self::Port(error) => write!(f, "the camera's port failed: {error}"),
+            Self::NoMoreRows => write!(f, "no frame, or no more rows of it, to read"),
+            Self::RowLength => write!(f, "the buffer is not as long as a row"),
+        }
+    }
+}
+
+impl<I: fmt::Debug + fmt::Display, P: fmt::Debug + fmt::Display> core::error::Error
+    for ParallelError<I, P>
+{
+}
+
 /// The camera: its sensor's bus, its port, and memory for a frame.
 ///
 /// A capture sets the sensor up first where that has not happened yet, and again after a failure:
 /// a camera that was unplugged works again when it is back.
 #[derive(Debug)]
 pub struct ParallelCamera<'f, I, P, D> {
-    sensor: I,
+    sensor: Ov2640<I>,
     port: P,
     delay: D,
     mode: Mode,
     frame: &'f mut [u32],
-    health: Health,
+    state: CameraState,
     rows_left: u16,
 }
 
@@ -76,87 +192,159 @@ impl<'f, I: I2c, P: FramePort, D: DelayNs> ParallelCamera<'f, I, P, D> {
     /// into the front of `frame`; nothing is sent yet. QVGA takes 38,400 words, QQVGA 9,600.
     pub const fn new(sensor: I, port: P, delay: D, mode: Mode, frame: &'f mut [u32]) -> Self {
         ParallelCamera {
-            sensor,
+            sensor: Ov2640::new(sensor),
             port,
             delay,
             mode,
             frame,
-            health: Health::Down,
+            state: CameraState::Down,
             rows_left: 0,
         }
     }
 
     /// The bus, the port and the delay, back.
     pub fn release(self) -> (I, P, D) {
-        (self.sensor, self.port, self.delay)
+        (self.sensor.release(), self.port, self.delay)
     }
 
-    /// Checks the sensor's identity, resets it and sets the mode.
+    /// Checks the sensor's identity, resets it, sets the mode, and looks at a test picture.
     ///
     /// # Errors
-    /// A bus error, [`ParallelError::Identity`] or [`ParallelError::FrameMemory`].
-    pub fn init(&mut self) -> Result<(), Error<I, P>> {
-        self.health = Health::Down;
+    /// A bus error, [`ParallelError::Identity`], [`ParallelError::SettingsLost`],
+    /// [`ParallelError::Picture`], [`ParallelError::FrameMemory`], or why no test picture came.
+    pub fn init(&mut self) -> Result<CameraReport, Error<I, P>> {
+        self.state = CameraState::Down;
         self.rows_left = 0;
         let (needed, given) = (self.format().frame_len() / WORD, self.frame.len());
         if needed > given {
             return Err(ParallelError::FrameMemory { needed, given });
         }
-        sensor::start(&mut self.sensor, &mut self.delay, self.mode)?;
-        self.health = Health::Up;
+        let product = self.sensor.start(&mut self.delay, self.mode)?;
+        self.sensor.show_bars(&mut self.delay, true)?;
+        let bars = self.look_at_bars()?;
+        self.sensor.show_bars(&mut self.delay, false)?;
+        // Lines that were the same all over the bars change in a picture of what is seen.
+        let mut lines = bars.constant_lines();
+        if lines.fault().is_some() {
+            self.take_frame(TIMEOUT_MS)?;
+            self.for_each_row(|row| lines = lines.and(Lines::of(row)))?;
+        }
+        if self.mode.colour_bars {
+            self.sensor.show_bars(&mut self.delay, true)?;
+        }
+        let stuck = lines.fault().map(Verdict::Fault);
+        let verdict = stuck.unwrap_or_else(|| bars.verdict());
+        let doubt = match verdict {
+            Verdict::Good => None,
+            Verdict::NoBars => Some(Doubt::NoBars),
+            Verdict::Uneven { pixels } => Some(Doubt::Uneven { pixels }),
+            Verdict::Fault(fault) => return Err(ParallelError::Picture(fault)),
+        };
+        self.state = CameraState::Settling(ExposureWatch::default());
+        Ok(CameraReport {
+            product,
+            buffer: None,
+            frame_len: self.format().frame_len() as u32,
+            doubt,
+        })
+    }
+
+    /// Takes a frame of colour bars and looks at it.
+    fn look_at_bars(&mut self) -> Result<BarsCheck, Error<I, P>> {
+        let mut torn = 0;
+        loop {
+            match self.take_frame(BARS_TIMEOUT_MS) {
+                Err(error) if error.is_torn() && torn < TORN_BARS => torn += 1,
+                other => break other?,
+            }
+        }
+        let mut bars = BarsCheck::new();
+        self.for_each_row(|row| bars.add(row))?;
+        Ok(bars)
+    }
+
+    /// Takes frames until exposure and white balance rest, and at most 20. Torn frames, which occur while
+    /// the sensor starts, are passed over.
+    ///
+    /// # Errors
+    /// As [`Camera::capture`]; a torn frame only if the last was and none rested.
+    pub fn settle(&mut self) -> Result<Exposure, Error<I, P>> {
+        let mut watch = ExposureWatch::default();
+        loop {
+            if let Some(exposure) = self.look(&mut watch)? {
+                self.state = CameraState::Up;
+                return Ok(exposure);
+            }
+        }
+    }
+
+    /// Shows `watch` one frame.
+    fn look(&mut self, watch: &mut ExposureWatch) -> Result<Option<Exposure>, Error<I, P>> {
+        let seen = match self.take_frame(TIMEOUT_MS) {
+            Ok(()) => self.mean_colour().map(|mean| watch.add(Some(mean))),
+            Err(error) if error.is_torn() => {
+                let exposure = watch.add(None);
+                match exposure {
+                    Some(_) => Err(error),
+                    None => Ok(None),
+                }
+            }
+            Err(error) => Err(error),
+        };
+        if seen.is_err() {
+            self.state = CameraState::Down;
+        }
+        seen
+    }
+
+    /// Mean colours of the frame in memory, which has served then.
+    fn mean_colour(&mut self) -> Result<[u8; 3], Error<I, P>> {
+        let mut mean = MeanColour::default();
+        let mut added = Ok(());
+        self.for_each_row(|row| added = added.and(mean.add(row)))?;
+        added.map_err(|_| ParallelError::RowLength)?;
+        Ok(mean.mean())
+    }
+
+    /// Goes through the rest of the frame, row by row.
+    fn for_each_row(&mut self, mut see: impl FnMut(&[u8])) -> Result<(), Error<I, P>> {
+        let mut raw = [0; MAX_ROW];
+        let row = raw.get_mut(..self.format().row_len());
+        let row = row.ok_or(ParallelError::RowLength)?;
+        while self.rows_left > 0 {
+            self.next_row(row)?;
+            see(row);
+        }
         Ok(())
     }
 
-    /// Takes frames until exposure rests: until the mean brightness of successive ones no longer
-    /// changes, and at most 20. Torn frames, which occur while the sensor starts, are passed over.
-    ///
-    /// # Errors
-    /// As [`Camera::capture`]; a torn frame only if every frame was.
-    pub fn settle(&mut self) -> Result<Settled, Error<I, P>> {
-        let settled = settle::settle(|| self.look());
-        // The last frame has served.
-        self.rows_left = 0;
-        if settled.is_err() {
-            self.health = Health::Down;
-        }
-        settled
-    }
-
-    fn look(&mut self) -> Result<Look<Error<I, P>>, Error<I, P>> {
-        match self.take_frame() {
-            Ok(()) => self.brightness().map(Look::Whole),
-            Err(error) if error.is_torn() => Ok(Look::Torn(error)),
-            Err(error) => Err(error),
-        }
-    }
-
-    /// Mean brightness of the frame in memory, 0 to 255.
-    fn brightness(&self) -> Result<u8, Error<I, P>> {
-        let words = self.format().frame_len() / WORD;
-        let frame = self.frame.get(..words).unwrap_or_default();
-        let mut brightness = Brightness::default();
-        for words in frame.chunks(CHUNK) {
-            let mut raw = [0; CHUNK * WORD];
-            let raw = raw.get_mut(..words.len() * WORD).unwrap_or_default();
-            copy_bytes(words, raw);
-            brightness.add(raw).map_err(|_| ParallelError::RowLength)?;
-        }
-        Ok(brightness.mean())
+    /// The next row of the frame in memory.
+    fn next_row(&mut self, row: &mut [u8]) -> Result<(), Error<I, P>> {
+        let format = self.format();
+        let Some(rows_left) = self.rows_left.checked_sub(1) else {
+            return Err(ParallelError::NoMoreRows);
+        };
+        let words = format.row_len() / WORD;
+        let start = usize::from(format.height - self.rows_left) * words;
+        let source = self.frame.get(start..start + words);
+        copy_bytes(source.ok_or(ParallelError::NoMoreRows)?, row);
+        self.rows_left = rows_left;
+        Ok(())
     }
 
     /// Has the port put the next frame into memory.
-    fn take_frame(&mut self) -> Result<(), Error<I, P>> {
+    fn take_frame(&mut self, timeout_ms: u32) -> Result<(), Error<I, P>> {
         self.rows_left = 0;
-        self.check_settings()?;
+        self.sensor.check(&mut self.delay)?;
         let format = self.format();
         let (needed, given) = (format.frame_len() / WORD, self.frame.len());
         let frame = self.frame.get_mut(..needed);
         let frame = frame.ok_or(ParallelError::FrameMemory { needed, given })?;
         self.port
-            .grab(frame, TIMEOUT_MS)
+            .grab(frame, timeout_ms)
             .map_err(|error| match error {
                 GrabError::Timeout => ParallelError::Timeout {
-                    waited_ms: TIMEOUT_MS,
+                    waited_ms: timeout_ms,
                 },
                 GrabError::Short { words } => ParallelError::TornFrame {
                     expected: format.frame_len() as u32,
@@ -166,17 +354,6 @@ impl<'f, I: I2c, P: FramePort, D: DelayNs> ParallelCamera<'f, I, P, D> {
                 GrabError::Port(error) => ParallelError::Port(error),
             })?;
         self.rows_left = format.height;
-        Ok(())
-    }
-
-    /// A sensor that lost power comes back with its defaults, whose frames would be garbage; its
-    /// format of output is one of them. [`sensor::start`] has left the right bank chosen.
-    fn check_settings(&mut self) -> Result<(), Error<I, P>> {
-        let written = ov2640::IMAGE_MODE_RGB565;
-        let read = sensor::read(&mut self.sensor, ov2640::IMAGE_MODE)?;
-        if read != written {
-            return Err(ParallelError::SettingsLost { written, read });
-        }
         Ok(())
     }
 }
@@ -195,33 +372,36 @@ impl<I: I2c, P: FramePort, D: DelayNs> Camera for ParallelCamera<'_, I, P, D> {
         self.mode.format()
     }
 
+    fn start(&mut self) -> Result<Readiness, Self::Error> {
+        match self.state {
+            CameraState::Down => self.init().map(Readiness::Found),
+            CameraState::Settling(mut watch) => {
+                let rested = self.look(&mut watch)?.is_some();
+                self.state = match rested {
+                    true => CameraState::Up,
+                    false => CameraState::Settling(watch),
+                };
+                Ok(Readiness::Settling)
+            }
+            CameraState::Up | CameraState::Suspect => Ok(Readiness::Ready),
+        }
+    }
+
     /// Takes a picture; sets the camera up and lets it settle first, where it is not.
     ///
     /// A torn frame may be chance; the camera is set up anew after the second in a row, and after
     /// any other failure.
     fn capture(&mut self) -> Result<(), Self::Error> {
-        if self.health == Health::Down {
-            self.init()?;
-            self.settle()?;
-        }
-        let taken = self.take_frame();
-        self.health = self.health.after(&taken, ParallelError::is_torn);
+        while self.start()? != Readiness::Ready {}
+        let taken = self.take_frame(TIMEOUT_MS);
+        self.state = self.state.after(&taken, ParallelError::is_torn);
         taken
     }
 
     fn read_row(&mut self, row: &mut [u8]) -> Result<(), Self::Error> {
-        let format = self.format();
-        if row.len() != format.row_len() {
+        if row.len() != self.format().row_len() {
             return Err(ParallelError::RowLength);
         }
-        let Some(rows_left) = self.rows_left.checked_sub(1) else {
-            return Err(ParallelError::NoMoreRows);
-        };
-        let words = format.row_len() / WORD;
-        let start = usize::from(format.height - self.rows_left) * words;
-        let source = self.frame.get(start..start + words);
-        copy_bytes(source.ok_or(ParallelError::NoMoreRows)?, row);
-        self.rows_left = rows_left;
-        Ok(())
+        self.next_row(row)
     }
 }

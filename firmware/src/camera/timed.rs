@@ -1,6 +1,6 @@
 //! A camera whose time is measured.
 
-use super::{Camera, FrameFormat};
+use super::{Camera, FrameFormat, Readiness};
 
 /// Milliseconds since some moment; wraps around after 49 days.
 ///
@@ -55,6 +55,18 @@ impl<C: Camera, T: Clock> Camera for TimedCamera<'_, C, T> {
 
     fn format(&self) -> FrameFormat {
         self.camera.format()
+    }
+
+    fn start(&mut self) -> Result<Readiness, Self::Error> {
+        self.camera.start()
+    }
+
+    fn begin_next(&mut self) {
+        self.camera.begin_next();
+    }
+
+    fn discard_next(&mut self) {
+        self.camera.discard_next();
     }
 
     fn capture(&mut self) -> Result<(), Self::Error> {

@@ -69,6 +69,8 @@ pub struct Link {
     pub frame: u16,
     /// Number of the request that ended a picture of the laptop's, while the engine has its logits.
     pub finished: Option<u16>,
+    /// Feeds the watchdog; optional so that [`Link::new`] is all zeros, which take no room in flash.
+    pub feed: Option<fn()>,
 }
 
 impl Default for Link {
@@ -89,6 +91,7 @@ impl Link {
             view: None,
             frame: 0,
             finished: None,
+            feed: None,
         }
     }
 
@@ -106,8 +109,16 @@ impl Link {
         self.finished = None;
     }
 
+    /// Feeds the watchdog: the program has got on.
+    pub fn feed(&self) {
+        if let Some(feed) = self.feed {
+            feed();
+        }
+    }
+
     /// Takes bytes of the console up to the next that means something.
     pub fn poll<P: Console>(&mut self, console: &mut P, now_ms: u32) -> Heard {
+        self.feed();
         if self.held {
             self.held = false;
             return Heard::Request;
@@ -118,6 +129,9 @@ impl Link {
                 Received::Frame => return self.admit(console, now_ms),
                 Received::Nothing | Received::Damaged => {}
             }
+        }
+        if let Some(byte) = console.asked() {
+            return Heard::Text(byte);
         }
         if self.is_open() && now_ms.wrapping_sub(self.heard_ms) >= SILENCE_MS {
             self.close();

@@ -6,9 +6,10 @@ use posy_shared::link::{Body, Frame, Message, Refusal, Reply, View, send};
 use posy_shared::model::Model;
 
 use super::{Link, refuse, refuse_for, reply};
-use crate::camera::{Camera, FrameFormat};
+use crate::camera::{Camera, CameraReport, FrameFormat, Readiness};
 use crate::classify::{ClassifyError, Eye, RowBuffers, look};
 use crate::program::Console;
+use crate::report::notice;
 
 /// Sends the rows of one picture as they come by. Where the console gives up, the rest is left out.
 pub struct Preview<'p, P> {
@@ -22,6 +23,8 @@ pub struct Preview<'p, P> {
     next: Option<u16>,
     /// Whether the console has taken everything.
     taken: bool,
+    /// Feeds the watchdog.
+    feed: Option<fn()>,
 }
 
 impl<'p, P: Console> Preview<'p, P> {
@@ -39,6 +42,7 @@ impl<'p, P: Console> Preview<'p, P> {
             }),
             next: None,
             taken: true,
+            feed: link.feed,
         }
     }
 
@@ -50,6 +54,10 @@ impl<'p, P: Console> Preview<'p, P> {
     }
 
     fn row(&mut self, bytes: &[u8]) {
+        // A picture takes seconds over a UART.
+        if let Some(feed) = self.feed {
+            feed();
+        }
         if let Some(index) = self.next {
             let frame = self.frame;
             self.say(Body::Row {
@@ -100,6 +108,37 @@ impl<P: Console> Eye for Preview<'_, P> {
     }
 }
 
+/// Parts of the program that a picture is taken with: the model, if there is one, room for rows, and the
+/// report of the camera's set-up.
+pub type Parts<'p, 'm, 'b> = (
+    Option<&'p Model<'m>>,
+    &'p mut RowBuffers<'b>,
+    &'p mut Option<CameraReport>,
+);
+
+/// Brings the camera to where it shows what is seen from now on; says what its set-up found.
+fn prepare<C: Camera, P: Console>(
+    camera: &mut C,
+    console: &mut P,
+    link: &Link,
+    found: &mut Option<CameraReport>,
+) -> Result<(), ClassifyError<C::Error>> {
+    loop {
+        link.feed();
+        match camera.start().map_err(ClassifyError::Camera)? {
+            Readiness::Ready => break,
+            Readiness::Settling => {}
+            Readiness::Found(report) => {
+                *found = Some(report);
+                // A console that fails does so again at the next line, where it is heard.
+                let _ = notice(console, format_args!("camera: {report}"));
+            }
+        }
+    }
+    camera.discard_next();
+    Ok(())
+}
+
 /// Takes one picture and sends it, without classifying it. `request` is the number of a request
 /// that is answered when the picture has been sent. The camera's error, where it has one, comes back.
 pub fn capture<C: Camera<Error: fmt::Display>, P: Console>(
@@ -107,7 +146,7 @@ pub fn capture<C: Camera<Error: fmt::Display>, P: Console>(
     console: &mut P,
     link: &mut Link,
     view: View,
-    (model, buffers): (Option<&Model<'_>>, &mut RowBuffers<'_>),
+    (model, buffers, found): Parts<'_, '_, '_>,
     request: Option<u16>,
 ) -> Result<(), ClassifyError<C::Error>> {
     if view == View::Input && model.is_none() {
@@ -117,8 +156,9 @@ pub fn capture<C: Camera<Error: fmt::Display>, P: Console>(
         return Ok(());
     }
     let model = model.filter(|_| view == View::Input);
+    let prepared = prepare(camera, console, link, found);
     let mut preview = Preview::new(console, link, view, model);
-    let looked = look(camera, model, buffers, &mut preview);
+    let looked = prepared.and_then(|()| look(camera, model, buffers, &mut preview));
     if !preview.end(looked.is_ok()) {
         // Nobody reads: so nobody waits for an answer either.
         link.close();

@@ -25,10 +25,14 @@ pub fn push<P: Console, T: Clock, F: SlotFlash>(
         let request = link.request()?;
         let Request { epoch, number, ask } = request;
         let done = match ask {
-            Ask::Erase { sector } => erase(flash, running.as_ref(), sector),
+            Ask::Erase { sector } => {
+                let erased = erase(flash, running.as_ref(), sector);
+                link.feed();
+                erased
+            }
             Ask::Write { offset, bytes } => write(flash, running.as_ref(), offset, bytes),
             Ask::Clear => {
-                let cleared = clear(flash, running.as_ref());
+                let cleared = clear(flash, link, running.as_ref());
                 running = slot::newest(flash.bytes());
                 cleared
             }
@@ -127,7 +131,7 @@ fn program<F: SlotFlash>(flash: &mut F, offset: u32, bytes: &[u8]) -> Result<(),
 }
 
 /// Erases the prelude of every head, that of the running one last.
-fn clear<F: SlotFlash>(flash: &mut F, running: Option<&Head>) -> Result<(), Refusal> {
+fn clear<F: SlotFlash>(flash: &mut F, link: &Link, running: Option<&Head>) -> Result<(), Refusal> {
     let len = u32::try_from(F::ERASE_SIZE).map_err(|_| Refusal::Unsupported)?;
     loop {
         let is_running = |head: &Head| running.is_some_and(|running| head.at == running.at);
@@ -136,6 +140,8 @@ fn clear<F: SlotFlash>(flash: &mut F, running: Option<&Head>) -> Result<(), Refu
         };
         let start = head.at - head.at % len;
         let end = start.checked_add(len).ok_or(Refusal::Range)?;
+        // A sector takes seconds where it is large.
+        link.feed();
         flash.erase(start, end).map_err(|_| Refusal::Flash)?;
         // Else this would go on for ever.
         if slot::heads(flash.bytes()).any(|left| left.at == head.at) {

@@ -9,6 +9,7 @@ use std::thread::JoinHandle;
 use embedded_io::{ErrorKind, ErrorType, Write};
 use posy_firmware::camera::Camera;
 use posy_firmware::program::{Board, Console, Memory, Stack, run};
+use posy_firmware::vitals::Vitals;
 use posy_shared::kernels::scalar::Scalar;
 
 use super::flash::{Chip, PowerCut};
@@ -90,6 +91,7 @@ where
                 now_ms
             },
             stack: || Stack { used: 1, size: 2 },
+            vitals: Vitals::NONE,
         };
         let mut memory = Box::new(Memory::<ARENA>::new());
         let ended = run(&mut board, &mut chip, &mut memory, || Scalar);

@@ -1,4 +1,4 @@
-//! An ArduCAM Mini 2MP Plus, simulated at register level: two banks of sensor registers behind
+//! An ArduCAM Mini 2MP, simulated at register level: two banks of sensor registers behind
 //! I2C, and the ArduChip's registers and frame buffer behind SPI.
 //!
 //! Written from the camera's side of the wires: nothing here is taken from the driver.
@@ -8,6 +8,9 @@ use std::rc::Rc;
 
 use embedded_hal::delay::DelayNs;
 use embedded_hal::{i2c, spi};
+use posy_firmware::camera::FrameBus;
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
 
 /// What the world does to the camera.
 pub struct Camera {
@@ -23,6 +26,8 @@ pub struct Camera {
     pub trailer: usize,
     /// Index of the I2C transfer that is not acknowledged.
     pub i2c_fails_at: Option<usize>,
+    /// True if no I2C transfer is acknowledged.
+    pub i2c_dead: bool,
     /// Index of the SPI transaction that fails.
     pub spi_fails_at: Option<usize>,
     /// Index of the frame at which the parallel port fails.
@@ -34,6 +39,21 @@ pub struct Camera {
     pub delayed_ms: u64,
     /// Times that the sensor was reset.
     pub resets: usize,
+    /// Revision of the controller; all but 0x73 send a byte too many.
+    pub revision: u8,
+    /// The sensor's test picture.
+    pub bars: Bars,
+    /// Changes a frame on its way into the buffer.
+    pub spoil: fn(&mut [u8]),
+    /// Probability that a bit of the buffer's is wrong above 2 MHz.
+    pub bit_errors: f64,
+    /// The clock of the wires, in MHz.
+    pub mhz: u8,
+    /// A register of the signal processor that keeps nothing.
+    pub forgets: Option<u8>,
+    random: ChaCha8Rng,
+    command: u8,
+    late: bool,
 
     bank: usize,
     pointer: u8,
@@ -42,6 +62,97 @@ pub struct Camera {
     buffer: Vec<u8>,
     read_at: usize,
     polls_to_done: Option<u32>,
+}
+
+/// Colour bars as a module shows them: exact levels are not known.
+#[derive(Clone, Copy, Debug)]
+pub struct Bars {
+    /// Gains of red, green and blue.
+    pub gains: [f64; 3],
+    /// Share of the other channels in each.
+    pub mixing: f64,
+    pub gamma: f64,
+    /// Lowest level, of 1.
+    pub black: f64,
+    /// Pixels over which an edge goes.
+    pub edge: usize,
+    /// Levels, of 255, by which pixels differ from row to row.
+    pub noise: f64,
+    pub mirrored: bool,
+    /// True if there are any.
+    pub shown: bool,
+}
+
+impl Bars {
+    /// As they are in the books.
+    pub const IDEAL: Bars = Bars {
+        gains: [1.0; 3],
+        mixing: 0.0,
+        gamma: 1.0,
+        black: 0.0,
+        edge: 0,
+        noise: 0.0,
+        mirrored: false,
+        shown: true,
+    };
+
+    /// A good module.
+    pub fn drawn(random: &mut ChaCha8Rng) -> Bars {
+        Bars {
+            gains: [(); 3].map(|()| random.random_range(0.55..1.0)),
+            mixing: random.random_range(0.0..0.25),
+            gamma: random.random_range(0.45..1.6),
+            black: random.random_range(0.0..0.12),
+            edge: random.random_range(0..6),
+            noise: random.random_range(0.0..7.0),
+            mirrored: random.random(),
+            shown: true,
+        }
+    }
+
+    /// A frame of them.
+    pub fn frame(&self, width: usize, height: usize, random: &mut ChaCha8Rng) -> Vec<u8> {
+        const HAVE: [[f64; 3]; 8] = [
+            [1.0, 1.0, 1.0],
+            [1.0, 1.0, 0.0],
+            [0.0, 1.0, 1.0],
+            [0.0, 1.0, 0.0],
+            [1.0, 0.0, 1.0],
+            [1.0, 0.0, 0.0],
+            [0.0, 0.0, 1.0],
+            [0.0, 0.0, 0.0],
+        ];
+        let level = |x: usize, channel: usize| -> f64 {
+            let at = |x: usize| HAVE[x * 8 / width][channel];
+            let from = x.saturating_sub(self.edge / 2);
+            let to = (x + self.edge - self.edge / 2).min(width - 1);
+            (from..=to).map(at).sum::<f64>() / (to + 1 - from) as f64
+        };
+        let column = |x: usize| {
+            let x = if self.mirrored { width - 1 - x } else { x };
+            let have = [0, 1, 2].map(|channel| level(x, channel));
+            let mean = have.iter().sum::<f64>() / 3.0;
+            [0, 1, 2].map(|channel| {
+                let mixed = have[channel] * (1.0 - self.mixing) + mean * self.mixing;
+                let scaled = self.black + (1.0 - self.black) * mixed * self.gains[channel];
+                255.0 * scaled.powf(self.gamma)
+            })
+        };
+        let columns: Vec<[f64; 3]> = (0..width).map(column).collect();
+        let mut frame = Vec::with_capacity(2 * width * height);
+        for _ in 0..height {
+            for column in &columns {
+                let noisy = column.map(|level| {
+                    let by = random.random_range(-1.0..=1.0) * self.noise / 2.0;
+                    (level + by).round().clamp(0.0, 255.0) as u16
+                });
+                let [red, green, blue] = noisy;
+                let pixel = red >> 3 << 11 | green >> 2 << 5 | blue >> 3;
+                frame.extend(pixel.to_be_bytes());
+            }
+        }
+        frame
+    }
 }
 
 /// Colour bars as the sensor's test pattern: eight columns.
@@ -64,6 +175,7 @@ impl Camera {
             torn: Vec::new(),
             trailer: 8,
             i2c_fails_at: None,
+            i2c_dead: false,
             spi_fails_at: None,
             port_fails_at: None,
             i2c_count: 0,
@@ -71,6 +183,15 @@ impl Camera {
             port_count: 0,
             delayed_ms: 0,
             resets: 0,
+            revision: 0x73,
+            bars: Bars::IDEAL,
+            spoil: |_| {},
+            bit_errors: 0.0,
+            mhz: 8,
+            forgets: None,
+            random: ChaCha8Rng::seed_from_u64(1),
+            command: 0,
+            late: false,
             bank: 0,
             pointer: 0,
             sensor: [[0; 256]; 2],
@@ -79,6 +200,11 @@ impl Camera {
             read_at: 0,
             polls_to_done: None,
         }))
+    }
+
+    /// Draws everything that is random anew.
+    pub fn seed(&mut self, seed: u64) {
+        self.random = ChaCha8Rng::seed_from_u64(seed);
     }
 
     pub fn unplug(&mut self) {
@@ -100,6 +226,7 @@ impl Camera {
                 self.sensor = [[0; 256]; 2];
                 self.resets += 1;
             }
+            (register, 0) if self.forgets == Some(register) => {}
             (register, bank) => self.sensor[bank][usize::from(register)] = value,
         }
     }
@@ -112,8 +239,15 @@ impl Camera {
         }
     }
 
-    /// What the sensor sends as a frame, given its registers.
+    /// The next frame, as it arrives.
     pub fn next_frame(&mut self) -> Vec<u8> {
+        let mut frame = self.sent();
+        (self.spoil)(&mut frame);
+        frame
+    }
+
+    /// The next frame as the sensor sends it, given its registers.
+    fn sent(&mut self) -> Vec<u8> {
         let dsp = &self.sensor[0];
         let (width, height) = (usize::from(dsp[0x5A]) * 4, usize::from(dsp[0x5B]) * 4);
         let rgb565_high_first = dsp[0xDA] == 0x08 && dsp[0x05] == 0 && dsp[0xE0] == 0;
@@ -127,8 +261,8 @@ impl Camera {
         if !(rgb565_high_first && scales && whole_array) {
             return vec![0xEE; 1600 * 1200 * 2];
         }
-        if self.sensor[1][0x12] & 0x02 != 0 {
-            return colour_bars(width, height);
+        if self.sensor[1][0x12] & 0x02 != 0 && self.bars.shown {
+            return self.bars.frame(width, height, &mut self.random);
         }
         let scene = self.scenes[0].clone();
         if self.scenes.len() > 1 {
@@ -145,6 +279,7 @@ impl Camera {
         }
         if command & 0x02 != 0 {
             self.buffer = self.next_frame();
+            self.late = self.revision != 0x73;
             let trailer = self.trailer;
             self.buffer.extend(std::iter::repeat_n(0x5A, trailer));
             if !self.torn.is_empty() {
@@ -154,6 +289,17 @@ impl Camera {
             }
             self.polls_to_done = self.fills.then_some(3);
         }
+    }
+
+    /// A byte on its way over the wires.
+    fn over_wires(&mut self, byte: u8) -> u8 {
+        let errors = if self.mhz > 2 { self.bit_errors } else { 0.0 };
+        if errors == 0.0 {
+            return byte;
+        }
+        (0..8).fold(byte, |byte, bit| {
+            byte ^ u8::from(self.random.random_bool(errors)) << bit
+        })
     }
 
     fn read_chip(&mut self, register: u8) -> u8 {
@@ -170,6 +316,11 @@ impl Camera {
             0x42 => len[0],
             0x43 => len[1],
             0x44 => len[2],
+            0x40 => self.revision,
+            0x3C if self.late => {
+                self.late = false;
+                0
+            }
             0x3C => {
                 let byte = self.buffer.get(self.read_at).copied().unwrap_or(0);
                 self.read_at += 1;
@@ -197,7 +348,11 @@ impl i2c::I2c for Wire {
         let mut camera = self.0.borrow_mut();
         let index = camera.i2c_count;
         camera.i2c_count += 1;
-        if !camera.plugged || address != 0x30 || camera.i2c_fails_at == Some(index) {
+        if !camera.plugged
+            || address != 0x30
+            || camera.i2c_fails_at == Some(index)
+            || camera.i2c_dead
+        {
             let source = i2c::NoAcknowledgeSource::Address;
             return Err(i2c::ErrorKind::NoAcknowledge(source));
         }
@@ -247,7 +402,10 @@ impl spi::SpiDevice for Wire {
                 assert!(*address == 0x3C || bytes.len() == 1);
                 for byte in bytes.iter_mut() {
                     *byte = match camera.plugged {
-                        true => camera.read_chip(*address),
+                        true => {
+                            let byte = camera.read_chip(*address);
+                            camera.over_wires(byte)
+                        }
                         // Nothing drives the line.
                         false => 0xFF,
                     };
@@ -256,6 +414,26 @@ impl spi::SpiDevice for Wire {
             _ => panic!("no such transaction on the ArduChip"),
         }
         Ok(())
+    }
+}
+
+impl FrameBus for Wire {
+    fn set_speed(&mut self, mhz: u8) {
+        self.0.borrow_mut().mhz = mhz;
+    }
+
+    fn begin_read(&mut self, command: u8, _: usize) -> Result<(), Self::Error> {
+        self.0.borrow_mut().command = command;
+        Ok(())
+    }
+
+    fn finish_read(&mut self, bytes: &mut [u8]) -> Result<(), Self::Error> {
+        if bytes.is_empty() {
+            return Ok(());
+        }
+        let command = [self.0.borrow().command];
+        let mut operations = [spi::Operation::Write(&command), spi::Operation::Read(bytes)];
+        spi::SpiDevice::transaction(self, &mut operations)
     }
 }
 

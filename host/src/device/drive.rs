@@ -9,6 +9,9 @@ use super::boards::Uf2Drive;
 /// The file that identifies such a drive.
 const INFO: &str = "INFO_UF2.TXT";
 
+/// Bytes of a block of a UF2 file.
+const BLOCK_BYTES: usize = 512;
+
 /// Maximum number of bytes that are read of it; boot ROMs write less than a hundred.
 const INFO_BYTES: u64 = 4096;
 
@@ -97,17 +100,31 @@ pub fn check(path: &Path, drive: &Uf2Drive) -> Result<(), DriveError> {
 /// [`DriveError::Io`].
 pub fn write(drive: &Path, uf2: &[u8]) -> Result<PathBuf, DriveError> {
     let path = drive.join(FILE);
+    let is_gone = || board_id(drive).is_none();
     let written = File::create(&path).and_then(|mut file| {
-        file.write_all(uf2)?;
-        Ok(file.sync_all())
+        hand_over(&mut file, uf2, is_gone)?;
+        match file.sync_all() {
+            Err(_) if is_gone() => Ok(()),
+            synced => synced,
+        }
     });
     match written {
-        Ok(Ok(())) => Ok(path),
-        // The board restarts after the last block, and its drive disappears before the system has
-        // finished writing metadata.
-        Ok(Err(_)) if board_id(drive).is_none() => Ok(path),
-        Ok(Err(source)) | Err(source) => Err(DriveError::Io { path, source }),
+        Ok(()) => Ok(path),
+        Err(source) => Err(DriveError::Io { path, source }),
     }
+}
+
+/// Writes blocks. A board restarts with the last one, and takes its drive with it before the system is
+/// done with its books: whatever fails once that block is handed over is no failure where `is_gone`.
+fn hand_over(file: &mut impl Write, uf2: &[u8], is_gone: impl Fn() -> bool) -> io::Result<()> {
+    let last = uf2.len().div_ceil(BLOCK_BYTES).saturating_sub(1);
+    for (index, block) in uf2.chunks(BLOCK_BYTES).enumerate() {
+        match file.write_all(block) {
+            Err(_) if index == last && is_gone() => return Ok(()),
+            written => written?,
+        }
+    }
+    Ok(())
 }
 
 /// The line `Board-ID` of a drive.
@@ -217,6 +234,40 @@ mod tests {
         }
         std::fs::write(&info, "Board-ID: \x1b[31mred\x07").unwrap();
         assert_eq!(board_id(folder.path()).as_deref(), Some("[31mred"));
+    }
+
+    /// A drive that vanishes as it is given a block.
+    struct Vanishing {
+        blocks: usize,
+    }
+
+    impl Write for Vanishing {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.blocks = self
+                .blocks
+                .checked_sub(1)
+                .ok_or(io::ErrorKind::NotConnected)?;
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_board_that_restarts_with_its_last_block_has_it() {
+        let uf2 = [7; 3 * BLOCK_BYTES];
+        for (blocks, gone, succeeds) in [
+            (3, true, true),
+            (2, true, true),
+            (2, false, false),
+            (1, true, false),
+            (0, true, false),
+        ] {
+            let written = hand_over(&mut Vanishing { blocks }, &uf2, || gone);
+            assert_eq!(written.is_ok(), succeeds, "{blocks} blocks, gone: {gone}");
+        }
     }
 
     #[test]

@@ -86,8 +86,11 @@ fn usb(port: &SerialPortInfo) -> Option<&UsbPortInfo> {
     }
 }
 
+/// Name of the Picos' programs as USB devices.
+const PRODUCT: &str = "posy";
+
 /// The board's most likely port: the only USB port, or else the only one from a vendor of posy's
-/// boards.
+/// boards, or of several the only one that is called posy.
 ///
 /// # Errors
 /// [`PortError::List`], [`PortError::None`], [`PortError::Several`].
@@ -101,6 +104,13 @@ fn choose(mut ports: Vec<SerialPortInfo>) -> Result<String, PortError> {
     let is_known = |port: &SerialPortInfo| usb(port).is_some_and(|usb| MAKERS.contains(&usb.vid));
     if ports.iter().any(is_known) {
         ports.retain(is_known);
+    }
+    // A debug probe of the same maker has a port too.
+    let is_posy = |port: &SerialPortInfo| {
+        usb(port).is_some_and(|usb| usb.product.as_deref() == Some(PRODUCT))
+    };
+    if ports.iter().filter(|port| is_posy(port)).count() == 1 {
+        ports.retain(is_posy);
     }
     ports.sort_by(|a, b| a.port_name.cmp(&b.port_name));
     match &ports[..] {
@@ -215,5 +225,22 @@ mod tests {
         assert!(first.contains("--port"), "{error}");
         assert!(second.contains("/dev/ttyACM1 (0483:374b"), "{error}");
         assert!(!error.contains("ttyUSB0"), "{error}");
+
+        // A Pico and the probe at its side.
+        let called = |name: &str, product: &str| {
+            let mut port = port(name, Some((0x2E8A, 0x000C)));
+            if let SerialPortType::UsbPort(usb) = &mut port.port_type {
+                usb.product = Some(product.to_owned());
+            }
+            port
+        };
+        let probe = called("/dev/ttyACM2", "Debugprobe on Pico (CMSIS-DAP)");
+        let (one, two) = (
+            called("/dev/ttyACM3", "posy"),
+            called("/dev/ttyACM4", "posy"),
+        );
+        assert_eq!(name(&[&probe, &one]).unwrap(), "/dev/ttyACM3");
+        let error = name(&[&probe, &one, &two]).unwrap_err();
+        assert!(matches!(error, PortError::Several(_)), "{error}");
     }
 }

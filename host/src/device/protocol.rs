@@ -71,10 +71,11 @@ impl std::fmt::Display for Line {
     }
 }
 
-/// Returns true for the status messages of the firmware's `program`, of which there are three.
+/// Returns true for the status messages of the firmware's `program`, and for its reports on the camera.
 fn is_news(said: &str) -> bool {
     let model = || said.ends_with(" bytes") && said.contains(" labels, ");
-    said == "golden check passed" || said.starts_with("RAM ") || model()
+    let camera = || said.starts_with("camera: ") || said.starts_with("camera is back: ");
+    said == "golden check passed" || said.starts_with("RAM ") || model() || camera()
 }
 
 /// Parses an answer, if the line is one: parts with two spaces between them, the first `unknown` or
@@ -211,6 +212,10 @@ mod tests {
             (
                 "posy: golden check passed",
                 Line::News("golden check passed".to_owned()),
+            ),
+            (
+                "posy: camera is back: OV2640 0x2642, frame 153,600 bytes",
+                Line::News("camera is back: OV2640 0x2642, frame 153,600 bytes".to_owned()),
             ),
             (
                 "posy: rp-pico, mobilenet_v1_0.25_128, 5 labels, 234413 bytes",

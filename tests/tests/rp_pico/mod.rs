@@ -4,4 +4,5 @@
 mod answers;
 mod camera;
 mod faults;
+mod restarts;
 mod slot;

@@ -8,6 +8,7 @@
 
 mod accuracy;
 mod board_sizes;
+mod board_wiring;
 mod contender;
 mod drawings;
 mod finetune_gain;
@@ -25,7 +26,7 @@ type Failure = Box<dyn std::error::Error + Send + Sync>;
 
 type Task = fn(Arguments) -> Result<(), Failure>;
 
-const TASKS: [(&str, Task, &str); 11] = [
+const TASKS: [(&str, Task, &str); 12] = [
     (
         "accuracy",
         accuracy::run,
@@ -35,6 +36,11 @@ const TASKS: [(&str, Task, &str); 11] = [
         "board-sizes",
         board_sizes::run,
         "rows of the table in boards/README.md",
+    ),
+    (
+        "board-wiring",
+        board_wiring::run,
+        "wiring pictures of the boards' pages",
     ),
     ("contender", contender::run, "posy's part in tests/peers"),
     (

@@ -9,8 +9,9 @@
 //! The sensor scans its whole array (1600 x 1200) and its signal processor scales down in two
 //! steps: by a power of two, then by the zoom, which a whole number of pixels leaves.
 
-use super::FrameFormat;
 use posy_shared::image::PixelFormat;
+
+use crate::camera::FrameFormat;
 
 /// Address on the sensor bus (SCCB, which is I2C without repeated starts), 7 bits.
 pub const ADDRESS: u8 = 0x30;
@@ -44,7 +45,7 @@ pub const IMAGE_MODE_RGB565: u8 = 0x08;
 /// Milliseconds that the sensor is given after a reset.
 pub const RESET_MS: u32 = 100;
 
-/// Whether a product number is an OV2640's: 0x26, then 0x40 to 0x42 by revision.
+/// Returns true if a product number is an OV2640's: 0x26, then 0x40 to 0x42 by revision.
 pub const fn is_ov2640(product: [u8; 2]) -> bool {
     product[0] == 0x26 && matches!(product[1], 0x40..=0x42)
 }
@@ -58,7 +59,7 @@ pub enum Resolution {
     Qqvga,
 }
 
-/// What the sensor sends.
+/// Output of the sensor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Mode {
     /// Size of the frames.
@@ -96,7 +97,7 @@ impl Mode {
 pub struct Run {
     /// The register.
     pub register: u8,
-    /// What is written to it, in order.
+    /// Values written to it, in order.
     pub values: &'static [u8],
 }
 
@@ -104,7 +105,7 @@ const fn run(register: u8, values: &'static [u8]) -> Run {
     Run { register, values }
 }
 
-/// What every mode needs after a reset, in order; [`for_mode`] follows.
+/// Settings of every mode after a reset, in order; [`for_mode`] follows.
 pub const SETUP: &[Run] = &[
     run(BANK, &[BANK_DSP]),
     run(0x2C, &[0xFF]),
@@ -220,8 +221,9 @@ pub const SETUP: &[Run] = &[
             0x08, 0x19, 0x02, 0x0C, 0x24, 0x30, 0x28, 0x26, 0x02, 0x98, 0x80, 0x00, 0x00,
         ],
     ),
-    // CTRL1: white balance with its gains, gamma; as in ArduCAM's setup for JPEG.
-    run(0xC3, &[0xED]),
+    // CTRL1: everything on, lens correction and digital gain too, as it is after a reset: ArduCAM's tables
+    // for RGB565 leave it so, and only those for JPEG switch the two off.
+    run(0xC3, &[0xFF]),
     run(0xA4, &[0x00]),
     run(0xA8, &[0x00]),
     // White balance.
@@ -257,10 +259,19 @@ pub const SETUP: &[Run] = &[
     run(0xC2, &[0x0E]),
 ];
 
+/// Signal processor's bank: the registers of [`for_mode`] that say how large the output is, and that read
+/// back as they were written.
+pub(super) const SIZES: [u8; 4] = [0x51, 0x52, 0x5A, 0x5B];
+
+/// [`COM7`] for pictures, or for the test picture.
+pub(super) const fn com7(colour_bars: bool) -> u8 {
+    COM7_UXGA_ZOOM | if colour_bars { COM7_COLOUR_BARS } else { 0 }
+}
+
 /// Extent of the array that is scanned, in pixels.
 const ARRAY: (u16, u16) = (1600, 1200);
 
-/// What the mode asks for after [`SETUP`]: pairs of register and value, in order.
+/// Settings of a mode after [`SETUP`]: pairs of register and value, in order.
 pub const fn for_mode(mode: Mode) -> [(u8, u8); 22] {
     let format = mode.format();
     // CTRLI halves both extents this many times; what is left is 5/4 of the output each way.
@@ -269,14 +280,9 @@ pub const fn for_mode(mode: Mode) -> [(u8, u8); 22] {
         Resolution::Qqvga => 3,
     };
     let (columns, rows) = (ARRAY.0 / 4, ARRAY.1 / 4);
-    let bars = if mode.colour_bars {
-        COM7_COLOUR_BARS
-    } else {
-        0
-    };
     [
         (BANK, BANK_SENSOR),
-        (COM7, COM7_UXGA_ZOOM | bars),
+        (COM7, com7(mode.colour_bars)),
         (BANK, BANK_DSP),
         // RESET: the output port, while sizes change.
         (0xE0, 0x04),
