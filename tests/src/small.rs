@@ -45,6 +45,11 @@ pub fn large_classifier() -> Vec<u8> {
     build(&numbered(3), "small", [64, 2500, 6])
 }
 
+/// A `.posy` file of a few thousand bytes whose network takes 10^11 MACs: minutes for each photo.
+pub fn heavy_classifier() -> Vec<u8> {
+    build(&numbered(3), "heavy", [16_384, 64, 6])
+}
+
 /// A `.posy` file. `sizes` are the input's width and height in pixels, the channels of its maps,
 /// and the number of features.
 fn build(names: &[String], architecture: &str, sizes: [u16; 3]) -> Vec<u8> {

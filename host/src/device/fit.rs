@@ -3,7 +3,7 @@
 use posy_nn::graph::network::Common;
 use posy_nn::zoo::Architecture;
 use posy_shared::kernels::board_scratch_len;
-use posy_shared::model::{Layer, Model, Op, Shape};
+use posy_shared::model::{HEAD_ALIGN, Layer, Model, Op, Shape};
 use posy_shared::plan::{PlanError, search};
 
 use super::boards::{BOARDS, Board};
@@ -25,19 +25,24 @@ pub struct Footprint {
 impl Footprint {
     /// Size of a header, labels and provenance included, bytes: an estimate for networks of which
     /// only the shapes are known.
-    const HEADER_BYTES: u64 = 2048;
+    const HEADER_BYTES: usize = 2048;
 
     /// The footprint of layers without their weights.
     ///
     /// # Errors
     /// Returns an error if the layers have no memory plan.
     pub fn of_layers(layers: &[Layer]) -> Result<Self, PlanError> {
-        let block = layers.iter().map(|layer| {
+        let block = |layer: &Layer| {
             layer.weight_len().next_multiple_of(16) + layer.table_len().next_multiple_of(4)
-        });
+        };
+        // A last dense layer lies in the head with the header, in whole units of flash.
+        let dense = |layer: &&Layer| layer.op == Op::Dense;
+        let last = layers.last().filter(dense).map_or(0, block);
+        let backbone = layers.iter().map(block).sum::<usize>() - last;
+        let head = (last + Self::HEADER_BYTES).next_multiple_of(HEAD_ALIGN);
         let scratch_bytes = scratch_bytes(layers);
         Ok(Footprint {
-            flash_bytes: block.sum::<usize>() as u64 + Self::HEADER_BYTES,
+            flash_bytes: (head + backbone) as u64,
             ram_bytes: search(layers)?.arena_len as u64 + scratch_bytes,
             scratch_bytes,
             products: layers.iter().map(Layer::products).sum(),

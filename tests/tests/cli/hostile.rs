@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use posy_tests::graphs::{classifier, list, node, reals, small_network};
 use posy_tests::scratch::{Outcome, Scratch, posy_path};
-use posy_tests::{data, small_classifier};
+use posy_tests::{data, heavy_classifier, small_classifier};
 use prost::Message;
 use tract_onnx::pb::attribute_proto::AttributeType;
 use tract_onnx::pb::tensor_proto::DataLocation;
@@ -364,11 +364,8 @@ fn files_without_an_end() {
 /// A model that would take hours says so, and runs only where that is asked for.
 #[test]
 fn models_that_take_hours() {
-    let Some(heavy) = data("models_that_take_hours", "cases/heavy.posy") else {
-        return;
-    };
     let scratch = scratch();
-    scratch.write("heavy.posy", std::fs::read(heavy).unwrap());
+    scratch.write("heavy.posy", heavy_classifier());
     for words in [
         vec!["label", "--model=heavy.posy", "photo.png"],
         vec!["label-image", "--graph=heavy.posy", "--image=photo.png"],
@@ -380,8 +377,8 @@ fn models_that_take_hours() {
             1,
             &[
                 "error: heavy.posy: ",
-                "6611565 million products",
-                "111 minutes",
+                " million products",
+                " minutes",
                 "--slow",
             ],
         );

@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use posy_tests::scratch::{Outcome, Scratch};
-use posy_tests::{data, small_classifier};
+use posy_tests::{data, named_classifier, small_classifier};
 
 /// Wrong kinds of files, their description, and the advice.
 const KINDS: [(&str, &str, &str); 6] = [
@@ -281,7 +281,7 @@ fn names_from_files_do_not_reach_the_terminal_as_they_are() {
         return;
     };
     let scratch = Scratch::new();
-    let escaped = cases.join("esc.posy");
+    let escaped = scratch.write("esc.posy", named_classifier(&["a", "b"], "v1 \x1b[31mred"));
     // Every run is checked for escapes in its output.
     let shown = scratch.posy([Path::new("inspect"), &escaped]).succeeds();
     assert!(shown.stdout.contains('\u{fffd}'), "{shown}");
