@@ -42,3 +42,4 @@ pub mod predict;
 pub mod report;
 pub mod retrain;
 pub mod train;
+mod units;

@@ -10,7 +10,7 @@ use posy::dataset::load::load;
 use posy::dataset::split::{Percentages, Rule};
 use posy::features::progress::{Progress, Silent};
 use posy::retrain::{
-    More, Outcome, Prepared, Settings, Tested, Trainer, file, prepare, train_with,
+    Prepared, Settings, TrainOptions, TrainedModel, Trainer, file, prepare, train,
 };
 use posy::train::logistic::Strength;
 use posy::train::observer::Unwatched;
@@ -113,7 +113,7 @@ pub struct Retrained {
     /// Photos and features.
     pub prepared: Prepared,
     /// The trained head and its results.
-    pub outcome: Outcome,
+    pub outcome: TrainedModel,
     scratch: Scratch,
 }
 
@@ -142,18 +142,13 @@ impl Retrained {
         let backbone = Backbone::read(backbone, "backbone").expect("a network");
         let silent = |_| Box::new(Silent) as Box<dyn Progress>;
         let prepared = prepare(&settings, backbone, &silent, &mut |_| {}).expect("photos");
-        let mut more = More::NOTHING;
-        more.verdict.calibrate = true;
-        let outcome = train_with(
-            &prepared,
-            &Rule::Stable { seed: 0 },
+        let mut options = TrainOptions::new(
+            Rule::Stable { seed: 0 },
             Percentages::new(10, 10).expect("percentages"),
-            &Trainer::Logistic(Strength::default()),
-            Tested::ALL,
-            &more,
-            &mut Unwatched,
-        )
-        .expect("training");
+            Trainer::Logistic(Strength::default()),
+        );
+        options.answers.calibrate = true;
+        let outcome = train(&prepared, &options, &mut Unwatched).expect("training");
         Retrained {
             prepared,
             outcome,

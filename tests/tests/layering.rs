@@ -285,7 +285,7 @@ const NN: [&[&str]; 6] = [
 
 /// Levels of the rooms of `host`, from the bottom up.
 const HOST: [&[&str]; 5] = [
-    &["dataset", "demo", "device", "predict", "train"],
+    &["dataset", "demo", "device", "predict", "train", "units"],
     &["eval", "features"],
     &["lint", "page", "retrain"],
     &["report"],

@@ -8,7 +8,8 @@ use serde_json::json;
 
 use super::Failure;
 use super::output::{Out, kib, millions, print_json, print_table};
-use crate::eval::run_record::{Comparison, Method, Proportion, Record, compare};
+use crate::eval::run_record::{Comparison, Method, Record, compare};
+use crate::eval::stats::{Proportion, percent, percent_or_dash};
 
 /// Compares training runs: accuracy, and the significance of the difference.
 #[derive(Debug, Args)]
@@ -16,7 +17,7 @@ use crate::eval::run_record::{Comparison, Method, Proportion, Record, compare};
 Runs that were tested on the same photos are compared photo by photo: McNemar's exact test, and the \
 95% interval of Agresti and Min (2005). If fewer than half of the test photos are common, the runs \
 are compared as two samples, with the interval of Agresti and Caffo (2000). Accuracies have Wilson's \
-interval. The other runs are compared with the first.")]
+interval. Scores are off by the expected calibration error, in 15 bins. The other runs are compared with the first.")]
 pub(super) struct Arguments {
     /// Records that `posy retrain` wrote (flowers.run.json), or the models beside them.
     #[arg(required = true, num_args = 2.., value_name = "RUN")]
@@ -52,6 +53,8 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         "int8",
         "95% interval",
         "float",
+        "unknown",
+        "scores off by",
         "flash KiB",
         "RAM KiB",
         "M products",
@@ -69,39 +72,43 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn percent(share: f64) -> String {
-    format!("{:.1}%", share * 100.0)
-}
-
 fn row(name: &str, run: &Record) -> Vec<String> {
-    let int8 = Proportion::new(run.int8.right, run.int8.photos);
-    let float = run
-        .float
-        .and_then(|float| Proportion::new(float.right, float.photos));
-    let or_dash = |text: Option<String>| text.unwrap_or_else(|| "-".into());
+    let (int8, evaluation) = (run.int8, run.evaluation());
+    let interval = int8.interval();
     vec![
         name.to_owned(),
         run.architecture.clone(),
-        run.int8.photos.to_string(),
-        or_dash(int8.map(|int8| percent(int8.share))),
-        or_dash(int8.map(|int8| format!("{} to {}", percent(int8.low), percent(int8.high)))),
-        or_dash(float.map(|float| percent(float.share))),
+        int8.whole.to_string(),
+        int8.percent(),
+        interval.map_or("-".into(), |(low, high)| {
+            format!("{} to {}", percent(low), percent(high))
+        }),
+        run.float.unwrap_or_default().percent(),
+        evaluation.unknown.rejected.percent(),
+        percent_or_dash(evaluation.calibration_error()),
         kib(run.model.flash_bytes),
         kib(run.model.ram_bytes),
         millions(run.model.products),
     ]
 }
 
+fn share_json(found: Proportion) -> Option<serde_json::Value> {
+    let (share, (low, high)) = (found.value()?, found.interval()?);
+    Some(json!({"share": share, "low": low, "high": high}))
+}
+
 fn as_json(name: &str, run: &Record) -> serde_json::Value {
-    let share = |count: crate::eval::run_record::Count| Proportion::new(count.right, count.photos);
+    let evaluation = run.evaluation();
     json!({
         "run": name,
         "architecture": run.architecture,
         "labels": run.labels,
         "split": run.split,
-        "tested": run.int8.photos,
-        "int8": share(run.int8),
-        "float": run.float.map(share),
+        "tested": run.int8.whole,
+        "int8": share_json(run.int8),
+        "float": run.float.map(share_json),
+        "unknown": share_json(evaluation.unknown.rejected),
+        "expected_calibration_error": evaluation.calibration_error(),
         "flash_bytes": run.model.flash_bytes,
         "ram_bytes": run.model.ram_bytes,
         "products": run.model.products,

@@ -13,6 +13,7 @@ use serde_json::json;
 use super::Failure;
 use super::output::{Out, hex, kib, millions, print_json, print_table};
 use crate::device::{BOARDS, Footprint, fits};
+use crate::eval::stats;
 
 /// Maximum width of a value, characters.
 const WIDTH: usize = 64;
@@ -71,9 +72,7 @@ fn row((index, layer): (usize, &Layer)) -> Vec<String> {
 }
 
 fn percent(share: Option<f32>) -> String {
-    share.map_or("not measured".into(), |share| {
-        format!("{:.1}%", share * 100.0)
-    })
+    share.map_or("not measured".into(), |share| stats::percent(share.into()))
 }
 
 /// Breaks a value into lines of at most [`WIDTH`] characters, between words where possible.

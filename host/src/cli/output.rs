@@ -1,5 +1,6 @@
 //! Printing shared by the commands.
 
+pub(super) use crate::units::{hex, kib, millions};
 use std::fmt;
 use std::io::{self, Write};
 
@@ -112,19 +113,4 @@ pub(super) fn print_table(heading: &[&str], rows: &[Vec<String>]) -> Result<(), 
         writeln!(out, "{}", line.trim_end())?;
     }
     Ok(())
-}
-
-/// Bytes as KiB with one decimal.
-pub(super) fn kib(bytes: u64) -> String {
-    format!("{:.1}", bytes as f64 / 1024.0)
-}
-
-/// Multiply-accumulates as millions with one decimal.
-pub(super) fn millions(products: u64) -> String {
-    format!("{:.1}", products as f64 / 1e6)
-}
-
-/// Bytes in hexadecimal.
-pub(super) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -88,6 +88,18 @@ impl SplitFile {
         }
     }
 
+    /// Numbers of training, validation and test photos of `labels`.
+    pub fn counts(&self, labels: &[String]) -> Vec<(String, [usize; 3])> {
+        let count = |label: &String| {
+            let parts = self.labels.get(label);
+            let counts = parts.map_or([0; 3], |parts| {
+                [&parts.training, &parts.validation, &parts.testing].map(Vec::len)
+            });
+            (label.clone(), counts)
+        };
+        labels.iter().map(count).collect()
+    }
+
     /// Writes the file atomically: to a temporary file beside it, which is then renamed.
     ///
     /// # Errors

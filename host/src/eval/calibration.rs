@@ -6,6 +6,7 @@
 
 use rayon::prelude::*;
 
+use super::stats::Proportion;
 use crate::train::metrics::cross_entropy;
 
 /// Number of bins of equal width for scores, as in the paper.
@@ -60,6 +61,18 @@ pub struct Bin {
     pub scores: f64,
 }
 
+impl Bin {
+    /// Photos that are classified correctly.
+    pub fn accuracy(&self) -> Proportion {
+        Proportion::new(self.right, self.photos)
+    }
+
+    /// Mean of their highest scores; NaN without photos.
+    pub fn mean_score(&self) -> f64 {
+        self.scores / self.photos as f64
+    }
+}
+
 /// Reliability diagram: photos by the score of their likeliest label. Diagrams of several splits
 /// may be added.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -105,7 +118,7 @@ impl Reliability {
     /// of n photos with a mean score of m.
     pub fn error_by_chance(&self) -> Option<f64> {
         self.mean(|_, bin| {
-            let mean = (bin.scores / bin.photos as f64).clamp(0.0, 1.0);
+            let mean = bin.mean_score().clamp(0.0, 1.0);
             let variance = mean * (1.0 - mean) / bin.photos as f64;
             (std::f64::consts::FRAC_2_PI * variance).sqrt()
         })
@@ -147,7 +160,7 @@ mod tests {
     use rand_chacha::ChaCha8Rng;
 
     use super::*;
-    use crate::train::softmax;
+    use posy_nn::graph::head::softmax;
 
     /// Labels drawn by the softmax of logits, which are then made overconfident by a factor.
     fn drawn(photos: usize, factor: f32) -> (Vec<f32>, Vec<usize>) {

@@ -3,9 +3,10 @@
 //! The temperature of the scores and the threshold below which a picture is `unknown` are chosen on
 //! out-of-fold predictions: training and validation photos are divided into folds, and each is
 //! predicted by a head and prototypes fitted to the others ([`cross_validate`]). Test photos take
-//! no part in these choices; [`Report`](super::Report) has their results.
+//! no part in these choices; [`Evaluation`](super::Evaluation) has their results.
 
 use posy_nn::export::ScoreParams;
+use posy_nn::graph::head::softmax;
 use posy_nn::graph::network::Quantisation;
 use posy_shared::model::{Acceptance, AcceptanceSpec};
 use rayon::prelude::*;
@@ -13,7 +14,7 @@ use rayon::prelude::*;
 use super::calibration::{self, Reliability};
 use super::cross_validation::{FoldModel, OutOfFold, Photos, cross_validate, enough};
 use super::prototypes::Prototypes;
-use crate::train::softmax;
+use super::stats::Proportion;
 
 /// Name of the folder with photos of none of the labels.
 pub const UNKNOWN: &str = "_unknown";
@@ -53,6 +54,13 @@ impl Default for Options {
 }
 
 impl Options {
+    /// Uncalibrated scores, and no rejection.
+    pub const NOTHING: Self = Options {
+        rejection: Rejection::Off,
+        rejected: 0.0,
+        calibrate: false,
+    };
+
     /// Returns true if anything is chosen on held-out photos.
     pub fn decides(&self) -> bool {
         self.rejection != Rejection::Off || self.calibrate
@@ -92,8 +100,8 @@ pub struct RejectionRule {
     pub photos: usize,
     /// Reliability of their scores, without the temperature and with it.
     pub reliability: [Reliability; 2],
-    /// Number of labelled held-out photos, and how many of them are rejected.
-    pub known: (usize, usize),
+    /// Labelled held-out photos that are rejected.
+    pub known: Proportion,
     /// True if the last label stands for "none of these".
     pub unknown_logit: bool,
 }
@@ -113,7 +121,7 @@ pub fn calibrate<E: Send>(
         threshold: Threshold::None,
         photos: 0,
         reliability: Default::default(),
-        known: (0, 0),
+        known: Proportion::default(),
         unknown_logit: photos.known < photos.labels,
     };
     if !options.decides() {
@@ -213,7 +221,7 @@ fn choose(decision: &mut RejectionRule, photos: &Photos, held_out: &OutOfFold, o
     let from = measures[place.min(measures.len() - 1)];
     let rejected = measures.iter().filter(|&&measure| measure < from).count();
     let others = said.iter().filter(|said| said.other).count();
-    decision.known = (said.len(), rejected.max(others));
+    decision.known = Proportion::new(rejected.max(others), said.len());
     decision.threshold = match options.rejection {
         Rejection::Off => Threshold::None,
         // "None of these" alone rejects the permitted share.

@@ -62,7 +62,7 @@ fn no_more_than_the_share_of_held_out_photos_is_rejected() {
                 calibrate: true,
             };
             let decision = calibrate(&photos, options, &fit(3)).unwrap();
-            let (known, found) = decision.known;
+            let (known, found) = (decision.known.whole, decision.known.part);
             assert_eq!((known, decision.photos), (90, 90));
             assert!(found as f64 <= 90.0 * rejected, "{found} of {rejected}");
             match (rejection, &decision.threshold) {
@@ -91,7 +91,7 @@ fn photos_of_none_of_the_labels_count_as_others() {
     let photos = as_photos(&rows, &labels, 3, 4);
     let decision = calibrate(&photos, Options::default(), &fit(4)).unwrap();
     assert!(decision.unknown_logit);
-    assert_eq!((decision.photos, decision.known.0), (120, 90));
+    assert_eq!((decision.photos, decision.known.whole), (120, 90));
     assert!(decision.score_params(INPUT).unknown_logit);
 }
 

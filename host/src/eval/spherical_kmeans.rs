@@ -6,6 +6,7 @@
 //! Vassilvitskii, 2007), with `1 - cosine` as the distance. The seed is fixed, so that the same
 //! photos give the same model.
 
+use posy_nn::graph::linalg::dot;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
@@ -19,20 +20,6 @@ pub fn normalise(vector: &mut [f32]) {
         let factor = squares.sqrt().recip();
         vector.iter_mut().for_each(|x| *x *= factor);
     }
-}
-
-/// Dot product in eight partial sums, for SIMD.
-fn dot(a: &[f32], b: &[f32]) -> f32 {
-    let (a, a_rest) = a.as_chunks::<8>();
-    let (b, b_rest) = b.as_chunks::<8>();
-    let mut sums = [0.0f32; 8];
-    for (a, b) in a.iter().zip(b) {
-        for ((sum, a), b) in sums.iter_mut().zip(a).zip(b) {
-            *sum += a * b;
-        }
-    }
-    let rest: f32 = a_rest.iter().zip(b_rest).map(|(a, b)| a * b).sum();
-    sums.iter().sum::<f32>() + rest
 }
 
 /// Index of the centre nearest to `row`, and their cosine similarity.

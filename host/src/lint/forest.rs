@@ -7,12 +7,11 @@
 //! keeps together those that one tree separates. Only points of one bucket are compared, so the
 //! work grows as `n log n`.
 
+use posy_nn::graph::linalg::dot;
 use rand::seq::SliceRandom;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
-
-use super::kernel_regression::dot;
 
 /// Trees in the forest.
 pub(super) const TREES: usize = 24;

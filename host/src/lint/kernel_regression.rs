@@ -5,6 +5,7 @@
 //! A^-1 (targets - mean)`, the prediction for photo i of the fit without it is `target_i - a_i /
 //! (A^-1)_ii` (Rasmussen and Williams, Gaussian Processes for Machine Learning, section 5.4.2).
 
+use posy_nn::graph::linalg::{cholesky, dot};
 use rayon::prelude::*;
 
 use crate::train::Features;
@@ -18,24 +19,8 @@ use crate::train::Features;
 const STEEPNESS: f32 = 3.0;
 /// Ridge penalty, added to the kernel's diagonal.
 const PENALTY: f32 = 0.5;
-/// Columns that the Cholesky factorisation handles at once.
-const BLOCK: usize = 64;
 /// Labels that are solved for at once.
 const TOGETHER: usize = 8;
-
-/// Dot product in eight partial sums, which the compiler turns into SIMD.
-pub(super) fn dot(a: &[f32], b: &[f32]) -> f32 {
-    let (a, a_rest) = a.as_chunks::<8>();
-    let (b, b_rest) = b.as_chunks::<8>();
-    let mut sums = [0f32; 8];
-    for (a, b) in a.iter().zip(b) {
-        for lane in 0..8 {
-            sums[lane] += a[lane] * b[lane];
-        }
-    }
-    let rest: f32 = a_rest.iter().zip(b_rest).map(|(a, b)| a * b).sum();
-    sums.iter().sum::<f32>() + rest
-}
 
 /// Leave-one-out scores `[N, K]` of the photos for `labels` labels (K): each photo's scores come
 /// from a fit without it. `views` are several feature sets of the same photos.
@@ -107,38 +92,14 @@ fn kernel(views: &[Features], first: &Features) -> Vec<f32> {
     kernel
 }
 
-/// Replaces the lower triangle of `matrix`, `[N, N]`, by its Cholesky factor: L with `L L^T =
-/// matrix`.
-fn factor(matrix: &mut [f32], count: usize) {
-    for from in (0..count).step_by(BLOCK) {
-        let to = (from + BLOCK).min(count);
-        let (upper, lower) = matrix.split_at_mut(to * count);
-        for row in from..to {
-            let (above, line) = upper.split_at_mut(row * count);
-            for column in from..row {
-                let other = &above[column * count..];
-                let sum = line[column] - dot(&line[..column], &other[..column]);
-                line[column] = sum / other[column];
-            }
-            // The penalty keeps this above zero.
-            let rest = line[row] - dot(&line[..row], &line[..row]);
-            line[row] = rest.max(f32::MIN_POSITIVE).sqrt();
-        }
-        lower.par_chunks_mut(count).for_each(|line| {
-            for column in from..to {
-                let other = &upper[column * count..];
-                let sum = line[column] - dot(&line[..column], &other[..column]);
-                line[column] = sum / other[column];
-            }
-        });
-    }
-}
-
 /// Leave-one-out scores from the kernel matrix plus the penalty.
 fn scores(matrix: &[f32], truth: &[usize], labels: usize) -> Vec<f32> {
     let count = truth.len();
     let mut lower = matrix.to_vec();
-    factor(&mut lower, count);
+    // The penalty keeps the matrix positive definite.
+    if cholesky(&mut lower, count).is_none() {
+        return vec![0.0; count * labels];
+    }
     let diagonal: Vec<f32> = (0..count)
         .into_par_iter()
         .map(|photo| inverse_diagonal(&lower, count, photo))

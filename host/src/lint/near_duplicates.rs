@@ -18,12 +18,12 @@
 //! Groups are connected components (single linkage). The [`forest`](super::forest)s over features
 //! and over thumbnails choose the pairs that are compared.
 
+use posy_nn::graph::linalg::dot;
 use rayon::prelude::*;
 
 use super::appearance::{BLANK, Look, PIXELS, SIDE};
 use super::components::Components;
 use super::forest::{Points, TREES, buckets};
-use super::kernel_regression::dot;
 use crate::features::progress::Progress;
 use crate::train::Features;
 

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use posy_nn::graph::head::softmax;
 use posy_nn::import::tensorflow::classifier::{self, Frozen};
 use posy_nn::rgb::Rgb;
 use posy_nn::runtime::float::FloatRunner;
@@ -90,15 +91,7 @@ impl FrozenGraph {
             path: self.path.clone(),
             source,
         })?;
-        Ok(softmax(&logits, self.beta))
+        let scaled: Vec<f32> = logits.iter().map(|logit| self.beta * logit).collect();
+        Ok(softmax(&scaled))
     }
-}
-
-/// Softmax of logits multiplied by `beta`.
-fn softmax(logits: &[f32], beta: f32) -> Vec<f32> {
-    let greatest = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-    let powers = logits.iter().map(|logit| ((logit - greatest) * beta).exp());
-    let powers: Vec<f32> = powers.collect();
-    let sum: f32 = powers.iter().sum();
-    powers.iter().map(|power| power / sum).collect()
 }

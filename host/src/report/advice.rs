@@ -1,7 +1,8 @@
 //! What to try next, from what the test photos show.
 
-use super::judge::{Answer, Judgement, LabelFigures};
-use crate::eval::stats::{Share, percent};
+use crate::eval::evaluation::LabelFigures;
+use crate::eval::stats::{Proportion, percent};
+use crate::eval::{Evaluation, Prediction};
 
 /// A label with fewer photos than this has few, whatever the others have; the codelab's script warns
 /// below 20, with which a tenth to test on is two.
@@ -24,17 +25,21 @@ const MISCALIBRATED: (f64, usize) = (0.07, 100);
 const MOST: usize = 6;
 
 /// What to try next, the most pressing first; never empty. `name` gives the name of a photo.
-pub fn advice(judgement: &Judgement, name: &dyn Fn(usize) -> String) -> Vec<String> {
-    let mut lines = few_photos(&judgement.labels);
-    lines.extend(weak_labels(judgement));
-    lines.extend(pairs(judgement));
-    lines.extend(lost_in_int8(judgement));
-    lines.extend(confident_mistakes(judgement, name));
-    lines.extend(scores(judgement));
-    lines.extend(little_tested(&judgement.labels));
+pub fn advice(
+    evaluation: &Evaluation,
+    fine_tuned: bool,
+    name: &dyn Fn(usize) -> String,
+) -> Vec<String> {
+    let mut lines = few_photos(&evaluation.labels);
+    lines.extend(weak_labels(evaluation));
+    lines.extend(pairs(evaluation));
+    lines.extend(lost_in_int8(evaluation, fine_tuned));
+    lines.extend(confident_mistakes(evaluation, name));
+    lines.extend(scores(evaluation));
+    lines.extend(little_tested(&evaluation.labels));
     lines.truncate(MOST);
     if lines.is_empty() {
-        lines.push(nothing_stands_out(judgement));
+        lines.push(nothing_stands_out(evaluation));
     }
     lines
 }
@@ -75,11 +80,11 @@ fn few_photos(labels: &[LabelFigures]) -> Vec<String> {
 }
 
 /// Labels of which even the upper end of recall's interval is below the accuracy over all.
-fn weak_labels(judgement: &Judgement) -> Vec<String> {
-    let Some(accuracy) = judgement.accuracy().value() else {
+fn weak_labels(evaluation: &Evaluation) -> Vec<String> {
+    let Some(accuracy) = evaluation.accuracy().value() else {
         return Vec::new();
     };
-    let labels = judgement.labels.iter().enumerate();
+    let labels = evaluation.labels.iter().enumerate();
     let mut weak: Vec<(usize, &LabelFigures)> = labels
         .filter(|(_, label)| {
             let range = label.recall.interval();
@@ -89,9 +94,9 @@ fn weak_labels(judgement: &Judgement) -> Vec<String> {
     let share = |label: &LabelFigures| label.recall.value().unwrap_or(1.0);
     weak.sort_by(|a, b| share(a.1).total_cmp(&share(b.1)));
     let line = |(index, label): &(usize, &LabelFigures)| {
-        let missed = judgement.mixups.iter().find(|mixup| mixup.truth == *index);
-        let taken = missed.map_or(String::new(), |mixup| {
-            let other = &judgement.labels[mixup.answer].label;
+        let missed = evaluation.confused.iter().find(|pair| pair.truth == *index);
+        let taken = missed.map_or(String::new(), |pair| {
+            let other = &evaluation.labels[pair.answer].label;
             format!(", most often those taken for {other}")
         });
         format!(
@@ -107,15 +112,15 @@ fn weak_labels(judgement: &Judgement) -> Vec<String> {
 }
 
 /// Pairs of labels that are taken for each other.
-fn pairs(judgement: &Judgement) -> Vec<String> {
-    let accuracy = judgement.accuracy();
+fn pairs(evaluation: &Evaluation) -> Vec<String> {
+    let accuracy = evaluation.accuracy();
     let mistakes = accuracy.whole - accuracy.part;
-    let pairs = judgement.confused_pairs();
+    let pairs = evaluation.confused_pairs();
     let telling = |&&(_, _, count): &&(usize, usize, usize)| {
         count >= PAIR_PHOTOS && count as f64 >= PAIR_SHARE * mistakes as f64
     };
     let line = |&(a, b, count): &(usize, usize, usize)| {
-        let [a, b] = [a, b].map(|index| &judgement.labels[index]);
+        let [a, b] = [a, b].map(|index| &evaluation.labels[index]);
         format!(
             "{} and {}: {count} of {} test photos are taken for each other, of {mistakes} mistakes \
              in all; add photos of both that show what tells them apart",
@@ -127,47 +132,33 @@ fn pairs(judgement: &Judgement) -> Vec<String> {
     pairs.iter().filter(telling).take(2).map(line).collect()
 }
 
-/// Whether int8 loses more photos to float than luck explains: the chance that of photos on which
-/// the two differ so many or more go one way (an exact sign test, McNemar's).
-fn lost_in_int8(judgement: &Judgement) -> Option<String> {
-    let (lost, won) = judgement.lost_and_won();
-    if lost <= won || chance(lost, lost + won) > LOST_CHANCE {
+/// A loss to int8 beyond luck, by McNemar's test in its exact form.
+fn lost_in_int8(evaluation: &Evaluation, fine_tuned: bool) -> Option<String> {
+    let paired = evaluation.paired_test?;
+    let (lost, won) = (paired.only_float, paired.only_int8);
+    if lost <= won || paired.by_chance() > LOST_CHANCE {
         return None;
     }
-    let float = judgement.float_accuracy()?;
-    let remedy = match judgement.adjusted {
+    let remedy = match fine_tuned {
         false => "teach the network's last layer too, in the numbers of a board (--trainer adjust)",
         true => "for a laptop or a phone write it in floating point (--output-graph NAME.onnx)",
     };
     Some(format!(
         "int8 loses {} that float gets right and wins {won} ({} against {}): {remedy}",
         photos(lost),
-        judgement.accuracy().percent(),
-        float.percent()
+        evaluation.accuracy().percent(),
+        paired.float().percent()
     ))
 }
 
-/// Chance of `part` or more heads in `whole` throws.
-fn chance(part: usize, whole: usize) -> f64 {
-    let mut of_exactly = 0.5f64.powi(whole as i32);
-    let mut sum = 0.0;
-    for heads in 0..=whole {
-        if heads >= part {
-            sum += of_exactly;
-        }
-        of_exactly *= (whole - heads) as f64 / (heads + 1) as f64;
-    }
-    sum
-}
-
-fn confident_mistakes(judgement: &Judgement, name: &dyn Fn(usize) -> String) -> Option<String> {
-    let mistakes = judgement.mistakes();
-    let sure: Vec<&&Answer> = mistakes
+fn confident_mistakes(evaluation: &Evaluation, name: &dyn Fn(usize) -> String) -> Option<String> {
+    let mistakes = evaluation.mistakes();
+    let sure: Vec<&&Prediction> = mistakes
         .iter()
-        .filter(|answer| answer.score >= CONFIDENT)
+        .filter(|answer| answer.score() >= CONFIDENT)
         .collect();
     let first = sure.first()?;
-    let answer = &judgement.labels[first.answer].label;
+    let answer = &evaluation.labels[first.answer()].label;
     let of = match sure.len() {
         1 => "one mistake has".to_owned(),
         count => format!("{count} mistakes have"),
@@ -180,15 +171,15 @@ fn confident_mistakes(judgement: &Judgement, name: &dyn Fn(usize) -> String) -> 
     ))
 }
 
-fn scores(judgement: &Judgement) -> Option<String> {
-    let error = judgement.calibration_error()?;
-    let count = judgement.answers.len();
+fn scores(evaluation: &Evaluation) -> Option<String> {
+    let error = evaluation.calibration_error()?;
+    let count = evaluation.predictions.len();
     if error < MISCALIBRATED.0 || count < MISCALIBRATED.1 {
         return None;
     }
-    let sum: f64 = judgement.answers.iter().map(|answer| answer.score).sum();
+    let sum: f64 = evaluation.predictions.iter().map(Prediction::score).sum();
     let mean = sum / count as f64;
-    let accuracy = judgement.accuracy().value()?;
+    let accuracy = evaluation.accuracy().value()?;
     let (word, often) = match mean > accuracy {
         true => ("higher", "less"),
         false => ("lower", "more"),
@@ -224,14 +215,14 @@ fn little_tested(labels: &[LabelFigures]) -> Option<String> {
     ))
 }
 
-fn nothing_stands_out(judgement: &Judgement) -> String {
-    let Share { part, whole } = judgement.accuracy();
+fn nothing_stands_out(evaluation: &Evaluation) -> String {
+    let Proportion { part, whole } = evaluation.accuracy();
     match whole {
         0 => "there are no test photos, so nothing is known: give --testing-percentage".to_owned(),
         _ => format!(
             "no label stands out: {part} of {whole} test photos are right ({}); more photos of \
              every label or a larger network (posy fit) are what is left",
-            judgement.accuracy().range()
+            evaluation.accuracy().range()
         ),
     }
 }
@@ -239,7 +230,7 @@ fn nothing_stands_out(judgement: &Judgement) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::judge::tests::judgement;
+    use crate::eval::evaluation::tests::{evaluated, evaluation};
 
     /// `right` photos of label `truth` found, and `wrong` taken for `answer`.
     fn answers(
@@ -255,8 +246,8 @@ mod tests {
     }
 
     fn said(labels: &[(&str, usize)], answers: &[Vec<(usize, usize, f64)>]) -> Vec<String> {
-        let judgement = judgement(labels, &answers.concat());
-        advice(&judgement, &|photo| format!("photo {photo}"))
+        let evaluation = evaluation(labels, &answers.concat());
+        advice(&evaluation, false, &|photo| format!("photo {photo}"))
     }
 
     #[test]
@@ -322,23 +313,15 @@ mod tests {
         assert!(lines[0].contains("photo 61 (taken for a)"), "{lines:?}");
     }
 
-    /// Oracle: SciPy 1.17.1, `binomtest(part, whole, alternative="greater").pvalue`.
-    #[test]
-    fn chances_are_binomial() {
-        for (part, whole, expected) in [(5, 5, 0.03125), (7, 9, 0.08984375), (0, 3, 1.0)] {
-            assert!((chance(part, whole) - expected).abs() < 1e-12);
-        }
-    }
-
     #[test]
     fn int8_is_blamed_only_beyond_luck() {
         let labels = [("a", 200), ("b", 200)];
         let all = [answers(0, 30, 1, 6), answers(1, 30, 0, 0)].concat();
-        let mut judged = judgement(&labels, &all);
+        let mut judged = evaluation(&labels, &all);
         for answer in &mut judged.answers {
             answer.float_answer = Some(answer.truth);
         }
-        let lines = advice(&judged, &|_| String::new());
+        let lines = advice(&judged, false, &|_| String::new());
         let said = lines
             .iter()
             .find(|line| line.starts_with("int8 loses 6 photos"));
@@ -349,7 +332,7 @@ mod tests {
         for answer in judged.answers.iter_mut().take(3) {
             answer.float_answer = Some(1 - answer.truth);
         }
-        let lines = advice(&judged, &|_| String::new());
+        let lines = advice(&judged, false, &|_| String::new());
         assert!(
             !lines.iter().any(|line| line.starts_with("int8")),
             "{lines:?}"

@@ -11,8 +11,8 @@ use embedded_graphics::primitives::{PrimitiveStyle, Rectangle};
 use embedded_graphics::text::{Alignment, Text};
 use image::{ImageFormat, RgbImage};
 
-use super::judge::confused_part;
-use crate::train::metrics::Confusion;
+use crate::eval::confusion::Confusion;
+use crate::eval::evaluation::confused_part;
 
 const FONT: MonoFont<'static> = FONT_6X10;
 /// Side of a cell, pixels; and where labels are many.

@@ -1,7 +1,7 @@
 //! Accuracy in words.
 
-use super::judge::Judgement;
-use crate::eval::stats::{Share, percent};
+use crate::eval::Evaluation;
+use crate::eval::stats::{Proportion, percent};
 
 /// Grade of a model by its test accuracy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,7 +22,7 @@ pub enum Grade {
 
 impl Grade {
     /// Grades the share `accuracy`, where guessing gets `guessing`.
-    fn of(accuracy: Share, guessing: f64) -> Self {
+    fn of(accuracy: Proportion, guessing: f64) -> Self {
         let (Some(share), Some((low, _))) = (accuracy.value(), accuracy.interval()) else {
             return Grade::Untested;
         };
@@ -74,10 +74,10 @@ fn fraction(share: f64) -> (usize, usize) {
     nearest.unwrap_or((hundredths, 100))
 }
 
-/// Describes the accuracy of `judgement` in words.
-pub fn headline(judgement: &Judgement) -> Headline {
-    let accuracy = judgement.accuracy();
-    let guessing = judgement.by_guessing().unwrap_or(0.0);
+/// Describes the accuracy of `evaluation` in words.
+pub fn headline(evaluation: &Evaluation) -> Headline {
+    let accuracy = evaluation.accuracy();
+    let guessing = evaluation.by_guessing().unwrap_or(0.0);
     let grade = Grade::of(accuracy, guessing);
     let (Some(share), Some((low, high))) = (accuracy.value(), accuracy.interval()) else {
         let none = "There were no test photos, so nothing is known of its accuracy: give \
@@ -102,7 +102,7 @@ pub fn headline(judgement: &Judgement) -> Headline {
         about,
         format!("{few} other photos like them, expect {range} to be right (95% interval)."),
     ];
-    if judgement.labels.len() > 1 {
+    if evaluation.labels.len() > 1 {
         sentences.push(format!(
             "Always naming the commonest label would get {}.",
             percent(guessing)
@@ -114,11 +114,11 @@ pub fn headline(judgement: &Judgement) -> Headline {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::judge::tests::judgement;
+    use crate::eval::evaluation::tests::evaluation;
 
     #[test]
     fn grades_go_by_accuracy_and_by_what_guessing_gets() {
-        let grade = |part, whole, guessing| Grade::of(Share::new(part, whole), guessing);
+        let grade = |part, whole, guessing| Grade::of(Proportion::new(part, whole), guessing);
         assert_eq!(grade(0, 0, 0.0), Grade::Untested);
         assert_eq!(grade(120, 137, 0.23), Grade::Good);
         assert_eq!(grade(96, 100, 0.5), Grade::VeryGood);
@@ -147,7 +147,7 @@ mod tests {
     fn few_photos_are_said_to_be_few() {
         let labels = [("a", 100), ("b", 100)];
         let answers = [(0, 0, 0.9), (0, 0, 0.9), (1, 1, 0.9), (1, 0, 0.6)];
-        let said = headline(&judgement(&labels, &answers));
+        let said = headline(&evaluation(&labels, &answers));
         assert_eq!(said.grade, Grade::Guessing);
         assert_eq!(
             said.sentences,
@@ -158,7 +158,7 @@ mod tests {
                 "Always naming the commonest label would get 50.0%.",
             ]
         );
-        let said = headline(&judgement(&labels, &[]));
+        let said = headline(&evaluation(&labels, &[]));
         assert_eq!(said.grade, Grade::Untested);
     }
 }

@@ -9,7 +9,6 @@ mod date;
 pub mod events;
 pub mod headline;
 pub mod html;
-pub mod judge;
 mod measure;
 mod plane;
 pub mod summaries;

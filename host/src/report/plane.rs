@@ -6,6 +6,8 @@
 //! and Tropp, SIAM Review 53, 2011). Sums are in f64 and in a fixed order, and each direction points
 //! where its greatest part is positive: the same photos lie in the same places every time.
 
+use posy_nn::graph::linalg::dot;
+
 use crate::train::Features;
 
 /// Directions that are wanted, and those that are iterated.
@@ -58,19 +60,6 @@ pub fn plane(features: &Features, photos: &[usize]) -> Option<Plane> {
         places,
         shown: shown / whole,
     })
-}
-
-fn dot(a: &[f64], b: &[f64]) -> f64 {
-    let (a, a_rest) = a.as_chunks::<4>();
-    let (b, b_rest) = b.as_chunks::<4>();
-    let mut sums = [0.0; 4];
-    for (a, b) in a.iter().zip(b) {
-        for ((sum, a), b) in sums.iter_mut().zip(a).zip(b) {
-            *sum += a * b;
-        }
-    }
-    let rest: f64 = a_rest.iter().zip(b_rest).map(|(a, b)| a * b).sum();
-    sums.iter().sum::<f64>() + rest
 }
 
 /// Adds `factor` times `of` to `to`.

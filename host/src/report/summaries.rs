@@ -6,11 +6,12 @@ use std::path::Path;
 use super::confusion_image;
 use super::events::{EventError, EventFile, Graph, GraphNode, Hparam, Tagged};
 use super::measure::Photos;
-use crate::train::metrics::Confusion;
+use crate::eval::confusion::Confusion;
+use crate::train::Features;
 use crate::train::observer::{Step, Watch};
 use crate::train::sgd::StepReport;
-use crate::train::{Features, softmax};
 use posy_nn::graph::head::Head;
+use posy_nn::graph::head::softmax;
 use posy_nn::graph::network::IntNetwork;
 use posy_shared::model::{Op, Shape};
 
@@ -84,7 +85,7 @@ impl Summaries {
                 .summary(step, vec![image(ending.validation)])?;
         }
         if let (Some(accuracy), Some(cross_entropy)) =
-            (ending.testing.accuracy(), ending.cross_entropy)
+            (ending.testing.accuracy().value(), ending.cross_entropy)
         {
             let scalars = fit_of(accuracy, cross_entropy);
             self.test.summary(step, scalars)?;

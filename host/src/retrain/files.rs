@@ -7,7 +7,7 @@ use posy_nn::export::tflite::tflite_bytes;
 use posy_nn::export::{Facts, Format, with_float_head, with_int_head};
 use posy_nn::graph::network::FloatNetwork;
 
-use super::{Outcome, Prepared, RetrainError};
+use super::{Prepared, RetrainError, TrainedModel};
 
 /// The bytes of the file in this format. The float formats use the float network's own head if it
 /// ran, else the head before quantisation. For a fine-tuned network they use its dequantised
@@ -17,7 +17,7 @@ use super::{Outcome, Prepared, RetrainError};
 /// [`RetrainError::Export`].
 pub fn file(
     prepared: &Prepared,
-    outcome: &Outcome,
+    outcome: &TrainedModel,
     format: Format,
 ) -> Result<Vec<u8>, RetrainError> {
     let heads = &outcome.heads;

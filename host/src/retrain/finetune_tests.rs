@@ -10,8 +10,9 @@ use crate::dataset::decode::decode;
 use crate::dataset::split::{Percentages, Rule};
 use crate::features::progress::Silent;
 use crate::features::testing::data;
-use crate::retrain::{Tested, Trainer, prepare, train};
+use crate::retrain::{TrainOptions, Trainer, prepare, train};
 use crate::train::metrics::argmax;
+use crate::train::observer::Unwatched;
 
 fn prepared(folder: &std::path::Path, recipe: Recipe) -> Prepared {
     let scratch = tempfile::tempdir().unwrap();
@@ -77,16 +78,13 @@ fn an_adjusted_model_answers_photos_as_it_was_measured() {
         epochs: 10,
         ..finetune::Options::default()
     };
-    let outcome = train(
-        &prepared,
-        &Rule::Stable { seed: 1 },
-        Percentages::new(20, 20).unwrap(),
-        &Trainer::Adjust(options),
-        Tested::ALL,
-        &mut |_| {},
-    )
-    .unwrap();
-    assert!(outcome.int8.photos >= 6);
+    let of = |trainer| {
+        let percentages = Percentages::new(20, 20).unwrap();
+        TrainOptions::new(Rule::Stable { seed: 1 }, percentages, trainer)
+    };
+    let outcome = train(&prepared, &of(Trainer::Adjust(options)), &mut Unwatched).unwrap();
+    let accuracy = outcome.evaluation.accuracy();
+    assert!(accuracy.whole >= 6);
     let runner = Runner::new(Model::read(&outcome.model).unwrap());
     let mut wrong = 0;
     for (label, part) in &outcome.split.labels {
@@ -97,8 +95,8 @@ fn an_adjusted_model_answers_photos_as_it_was_measured() {
             wrong += usize::from(prepared.dataset.labels[answer] != *label);
         }
     }
-    assert_eq!(wrong, outcome.int8.photos - outcome.int8.right);
-    assert_eq!(wrong, outcome.misclassified.len());
+    assert_eq!(wrong, accuracy.rest().part);
+    assert_eq!(wrong, outcome.evaluation.wrong().count());
 
     // The network differs from the original, except for the layers before the last.
     let logistic = Trainer::Logistic(logistic::Strength::default());
@@ -106,14 +104,6 @@ fn an_adjusted_model_answers_photos_as_it_was_measured() {
         variants: None,
         ..prepared
     };
-    let plain = train(
-        &plain,
-        &Rule::Stable { seed: 1 },
-        Percentages::new(20, 20).unwrap(),
-        &logistic,
-        Tested::ALL,
-        &mut |_| {},
-    )
-    .unwrap();
+    let plain = train(&plain, &of(logistic), &mut Unwatched).unwrap();
     assert_ne!(plain.model, outcome.model);
 }

@@ -7,20 +7,19 @@ use posy_nn::export::onnx::with_head;
 use posy_nn::graph::head::Head;
 use posy_nn::onnx_backbone::Network;
 use posy_shared::model::InputContract;
+use rayon::prelude::*;
 
 use super::RetrainError;
 use super::dataset_features::{Gathered, Notice, Settings, Skipped, Source};
-use super::train::{Accuracy, Misclassified, Tested, Trainer, fit, parts};
+use super::train::{TrainOptions, Trainer, divide, fit};
 use crate::dataset::Dataset;
-use crate::dataset::split::{Percentages, Rule};
 use crate::dataset::split_file::SplitFile;
-use crate::eval::LEAST_PHOTOS;
 use crate::eval::calibration::temperature;
+use crate::eval::{Evaluation, LEAST_PHOTOS, Prediction};
 use crate::features::extract::Counts;
 use crate::features::extractors::AnyExtractor;
 use crate::features::progress::Progress;
 use crate::train::Features;
-use crate::train::metrics::{Confusion, argmax};
 use crate::train::observer::{Meter, Metered, PARTS};
 
 /// Photos, and their features by a network that only the laptop runs.
@@ -51,14 +50,8 @@ pub struct FloatOutcome {
     pub split: SplitFile,
     /// Numbers of training, validation and test photos.
     pub counts: [usize; 3],
-    /// Accuracy on the test photos.
-    pub accuracy: Accuracy,
-    /// Accuracy on the validation photos.
-    pub validation: Accuracy,
-    /// Confusion matrix of the test photos.
-    pub confusion: Confusion,
-    /// Test photos that are classified wrongly.
-    pub misclassified: Vec<Misclassified>,
+    /// Evaluation on the test photos.
+    pub evaluation: Evaluation,
 }
 
 /// Finds the photos, and computes their features or reads them from the cache.
@@ -95,62 +88,53 @@ pub fn prepare_float(
     })
 }
 
-/// Splits the photos by `rule`, or as in an `earlier` split; trains; and measures accuracy on the
-/// test photos that `tested` selects. Scores are calibrated on the validation photos, if there are
-/// enough.
+/// [`train`](super::train) in floating point, without fine-tuning and rejection. Scores are
+/// calibrated on the validation photos, if there are enough.
 ///
 /// # Errors
 /// See [`RetrainError`].
 pub fn train_float(
     prepared: &FloatOnly,
-    rule: &Rule,
-    percentages: Percentages,
-    trainer: &Trainer,
-    tested: Tested,
-    earlier: Option<&SplitFile>,
+    options: &TrainOptions,
     meter: &Arc<dyn Meter>,
 ) -> Result<FloatOutcome, RetrainError> {
-    let dataset = &prepared.dataset;
-    let (split, [training, validation, testing]) =
-        parts(dataset, rule, percentages, tested, earlier)?;
-    let labels = dataset.labels.len();
-    let [seen, chosen_on, held_out] =
-        [&training, &validation, &testing].map(|photos| prepared.features.select(photos));
-    meter.begin(match trainer {
+    let (dataset, features) = (&prepared.dataset, &prepared.features);
+    let (split, parts) = divide(dataset, options)?;
+    let [seen, chosen_on] =
+        [&parts.training, &parts.validation].map(|photos| features.select(photos));
+    meter.begin(match &options.trainer {
         Trainer::Logistic(strength) => PARTS * strength.solutions(),
         _ => PARTS,
     });
     let watch = &mut Metered(Arc::clone(meter));
-    let (head, _) = fit(&seen, &chosen_on, labels, trainer, watch)?;
+    let (head, _) = fit(
+        &seen,
+        &chosen_on,
+        dataset.labels.len(),
+        &options.trainer,
+        watch,
+    )?;
     meter.end();
 
-    let mut beta = 1.0;
-    if validation.len() >= LEAST_PHOTOS {
-        beta = 1.0 / temperature(&chosen_on.logits(&head), chosen_on.labels()) as f32;
-    }
-    let accuracy = |confusion: &Confusion, photos: usize| Accuracy {
-        right: confusion.right(),
-        photos,
+    let beta = match chosen_on.len() >= LEAST_PHOTOS {
+        true => 1.0 / temperature(&chosen_on.logits(&head), chosen_on.labels()) as f32,
+        false => 1.0,
     };
-    let confusion = Confusion::of(&head, &held_out);
-    let logits = held_out.logits(&head);
-    let answers = logits.chunks_exact(labels).map(argmax);
-    let answers = answers.zip(held_out.labels().iter().copied());
-    let misclassified = testing
-        .iter()
-        .zip(answers)
-        .filter(|(_, (answer, truth))| answer != truth);
+    let predict = |photos: &[usize]| -> Vec<Prediction> {
+        let predict = |&photo: &usize| {
+            let truth = dataset.photos[photo].label;
+            Prediction::of_float((photo, truth), &head.logits(features.row(photo)), beta)
+        };
+        photos.par_iter().map(predict).collect()
+    };
+    let labels = split.counts(&dataset.labels);
+    let evaluation = Evaluation::of(labels, &predict(&parts.validation), predict(&parts.testing));
     Ok(FloatOutcome {
-        beta,
-        split: SplitFile::new(dataset, rule.clone(), percentages, &split),
-        counts: [training.len(), validation.len(), testing.len()],
-        accuracy: accuracy(&confusion, testing.len()),
-        validation: accuracy(&Confusion::of(&head, &chosen_on), validation.len()),
-        misclassified: misclassified
-            .map(|(photo, (answer, _))| (*photo, answer))
-            .collect(),
-        confusion,
         head,
+        beta,
+        split,
+        counts: parts.counts(),
+        evaluation,
     })
 }
 

@@ -19,6 +19,4 @@ pub use files::file;
 pub use finetune::{Adjusted, Variants, can_adjust, prepare_variants};
 pub use float_only::{FloatOnly, FloatOutcome, prepare_float, train_float};
 pub use prepare::{Prepared, prepare};
-pub use train::{
-    Accuracy, Heads, Misclassified, More, Outcome, Seen, Tested, Trainer, train, train_with,
-};
+pub use train::{FeatureView, Heads, TestSet, TrainOptions, TrainedModel, Trainer, train};

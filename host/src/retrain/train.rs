@@ -1,11 +1,10 @@
-//! Training for one split: the head, its int8 form, the model, the accuracies.
+//! Training for one split, in stages: split, fine-tune, fit the head, calibrate, predict, export.
 
 use std::sync::Arc;
 
 use posy_nn::export::{ModelMetadata, ScoreParams, classifier, compact_classifier, softmax_beta};
 use posy_nn::graph::head::{Head, IntHead};
 use posy_nn::graph::network::IntNetwork;
-use posy_nn::run;
 use posy_shared::model::{Model, Provenance, SplitFacts};
 use rand::SeedableRng;
 use rand::seq::index::sample;
@@ -15,14 +14,13 @@ use rayon::prelude::*;
 use super::finetune::{adjust, features_of_variants};
 use super::{Adjusted, Prepared, RetrainError};
 use crate::dataset::Dataset;
-use crate::dataset::split::{Bucket, Percentages, Rule, Split, split};
+use crate::dataset::split::{Bucket, Percentages, Rule, split};
 use crate::dataset::split_file::SplitFile;
-use crate::eval::mcnemar::PairedOutcomes;
-use crate::eval::{self, FoldModel, Photos, RejectionRule, Report};
+use crate::eval::stats::Proportion;
+use crate::eval::{self, Evaluation, FoldModel, Photos, Prediction, RejectionRule};
 use crate::train::logistic::Strength;
-use crate::train::metrics::{Confusion, argmax};
-use crate::train::observer::{Meter, Metered, OnMeasured, PARTS, Watch};
-use crate::train::sgd::{self, Batch, StepReport};
+use crate::train::observer::{Meter, Metered, PARTS, Watch};
+use crate::train::sgd::{self, Batch};
 use crate::train::{Features, finetune, int8, logistic};
 
 /// Training method.
@@ -39,16 +37,16 @@ pub enum Trainer {
 
 /// Selection of the test photos that accuracy is measured on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Tested {
+pub struct TestSet {
     /// Number of test photos, drawn without replacement; all if there are fewer.
     pub batch: Batch,
     /// Seed of the draw.
     pub seed: u64,
 }
 
-impl Tested {
+impl TestSet {
     /// All test photos.
-    pub const ALL: Self = Tested {
+    pub const ALL: Self = TestSet {
         batch: Batch::All,
         seed: 0,
     };
@@ -67,24 +65,57 @@ impl Tested {
     }
 }
 
-/// Number of correct photos among all.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Accuracy {
-    /// Number of correctly classified photos.
-    pub right: usize,
-    /// Number of photos.
-    pub photos: usize,
+/// Options of training.
+#[derive(Clone, Debug)]
+pub struct TrainOptions {
+    /// Rule that divides the photos.
+    pub rule: Rule,
+    /// Shares of validation and test photos.
+    pub percentages: Percentages,
+    /// An earlier split, whose photos keep their part.
+    pub earlier: Option<SplitFile>,
+    /// Training method.
+    pub trainer: Trainer,
+    /// Test photos that are measured.
+    pub test_set: TestSet,
+    /// Calibration of scores and rejection.
+    pub answers: eval::Options,
 }
 
-impl Accuracy {
-    /// Accuracy, `0..=1`; `None` without photos.
-    pub fn share(self) -> Option<f64> {
-        (self.photos > 0).then(|| self.right as f64 / self.photos as f64)
+impl TrainOptions {
+    /// Uncalibrated scores and no rejection, measured on all test photos. Saves the training of the
+    /// cross-validation's heads where only accuracy is of interest.
+    pub const fn new(rule: Rule, percentages: Percentages, trainer: Trainer) -> Self {
+        TrainOptions {
+            rule,
+            percentages,
+            earlier: None,
+            trainer,
+            test_set: TestSet::ALL,
+            answers: eval::Options::NOTHING,
+        }
     }
 }
 
-/// Index of a misclassified photo among the prepared ones, and its predicted label.
-pub type Misclassified = (usize, usize);
+/// Training, validation and test photos, by their indices among the prepared ones.
+pub(super) struct Parts {
+    pub(super) training: Vec<usize>,
+    pub(super) validation: Vec<usize>,
+    pub(super) testing: Vec<usize>,
+}
+
+impl Parts {
+    pub(super) fn counts(&self) -> [usize; 3] {
+        [&self.training, &self.validation, &self.testing].map(Vec::len)
+    }
+
+    /// Training and validation photos in the order of the data set.
+    fn pool(&self) -> Vec<usize> {
+        let mut photos = [&*self.training, &self.validation].concat();
+        photos.sort_unstable();
+        photos
+    }
+}
 
 /// The last layer in every form that is exported.
 #[derive(Clone, Debug)]
@@ -101,7 +132,7 @@ pub struct Heads {
 
 /// A trained model, and its evaluation.
 #[derive(Clone, Debug)]
-pub struct Outcome {
+pub struct TrainedModel {
     /// The bytes of the `.posy` file.
     pub model: Vec<u8>,
     /// The network including its constant channels, whose last layer reads all features: for
@@ -115,41 +146,24 @@ pub struct Outcome {
     pub split: SplitFile,
     /// Numbers of training, validation and test photos.
     pub counts: [usize; 3],
-    /// Accuracy of the integer network with the int8 head on the test photos, as on a board.
-    pub int8: Accuracy,
-    /// Accuracy of the same on the validation photos.
-    pub int8_validation: Accuracy,
-    /// Accuracy of the float network with its own float head on the test photos.
-    pub float: Option<Accuracy>,
-    /// Confusion matrix of the integer pipeline on the test photos.
-    pub confusion: Confusion,
-    /// Test photos that were measured, by their indices among the prepared ones.
-    pub tested: Vec<usize>,
-    /// The float network's logits of these, row-major `[N, K]`, if it ran.
-    pub float_logits: Option<Vec<f32>>,
-    /// Test photos that the integer pipeline misclassifies.
-    pub misclassified: Vec<Misclassified>,
-    /// Label by the float network with its own head for each of them, if it ran.
-    pub float_answers: Option<Vec<usize>>,
-    /// Paired outcomes of the float and the int8 network on validation and test photos, if both
-    /// ran.
-    pub loss: Option<PairedOutcomes>,
-    /// Calibration and rejection, and their results on the test photos.
-    pub verdict: Report,
+    /// Calibration and rejection, chosen by cross-validation.
+    pub decision: RejectionRule,
+    /// Evaluation on the test photos.
+    pub evaluation: Evaluation,
     /// The fine-tuned network, after fine-tuning.
     pub adjusted: Option<Adjusted>,
 }
 
-impl Outcome {
+impl TrainedModel {
     /// The network of the model, and its features of the photos.
-    pub fn seen<'a>(&'a self, prepared: &'a Prepared) -> Seen<'a> {
-        Seen::of(prepared, self.adjusted.as_ref())
+    pub fn seen<'a>(&'a self, prepared: &'a Prepared) -> FeatureView<'a> {
+        FeatureView::of(prepared, self.adjusted.as_ref())
     }
 }
 
 /// An integer network and its features of all photos.
 #[derive(Clone, Copy, Debug)]
-pub struct Seen<'a> {
+pub struct FeatureView<'a> {
     /// The network, up to its features.
     pub int: &'a IntNetwork,
     /// Features `[N, D]` as the board computes them.
@@ -158,15 +172,15 @@ pub struct Seen<'a> {
     pub features: &'a Features,
 }
 
-impl<'a> Seen<'a> {
+impl<'a> FeatureView<'a> {
     fn of(prepared: &'a Prepared, adjusted: Option<&'a Adjusted>) -> Self {
         match adjusted {
-            Some(adjusted) => Seen {
+            Some(adjusted) => FeatureView {
                 int: &adjusted.network,
                 int8: &adjusted.int8,
                 features: &adjusted.features,
             },
-            None => Seen {
+            None => FeatureView {
                 int: &prepared.backbone.int,
                 int8: &prepared.int8,
                 features: &prepared.int8_features,
@@ -175,229 +189,177 @@ impl<'a> Seen<'a> {
     }
 }
 
-/// Further options of [`train_with`].
-#[derive(Clone, Debug, Default)]
-pub struct More {
-    /// Options of calibration and rejection.
-    pub verdict: eval::Options,
-    /// An earlier split, whose photos keep their part.
-    pub earlier: Option<SplitFile>,
-}
-
-impl More {
-    /// Uncalibrated scores, and no rejection. Saves the training of the cross-validation's heads
-    /// where only accuracy is of interest.
-    pub const NOTHING: Self = More {
-        verdict: eval::Options {
-            rejection: eval::Rejection::Off,
-            rejected: 0.0,
-            calibrate: false,
-        },
-        earlier: None,
-    };
-}
-
-/// [`train_with`] with [`More::NOTHING`].
+/// Splits the photos, trains a head on the training photos, calibrates it, and evaluates the model
+/// on the test photos. `watch` observes the training of the int8 head.
 ///
 /// # Errors
 /// See [`RetrainError`].
 pub fn train(
     prepared: &Prepared,
-    rule: &Rule,
-    percentages: Percentages,
-    trainer: &Trainer,
-    tested: Tested,
-    report: &mut dyn FnMut(&StepReport),
-) -> Result<Outcome, RetrainError> {
-    let (more, watch) = (&More::NOTHING, &mut OnMeasured(report));
-    train_with(prepared, rule, percentages, trainer, tested, more, watch)
-}
-
-/// Splits the photos by `rule`, trains, and measures accuracy on the test photos that `tested`
-/// selects. `watch` observes the training of the int8 head. `more` holds further options.
-///
-/// # Errors
-/// See [`RetrainError`].
-pub fn train_with(
-    prepared: &Prepared,
-    rule: &Rule,
-    percentages: Percentages,
-    trainer: &Trainer,
-    tested: Tested,
-    more: &More,
+    options: &TrainOptions,
     watch: &mut dyn Watch,
-) -> Result<Outcome, RetrainError> {
-    let (split, [training, validation, testing]) = parts(
-        &prepared.dataset,
-        rule,
-        percentages,
-        tested,
-        more.earlier.as_ref(),
-    )?;
-    let labels = prepared.dataset.labels.len();
-    let part = |features: &Features| (features.select(&training), features.select(&validation));
+) -> Result<TrainedModel, RetrainError> {
     let meter = watch.meter();
-    meter.begin(parts_of_all(prepared, trainer, &more.verdict));
-
-    let mut float_logits = None;
-    let float = match &prepared.float_features {
-        None => None,
-        Some(features) => {
-            let (seen, chosen_on) = part(features);
-            let watch = &mut Metered(Arc::clone(&meter));
-            let (head, _) = fit(&seen, &chosen_on, labels, trainer, watch)?;
-            let tested = features.select(&testing);
-            let logits = tested.logits(&head);
-            let answers = logits.chunks_exact(labels).map(argmax);
-            let right = answers
-                .zip(tested.labels())
-                .filter(|(said, label)| said == *label);
-            let accuracy = Accuracy {
-                right: right.count(),
-                photos: testing.len(),
-            };
-            float_logits = Some(logits);
-            Some((accuracy, head))
-        }
-    };
-    let float_head = float.as_ref().map(|(_, head)| head.clone());
-    let float = float.map(|(accuracy, _)| accuracy);
-
-    let float_answers = float_logits.as_ref().map(|logits: &Vec<f32>| {
-        let rows = logits.chunks_exact(labels);
-        rows.map(argmax).collect()
-    });
-
-    let adjusted = match trainer {
-        Trainer::Adjust(options) => {
-            let strength = Strength::default();
-            Some(adjust(
-                prepared,
-                &training,
-                &validation,
-                strength,
-                options,
-                &meter,
-            )?)
-        }
-        _ => None,
-    };
-    let network = Seen::of(prepared, adjusted.as_ref());
-    let (seen, chosen_on) = part(network.features);
-    let (head, c) = match (&adjusted, &prepared.variants) {
-        (Some(Adjusted { head, c, .. }), _) => (head.clone(), Some(*c)),
-        (None, Some(variants)) => {
-            let seen = features_of_variants(prepared, variants, &training)?;
-            fit(&seen, &chosen_on, labels, trainer, watch)?
-        }
-        (None, None) => fit(&seen, &chosen_on, labels, trainer, watch)?,
-    };
-    let real_head = head;
-    let head = int8::quantise(&real_head, prepared.backbone.features(), &seen, &chosen_on)?;
-
-    let pool = sorted(&[&training, &validation]);
+    let (split, parts) = divide(&prepared.dataset, options)?;
+    meter.begin(parts_of_all(prepared, &options.trainer, &options.answers));
+    let float = fit_float(prepared, &parts, &options.trainer, &meter)?;
+    let adjusted = fine_tune(prepared, &parts, &options.trainer, &meter)?;
+    let network = FeatureView::of(prepared, adjusted.as_ref());
+    let (real, c) = fit_head(
+        prepared,
+        &network,
+        adjusted.as_ref(),
+        &parts,
+        &options.trainer,
+        watch,
+    )?;
+    let int = quantise_head(prepared, &network, &real, &parts)?;
     let decision = calibrate(
         prepared,
         &network,
-        &pool,
-        (trainer, c),
-        more.verdict,
+        &parts.pool(),
+        (&options.trainer, c),
+        options.answers,
         &meter,
     )?;
     meter.end();
-    let score_params = decision.score_params(head.output);
 
-    let counts = [training.len(), validation.len(), testing.len()];
-    let (rule_name, seed) = match *rule {
-        Rule::Stable { seed } => ("stable", seed),
-        Rule::Codelab { .. } => ("codelab", 0),
-        Rule::Folders => ("folders", 0),
+    let heads = Heads {
+        beta: 1.0 / decision.temperature as f32,
+        int,
+        real,
+        float,
     };
-    let mut provenance = Provenance {
-        architecture: &prepared.backbone.name,
-        backbone_sha256: prepared.backbone.sha256,
-        posy_version: env!("CARGO_PKG_VERSION"),
-        split: SplitFacts {
-            rule: rule_name,
-            seed,
-            training: counts[0] as u32,
-            validation: counts[1] as u32,
-            testing: counts[2] as u32,
-        },
-        float_accuracy: float.and_then(Accuracy::share).map(|share| share as f32),
-        int8_accuracy: None,
-    };
-    // Measured on all features; the model itself reads only those that vary.
-    let metadata = metadata(prepared, &score_params, provenance);
-    let whole = classifier(network.int, &head, &metadata)?;
+    let score_params = decision.score_params(heads.int.output);
+    // Predictions are of all features; the file's model reads only those that vary.
+    let mut metadata = metadata(prepared, &score_params, options, parts.counts());
+    let whole = classifier(network.int, &heads.int, &metadata)?;
     let model = Model::read(&whole)?;
-    let (int8_validation, _, _) = measure(&model, prepared, network.int8, &validation)?;
-    let (int8, confusion, misclassified) = measure(&model, prepared, network.int8, &testing)?;
-    provenance.int8_accuracy = int8.share().map(|share| share as f32);
-    let loss = float_head
-        .as_ref()
-        .zip(prepared.float_features.as_ref())
-        .map(|(float, features)| {
-            let photos: Vec<usize> = validation.iter().chain(&testing).copied().collect();
-            let right = photos.par_iter().map(|&photo| {
-                let truth = prepared.dataset.photos[photo].label;
-                let answer = named(&model, &network.int8[photo])?;
-                let by_float = argmax(&float.logits(features.row(photo)));
-                Ok((by_float == truth, answer == truth))
-            });
-            let right: Vec<(bool, bool)> = right.collect::<Result<_, RetrainError>>()?;
-            let mut loss = PairedOutcomes::default();
-            right
-                .into_iter()
-                .for_each(|(float, int)| loss.count(float, int));
-            Ok::<_, RetrainError>(loss)
-        })
-        .transpose()?;
-    let plain = softmax_beta(head.output.scale, 1.0);
-    let verdict = eval::report(
-        &model,
-        decision,
-        plain,
-        &testing
-            .iter()
-            .map(|&photo| {
-                let label = prepared.dataset.photos[photo].label;
-                (network.int8[photo].as_slice(), label)
-            })
-            .collect::<Vec<_>>(),
-    )?;
-    let metadata = ModelMetadata {
-        provenance,
-        ..metadata
-    };
-    let compact = compact_classifier(network.int, &head, &metadata)?;
+    let evaluation = evaluate(prepared, &network, &model, &heads, &parts, &split)?;
+    let share = |proportion: Proportion| proportion.value().map(|share| share as f32);
+    metadata.provenance.int8_accuracy = share(evaluation.accuracy());
+    metadata.provenance.float_accuracy = evaluation.float_accuracy().and_then(share);
+    let compact = compact_classifier(network.int, &heads.int, &metadata)?;
     if Model::read(&compact)?.golden().logits != model.golden().logits {
         return Err(RetrainError::Compact);
     }
-    Ok(Outcome {
+    Ok(TrainedModel {
         model: compact,
         whole,
-        heads: Heads {
-            int: head,
-            real: real_head,
-            float: float_head,
-            beta: 1.0 / score_params.temperature,
-        },
+        heads,
         c,
-        split: SplitFile::new(&prepared.dataset, rule.clone(), percentages, &split),
-        counts,
-        int8,
-        int8_validation,
-        float,
-        confusion,
-        tested: testing,
-        float_logits,
-        misclassified,
-        float_answers,
-        loss,
-        verdict,
+        split,
+        counts: parts.counts(),
+        decision,
+        evaluation,
         adjusted,
     })
+}
+
+/// Stage 1: the split by the rule, or as in an earlier one, and its photos.
+pub(super) fn divide(
+    dataset: &Dataset,
+    options: &TrainOptions,
+) -> Result<(SplitFile, Parts), RetrainError> {
+    let (rule, percentages) = (&options.rule, options.percentages);
+    let mut split = split(dataset, rule, percentages);
+    if let Some(earlier) = &options.earlier {
+        split = earlier.keep(dataset, rule, percentages, split);
+    }
+    let photos_in = |bucket| split.photos(bucket).collect::<Vec<usize>>();
+    let training = photos_in(Bucket::Training);
+    let mut has_photos = vec![false; dataset.labels.len()];
+    for &photo in &training {
+        has_photos[dataset.photos[photo].label] = true;
+    }
+    if let Some(index) = has_photos.iter().position(|has| !has) {
+        let label = dataset.labels[index].clone();
+        return Err(RetrainError::NoTrainingPhotos { label });
+    }
+    let parts = Parts {
+        training,
+        validation: photos_in(Bucket::Validation),
+        testing: options.test_set.draw(photos_in(Bucket::Testing)),
+    };
+    Ok((
+        SplitFile::new(dataset, rule.clone(), percentages, &split),
+        parts,
+    ))
+}
+
+/// Stage 2: the head of the float network, if that ran.
+fn fit_float(
+    prepared: &Prepared,
+    parts: &Parts,
+    trainer: &Trainer,
+    meter: &Arc<dyn Meter>,
+) -> Result<Option<Head>, RetrainError> {
+    let Some(features) = &prepared.float_features else {
+        return Ok(None);
+    };
+    let [seen, chosen_on] =
+        [&parts.training, &parts.validation].map(|photos| features.select(photos));
+    let watch = &mut Metered(Arc::clone(meter));
+    let labels = prepared.dataset.labels.len();
+    Ok(Some(fit(&seen, &chosen_on, labels, trainer, watch)?.0))
+}
+
+/// Stage 3: the last pointwise layer, fine-tuned if the trainer does so.
+fn fine_tune(
+    prepared: &Prepared,
+    parts: &Parts,
+    trainer: &Trainer,
+    meter: &Arc<dyn Meter>,
+) -> Result<Option<Adjusted>, RetrainError> {
+    let Trainer::Adjust(options) = trainer else {
+        return Ok(None);
+    };
+    let (training, validation) = (&parts.training, &parts.validation);
+    let strength = Strength::default();
+    adjust(prepared, training, validation, strength, options, meter).map(Some)
+}
+
+/// Stage 4: the head of the integer network, before quantisation, and its regularisation strength.
+fn fit_head(
+    prepared: &Prepared,
+    network: &FeatureView<'_>,
+    adjusted: Option<&Adjusted>,
+    parts: &Parts,
+    trainer: &Trainer,
+    watch: &mut dyn Watch,
+) -> Result<(Head, Option<f64>), RetrainError> {
+    if let Some(Adjusted { head, c, .. }) = adjusted {
+        return Ok((head.clone(), Some(*c)));
+    }
+    let seen = match &prepared.variants {
+        Some(variants) => features_of_variants(prepared, variants, &parts.training)?,
+        None => network.features.select(&parts.training),
+    };
+    let chosen_on = network.features.select(&parts.validation);
+    fit(
+        &seen,
+        &chosen_on,
+        prepared.dataset.labels.len(),
+        trainer,
+        watch,
+    )
+}
+
+/// The head in int8.
+fn quantise_head(
+    prepared: &Prepared,
+    network: &FeatureView<'_>,
+    real: &Head,
+    parts: &Parts,
+) -> Result<IntHead, RetrainError> {
+    let [seen, chosen_on] =
+        [&parts.training, &parts.validation].map(|photos| network.features.select(photos));
+    Ok(int8::quantise(
+        real,
+        prepared.backbone.features(),
+        &seen,
+        &chosen_on,
+    )?)
 }
 
 /// Meter parts of all trainings: the float head, the integer network's head, and the heads of
@@ -429,46 +391,12 @@ fn parts_of_all(prepared: &Prepared, trainer: &Trainer, options: &eval::Options)
     float + own + held_out
 }
 
-/// The split by `rule`, or as in an `earlier` one, and the training, validation and test photos.
-pub(super) fn parts(
-    dataset: &Dataset,
-    rule: &Rule,
-    percentages: Percentages,
-    tested: Tested,
-    earlier: Option<&SplitFile>,
-) -> Result<(Split, [Vec<usize>; 3]), RetrainError> {
-    let mut split = split(dataset, rule, percentages);
-    if let Some(earlier) = earlier {
-        split = earlier.keep(dataset, rule, percentages, split);
-    }
-    let photos_in = |bucket| split.photos(bucket).collect::<Vec<usize>>();
-    let training = photos_in(Bucket::Training);
-    let mut has_photos = vec![false; dataset.labels.len()];
-    for &photo in &training {
-        has_photos[dataset.photos[photo].label] = true;
-    }
-    if let Some(index) = has_photos.iter().position(|has| !has) {
-        let label = dataset.labels[index].clone();
-        return Err(RetrainError::NoTrainingPhotos { label });
-    }
-    let validation = photos_in(Bucket::Validation);
-    let testing = tested.draw(photos_in(Bucket::Testing));
-    Ok((split, [training, validation, testing]))
-}
-
-/// The photos of several parts in the order of the data set.
-fn sorted(parts: &[&[usize]]) -> Vec<usize> {
-    let mut photos = parts.concat();
-    photos.sort_unstable();
-    photos
-}
-
-/// Chooses calibration and rejection by cross-validation on the photos of `pool`, with heads
+/// Stage 5: calibration and rejection, chosen by cross-validation on the photos of `pool`, with heads
 /// trained as the final head, at the same regularisation strength. After fine-tuning, every fold
 /// fine-tunes its own layer, so that no photo is predicted by a layer that was trained on it.
 fn calibrate(
     prepared: &Prepared,
-    network: &Seen<'_>,
+    network: &FeatureView<'_>,
     pool: &[usize],
     (trainer, c): (&Trainer, Option<f64>),
     options: eval::Options,
@@ -509,12 +437,6 @@ fn calibrate(
     })
 }
 
-/// Predicted label of the model's last layer: that of the greatest logit.
-fn named(model: &Model<'_>, features: &[i8]) -> Result<usize, RetrainError> {
-    let outputs = run::head(model, features)?;
-    Ok(argmax(&outputs[..model.logit_len()]))
-}
-
 /// Trains a head; also returns the regularisation strength, if the trainer chooses one.
 pub(super) fn fit(
     training: &Features,
@@ -541,40 +463,68 @@ pub(super) fn fit(
     })
 }
 
-fn metadata<'a>(
+/// Stage 6: the evaluation of the predictions of validation and test photos, one each.
+fn evaluate(
     prepared: &Prepared,
+    network: &FeatureView<'_>,
+    model: &Model<'_>,
+    heads: &Heads,
+    parts: &Parts,
+    split: &SplitFile,
+) -> Result<Evaluation, RetrainError> {
+    let plain = softmax_beta(heads.int.output.scale, 1.0);
+    let float = heads.float.as_ref().zip(prepared.float_features.as_ref());
+    let predict = |photos: &[usize]| -> Result<Vec<Prediction>, RetrainError> {
+        let photos = photos.par_iter().with_min_len(16).map(|&photo| {
+            let truth = prepared.dataset.photos[photo].label;
+            let logits = float.map(|(head, features)| head.logits(features.row(photo)));
+            let features = &network.int8[photo];
+            Ok(Prediction::of(
+                model,
+                plain,
+                (photo, truth),
+                features,
+                logits.as_deref(),
+            )?)
+        });
+        photos.collect()
+    };
+    let labels = split.counts(&prepared.dataset.labels);
+    Ok(Evaluation::of(
+        labels,
+        &predict(&parts.validation)?,
+        predict(&parts.testing)?,
+    ))
+}
+
+fn metadata<'a>(
+    prepared: &'a Prepared,
     score_params: &ScoreParams,
-    provenance: Provenance<'a>,
+    options: &TrainOptions,
+    [training, validation, testing]: [usize; 3],
 ) -> ModelMetadata<'a> {
+    let (rule, seed) = match options.rule {
+        Rule::Stable { seed } => ("stable", seed),
+        Rule::Codelab { .. } => ("codelab", 0),
+        Rule::Folders => ("folders", 0),
+    };
     ModelMetadata {
         input: prepared.input,
         labels: prepared.dataset.labels[..prepared.known_labels()].to_vec(),
         score_params: score_params.clone(),
-        provenance,
+        provenance: Provenance {
+            architecture: &prepared.backbone.name,
+            backbone_sha256: prepared.backbone.sha256,
+            posy_version: env!("CARGO_PKG_VERSION"),
+            split: SplitFacts {
+                rule,
+                seed,
+                training: training as u32,
+                validation: validation as u32,
+                testing: testing as u32,
+            },
+            float_accuracy: None,
+            int8_accuracy: None,
+        },
     }
-}
-
-/// Accuracy, confusion matrix and misclassified photos of the model's last layer on `photos`.
-fn measure(
-    model: &Model<'_>,
-    prepared: &Prepared,
-    int8: &[Vec<i8>],
-    photos: &[usize],
-) -> Result<(Accuracy, Confusion, Vec<Misclassified>), RetrainError> {
-    let said = photos.par_iter().map(|&photo| {
-        let truth = prepared.dataset.photos[photo].label;
-        Ok((truth, named(model, &int8[photo])?))
-    });
-    let pairs: Vec<(usize, usize)> = said.collect::<Result<_, RetrainError>>()?;
-    let said = photos.iter().zip(&pairs);
-    let wrong = said
-        .filter(|(_, (truth, answer))| truth != answer)
-        .map(|(&photo, &(_, answer))| (photo, answer))
-        .collect();
-    let confusion = Confusion::from_pairs(prepared.dataset.labels.len(), pairs);
-    let accuracy = Accuracy {
-        right: confusion.right(),
-        photos: photos.len(),
-    };
-    Ok((accuracy, confusion, wrong))
 }

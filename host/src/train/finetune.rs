@@ -24,8 +24,9 @@ use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
 
+use super::HeadError;
 use super::observer::{Approach, Meter, PARTS};
-use super::{HeadError, softmax};
+use posy_nn::graph::head::softmax;
 
 /// Most times that each photo is seen.
 const MOST_EPOCHS: usize = 1000;

@@ -61,7 +61,12 @@ fn runs_are_recorded_and_compared() {
     assert_eq!(paired["photos"], photos.len());
     // Recomputed from both records.
     let other: Value = serde_json::from_slice(&scratch.read("two.run.json")).unwrap();
-    let right = |photo: &Value| photo["answer"] == photo["truth"];
+    let right = |photo: &Value| {
+        let scores = photo["scores"].as_array().unwrap().iter();
+        let scores: Vec<f64> = scores.map(|score| score.as_f64().unwrap()).collect();
+        let top = scores.iter().copied().fold(0.0, f64::max);
+        photo["truth"] == scores.iter().position(|&score| score == top).unwrap()
+    };
     let pairs = photos.iter().zip(other["photos"].as_array().unwrap());
     let only_first = pairs
         .filter(|(one, other)| right(one) && !right(other))

@@ -15,6 +15,7 @@ mod compare;
 mod demo;
 mod determinism;
 mod fetch;
+mod figures;
 mod fit;
 mod flash;
 mod frames;

@@ -94,3 +94,26 @@ impl IntHead {
         }
     }
 }
+
+/// Probabilities from logits: `exp(z_k) / sum_j exp(z_j)`. The greatest logit is subtracted first,
+/// so that nothing overflows.
+pub fn softmax(logits: &[f32]) -> Vec<f32> {
+    let top = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+    let powers: Vec<f64> = logits
+        .iter()
+        .map(|&z| (f64::from(z) - f64::from(top)).exp())
+        .collect();
+    let sum: f64 = powers.iter().sum();
+    powers.iter().map(|power| (power / sum) as f32).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn softmax_of_great_logits_is_finite() {
+        let p = softmax(&[1000.0, 1000.0, -1000.0]);
+        assert_eq!(p, [0.5, 0.5, 0.0]);
+    }
+}

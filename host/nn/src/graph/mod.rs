@@ -9,6 +9,7 @@
 //! | `grey_levels.rs` | pixel scaling of a quantised network |
 //! | `cost.rs` | bounds on a network's work and memory |
 //! | `dequantise.rs` | converts a quantised network to floating point |
+//! | `linalg.rs` | dot product and Cholesky factorisation |
 //! | `to_onnx.rs` | a float network as an ONNX model |
 
 pub(crate) mod builder;
@@ -16,6 +17,7 @@ pub mod cost;
 mod dequantise;
 pub mod grey_levels;
 pub mod head;
+pub mod linalg;
 pub mod network;
 pub(crate) mod padding;
 pub mod to_onnx;

@@ -14,6 +14,7 @@
 use rayon::prelude::*;
 
 use super::moments::Moments;
+use crate::graph::linalg::cholesky;
 use crate::graph::network::{FloatLayer, FloatNetwork, IntLayer, IntNetwork};
 
 /// Damping: share of the mean of the diagonal that is added to it, as in GPTQ. Inputs that
@@ -133,39 +134,6 @@ impl Hessian {
     }
 }
 
-/// Cholesky factorisation, in place, of a symmetric matrix `[n, n]` given by its lower half. `None`
-/// if the matrix is not positive definite.
-fn cholesky(matrix: &mut [f64], n: usize) -> Option<()> {
-    for row in 0..n {
-        let (above, below) = matrix.split_at_mut(row * n);
-        let this = &mut below[..=row];
-        for column in 0..row {
-            let other = &above[column * n..][..=column];
-            let sum = dot(&this[..column], &other[..column]);
-            this[column] = (this[column] - sum) / other[column];
-        }
-        let rest = this[row] - dot(&this[..row], &this[..row]);
-        if !(rest > 0.0 && rest.is_finite()) {
-            return None;
-        }
-        this[row] = rest.sqrt();
-    }
-    Some(())
-}
-
-/// Dot product in eight lanes, which the compiler keeps in registers.
-fn dot(a: &[f64], b: &[f64]) -> f64 {
-    let ((a, a_rest), (b, b_rest)) = (a.as_chunks::<8>(), b.as_chunks::<8>());
-    let mut lanes = [0.0; 8];
-    for (a, b) in a.iter().zip(b) {
-        for ((lane, a), b) in lanes.iter_mut().zip(a).zip(b) {
-            *lane += a * b;
-        }
-    }
-    let rest: f64 = a_rest.iter().zip(b_rest).map(|(a, b)| a * b).sum();
-    lanes.iter().sum::<f64>() + rest
-}
-
 #[cfg(test)]
 mod tests {
     use rand::{Rng, SeedableRng};
@@ -255,21 +223,5 @@ mod tests {
         let mut rounded = [0; 2];
         hessian.round(&mut rounded, &[0.3, 0.8], 0.5);
         assert_eq!(rounded, [1, 2]);
-    }
-
-    #[test]
-    fn the_factor_times_itself_is_the_matrix() {
-        let matrix = [4.0, 0.0, 0.0, 2.0, 5.0, 0.0, 1.0, -3.0, 6.0];
-        let mut lower = matrix;
-        cholesky(&mut lower, 3).unwrap();
-        for row in 0..3 {
-            for column in 0..=row {
-                let product: f64 = (0..=column)
-                    .map(|k| lower[row * 3 + k] * lower[column * 3 + k])
-                    .sum();
-                assert!((product - matrix[row * 3 + column]).abs() < 1e-12);
-            }
-        }
-        assert!(cholesky(&mut [1.0, 0.0, 2.0, 1.0], 2).is_none());
     }
 }

@@ -8,8 +8,10 @@ use serde_json::json;
 
 use crate::cli::output::note;
 use crate::dataset::SplitFile;
-use crate::eval::{Options, Rejection, Threshold};
-use crate::retrain::{More, Outcome};
+use crate::eval::calibration::BINS;
+use crate::eval::stats::{Proportion, percent_or_dash};
+use crate::eval::{LEAST_PHOTOS, Options, Rejection, Reliability, Threshold};
+use crate::retrain::TrainedModel;
 
 /// Options about answers.
 #[derive(Debug, Args)]
@@ -75,24 +77,21 @@ fn points(text: &str) -> Result<f64, String> {
 }
 
 impl Answers {
-    /// What training does besides; `split` is where an earlier run left its split.
-    pub(super) fn more(&self, split: &Path) -> More {
-        More {
-            verdict: Options {
-                rejection: match self.unknown {
-                    UnknownName::Distance => Rejection::Distance,
-                    UnknownName::Score => Rejection::Score,
-                    UnknownName::Off => Rejection::Off,
-                },
-                rejected: self.unknown_percentage / 100.0,
-                calibrate: true,
+    /// Options of calibration and rejection.
+    pub(super) fn options(&self) -> Options {
+        Options {
+            rejection: match self.unknown {
+                UnknownName::Distance => Rejection::Distance,
+                UnknownName::Score => Rejection::Score,
+                UnknownName::Off => Rejection::Off,
             },
-            earlier: self.earlier(split),
+            rejected: self.unknown_percentage / 100.0,
+            calibrate: true,
         }
     }
 
     /// The split of an earlier run, where there is one that can be read.
-    fn earlier(&self, path: &Path) -> Option<SplitFile> {
+    pub(super) fn earlier(&self, path: &Path) -> Option<SplitFile> {
         if self.new_split || !path.exists() {
             return None;
         }
@@ -102,30 +101,95 @@ impl Answers {
     }
 }
 
-/// What was decided of answers, and what came of it, for a program.
-pub(super) fn answers_as_json(outcome: &Outcome) -> serde_json::Value {
-    let (decision, tested) = (&outcome.verdict.decision, &outcome.verdict.tested);
-    let errors = |pair: &[crate::eval::Reliability; 2]| json!({"before": pair[0].expected_error(), "after": pair[1].expected_error()});
+/// Calibration and rejection, line by line.
+pub(super) fn answer_lines(outcome: &TrainedModel) -> Vec<String> {
+    let (decision, evaluation) = (&outcome.decision, &outcome.evaluation);
+    let error = |reliability: &Reliability| percent_or_dash(reliability.expected_error());
+    let mut lines = Vec::new();
+    if decision.photos > 0 {
+        let [before, after] = &decision.reliability;
+        lines.push(format!(
+            "scores: off by {} on average as they come and by {} as calibrated (temperature {:.2}), on {} \
+             held-out photos",
+            error(before),
+            error(after),
+            decision.temperature,
+            decision.photos,
+        ));
+    }
+    let [before, after] = &evaluation.reliability;
+    if after.photos() > 0 {
+        lines.push(format!(
+            "scores of the {} test photos: off by {} as they come and by {} as calibrated (calibration error \
+             in {BINS} bins); of so few photos, perfect scores would seem to be off by {}",
+            after.photos(),
+            error(before),
+            error(after),
+            percent_or_dash(after.error_by_chance())
+        ));
+    }
+    let rejected = evaluation.unknown.rejected;
+    let held_out = format!(
+        "said of {} of the test photos ({}; {} of held-out ones)",
+        rejected.percent(),
+        rejected.counts(),
+        decision.known.percent()
+    );
+    lines.push(match &decision.threshold {
+        Threshold::None if decision.unknown_logit => {
+            format!("unknown: {held_out}, by what the photos of _unknown taught alone")
+        }
+        Threshold::None => "unknown: never answered".into(),
+        Threshold::TooFew => format!(
+            "unknown: never answered; it takes {LEAST_PHOTOS} photos, 5 of each label, to choose a threshold"
+        ),
+        Threshold::Score(below) => format!(
+            "unknown: {held_out}, those with scores below {:.1}%",
+            100.0 * below
+        ),
+        Threshold::Distance { accepted_from, .. } => format!(
+            "unknown: {held_out}, those least like the training photos (logit and likeness below \
+             {accepted_from:.2})"
+        ),
+    });
+    let others = evaluation.unknown.found;
+    if others.whole > 0 {
+        lines.push(format!(
+            "unknown: {} of {} test photos of _unknown given a label",
+            others.rest().percent(),
+            others.whole
+        ));
+    }
+    lines
+}
+
+/// Calibration and rejection as JSON.
+pub(super) fn answers_as_json(outcome: &TrainedModel) -> serde_json::Value {
+    let (decision, evaluation) = (&outcome.decision, &outcome.evaluation);
+    let errors = |[before, after]: &[Reliability; 2]| json!({"before": before.expected_error(), "after": after.expected_error()});
     let (by, threshold) = match &decision.threshold {
         Threshold::None | Threshold::TooFew => (None, None),
         Threshold::Score(below) => (Some("score"), Some(*below)),
         Threshold::Distance { accepted_from, .. } => (Some("distance"), Some(*accepted_from)),
     };
-    let loss = outcome.loss.map(|loss| {
+    let loss = evaluation.paired.map(|loss| {
         json!({"photos": loss.photos, "points": loss.points(),
             "only_float": loss.only_float, "only_int8": loss.only_int8})
     });
+    let rejected = |of: Proportion| json!({"photos": of.whole, "rejected": of.part});
+    let others = evaluation.unknown.found.rest();
     json!({
         "temperature": decision.temperature,
         "held_out": decision.photos,
+        "calibration_bins": BINS,
         "calibration_error_held_out": errors(&decision.reliability),
-        "calibration_error_test": errors(&tested.reliability),
+        "calibration_error_test": errors(&evaluation.reliability),
         "rejected_by": by,
         "threshold": threshold,
         "unknown_label": decision.unknown_logit,
-        "held_out_known": {"photos": decision.known.0, "rejected": decision.known.1},
-        "tested_known": {"photos": tested.known, "rejected": tested.rejected},
-        "tested_unknown": {"photos": tested.others, "accepted": tested.accepted},
+        "held_out_known": rejected(decision.known),
+        "tested_known": rejected(evaluation.unknown.rejected),
+        "tested_unknown": {"photos": others.whole, "accepted": others.part},
         "int8_loss": loss,
     })
 }

@@ -15,27 +15,19 @@ use posy_nn::zoo::backbone::BackboneError;
 
 use super::files::{Destinations, Results};
 use super::observers::training_bar;
-use super::print::confusion_json;
+use super::print::{
+    confusion_json, labels_json, macro_mean_json, misclassified_json, print_labels,
+    print_misclassified,
+};
 use super::{Arguments, lines_of};
 use crate::cli::guard::{self, Door};
 use crate::cli::normalisation::PixelArguments;
-use crate::cli::output::{Out, kib, note, print_json, print_table};
+use crate::cli::output::{Out, kib, note, print_json};
 use crate::cli::{Failure, usage};
-use crate::dataset::SplitFile;
-use crate::dataset::split::{Percentages, Rule};
 use crate::features::progress::Bar;
 use crate::retrain::{
-    FloatOnly, FloatOutcome, Settings, Tested, Trainer, prepare_float, train_float,
+    FloatOnly, FloatOutcome, Settings, TrainOptions, Trainer, prepare_float, train_float,
 };
-
-/// How the run is divided, trained and measured.
-pub(super) struct Job<'a> {
-    pub(super) rule: &'a Rule,
-    pub(super) percentages: Percentages,
-    pub(super) trainer: &'a Trainer,
-    pub(super) tested: Tested,
-    pub(super) earlier: Option<SplitFile>,
-}
 
 /// The network in `path` where a file of `format` is wanted that needs no board, and no board could run
 /// it; which is said.
@@ -114,7 +106,7 @@ pub(super) fn run(
     arguments: &Arguments,
     network: Network,
     settings: &Settings,
-    job: &Job<'_>,
+    options: &TrainOptions,
     destinations: &Destinations,
 ) -> Result<ExitCode, Failure> {
     if arguments.variants.wanted() {
@@ -122,7 +114,7 @@ pub(super) fn run(
             "variants of photos are for networks that boards run; leave out the options that vary photos",
         ));
     }
-    if matches!(job.trainer, Trainer::Adjust(_)) {
+    if matches!(options.trainer, Trainer::Adjust(_)) {
         note!(
             "warning: no layer of this network is adjusted; its head is trained as --trainer logistic does"
         );
@@ -139,15 +131,7 @@ pub(super) fn run(
         counts.cached,
         prepared.skipped.len()
     );
-    let outcome = train_float(
-        &prepared,
-        job.rule,
-        job.percentages,
-        job.trainer,
-        job.tested,
-        job.earlier.as_ref(),
-        &training_bar(),
-    )?;
+    let outcome = train_float(&prepared, options, &training_bar())?;
     // As in runs for boards: figures first.
     let path = &destinations.model.path;
     let printed = match arguments.json {
@@ -181,36 +165,18 @@ fn print(
     prepared: &FloatOnly,
     outcome: &FloatOutcome,
 ) -> Result<(), Failure> {
-    let percent = |share: Option<f64>| share.map_or("-".into(), |s| format!("{:.1}%", 100.0 * s));
-    let (dataset, confusion) = (&prepared.dataset, &outcome.confusion);
-    let photos = dataset.counts();
-    let row = |(label, name): (usize, &String)| {
-        vec![
-            name.clone(),
-            photos[label].to_string(),
-            confusion.photos_of(label).to_string(),
-            percent(confusion.recall(label)),
-            percent(confusion.precision(label)),
-        ]
-    };
-    let rows: Vec<_> = dataset.labels.iter().enumerate().map(row).collect();
-    print_table(&["label", "photos", "tested", "recall", "precision"], &rows)?;
+    print_labels(&outcome.evaluation)?;
     let mut out = Out::lock();
     writeln!(out)?;
     if arguments.print_misclassified_test_images {
-        writeln!(out, "=== MISCLASSIFIED TEST IMAGES ===")?;
-        for &(photo, answer) in &outcome.misclassified {
-            let path = dataset.photos[photo].path.display();
-            writeln!(out, "{path}  {}", dataset.labels[answer])?;
-        }
-        writeln!(out)?;
+        print_misclassified(&mut out, &prepared.dataset, &outcome.evaluation)?;
     }
     let [training, validation, testing] = outcome.counts;
     writeln!(
         out,
         "{training} training, {validation} validation, {testing} test photos"
     )?;
-    let share = percent(outcome.accuracy.share());
+    let share = outcome.evaluation.accuracy().percent();
     writeln!(out, "Final test accuracy = {share} (N={testing})")?;
     Ok(())
 }
@@ -224,14 +190,7 @@ fn as_json(
 ) -> serde_json::Value {
     let dataset = &prepared.dataset;
     let [training, validation, testing] = outcome.counts;
-    let confusion = confusion_json(&outcome.confusion);
-    let misclassified: Vec<_> = outcome
-        .misclassified
-        .iter()
-        .map(|&(photo, answer)| {
-            json!({"photo": dataset.photos[photo].relative, "answer": dataset.labels[answer]})
-        })
-        .collect();
+    let evaluation = &outcome.evaluation;
     let skipped: Vec<_> = prepared
         .skipped
         .iter()
@@ -249,9 +208,12 @@ fn as_json(
         "skipped": skipped,
         "split": {"training": training, "validation": validation, "testing": testing},
         "int8_test_accuracy": null,
-        "float_test_accuracy": outcome.accuracy.share(),
-        "float_validation_accuracy": outcome.validation.share(),
-        "confusion": confusion,
-        "misclassified": misclassified,
+        "float_test_accuracy": evaluation.accuracy().value(),
+        "float_validation_accuracy": evaluation.validation_accuracy().value(),
+        "confusion": confusion_json(&evaluation.confusion),
+        "misclassified": misclassified_json(dataset, evaluation),
+        "by_label": labels_json(evaluation),
+        "macro_mean": macro_mean_json(evaluation),
+        "expected_calibration_error": evaluation.calibration_error(),
     })
 }

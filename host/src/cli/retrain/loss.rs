@@ -8,8 +8,8 @@ use super::Arguments;
 use super::next::{Next, line, without_options};
 use crate::cli::Failure;
 use crate::cli::output::note;
-use crate::eval::mcnemar::WORTH_SAYING;
-use crate::retrain::{Outcome, Prepared, can_adjust};
+use crate::eval::paired::WORTH_SAYING;
+use crate::retrain::{Prepared, TrainedModel, can_adjust};
 
 /// Says what int8 loses to float where that is too much, and what helps. Everything has been written by then.
 ///
@@ -19,9 +19,9 @@ pub(super) fn settle(
     arguments: &Arguments,
     next: &Next<'_>,
     prepared: &Prepared,
-    outcome: &Outcome,
+    outcome: &TrainedModel,
 ) -> Result<(), Failure> {
-    let Some(loss) = &outcome.loss else {
+    let Some(loss) = &outcome.evaluation.paired else {
         return Ok(());
     };
     let asked = arguments.answers.max_drop;

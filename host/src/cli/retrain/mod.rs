@@ -28,7 +28,7 @@ use posy_shared::preprocess::{Crop, Filter};
 use self::answers::Answers;
 use self::augmentation::VariantArguments;
 use self::files::{Destinations, Results, model_name};
-use self::float::{Job, advised, beyond_boards};
+use self::float::{advised, beyond_boards};
 use self::next::{Next, own_words};
 use self::observers::{About, WatchArguments};
 use self::print::{as_json, print};
@@ -47,8 +47,7 @@ use crate::eval::run_record::Record;
 use crate::features::progress::Bar;
 use crate::page::page;
 use crate::report::events::Hparam;
-use crate::report::judge::Judgement;
-use crate::retrain::{Calibration, Settings, file, prepare, train_with};
+use crate::retrain::{Calibration, Settings, TrainOptions, file, prepare, train};
 
 /// Retrains the last layer of a MobileNet on folders of photos and writes a .posy file.
 #[derive(Debug, Args)]
@@ -276,7 +275,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     let model = model_name(asked, &image_dir, arguments.force)?;
     let format = Format::of(&model, arguments.int8).map_err(usage)?;
     let trainer = arguments.training.trainer(&arguments.variants)?;
-    let tested = arguments.training.tested().map_err(usage)?;
+    let test_set = arguments.training.test_set().map_err(usage)?;
     let rule = arguments
         .split
         .rule(arguments.split_seed, &arguments.image_dir);
@@ -285,6 +284,11 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         arguments.testing_percentage,
     )
     .map_err(usage)?;
+    let mut options = TrainOptions {
+        test_set,
+        answers: arguments.answers.options(),
+        ..TrainOptions::new(rule.clone(), percentages, trainer)
+    };
     let watch = &arguments.watch;
     let destinations = Destinations::new(&model, arguments.output_labels.as_deref());
     let page_path = watch.page_path();
@@ -313,14 +317,8 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     {
         note!("backbone: {}", path.display());
         note!("photos: {}", settings.image_dir.display());
-        let job = Job {
-            rule: &rule,
-            percentages,
-            trainer: &trainer,
-            tested,
-            earlier: arguments.answers.more(split_path).earlier,
-        };
-        return float::run(arguments, network, &settings, &job, &destinations);
+        options.earlier = arguments.answers.earlier(split_path);
+        return float::run(arguments, network, &settings, &options, &destinations);
     }
     let destinations = of_boards;
     destinations.check()?;
@@ -344,28 +342,18 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         prepared.counts.cached,
         prepared.skipped.len()
     );
-    let trainer = arguments
+    options.trainer = arguments
         .variants
-        .prepare(&mut prepared, &settings, trainer)?;
+        .prepare(&mut prepared, &settings, options.trainer)?;
     if !arguments.no_check {
         note_brief(&prepared, &rule, percentages)?;
     }
-    let more = arguments.answers.more(&destinations.split.path);
+    options.earlier = arguments.answers.earlier(&destinations.split.path);
     let mut watching = watch.begin(&prepared, &arguments.hparams(&prepared.backbone.name))?;
-    let watchers = &mut watching.all();
-    let outcome = train_with(
-        &prepared,
-        &rule,
-        percentages,
-        &trainer,
-        tested,
-        &more,
-        watchers,
-    )?;
+    let outcome = train(&prepared, &options, &mut watching.all())?;
 
     // Figures first: whatever cannot be written, they are not lost. A reader that leaves early keeps
     // nothing from being written.
-    let judgement = Judgement::of(&prepared, &outcome)?;
     let next = Next {
         words: &own_words(),
         image_dir: &arguments.image_dir,
@@ -374,14 +362,14 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         model: &model,
         format,
     };
-    let commands = next.commands(&prepared, &outcome, &judgement);
+    let commands = next.commands(&prepared, &outcome);
     let printed = if arguments.json {
-        let mut json = as_json(&prepared, &outcome, &judgement, &commands, &model);
+        let mut json = as_json(&prepared, &outcome, &commands, &model);
         json["feature_seconds"] = feature_seconds.into();
         print_json(&json)
     } else {
         let misclassified = arguments.print_misclassified_test_images;
-        print(&prepared, &outcome, &judgement, &commands, misclassified)
+        print(&prepared, &outcome, &commands, misclassified)
     };
     let bytes = file(&prepared, &outcome, format);
     let size = bytes.as_ref().map_or(0, Vec::len);
@@ -409,7 +397,6 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     let about = About {
         prepared: &prepared,
         outcome: &outcome,
-        judgement: &judgement,
         commands: &commands,
         command: next.own(),
         cache: settings.cache.as_deref(),

@@ -12,10 +12,10 @@ use posy_shared::model::Model;
 use crate::cli::help::letter;
 use crate::cli::output::{kib, note};
 use crate::device::{BOARDS, Board, Footprint, fits};
+use crate::eval::Evaluation;
 use crate::eval::run_record::Record;
 use crate::report::commands::{Command, Commands};
-use crate::report::judge::Judgement;
-use crate::retrain::{Outcome, Prepared, can_adjust};
+use crate::retrain::{Prepared, TrainedModel, can_adjust};
 
 /// Points of published accuracy from which a wider network is worth changing to.
 const BETTER: f32 = 2.4;
@@ -67,21 +67,17 @@ impl Next<'_> {
     }
 
     /// Commands that use the model, and those that may improve it.
-    pub(super) fn commands(
-        &self,
-        prepared: &Prepared,
-        outcome: &Outcome,
-        judgement: &Judgement,
-    ) -> Commands {
+    pub(super) fn commands(&self, prepared: &Prepared, outcome: &TrainedModel) -> Commands {
+        let evaluation = &outcome.evaluation;
         // A model that was just written reads.
         let footprint = Model::read(&outcome.model).map(|model| Footprint::of_model(&model));
-        let mut using = vec![self.label(prepared, judgement)];
+        let mut using = vec![self.label(prepared, evaluation)];
         if self.format == Format::Posy {
             let footprint = footprint.as_ref().ok();
             using.extend(footprint.and_then(|footprint| self.flash(footprint)));
         }
         using.push(self.check(prepared));
-        let accuracy = judgement.accuracy();
+        let accuracy = evaluation.accuracy();
         // What is right already is not improved upon.
         let improving = match accuracy.part < accuracy.whole {
             true => self.improving(prepared, outcome),
@@ -113,11 +109,11 @@ impl Next<'_> {
     }
 
     /// A photo to try: a test photo that is named rightly, for want of that any.
-    fn label(&self, prepared: &Prepared, judgement: &Judgement) -> Command {
-        let answers = judgement.answers.iter();
+    fn label(&self, prepared: &Prepared, evaluation: &Evaluation) -> Command {
+        let answers = evaluation.predictions.iter();
         let right = answers.filter(|answer| answer.is_right() && !answer.unknown);
-        let surest = right.max_by(|a, b| a.score.total_cmp(&b.score));
-        let any = judgement.answers.first();
+        let surest = right.max_by(|a, b| a.score().total_cmp(&b.score()));
+        let any = evaluation.predictions.first();
         let photos = &prepared.dataset.photos;
         let photo = surest.or(any).and_then(|answer| photos.get(answer.photo));
         let photo = photo.or(photos.first());
@@ -179,7 +175,7 @@ impl Next<'_> {
         }
     }
 
-    fn improving(&self, prepared: &Prepared, outcome: &Outcome) -> Vec<Command> {
+    fn improving(&self, prepared: &Prepared, outcome: &TrainedModel) -> Vec<Command> {
         let mut commands = Vec::new();
         let mut runs = vec![self.model.to_owned()];
         let mut again = |what: String, name: &str, without: &[&str], with: &[&str]| {

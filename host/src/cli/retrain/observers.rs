@@ -15,9 +15,8 @@ use crate::report::commands::Commands;
 use crate::report::curves::CurveWatch;
 use crate::report::events::Hparam;
 use crate::report::html::{Report, Run};
-use crate::report::judge::Judgement;
 use crate::report::summaries::{Ending, Summaries};
-use crate::retrain::{Outcome, Prepared};
+use crate::retrain::{Prepared, TrainedModel};
 use crate::train::observer::{All, Meter, Watch};
 use crate::train::sgd::StepReport;
 
@@ -85,8 +84,7 @@ pub(super) struct Watching {
 /// A finished run, for its report.
 pub(super) struct About<'a> {
     pub(super) prepared: &'a Prepared,
-    pub(super) outcome: &'a Outcome,
-    pub(super) judgement: &'a Judgement,
+    pub(super) outcome: &'a TrainedModel,
     /// Commands that go on from it.
     pub(super) commands: &'a Commands,
     /// The run's own command line.
@@ -158,11 +156,9 @@ impl Watching {
         results: &mut Results,
     ) {
         let About {
-            prepared,
-            outcome,
-            judgement,
-            ..
+            prepared, outcome, ..
         } = about;
+        let evaluation = &outcome.evaluation;
         if let Some(destination) = &destinations.report {
             let curves = self.curves.finish();
             let model = destinations.model.path.file_name();
@@ -170,7 +166,6 @@ impl Watching {
             let report = Report {
                 prepared,
                 outcome,
-                judgement,
                 curves: &curves,
                 model: &name,
                 run: &Run {
@@ -187,9 +182,9 @@ impl Watching {
         if let Some(summaries) = self.summaries {
             let ended = summaries.finish(&Ending {
                 labels: &prepared.dataset.labels,
-                testing: &judgement.confusion,
-                validation: &judgement.validation,
-                cross_entropy: judgement.cross_entropy(),
+                testing: &evaluation.confusion,
+                validation: &evaluation.validation,
+                cross_entropy: evaluation.cross_entropy(),
             });
             if let Err(error) = ended {
                 results.fail(&error.to_string(), None);

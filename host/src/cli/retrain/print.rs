@@ -4,16 +4,17 @@ use std::path::Path;
 
 use serde_json::json;
 
-use super::answers::answers_as_json;
+use super::answers::{answer_lines, answers_as_json};
 use crate::cli::Failure;
 use crate::cli::output::{Out, print_table};
-use crate::eval::stats::Share;
+use crate::dataset::Dataset;
+use crate::eval::confusion::Confusion;
+use crate::eval::stats::{Proportion, percent_or_dash};
+use crate::eval::{Evaluation, Prediction};
 use crate::report::advice::advice;
 use crate::report::commands::{Command, Commands};
 use crate::report::headline::headline;
-use crate::report::judge::Judgement;
-use crate::retrain::{Outcome, Prepared};
-use crate::train::metrics::Confusion;
+use crate::retrain::{Prepared, TrainedModel};
 
 /// Pairs of labels that are printed as often taken for each other.
 const MIXUPS: usize = 3;
@@ -29,28 +30,35 @@ pub(super) fn confusion_json(confusion: &Confusion) -> Option<Vec<Vec<usize>>> {
 }
 
 /// What to try next, photos by their path in the data set.
-fn advice_of(prepared: &Prepared, judgement: &Judgement) -> Vec<String> {
+fn advice_of(prepared: &Prepared, outcome: &TrainedModel) -> Vec<String> {
     let photos = &prepared.dataset.photos;
-    advice(judgement, &|photo| photos[photo].relative.clone())
+    advice(&outcome.evaluation, outcome.adjusted.is_some(), &|photo| {
+        photos[photo].relative.clone()
+    })
 }
 
-fn share_json(share: Share) -> serde_json::Value {
+/// Test photos that are given another label.
+pub(super) fn misclassified_json(
+    dataset: &Dataset,
+    evaluation: &Evaluation,
+) -> Vec<serde_json::Value> {
+    let row = |wrong: &Prediction| {
+        json!({
+            "photo": dataset.photos[wrong.photo].relative,
+            "answer": dataset.labels[wrong.answer()],
+        })
+    };
+    evaluation.wrong().map(row).collect()
+}
+
+fn share_json(share: Proportion) -> serde_json::Value {
     let (low, high) = share.interval().unzip();
     json!({"part": share.part, "whole": share.whole, "low": low, "high": high})
 }
 
-/// Prints tables and accuracies for a person; `list_misclassified` adds the wrong answers.
-pub(super) fn print(
-    prepared: &Prepared,
-    outcome: &Outcome,
-    judgement: &Judgement,
-    commands: &Commands,
-    list_misclassified: bool,
-) -> Result<(), Failure> {
-    let [training, validation, testing] = outcome.counts;
-    let percent =
-        |share: Option<f64>| share.map_or("-".to_owned(), |share| format!("{:.1}%", share * 100.0));
-    let rows: Vec<Vec<String>> = judgement
+/// Recall and precision of each label.
+pub(super) fn print_labels(evaluation: &Evaluation) -> Result<(), Failure> {
+    let rows: Vec<Vec<String>> = evaluation
         .labels
         .iter()
         .map(|label| {
@@ -61,7 +69,7 @@ pub(super) fn print(
                 label.recall.percent(),
                 label.recall.range(),
                 label.precision.percent(),
-                percent(label.f1()),
+                percent_or_dash(label.f1()),
             ]
         })
         .collect();
@@ -74,7 +82,55 @@ pub(super) fn print(
         "precision",
         "F1",
     ];
-    print_table(&heading, &rows)?;
+    print_table(&heading, &rows)
+}
+
+/// Prints the test photos that are given another label.
+pub(super) fn print_misclassified(
+    out: &mut Out,
+    dataset: &Dataset,
+    evaluation: &Evaluation,
+) -> Result<(), Failure> {
+    writeln!(out, "=== MISCLASSIFIED TEST IMAGES ===")?;
+    for wrong in evaluation.wrong() {
+        let path = dataset.photos[wrong.photo].path.display();
+        writeln!(out, "{path}  {}", dataset.labels[wrong.answer()])?;
+    }
+    writeln!(out)?;
+    Ok(())
+}
+
+pub(super) fn labels_json(evaluation: &Evaluation) -> serde_json::Value {
+    let labels = evaluation.labels.iter().map(|label| {
+        json!({
+            "label": label.label,
+            "photos": label.photos(),
+            "recall": share_json(label.recall),
+            "precision": share_json(label.precision),
+            "f1": label.f1(),
+            "unknown": label.unknown,
+            "float_recall": label.float_recall.map(share_json),
+        })
+    });
+    labels.collect()
+}
+
+pub(super) fn macro_mean_json(evaluation: &Evaluation) -> Option<serde_json::Value> {
+    evaluation.macro_mean().map(|mean| {
+        json!({"labels": mean.labels, "recall": mean.recall, "precision": mean.precision, "f1": mean.f1})
+    })
+}
+
+/// Prints tables and accuracies for a person; `list_misclassified` adds the wrong answers.
+pub(super) fn print(
+    prepared: &Prepared,
+    outcome: &TrainedModel,
+    commands: &Commands,
+    list_misclassified: bool,
+) -> Result<(), Failure> {
+    let [training, validation, testing] = outcome.counts;
+    let evaluation = &outcome.evaluation;
+    print_labels(evaluation)?;
     let mut out = Out::lock();
     writeln!(
         out,
@@ -82,18 +138,18 @@ pub(super) fn print(
          it, the part that is of it; F1: both in one number"
     )?;
     writeln!(out)?;
-    if !judgement.mixups.is_empty() {
+    if !evaluation.confused.is_empty() {
         writeln!(out, "most often taken for another:")?;
-        for mixup in judgement.mixups.iter().take(MIXUPS) {
+        for pair in evaluation.confused.iter().take(MIXUPS) {
             let [own, given] =
-                [mixup.truth, mixup.answer].map(|index| &judgement.labels[index].label);
-            let (photos, of) = (mixup.photos, mixup.of);
+                [pair.truth, pair.answer].map(|index| &evaluation.labels[index].label);
+            let (photos, of) = (pair.photos, pair.of);
             writeln!(out, "  {own} for {given}: {photos} of {of}")?;
         }
         writeln!(out)?;
     }
     writeln!(out, "to try next:")?;
-    for line in advice_of(prepared, judgement) {
+    for line in advice_of(prepared, outcome) {
         writeln!(out, "  {line}")?;
     }
     writeln!(out)?;
@@ -106,32 +162,27 @@ pub(super) fn print(
         writeln!(out)?;
     }
     if list_misclassified {
-        writeln!(out, "=== MISCLASSIFIED TEST IMAGES ===")?;
-        for &(photo, answer) in &outcome.misclassified {
-            let path = prepared.dataset.photos[photo].path.display();
-            writeln!(out, "{path}  {}", prepared.dataset.labels[answer])?;
-        }
-        writeln!(out)?;
+        print_misclassified(&mut out, &prepared.dataset, evaluation)?;
     }
     writeln!(
         out,
         "{training} training, {validation} validation, {testing} test photos"
     )?;
-    for line in outcome.verdict.lines() {
+    for line in answer_lines(outcome) {
         writeln!(out, "{line}")?;
     }
-    let headline = headline(judgement);
+    let headline = headline(evaluation);
     writeln!(
         out,
         "in words: {}. {}",
         headline.grade.words().to_lowercase(),
         headline.sentences.join(" ")
     )?;
-    if let Some(float) = outcome.float {
-        let share = percent(float.share());
+    if let Some(float) = evaluation.float_accuracy() {
+        let share = float.percent();
         writeln!(out, "Float test accuracy = {share} (N={testing})")?;
     }
-    let share = percent(outcome.int8.share());
+    let share = evaluation.accuracy().percent();
     writeln!(out, "Final test accuracy = {share} (N={testing})")?;
     Ok(())
 }
@@ -139,45 +190,19 @@ pub(super) fn print(
 /// The same for a program.
 pub(super) fn as_json(
     prepared: &Prepared,
-    outcome: &Outcome,
-    judgement: &Judgement,
+    outcome: &TrainedModel,
     commands: &Commands,
     path: &Path,
 ) -> serde_json::Value {
     let [training, validation, testing] = outcome.counts;
-    let confusion = confusion_json(&outcome.confusion);
-    let misclassified: Vec<_> = outcome
-        .misclassified
-        .iter()
-        .map(|&(photo, answer)| {
-            json!({
-                "photo": prepared.dataset.photos[photo].relative,
-                "answer": prepared.dataset.labels[answer],
-            })
-        })
-        .collect();
+    let evaluation = &outcome.evaluation;
+    let confusion = confusion_json(&evaluation.confusion);
+    let misclassified = misclassified_json(&prepared.dataset, evaluation);
     let skipped: Vec<_> = prepared
         .skipped
         .iter()
         .map(|file| json!({"path": file.path.to_string_lossy(), "reason": file.reason}))
         .collect();
-    let by_label: Vec<_> = judgement
-        .labels
-        .iter()
-        .map(|label| {
-            json!({
-                "label": label.label,
-                "photos": label.photos(),
-                "recall": share_json(label.recall),
-                "precision": share_json(label.precision),
-                "f1": label.f1(),
-                "float_recall": label.float_recall.map(share_json),
-            })
-        })
-        .collect();
-    let macro_mean = judgement.macro_mean().map(|mean| {
-        json!({"labels": mean.labels, "recall": mean.recall, "precision": mean.precision, "f1": mean.f1})
-    });
     let command = |command: &Command| json!({"what": command.what, "command": command.line});
     let commands: Vec<_> = commands
         .using
@@ -185,15 +210,15 @@ pub(super) fn as_json(
         .chain(&commands.improving)
         .map(command)
         .collect();
-    let mixups: Vec<_> = judgement
-        .mixups
+    let mixups: Vec<_> = evaluation
+        .confused
         .iter()
-        .map(|mixup| {
+        .map(|pair| {
             json!({
-                "label": judgement.labels[mixup.truth].label,
-                "answer": judgement.labels[mixup.answer].label,
-                "photos": mixup.photos,
-                "of": mixup.of,
+                "label": evaluation.labels[pair.truth].label,
+                "answer": evaluation.labels[pair.answer].label,
+                "photos": pair.photos,
+                "of": pair.of,
             })
         })
         .collect();
@@ -209,18 +234,18 @@ pub(super) fn as_json(
         "skipped": skipped,
         "split": {"training": training, "validation": validation, "testing": testing},
         "c": outcome.c,
-        "int8_test_accuracy": outcome.int8.share(),
-        "int8_validation_accuracy": outcome.int8_validation.share(),
-        "float_test_accuracy": outcome.float.and_then(|float| float.share()),
+        "int8_test_accuracy": evaluation.accuracy().value(),
+        "int8_validation_accuracy": evaluation.validation_accuracy().value(),
+        "float_test_accuracy": evaluation.float_accuracy().and_then(Proportion::value),
         "confusion": confusion,
         "misclassified": misclassified,
         "answers": answers_as_json(outcome),
-        "by_label": by_label,
-        "macro_mean": macro_mean,
+        "by_label": labels_json(evaluation),
+        "macro_mean": macro_mean_json(evaluation),
         "most_confused": most_confused,
         "mixups": mixups,
-        "expected_calibration_error": judgement.calibration_error(),
-        "advice": advice_of(prepared, judgement),
+        "expected_calibration_error": evaluation.calibration_error(),
+        "advice": advice_of(prepared, outcome),
         "commands": commands,
     })
 }

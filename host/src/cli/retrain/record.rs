@@ -1,53 +1,29 @@
 //! The record that `posy retrain` writes beside its model.
 
-use posy_nn::run;
 use posy_shared::model::Model;
-use posy_shared::ranking::Ranking;
-use posy_shared::softmax::Softmax;
 use sha2::{Digest, Sha256};
 
 use crate::cli::Failure;
 use crate::cli::output::hex;
 use crate::device::Footprint;
-use crate::eval::run_record::{Count, FORMAT, ModelRecord, Record, SplitRecord, TestedPhoto};
-use crate::retrain::{Accuracy, Outcome, Prepared};
-use crate::train::softmax;
-
-fn count(accuracy: Accuracy) -> Count {
-    Count {
-        right: accuracy.right,
-        photos: accuracy.photos,
-    }
-}
+use crate::eval::Prediction;
+use crate::eval::run_record::{FORMAT, ModelRecord, Record, SplitRecord, TestedPhoto};
+use crate::retrain::{Prepared, TrainedModel};
 
 /// The record of a run whose model goes to `file`.
 pub(super) fn record(
     prepared: &Prepared,
-    outcome: &Outcome,
+    outcome: &TrainedModel,
     file: &str,
 ) -> Result<Record, Failure> {
-    let model = Model::read(&outcome.whole)?;
-    let labels = prepared.dataset.labels.len();
-    let mut photos = Vec::with_capacity(outcome.tested.len());
-    for (place, &photo) in outcome.tested.iter().enumerate() {
-        let outputs = run::head(&model, &outcome.seen(prepared).int8[photo])?;
-        let logits = &outputs[..model.logit_len()];
-        let fine = Softmax::new(model.verdict().beta, logits);
-        let float = outcome.float_logits.as_ref();
-        let float = float.map(|logits| softmax(&logits[place * labels..][..labels]));
-        photos.push(TestedPhoto {
-            photo: prepared.dataset.photos[photo].relative.clone(),
-            truth: prepared.dataset.photos[photo].label,
-            answer: Ranking::<1>::new(&model, &outputs)
-                .top()
-                .map(|top| top.index),
-            scores: logits
-                .iter()
-                .map(|&logit| fine.fine(logit) as f32 / 65536.0)
-                .collect(),
-            float_scores: float,
-        });
-    }
+    let evaluation = &outcome.evaluation;
+    let tested = |found: &Prediction| TestedPhoto {
+        photo: prepared.dataset.photos[found.photo].relative.clone(),
+        truth: found.truth,
+        answer: (!found.unknown).then_some(found.likeliest),
+        scores: found.scores.clone(),
+        float_scores: found.float_scores.clone(),
+    };
     let footprint = Footprint::of_model(&Model::read(&outcome.model)?);
     let [training, validation, testing] = outcome.counts;
     Ok(Record {
@@ -76,16 +52,9 @@ pub(super) fn record(
             products: footprint.products,
         },
         labels: prepared.dataset.labels.clone(),
-        // Of the answers themselves, of which a board may withhold some.
-        int8: Count {
-            right: photos
-                .iter()
-                .filter(|photo| photo.answer == Some(photo.truth))
-                .count(),
-            photos: photos.len(),
-        },
-        int8_validation: count(outcome.int8_validation),
-        float: outcome.float.map(count),
-        photos,
+        int8: evaluation.accuracy(),
+        int8_validation: evaluation.validation_accuracy(),
+        float: evaluation.float_accuracy(),
+        photos: evaluation.predictions.iter().map(tested).collect(),
     })
 }

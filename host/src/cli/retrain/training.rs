@@ -5,7 +5,7 @@ use clap::{Args, ValueEnum};
 use super::augmentation::VariantArguments;
 use crate::cli::{Failure, usage};
 use crate::report::events::Hparam;
-use crate::retrain::{Tested, Trainer};
+use crate::retrain::{TestSet, Trainer};
 use crate::train::sgd::Batch;
 use crate::train::{HeadError, logistic, sgd};
 
@@ -148,8 +148,8 @@ impl TrainingArguments {
     }
 
     /// Selection of test photos.
-    pub(super) fn tested(&self) -> Result<Tested, HeadError> {
-        Ok(Tested {
+    pub(super) fn test_set(&self) -> Result<TestSet, HeadError> {
+        Ok(TestSet {
             batch: Batch::from_option("--test-batch-size", self.test_batch_size)?,
             seed: self.seed,
         })

@@ -12,21 +12,18 @@ use std::path::{Path, PathBuf};
 use posy_nn::bounded;
 use serde::{Deserialize, Serialize};
 
+use super::stats::Proportion;
+use super::{Evaluation, Prediction, UNKNOWN};
 use crate::dataset::split::{Percentages, Rule};
+use crate::train::metrics::argmax;
 
-pub use compare::{Comparison, Method, Proportion, compare};
+pub use compare::{Comparison, Method, compare};
 
 /// Value of a record's `format`. Raise it when fields change their meaning.
-pub const FORMAT: &str = "posy run 1";
+pub const FORMAT: &str = "posy run 2";
 
-/// Number of correct photos among all.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Count {
-    /// Number of correctly classified photos.
-    pub right: usize,
-    /// Number of photos.
-    pub photos: usize,
-}
+/// The format before, whose [`Record::int8`] leaves out right photos that are answered `unknown`.
+const FORMAT_1: &str = "posy run 1";
 
 /// The split of the photos.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -97,12 +94,12 @@ pub struct Record {
     pub model: ModelRecord,
     /// Labels.
     pub labels: Vec<String>,
-    /// Correct answers of a board on the test photos.
-    pub int8: Count,
-    /// Correct answers of a board on the validation photos.
-    pub int8_validation: Count,
-    /// Correct answers of the float network on the test photos, if it ran.
-    pub float: Option<Count>,
+    /// Test photos that the model classifies correctly; see [`Evaluation::accuracy`].
+    pub int8: Proportion,
+    /// Validation photos that it classifies correctly.
+    pub int8_validation: Proportion,
+    /// Test photos that the float network classifies correctly, if it ran.
+    pub float: Option<Proportion>,
     /// The test photos.
     pub photos: Vec<TestedPhoto>,
 }
@@ -205,16 +202,20 @@ impl Record {
         struct Head {
             format: String,
         }
-        let record =
-            serde_json::from_slice::<Head>(json).and_then(|head| match head.format == FORMAT {
-                true => serde_json::from_slice::<Record>(json).map(Ok),
-                false => Ok(Err(head.format)),
-            });
-        let record = match record {
-            Ok(Ok(record)) => record,
-            Ok(Err(found)) => return Err(RecordError::Format { path, found }),
+        let read = serde_json::from_slice::<Head>(json).and_then(|head| {
+            let is_read = [FORMAT, FORMAT_1].contains(&&*head.format);
+            let record = is_read.then(|| serde_json::from_slice::<Record>(json));
+            Ok((record.transpose()?, head.format))
+        });
+        let mut record = match read {
+            Ok((Some(record), _)) => record,
+            Ok((None, found)) => return Err(RecordError::Format { path, found }),
             Err(source) => return Err(RecordError::Json { path, source }),
         };
+        if record.format == FORMAT_1 {
+            record.format = FORMAT.into();
+            record.int8 = record.accuracy();
+        }
         match record.fault() {
             Some(fault) => Err(RecordError::Content { path, fault }),
             None => Ok(record),
@@ -226,9 +227,41 @@ impl Record {
         model.with_extension("run.json")
     }
 
-    /// Returns true if the answer is the photo's label.
-    fn is_right(photo: &TestedPhoto) -> bool {
-        photo.answer == Some(photo.truth)
+    fn prediction(&self, index: usize, photo: &TestedPhoto) -> Prediction {
+        let likeliest = photo.answer.unwrap_or_else(|| argmax(&photo.scores));
+        Prediction {
+            photo: index,
+            truth: photo.truth,
+            other: self
+                .labels
+                .get(photo.truth)
+                .is_some_and(|label| label == UNKNOWN),
+            likeliest,
+            unknown: photo.answer.is_none(),
+            scores: photo.scores.clone(),
+            plain_score: photo.scores.get(likeliest).copied().unwrap_or(0.0),
+            float_answer: photo.float_scores.as_deref().map(argmax),
+            float_scores: None,
+        }
+    }
+
+    /// The evaluation of the listed photos, as `posy retrain` had it but for the scores without
+    /// the temperature and the validation photos.
+    pub fn evaluation(&self) -> Evaluation {
+        let labels = self.labels.iter().map(|label| (label.clone(), [0; 3]));
+        let photos = self.photos.iter().enumerate();
+        let predictions = photos.map(|(index, photo)| self.prediction(index, photo));
+        Evaluation::of(labels.collect(), &[], predictions.collect())
+    }
+
+    /// Listed photos that the model classifies correctly.
+    fn accuracy(&self) -> Proportion {
+        Proportion::of(self.photos.iter().map(|photo| self.is_right(photo)))
+    }
+
+    /// True if the photo counts for its label.
+    fn is_right(&self, photo: &TestedPhoto) -> bool {
+        self.prediction(0, photo).is_right()
     }
 
     fn fault(&self) -> Option<String> {
@@ -248,20 +281,13 @@ impl Record {
                 return Some(format!("photo {name:?} is there twice"));
             }
         }
-        let right = self
-            .photos
-            .iter()
-            .filter(|photo| Self::is_right(photo))
-            .count();
-        let found = Count {
-            right,
-            photos: self.photos.len(),
-        };
+        let found = self.accuracy();
         let said = self.int8;
         (found != said).then(|| {
             format!(
-                "it says {} of {} test photos right, and lists {} of {}",
-                said.right, said.photos, found.right, found.photos
+                "it says {} test photos right, and lists {}",
+                said.counts(),
+                found.counts()
             )
         })
     }
@@ -284,10 +310,7 @@ pub(super) mod tests {
                 float_scores: None,
             })
             .collect();
-        let count = Count {
-            right: right.iter().filter(|right| **right).count(),
-            photos: photos.len(),
-        };
+        let count = Proportion::of(right.iter().copied());
         Record {
             format: FORMAT.into(),
             posy_version: "0".into(),
@@ -316,6 +339,22 @@ pub(super) mod tests {
             float: None,
             photos,
         }
+    }
+
+    /// A record of the format before, whose int8 leaves out a right photo answered `unknown`.
+    #[test]
+    fn earlier_records_are_counted_anew() {
+        let mut earlier = record(&["p", "q"], &[true, false]);
+        earlier.format = FORMAT_1.into();
+        earlier.photos[0].answer = None;
+        earlier.photos[0].scores = vec![0.25, 0.75];
+        earlier.int8 = Proportion::new(0, 2);
+        let bytes = earlier.to_bytes().unwrap();
+        let read = Record::parse("a".into(), &bytes).unwrap();
+        assert_eq!((read.int8, &*read.format), (Proportion::new(1, 2), FORMAT));
+        let evaluation = read.evaluation();
+        assert_eq!(evaluation.accuracy(), read.int8);
+        assert_eq!(evaluation.unknown.rejected, Proportion::new(1, 2));
     }
 
     #[test]
@@ -358,7 +397,7 @@ pub(super) mod tests {
             "is there twice",
         );
         refuse(
-            &|record| record.int8.right = 2,
+            &|record| record.int8.part = 2,
             "says 2 of 2 test photos right, and lists 1 of 2",
         );
         for bytes in ["", "{}", "[1]", "no json"] {

@@ -5,8 +5,8 @@ use std::fmt::Write;
 use super::Report;
 use super::pictures::Pictures;
 use super::text::clean;
+use crate::eval::Prediction;
 use crate::eval::stats::percent;
-use crate::report::judge::Answer;
 
 /// Maximum of photos in the table; the others are in the run's record.
 const MOST: usize = 5000;
@@ -42,16 +42,19 @@ pub(super) struct Answers {
 /// The table. Mistakes come first, the surest at the top, then right answers, the least sure at the
 /// top.
 pub(super) fn answers(report: &Report<'_>, pictures: &Pictures) -> Answers {
-    let judgement = report.judgement;
+    let evaluation = &report.outcome.evaluation;
     let photos = &report.prepared.dataset.photos;
-    let labels: Vec<String> = judgement.labels.iter().map(|l| clean(&l.label)).collect();
-    let mut order = judgement.mistakes();
-    let right = judgement.answers.iter().filter(|answer| answer.is_right());
-    let mut right: Vec<&Answer> = right.collect();
-    right.sort_by(|a, b| a.score.total_cmp(&b.score));
+    let labels: Vec<String> = evaluation.labels.iter().map(|l| clean(&l.label)).collect();
+    let mut order = evaluation.mistakes();
+    let right = evaluation
+        .predictions
+        .iter()
+        .filter(|answer| answer.is_right());
+    let mut right: Vec<&Prediction> = right.collect();
+    right.sort_by(|a, b| a.score().total_cmp(&b.score()));
     order.extend(right);
     let count = order.len();
-    let row = |answer: &&Answer| {
+    let row = |answer: &&Prediction| {
         let (kind, result) = match (answer.is_right(), answer.unknown) {
             (true, false) => ("r", "right"),
             (false, false) => ("w", "wrong"),
@@ -63,8 +66,8 @@ pub(super) fn answers(report: &Report<'_>, pictures: &Pictures) -> Answers {
             picture: pictures.class(answer.photo),
             name: clean(&photos[answer.photo].relative),
             truth: labels[answer.truth].clone(),
-            answer: labels[answer.answer].clone(),
-            score: percent(answer.score),
+            answer: labels[answer.answer()].clone(),
+            score: percent(answer.score()),
             result,
         }
     };

@@ -2,8 +2,8 @@
 
 use std::fmt::Write;
 
-use crate::eval::stats::Share;
-use crate::report::judge::Bin;
+use crate::eval::calibration::Bin;
+use crate::eval::stats::Proportion;
 
 const WIDTH: f64 = 420.0;
 const HEIGHT: f64 = 250.0;
@@ -241,11 +241,12 @@ pub(super) fn reliability(title: &str, bins: &[Bin]) -> String {
         "<path class=\"ideal\" d=\"M{left:.1} {bottom:.1}L{right:.1} {top:.1}\"/>"
     );
     for bin in bins {
-        if let (Some(share), Some((low, high))) = (bin.right.value(), bin.right.interval()) {
-            let (x, y) = frame.at(bin.mean_score, share);
+        let right = bin.accuracy();
+        if let (Some(share), Some((low, high))) = (right.value(), right.interval()) {
+            let (x, y) = frame.at(bin.mean_score(), share);
             let (low, high) = (frame.at(0.0, low).1, frame.at(0.0, high).1);
             // A dot's area goes with its photos, as far as it stays a dot.
-            let radius = (bin.right.whole as f64).sqrt().clamp(2.0, 8.0);
+            let radius = (bin.photos as f64).sqrt().clamp(2.0, 8.0);
             let _ = write!(
                 svg,
                 "<path class=\"range\" d=\"M{x:.1} {low:.1}V{high:.1}\"/>\
@@ -257,7 +258,7 @@ pub(super) fn reliability(title: &str, bins: &[Bin]) -> String {
 }
 
 /// A share and its interval on a bar from 0 to 1; nothing of no photos.
-pub(super) fn bar(share: Share) -> String {
+pub(super) fn bar(share: Proportion) -> String {
     let (Some(value), Some((low, high))) = (share.value(), share.interval()) else {
         return String::new();
     };

@@ -6,7 +6,10 @@ use super::text::clean;
 use super::{Report, chart};
 use crate::dataset::Rule;
 use crate::device::{BOARDS, Footprint, fits, speed};
-use crate::eval::stats::{Share, percent};
+use crate::eval::calibration::BINS;
+use crate::eval::evaluation::UnknownFigures;
+use crate::eval::stats::{Proportion, percent, percent_or_dash};
+use crate::units::kib;
 
 /// Maximum of labels whose shares are drawn as bars, too.
 const MOST_BARS: usize = 100;
@@ -58,15 +61,10 @@ pub(super) struct BoardRow {
     pub(super) time: String,
 }
 
-/// Bytes in KiB with one digit.
-pub(super) fn kib(bytes: u64) -> String {
-    format!("{:.1}", bytes as f64 / 1024.0)
-}
-
-fn share_cell(share: Share, bars: bool) -> ShareCell {
+fn share_cell(share: Proportion, bars: bool) -> ShareCell {
     ShareCell {
         percent: share.percent(),
-        counts: format!("{} of {}", share.part, share.whole),
+        counts: share.counts(),
         range: share.range(),
         bar: if bars {
             chart::bar(share)
@@ -76,53 +74,43 @@ fn share_cell(share: Share, bars: bool) -> ShareCell {
     }
 }
 
-/// A part of one, in percent with one digit, or `-`.
-fn or_dash(share: Option<f64>) -> String {
-    share.map_or("-".to_owned(), percent)
-}
-
 impl Report<'_> {
     pub(super) fn figures(&self, footprint: &Footprint) -> Vec<Figure> {
         let mut figures = Vec::new();
-        if let Some(mean) = self.judgement.macro_mean() {
+        if let Some(mean) = self.outcome.evaluation.macro_mean() {
             figures.push(Figure {
                 name: "mean F1 of the labels",
                 value: percent(mean.f1),
                 note: "each label counting alike".to_owned(),
             });
         }
-        if let Some(float) = self.judgement.float_accuracy() {
+        if let Some(float) = self.outcome.evaluation.float_accuracy() {
             figures.push(Figure {
                 name: "accuracy in floating point",
                 value: float.percent(),
-                note: format!("{} of {}, before rounding to int8", float.part, float.whole),
+                note: format!("{}, before rounding to int8", float.counts()),
             });
         }
-        if let Some(error) = self.judgement.calibration_error() {
+        if let Some(error) = self.outcome.evaluation.calibration_error() {
             figures.push(Figure {
                 name: "scores are off by",
                 value: percent(error),
                 note: "on average, from the share that is right".to_owned(),
             });
         }
-        let tested = self.outcome.verdict.tested;
-        if tested.known > 0 {
-            let rejected = Share::new(tested.rejected, tested.known);
+        let UnknownFigures { rejected, found } = self.outcome.evaluation.unknown;
+        if rejected.whole > 0 {
             figures.push(Figure {
                 name: "said to be unknown",
                 value: rejected.percent(),
-                note: format!(
-                    "{} of {} test photos of the labels",
-                    rejected.part, rejected.whole
-                ),
+                note: format!("{} test photos of the labels", rejected.counts()),
             });
         }
-        if tested.others > 0 {
-            let found = Share::new(tested.others - tested.accepted, tested.others);
+        if found.whole > 0 {
             figures.push(Figure {
                 name: "_unknown found out",
                 value: found.percent(),
-                note: format!("{} of {} photos of other things", found.part, found.whole),
+                note: format!("{} photos of other things", found.counts()),
             });
         }
         figures.push(Figure {
@@ -137,23 +125,25 @@ impl Report<'_> {
     }
 
     pub(super) fn labels(&self) -> Vec<LabelRow> {
-        let bars = self.judgement.labels.len() <= MOST_BARS;
-        let rows = self.judgement.labels.iter();
+        let bars = self.outcome.evaluation.labels.len() <= MOST_BARS;
+        let rows = self.outcome.evaluation.labels.iter();
         rows.map(|label| LabelRow {
             label: clean(&label.label),
             recall: share_cell(label.recall, bars),
             precision: share_cell(label.precision, bars),
-            f1: or_dash(label.f1()),
-            float: label.float_recall.map_or(String::new(), Share::percent),
+            f1: percent_or_dash(label.f1()),
+            float: label
+                .float_recall
+                .map_or(String::new(), Proportion::percent),
             split: label.split,
         })
         .collect()
     }
 
     pub(super) fn means(&self) -> Vec<MeanRow> {
-        let mean = self.judgement.macro_mean();
+        let mean = self.outcome.evaluation.macro_mean();
         let row = mean.map(|mean| MeanRow {
-            name: match mean.labels == self.judgement.labels.len() {
+            name: match mean.labels == self.outcome.evaluation.labels.len() {
                 true => "mean of the labels".to_owned(),
                 false => format!("mean of {} tested labels", mean.labels),
             },
@@ -165,55 +155,55 @@ impl Report<'_> {
     }
 
     pub(super) fn bins(&self) -> Vec<BinRow> {
-        let bins = self.judgement.bins.iter();
-        bins.filter(|bin| bin.right.whole > 0)
-            .map(|bin| BinRow {
-                name: format!(
-                    "{:.0}\u{2013}{:.0}%",
-                    100.0 * bin.from,
-                    100.0 * bin.from + 10.0
-                ),
-                photos: bin.right.whole,
-                mean: percent(bin.mean_score),
-                right: bin.right.percent(),
-                range: bin.right.range(),
+        let bins = self.outcome.evaluation.reliability[1]
+            .bins
+            .iter()
+            .enumerate();
+        let end = |bin: usize| 100.0 * bin as f64 / BINS as f64;
+        bins.filter(|(_, bin)| bin.photos > 0)
+            .map(|(index, bin)| BinRow {
+                name: format!("{:.0}\u{2013}{:.0}%", end(index), end(index + 1)),
+                photos: bin.photos,
+                mean: percent(bin.mean_score()),
+                right: bin.accuracy().percent(),
+                range: bin.accuracy().range(),
             })
             .collect()
     }
 
     pub(super) fn reliability_note(&self) -> String {
-        let error = self.judgement.calibration_error();
+        let error = self.outcome.evaluation.calibration_error();
         error.map_or("There are no test photos to tell by.".to_owned(), |error| {
             format!(
                 "A score should mean what it says: of the answers with a score of 80%, 8 in 10 should be \
                  right. Here the score and the share that is right differ by {} on average (the expected \
-                 calibration error, in ten bins).",
+                 calibration error, in {BINS} bins).",
                 percent(error)
             )
         })
     }
 
     pub(super) fn float_note(&self) -> String {
-        let Some(_) = self.judgement.float_accuracy() else {
+        let Some(paired) = self.outcome.evaluation.paired_test else {
             return "The network was not run in floating point, so what int8 costs is not known."
                 .to_owned();
         };
-        let (lost, won) = self.judgement.lost_and_won();
         format!(
             "Boards compute in whole numbers of 8 bits (int8). This is what that costs: the same network in \
              floating point, with a last layer of its own, on the same test photos. Photos that only floating \
-             point gets right: {lost}; that only int8 gets right: {won}."
+             point gets right: {}; that only int8 gets right: {}.",
+            paired.only_float, paired.only_int8
         )
     }
 
     pub(super) fn networks(&self) -> Vec<Figure> {
-        let figure = |name, share: Share| Figure {
+        let figure = |name, share: Proportion| Figure {
             name,
-            value: format!("{} of {} ({})", share.part, share.whole, share.percent()),
+            value: format!("{} ({})", share.counts(), share.percent()),
             note: share.range(),
         };
-        let float = self.judgement.float_accuracy();
-        let int8 = figure("int8, as on a board", self.judgement.accuracy());
+        let float = self.outcome.evaluation.float_accuracy();
+        let int8 = figure("int8, as on a board", self.outcome.evaluation.accuracy());
         let float = float.map(|share| figure("floating point", share));
         [int8].into_iter().chain(float).collect()
     }

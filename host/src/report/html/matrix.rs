@@ -1,10 +1,8 @@
 //! The confusion matrix: all of it, or its most confused part.
 
-use std::collections::BTreeMap;
-
 use super::pictures;
 use super::text::{clean, counted};
-use crate::report::judge::Judgement;
+use crate::eval::Evaluation;
 
 /// Maximum of labels of a matrix that is shown whole.
 const WHOLE: usize = 50;
@@ -21,14 +19,14 @@ pub(super) struct Focus {
 
 impl Focus {
     /// All labels, or the most confused of more than are shown.
-    pub(super) fn of(judgement: &Judgement) -> Self {
-        Self::within(judgement, WHOLE, PART)
+    pub(super) fn of(evaluation: &Evaluation) -> Self {
+        Self::within(evaluation, WHOLE, PART)
     }
 
     /// All labels, or if those are more than `whole`, the `part` most confused: both of each pair, so
     /// that those that are taken for each other stand together.
-    pub(super) fn within(judgement: &Judgement, whole: usize, part: usize) -> Self {
-        let count = judgement.labels.len();
+    pub(super) fn within(evaluation: &Evaluation, whole: usize, part: usize) -> Self {
+        let count = evaluation.labels.len();
         if count <= whole {
             return Focus {
                 labels: (0..count).collect(),
@@ -37,7 +35,7 @@ impl Focus {
         }
         let mut is_in = vec![false; count];
         let mut labels = Vec::new();
-        for (a, b, _) in judgement.confused_pairs() {
+        for (a, b, _) in evaluation.confused_pairs() {
             for label in [a, b] {
                 if !is_in[label] && labels.len() < part {
                     is_in[label] = true;
@@ -78,15 +76,12 @@ pub(super) struct Matrix {
     pub(super) note: String,
 }
 
-/// The matrix of `focus`. `sentences` is the judgement with its labels as sentences want them.
-pub(super) fn matrix(judgement: &Judgement, sentences: &Judgement, focus: &Focus) -> Matrix {
-    let labels = &judgement.labels;
-    let mut unknown: BTreeMap<usize, usize> = BTreeMap::new();
-    for answer in judgement.answers.iter().filter(|answer| answer.unknown) {
-        *unknown.entry(answer.truth).or_default() += 1;
-    }
+/// The matrix of `focus`. `sentences` is the evaluation with its labels as sentences want them.
+pub(super) fn matrix(evaluation: &Evaluation, sentences: &Evaluation, focus: &Focus) -> Matrix {
+    let labels = &evaluation.labels;
+    let has_unknown = labels.iter().any(|label| label.unknown > 0);
     let named = |truth: usize, answer: usize| {
-        let count = judgement.confusion.count(truth, answer);
+        let count = evaluation.confusion.count(truth, answer);
         let of_row = labels[truth].recall.whole.max(1);
         // From 1, of the fewest, to 5, of the whole row.
         let heat = (5 * count).div_ceil(of_row).clamp(1, 5);
@@ -102,7 +97,7 @@ pub(super) fn matrix(judgement: &Judgement, sentences: &Judgement, focus: &Focus
         let mut cells: Vec<Cell> = focus.labels.iter().map(|&a| named(truth, a)).collect();
         if !focus.whole {
             let shown = focus.labels.iter();
-            let shown: usize = shown.map(|&a| judgement.confusion.count(truth, a)).sum();
+            let shown: usize = shown.map(|&a| evaluation.confusion.count(truth, a)).sum();
             let others = labels[truth].recall.whole.saturating_sub(shown);
             let title = format!(
                 "{} taken for a label not shown",
@@ -110,9 +105,9 @@ pub(super) fn matrix(judgement: &Judgement, sentences: &Judgement, focus: &Focus
             );
             cells.push(cell(others, "apart".to_owned(), String::new(), title));
         }
-        if !unknown.is_empty() {
+        if has_unknown {
             cells.push(cell(
-                unknown.get(&truth).copied().unwrap_or(0),
+                labels[truth].unknown,
                 "apart".to_owned(),
                 pictures::id(truth, labels.len()),
                 pictures::title(&sentences.labels, truth, labels.len()),
@@ -130,9 +125,9 @@ pub(super) fn matrix(judgement: &Judgement, sentences: &Judgement, focus: &Focus
     Matrix {
         columns: columns.collect(),
         others: !focus.whole && !focus.labels.is_empty(),
-        unknown: !unknown.is_empty() && !focus.labels.is_empty(),
+        unknown: has_unknown && !focus.labels.is_empty(),
         rows: focus.labels.iter().map(row).collect(),
-        note: note(judgement, focus),
+        note: note(evaluation, focus),
     }
 }
 
@@ -151,8 +146,8 @@ fn cell(count: usize, class: String, id: String, title: String) -> Cell {
 }
 
 /// A sentence on the part of the matrix that is shown; empty if that is all of it.
-fn note(judgement: &Judgement, focus: &Focus) -> String {
-    let count = judgement.labels.len();
+fn note(evaluation: &Evaluation, focus: &Focus) -> String {
+    let count = evaluation.labels.len();
     match (focus.whole, focus.labels.len()) {
         (true, _) => String::new(),
         (false, 0) => format!(
@@ -161,10 +156,13 @@ fn note(judgement: &Judgement, focus: &Focus) -> String {
         (false, shown) => {
             let mut is_in = vec![false; count];
             focus.labels.iter().for_each(|&label| is_in[label] = true);
-            let mistakes = judgement.answers.iter().filter(|answer| !answer.is_right());
+            let mistakes = evaluation
+                .predictions
+                .iter()
+                .filter(|answer| !answer.is_right());
             let inside = mistakes
                 .clone()
-                .filter(|a| is_in[a.truth] && is_in[a.answer]);
+                .filter(|a| is_in[a.truth] && is_in[a.answer()]);
             format!(
                 "A matrix of all {count} labels would be too large to read. These are the {shown} labels \
                  that are most often taken for each other; {} of {} lie among them.",
@@ -178,11 +176,11 @@ fn note(judgement: &Judgement, focus: &Focus) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::judge::tests::judgement;
+    use crate::eval::evaluation::tests::evaluation;
 
     /// So many labels, of which the last two are taken for each other most, then the first for the
     /// third.
-    fn many(count: usize) -> Judgement {
+    fn many(count: usize) -> Evaluation {
         let names: Vec<String> = (0..count).map(|index| format!("label {index}")).collect();
         let labels: Vec<(&str, usize)> = names.iter().map(|name| (name.as_str(), 10)).collect();
         let mut answers: Vec<(usize, usize, f64)> =
@@ -192,14 +190,14 @@ mod tests {
             (count - 2, count - 1, 0.7),
             (0, 2, 0.6),
         ]);
-        judgement(&labels, &answers)
+        evaluation(&labels, &answers)
     }
 
     #[test]
     fn up_to_fifty_labels_are_shown_whole() {
-        let judgement = many(50);
-        let focus = Focus::of(&judgement);
-        let shown = matrix(&judgement, &judgement, &focus);
+        let evaluation = many(50);
+        let focus = Focus::of(&evaluation);
+        let shown = matrix(&evaluation, &evaluation, &focus);
         assert_eq!((shown.rows.len(), shown.columns.len()), (50, 50));
         assert!(!shown.others && !shown.unknown && shown.note.is_empty());
         assert_eq!(shown.rows[49].cells[48].count, "1");
@@ -208,11 +206,11 @@ mod tests {
 
     #[test]
     fn of_more_labels_the_confused_ones_are_shown_and_it_is_said() {
-        let mut judgement = many(1000);
-        judgement.answers[999].unknown = true;
-        let focus = Focus::of(&judgement);
+        let mut evaluation = many(1000);
+        evaluation.labels[999].unknown = 1;
+        let focus = Focus::of(&evaluation);
         assert_eq!(focus.labels, [998, 999, 0, 2]);
-        let shown = matrix(&judgement, &judgement, &focus);
+        let shown = matrix(&evaluation, &evaluation, &focus);
         assert!(shown.others && shown.unknown);
         assert!(shown.note.contains("all 1000 labels"), "{}", shown.note);
         assert!(shown.note.contains("the 4 labels"), "{}", shown.note);
@@ -226,15 +224,15 @@ mod tests {
         // Four labels, other labels, unknown.
         assert_eq!(counts(&shown.rows[0]), ["1", "1", "", "", "", ""]);
         assert_eq!(counts(&shown.rows[1]), ["1", "1", "", "", "", "1"]);
-        let within = Focus::within(&judgement, 8, 3);
+        let within = Focus::within(&evaluation, 8, 3);
         assert_eq!(within.labels, [998, 999, 0]);
     }
 
     #[test]
     fn what_is_taken_for_a_label_that_is_not_shown_is_counted() {
-        let judgement = many(60);
-        let focus = Focus::within(&judgement, 8, 3);
-        let shown = matrix(&judgement, &judgement, &focus);
+        let evaluation = many(60);
+        let focus = Focus::within(&evaluation, 8, 3);
+        let shown = matrix(&evaluation, &evaluation, &focus);
         let others: Vec<&str> = shown
             .rows
             .iter()

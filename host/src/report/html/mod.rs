@@ -28,13 +28,13 @@ use super::commands::{Command, Commands};
 use super::curves::Curves;
 use super::date;
 use super::headline::{Grade, headline};
-use super::judge::Judgement;
 use crate::device::Footprint;
 use crate::features::cache::Cache;
 use crate::features::progress::Progress;
-use crate::retrain::{Outcome, Prepared};
+use crate::retrain::{Prepared, TrainedModel};
+use crate::units::{hex, kib, millions};
 use answers::Answers;
-use figures::{BinRow, BoardRow, Figure, LabelRow, MeanRow, kib};
+use figures::{BinRow, BoardRow, Figure, LabelRow, MeanRow};
 use matrix::{Focus, Matrix};
 use pictures::{Picture, Popup};
 use plane::Map;
@@ -73,9 +73,7 @@ pub struct Report<'a> {
     /// Photos, network and features.
     pub prepared: &'a Prepared,
     /// Result of training.
-    pub outcome: &'a Outcome,
-    /// Evaluation on the test photos.
-    pub judgement: &'a Judgement,
+    pub outcome: &'a TrainedModel,
     /// Learning curves.
     pub curves: &'a Curves,
     /// Name of the model's file.
@@ -167,22 +165,20 @@ impl Report<'_> {
 
     fn page(&self) -> Result<Page, ReportError> {
         let Report {
-            prepared,
-            outcome,
-            judgement,
-            ..
+            prepared, outcome, ..
         } = *self;
+        let evaluation = &outcome.evaluation;
         let model = Model::read(&outcome.model)?;
         let footprint = Footprint::of_model(&model);
         let photos = &prepared.dataset.photos;
-        let sentences = isolated(judgement);
-        let focus = Focus::of(judgement);
+        let sentences = isolated(evaluation);
+        let focus = Focus::of(evaluation);
         let pictures = pictures::gather(self, &sentences, &focus);
         let answers = answers::answers(self, &pictures);
         let styles = vec![STYLE.to_owned(), answers.rules.clone() + &pictures.rules];
-        let headline = headline(judgement);
+        let headline = headline(evaluation);
         let skipped = prepared.skipped.iter().take(LISTED);
-        let accuracy = judgement.accuracy();
+        let accuracy = evaluation.accuracy();
         Ok(Page {
             style_hashes: styles
                 .iter()
@@ -193,7 +189,7 @@ impl Report<'_> {
             model_name: clean(self.model),
             moment: date::utc(self.run.moment),
             accuracy: accuracy.percent(),
-            counts: format!("{} of {}", accuracy.part, accuracy.whole),
+            counts: accuracy.counts(),
             range: accuracy.range(),
             verdict: headline.grade.words(),
             verdict_class: match headline.grade {
@@ -204,22 +200,24 @@ impl Report<'_> {
             sentences: headline.sentences,
             figures: self.figures(&footprint),
             using: self.commands.using.clone(),
-            advice: advice(&sentences, &|photo| isolate(&photos[photo].relative)),
+            advice: advice(&sentences, outcome.adjusted.is_some(), &|photo| {
+                isolate(&photos[photo].relative)
+            }),
             improving: self.commands.improving.clone(),
-            has_float: judgement.float_accuracy().is_some(),
+            has_float: evaluation.float_accuracy().is_some(),
             labels: self.labels(),
             means: self.means(),
-            matrix: matrix::matrix(judgement, &sentences, &focus),
+            matrix: matrix::matrix(evaluation, &sentences, &focus),
             map: plane::map(self, &sentences),
             popups: pictures.popups,
             worst: pictures.worst,
-            mistakes: accuracy.whole - accuracy.part,
+            mistakes: accuracy.rest().part,
             answers,
             curves: self.curve_figures(),
             curves_note: self.curves_note(),
             is_solved: self.is_solved(),
             reliability: ChartFigure {
-                svg: chart::reliability("Share right by score", &judgement.bins),
+                svg: chart::reliability("Share right by score", &evaluation.reliability[1].bins),
                 caption:
                     "Points on the dashed line mean what they say. Above it answers are right \
                           more often than their scores say, below it less often. Bars are 95% \
@@ -232,7 +230,7 @@ impl Report<'_> {
             networks: self.networks(),
             flash_kib: kib(footprint.flash_bytes),
             ram_kib: kib(footprint.ram_bytes),
-            products: format!("{:.1}", footprint.products as f64 / 1e6),
+            products: millions(footprint.products),
             boards: figures::boards(&model, &footprint),
             split_note: self.split_note(),
             skipped: skipped
@@ -289,10 +287,6 @@ fn facts(known: &[(String, String)]) -> Vec<Fact> {
         value: clean(value),
     };
     known.iter().map(fact).collect()
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[cfg(test)]

@@ -10,8 +10,9 @@ use std::path::PathBuf;
 use super::Report;
 use super::matrix::Focus;
 use super::text::{clean, counted};
+use crate::eval::evaluation::LabelFigures;
 use crate::eval::stats::percent;
-use crate::report::judge::{Answer, Judgement, LabelFigures};
+use crate::eval::{Evaluation, Prediction};
 use crate::report::thumbnails::thumbnails;
 
 /// Maximum of pictures on the page, of some 5 KiB each.
@@ -66,12 +67,12 @@ impl Pictures {
         &self,
         report: &Report<'_>,
         labels: &[LabelFigures],
-        answer: &Answer,
+        answer: &Prediction,
     ) -> Option<Picture> {
         self.picked.get(&answer.photo)?;
-        let [own, given] = [answer.truth, answer.answer].map(|index| &labels[index].label);
+        let [own, given] = [answer.truth, answer.answer()].map(|index| &labels[index].label);
         let unknown = if answer.unknown { ", said unknown" } else { "" };
-        let score = percent(answer.score);
+        let score = percent(answer.score());
         let photo = &report.prepared.dataset.photos[answer.photo];
         let (alt, verdict, score) = match answer.is_right() {
             true => (
@@ -82,7 +83,10 @@ impl Pictures {
             false => (
                 format!("a photo of {own}, taken for {given}"),
                 format!("{own}, taken for {given}{unknown}"),
-                format!("score {score}; {own} has {}", percent(answer.truth_score)),
+                format!(
+                    "score {score}; {own} has {}",
+                    percent(answer.score_of(answer.truth))
+                ),
             ),
         };
         Some(Picture {
@@ -117,22 +121,22 @@ fn in_its_folder(relative: &str) -> &str {
 
 /// Picks the photos that get a picture, and makes them: the worst mistakes, then those behind the
 /// matrix's cells, then other mistakes, then right answers, of which those that were least sure.
-/// `judgement` is the report's, its labels as sentences want them.
-pub(super) fn gather(report: &Report<'_>, judgement: &Judgement, focus: &Focus) -> Pictures {
-    let labels = &judgement.labels;
+/// `evaluation` is the report's, its labels as sentences want them.
+pub(super) fn gather(report: &Report<'_>, evaluation: &Evaluation, focus: &Focus) -> Pictures {
+    let labels = &evaluation.labels;
     let mut is_shown = vec![false; labels.len()];
     focus
         .labels
         .iter()
         .for_each(|&label| is_shown[label] = true);
-    let mut cells: BTreeMap<(usize, usize), Vec<&Answer>> = BTreeMap::new();
-    for answer in judgement
-        .answers
+    let mut cells: BTreeMap<(usize, usize), Vec<&Prediction>> = BTreeMap::new();
+    for answer in evaluation
+        .predictions
         .iter()
         .filter(|answer| is_shown[answer.truth])
     {
-        if is_shown[answer.answer] {
-            let cell = cells.entry((answer.truth, answer.answer)).or_default();
+        if is_shown[answer.answer()] {
+            let cell = cells.entry((answer.truth, answer.answer())).or_default();
             cell.push(answer);
         }
         if answer.unknown {
@@ -142,22 +146,22 @@ pub(super) fn gather(report: &Report<'_>, judgement: &Judgement, focus: &Focus) 
     }
     for ((truth, said), cell) in &mut cells {
         cell.sort_by(|a, b| match truth == said {
-            true => a.score.total_cmp(&b.score),
-            false => b.score.total_cmp(&a.score),
+            true => a.score().total_cmp(&b.score()),
+            false => b.score().total_cmp(&a.score()),
         });
     }
-    let mistakes = judgement.mistakes();
+    let mistakes = evaluation.mistakes();
     let worst = &mistakes[..mistakes.len().min(WORST)];
 
     let mut picked: BTreeMap<usize, bool> = BTreeMap::new();
-    let mut pick = |answer: &Answer| {
+    let mut pick = |answer: &Prediction| {
         if picked.len() < MOST {
             picked.insert(answer.photo, false);
         }
     };
-    let in_turns = |right: bool, most: usize, pick: &mut dyn FnMut(&Answer)| {
+    let in_turns = |right: bool, most: usize, pick: &mut dyn FnMut(&Prediction)| {
         let cells = cells.iter().filter(|((a, b), _)| (a == b) == right);
-        let cells: Vec<&Vec<&Answer>> = cells.map(|(_, cell)| cell).collect();
+        let cells: Vec<&Vec<&Prediction>> = cells.map(|(_, cell)| cell).collect();
         for turn in 0..most {
             let next = cells.iter().filter_map(|cell| cell.get(turn));
             next.for_each(|answer| pick(answer));
@@ -184,7 +188,7 @@ pub(super) fn gather(report: &Report<'_>, judgement: &Judgement, focus: &Focus) 
         rules,
         picked,
     };
-    let popup = |(&(truth, answer), cell): (&(usize, usize), &Vec<&Answer>)| {
+    let popup = |(&(truth, answer), cell): (&(usize, usize), &Vec<&Prediction>)| {
         let shown = cell.iter();
         let shown = shown.filter_map(|answer| pictures.picture(report, labels, answer));
         let without = cell

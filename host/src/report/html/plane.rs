@@ -6,7 +6,7 @@ use super::Report;
 use super::chart::escape;
 use super::matrix::Focus;
 use super::text::{clean, counted};
-use crate::report::judge::{Answer, Judgement};
+use crate::eval::{Evaluation, Prediction};
 use crate::report::plane::plane;
 
 /// Maximum of photos on the map, and of mistakes that are always among them.
@@ -45,7 +45,7 @@ pub(super) struct Map {
 }
 
 /// Photos of the map, in their order: mistakes, and of the others every so many.
-fn chosen(count: usize, mistakes: &[&Answer]) -> Vec<usize> {
+fn chosen(count: usize, mistakes: &[&Prediction]) -> Vec<usize> {
     let step = count.div_ceil(MOST).max(1);
     let mut photos: Vec<usize> = (0..count).step_by(step).collect();
     photos.extend(
@@ -60,13 +60,13 @@ fn chosen(count: usize, mistakes: &[&Answer]) -> Vec<usize> {
 }
 
 /// The map, with labels in sentences as `sentences` has them; none where photos do not differ.
-pub(super) fn map(report: &Report<'_>, sentences: &Judgement) -> Option<Map> {
+pub(super) fn map(report: &Report<'_>, sentences: &Evaluation) -> Option<Map> {
     let photos = &report.prepared.dataset.photos;
-    let mistakes = report.judgement.mistakes();
+    let mistakes = report.outcome.evaluation.mistakes();
     let chosen = chosen(photos.len(), &mistakes);
     let features = report.outcome.seen(report.prepared).features;
     let plane = plane(features, &chosen)?;
-    let focus = Focus::within(report.judgement, KINDS, KINDS);
+    let focus = Focus::within(&report.outcome.evaluation, KINDS, KINDS);
 
     // One scale for both directions, the middle of the photos in the middle.
     let ends = |axis: usize| {
@@ -125,7 +125,7 @@ pub(super) fn map(report: &Report<'_>, sentences: &Judgement) -> Option<Map> {
             continue;
         };
         let (x, y) = at(&plane.places[index]);
-        let [own, given] = [answer.truth, answer.answer].map(|l| &sentences.labels[l].label);
+        let [own, given] = [answer.truth, answer.answer()].map(|l| &sentences.labels[l].label);
         let name = clean(&photos[answer.photo].relative);
         let _ = write!(
             svg,
@@ -148,7 +148,7 @@ pub(super) fn map(report: &Report<'_>, sentences: &Judgement) -> Option<Map> {
         .labels
         .iter()
         .enumerate()
-        .map(|(kind, &label)| (kind, clean(&report.judgement.labels[label].label)))
+        .map(|(kind, &label)| (kind, clean(&report.outcome.evaluation.labels[label].label)))
         .collect();
     if counts[KINDS] > 0 {
         kinds.push((KINDS, "all other labels".to_owned()));
@@ -203,7 +203,7 @@ fn nearest(
     places: &[[f64; 2]],
     kind_of: &[usize],
     report: &Report<'_>,
-    sentences: &Judgement,
+    sentences: &Evaluation,
     focus: &Focus,
 ) -> String {
     let mut sums = [[0.0f64; 4]; KINDS];

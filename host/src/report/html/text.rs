@@ -2,7 +2,7 @@
 
 use posy_shared::shown::Shown;
 
-use crate::report::judge::Judgement;
+use crate::eval::Evaluation;
 
 /// `text` on one line, every letter of it to be seen.
 pub(super) fn clean(text: &str) -> String {
@@ -15,13 +15,13 @@ pub(super) fn isolate(text: &str) -> String {
     format!("\u{2068}{}\u{2069}", clean(text))
 }
 
-/// The judgement, for sentences: its labels isolated.
-pub(super) fn isolated(judgement: &Judgement) -> Judgement {
-    let mut judgement = judgement.clone();
-    for label in &mut judgement.labels {
+/// The evaluation, for sentences: its labels isolated.
+pub(super) fn isolated(evaluation: &Evaluation) -> Evaluation {
+    let mut evaluation = evaluation.clone();
+    for label in &mut evaluation.labels {
         label.label = isolate(&label.label);
     }
-    judgement
+    evaluation
 }
 
 /// `count` things, `one` being the word for one of them.

@@ -12,9 +12,11 @@
 use std::path::{Path, PathBuf};
 
 use posy::dataset::split::{Percentages, Rule};
+use posy::eval::stats::Proportion;
 use posy::features::progress::Bar;
-use posy::retrain::{Accuracy, Tested, Trainer, prepare, train};
+use posy::retrain::{TrainOptions, Trainer, prepare, train};
 use posy::train::logistic::Strength;
+use posy::train::observer::Unwatched;
 use posy_nn::zoo::backbone::Backbone;
 use posy_shared::preprocess::Filter;
 use posy_tests::{data_root, settings};
@@ -81,17 +83,11 @@ pub fn run(mut arguments: Arguments) -> Result<(), Failure> {
             let rule = Rule::Stable { seed };
             let trainer = Trainer::Logistic(Strength::default());
             let percentages = Percentages::new(10, 10)?;
-            let outcome = train(
-                &prepared,
-                &rule,
-                percentages,
-                &trainer,
-                Tested::ALL,
-                &mut |_| {},
-            )?;
-            let percent = |accuracy: Accuracy| 100.0 * accuracy.share().unwrap_or(0.0);
-            int8.push(percent(outcome.int8));
-            float.push(outcome.float.map_or(0.0, percent));
+            let options = TrainOptions::new(rule, percentages, trainer);
+            let found = train(&prepared, &options, &mut Unwatched)?.evaluation;
+            let percent = |accuracy: Proportion| 100.0 * accuracy.value().unwrap_or(0.0);
+            int8.push(percent(found.accuracy()));
+            float.push(found.float_accuracy().map_or(0.0, percent));
             difference.push(int8[int8.len() - 1] - float[float.len() - 1]);
         }
         let shown = [&int8, &float, &difference].map(|values| {

@@ -18,9 +18,11 @@ use std::time::Instant;
 
 use posy::dataset::augment::Recipe;
 use posy::dataset::split::{Percentages, Rule};
+use posy::eval::stats::Proportion;
 use posy::features::progress::Bar;
-use posy::retrain::{Accuracy, Prepared, Tested, Trainer, prepare, prepare_variants, train};
+use posy::retrain::{Prepared, TrainOptions, Trainer, prepare, prepare_variants, train};
 use posy::train::logistic::Strength;
+use posy::train::observer::Unwatched;
 use posy::train::{finetune, sgd};
 use posy_nn::zoo::backbone::Backbone;
 use posy_shared::preprocess::Filter;
@@ -100,14 +102,18 @@ fn over_splits(
     seeds: u64,
 ) -> Result<(Figures, f64), Failure> {
     let started = Instant::now();
-    let percent = |accuracy: Accuracy| 100.0 * accuracy.share().unwrap_or(0.0);
+    let percent = |accuracy: Proportion| 100.0 * accuracy.value().unwrap_or(0.0);
     let mut figures = Vec::new();
     for seed in 1..=seeds {
         let rule = Rule::Stable { seed };
         let shares = Percentages::new(10, 10)?;
-        let outcome = train(prepared, &rule, shares, trainer, Tested::ALL, &mut |_| {})?;
-        figures.push((percent(outcome.int8), percent(outcome.int8_validation)));
-        eprintln!("{name}, split {seed}: {:.2}", percent(outcome.int8));
+        let options = TrainOptions::new(rule, shares, trainer.clone());
+        let found = train(prepared, &options, &mut Unwatched)?.evaluation;
+        figures.push((
+            percent(found.accuracy()),
+            percent(found.validation_accuracy()),
+        ));
+        eprintln!("{name}, split {seed}: {:.2}", percent(found.accuracy()));
     }
     Ok((figures, started.elapsed().as_secs_f64() / seeds as f64))
 }

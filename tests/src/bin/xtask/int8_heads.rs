@@ -25,14 +25,13 @@ use std::path::{Path, PathBuf};
 
 use posy::dataset::split::{Percentages, Rule};
 use posy::features::progress::Bar;
-use posy::retrain::{Outcome, Prepared, Tested, Trainer, prepare, train};
+use posy::retrain::{Prepared, TrainOptions, TrainedModel, Trainer, prepare, train};
 use posy::train::logistic::Strength;
 use posy::train::metrics::argmax;
+use posy::train::observer::Unwatched;
 use posy::train::sgd;
 use posy_nn::dirs::cache_dir;
-use posy_nn::run;
 use posy_nn::zoo::backbone::Backbone;
-use posy_shared::model::Model;
 use posy_shared::preprocess::Filter;
 use posy_tests::plain::Alteration;
 use posy_tests::{data_root, settings};
@@ -111,21 +110,17 @@ struct Counts {
     differing: usize,
 }
 
-fn count(prepared: &Prepared, outcome: &Outcome) -> Result<Counts, Failure> {
-    let model = Model::read(&outcome.whole)?;
+fn count(prepared: &Prepared, outcome: &TrainedModel) -> Counts {
     let mut counts = Counts::default();
-    for &photo in &outcome.tested {
-        let truth = prepared.dataset.photos[photo].label;
-        let logits = outcome.heads.real.logits(prepared.int8_features.row(photo));
-        let float = argmax(&logits);
-        let outputs = run::head(&model, &prepared.int8[photo])?;
-        let int8 = argmax(&outputs[..model.logit_len()]);
+    for found in &outcome.evaluation.predictions {
+        let features = prepared.int8_features.row(found.photo);
+        let float = argmax(&outcome.heads.real.logits(features));
         counts.photos += 1;
-        counts.float += usize::from(float == truth);
-        counts.int8 += usize::from(int8 == truth);
-        counts.differing += usize::from(float != int8);
+        counts.float += usize::from(float == found.truth);
+        counts.int8 += usize::from(found.is_right());
+        counts.differing += usize::from(float != found.likeliest);
     }
-    Ok(counts)
+    counts
 }
 
 /// Mean and standard error.
@@ -147,8 +142,9 @@ fn compare(path: &Path, folder: &Path, trainer: &Trainer, seeds: u64) -> Result<
     for seed in 1..=seeds {
         let rule = Rule::Stable { seed };
         let shares = Percentages::new(10, 10)?;
-        let outcome = train(&prepared, &rule, shares, trainer, Tested::ALL, &mut |_| {})?;
-        splits.push(count(&prepared, &outcome)?);
+        let options = TrainOptions::new(rule, shares, trainer.clone());
+        let outcome = train(&prepared, &options, &mut Unwatched)?;
+        splits.push(count(&prepared, &outcome));
     }
     let percent = |part: fn(&Counts) -> f64| {
         let shares = splits

@@ -22,9 +22,10 @@
 use std::path::PathBuf;
 
 use posy::dataset::split::{Percentages, Rule};
+use posy::eval::stats::Proportion;
 use posy::eval::{Options, Rejection, Reliability};
 use posy::features::progress::Bar;
-use posy::retrain::{More, Outcome, Prepared, Tested, Trainer, prepare, train_with};
+use posy::retrain::{Prepared, TrainOptions, TrainedModel, Trainer, prepare, train};
 use posy::train::Features;
 use posy::train::logistic::Strength;
 use posy::train::observer::Unwatched;
@@ -76,60 +77,48 @@ fn without(prepared: &Prepared, label: usize) -> Result<(Prepared, Vec<Vec<i8>>)
     Ok((prepared, rows(&out)))
 }
 
-fn outcome(prepared: &Prepared, seed: u64, verdict: Options) -> Result<Outcome, Failure> {
-    let more = More {
-        verdict,
-        earlier: None,
+fn outcome(prepared: &Prepared, seed: u64, answers: Options) -> Result<TrainedModel, Failure> {
+    let trainer = Trainer::Logistic(Strength::default());
+    let rule = Rule::Stable { seed };
+    let options = TrainOptions {
+        answers,
+        ..TrainOptions::new(rule, Percentages::new(10, 10)?, trainer)
     };
-    Ok(train_with(
-        prepared,
-        &Rule::Stable { seed },
-        Percentages::new(10, 10)?,
-        &Trainer::Logistic(Strength::default()),
-        Tested::ALL,
-        &more,
-        &mut Unwatched,
-    )?)
+    Ok(train(prepared, &options, &mut Unwatched)?)
 }
 
-/// Total number of photos, and number with a property.
-#[derive(Clone, Copy, Default)]
-struct Share(usize, usize);
+fn add(sum: &mut Proportion, more: Proportion) {
+    sum.part += more.part;
+    sum.whole += more.whole;
+}
 
-impl Share {
-    fn add(&mut self, photos: usize, of_them: usize) {
-        self.0 += photos;
-        self.1 += of_them;
-    }
-
-    fn percent(self) -> String {
-        format!("{:.1}", 100.0 * self.1 as f64 / self.0.max(1) as f64)
-    }
+/// Percent with one digit, without its sign.
+fn percent(share: Proportion) -> String {
+    format!("{:.1}", 100.0 * share.value().unwrap_or(0.0))
 }
 
 fn rejection(prepared: &Prepared, name: &str, seeds: u64, verdict: Options) -> Result<(), Failure> {
-    let (mut rejected, mut accepted) = (Share::default(), Share::default());
+    let (mut rejected, mut accepted) = (Proportion::default(), Proportion::default());
     let mut cells = Vec::new();
     for label in 0..prepared.dataset.labels.len() {
         let (known, others) = without(prepared, label)?;
-        let (mut of_known, mut of_others) = (Share::default(), Share::default());
+        let (mut of_known, mut of_others) = (Proportion::default(), Proportion::default());
         for seed in 1..=seeds {
             let outcome = outcome(&known, seed, verdict)?;
-            let tested = outcome.verdict.tested;
-            of_known.add(tested.known, tested.rejected);
+            add(&mut of_known, outcome.evaluation.unknown.rejected);
             let model = Model::read(&outcome.whole)?;
             for features in &others {
                 let outputs = run::head(&model, features)?;
                 let unknown = Ranking::<1>::new(&model, &outputs).is_unknown();
-                of_others.add(1, usize::from(!unknown));
+                add(&mut of_others, Proportion::new(usize::from(!unknown), 1));
             }
         }
-        let both = format!("{} / {}", of_known.percent(), of_others.percent());
+        let both = format!("{} / {}", percent(of_known), percent(of_others));
         cells.push(both);
-        rejected.add(of_known.0, of_known.1);
-        accepted.add(of_others.0, of_others.1);
+        add(&mut rejected, of_known);
+        add(&mut accepted, of_others);
     }
-    cells.push(format!("{} / {}", rejected.percent(), accepted.percent()));
+    cells.push(format!("{} / {}", percent(rejected), percent(accepted)));
     println!("| {name} | {} |", cells.join(" | "));
     Ok(())
 }
@@ -144,12 +133,12 @@ fn calibration(
     let mut plain = [0.0; 2];
     let mut chance = [0.0; 2];
     let mut temperatures = 0.0;
-    let mut known = Share::default();
+    let mut known = Proportion::default();
     for seed in 1..=seeds {
-        let report = outcome(prepared, seed, verdict)?.verdict;
-        temperatures += report.decision.temperature / seeds as f64;
-        known.add(report.tested.known, report.tested.rejected);
-        for (which, reliability) in report.tested.reliability.iter().enumerate() {
+        let outcome = outcome(prepared, seed, verdict)?;
+        temperatures += outcome.decision.temperature / seeds as f64;
+        add(&mut known, outcome.evaluation.unknown.rejected);
+        for (which, reliability) in outcome.evaluation.reliability.iter().enumerate() {
             pooled[which].add(reliability);
             plain[which] += reliability.expected_error().unwrap_or(0.0) / seeds as f64;
             chance[which] += reliability.error_by_chance().unwrap_or(0.0) / seeds as f64;
@@ -164,7 +153,7 @@ fn calibration(
         of(Reliability::debiased_error),
         shown(plain),
         shown(chance),
-        known.percent()
+        percent(known)
     );
     Ok(())
 }

@@ -1,6 +1,9 @@
 //! Accuracy lost by quantisation: the int8 network against the float network on the same photos
 //! (McNemar's test).
 
+use super::prediction::Prediction;
+use super::stats::{Proportion, sign_test};
+
 /// Number of photos below which a difference must also be significant: one photo of fewer is more
 /// than a point.
 const MANY: usize = 100;
@@ -21,7 +24,7 @@ pub struct PairedOutcomes {
     pub only_int8: usize,
 }
 
-/// PairedOutcomes in percentage points from which on the user is told, unless another limit was given.
+/// Loss in percentage points from which on the user is told, unless another limit was given.
 pub const WORTH_SAYING: f64 = 2.0;
 
 /// The int8 network loses more accuracy than permitted.
@@ -38,15 +41,25 @@ pub struct LossError {
 }
 
 impl PairedOutcomes {
-    /// Counts a photo.
-    pub fn count(&mut self, float_right: bool, int8_right: bool) {
-        self.photos += 1;
-        match (float_right, int8_right) {
-            (true, true) => self.both += 1,
-            (true, false) => self.only_float += 1,
-            (false, true) => self.only_int8 += 1,
-            (false, false) => {}
+    /// Counts the photos of `predictions`; `None` if the float network did not run on all of them.
+    pub fn of<'a>(predictions: impl IntoIterator<Item = &'a Prediction>) -> Option<Self> {
+        let mut found = Self::default();
+        for prediction in predictions {
+            let (float, int8) = prediction.pair()?;
+            found.photos += 1;
+            match (float, int8) {
+                (true, true) => found.both += 1,
+                (true, false) => found.only_float += 1,
+                (false, true) => found.only_int8 += 1,
+                (false, false) => {}
+            }
         }
+        (found.photos > 0).then_some(found)
+    }
+
+    /// Photos that the float network classifies correctly.
+    pub fn float(&self) -> Proportion {
+        Proportion::new(self.both + self.only_float, self.photos)
     }
 
     /// Accuracy of the float network less that of the int8 network, percentage points.
@@ -58,18 +71,8 @@ impl PairedOutcomes {
     /// One-sided p-value of the sign test (the exact form of McNemar's test): the probability that,
     /// with equally good networks, the float network would win at least as many of the photos that
     /// only one network classifies correctly.
-    fn by_chance(&self) -> f64 {
-        let tosses = self.only_float + self.only_int8;
-        // P(exactly 0 heads), then that of each next number of heads.
-        let mut exactly = 0.5_f64.powi(tosses as i32);
-        let mut at_least = 0.0;
-        for heads in 0..=tosses {
-            if heads >= self.only_float {
-                at_least += exactly;
-            }
-            exactly *= (tosses - heads) as f64 / (heads + 1) as f64;
-        }
-        at_least
+    pub fn by_chance(&self) -> f64 {
+        sign_test(self.only_float, self.only_float + self.only_int8)
     }
 
     /// Checks that at most `most` points are lost. With fewer than 100 photos, a loss that is not
@@ -124,17 +127,5 @@ mod tests {
         assert_eq!(loss(20, 4, 0).check(2.0), Ok(()));
         assert!(loss(20, 5, 0).check(2.0).is_err());
         assert!(loss(100, 4, 0).check(2.0).is_err());
-        assert!((loss(20, 7, 1).by_chance() - 9.0 / 256.0).abs() < 1e-12);
-    }
-
-    #[test]
-    fn photos_are_counted_by_pairs() {
-        let mut found = PairedOutcomes::default();
-        for (float, int8) in [(true, true), (true, false), (true, false), (false, true)] {
-            found.count(float, int8);
-        }
-        found.count(false, false);
-        assert_eq!((found.photos, found.both), (5, 1));
-        assert!((found.points() - 20.0).abs() < 1e-12);
     }
 }
