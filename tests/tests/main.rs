@@ -9,6 +9,8 @@ mod boards;
 mod cli;
 mod constant_channels;
 mod emulated;
+#[cfg(unix)]
+mod emulated_link;
 mod exports;
 mod float_networks;
 mod footprint;

@@ -1,5 +1,6 @@
 //! Validation of layers, so that running them cannot fail.
 
+use super::blocks::Blocks;
 use super::layer::{Layer, Op, Shape};
 use crate::kernels::{I32s, OutputStage, Packed};
 
@@ -41,7 +42,7 @@ const MAX_PIXELS: usize = 1 << 22;
 pub(crate) fn check_layer(
     layers: &[Layer],
     index: usize,
-    block: &[u8],
+    blocks: &Blocks<'_>,
 ) -> Result<bool, LayerFault> {
     let layer = &layers[index];
     if index > 0 && layers[index - 1].output != layer.input {
@@ -65,14 +66,14 @@ pub(crate) fn check_layer(
             if !layers[skip + 1..index].iter().all(in_step) {
                 return Err(LayerFault::Skip);
             }
-            check_add(layer, block).map(|()| false)
+            check_add(layer, blocks).map(|()| false)
         }
         // A mean keeps the quantisation of its input.
         Op::GlobalAveragePool if layer.input_zero_point != layer.output_zero_point => {
             Err(LayerFault::Constants)
         }
         Op::GlobalAveragePool => Ok(false),
-        _ => check_weights(layer, block),
+        _ => check_weights(layer, blocks),
     }
 }
 
@@ -119,24 +120,17 @@ fn check_shapes(layer: &Layer) -> Result<(), LayerFault> {
     }
 }
 
-/// Bytes `offset..offset + len` of the block.
-#[inline]
-pub(crate) fn region(block: &[u8], offset: u32, len: usize) -> Option<&[u8]> {
-    let start = usize::try_from(offset).ok()?;
-    block.get(start..start.checked_add(len)?)
-}
-
 /// Largest sum of a narrow output stage.
 const NARROW: i64 = 1 << 30;
 
-fn check_weights(layer: &Layer, block: &[u8]) -> Result<bool, LayerFault> {
+fn check_weights(layer: &Layer, blocks: &Blocks<'_>) -> Result<bool, LayerFault> {
     let mut narrow = true;
     let channels = usize::from(layer.output.channels);
-    let weights = region(block, layer.weights, layer.weight_len()).ok_or(LayerFault::Offset)?;
+    let weights = blocks.region(layer.weights, layer.weight_len()).ok_or(LayerFault::Offset)?;
     let weights: &[i8] = bytemuck::cast_slice(weights);
     let (terms, packed) = (layer.terms(), Packed::new(weights, layer.terms()));
     let magnitude = |weight: i8| i64::from(weight.unsigned_abs());
-    let tables = region(block, layer.tables, layer.table_len()).ok_or(LayerFault::Offset)?;
+    let tables = blocks.region(layer.tables, layer.table_len()).ok_or(LayerFault::Offset)?;
     let (bias, rest) = tables.split_at(channels * 4);
     let (multiplier, shift) = rest.split_at(channels * 4);
     let (bias, multiplier) = (I32s::new(bias), I32s::new(multiplier));
@@ -165,8 +159,8 @@ fn check_weights(layer: &Layer, block: &[u8]) -> Result<bool, LayerFault> {
     Ok(narrow)
 }
 
-fn check_add(layer: &Layer, block: &[u8]) -> Result<(), LayerFault> {
-    let tables = region(block, layer.tables, layer.table_len()).ok_or(LayerFault::Offset)?;
+fn check_add(layer: &Layer, blocks: &Blocks<'_>) -> Result<(), LayerFault> {
+    let tables = blocks.region(layer.tables, layer.table_len()).ok_or(LayerFault::Offset)?;
     let tables = I32s::new(tables);
     for pair in 0..3 {
         // Right shifts only: an operand raised by 20 bits has no headroom for a left shift.

@@ -17,8 +17,8 @@ pub struct InputContract {
     pub crop: Crop,
     /// Resampling filter that brings it to the input's size.
     pub filter: Filter,
-    /// Offset in the weight block of three tables of 256 int8, for red, green and blue; `None` if the
-    /// input is the pixel minus 128.
+    /// Offset of three tables of 256 int8, for red, green and blue; `None` if
+    /// the input is the pixel minus 128.
     pub table: Option<u32>,
 }
 
@@ -41,8 +41,8 @@ pub struct Verdict {
 /// the model's outputs is then its [familiarity](crate::familiarity).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Acceptance {
-    /// Offset of the tables in the weight block: for D features and M prototypes D centres (int8), D
-    /// scales (u16, little-endian), M x D prototypes (int8).
+    /// Offset of the tables: for D features and M prototypes D centres (int8),
+    /// D scales (u16, little-endian), M x D prototypes (int8).
     pub table: u32,
     /// Number of prototypes, M.
     pub prototypes: u16,
