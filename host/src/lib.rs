@@ -29,5 +29,6 @@ pub mod report;
 pub mod retrain;
 pub mod run;
 pub mod shell;
+pub mod studio;
 pub mod tensorflow;
 pub mod verdict;

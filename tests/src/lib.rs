@@ -9,6 +9,8 @@ pub mod browser;
 pub mod draw;
 pub mod emulator;
 pub mod exports;
+#[cfg(target_os = "linux")]
+pub mod fake_board;
 pub mod frames;
 pub mod graphs;
 pub mod kinds;

@@ -270,7 +270,7 @@ unsafe fn d() {}
 }
 
 /// Parts of the host that a part may import; a part that is not listed imports nothing of the host.
-const MAY_IMPORT: [(&str, &[&str]); 16] = [
+const MAY_IMPORT: [(&str, &[&str]); 17] = [
     ("check", &["features", "head", "photos"]),
     ("photos", &["atomic", "bounded"]),
     (
@@ -308,7 +308,7 @@ const MAY_IMPORT: [(&str, &[&str]); 16] = [
     ("features", &["atomic", "backbone", "photos", "run"]),
     ("export", &["backbone", "head", "quantise", "tensorflow"]),
     ("verdict", &["backbone", "export", "head", "run"]),
-    ("device", &["atomic", "backbone", "bounded"]),
+    ("device", &["atomic", "backbone", "bounded", "photos"]),
     ("record", &["atomic", "bounded", "photos"]),
     (
         "retrain",
@@ -320,6 +320,13 @@ const MAY_IMPORT: [(&str, &[&str]); 16] = [
         "report",
         &[
             "backbone", "device", "features", "head", "photos", "retrain", "run",
+        ],
+    ),
+    (
+        "studio",
+        &[
+            "atomic", "backbone", "check", "device", "features", "head", "photos", "report", "retrain", "run",
+            "verdict",
         ],
     ),
     (
@@ -348,6 +355,7 @@ const MAY_IMPORT: [(&str, &[&str]); 16] = [
             "retrain",
             "run",
             "shell",
+            "studio",
             "verdict",
         ],
     ),

@@ -14,6 +14,8 @@ mod emulated_link;
 mod exports;
 mod float_networks;
 mod footprint;
+#[cfg(target_os = "linux")]
+mod host_link;
 mod kernels;
 mod layering;
 mod parity;

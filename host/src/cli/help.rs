@@ -332,6 +332,29 @@ const EXAMPLES: [(&str, &[(&str, &str)]); 19] = [
         &[
             ("posy monitor", "show the board's output"),
             ("posy monitor --once -j", "ask for one answer, as JSON"),
+            ("posy monitor --preview", "and what the network sees"),
+        ],
+    ),
+    (
+        "push",
+        &[("posy push flowers.posy", "only what differs is sent")],
+    ),
+    (
+        "verify",
+        &[
+            ("posy verify flowers.posy", "with drawings"),
+            ("posy verify flowers.posy flower_photos/daisy", "with photos"),
+        ],
+    ),
+    (
+        "capture",
+        &[("posy capture -l mug --count 30", "photos of a mug, by the board's camera")],
+    ),
+    (
+        "studio",
+        &[
+            ("posy studio", "everything in the folder posy-studio"),
+            ("posy studio --board none my_things", "with the webcam alone"),
         ],
     ),
     (

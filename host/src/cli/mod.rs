@@ -4,6 +4,7 @@
 //! for an error, 2 for arguments that make no sense.
 
 mod cache;
+mod capture;
 mod check;
 mod compare;
 mod convert;
@@ -25,7 +26,10 @@ mod network;
 mod output;
 mod photos;
 mod pixels;
+mod port;
+mod preview;
 mod profile;
+mod push;
 mod retrain;
 mod retrain_answers;
 mod retrain_files;
@@ -35,9 +39,11 @@ mod retrain_next;
 mod retrain_record;
 mod retrain_results;
 mod retrain_watch;
+mod studio;
 mod training;
 mod trials;
 mod variants;
+mod verify;
 
 use std::process::ExitCode;
 
@@ -74,7 +80,11 @@ enum Command {
     Photos(photos::Arguments),
     Frames(frames::Arguments),
     Fit(fit::Arguments),
+    Studio(studio::Arguments),
+    Capture(capture::Arguments),
     Flash(flash::Arguments),
+    Push(push::Arguments),
+    Verify(verify::Arguments),
     Monitor(monitor::Arguments),
     Profile(profile::Arguments),
     Cache(cache::Arguments),
@@ -130,7 +140,11 @@ fn carry_out(command: Command) -> Result<ExitCode, Failure> {
         Command::Photos(arguments) => photos::run(&arguments),
         Command::Frames(arguments) => frames::run(&arguments),
         Command::Fit(arguments) => fit::run(&arguments),
+        Command::Studio(arguments) => studio::run(&arguments),
+        Command::Capture(arguments) => capture::run(&arguments),
         Command::Flash(arguments) => flash::run(&arguments),
+        Command::Push(arguments) => push::run(&arguments),
+        Command::Verify(arguments) => verify::run(&arguments),
         Command::Monitor(arguments) => monitor::run(&arguments),
         Command::Profile(arguments) => profile::run(&arguments),
         Command::Cache(arguments) => cache::run(&arguments),

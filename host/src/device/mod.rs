@@ -7,6 +7,7 @@ pub mod emulator;
 mod fit;
 pub mod flash;
 pub mod lines;
+pub mod link;
 pub mod port;
 pub mod probe;
 pub mod program;
