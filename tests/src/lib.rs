@@ -26,6 +26,7 @@ pub mod scratch;
 pub mod server;
 pub mod sizes;
 mod small;
+pub mod studio;
 pub mod tensorboard;
 
 use std::path::{Path, PathBuf};

@@ -22,4 +22,6 @@ mod parity;
 mod report;
 mod rp_pico;
 mod stored_frames;
+#[cfg(target_os = "linux")]
+mod studio;
 mod tensorboard;

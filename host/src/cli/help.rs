@@ -348,7 +348,7 @@ const EXAMPLES: [(&str, &[(&str, &str)]); 19] = [
     ),
     (
         "capture",
-        &[("posy capture -l mug --count 30", "photos of a mug, by the board's camera")],
+        &[("posy capture --label mug --count 30", "photos of a mug, by the board's camera")],
     ),
     (
         "studio",
