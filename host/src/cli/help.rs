@@ -152,7 +152,7 @@ const RARE: [&str; 15] = [
 ];
 
 /// Examples of each command with a description; the first row is for posy itself.
-const EXAMPLES: [(&str, &[(&str, &str)]); 19] = [
+const EXAMPLES: [(&str, &[(&str, &str)]); 23] = [
     (
         "posy",
         &[

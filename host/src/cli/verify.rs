@@ -9,7 +9,7 @@ use serde_json::json;
 use super::output::{note, print_json};
 use super::port::PortArguments;
 use super::Failure;
-use crate::device::link::fitted;
+use crate::device::link::{MOST, fitted};
 use crate::drawings::{Flower, draw};
 use crate::model_file::ModelFile;
 use crate::photos::decode::{Limits, Rgb};
@@ -114,7 +114,7 @@ fn photos(arguments: &Arguments) -> Result<Vec<(String, Rgb)>, Failure> {
             break;
         }
         match load(path, &Limits::default()) {
-            Ok(decoded) => photos.push((name(path), fitted(decoded.rgb))),
+            Ok(decoded) => photos.push((name(path), fitted(&decoded, MOST))),
             // Named itself, it is to be compared; in a folder it may be anything.
             Err(error) if arguments.photos.contains(path) => return Err(error.into()),
             Err(error) => note!("skipped: {error}"),
@@ -140,7 +140,7 @@ fn drawn() -> Result<Vec<(String, Rgb)>, Failure> {
                 height: u16::try_from(drawing.height())?,
                 data: drawing.into_raw(),
             };
-            photos.push((format!("{} {number}", flower.label()), fitted(rgb)));
+            photos.push((format!("{} {number}", flower.label()), fitted(&rgb, MOST)));
         }
     }
     Ok(photos)

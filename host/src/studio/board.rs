@@ -14,7 +14,7 @@ use super::png;
 use super::state::{Shared, Shown};
 use super::teacher::News;
 use crate::device::lines::Line;
-use crate::device::link::{Connection, Event, Finder, LinkError, fitted};
+use crate::device::link::{Connection, Event, Finder, LinkError, MOST, fitted};
 use crate::photos::decode::{Limits, Rgb};
 use crate::photos::load::load;
 
@@ -316,7 +316,7 @@ impl BoardThread {
             let Ok(decoded) = load(&path, &Limits::default()) else {
                 continue;
             };
-            let photo = fitted(decoded.rgb);
+            let photo = fitted(&decoded, MOST);
             let theirs = connection.classify(&photo)?;
             let ours = self.looker.look(Looked::Pixels(photo));
             let ours = ours.map_err(|error| OrderError::Words(error.to_string()))?;

@@ -140,15 +140,16 @@ fn run(queue: &Receiver<Job>, shared: &Mutex<Current>) {
 
 fn look(runner: &Runner<'_>, number: u64, picture: Picture) -> Result<Look, LookError> {
     let begun = Instant::now();
-    let photo = match picture {
-        Picture::Pixels(pixels) => pixels,
+    let wrong = |error: &dyn std::fmt::Display| LookError::Picture(error.to_string());
+    let (decoded, logits) = match picture {
+        Picture::Pixels(pixels) => (begun.elapsed(), runner.output(&pixels)),
         Picture::Encoded(bytes) => {
-            let decoded = decode_for(runner.model(), &bytes, &Limits::default());
-            decoded.map_err(|error| LookError::Picture(error.to_string()))?.rgb
+            let photo = decode_for(runner.model(), &bytes, &Limits::default());
+            let photo = photo.map_err(|error| wrong(&error))?;
+            (begun.elapsed(), runner.output(&photo))
         }
     };
-    let decoded = begun.elapsed();
-    let logits = runner.output(&photo).map_err(|error| LookError::Picture(error.to_string()))?;
+    let logits = logits.map_err(|error| wrong(&error))?;
     let ranking = Ranking::<MOST>::new(runner.model(), &logits);
     let ms = |time: std::time::Duration| 1000.0 * time.as_secs_f64();
     let labels = ranking.iter().map(|ranked| (ranked.label.to_owned(), ranked.score.to_f32().into()));

@@ -24,6 +24,7 @@ use super::looker::{LookError, Looker, PICTURE_LEN, Picture};
 use super::png;
 use super::state::Shared;
 use super::teacher::News;
+use crate::device::link::fitted;
 use crate::photos::decode::{Limits, decode_to_average};
 use crate::photos::load::read_bytes;
 
@@ -228,33 +229,10 @@ async fn small_picture(
             height: SMALL,
         };
         let small = decode_to_average(&bytes, &limits, size).map_err(|error| missing(&error))?;
-        let png = png(&shrunk(small.rgb)).map_err(|error| missing(&error))?;
+        let png = png(&fitted(&small, (SMALL, SMALL))).map_err(|error| missing(&error))?;
         Ok(text("image/png", png))
     })
     .await
-}
-
-/// The picture with a longer side of [`SMALL`] pixels at most.
-fn shrunk(picture: crate::photos::decode::Rgb) -> crate::photos::decode::Rgb {
-    let (width, height) = (u32::from(picture.width), u32::from(picture.height));
-    let longer = width.max(height);
-    let most = u32::from(SMALL);
-    if longer <= most {
-        return picture;
-    }
-    let to = |side: u32| (side * most / longer).max(1);
-    let Some(whole) = image::RgbImage::from_raw(width, height, picture.data) else {
-        return crate::photos::decode::Rgb {
-            width: 1,
-            height: 1,
-            data: vec![0; 3],
-        };
-    };
-    crate::photos::decode::Rgb {
-        width: to(width) as u16,
-        height: to(height) as u16,
-        data: image::imageops::thumbnail(&whole, to(width), to(height)).into_raw(),
-    }
 }
 
 /// The answer for the picture in the body.

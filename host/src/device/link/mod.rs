@@ -21,7 +21,7 @@ pub use connection::{Answer, BoardInfo, Connection, Event};
 pub use finder::Finder;
 pub use picture::Picture;
 pub use push::{Progress, Pushed};
-pub use verify::fitted;
+pub use verify::{MOST, fitted};
 
 use posy_shared::link::{Refusal, VERSION};
 use posy_shared::model::{FORMAT_VERSION, ReadError};

@@ -10,7 +10,7 @@ use super::connection::{Connection, Replied};
 use crate::photos::decode::Rgb;
 
 /// Largest picture that every board takes, pixels.
-const MOST: (u16, u16) = (320, 240);
+pub const MOST: (u16, u16) = (320, 240);
 
 impl Connection {
     /// Logits of the board's model for `photo`, a picture of at most 320 pixels in a row, sent row by
@@ -34,19 +34,19 @@ impl Connection {
     }
 }
 
-/// The photo at a size that boards take, at most 320 x 240, in its own shape.
-pub fn fitted(photo: Rgb) -> Rgb {
+/// The photo in its own shape, at most `most` pixels wide and high; boards take [`MOST`].
+pub fn fitted(photo: &Rgb, most: (u16, u16)) -> Rgb {
     let (width, height) = (u32::from(photo.width), u32::from(photo.height));
-    let (most_width, most_height) = (u32::from(MOST.0), u32::from(MOST.1));
+    let (most_width, most_height) = (u32::from(most.0), u32::from(most.1));
     if width <= most_width && height <= most_height {
-        return photo;
+        return photo.clone();
     }
     // The side that is too long by more decides.
     let (to_width, to_height) = match width * most_height > height * most_width {
         true => (most_width, (height * most_width / width).max(1)),
         false => ((width * most_height / height).max(1), most_height),
     };
-    let Some(whole) = ImageBuffer::<Pixel<u8>, _>::from_raw(width, height, photo.data) else {
+    let Some(whole) = ImageBuffer::<Pixel<u8>, _>::from_raw(width, height, &photo.data[..]) else {
         return Rgb {
             width: 1,
             height: 1,
@@ -74,11 +74,12 @@ mod tests {
             ((2000, 1), (320, 1)),
         ] {
             let data = vec![7; 3 * usize::from(width) * usize::from(height)];
-            let photo = fitted(Rgb {
+            let photo = Rgb {
                 width,
                 height,
                 data,
-            });
+            };
+            let photo = fitted(&photo, MOST);
             assert_eq!((photo.width, photo.height), expected);
             assert!(photo.data.iter().all(|&value| value == 7));
             let (width, height) = expected;
