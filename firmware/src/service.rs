@@ -166,8 +166,8 @@ impl<const N: usize> Service<N> {
         }
         let model = engine.model();
         let mut timed = TimedCamera::new(camera, clock);
-        let ranking =
-            classify_seen(&mut timed, engine, buffers, eye).map(|logits| Ranking::new(model, logits));
+        let ranking = classify_seen(&mut timed, engine, buffers, eye)
+            .map(|logits| Ranking::new(model, logits));
         let (capture_ms, rows_ms) = (timed.capture_ms(), timed.rows_ms());
         let now_ms = clock.now_ms();
         match ranking {

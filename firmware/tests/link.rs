@@ -107,14 +107,20 @@ fn until_a_laptop_speaks_a_board_sends_text_alone_and_goes_on_with_it_after() {
     let file = small_classifier(5);
     let mut laptop = plug_in(Scene(scene(), 0), chip(&file, &nothing_left()));
     let lines = laptop.until_lines(9);
-    assert!(lines[0].starts_with("posy: laptop, small, 5 labels"), "{lines:?}");
+    assert!(
+        lines[0].starts_with("posy: laptop, small, 5 labels"),
+        "{lines:?}"
+    );
     assert_eq!((laptop.answers.len(), laptop.damaged), (0, 0));
     laptop.hello(9).unwrap();
     let before = laptop.lines().len();
     laptop.type_in("s");
     let lines = laptop.until_lines(before + 4);
     let said = &lines[before..];
-    assert!(said.iter().any(|line| line.starts_with("posy: RAM ")), "{said:?}");
+    assert!(
+        said.iter().any(|line| line.starts_with("posy: RAM ")),
+        "{said:?}"
+    );
     let logits = expected(&file);
     assert!(said.contains(&format!("logits {logits:?}")));
     // And the same as a message.
@@ -141,7 +147,10 @@ fn a_board_introduces_itself() {
         panic!("no identity of a board with a model");
     };
     assert_eq!(board, "laptop");
-    assert_eq!([slot_len, sector_len, write_len], [SLOT_LEN as u32, 4096, 4]);
+    assert_eq!(
+        [slot_len, sector_len, write_len],
+        [SLOT_LEN as u32, 4096, 4]
+    );
     assert_eq!((generation, model.generation, model.at), (1, 0, 0));
     let field = |at: usize| u32::from_le_bytes(file[at..at + 4].try_into().unwrap());
     assert_eq!(model.head_crc, field(28));
@@ -180,7 +189,10 @@ fn a_board_pauses_and_goes_on_by_request_or_once_the_laptop_is_silent() {
     for _ in 0..100 {
         laptop.turn().unwrap();
     }
-    assert_eq!((laptop.lines().len(), laptop.answers.len()), (lines, answers));
+    assert_eq!(
+        (laptop.lines().len(), laptop.answers.len()),
+        (lines, answers)
+    );
     laptop.done(Ask::Resume).unwrap();
     laptop.until_lines(lines + 2);
     laptop.done(Ask::Pause).unwrap();
@@ -207,7 +219,10 @@ fn pictures_are_the_cameras_and_the_networks() {
     let mut laptop = connected(&file);
     laptop.done(Ask::Pause).unwrap();
     let bytes = scene();
-    let rows: Vec<Vec<u8>> = bytes.chunks(2 * usize::from(WIDTH)).map(<[u8]>::to_vec).collect();
+    let rows: Vec<Vec<u8>> = bytes
+        .chunks(2 * usize::from(WIDTH))
+        .map(<[u8]>::to_vec)
+        .collect();
     for (view, rows) in [(View::Camera, rows), (View::Input, input_rows(&file))] {
         laptop.pictures.clear();
         laptop.done(Ask::Capture { view }).unwrap();
@@ -231,10 +246,20 @@ fn pictures_are_the_cameras_and_the_networks() {
         for pair in laptop.pictures.windows(2) {
             assert_eq!(pair[1].frame.frame, pair[0].frame.frame + 1);
         }
-        assert!(laptop.pictures.iter().all(|picture| picture.rows == rows && !picture.torn));
+        assert!(
+            laptop
+                .pictures
+                .iter()
+                .all(|picture| picture.rows == rows && !picture.torn)
+        );
         let answer = laptop.answers.last().unwrap();
         assert_eq!(answer.logits, expected(&file));
-        let of = |frame| laptop.pictures.iter().any(|picture| picture.frame.frame == frame);
+        let of = |frame| {
+            laptop
+                .pictures
+                .iter()
+                .any(|picture| picture.frame.frame == frame)
+        };
         assert!(of(answer.frame));
     }
     laptop.unplug();
@@ -295,7 +320,10 @@ fn rows_of_the_laptop_give_its_logits() {
     assert_eq!(laptop.ask(Ask::Finish).unwrap(), refused(Refusal::Order));
     // Another request in the middle is answered, and ends the picture.
     laptop.done(begin).unwrap();
-    assert!(matches!(laptop.ask(Ask::Identify).unwrap(), Replied::Identity { .. }));
+    assert!(matches!(
+        laptop.ask(Ask::Identify).unwrap(),
+        Replied::Identity { .. }
+    ));
     assert_eq!(laptop.ask(row_at(0)).unwrap(), refused(Refusal::Order));
     for (width, height) in [(0, 1), (1, 0), (u16::MAX, 1)] {
         let pixels = PixelFormat::Grey8;
@@ -339,7 +367,10 @@ fn a_head_and_a_whole_model_are_pushed_and_answer_without_a_restart() {
         else {
             panic!("no model");
         };
-        assert_eq!((model.at, model.backbone_offset), (place.head, place.backbone));
+        assert_eq!(
+            (model.at, model.backbone_offset),
+            (place.head, place.backbone)
+        );
         assert_eq!(place.backbone == backbone, stays);
         backbone = place.backbone;
     }
@@ -364,12 +395,21 @@ fn a_model_comes_into_an_empty_slot_and_over_something_else() {
 fn the_running_model_cannot_be_written_over_nor_a_bad_one_committed() {
     let file = small_classifier(5);
     let mut laptop = connected(&file);
-    assert_eq!(laptop.ask(Ask::Erase { sector: 0 }).unwrap(), refused(Refusal::InUse));
+    assert_eq!(
+        laptop.ask(Ask::Erase { sector: 0 }).unwrap(),
+        refused(Refusal::InUse)
+    );
     let backbone = (file.len() as u32 - 1) / 4096;
     let sector = backbone;
-    assert_eq!(laptop.ask(Ask::Erase { sector }).unwrap(), refused(Refusal::InUse));
+    assert_eq!(
+        laptop.ask(Ask::Erase { sector }).unwrap(),
+        refused(Refusal::InUse)
+    );
     for sector in [16, u32::MAX, u32::MAX / 4096 + 1] {
-        assert_eq!(laptop.ask(Ask::Erase { sector }).unwrap(), refused(Refusal::Range));
+        assert_eq!(
+            laptop.ask(Ask::Erase { sector }).unwrap(),
+            refused(Refusal::Range)
+        );
     }
     let write = |offset, bytes| Ask::Write { offset, bytes };
     let free = SLOT_LEN as u32 - 4096;
@@ -388,7 +428,11 @@ fn the_running_model_cannot_be_written_over_nor_a_bad_one_committed() {
     laptop.done(write(free, &bytes)).unwrap();
     let other = write(free, &[0; 8]);
     assert_eq!(laptop.ask(other).unwrap(), refused(Refusal::NotErased));
-    laptop.done(Ask::Erase { sector: free / 4096 }).unwrap();
+    laptop
+        .done(Ask::Erase {
+            sector: free / 4096,
+        })
+        .unwrap();
     for (first, count) in [(0, 65), (0, 17), (16, 1), (u32::MAX, 1)] {
         let ask = Ask::Checksums { first, count };
         assert_eq!(laptop.ask(ask).unwrap(), refused(Refusal::Range));
@@ -466,7 +510,10 @@ fn a_bad_line_costs_time_alone() {
 #[test]
 fn there_is_no_boot_loader_here_and_no_request_of_tomorrow() {
     let mut laptop = connected(&small_classifier(3));
-    assert_eq!(laptop.ask(Ask::Restart).unwrap(), refused(Refusal::Unsupported));
+    assert_eq!(
+        laptop.ask(Ask::Restart).unwrap(),
+        refused(Refusal::Unsupported)
+    );
     const { assert!(FRAME_LEN > CHUNK) };
     laptop.unplug();
 }

@@ -68,9 +68,8 @@ impl Case {
 
     /// Cuts power in each push at operations all over it.
     fn survives<const SECTOR: usize, const WORD: usize>(&self) -> [usize; 3] {
-        let logits = |file: &Vec<u8>| {
-            format!("logits {:?}", logits_of(&mut camera(), file).unwrap())
-        };
+        let logits =
+            |file: &Vec<u8>| format!("logits {:?}", logits_of(&mut camera(), file).unwrap());
         let left = nothing_left();
         let mut slot = self.files[0].clone();
         let [mut old, mut new, mut torn] = [0; 3];
@@ -96,7 +95,15 @@ impl Case {
                     Ok(logits) if logits == before => old += 1,
                     Ok(logits) if logits == after => new += 1,
                     Err(line) if self.tears => {
-                        let named = ["whole model", "damaged", "something else", "is empty", "header", "is of format", "the model has"];
+                        let named = [
+                            "whole model",
+                            "damaged",
+                            "something else",
+                            "is empty",
+                            "header",
+                            "is of format",
+                            "the model has",
+                        ];
                         assert!(named.iter().any(|text| line.contains(text)), "{line}");
                         torn += 1;
                     }
@@ -120,7 +127,11 @@ impl Case {
 fn heads_in_sectors_of_4_kib() {
     let case = Case {
         slot_len: 32 * 1024,
-        files: vec![small_classifier(3), small_classifier(5), small_classifier(4)],
+        files: vec![
+            small_classifier(3),
+            small_classifier(5),
+            small_classifier(4),
+        ],
         tears: false,
     };
     let [old, new, _] = case.survives::<4096, 1>();

@@ -3,32 +3,18 @@
 //! Each stage has one type, made by one function from the type before: photo file -> pixels ->
 //! `Input` -> features -> head -> model -> `.posy` bytes.
 
-mod atomic;
-pub mod backbone;
-pub mod bounded;
-pub mod check;
-pub mod classify;
+#![forbid(unsafe_code)]
+
 pub mod cli;
-pub mod convert;
-pub mod data;
+pub mod dataset;
+pub mod demo;
 pub mod device;
-pub mod drawings;
-pub mod export;
+pub mod eval;
 pub mod features;
-pub mod fetch;
-pub mod head;
-pub mod kind;
-pub mod labels;
-pub mod model_file;
-pub mod near;
-pub mod photos;
-pub mod profile;
-pub mod quantise;
-pub mod record;
+pub mod lint;
+pub mod page;
+pub mod predict;
 pub mod report;
 pub mod retrain;
-pub mod run;
-pub mod shell;
 pub mod studio;
-pub mod tensorflow;
-pub mod verdict;
+pub mod train;

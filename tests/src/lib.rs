@@ -12,6 +12,7 @@ pub mod exports;
 #[cfg(target_os = "linux")]
 pub mod fake_board;
 pub mod frames;
+pub mod fuzz;
 pub mod graphs;
 pub mod kinds;
 pub mod logs;
@@ -28,15 +29,17 @@ pub mod sizes;
 mod small;
 pub mod studio;
 pub mod tensorboard;
+pub mod web;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use posy::data::cache_dir;
 use posy::features::cache::{Cache, DEFAULT_LIMIT};
 use posy::retrain::Settings;
+use posy_nn::dirs::cache_dir;
 use posy_shared::engine::{Engine, Observer, Prepared, arena_len};
-use posy_shared::kernels::{Kernels, Layout, scalar::Scalar};
+use posy_shared::kernels::scalar::Scalar;
+use posy_shared::kernels::{Kernels, Layout};
 use posy_shared::model::{InputContract, Model};
 use posy_shared::preprocess::{Crop, Filter};
 

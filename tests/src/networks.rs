@@ -2,11 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
-use posy::backbone::file::{ReadError, read_file};
-use posy::backbone::load::Backbone;
-use posy::backbone::network::IntNetwork;
-use posy::export::{Answering, Heading};
-use posy::quantise::trained::from_trained;
+use posy_nn::export::{Answering, Heading};
+use posy_nn::graph::network::IntNetwork;
+use posy_nn::import::file::{ReadError, read_file};
+use posy_nn::quantise::from_quantised::from_trained;
+use posy_nn::zoo::backbone::Backbone;
 use posy_shared::model::{GoldenRows, InputContract, Model, Provenance, SplitFacts};
 use posy_shared::preprocess::{Crop, Filter};
 

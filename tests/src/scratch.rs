@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use assert_cmd::Command as Timed;
-use posy::backbone::carried;
-use posy::drawings::{Flower, draw};
+use posy::demo::{Flower, draw};
+use posy_nn::zoo::embedded;
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -85,7 +85,7 @@ impl Scratch {
     /// Draws `count` pictures of each of the five kinds of flowers into the folder `folder`, one
     /// sub-folder a kind, and writes the embedded network beside it as `network.tflite`.
     pub fn draw_photos(&self, folder: &str, count: u64) {
-        self.write("network.tflite", carried::BYTES);
+        self.write("network.tflite", embedded::BYTES);
         for flower in Flower::ALL {
             let label = self.join(folder).join(flower.label());
             std::fs::create_dir_all(&label).expect("a folder in a temporary folder");

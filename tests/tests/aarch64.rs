@@ -4,8 +4,8 @@
 use std::sync::Mutex;
 
 use crc::{CRC_32_ISO_HDLC, Crc};
-use posy::photos::decode::decode;
-use posy::run;
+use posy::dataset::decode::decode;
+use posy_nn::run;
 use posy_shared::model::Model;
 use posy_tests::aarch64::{self, Cpu, Tools};
 use posy_tests::draw::draw;

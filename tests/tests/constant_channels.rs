@@ -2,10 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
-use posy::export::{compact_extractor, extractor, layer_specs};
-use posy::photos::decode::decode;
-use posy::quantise::constant::{Inputs, remove_constant_channels};
-use posy::run;
+use posy::dataset::decode::decode;
+use posy_nn::export::{compact_extractor, extractor, layer_specs};
+use posy_nn::quantise::constant_channels::{Inputs, remove_constant_channels};
+use posy_nn::run;
 use posy_shared::engine::Prepared;
 use posy_shared::kernels::requant::Multiplier;
 use posy_shared::model::{

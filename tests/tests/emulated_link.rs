@@ -57,7 +57,8 @@ impl Emulated {
             }
             std::thread::sleep(Duration::from_millis(10));
         };
-        uart.set_read_timeout(Some(Duration::from_millis(20))).unwrap();
+        uart.set_read_timeout(Some(Duration::from_millis(20)))
+            .unwrap();
         Emulated { process, uart }
     }
 }

@@ -2,7 +2,7 @@
 //! from its shapes.
 
 use posy::device::Footprint;
-use posy::export::{compact_extractor, extractor};
+use posy_nn::export::{compact_extractor, extractor};
 use posy_shared::model::Model;
 use posy_tests::data;
 use posy_tests::networks::{files, heading, network};

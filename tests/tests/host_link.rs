@@ -3,8 +3,8 @@
 use std::time::{Duration, Instant};
 
 use posy::device::link::{Connection, Event, Finder, LinkError};
-use posy::photos::decode::Rgb;
-use posy::run::Runner;
+use posy::dataset::Rgb;
+use posy_nn::run::Runner;
 use posy_shared::link::View;
 use posy_shared::model::Model;
 use posy_tests::fake_board::{FakeBoard, HEIGHT, WIDTH};

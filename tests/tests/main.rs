@@ -14,6 +14,7 @@ mod emulated_link;
 mod exports;
 mod float_networks;
 mod footprint;
+mod fuzz;
 #[cfg(target_os = "linux")]
 mod host_link;
 mod kernels;
@@ -25,3 +26,5 @@ mod stored_frames;
 #[cfg(target_os = "linux")]
 mod studio;
 mod tensorboard;
+mod voice;
+mod web;

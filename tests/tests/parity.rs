@@ -2,10 +2,10 @@
 
 use std::path::Path;
 
-use posy::backbone::file::read_file;
-use posy::backbone::network::IntNetwork;
-use posy::export::{Answering, Heading, extractor};
-use posy::quantise::trained::from_trained;
+use posy_nn::export::{Answering, Heading, extractor};
+use posy_nn::graph::network::IntNetwork;
+use posy_nn::import::file::read_file;
+use posy_nn::quantise::from_quantised::from_trained;
 use posy_shared::model::{InputContract, Model, Provenance, SplitFacts};
 use posy_shared::preprocess::{Crop, Filter};
 use posy_shared::softmax::Softmax;

@@ -58,7 +58,7 @@ fn retrain(scratch: &Scratch, flowers: &Path) -> Value {
 
 /// JavaScript expression: text elements whose contrast with their background is below that of WCAG
 /// 2.2, 4.5 to 1.
-const TOO_FAINT: &str = r"(() => {
+pub(crate) const TOO_FAINT: &str = r"(() => {
   const parse = text => {
     const [r, g, b, a = 1] = text.match(/[\d.]+/g).map(Number);
     return [r, g, b, a];
@@ -204,10 +204,11 @@ fn words(browser: &mut Browser, json: &Value) {
 }
 
 /// JavaScript expression: horizontal overflow of the page, pixels.
-const BEYOND: &str = "document.documentElement.scrollWidth - document.documentElement.clientWidth";
+pub(crate) const BEYOND: &str =
+    "document.documentElement.scrollWidth - document.documentElement.clientWidth";
 
 /// Keeps a screenshot for a person to look at.
-fn keep(browser: &mut Browser, name: &str, whole: bool) {
+pub(crate) fn keep(browser: &mut Browser, name: &str, whole: bool) {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/screenshots");
     std::fs::create_dir_all(&folder).expect("a folder");
     let png = browser.screenshot(whole);

@@ -148,7 +148,12 @@ fn classify(slot: &[u8], frames: &str) -> Result<Infallible, Failure> {
         clock: || started.elapsed().as_millis() as u32,
         stack,
     };
-    Ok(run(&mut board, &mut FixedSlot(slot), MEMORY.take(), kernels)?)
+    Ok(run(
+        &mut board,
+        &mut FixedSlot(slot),
+        MEMORY.take(),
+        kernels,
+    )?)
 }
 
 /// Classifies the frames over and over, with the UART as the serial port and a slot that can be written.

@@ -26,12 +26,7 @@ pub struct Preview<'p, P> {
 
 impl<'p, P: Console> Preview<'p, P> {
     /// The next picture of `link`, seen as `view`, of a network whose input `model` says.
-    pub fn new(
-        console: &'p mut P,
-        link: &mut Link,
-        view: View,
-        model: Option<&Model<'_>>,
-    ) -> Self {
+    pub fn new(console: &'p mut P, link: &mut Link, view: View, model: Option<&Model<'_>>) -> Self {
         link.frame = link.frame.wrapping_add(1);
         Preview {
             console,
@@ -50,7 +45,8 @@ impl<'p, P: Console> Preview<'p, P> {
     fn say(&mut self, body: Body<'_>) {
         let epoch = self.epoch;
         let console = &mut *self.console;
-        self.taken = self.taken && send(&Message { epoch, body }, &mut |bytes| console.frame(bytes));
+        self.taken =
+            self.taken && send(&Message { epoch, body }, &mut |bytes| console.frame(bytes));
     }
 
     fn row(&mut self, bytes: &[u8]) {

@@ -69,11 +69,7 @@ fn wait<P: Console, T: Clock>(console: &mut P, clock: &mut T, link: &mut Link) -
 }
 
 /// Erases a sector that the running model does not use.
-fn erase<F: SlotFlash>(
-    flash: &mut F,
-    running: Option<&Head>,
-    sector: u32,
-) -> Result<(), Refusal> {
+fn erase<F: SlotFlash>(flash: &mut F, running: Option<&Head>, sector: u32) -> Result<(), Refusal> {
     let len = u32::try_from(F::ERASE_SIZE).map_err(|_| Refusal::Unsupported)?;
     let start = sector.checked_mul(len).ok_or(Refusal::Range)?;
     let end = start.checked_add(len).ok_or(Refusal::Range)?;
@@ -165,7 +161,6 @@ impl From<ReadError> for Failed {
         Self::Model(error.into())
     }
 }
-
 
 /// The head of [`Ask::Commit`], if it is the next one and can be written; `None` if it runs already.
 fn candidate<F: SlotFlash>(flash: &F, at: u32, prelude: &[u8]) -> Result<Option<Head>, Failed> {

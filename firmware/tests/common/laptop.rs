@@ -273,7 +273,13 @@ impl Laptop {
     }
 
     /// Writes `bytes` at `start`, sector by sector, those that differ; the first `left_out` stay erased.
-    fn write(&mut self, start: u32, bytes: &[u8], left_out: usize, sizes: [u32; 2]) -> Result<(), Gone> {
+    fn write(
+        &mut self,
+        start: u32,
+        bytes: &[u8],
+        left_out: usize,
+        sizes: [u32; 2],
+    ) -> Result<(), Gone> {
         let [sector_len, write_len] = sizes;
         let mut bytes = bytes.to_vec();
         bytes[..left_out].fill(0xFF);
@@ -290,7 +296,11 @@ impl Laptop {
             self.done(Ask::Erase { sector })?;
             for (chunk, bytes) in (0..).zip(part.chunks(CHUNK)) {
                 // What is written last is not touched before, not even as erased bytes.
-                let skipped = if index == 0 && chunk == 0 { left_out } else { 0 };
+                let skipped = if index == 0 && chunk == 0 {
+                    left_out
+                } else {
+                    0
+                };
                 let bytes = &bytes[skipped..];
                 if bytes.iter().any(|&byte| byte != 0xFF) {
                     let offset = sector * sector_len + chunk * CHUNK as u32 + skipped as u32;

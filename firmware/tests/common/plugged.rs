@@ -131,7 +131,6 @@ impl Line for Plugged {
     }
 }
 
-
 /// Bytes that a chip leaves.
 pub fn nothing_left() -> Arc<Mutex<Vec<u8>>> {
     Arc::new(Mutex::new(Vec::new()))

@@ -7,11 +7,11 @@ use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use clap::{Args, Subcommand};
+use posy_nn::dirs::cache_dir;
 use serde_json::json;
 
 use super::output::{note, print_json, print_lines, print_table};
 use super::{Failure, trials, usage};
-use crate::data::cache_dir;
 use crate::features::cache::{Cache, DEFAULT_LIMIT, LIMIT_VARIABLE};
 use crate::features::usage::{SetUsage, clear, megabytes, sets};
 

@@ -4,15 +4,14 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Args;
+use posy_nn::export::Format;
+use posy_nn::export::convert::Source;
+use posy_nn::labels;
 
 use super::guard::{self, Door};
-use super::network;
 use super::output::{kib, note};
 use super::retrain::write;
-use super::{Failure, usage};
-use crate::convert::Source;
-use crate::export::Format;
-use crate::labels;
+use super::{Failure, backbone, usage};
 
 /// Converts a quantised TensorFlow Lite classifier, with its own classes, to another format.
 #[derive(Debug, Args)]
@@ -43,7 +42,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         note!("{from} does not name its classes: class 0 to class {last} (--labels names them)");
     }
     if let Some(levels) = source.grey_levels() {
-        note!("{}", network::told(levels));
+        note!("{}", backbone::told(levels));
     }
     let bytes = source.write(format)?;
     write(&arguments.target, &bytes)?;

@@ -4,15 +4,15 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use clap::Args;
+use posy_nn::model_file::ModelFile;
+use posy_nn::zoo::Architecture;
+use posy_nn::zoo::backbone::Backbone;
 use serde_json::json;
 
 use super::guard::{self, Door};
 use super::output::{kib, millions, note, print_json, print_table};
 use super::{Failure, usage};
-use crate::backbone::load::Backbone;
-use crate::backbone::zoo::Architecture;
 use crate::device::{BOARDS, Footprint, fits, fitting};
-use crate::model_file::ModelFile;
 
 /// Prints flash, RAM and multiply-accumulates of networks, and the boards that they fit.
 #[derive(Debug, Args)]

@@ -13,19 +13,18 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitCode, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
+use posy_nn::bounded;
+use posy_nn::import::file::read_onnx;
+use posy_nn::onnx_backbone::Opened as AnyOpened;
+use posy_nn::rgb::Rgb;
+use posy_nn::zoo::backbone::{Backbone, Opened};
+use posy_nn::zoo::{embedded, is_pinned};
 use sha2::{Digest, Sha256};
 
 use super::Failure;
 use super::output::note;
 use super::trials::Trial;
-use crate::backbone::any::Opened as AnyOpened;
-use crate::backbone::carried;
-use crate::backbone::file::read_onnx;
-use crate::backbone::load::{Backbone, Opened};
-use crate::backbone::zoo::is_pinned;
-use crate::bounded;
-use crate::classify::{Classifier, Reading};
-use crate::photos::decode::Rgb;
+use crate::predict::{Classifier, Reading};
 
 /// The first argument of a process that tries a network.
 const WORD: &str = "__try";
@@ -38,6 +37,8 @@ const MEMORY: u64 = 4 << 30;
 const PACE: Duration = Duration::from_millis(2);
 /// The last that a process says whose trial came to an end.
 const DONE: &str = "done";
+/// Exit code of a trial that was refused memory.
+const NO_ROOM: u8 = 12;
 
 /// The way by which a file is opened.
 #[derive(Clone, Debug)]
@@ -115,7 +116,7 @@ pub(super) fn try_first(path: &Path, door: &Door<'_>) -> Result<(), Failure> {
 fn to_be_tried(path: &Path) -> Option<Vec<u8>> {
     let bytes = bounded::read(path, bounded::NETWORK).ok()?;
     // posy's own engine checks a model whole before it runs it.
-    let own = bytes.starts_with(b"POSY") || bytes == carried::BYTES;
+    let own = bytes.starts_with(b"POSY") || bytes == embedded::BYTES;
     (!own && !is_pinned(&Sha256::digest(&bytes).into())).then_some(bytes)
 }
 
@@ -165,18 +166,24 @@ fn wait(mut child: Child, most: Duration) -> std::io::Result<(String, String)> {
 fn shown(status: ExitStatus) -> String {
     use std::os::unix::process::ExitStatusExt;
 
+    if status.code() == Some(NO_ROOM.into()) {
+        return without_room();
+    }
     match status.signal() {
         // An illegal instruction, or memory that is not there.
         Some(4 | 7 | 10 | 11) => "crashed".into(),
         // It gave up, or was killed.
-        Some(6 | 9) => {
-            let most = MEMORY >> 30;
-            format!("gave up, most probably since it needed more than {most} GiB of memory,")
-        }
+        Some(6 | 9) => without_room(),
         // Its time on the processor was over.
         Some(24) => format!("was not done after {SECONDS} seconds"),
         _ => format!("ended with {status}"),
     }
+}
+
+#[cfg(unix)]
+fn without_room() -> String {
+    let most = MEMORY >> 30;
+    format!("gave up, most probably since it needed more than {most} GiB of memory,")
 }
 
 #[cfg(not(unix))]
@@ -229,8 +236,14 @@ pub(super) fn answer() -> Option<ExitCode> {
     Some(said(try_out(path, &door)))
 }
 
-/// Says that the trial is over. What was wrong, the process that asked finds itself.
+/// Says that the trial is over. What was wrong, the process that asked finds itself, unless it was that the
+/// system gave no more memory: there, more would be taken.
 fn said(result: Result<(), Failure>) -> ExitCode {
+    if let Err(error) = &result
+        && error.to_string().contains("failed to allocate")
+    {
+        return ExitCode::from(NO_ROOM);
+    }
     stage(DONE);
     match result {
         Ok(()) => ExitCode::SUCCESS,
@@ -327,8 +340,10 @@ mod tests {
         assert_eq!(said.lines().next_back(), Some(DONE));
         let (how, said) = ended("echo running it; kill -SEGV $$", long);
         assert_eq!((how.as_str(), said.as_str()), ("crashed", "running it\n"));
-        let (how, _) = ended("kill -ABRT $$", long);
-        assert!(how.contains("more than 4 GiB"), "{how}");
+        for script in ["kill -ABRT $$", "exit 12"] {
+            let (how, _) = ended(script, long);
+            assert!(how.contains("more than 4 GiB"), "{script}: {how}");
+        }
         let started = Instant::now();
         let (how, said) = ended("echo running it; exec sleep 20", Duration::from_millis(100));
         assert!(started.elapsed() < long / 2);

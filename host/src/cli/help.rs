@@ -63,6 +63,7 @@ const HEADINGS: [(&str, &[Heading]); 2] = [
                     "summaries-dir",
                     "report",
                     "no-report",
+                    "page",
                     "print-misclassified-test-images",
                     "json",
                 ],
@@ -277,6 +278,19 @@ const EXAMPLES: [(&str, &[(&str, &str)]); 23] = [
                 "list the networks, and which boards they fit",
             ),
             ("posy models fetch mobilenet_0.50_224", "download one"),
+        ],
+    ),
+    (
+        "page",
+        &[
+            (
+                "posy page flowers.posy",
+                "flowers.html, which names what a phone's or laptop's camera sees",
+            ),
+            (
+                "posy page flowers.posy -o docs/index.html",
+                "for a server that the phone reaches by https",
+            ),
         ],
     ),
     (

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Args;
+use posy_nn::model_file::ModelFile;
 use posy_shared::model::{InputContract, Layer, Model, Shape};
 use posy_shared::preprocess::{Crop, Filter};
 use posy_shared::shown::Shown;
@@ -12,7 +13,6 @@ use serde_json::json;
 use super::Failure;
 use super::output::{Out, hex, kib, millions, print_json, print_table};
 use crate::device::{BOARDS, Footprint, fits};
-use crate::model_file::ModelFile;
 
 /// Maximum width of a value, characters.
 const WIDTH: usize = 64;

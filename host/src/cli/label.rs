@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Args;
+use posy_nn::run::Runner;
+use posy_nn::shell::quoted_path;
 use posy_shared::ranking::Ranking;
 use posy_shared::shown::Shown;
 use serde_json::json;
@@ -12,12 +14,11 @@ use serde_json::json;
 use super::Failure;
 use super::guard::{self, Door};
 use super::output::{Out, note};
-use crate::classify::{Classifier, OnnxModel, Reading};
-use crate::photos::decode::Limits;
-use crate::photos::files::files_below;
-use crate::photos::load::read_bytes;
-use crate::run::{Runner, decode_for, decode_to};
-use crate::shell::quoted_path;
+use crate::dataset::decode::Limits;
+use crate::dataset::files::files_below;
+use crate::dataset::for_model::{decode_for, decode_to};
+use crate::dataset::load::read_bytes;
+use crate::predict::{Classifier, OnnxModel, Reading};
 
 /// Maximum number of ranked labels; a board prints fewer.
 const MOST: usize = 32;

@@ -5,6 +5,8 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use clap::Args;
+use posy_nn::labels;
+use posy_nn::run::Runner;
 use posy_shared::model::Shape;
 use posy_shared::ranking::Ranking;
 use posy_shared::shown::Shown;
@@ -12,11 +14,9 @@ use posy_shared::shown::Shown;
 use super::guard::{self, Door};
 use super::output::{note, print_lines};
 use super::{Failure, usage};
-use crate::classify::{Classifier, Reading};
-use crate::labels;
-use crate::photos::decode::Limits;
-use crate::photos::load::load;
-use crate::run::Runner;
+use crate::dataset::decode::Limits;
+use crate::dataset::load::load;
+use crate::predict::{Classifier, Reading};
 
 /// Number of labels printed.
 const TOP: usize = 5;

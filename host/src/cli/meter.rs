@@ -2,8 +2,9 @@
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
+use posy_nn::download::Meter;
+
 use super::output::note;
-use crate::fetch::Meter;
 
 /// A bar on stderr with bytes, rate and time left, cleared at the end. If stderr is not a terminal,
 /// it prints one line with the name of the file.

@@ -3,6 +3,7 @@
 //! Data goes to standard output, everything else to standard error. Exit codes: 0 for success, 1
 //! for an error, 2 for arguments that make no sense.
 
+mod backbone;
 mod cache;
 mod capture;
 mod check;
@@ -22,27 +23,17 @@ mod manual;
 mod meter;
 mod models;
 mod monitor;
-mod network;
+mod normalisation;
 mod output;
+mod page;
 mod photos;
-mod pixels;
 mod port;
 mod preview;
 mod profile;
 mod push;
 mod retrain;
-mod retrain_answers;
-mod retrain_files;
-mod retrain_float;
-mod retrain_loss;
-mod retrain_next;
-mod retrain_record;
-mod retrain_results;
-mod retrain_watch;
 mod studio;
-mod training;
 mod trials;
-mod variants;
 mod verify;
 
 use std::process::ExitCode;
@@ -77,6 +68,7 @@ enum Command {
     Inspect(inspect::Arguments),
     LabelImage(label_image::Arguments),
     Models(models::Arguments),
+    Page(page::Arguments),
     Photos(photos::Arguments),
     Frames(frames::Arguments),
     Fit(fit::Arguments),
@@ -137,6 +129,7 @@ fn carry_out(command: Command) -> Result<ExitCode, Failure> {
         Command::Inspect(arguments) => inspect::run(&arguments),
         Command::LabelImage(arguments) => label_image::run(&arguments),
         Command::Models(arguments) => models::run(&arguments),
+        Command::Page(arguments) => page::run(&arguments),
         Command::Photos(arguments) => photos::run(&arguments),
         Command::Frames(arguments) => frames::run(&arguments),
         Command::Fit(arguments) => fit::run(&arguments),

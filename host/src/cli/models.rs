@@ -4,15 +4,15 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
+use posy_nn::download::Patience;
+use posy_nn::zoo::backbone::{BackboneError, Places};
+use posy_nn::zoo::{Architecture, Version};
 use serde_json::json;
 
 use super::meter::Bytes;
 use super::output::{kib, millions, note, print_json, print_lines, print_table};
 use super::{Failure, usage};
-use crate::backbone::load::{BackboneError, Places};
-use crate::backbone::zoo::{Architecture, Version};
 use crate::device::{BOARDS, Footprint, fitting};
-use crate::fetch::Patience;
 
 /// Lists the pre-trained networks that posy knows by name, and fetches their files.
 #[derive(Debug, Args)]

@@ -11,8 +11,8 @@ use super::Failure;
 use super::output::note;
 use super::preview;
 use crate::device::link::Finder;
-use crate::device::lines::{Line, Lines};
 use crate::device::port::{self, Port};
+use crate::device::protocol::{Line, Lines};
 
 /// Command byte that asks the board for one answer.
 const CLASSIFY: u8 = b'c';

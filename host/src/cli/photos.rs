@@ -4,15 +4,15 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
+use posy_nn::dirs::{cache_dir, data_dir, data_dir_for, data_dirs, in_data_dir};
+use posy_nn::download::archive::{Limits, Problem, unpack};
+use posy_nn::download::photos::{COLLECTIONS, Collection};
+use posy_nn::download::{Patience, download};
+use posy_nn::near::meant;
 
 use super::meter::Bytes;
 use super::output::{note, print_lines};
 use super::{Failure, usage};
-use crate::data::{cache_dir, data_dir, data_dir_for, data_dirs, in_data_dir};
-use crate::fetch::archive::{Limits, Problem, unpack};
-use crate::fetch::photos::{COLLECTIONS, Collection};
-use crate::fetch::{Patience, download};
-use crate::near::meant;
 
 /// Fetches training photos.
 #[derive(Debug, Args)]

@@ -9,9 +9,9 @@ use posy_shared::link::View;
 
 use super::output::note;
 use super::{Failure, usage};
-use crate::device::lines::Line;
+use crate::device::protocol::Line;
 use crate::device::link::{Connection, Event, Finder, LinkError};
-use crate::photos::decode::Rgb;
+use posy_nn::rgb::Rgb;
 
 /// Columns of the picture at most; a row of characters shows two rows of pixels.
 const COLUMNS: usize = 64;

@@ -5,14 +5,14 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Args;
+use posy_nn::model_file::ModelFile;
+use posy_nn::run::{AnyKernels, VARIANTS};
 use posy_shared::model::{Layer, Model, Shape};
 use serde_json::json;
 
 use super::output::{note, print_json, print_table};
 use super::{Failure, usage};
-use crate::model_file::ModelFile;
-use crate::profile::{Profile, profile};
-use crate::run::{AnyKernels, VARIANTS};
+use crate::predict::profile::{Profile, profile};
 
 /// Times each layer of a model on this machine.
 #[derive(Debug, Args)]

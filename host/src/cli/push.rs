@@ -12,7 +12,7 @@ use super::Failure;
 use super::output::{kib, note, print_json};
 use super::port::PortArguments;
 use crate::device::link::{LinkError, Progress, Pushed};
-use crate::model_file::ModelFile;
+use posy_nn::model_file::ModelFile;
 
 /// How long a board that went away is waited for.
 const PATIENCE: Duration = Duration::from_secs(30);

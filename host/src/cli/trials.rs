@@ -9,10 +9,10 @@ use std::path::PathBuf;
 use std::time::UNIX_EPOCH;
 
 use memchr::memmem;
+use posy_nn::dirs::cache_dir;
 use sha2::{Digest, Sha256};
 
 use super::cache;
-use crate::data::cache_dir;
 
 /// Most networks that are remembered; when there are more, all are forgotten.
 const MOST: usize = 1000;

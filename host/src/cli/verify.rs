@@ -10,12 +10,12 @@ use super::output::{note, print_json};
 use super::port::PortArguments;
 use super::Failure;
 use crate::device::link::{MOST, fitted};
-use crate::drawings::{Flower, draw};
-use crate::model_file::ModelFile;
-use crate::photos::decode::{Limits, Rgb};
-use crate::photos::files::files_below;
-use crate::photos::load::load;
-use crate::run::Runner;
+use crate::demo::{Flower, draw};
+use posy_nn::model_file::ModelFile;
+use crate::dataset::{Limits, Rgb};
+use crate::dataset::files::files_below;
+use crate::dataset::load;
+use posy_nn::run::Runner;
 
 /// Pictures that are drawn where no photos are given, of each kind of flower.
 const DRAWN: u64 = 2;

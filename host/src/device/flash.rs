@@ -3,6 +3,8 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use posy_nn::{atomic, bounded};
+
 use super::boards::{BOARDS, Board};
 use super::drive::{self, DriveError};
 use super::elf::{self, ElfError};
@@ -10,8 +12,6 @@ use super::fit::{Footprint, fits};
 use super::probe::{self, Probe, ProbeError};
 use super::program::{self, ProgramError};
 use super::uf2::{self, Segment};
-use crate::atomic;
-use crate::bounded;
 
 /// Errors of flashing a board.
 #[derive(Debug, thiserror::Error)]

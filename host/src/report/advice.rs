@@ -1,7 +1,7 @@
 //! What to try next, from what the test photos show.
 
 use super::judge::{Answer, Judgement, LabelFigures};
-use super::share::{Share, percent};
+use crate::eval::stats::{Share, percent};
 
 /// A label with fewer photos than this has few, whatever the others have; the codelab's script warns
 /// below 20, with which a tenth to test on is two.

@@ -1,7 +1,7 @@
 //! Accuracy in words.
 
 use super::judge::Judgement;
-use super::share::{Share, percent};
+use crate::eval::stats::{Share, percent};
 
 /// Grade of a model by its test accuracy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,16 +63,15 @@ const WIDE: f64 = 0.1;
 
 /// A simple fraction near `share`: how many of how many.
 fn fraction(share: f64) -> (usize, usize) {
-    let near = |whole: usize| {
-        let part = (share * whole as f64).round();
-        ((part / whole as f64 - share).abs() <= 0.012).then_some((part as usize, whole))
-    };
-    // Everything and nothing are said of no less.
+    let off = |(part, whole): (usize, usize)| (part as f64 / whole as f64 - share).abs();
+    let near = |whole: usize| ((share * whole as f64).round() as usize, whole);
+    // Not all and not none, which few photos cannot show.
     let simple = |&(part, whole): &(usize, usize)| part > 0 && part < whole;
-    let fractions = [2, 3, 4, 5, 6, 7, 8, 9, 10, 20].into_iter();
-    let mut fractions = fractions.filter_map(near).filter(simple);
+    let fractions = [2, 3, 4, 5, 6, 7, 8, 9, 10, 20].map(near).into_iter();
+    let fractions = fractions.filter(simple).filter(|&each| off(each) <= 0.012);
     let hundredths = ((share * 100.0).round() as usize).clamp(1, 99);
-    fractions.next().unwrap_or((hundredths, 100))
+    let nearest = fractions.min_by(|&a, &b| off(a).total_cmp(&off(b)));
+    nearest.unwrap_or((hundredths, 100))
 }
 
 /// Describes the accuracy of `judgement` in words.

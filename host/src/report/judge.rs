@@ -3,17 +3,17 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
+use posy_nn::run;
 use posy_shared::engine::EngineError;
 use posy_shared::model::{Model, ReadError};
 use posy_shared::ranking::{Ranking, Score};
 use posy_shared::softmax::Softmax;
 use rayon::prelude::*;
 
-use super::share::Share;
-use crate::head::metrics::{Confusion, argmax};
-use crate::photos::Bucket;
+use crate::dataset::Bucket;
+use crate::eval::stats::Share;
 use crate::retrain::{Outcome, Prepared};
-use crate::run;
+use crate::train::metrics::{Confusion, argmax};
 
 /// Least score that a logarithm is taken of: half the smallest that can be told from none.
 const LEAST_SCORE: f64 = 0.5 / 65_536.0;
@@ -284,7 +284,7 @@ impl Judgement {
 fn is_in(
     outcome: &Outcome,
     prepared: &Prepared,
-    photo: &crate::photos::Photo,
+    photo: &crate::dataset::Photo,
     bucket: Bucket,
 ) -> bool {
     let label = &prepared.dataset.labels[photo.label];

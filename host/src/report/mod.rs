@@ -12,6 +12,5 @@ pub mod html;
 pub mod judge;
 mod measure;
 mod plane;
-pub mod share;
 pub mod summaries;
 mod thumbnails;

@@ -6,7 +6,7 @@
 //! and Tropp, SIAM Review 53, 2011). Sums are in f64 and in a fixed order, and each direction points
 //! where its greatest part is positive: the same photos lie in the same places every time.
 
-use crate::head::Features;
+use crate::train::Features;
 
 /// Directions that are wanted, and those that are iterated.
 const WANTED: usize = 2;

@@ -9,10 +9,10 @@ use image::codecs::jpeg::JpegEncoder;
 use image::{ImageBuffer, imageops};
 use sha2::{Digest, Sha256};
 
+use crate::dataset::decode::decode;
 use crate::features::cache::{Cache, ExtractorKey};
 use crate::features::extract::{self, Extractor};
 use crate::features::progress::Progress;
-use crate::photos::decode::decode;
 
 /// Pixels of the longer side.
 const SIDE: u32 = 144;

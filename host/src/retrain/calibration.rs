@@ -2,17 +2,18 @@
 
 use std::path::PathBuf;
 
+use posy_nn::run::input_of;
 use posy_shared::model::{InputContract, Shape};
 use posy_shared::preprocess::PixelMap;
 use rayon::prelude::*;
 use sha2::{Digest, Sha256};
 
 use super::RetrainError;
-use crate::photos::decode::Limits;
-use crate::photos::load::read_bytes;
-use crate::photos::split::{Bucket, Percentages, Rule, split};
-use crate::photos::{Layout, Photo, ScanOptions, scan};
-use crate::run::{decode_to, input_of};
+use crate::dataset::decode::Limits;
+use crate::dataset::for_model::decode_to;
+use crate::dataset::load::read_bytes;
+use crate::dataset::split::{Bucket, Percentages, Rule, split};
+use crate::dataset::{Layout, Photo, ScanOptions, scan};
 
 /// Number of photos from which the ranges of activations are taken.
 pub const PHOTOS: usize = 128;

@@ -13,10 +13,10 @@ use super::looker::{Look, Looker, Picture as Looked};
 use super::png;
 use super::state::{Shared, Shown};
 use super::teacher::News;
-use crate::device::lines::Line;
+use crate::device::protocol::Line;
 use crate::device::link::{Connection, Event, Finder, LinkError, MOST, fitted};
-use crate::photos::decode::{Limits, Rgb};
-use crate::photos::load::load;
+use crate::dataset::{Limits, Rgb};
+use crate::dataset::load;
 
 /// Wait for one event.
 const WAIT: Duration = Duration::from_millis(50);

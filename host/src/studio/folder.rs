@@ -14,9 +14,9 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::UNIX_EPOCH;
 
-use crate::atomic;
-use crate::photos::decode::{Decoded, DecodeError, Limits, decode_within};
-use crate::photos::sniff::{Format, SNIFF_LEN, sniff};
+use posy_nn::atomic;
+use crate::dataset::{DecodeError, Decoded, Limits, decode_within};
+use crate::dataset::sniff::{Format, SNIFF_LEN, sniff};
 
 /// Most bytes of a label's name.
 const LABEL_LEN: usize = 60;

@@ -9,8 +9,9 @@ use posy_shared::ranking::Ranking;
 use tokio::sync::oneshot;
 
 use super::state::Shown;
-use crate::photos::decode::{Limits, Rgb};
-use crate::run::{Runner, decode_for};
+use crate::dataset::{Limits, Rgb};
+use posy_nn::run::Runner;
+use crate::dataset::for_model::decode_for;
 
 /// Pictures that wait at most.
 const WAITING: usize = 4;

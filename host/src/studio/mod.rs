@@ -31,7 +31,7 @@ use std::io::Cursor;
 use image::codecs::png::{CompressionType, FilterType, PngEncoder};
 use image::{ExtendedColorType, ImageEncoder, ImageResult};
 
-use crate::photos::decode::Rgb;
+use posy_nn::rgb::Rgb;
 
 /// A picture as PNG: a board's frame loses nothing on its way to the disk.
 ///

@@ -25,8 +25,8 @@ use super::png;
 use super::state::Shared;
 use super::teacher::News;
 use crate::device::link::fitted;
-use crate::photos::decode::{Limits, decode_to_average};
-use crate::photos::load::read_bytes;
+use crate::dataset::decode::{Limits, decode_to_average};
+use crate::dataset::read_bytes;
 
 /// The page and its parts.
 const PAGE: &str = include_str!("../../templates/studio.html");

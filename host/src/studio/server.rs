@@ -13,7 +13,7 @@ use super::looker::Looker;
 use super::routes::{App, router};
 use super::state::Shared;
 use super::teacher::{Keep, Teacher};
-use crate::backbone::load::Backbone;
+use posy_nn::zoo::backbone::Backbone;
 use crate::features::cache::Cache;
 
 /// The port where it is free: POSY on a telephone's keys.

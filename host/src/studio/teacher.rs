@@ -11,24 +11,24 @@ use posy_shared::preprocess::{Crop, Filter};
 use super::folder::Folder;
 use super::looker::Looker;
 use super::state::{LabelState, Mark, ModelState, Shared, Training};
-use crate::backbone::load::Backbone;
-use crate::check::{Kind, Subject, brief};
+use posy_nn::zoo::backbone::Backbone;
+use crate::lint::{Kind, Subject, brief};
 use crate::device::{Footprint, fitting};
 use crate::features::cache::Cache;
 use crate::features::extract::{self, extract};
 use crate::features::extractors::IntExtractor;
 use crate::features::progress::{Progress, Silent};
-use crate::head::watch::Unwatched;
-use crate::photos::split::{Percentages, Rule, split};
-use crate::photos::split_file::SplitFile;
-use crate::photos::Layout;
+use crate::train::observer::Unwatched;
+use crate::dataset::split::{Percentages, Rule, split};
+use crate::dataset::split_file::SplitFile;
+use crate::dataset::Layout;
 use crate::report::advice::advice;
 use crate::report::headline::headline;
 use crate::report::judge::Judgement;
 use crate::retrain::{
     More, Outcome, Prepared, RetrainError, Settings, Tested, Trainer, prepare, train_with,
 };
-use crate::verdict::UNKNOWN;
+use crate::eval::UNKNOWN;
 
 /// Silence after the last picture, before training.
 const QUIET: Duration = Duration::from_millis(150);

@@ -222,6 +222,8 @@ impl<const N: usize> Receiver<N> {
 
     /// What the message in the frame that has come last begins with.
     pub fn start<'a, T: Deserialize<'a>>(&'a self) -> Option<T> {
-        postcard::take_from_bytes(self.parts()?.0).ok().map(|(start, _)| start)
+        postcard::take_from_bytes(self.parts()?.0)
+            .ok()
+            .map(|(start, _)| start)
     }
 }

@@ -126,11 +126,15 @@ const NARROW: i64 = 1 << 30;
 fn check_weights(layer: &Layer, blocks: &Blocks<'_>) -> Result<bool, LayerFault> {
     let mut narrow = true;
     let channels = usize::from(layer.output.channels);
-    let weights = blocks.region(layer.weights, layer.weight_len()).ok_or(LayerFault::Offset)?;
+    let weights = blocks
+        .region(layer.weights, layer.weight_len())
+        .ok_or(LayerFault::Offset)?;
     let weights: &[i8] = bytemuck::cast_slice(weights);
     let (terms, packed) = (layer.terms(), Packed::new(weights, layer.terms()));
     let magnitude = |weight: i8| i64::from(weight.unsigned_abs());
-    let tables = blocks.region(layer.tables, layer.table_len()).ok_or(LayerFault::Offset)?;
+    let tables = blocks
+        .region(layer.tables, layer.table_len())
+        .ok_or(LayerFault::Offset)?;
     let (bias, rest) = tables.split_at(channels * 4);
     let (multiplier, shift) = rest.split_at(channels * 4);
     let (bias, multiplier) = (I32s::new(bias), I32s::new(multiplier));
@@ -160,7 +164,9 @@ fn check_weights(layer: &Layer, blocks: &Blocks<'_>) -> Result<bool, LayerFault>
 }
 
 fn check_add(layer: &Layer, blocks: &Blocks<'_>) -> Result<(), LayerFault> {
-    let tables = blocks.region(layer.tables, layer.table_len()).ok_or(LayerFault::Offset)?;
+    let tables = blocks
+        .region(layer.tables, layer.table_len())
+        .ok_or(LayerFault::Offset)?;
     let tables = I32s::new(tables);
     for pair in 0..3 {
         // Right shifts only: an operand raised by 20 bits has no headroom for a left shift.

@@ -155,7 +155,9 @@ fn split<'a>(slot: &'a [u8], head: &Head) -> Result<Parts<'a>, ReadError> {
     };
     checksum(prelude.crc, head_crc(&prelude.to_bytes(), contents))?;
     let start = prelude.backbone_offset as usize;
-    let backbone = slot.get(start..).and_then(|rest| rest.get(..prelude.backbone_len as usize));
+    let backbone = slot
+        .get(start..)
+        .and_then(|rest| rest.get(..prelude.backbone_len as usize));
     let backbone = backbone.ok_or(ReadError::Header)?;
     let field = |at| u32_at(contents, at).ok_or(ReadError::Header);
     checksum(field(4)?, CRC.checksum(backbone))?;
@@ -328,8 +330,10 @@ impl<'a> Model<'a> {
     ) -> Option<Familiarity<'a>> {
         let prototypes = features.checked_mul(acceptance.prototypes.into())?;
         let len = prototypes.checked_add(features.checked_mul(3)?)?;
-        let (centre, rest) =
-            self.blocks.region(acceptance.table, len)?.split_at_checked(features)?;
+        let (centre, rest) = self
+            .blocks
+            .region(acceptance.table, len)?
+            .split_at_checked(features)?;
         let (scale, prototypes) = rest.split_at_checked(2 * features)?;
         Some(Familiarity {
             centre: bytemuck::cast_slice(centre),

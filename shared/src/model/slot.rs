@@ -54,10 +54,7 @@ impl Head {
             backbone_len,
             ..
         } = self.prelude;
-        [
-            part(self.at, head_len),
-            part(backbone_offset, backbone_len),
-        ]
+        [part(self.at, head_len), part(backbone_offset, backbone_len)]
     }
 
     /// Whether any of `len` bytes from `start` on belongs to this head or its backbone.

@@ -5,8 +5,8 @@ use alloc::vec;
 use alloc::vec::Vec;
 use core::fmt;
 
-use super::header::{Acceptance, Golden, GoldenRows, Header, InputContract, Provenance, Verdict};
 use super::blocks::HEAD_BLOCK;
+use super::header::{Acceptance, Golden, GoldenRows, Header, InputContract, Provenance, Verdict};
 use super::layer::{Layer, MAX_LAYERS, Op};
 use super::prelude::{CRC, HEAD_ALIGN, PRELUDE_LEN, Prelude};
 use super::read::{BLOCK_ALIGN, LENGTHS_LEN, Model, ReadError};
@@ -196,7 +196,8 @@ struct Blocks {
 fn align(block: &mut Vec<u8>, to: usize) -> Result<u32, WriteError> {
     block.resize(block.len().next_multiple_of(to), 0);
     let len = u32::try_from(block.len()).ok();
-    len.filter(|&len| len < HEAD_BLOCK).ok_or(WriteError::TooLarge)
+    len.filter(|&len| len < HEAD_BLOCK)
+        .ok_or(WriteError::TooLarge)
 }
 
 /// Appends weights and tables, and returns the layer with their offsets.

@@ -3,8 +3,8 @@
 
 use posy_shared::image::PixelFormat;
 use posy_shared::link::{
-    Ask, Body, CHUNK, FRAME_LEN, Frame, Message, Received, Receiver, Refusal, Reply, Request, Times,
-    View, send,
+    Ask, Body, CHUNK, FRAME_LEN, Frame, Message, Received, Receiver, Refusal, Reply, Request,
+    Times, View, send,
 };
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
@@ -50,11 +50,15 @@ fn hear(line: &[u8], debug: fn(&Line) -> Option<String>) -> Heard {
 }
 
 fn requests(receiver: &Line) -> Option<String> {
-    receiver.message::<Request<'_>>().map(|it| format!("{it:?}"))
+    receiver
+        .message::<Request<'_>>()
+        .map(|it| format!("{it:?}"))
 }
 
 fn messages(receiver: &Line) -> Option<String> {
-    receiver.message::<Message<'_>>().map(|it| format!("{it:?}"))
+    receiver
+        .message::<Message<'_>>()
+        .map(|it| format!("{it:?}"))
 }
 
 /// A request of every kind, with bytes of every kind.
@@ -329,7 +333,10 @@ fn any_message_under_a_right_checksum_reads_or_does_not() {
             not += heard.damaged;
         }
     }
-    assert!(cfg!(miri) || (read > 100 && not > 100), "{read} read, {not} not");
+    assert!(
+        cfg!(miri) || (read > 100 && not > 100),
+        "{read} read, {not} not"
+    );
 }
 
 /// Bytes that are a message as they are.

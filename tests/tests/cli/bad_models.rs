@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use posy::backbone::load::Backbone;
+use posy_nn::zoo::backbone::Backbone;
 use posy_shared::model::InputContract;
 use posy_shared::preprocess::{Crop, Filter};
 use posy_tests::scratch::Scratch;

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use posy::backbone::zoo::Source;
-use posy::fetch::{Patience, Pinned, Trouble, Unwatched, download};
+use posy_nn::download::{Patience, Pinned, Trouble, Unwatched, download};
+use posy_nn::zoo::Source;
 use posy_tests::data;
 use posy_tests::scratch::{Outcome, Scratch};
 use posy_tests::server::{Manner, Server};

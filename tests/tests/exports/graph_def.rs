@@ -1,7 +1,7 @@
 //! Frozen graphs in TensorFlow.
 
-use posy::classify::graph;
-use posy::export::{Format, with_float_head};
+use posy_nn::export::{Format, with_float_head};
+use posy_nn::import::tensorflow::classifier;
 use posy_tests::exports::{Python, Retrained, apart};
 
 fn hold(test: &str, name: &str) {
@@ -12,7 +12,7 @@ fn hold(test: &str, name: &str) {
 
     // Read back, it is the same network, number for number.
     let bytes = std::fs::read(&file).unwrap();
-    let read = graph::read(&bytes, "input", "final_result").unwrap();
+    let read = classifier::read(&bytes, "input", "final_result").unwrap();
     let heads = &retrained.outcome.heads;
     let float = retrained.prepared.backbone.float.clone();
     let written = with_float_head(&float, heads.float.as_ref().unwrap()).unwrap();

@@ -1,6 +1,6 @@
 //! A board in the studio: the firmware's own program on a pseudo-terminal.
 
-use posy::drawings::Flower;
+use posy::demo::Flower;
 use posy_tests::fake_board::{FakeBoard, HEIGHT, WIDTH};
 use posy_tests::scratch::Scratch;
 use posy_tests::studio::Studio;
@@ -11,7 +11,7 @@ use super::scene;
 #[test]
 fn a_network_is_taught_by_a_boards_camera_pushed_to_it_and_answers_there() {
     let scratch = Scratch::new();
-    scratch.write("network.tflite", posy::backbone::carried::BYTES);
+    scratch.write("network.tflite", posy_nn::zoo::embedded::BYTES);
     let mut board = FakeBoard::new(&scratch.join("port"), &[]);
     board.plug_in();
     let arguments = ["--backbone=network.tflite", "--port=port"];

@@ -3,7 +3,7 @@
 use std::net::{TcpStream, UdpSocket};
 use std::time::Duration;
 
-use posy::drawings::Flower;
+use posy::demo::Flower;
 use posy_tests::scratch::Scratch;
 use posy_tests::studio::Studio;
 use serde_json::Value;
@@ -12,7 +12,7 @@ use super::{png, scene};
 
 fn studio(scratch: &Scratch) -> (Studio, String) {
     let network = "--backbone=network.tflite";
-    scratch.write("network.tflite", posy::backbone::carried::BYTES);
+    scratch.write("network.tflite", posy_nn::zoo::embedded::BYTES);
     let studio = Studio::start(scratch, 0, &["--board=none", network]);
     let cookie = studio.cookie();
     (studio, cookie)
@@ -165,7 +165,7 @@ fn uploads_are_bounded_and_decoded_before_they_are_kept() {
 fn a_full_disk_is_said_and_costs_nothing_that_lay_there() {
     let test = "a_full_disk_is_said_and_costs_nothing_that_lay_there";
     let scratch = Scratch::new();
-    scratch.write("network.tflite", posy::backbone::carried::BYTES);
+    scratch.write("network.tflite", posy_nn::zoo::embedded::BYTES);
     let mount = "mkdir studio && mount -t tmpfs -o size=256k none studio && exec \"$POSY\" studio studio --no-open \
                  --http-port=0 --board=none --backbone=network.tflite";
     let can = std::process::Command::new("unshare").args(["--user", "--map-root-user", "--mount", "true"]).output();

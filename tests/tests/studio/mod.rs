@@ -9,7 +9,7 @@ use std::io::Cursor;
 use image::codecs::jpeg::JpegEncoder;
 use image::imageops::{FilterType, resize};
 use image::{ImageFormat, RgbImage};
-use posy::drawings::{Flower, draw};
+use posy::demo::{Flower, draw};
 
 /// A drawn scene of a flower, of this size.
 fn scene(flower: Flower, number: u64, width: u32, height: u32) -> RgbImage {

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use image::Rgb;
-use posy::drawings::Flower;
+use posy::demo::Flower;
 use posy_tests::axe::Axe;
 use posy_tests::browser::Browser;
 use posy_tests::scratch::Scratch;
@@ -81,11 +81,11 @@ fn two_things_are_taught_by_holding_a_button_and_named_live() {
     let Some(mut browser) = Browser::with_webcam(test, &film(&scratch)) else {
         return;
     };
-    scratch.write("network.tflite", posy::backbone::carried::BYTES);
+    scratch.write("network.tflite", posy_nn::zoo::embedded::BYTES);
     let mut studio = Studio::start(&scratch, 0, &ARGUMENTS);
     let port = studio.port;
     browser.look_like(1280, 900, false, "light");
-    browser.visit(&studio.address);
+    browser.open_url(&studio.address);
     browser.wait_until("state !== null");
     let location = browser.evaluate("location.href");
     assert_eq!(location, format!("http://127.0.0.1:{port}/"), "the token stays in the address");
@@ -143,13 +143,13 @@ fn two_things_are_taught_by_holding_a_button_and_named_live() {
 
     // A second tab shows the same; a reload loses nothing.
     let first = browser.new_tab();
-    browser.visit(&format!("http://127.0.0.1:{port}/"));
+    browser.open_url(&format!("http://127.0.0.1:{port}/"));
     browser.wait_until("state?.model !== null");
     let counts = "[...document.querySelectorAll('.card .head .soft')].map(e => e.textContent)";
     let second_counts = browser.evaluate(counts);
     let second = browser.switch(first);
     assert_eq!(browser.evaluate(counts), second_counts);
-    browser.visit(&format!("http://127.0.0.1:{port}/"));
+    browser.open_url(&format!("http://127.0.0.1:{port}/"));
     browser.wait_until("state?.model !== null");
     assert_eq!(browser.evaluate(counts), second_counts);
     assert_eq!(browser.forget(), Vec::<String>::new());
@@ -168,7 +168,7 @@ fn two_things_are_taught_by_holding_a_button_and_named_live() {
     let studio = Studio::start(&scratch, port, &ARGUMENTS);
     browser.wait_until("$('status').textContent.includes('open the address that it printed')");
     let first = browser.switch(second);
-    browser.visit(&studio.address);
+    browser.open_url(&studio.address);
     browser.wait_until("state !== null");
     browser.switch(first);
     settle(&mut browser, &scratch);

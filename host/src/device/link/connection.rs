@@ -12,7 +12,7 @@ use posy_shared::shown::Shown;
 
 use super::LinkError;
 use super::picture::{Assembly, Picture};
-use crate::device::lines::{Line, Lines};
+use crate::device::protocol::{Line, Lines};
 use crate::device::port::{Port, PortError};
 
 /// Time-outs of a request and of its repetitions.

@@ -3,7 +3,7 @@
 use posy_shared::image::{PixelFormat, unpack_row};
 use posy_shared::link::{Frame, View};
 
-use crate::photos::decode::Rgb;
+use posy_nn::rgb::Rgb;
 
 /// Most pixels in a row and rows in a picture: what a stranger's board may make this laptop hold.
 const MOST: u16 = 2048;

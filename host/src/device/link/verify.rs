@@ -7,7 +7,7 @@ use posy_shared::link::Ask;
 
 use super::LinkError;
 use super::connection::{Connection, Replied};
-use crate::photos::decode::Rgb;
+use posy_nn::rgb::Rgb;
 
 /// Largest picture that every board takes, pixels.
 pub const MOST: (u16, u16) = (320, 240);

@@ -5,8 +5,8 @@ use std::fmt::Write;
 use super::Report;
 use super::pictures::Pictures;
 use super::text::clean;
+use crate::eval::stats::percent;
 use crate::report::judge::Answer;
-use crate::report::share::percent;
 
 /// Maximum of photos in the table; the others are in the run's record.
 const MOST: usize = 5000;

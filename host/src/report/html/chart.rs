@@ -2,8 +2,8 @@
 
 use std::fmt::Write;
 
+use crate::eval::stats::Share;
 use crate::report::judge::Bin;
-use crate::report::share::Share;
 
 const WIDTH: f64 = 420.0;
 const HEIGHT: f64 = 250.0;

@@ -2,12 +2,11 @@
 
 use posy_shared::model::Model;
 
-use super::Report;
-use super::chart;
 use super::text::clean;
+use super::{Report, chart};
+use crate::dataset::Rule;
 use crate::device::{BOARDS, Footprint, fits, speed};
-use crate::photos::Rule;
-use crate::report::share::{Share, percent};
+use crate::eval::stats::{Share, percent};
 
 /// Maximum of labels whose shares are drawn as bars, too.
 const MOST_BARS: usize = 100;

@@ -10,8 +10,8 @@ use std::path::PathBuf;
 use super::Report;
 use super::matrix::Focus;
 use super::text::{clean, counted};
+use crate::eval::stats::percent;
 use crate::report::judge::{Answer, Judgement, LabelFigures};
-use crate::report::share::percent;
 use crate::report::thumbnails::thumbnails;
 
 /// Maximum of pictures on the page, of some 5 KiB each.

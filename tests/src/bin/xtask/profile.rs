@@ -13,9 +13,9 @@
 
 use std::path::{Path, PathBuf};
 
-use posy::backbone::zoo::Architecture;
 use posy::device::Footprint;
-use posy::export::compact_extractor;
+use posy_nn::export::compact_extractor;
+use posy_nn::zoo::Architecture;
 use posy_shared::model::{Layer, Model};
 use posy_tests::emulator::{ARMV6M, MACHINES, Machine, Tools, profile};
 use posy_tests::networks::{heading, network};
