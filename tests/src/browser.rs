@@ -238,16 +238,6 @@ impl Browser {
         }
     }
 
-    /// Waits until `expression` is true.
-    #[track_caller]
-    pub fn wait_until(&mut self, expression: &str) {
-        let end = Instant::now() + PATIENCE;
-        while self.evaluate(expression) != true {
-            assert!(Instant::now() < end, "never true: {expression}");
-            thread::sleep(Duration::from_millis(30));
-        }
-    }
-
     /// Taps the element of `expression`.
     pub fn tap(&mut self, expression: &str) {
         let (x, y) = self.place_of(expression);
