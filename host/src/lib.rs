@@ -1,4 +1,5 @@
-//! The laptop's half of posy: photos, backbones, features, heads, quantisation, export.
+//! The laptop's half of posy: photos, features, training, evaluation, reports, boards. Networks and
+//! their files are in [`posy_nn`].
 //!
 //! Each stage has one type, made by one function from the type before: photo file -> pixels ->
 //! `Input` -> features -> head -> model -> `.posy` bytes.

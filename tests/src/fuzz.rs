@@ -31,7 +31,7 @@ use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 use crate::graphs::{many_operators, mutant, small_network};
-use crate::networks::heading;
+use crate::networks::metadata;
 use crate::small_classifier;
 
 /// A reader of bytes from outside.
@@ -248,7 +248,7 @@ fn facts_of_none() -> Facts<'static> {
     Facts {
         labels: &[],
         beta: 1.0,
-        input: heading().input,
+        input: metadata().input,
     }
 }
 

@@ -3,18 +3,18 @@
 
 use std::path::{Path, PathBuf};
 
-use posy_nn::download::Patience;
+use posy_nn::download::RetryPolicy;
 use posy_nn::graph::grey_levels::GreyLevels;
-use posy_nn::zoo::backbone::{Backbone, BackboneError, Opened, Places};
+use posy_nn::zoo::backbone::{Backbone, BackboneError, ModelDirs, Opened};
 use posy_nn::zoo::embedded::last_resort;
 use posy_nn::zoo::{Architecture, Version};
 use posy_shared::model::Shape;
 
 use super::Failure;
 use super::guard::{self, Door};
-use super::meter::Bytes;
 use super::normalisation::PixelArguments;
 use super::output::note;
+use super::progress::Bytes;
 use crate::retrain::Calibration;
 
 /// The default network, as stated in the options' help.
@@ -97,17 +97,17 @@ pub(super) fn told(GreyLevels { mean, std }: GreyLevels) -> String {
 
 /// File of `architecture`, downloaded if it is not on disk.
 fn placed(architecture: &Architecture, model_dir: Option<&Path>) -> Result<PathBuf, BackboneError> {
-    let meter = Bytes::new(architecture.to_string());
+    let progress = Bytes::new(architecture.to_string());
     // The codelab names an empty folder; a file already on disk is not fetched into it.
-    let places = Places::new(model_dir).and_usual();
-    places.fetch(architecture, &Patience::default(), &meter)
+    let model_dirs = ModelDirs::new(model_dir).and_usual();
+    model_dirs.fetch(architecture, &RetryPolicy::default(), &progress)
 }
 
 /// Cause of a missing network, without the search path and advice.
 fn in_short(error: &BackboneError) -> String {
     match error {
-        BackboneError::Fetch { name, source, .. } => match source.trouble() {
-            Some(trouble) => format!("{name} is not here, and {trouble}"),
+        BackboneError::Fetch { name, source, .. } => match source.download_error() {
+            Some(cause) => format!("{name} is not here, and {cause}"),
             None => format!("{name} is not here, and did not come"),
         },
         error => error.to_string(),

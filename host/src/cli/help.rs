@@ -153,7 +153,7 @@ const RARE: [&str; 15] = [
 ];
 
 /// Examples of each command with a description; the first row is for posy itself.
-const EXAMPLES: [(&str, &[(&str, &str)]); 23] = [
+const EXAMPLES: [(&str, &[(&str, &str)]); 24] = [
     (
         "posy",
         &[

@@ -3,7 +3,7 @@
 use posy_nn::graph::head::Head;
 use rayon::prelude::*;
 
-use super::prototypes::Tables;
+use super::prototypes::Prototypes;
 use crate::train::Features;
 
 /// Number of folds.
@@ -30,7 +30,7 @@ pub struct Photos {
 
 /// Out-of-fold predictions: neither head nor prototypes were fitted to the photo in question.
 #[derive(Clone, Debug, PartialEq)]
-pub struct HeldOut {
+pub struct OutOfFold {
     /// Logits `[N, K]`, K all labels.
     pub logits: Vec<f32>,
     /// Prototype similarities `[N]`; `None` without prototypes.
@@ -41,7 +41,7 @@ pub struct HeldOut {
 
 /// The model of one fold.
 #[derive(Clone, Debug)]
-pub struct Judge {
+pub struct FoldModel {
     /// The head.
     pub head: Head,
     /// Int8 features of all photos by the fold's own network, if they differ from [`Photos::rows`].
@@ -82,8 +82,8 @@ pub fn enough(photos: &Photos) -> bool {
 pub fn cross_validate<E: Send>(
     photos: &Photos,
     tables: bool,
-    fit: &(dyn Fn(&[usize]) -> Result<Judge, E> + Sync),
-) -> Result<HeldOut, E> {
+    fit: &(dyn Fn(&[usize]) -> Result<FoldModel, E> + Sync),
+) -> Result<OutOfFold, E> {
     let labels = photos.features.labels();
     let fold_of = folds(labels, photos.labels);
     let judge = |fold: usize| {
@@ -95,7 +95,7 @@ pub fn cross_validate<E: Send>(
         let tables = tables.then(|| {
             let seen: Vec<&[i8]> = others.iter().map(|&photo| &*rows[photo]).collect();
             let labels: Vec<usize> = others.iter().map(|&photo| labels[photo]).collect();
-            Tables::fit(&seen, &labels, photos.known)
+            Prototypes::fit(&seen, &labels, photos.known)
         });
         let tables = tables.flatten();
         let said = own.into_par_iter().with_min_len(16).map(|photo| {
@@ -115,7 +115,7 @@ pub fn cross_validate<E: Send>(
     };
     let mut said: Vec<_> = parts?.into_iter().flatten().collect();
     said.sort_by_key(|(photo, ..)| *photo);
-    Ok(HeldOut {
+    Ok(OutOfFold {
         familiarity: said
             .iter()
             .map(|(_, _, familiarity)| *familiarity)
@@ -165,13 +165,13 @@ mod tests {
         assert!(enough(&photos));
         // The weight of the first feature has a bit for each training photo; a photo tests its own
         // bit by its first feature.
-        let fit = |others: &[usize]| -> Result<Judge, ()> {
+        let fit = |others: &[usize]| -> Result<FoldModel, ()> {
             assert_eq!(others.len(), 32);
             let seen: f32 = others
                 .iter()
                 .map(|&photo| photos.features.row(photo)[0])
                 .sum();
-            Ok(Judge {
+            Ok(FoldModel {
                 head: Head {
                     weights: vec![0.0; 6],
                     bias: vec![seen, 0.0],

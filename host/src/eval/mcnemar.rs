@@ -10,7 +10,7 @@ const CHANCE: f64 = 0.05;
 
 /// Paired outcomes of both networks on validation and test photos.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Loss {
+pub struct PairedOutcomes {
     /// Number of photos.
     pub photos: usize,
     /// Photos that both classify correctly.
@@ -21,7 +21,7 @@ pub struct Loss {
     pub only_int8: usize,
 }
 
-/// Loss in percentage points from which on the user is told, unless another limit was given.
+/// PairedOutcomes in percentage points from which on the user is told, unless another limit was given.
 pub const WORTH_SAYING: f64 = 2.0;
 
 /// The int8 network loses more accuracy than permitted.
@@ -37,7 +37,7 @@ pub struct LossError {
     lost: f64,
 }
 
-impl Loss {
+impl PairedOutcomes {
     /// Counts a photo.
     pub fn count(&mut self, float_right: bool, int8_right: bool) {
         self.photos += 1;
@@ -96,8 +96,8 @@ impl Loss {
 mod tests {
     use super::*;
 
-    fn loss(photos: usize, only_float: usize, only_int8: usize) -> Loss {
-        Loss {
+    fn loss(photos: usize, only_float: usize, only_int8: usize) -> PairedOutcomes {
+        PairedOutcomes {
             photos,
             both: photos / 2,
             only_float,
@@ -115,7 +115,7 @@ mod tests {
         assert!(message.contains("loses 2.5 points"), "{message}");
         assert_eq!(loss(200, 6, 1).check(2.5), Ok(()));
         assert_eq!(loss(200, 1, 9).check(0.0), Ok(()));
-        assert_eq!(Loss::default().check(0.0), Ok(()));
+        assert_eq!(PairedOutcomes::default().check(0.0), Ok(()));
     }
 
     #[test]
@@ -129,7 +129,7 @@ mod tests {
 
     #[test]
     fn photos_are_counted_by_pairs() {
-        let mut found = Loss::default();
+        let mut found = PairedOutcomes::default();
         for (float, int8) in [(true, true), (true, false), (true, false), (false, true)] {
             found.count(float, int8);
         }

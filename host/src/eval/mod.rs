@@ -23,7 +23,7 @@ mod spherical_kmeans;
 pub mod stats;
 
 pub use calibration::Reliability;
-pub use cross_validation::{FOLDS, HeldOut, Judge, LEAST_PHOTOS, Photos, cross_validate};
-pub use prototypes::Tables;
+pub use cross_validation::{FOLDS, FoldModel, LEAST_PHOTOS, OutOfFold, Photos, cross_validate};
+pub use prototypes::Prototypes;
 pub use rejection::*;
 pub use report::{Report, Tested, report};

@@ -22,7 +22,7 @@ const LEAST_DEVIATION: f64 = 0.05;
 
 /// Fitted prototypes, in the form that [`Familiarity`] borrows; D features, M prototypes.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Tables {
+pub struct Prototypes {
     /// Means of the features, `[D]`. A constant feature equals its mean, and so contributes
     /// nothing.
     pub centre: Vec<i8>,
@@ -34,7 +34,7 @@ pub struct Tables {
     pub multiplier: u32,
 }
 
-impl Tables {
+impl Prototypes {
     /// Fits prototypes to the int8 features of photos; photos with a label of `known` or above are
     /// ignored. `None` without photos, or with more features than a board compares.
     pub fn fit(rows: &[&[i8]], labels: &[usize], known: usize) -> Option<Self> {
@@ -72,7 +72,7 @@ impl Tables {
             return None;
         }
         let length = f64::from(127.0 / greatest);
-        Some(Tables {
+        Some(Prototypes {
             centre,
             scale,
             prototypes: found
@@ -154,7 +154,7 @@ mod tests {
     fn photos_of_the_labels_are_familiar_and_others_are_not() {
         let (rows, labels) = photos();
         let rows: Vec<&[i8]> = rows.iter().map(Vec::as_slice).collect();
-        let tables = Tables::fit(&rows, &labels, 2).unwrap();
+        let tables = Prototypes::fit(&rows, &labels, 2).unwrap();
         let least = rows.iter().map(|row| tables.familiarity_of(row)).min();
         assert!(least.unwrap() > 60, "{least:?}");
         let other = tables.familiarity_of(&[0, 7, 0, 9, 90, 0]);
@@ -168,19 +168,19 @@ mod tests {
         let (mut rows, mut labels) = photos();
         let before = {
             let rows: Vec<&[i8]> = rows.iter().map(Vec::as_slice).collect();
-            Tables::fit(&rows, &labels, 2).unwrap()
+            Prototypes::fit(&rows, &labels, 2).unwrap()
         };
         rows.push(vec![-99; 6]);
         labels.push(2);
         let rows: Vec<&[i8]> = rows.iter().map(Vec::as_slice).collect();
-        assert_eq!(Tables::fit(&rows, &labels, 2).unwrap(), before);
-        assert_eq!(Tables::fit(&[], &[], 2), None);
+        assert_eq!(Prototypes::fit(&rows, &labels, 2).unwrap(), before);
+        assert_eq!(Prototypes::fit(&[], &[], 2), None);
     }
 
     #[test]
     fn equal_photos_have_no_directions() {
         let rows = [&[1_i8, 2, 3][..]; 30];
         let labels: Vec<usize> = (0..30).map(|index| index % 2).collect();
-        assert_eq!(Tables::fit(&rows, &labels, 2), None);
+        assert_eq!(Prototypes::fit(&rows, &labels, 2), None);
     }
 }

@@ -5,14 +5,14 @@
 //! predicted by a head and prototypes fitted to the others ([`cross_validate`]). Test photos take
 //! no part in these choices; [`Report`](super::Report) has their results.
 
-use posy_nn::export::Answering;
+use posy_nn::export::ScoreParams;
 use posy_nn::graph::network::Quantisation;
 use posy_shared::model::{Acceptance, AcceptanceSpec};
 use rayon::prelude::*;
 
 use super::calibration::{self, Reliability};
-use super::cross_validation::{HeldOut, Judge, Photos, cross_validate, enough};
-use super::prototypes::Tables;
+use super::cross_validation::{FoldModel, OutOfFold, Photos, cross_validate, enough};
+use super::prototypes::Prototypes;
 use crate::train::softmax;
 
 /// Name of the folder with photos of none of the labels.
@@ -77,13 +77,13 @@ pub enum Threshold {
         /// Sum from which on a picture is accepted.
         accepted_from: f64,
         /// The prototypes.
-        tables: Tables,
+        tables: Prototypes,
     },
 }
 
 /// Choices made on held-out photos.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Decision {
+pub struct RejectionRule {
     /// Divisor of the logits before the softmax.
     pub temperature: f64,
     /// Threshold of rejection.
@@ -103,12 +103,12 @@ pub struct Decision {
 ///
 /// # Errors
 /// Returns an error of `fit`.
-pub fn decide<E: Send>(
+pub fn calibrate<E: Send>(
     photos: &Photos,
     options: Options,
-    fit: &(dyn Fn(&[usize]) -> Result<Judge, E> + Sync),
-) -> Result<Decision, E> {
-    let mut decision = Decision {
+    fit: &(dyn Fn(&[usize]) -> Result<FoldModel, E> + Sync),
+) -> Result<RejectionRule, E> {
+    let mut decision = RejectionRule {
         temperature: 1.0,
         threshold: Threshold::None,
         photos: 0,
@@ -146,7 +146,7 @@ fn scores(logits: &[f32], temperature: f64) -> Vec<f32> {
     softmax(&scaled)
 }
 
-fn reliability(held_out: &HeldOut, labels: usize, temperature: f64) -> Reliability {
+fn reliability(held_out: &OutOfFold, labels: usize, temperature: f64) -> Reliability {
     let photos = held_out.logits.par_chunks_exact(labels);
     let photos = photos.zip(&held_out.labels).with_min_len(64);
     let said = photos.map(|(logits, &label)| {
@@ -162,7 +162,7 @@ fn reliability(held_out: &HeldOut, labels: usize, temperature: f64) -> Reliabili
 }
 
 /// Chooses the threshold on the labelled photos.
-fn choose(decision: &mut Decision, photos: &Photos, held_out: &HeldOut, options: Options) {
+fn choose(decision: &mut RejectionRule, photos: &Photos, held_out: &OutOfFold, options: Options) {
     /// A photo's greatest logit of a named label, its score, its prototype similarity, and true if
     /// "none of these" is likelier.
     struct Said {
@@ -220,7 +220,7 @@ fn choose(decision: &mut Decision, photos: &Photos, held_out: &HeldOut, options:
         _ if from == f64::NEG_INFINITY => Threshold::None,
         Rejection::Distance if has_tables => {
             let rows: Vec<&[i8]> = photos.rows.iter().map(Vec::as_slice).collect();
-            match Tables::fit(&rows, photos.features.labels(), photos.known) {
+            match Prototypes::fit(&rows, photos.features.labels(), photos.known) {
                 Some(tables) => Threshold::Distance {
                     logit,
                     familiarity: steps,
@@ -234,18 +234,18 @@ fn choose(decision: &mut Decision, photos: &Photos, held_out: &HeldOut, options:
     };
 }
 
-impl Decision {
+impl RejectionRule {
     /// The parameters of score and rejection in the board's form; `logits` is the quantisation of
     /// the model's logits.
-    pub fn answering(&self, logits: Quantisation) -> Answering {
-        let mut answering = Answering {
+    pub fn score_params(&self, logits: Quantisation) -> ScoreParams {
+        let mut score_params = ScoreParams {
             temperature: self.temperature as f32,
             unknown_logit: self.unknown_logit,
-            ..Answering::default()
+            ..ScoreParams::default()
         };
         match &self.threshold {
             Threshold::None | Threshold::TooFew => {}
-            Threshold::Score(below) => answering.unknown_below = (below * 65536.0) as u32,
+            Threshold::Score(below) => score_params.unknown_below = (below * 65536.0) as u32,
             Threshold::Distance {
                 logit,
                 familiarity,
@@ -257,7 +257,7 @@ impl Decision {
                 let step = f64::from(logits.scale) / logit;
                 let unit = WEIGHT / step.max(familiarity.recip());
                 let zero = step * f64::from(logits.zero_point);
-                answering.acceptance = Some(AcceptanceSpec {
+                score_params.acceptance = Some(AcceptanceSpec {
                     facts: Acceptance {
                         table: 0,
                         prototypes: 0,
@@ -272,7 +272,7 @@ impl Decision {
                 });
             }
         }
-        answering
+        score_params
     }
 }
 

@@ -33,13 +33,13 @@ fn as_photos(rows: &[Vec<i8>], labels: &[usize], known: usize, all: usize) -> Ph
 }
 
 /// A head whose logit of a label measures how far the label's own feature stands out.
-fn fit(labels: usize) -> impl Fn(&[usize]) -> Result<Judge, ()> + Sync {
+fn fit(labels: usize) -> impl Fn(&[usize]) -> Result<FoldModel, ()> + Sync {
     move |_| {
         let mut weights = vec![0.0; 8 * labels];
         for label in 0..labels {
             weights[8 * label + 2 * label] = 4.0;
         }
-        Ok(Judge {
+        Ok(FoldModel {
             head: Head {
                 weights,
                 bias: vec![0.0; labels],
@@ -61,7 +61,7 @@ fn no_more_than_the_share_of_held_out_photos_is_rejected() {
                 rejected,
                 calibrate: true,
             };
-            let decision = decide(&photos, options, &fit(3)).unwrap();
+            let decision = calibrate(&photos, options, &fit(3)).unwrap();
             let (known, found) = decision.known;
             assert_eq!((known, decision.photos), (90, 90));
             assert!(found as f64 <= 90.0 * rejected, "{found} of {rejected}");
@@ -78,21 +78,21 @@ fn no_more_than_the_share_of_held_out_photos_is_rejected() {
 fn few_photos_choose_nothing() {
     let (rows, labels) = photos();
     let photos = as_photos(&rows[20..40], &labels[20..40], 2, 2);
-    let decision = decide(&photos, Options::default(), &fit(2)).unwrap();
+    let decision = calibrate(&photos, Options::default(), &fit(2)).unwrap();
     assert_eq!(decision.threshold, Threshold::TooFew);
     assert_eq!(decision.temperature, 1.0);
-    let answering = decision.answering(INPUT);
-    assert_eq!(answering, Answering::default());
+    let score_params = decision.score_params(INPUT);
+    assert_eq!(score_params, ScoreParams::default());
 }
 
 #[test]
 fn photos_of_none_of_the_labels_count_as_others() {
     let (rows, labels) = photos();
     let photos = as_photos(&rows, &labels, 3, 4);
-    let decision = decide(&photos, Options::default(), &fit(4)).unwrap();
+    let decision = calibrate(&photos, Options::default(), &fit(4)).unwrap();
     assert!(decision.unknown_logit);
     assert_eq!((decision.photos, decision.known.0), (120, 90));
-    assert!(decision.answering(INPUT).unknown_logit);
+    assert!(decision.score_params(INPUT).unknown_logit);
 }
 
 /// The threshold in real numbers agrees with the board's in integers, apart from the rounding of
@@ -101,12 +101,12 @@ fn photos_of_none_of_the_labels_count_as_others() {
 fn the_board_accepts_what_was_chosen() {
     let (rows, labels) = photos();
     let photos = as_photos(&rows[..90], &labels[..90], 3, 3);
-    let decision = decide(&photos, Options::default(), &fit(3)).unwrap();
+    let decision = calibrate(&photos, Options::default(), &fit(3)).unwrap();
     let logits = Quantisation {
         scale: 0.07,
         zero_point: -100,
     };
-    let facts = decision.answering(logits).acceptance.unwrap().facts;
+    let facts = decision.score_params(logits).acceptance.unwrap().facts;
     let Threshold::Distance {
         logit,
         familiarity,

@@ -7,7 +7,7 @@ use posy_shared::ranking::Ranking;
 use posy_shared::softmax::{Beta, Softmax};
 use rayon::prelude::*;
 
-use super::{Decision, Reliability, Threshold};
+use super::{RejectionRule, Reliability, Threshold};
 use crate::train::metrics::argmax;
 
 /// Results of the model, as written to its file, on the test photos.
@@ -29,7 +29,7 @@ pub struct Tested {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Report {
     /// Choices, made on held-out photos.
-    pub decision: Decision,
+    pub decision: RejectionRule,
     /// Results on the test photos.
     pub tested: Tested,
 }
@@ -41,7 +41,7 @@ pub struct Report {
 /// Returns an error if the features do not fit the model.
 pub fn report(
     model: &Model<'_>,
-    decision: Decision,
+    decision: RejectionRule,
     plain: Beta,
     photos: &[(&[i8], usize)],
 ) -> Result<Report, EngineError> {

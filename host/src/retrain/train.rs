@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use posy_nn::export::{Answering, Heading, classifier, compact_classifier, softmax_beta};
+use posy_nn::export::{ModelMetadata, ScoreParams, classifier, compact_classifier, softmax_beta};
 use posy_nn::graph::head::{Head, IntHead};
 use posy_nn::graph::network::IntNetwork;
 use posy_nn::run;
@@ -17,8 +17,8 @@ use super::{Adjusted, Prepared, RetrainError};
 use crate::dataset::Dataset;
 use crate::dataset::split::{Bucket, Percentages, Rule, Split, split};
 use crate::dataset::split_file::SplitFile;
-use crate::eval::mcnemar::Loss;
-use crate::eval::{self, Decision, Judge, Photos, Report};
+use crate::eval::mcnemar::PairedOutcomes;
+use crate::eval::{self, FoldModel, Photos, RejectionRule, Report};
 use crate::train::logistic::Strength;
 use crate::train::metrics::{Confusion, argmax};
 use crate::train::observer::{Meter, Metered, OnMeasured, PARTS, Watch};
@@ -133,7 +133,7 @@ pub struct Outcome {
     pub float_answers: Option<Vec<usize>>,
     /// Paired outcomes of the float and the int8 network on validation and test photos, if both
     /// ran.
-    pub loss: Option<Loss>,
+    pub loss: Option<PairedOutcomes>,
     /// Calibration and rejection, and their results on the test photos.
     pub verdict: Report,
     /// The fine-tuned network, after fine-tuning.
@@ -296,7 +296,7 @@ pub fn train_with(
     let head = int8::quantise(&real_head, prepared.backbone.features(), &seen, &chosen_on)?;
 
     let pool = sorted(&[&training, &validation]);
-    let decision = decide(
+    let decision = calibrate(
         prepared,
         &network,
         &pool,
@@ -305,7 +305,7 @@ pub fn train_with(
         &meter,
     )?;
     meter.end();
-    let answering = decision.answering(head.output);
+    let score_params = decision.score_params(head.output);
 
     let counts = [training.len(), validation.len(), testing.len()];
     let (rule_name, seed) = match *rule {
@@ -328,8 +328,8 @@ pub fn train_with(
         int8_accuracy: None,
     };
     // Measured on all features; the model itself reads only those that vary.
-    let heading = heading(prepared, &answering, provenance);
-    let whole = classifier(network.int, &head, &heading)?;
+    let metadata = metadata(prepared, &score_params, provenance);
+    let whole = classifier(network.int, &head, &metadata)?;
     let model = Model::read(&whole)?;
     let (int8_validation, _, _) = measure(&model, prepared, network.int8, &validation)?;
     let (int8, confusion, misclassified) = measure(&model, prepared, network.int8, &testing)?;
@@ -346,7 +346,7 @@ pub fn train_with(
                 Ok((by_float == truth, answer == truth))
             });
             let right: Vec<(bool, bool)> = right.collect::<Result<_, RetrainError>>()?;
-            let mut loss = Loss::default();
+            let mut loss = PairedOutcomes::default();
             right
                 .into_iter()
                 .for_each(|(float, int)| loss.count(float, int));
@@ -366,11 +366,11 @@ pub fn train_with(
             })
             .collect::<Vec<_>>(),
     )?;
-    let heading = Heading {
+    let metadata = ModelMetadata {
         provenance,
-        ..heading
+        ..metadata
     };
-    let compact = compact_classifier(network.int, &head, &heading)?;
+    let compact = compact_classifier(network.int, &head, &metadata)?;
     if Model::read(&compact)?.golden().logits != model.golden().logits {
         return Err(RetrainError::Compact);
     }
@@ -381,7 +381,7 @@ pub fn train_with(
             int: head,
             real: real_head,
             float: float_head,
-            beta: 1.0 / answering.temperature,
+            beta: 1.0 / score_params.temperature,
         },
         c,
         split: SplitFile::new(&prepared.dataset, rule.clone(), percentages, &split),
@@ -466,14 +466,14 @@ fn sorted(parts: &[&[usize]]) -> Vec<usize> {
 /// Chooses calibration and rejection by cross-validation on the photos of `pool`, with heads
 /// trained as the final head, at the same regularisation strength. After fine-tuning, every fold
 /// fine-tunes its own layer, so that no photo is predicted by a layer that was trained on it.
-fn decide(
+fn calibrate(
     prepared: &Prepared,
     network: &Seen<'_>,
     pool: &[usize],
     (trainer, c): (&Trainer, Option<f64>),
     options: eval::Options,
     meter: &Arc<dyn Meter>,
-) -> Result<Decision, RetrainError> {
+) -> Result<RejectionRule, RetrainError> {
     let labels = prepared.dataset.labels.len();
     let rows = |all: &[Vec<i8>]| pool.iter().map(|&photo| all[photo].clone()).collect();
     let photos = Photos {
@@ -487,11 +487,11 @@ fn decide(
         Trainer::Logistic(_) => Trainer::Logistic(strength),
         trainer => trainer.clone(),
     };
-    eval::decide(&photos, options, &|others| {
+    eval::calibrate(&photos, options, &|others| {
         if let Trainer::Adjust(options) = &trainer {
             let others: Vec<usize> = others.iter().map(|&index| pool[index]).collect();
             let adjusted = adjust(prepared, &others, &[], strength, options, meter)?;
-            return Ok(Judge {
+            return Ok(FoldModel {
                 rows: Some(rows(&adjusted.int8)),
                 features: Some(adjusted.features.select(pool)),
                 head: adjusted.head,
@@ -501,7 +501,7 @@ fn decide(
         let nothing = training.select(&[]);
         let watch = &mut Metered(Arc::clone(meter));
         let (head, _) = fit(&training, &nothing, labels, &trainer, watch)?;
-        Ok(Judge {
+        Ok(FoldModel {
             head,
             rows: None,
             features: None,
@@ -541,15 +541,15 @@ pub(super) fn fit(
     })
 }
 
-fn heading<'a>(
+fn metadata<'a>(
     prepared: &Prepared,
-    answering: &Answering,
+    score_params: &ScoreParams,
     provenance: Provenance<'a>,
-) -> Heading<'a> {
-    Heading {
+) -> ModelMetadata<'a> {
+    ModelMetadata {
         input: prepared.input,
         labels: prepared.dataset.labels[..prepared.known_labels()].to_vec(),
-        answering: answering.clone(),
+        score_params: score_params.clone(),
         provenance,
     }
 }

@@ -7,7 +7,7 @@
 //! weights of an output are rounded jointly, by how the features vary about their means
 //! (`Scatter`): see [`nearest`](posy_nn::quantise::gptq).
 
-use posy_nn::quantise::gptq::Planes;
+use posy_nn::quantise::gptq::Hessian;
 use rayon::prelude::*;
 
 use super::Features;
@@ -38,12 +38,12 @@ pub struct Rounded {
 /// the inputs `read`, whose quantisation step is `input_scale`. The labels of `read` are not used.
 pub fn round_by(read: &Features, weights: &[f32], bias: &[f32], input_scale: f32) -> Rounded {
     let scatter = Scatter::of(read);
-    let planes = Planes::of(&scatter.sums, read.width());
+    let hessian = Hessian::of(&scatter.sums, read.width());
     let rows = weights.par_chunks_exact(read.width()).zip(bias);
     let rows: Vec<Row> = rows
         .map(|(weights, &bias)| {
             let row = Real { weights, bias };
-            row.round(input_scale, &scatter.mean, planes.as_ref())
+            row.round(input_scale, &scatter.mean, hessian.as_ref())
         })
         .collect();
     Rounded {
@@ -67,17 +67,17 @@ struct Row {
 }
 
 impl Real<'_> {
-    /// Rounds jointly by `planes`, or each weight to nearest without them; `mean` is the mean of
+    /// Rounds jointly by `hessian`, or each weight to nearest without them; `mean` is the mean of
     /// the inputs.
-    fn round(&self, input_scale: f32, mean: &[f64], planes: Option<&Planes>) -> Row {
+    fn round(&self, input_scale: f32, mean: &[f64], hessian: Option<&Hessian>) -> Row {
         let whole = self.scale(input_scale, 1.0);
         let mut rounded = vec![0; self.weights.len()];
-        let (scale, weights) = match planes {
-            Some(planes) => {
+        let (scale, weights) = match hessian {
+            Some(hessian) => {
                 let mut best = (f64::INFINITY, whole, Vec::new());
                 for share in STEPS {
                     let scale = self.scale(input_scale, share);
-                    let error = planes.round(&mut rounded, self.weights, scale);
+                    let error = hessian.round(&mut rounded, self.weights, scale);
                     if best.2.is_empty() || error < best.0 {
                         best = (error, scale, rounded.clone());
                     }

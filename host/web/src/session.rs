@@ -124,10 +124,7 @@ impl<T> Pinned<T> {
     ///
     /// # Safety
     /// The reference goes before `self`, and before another is asked for.
-    #[allow(
-        clippy::mut_from_ref,
-        reason = "the caller guarantees that there is one at a time"
-    )]
+    #[allow(clippy::mut_from_ref, reason = "the caller holds one at a time")]
     unsafe fn get(&self) -> &'static mut [T] {
         // SAFETY: it came of a box; the caller guarantees it.
         unsafe { &mut *self.0 }

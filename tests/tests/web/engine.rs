@@ -3,8 +3,9 @@
 use std::path::Path;
 
 use crc::{CRC_32_ISO_HDLC, Crc};
-use posy::dataset::decode::{Decoded, Rgb, decode};
+use posy::dataset::decode::{Decoded, decode};
 use posy::page::{ENGINE_ORIGIN, PLAIN, SIMD128};
+use posy_nn::rgb::Rgb;
 use posy_nn::run::{self, Runner};
 use posy_shared::model::Model;
 use posy_shared::ranking::Ranking;

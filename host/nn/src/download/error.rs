@@ -6,8 +6,8 @@ use std::path::PathBuf;
 /// A failed download. No file exists under the final name then.
 #[derive(Debug, thiserror::Error)]
 #[error(
-    "{url} could not be fetched: {trouble}. {}, or get the file by other means and put it at {}",
-    trouble.advice(),
+    "{url} could not be fetched: {cause}. {}, or get the file by other means and put it at {}",
+    cause.advice(),
     target.display()
 )]
 pub struct FetchError {
@@ -16,12 +16,12 @@ pub struct FetchError {
     /// Target path.
     pub target: PathBuf,
     /// Cause.
-    pub trouble: Trouble,
+    pub cause: DownloadError,
 }
 
 /// Cause of a failed download.
 #[derive(Debug, thiserror::Error)]
-pub enum Trouble {
+pub enum DownloadError {
     /// Name lookup or connection failed.
     #[error("the server cannot be reached ({0})")]
     Unreachable(String),
@@ -62,7 +62,7 @@ pub enum Trouble {
     },
 }
 
-impl Trouble {
+impl DownloadError {
     /// Advice, as the beginning of a sentence.
     fn advice(&self) -> &'static str {
         match self {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use ureq::http::header::{CONTENT_RANGE, RANGE};
 use ureq::{Agent, Body, Error};
 
-use super::error::Trouble;
+use super::error::DownloadError;
 
 /// A response: start offset and body.
 pub(super) struct Answer {
@@ -21,7 +21,7 @@ pub(super) fn ask(
     start: u64,
     connect_time: Duration,
     body_time: Duration,
-) -> Result<Answer, Trouble> {
+) -> Result<Answer, DownloadError> {
     let config = Agent::config_builder()
         .https_only(url.starts_with("https:"))
         .http_status_as_error(false)
@@ -42,7 +42,7 @@ pub(super) fn ask(
         206 if begins_at(&response, start) => start,
         // The part on disk does not fit the server's file: start over.
         206 | 416 if start > 0 => return ask(url, 0, connect_time, body_time),
-        _ => return Err(Trouble::Status(status)),
+        _ => return Err(DownloadError::Status(status)),
     };
     Ok(Answer {
         start,
@@ -60,8 +60,8 @@ fn begins_at(response: &ureq::http::Response<Body>, start: u64) -> bool {
         .is_some_and(|(first, _)| first.trim().parse() == Ok(start))
 }
 
-fn unreachable(error: Error) -> Trouble {
-    Trouble::Unreachable(match error {
+fn unreachable(error: Error) -> DownloadError {
+    DownloadError::Unreachable(match error {
         Error::HostNotFound => "its name is not known here; is there a network?".into(),
         Error::Timeout(_) => "it does not answer in time".into(),
         Error::Io(error) => error.to_string(),

@@ -10,7 +10,7 @@ use crate::export::onnx::onnx_bytes;
 use crate::export::onnx_int8::qdq_bytes;
 use crate::export::tensorflow::graph_def_bytes;
 use crate::export::tflite::tflite_bytes;
-use crate::export::{Answering, ExportError, Facts, Format, Heading, compact_extractor};
+use crate::export::{ExportError, Facts, Format, ModelMetadata, ScoreParams, compact_extractor};
 use crate::graph::grey_levels::GreyLevels;
 use crate::graph::network::{FloatNetwork, TrainedNetwork};
 use crate::import::file::{ReadError, read_file};
@@ -178,12 +178,12 @@ impl Source {
 
     fn model(&self, labels: Vec<String>) -> Result<Vec<u8>, ConvertError> {
         let name = self.path.file_stem().unwrap_or_default().to_string_lossy();
-        let heading = Heading {
+        let metadata = ModelMetadata {
             input: self.input,
             labels,
-            answering: Answering {
+            score_params: ScoreParams {
                 temperature: 1.0 / self.beta,
-                ..Answering::default()
+                ..ScoreParams::default()
             },
             provenance: Provenance {
                 architecture: &name,
@@ -195,7 +195,7 @@ impl Source {
             },
         };
         let network = from_trained(&self.network).0;
-        compact_extractor(&network, &heading).map_err(|source| ConvertError::Export {
+        compact_extractor(&network, &metadata).map_err(|source| ConvertError::Export {
             path: self.path.clone(),
             source,
         })

@@ -26,6 +26,6 @@ pub use attach_head::{with_float_head, with_int_head};
 pub use format::{Format, FormatError};
 pub use metadata::Facts;
 pub use posy::{
-    Answering, ExportError, Heading, classifier, compact_classifier, compact_extractor, extractor,
-    layer_specs, softmax_beta,
+    ExportError, ModelMetadata, ScoreParams, classifier, compact_classifier, compact_extractor,
+    extractor, layer_specs, softmax_beta,
 };

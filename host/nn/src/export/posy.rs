@@ -48,7 +48,7 @@ pub enum ExportError {
 
 /// Decision rule from logits to an answer.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Answering {
+pub struct ScoreParams {
     /// Temperature: divides the logits before the softmax, above zero.
     pub temperature: f32,
     /// Threshold in 1/65536: scores below it are reported as unknown.
@@ -59,10 +59,10 @@ pub struct Answering {
     pub acceptance: Option<AcceptanceSpec>,
 }
 
-impl Default for Answering {
+impl Default for ScoreParams {
     /// Unscaled logits, and no rejection.
     fn default() -> Self {
-        Answering {
+        ScoreParams {
             temperature: 1.0,
             unknown_below: 0,
             unknown_logit: false,
@@ -73,13 +73,13 @@ impl Default for Answering {
 
 /// Everything in a `.posy` file besides the layers.
 #[derive(Clone, Debug)]
-pub struct Heading<'a> {
+pub struct ModelMetadata<'a> {
     /// Preparation of images.
     pub input: InputContract,
     /// Labels in the order of the head's outputs; empty for an extractor.
     pub labels: Vec<String>,
     /// Decision rule.
-    pub answering: Answering,
+    pub score_params: ScoreParams,
     /// Provenance of the model.
     pub provenance: Provenance<'a>,
 }
@@ -88,8 +88,11 @@ pub struct Heading<'a> {
 ///
 /// # Errors
 /// See [`ExportError`].
-pub fn extractor(network: &IntNetwork, heading: &Heading<'_>) -> Result<Vec<u8>, ExportError> {
-    write_model(layer_specs(network)?, network, heading)
+pub fn extractor(
+    network: &IntNetwork,
+    metadata: &ModelMetadata<'_>,
+) -> Result<Vec<u8>, ExportError> {
+    write_model(layer_specs(network)?, network, metadata)
 }
 
 /// [`extractor`] without constant channels: the same output from less work, for boards.
@@ -98,23 +101,23 @@ pub fn extractor(network: &IntNetwork, heading: &Heading<'_>) -> Result<Vec<u8>,
 /// See [`ExportError`].
 pub fn compact_extractor(
     network: &IntNetwork,
-    heading: &Heading<'_>,
+    metadata: &ModelMetadata<'_>,
 ) -> Result<Vec<u8>, ExportError> {
     let specs = layer_specs(network)?;
-    let Some(acceptance) = &heading.answering.acceptance else {
+    let Some(acceptance) = &metadata.score_params.acceptance else {
         let layers = remove_constant_channels(&specs, Inputs::Weighed).layers;
-        return write_model(layers, network, heading);
+        return write_model(layers, network, metadata);
     };
     // A constant feature lies at its centre and adds nothing to the prototype similarity.
     let reduced = remove_constant_channels(&specs, Inputs::Varying);
-    let mut heading = heading.clone();
-    heading.answering.acceptance = Some(AcceptanceSpec {
+    let mut metadata = metadata.clone();
+    metadata.score_params.acceptance = Some(AcceptanceSpec {
         facts: acceptance.facts,
         centre: chosen(&acceptance.centre, &reduced.inputs),
         scale: chosen(&acceptance.scale, &reduced.inputs),
         prototypes: chosen(&acceptance.prototypes, &reduced.inputs),
     });
-    write_model(reduced.layers, network, &heading)
+    write_model(reduced.layers, network, &metadata)
 }
 
 /// Selects the columns of `numbers` in the mask `kept`; rows are as long as `kept`.
@@ -131,9 +134,9 @@ fn chosen<T: Copy>(numbers: &[T], kept: &[bool]) -> Vec<T> {
 pub fn classifier(
     network: &IntNetwork,
     head: &IntHead,
-    heading: &Heading<'_>,
+    metadata: &ModelMetadata<'_>,
 ) -> Result<Vec<u8>, ExportError> {
-    extractor(&with_head(network, head, heading)?, heading)
+    extractor(&with_head(network, head, metadata)?, metadata)
 }
 
 /// [`classifier`] without constant channels: the same logits from less work, for boards. Its last
@@ -144,19 +147,19 @@ pub fn classifier(
 pub fn compact_classifier(
     network: &IntNetwork,
     head: &IntHead,
-    heading: &Heading<'_>,
+    metadata: &ModelMetadata<'_>,
 ) -> Result<Vec<u8>, ExportError> {
-    compact_extractor(&with_head(network, head, heading)?, heading)
+    compact_extractor(&with_head(network, head, metadata)?, metadata)
 }
 
 fn with_head(
     network: &IntNetwork,
     head: &IntHead,
-    heading: &Heading<'_>,
+    metadata: &ModelMetadata<'_>,
 ) -> Result<IntNetwork, ExportError> {
     let features = network.layers.last().map(|layer| layer.common.output);
     let width = features.map_or(0, Shape::len);
-    let acceptance = heading.answering.acceptance.as_ref();
+    let acceptance = metadata.score_params.acceptance.as_ref();
     if let Some(acceptance) = acceptance
         && acceptance.centre.len() != width
     {
@@ -193,21 +196,21 @@ fn pixel_table(network: &IntNetwork) -> Option<[u8; 768]> {
 fn write_model(
     layers: Vec<LayerSpec>,
     network: &IntNetwork,
-    heading: &Heading<'_>,
+    metadata: &ModelMetadata<'_>,
 ) -> Result<Vec<u8>, ExportError> {
     let spec = ModelSpec {
         layers,
-        input: heading.input,
+        input: metadata.input,
         pixel_table: pixel_table(network),
-        labels: heading.labels.clone(),
+        labels: metadata.labels.clone(),
         verdict: Verdict {
-            beta: softmax_beta(last_scale(network), 1.0 / heading.answering.temperature),
-            unknown_below: heading.answering.unknown_below,
-            unknown_logit: heading.answering.unknown_logit,
+            beta: softmax_beta(last_scale(network), 1.0 / metadata.score_params.temperature),
+            unknown_below: metadata.score_params.unknown_below,
+            unknown_logit: metadata.score_params.unknown_logit,
             acceptance: None,
         },
-        acceptance: heading.answering.acceptance.clone(),
-        provenance: heading.provenance,
+        acceptance: metadata.score_params.acceptance.clone(),
+        provenance: metadata.provenance,
     };
     write(&spec).map_err(ExportError::Write)
 }

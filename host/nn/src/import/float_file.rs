@@ -7,7 +7,7 @@ use crate::graph::network::{FloatLayer, FloatNetwork};
 
 /// Framework that a network was trained with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Maker {
+pub enum Producer {
     /// PyTorch; most of its networks expect ImageNet's mean and standard deviation.
     PyTorch,
     /// TensorFlow or Keras, whose MobileNets expect -1 to 1; also the default where the file does
@@ -25,7 +25,7 @@ pub struct FloatFile {
     /// Affine transform that the file itself applies to its input: factor and offset per channel.
     pub input: Vec<(f64, f64)>,
     /// Framework that made it.
-    pub maker: Maker,
+    pub producer: Producer,
 }
 
 impl FloatFile {
@@ -49,9 +49,9 @@ impl FloatFile {
     /// from 0 to 1; else it follows the framework.
     pub fn usual_normalisation(&self) -> Normalisation {
         if self.input.iter().all(|pair| *pair == (1.0, 0.0)) {
-            return match self.maker {
-                Maker::PyTorch => Normalisation::TORCH,
-                Maker::TensorFlow => Normalisation::TENSORFLOW,
+            return match self.producer {
+                Producer::PyTorch => Normalisation::TORCH,
+                Producer::TensorFlow => Normalisation::TENSORFLOW,
             };
         }
         let small = |(factor, added): &(f64, f64)| factor.abs() < 0.1 || added.abs() > 20.0;

@@ -4,14 +4,12 @@
 //! deviation for each channel. posy's engine reads pixels in steps of one grey level, with one zero
 //! point for all channels, so the rest becomes part of the network:
 //!
-//! - If zero is (nearly) the same grey level in all channels, as in TensorFlow's networks, scale
-//!   and
-//! offset are folded into the first convolution. Its padding is then that level; 127.5 is rounded
-//! to 128, so only the padding is off, by half a grey level.
+//! - If zero is (nearly) the same grey level in all channels, as in TensorFlow's networks, scale and
+//!   offset are folded into the first convolution. Its padding is then that level; 127.5 is rounded
+//!   to 128, so only the padding is off, by half a grey level.
 //! - Otherwise, as in torchvision's networks, zero padding is a different colour in each channel. A
-//!   1 x 1
-//! layer in front normalises pixels, and the first convolution pads with its own zero: this is
-//! exact.
+//!   1 x 1 layer in front normalises pixels, and the first convolution pads with its own zero: this
+//!   is exact.
 
 use posy_shared::model::{Op, Padding, Shape};
 
@@ -138,7 +136,7 @@ fn normaliser(input: Shape, pairs: &[(f64, f64); 3]) -> FloatLayer {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::import::float_file::{FloatFile, Maker};
+    use crate::import::float_file::{FloatFile, Producer};
     use crate::runtime::float::FloatRunner;
     use crate::testing::{relative_error, small_float};
 
@@ -147,7 +145,7 @@ mod tests {
             sha256: [0; 32],
             layers: small_float().layers,
             input,
-            maker: Maker::PyTorch,
+            producer: Producer::PyTorch,
         }
     }
 

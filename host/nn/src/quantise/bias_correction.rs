@@ -9,12 +9,12 @@
 use posy_shared::model::Op;
 
 use super::from_ranges::MAX_BIAS;
-use super::observe::Observed;
+use super::observe::RangeObserver;
 use crate::graph::network::{Common, FloatNetwork, IntNetwork};
 
 /// Corrects the biases of `int`, which was quantised from `float`; `observed` was measured on
 /// `float`.
-pub fn correct_biases(int: &mut IntNetwork, float: &FloatNetwork, observed: &Observed) {
+pub fn correct_biases(int: &mut IntNetwork, float: &FloatNetwork, observed: &RangeObserver) {
     let mut input_scale = int.input.scale;
     let mut read = &observed.input_means;
     for ((ours, theirs), written) in int

@@ -10,8 +10,7 @@
 //!
 //! - `a`: the greatest magnitude observed in the channel;
 //! - `r`: the greatest magnitude of the next layer's weights that read it. A depthwise layer has a
-//!   scale
-//! per input channel, so for it `r` does not matter and counts as `1 / a`.
+//!   scale per input channel, so for it `r` does not matter and counts as `1 / a`.
 //!
 //! The product of their precisions is greatest when both are in the same proportion for every
 //! channel (the paper's equation 9): `f = sqrt(r / a)`, up to a factor common to the layer, which
@@ -25,7 +24,7 @@
 
 use posy_shared::model::Op;
 
-use super::observe::Observed;
+use super::observe::RangeObserver;
 use crate::graph::network::{Activation, FloatLayer, FloatNetwork};
 
 /// Minimum factor by which a channel is scaled; a smaller one is not worth a rounding.
@@ -37,7 +36,7 @@ const MOST: f32 = 4096.0;
 /// Scales channels of `network` by its activations in `observed`. Returns the number of scaled
 /// channels. Activation ranges carried by the network are removed for changed layers, where they no
 /// longer hold; calibrate again.
-pub fn equalise(network: &mut FloatNetwork, observed: &Observed) -> usize {
+pub fn equalise(network: &mut FloatNetwork, observed: &RangeObserver) -> usize {
     let mut scaled = 0;
     for index in 1..network.layers.len() {
         let branches = network
@@ -178,7 +177,7 @@ pub(super) mod damage {
     /// allows it. Returns the number of scaled channels.
     pub fn scale_apart(
         network: &mut FloatNetwork,
-        observed: &Observed,
+        observed: &RangeObserver,
         rng: &mut impl Rng,
     ) -> usize {
         let mut scaled = 0;

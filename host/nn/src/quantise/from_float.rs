@@ -3,9 +3,9 @@
 use super::bias_correction::correct_biases;
 use super::equalise::equalise;
 use super::from_ranges::{QuantiseError, from_float};
-use super::gptq::round_together;
+use super::gptq::gptq_round;
 use super::moments::Moments;
-use super::observe::Observed;
+use super::observe::RangeObserver;
 use super::ranges::Histogram;
 use crate::graph::network::{FloatNetwork, IntNetwork};
 
@@ -19,16 +19,16 @@ pub fn from_photos(
     network: &FloatNetwork,
     photos: &[Vec<i8>],
 ) -> Result<IntNetwork, QuantiseError> {
-    let mut observed = Observed::of(network, photos)?;
+    let mut observed = RangeObserver::of(network, photos)?;
     let mut alike = network.clone();
     if equalise(&mut alike, &observed) > 0 {
-        observed = Observed::of(&alike, photos)?;
+        observed = RangeObserver::of(&alike, photos)?;
     }
     let seen = Moments::of(&alike, &observed.ranges(), photos)?;
     let (moments, histograms): (Vec<_>, Vec<_>) = seen.into_iter().unzip();
     let ranges: Vec<_> = histograms.iter().map(Histogram::best_range).collect();
     let mut int = from_float(&alike, &ranges)?;
-    round_together(&mut int, &alike, &moments);
+    gptq_round(&mut int, &alike, &moments);
     correct_biases(&mut int, &alike, &observed);
     Ok(int)
 }

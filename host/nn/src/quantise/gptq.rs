@@ -22,7 +22,7 @@ const DAMPING: f64 = 0.01;
 
 /// Rounds the weights of `int`, which was quantised from `float`, again by GPTQ; scales and biases
 /// stay. `moments` has one entry per layer.
-pub fn round_together(int: &mut IntNetwork, float: &FloatNetwork, moments: &[Moments]) {
+pub fn gptq_round(int: &mut IntNetwork, float: &FloatNetwork, moments: &[Moments]) {
     let layers = int.layers.par_iter_mut().zip(&float.layers).zip(moments);
     layers.for_each(|((ours, theirs), moments)| round_layer(ours, theirs, moments));
 }
@@ -34,7 +34,7 @@ fn round_layer(ours: &mut IntLayer, theirs: &FloatLayer, moments: &Moments) {
     }
     let of_channel = moments.sums.chunks_exact(n * n);
     if of_channel.len() == 1 {
-        let Some(plane) = Planes::of(&moments.sums, n) else {
+        let Some(hessian) = Hessian::of(&moments.sums, n) else {
             return;
         };
         let channels = ours.weights.par_chunks_exact_mut(n);
@@ -42,7 +42,7 @@ fn round_layer(ours: &mut IntLayer, theirs: &FloatLayer, moments: &Moments) {
             .zip(theirs.weights.par_chunks_exact(n))
             .zip(&ours.weight_scales);
         channels.for_each(|((rounded, real), scale)| {
-            plane.round(rounded, real, *scale);
+            hessian.round(rounded, real, *scale);
         });
         return;
     }
@@ -51,26 +51,26 @@ fn round_layer(ours: &mut IntLayer, theirs: &FloatLayer, moments: &Moments) {
         .chunks_exact_mut(n)
         .zip(theirs.weights.chunks_exact(n));
     for (((rounded, real), scale), sums) in channels.zip(&ours.weight_scales).zip(of_channel) {
-        if let Some(plane) = Planes::of(sums, n) {
-            plane.round(rounded, real, *scale);
+        if let Some(hessian) = Hessian::of(sums, n) {
+            hessian.round(rounded, real, *scale);
         }
     }
 }
 
 /// Triangular factor of a moment matrix, for the nearest plane algorithm.
 #[derive(Debug)]
-pub struct Planes {
+pub struct Hessian {
     /// Order of rounding, from the weights that matter most to those that matter least: the last
     /// errors cannot be compensated.
     order: Vec<usize>,
     /// Correction factors `[n, n]`: row `i` is the effect of an error of weight `i` on each later
     /// weight, in this order.
-    asks: Vec<f32>,
+    sensitivity: Vec<f32>,
     /// Cost of the squared error of each weight, in this order, after later weights compensate.
     costs: Vec<f64>,
 }
 
-impl Planes {
+impl Hessian {
     /// Factors the moments `sums`, `[n, n]`, of which the upper triangle is read. `None` if all
     /// inputs are zero or the factorisation fails.
     pub fn of(sums: &[f32], n: usize) -> Option<Self> {
@@ -92,15 +92,19 @@ impl Planes {
         }
         cholesky(&mut lower, n)?;
         // R[i, j] / R[i, i] for j after i, permuted to the order of rounding.
-        let mut asks = vec![0.0; n * n];
+        let mut sensitivity = vec![0.0; n * n];
         for j in 0..n {
             for i in 0..j {
                 let share = lower[j * n + i] / lower[i * n + i];
-                asks[(n - 1 - j) * n + (n - 1 - i)] = share as f32;
+                sensitivity[(n - 1 - j) * n + (n - 1 - i)] = share as f32;
             }
         }
         let costs = (0..n).rev().map(|i| lower[i * n + i].powi(2)).collect();
-        Some(Planes { order, asks, costs })
+        Some(Hessian {
+            order,
+            sensitivity,
+            costs,
+        })
     }
 
     /// Rounds the weights `real` of one channel to steps of `scale`. Returns the squared error of
@@ -120,9 +124,9 @@ impl Planes {
             cost += self.costs[place] * f64::from(done[place] - nearest).powi(2);
             // Error of the original weight, without the correction, in steps.
             let error = real[weight] / scale - nearest;
-            let asks = &self.asks[place * n + place + 1..][..rest.len()];
-            for (wanted, ask) in rest.iter_mut().zip(asks) {
-                *wanted += error * ask;
+            let sensitivity = &self.sensitivity[place * n + place + 1..][..rest.len()];
+            for (wanted, factor) in rest.iter_mut().zip(sensitivity) {
+                *wanted += error * factor;
             }
         }
         cost * f64::from(scale).powi(2)
@@ -218,7 +222,7 @@ mod tests {
         for n in [1, 2, 9, 27, 40] {
             let all = windows(&mut random, n, 1_200);
             let (seen, others) = all.split_at(800);
-            let plane = Planes::of(&moments(seen, n), n).unwrap();
+            let hessian = Hessian::of(&moments(seen, n), n).unwrap();
             let (mut ours, mut alone) = (0.0, 0.0);
             for _ in 0..20 {
                 let real: Vec<f32> = (0..n).map(|_| random.random_range(-1.0..1.0)).collect();
@@ -228,7 +232,7 @@ mod tests {
                     .map(|w| (w / scale).round_ties_even() as i8)
                     .collect();
                 let mut rounded = vec![0; n];
-                plane.round(&mut rounded, &real, scale);
+                hessian.round(&mut rounded, &real, scale);
                 ours += error(others, &real, &rounded, scale);
                 alone += error(others, &real, &plain, scale);
             }
@@ -246,10 +250,10 @@ mod tests {
 
     #[test]
     fn what_is_never_read_is_rounded_alone() {
-        assert!(Planes::of(&[0.0; 4], 2).is_none());
-        let plane = Planes::of(&[1.0, 0.0, 0.0, 0.0], 2).unwrap();
+        assert!(Hessian::of(&[0.0; 4], 2).is_none());
+        let hessian = Hessian::of(&[1.0, 0.0, 0.0, 0.0], 2).unwrap();
         let mut rounded = [0; 2];
-        plane.round(&mut rounded, &[0.3, 0.8], 0.5);
+        hessian.round(&mut rounded, &[0.3, 0.8], 0.5);
         assert_eq!(rounded, [1, 2]);
     }
 

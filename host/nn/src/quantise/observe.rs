@@ -8,7 +8,7 @@ use crate::runtime::float::{FloatError, FloatRunner};
 
 /// Ranges and means of activations over the calibration photos.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Observed {
+pub struct RangeObserver {
     /// Minimum and maximum per layer and channel.
     pub channels: Vec<Vec<(f32, f32)>>,
     /// Mean per layer and channel.
@@ -17,7 +17,7 @@ pub struct Observed {
     pub input_means: Vec<f64>,
 }
 
-impl Observed {
+impl RangeObserver {
     /// Runs `photos`, each `[H, W, C]` in the network's input quantisation, on all cores.
     ///
     /// # Errors

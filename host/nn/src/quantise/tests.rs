@@ -11,7 +11,7 @@ use super::equalise::{damage, equalise};
 use super::from_float::from_photos;
 use super::from_quantised::from_trained;
 use super::from_ranges::{QuantiseError, activation_quantisation, carried_ranges, from_float};
-use super::observe::Observed;
+use super::observe::RangeObserver;
 use super::simulate::{real, run};
 use crate::graph::network::{
     Activation, Common, FloatLayer, FloatNetwork, IntNetwork, Quantisation, TrainedNetwork,
@@ -169,7 +169,7 @@ fn a_network_survives_the_way_through_floating_point() {
                 a.common.name
             );
         }
-        let observed = Observed::of(&float, seen).unwrap();
+        let observed = RangeObserver::of(&float, seen).unwrap();
         let calibrated = from_float(&float, &observed.ranges()).unwrap();
         let whole = from_photos(&float, seen).unwrap();
         let ways = [
@@ -180,7 +180,7 @@ fn a_network_survives_the_way_through_floating_point() {
         ];
         let mut equal = float.clone();
         let scaled = equalise(&mut equal, &observed);
-        let ranges = Observed::of(&equal, seen).unwrap().ranges();
+        let ranges = RangeObserver::of(&equal, seen).unwrap().ranges();
         let equalised = agreement(&float, &from_float(&equal, &ranges).unwrap(), &tested);
         eprintln!("{name}: {ways:?}; {scaled} channels equalised: {equalised}");
         for (way, cosine) in ways {
@@ -202,7 +202,7 @@ fn equalisation_restores_channels_that_were_scaled_apart() {
     let tested: Vec<Vec<i8>> = photos.iter().step_by(10).cloned().collect();
     let mut apart = original.clone();
     let mut rng = ChaCha8Rng::seed_from_u64(1);
-    let observed = Observed::of(&original, &photos).unwrap();
+    let observed = RangeObserver::of(&original, &photos).unwrap();
     let scaled = damage::scale_apart(&mut apart, &observed, &mut rng);
 
     // In floating point nothing has changed.
@@ -218,12 +218,12 @@ fn equalisation_restores_channels_that_were_scaled_apart() {
         assert!(same > 0.999_99, "{same}");
     }
     let quantise = |network: &FloatNetwork| {
-        let ranges = Observed::of(network, &photos).unwrap().ranges();
+        let ranges = RangeObserver::of(network, &photos).unwrap().ranges();
         agreement(&original, &from_float(network, &ranges).unwrap(), &tested)
     };
     let (whole, ruined) = (quantise(&original), quantise(&apart));
     let mut equal = apart.clone();
-    let restored = equalise(&mut equal, &Observed::of(&apart, &photos).unwrap());
+    let restored = equalise(&mut equal, &RangeObserver::of(&apart, &photos).unwrap());
     let healed = quantise(&equal);
     eprintln!(
         "{scaled} channels scaled apart, {restored} scaled back: cosine {whole:.4} before, {ruined:.4} apart, \
@@ -300,7 +300,7 @@ fn what_cannot_be_quantised_is_refused_by_name() {
     let error = from_float(&network, &[(0.0, f32::INFINITY)]).unwrap_err();
     assert!(error.to_string().contains("activation ranges"), "{error}");
     assert_eq!(
-        Observed::of(&network, &[]).unwrap_err(),
+        RangeObserver::of(&network, &[]).unwrap_err(),
         QuantiseError::NoPhotos
     );
 }

@@ -6,8 +6,8 @@ use posy_shared::model::{InputContract, Provenance, Shape, SplitFacts};
 
 use super::{Architecture, SourceError};
 use crate::dirs::{data_dir_for, data_dirs};
-use crate::download::{Meter, Patience};
-use crate::export::{Answering, ExportError, Heading, extractor};
+use crate::download::{ProgressSink, RetryPolicy};
+use crate::export::{ExportError, ModelMetadata, ScoreParams, extractor};
 use crate::graph::network::{
     Common, FloatLayer, FloatNetwork, IntNetwork, Quantisation, TrainedNetwork,
 };
@@ -86,21 +86,21 @@ const MODELS: &str = "models";
 
 /// Folders searched for network files, in order, and the folder for downloads.
 #[derive(Clone, Debug)]
-pub struct Places {
+pub struct ModelDirs {
     folders: Vec<PathBuf>,
     fetched: PathBuf,
 }
 
-impl Places {
+impl ModelDirs {
     /// Searches `named` alone if given, else `models` in the data folders. Downloads go into the
     /// first of them that is writable.
     pub fn new(named: Option<&Path>) -> Self {
         match named {
-            Some(folder) => Places {
+            Some(folder) => ModelDirs {
                 folders: vec![folder.into()],
                 fetched: folder.into(),
             },
-            None => Places {
+            None => ModelDirs {
                 folders: data_dirs().iter().map(|data| data.join(MODELS)).collect(),
                 fetched: data_dir_for("models/network").join(MODELS),
             },
@@ -109,7 +109,7 @@ impl Places {
 
     /// Appends the default folders to the search; the download folder stays.
     pub fn and_usual(mut self) -> Self {
-        for folder in Places::new(None).folders {
+        for folder in ModelDirs::new(None).folders {
             if !self.folders.contains(&folder) {
                 self.folders.push(folder);
             }
@@ -130,8 +130,8 @@ impl Places {
     pub fn fetch(
         &self,
         architecture: &Architecture,
-        patience: &Patience,
-        meter: &dyn Meter,
+        retries: &RetryPolicy,
+        progress: &dyn ProgressSink,
     ) -> Result<PathBuf, BackboneError> {
         if let Some(path) = self.find(architecture) {
             return Ok(path);
@@ -142,7 +142,7 @@ impl Places {
         };
         let file_name = architecture.file_names().swap_remove(0);
         let path = self.fetched.join(file_name);
-        match source.fetch(&path, patience, meter) {
+        match source.fetch(&path, retries, progress) {
             Ok(()) => Ok(path),
             Err(source) => Err(BackboneError::Fetch {
                 name,
@@ -308,10 +308,10 @@ impl Backbone {
     /// # Errors
     /// [`BackboneError::Export`].
     pub fn extractor(&self, input: InputContract) -> Result<Vec<u8>, BackboneError> {
-        let heading = Heading {
+        let metadata = ModelMetadata {
             input,
             labels: Vec::new(),
-            answering: Answering::default(),
+            score_params: ScoreParams::default(),
             provenance: Provenance {
                 architecture: &self.name,
                 backbone_sha256: self.sha256,
@@ -321,7 +321,7 @@ impl Backbone {
                 int8_accuracy: None,
             },
         };
-        extractor(&self.int, &heading).map_err(|source| BackboneError::Export {
+        extractor(&self.int, &metadata).map_err(|source| BackboneError::Export {
             path: self.path.clone(),
             source,
         })

@@ -4,7 +4,9 @@ use std::path::{Path, PathBuf};
 
 use super::{Architecture, Version};
 use crate::download::archive::{self, ArchiveError, Limits};
-use crate::download::{FetchError, Meter, Patience, Pinned, Trouble, download, lock};
+use crate::download::{
+    DownloadError, FetchError, Pinned, ProgressSink, RetryPolicy, download, lock,
+};
 
 /// Download address of a network.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,9 +38,9 @@ pub enum SourceError {
 
 impl SourceError {
     /// Cause of a failed download; `None` for other failures.
-    pub fn trouble(&self) -> Option<&Trouble> {
+    pub fn download_error(&self) -> Option<&DownloadError> {
         match self {
-            SourceError::Fetch(error) => Some(&error.trouble),
+            SourceError::Fetch(error) => Some(&error.cause),
             _ => None,
         }
     }
@@ -52,24 +54,24 @@ impl Source {
     pub fn fetch(
         &self,
         target: &Path,
-        patience: &Patience,
-        meter: &dyn Meter,
+        retries: &RetryPolicy,
+        progress: &dyn ProgressSink,
     ) -> Result<(), SourceError> {
         let Some(member) = self.member else {
-            return Ok(download(&self.file, target, patience, meter)?);
+            return Ok(download(&self.file, target, retries, progress)?);
         };
         // Locked to the end: a second process then finds the network, not an archive about to be
         // removed.
-        let _locked = lock(target, meter).map_err(|trouble| FetchError {
+        let _locked = lock(target, progress).map_err(|cause| FetchError {
             url: self.file.address(),
             target: target.to_owned(),
-            trouble,
+            cause,
         })?;
         if target.is_file() {
             return Ok(());
         }
         let packed = target.with_extension("tgz");
-        download(&self.file, &packed, patience, meter)?;
+        download(&self.file, &packed, retries, progress)?;
         let bytes = archive::member(&packed, member, &Limits::default())?;
         crate::atomic::write(target, &bytes).map_err(|source| SourceError::Write {
             path: target.to_owned(),

@@ -30,7 +30,7 @@ use tract_onnx::pb::{ModelProto, NodeProto};
 
 pub use error::OnnxError;
 
-use super::float_file::{FloatFile, Maker};
+use super::float_file::{FloatFile, Producer};
 
 /// True if `bytes` begin as an ONNX file does: with its version, field 1.
 pub fn is_onnx(bytes: &[u8]) -> bool {
@@ -90,9 +90,9 @@ impl File {
             sha256: self.sha256,
             layers: assembled.layers,
             input: assembled.input,
-            maker: match self.model.producer_name.as_str() {
-                "pytorch" => Maker::PyTorch,
-                _ => Maker::TensorFlow,
+            producer: match self.model.producer_name.as_str() {
+                "pytorch" => Producer::PyTorch,
+                _ => Producer::TensorFlow,
             },
         })
     }

@@ -28,7 +28,7 @@ use sha2::{Digest, Sha256};
 
 pub use error::FrozenError;
 
-use super::float_file::{FloatFile, Maker};
+use super::float_file::{FloatFile, Producer};
 use crate::import::tensorflow::proto::GraphDef;
 
 /// True if `bytes` begin as a frozen graph does: with a first node (field 1) that has a name (its
@@ -57,6 +57,6 @@ pub fn read(bytes: &[u8]) -> Result<FloatFile, FrozenError> {
         sha256: Sha256::digest(bytes).into(),
         layers: assembled.layers,
         input: assembled.input,
-        maker: Maker::TensorFlow,
+        producer: Producer::TensorFlow,
     })
 }

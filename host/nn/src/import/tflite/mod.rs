@@ -36,7 +36,7 @@ use sha2::{Digest, Sha256};
 pub use error::{Problem, TfliteError};
 pub use extras::{Extras, extras};
 
-use super::float_file::{FloatFile, Maker};
+use super::float_file::{FloatFile, Producer};
 use crate::graph::grey_levels::GreyLevels;
 use crate::graph::network::TrainedNetwork;
 use schema::{Graph, IDENTIFIER, Model};
@@ -90,7 +90,7 @@ pub fn read_float(bytes: &[u8]) -> Result<Option<FloatFile>, TfliteError> {
         sha256: Sha256::digest(bytes).into(),
         layers: assembled.layers,
         input: assembled.input,
-        maker: Maker::TensorFlow,
+        producer: Producer::TensorFlow,
     }))
 }
 

@@ -100,7 +100,7 @@ pub(super) fn each(node: &Node<'_>, cost: &mut Cost) -> Result<Value, Problem> {
     let mut value = input.sized(input.dims.clone());
     value.numbers = cost
         .followed(count)
-        .then(|| input.numbers.as_ref())
+        .then_some(input.numbers.as_ref())
         .flatten()
         .and_then(|numbers| match numbers {
             Numbers::Whole(numbers) => {

@@ -195,7 +195,7 @@ impl Value {
         };
         let found = match raw.is_empty() {
             true => listed,
-            false if raw.len() % kind.bytes() == 0 => raw.len() / kind.bytes(),
+            false if raw.len().is_multiple_of(kind.bytes()) => raw.len() / kind.bytes(),
             false => return Err(Problem::Length(dims)),
         };
         if found != count {

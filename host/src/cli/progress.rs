@@ -2,7 +2,7 @@
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use posy_nn::download::Meter;
+use posy_nn::download::ProgressSink;
 
 use super::output::note;
 
@@ -29,7 +29,7 @@ impl Bytes {
     }
 }
 
-impl Meter for Bytes {
+impl ProgressSink for Bytes {
     fn at(&self, have: u64, want: Option<u64>) {
         if !self.announced.replace(true) {
             note!("downloading {}", self.what);

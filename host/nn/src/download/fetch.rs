@@ -12,12 +12,12 @@ use std::time::Duration;
 
 use sha2::{Digest, Sha256};
 
-use super::error::{FetchError, Trouble};
+use super::error::{DownloadError, FetchError};
 use super::http::ask;
 use super::pinned::Pinned;
 
 /// Observer of a download's progress.
-pub trait Meter {
+pub trait ProgressSink {
     /// Reports the bytes on disk and the total, if known.
     fn at(&self, have: u64, want: Option<u64>);
     /// Reports that another process downloads the same file and that this one waits for it.
@@ -26,15 +26,15 @@ pub trait Meter {
 
 /// A meter that shows nothing.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Unwatched;
+pub struct NoProgress;
 
-impl Meter for Unwatched {
+impl ProgressSink for NoProgress {
     fn at(&self, _: u64, _: Option<u64>) {}
 }
 
 /// Timeouts and retries.
 #[derive(Clone, Copy, Debug)]
-pub struct Patience {
+pub struct RetryPolicy {
     /// Timeout of name lookup, connection, and response headers, each.
     pub connect: Duration,
     /// Timeout of one response body. After it the connection counts as lost, and the next attempt
@@ -46,9 +46,9 @@ pub struct Patience {
     pub pause: Duration,
 }
 
-impl Default for Patience {
+impl Default for RetryPolicy {
     fn default() -> Self {
-        Patience {
+        RetryPolicy {
             connect: Duration::from_secs(20),
             body: Duration::from_secs(120),
             attempts: 3,
@@ -66,8 +66,8 @@ impl Default for Patience {
 pub fn download(
     what: &Pinned,
     target: &Path,
-    patience: &Patience,
-    meter: &dyn Meter,
+    retries: &RetryPolicy,
+    progress: &dyn ProgressSink,
 ) -> Result<(), FetchError> {
     if target.is_file() {
         return Ok(());
@@ -78,18 +78,18 @@ pub fn download(
         url: &url,
         part: beside(target, "part"),
         target,
-        patience,
-        meter,
+        retries,
+        progress,
     };
-    let result = lock(target, meter).and_then(|_locked| match target.is_file() {
+    let result = lock(target, progress).and_then(|_locked| match target.is_file() {
         // Another process has just finished it.
         true => Ok(()),
         false => attempts.run(),
     });
-    result.map_err(|trouble| FetchError {
+    result.map_err(|cause| FetchError {
         url: url.clone(),
         target: target.to_owned(),
-        trouble,
+        cause,
     })
 }
 
@@ -106,17 +106,17 @@ fn beside(target: &Path, ending: &str) -> PathBuf {
 ///
 /// # Errors
 /// If the folder or the lock file cannot be created.
-pub fn lock(target: &Path, meter: &dyn Meter) -> Result<File, Trouble> {
+pub fn lock(target: &Path, progress: &dyn ProgressSink) -> Result<File, DownloadError> {
     if let Some(folder) = target.parent() {
-        fs::create_dir_all(folder).map_err(|error| Trouble::writing(folder, error))?;
+        fs::create_dir_all(folder).map_err(|error| DownloadError::writing(folder, error))?;
     }
     let path = beside(target, "lock");
-    let failed = |error| Trouble::writing(&path, error);
+    let failed = |error| DownloadError::writing(&path, error);
     let lock = File::create(&path).map_err(failed)?;
     match lock.try_lock() {
         Ok(()) => {}
         Err(TryLockError::WouldBlock) => {
-            meter.waiting();
+            progress.waiting();
             lock.lock().map_err(failed)?;
         }
         Err(TryLockError::Error(error)) => return Err(failed(error)),
@@ -129,16 +129,16 @@ struct Attempts<'a> {
     url: &'a str,
     part: PathBuf,
     target: &'a Path,
-    patience: &'a Patience,
-    meter: &'a dyn Meter,
+    retries: &'a RetryPolicy,
+    progress: &'a dyn ProgressSink,
 }
 
 impl Attempts<'_> {
-    fn run(&self) -> Result<(), Trouble> {
+    fn run(&self) -> Result<(), DownloadError> {
         let resumed = self.have() > 0;
         match self.fetch_and_place() {
             // A part left by an earlier process may be of another version of the file.
-            Err(Trouble::WrongSum { .. } | Trouble::TooLong(_)) if resumed => {
+            Err(DownloadError::WrongSum { .. } | DownloadError::TooLong(_)) if resumed => {
                 self.fetch_and_place()
             }
             result => result,
@@ -149,25 +149,25 @@ impl Attempts<'_> {
         fs::metadata(&self.part).map_or(0, |part| part.len())
     }
 
-    fn fetch_and_place(&self) -> Result<(), Trouble> {
+    fn fetch_and_place(&self) -> Result<(), DownloadError> {
         let mut fruitless = 0;
         while !self.complete() {
             let before = self.have();
-            let (body, step) = (self.patience.body, fruitless.min(8));
+            let (body, step) = (self.retries.body, fruitless.min(8));
             match self.attempt(before, body.saturating_mul(1 << step)) {
                 Ok(()) => break,
-                Err(trouble @ Trouble::Lost { .. }) => {
+                Err(cause @ DownloadError::Lost { .. }) => {
                     fruitless = if self.have() > before {
                         0
                     } else {
                         fruitless + 1
                     };
-                    if fruitless >= self.patience.attempts {
-                        return Err(trouble);
+                    if fruitless >= self.retries.attempts {
+                        return Err(cause);
                     }
-                    sleep(self.patience.pause * (fruitless + 1));
+                    sleep(self.retries.pause * (fruitless + 1));
                 }
-                Err(trouble) => return Err(trouble),
+                Err(cause) => return Err(cause),
             }
         }
         self.place()
@@ -178,9 +178,9 @@ impl Attempts<'_> {
     }
 
     /// Performs one request; `Ok` at the end of the body.
-    fn attempt(&self, before: u64, body_time: Duration) -> Result<(), Trouble> {
-        let answer = ask(self.url, before, self.patience.connect, body_time)?;
-        let writing = |error| Trouble::writing(&self.part, error);
+    fn attempt(&self, before: u64, body_time: Duration) -> Result<(), DownloadError> {
+        let answer = ask(self.url, before, self.retries.connect, body_time)?;
+        let writing = |error| DownloadError::writing(&self.part, error);
         let mut options = OpenOptions::new();
         let mut part = options
             .write(true)
@@ -193,8 +193,8 @@ impl Attempts<'_> {
         let mut body = answer.body;
         let mut buffer = vec![0; 1 << 16];
         loop {
-            self.meter.at(have, self.what.len);
-            let lost = |reason: String| Trouble::Lost {
+            self.progress.at(have, self.what.len);
+            let lost = |reason: String| DownloadError::Lost {
                 have,
                 want: self.what.len,
                 reason,
@@ -211,15 +211,15 @@ impl Attempts<'_> {
             have += count as u64;
             if have > bound {
                 self.discard();
-                return Err(Trouble::TooLong(bound));
+                return Err(DownloadError::TooLong(bound));
             }
             part.write_all(&buffer[..count]).map_err(writing)?;
         }
     }
 
     /// Verifies the checksum and renames the file.
-    fn place(&self) -> Result<(), Trouble> {
-        let reading = |error| Trouble::writing(&self.part, error);
+    fn place(&self) -> Result<(), DownloadError> {
+        let reading = |error| DownloadError::writing(&self.part, error);
         let mut part = File::open(&self.part).map_err(reading)?;
         let mut sum = Sha256::new();
         io::copy(&mut part, &mut HashWriter(&mut sum)).map_err(reading)?;
@@ -228,9 +228,10 @@ impl Attempts<'_> {
         if found != self.what.sha256 {
             self.discard();
             let pinned = self.what.sha256;
-            return Err(Trouble::WrongSum { found, pinned });
+            return Err(DownloadError::WrongSum { found, pinned });
         }
-        fs::rename(&self.part, self.target).map_err(|error| Trouble::writing(self.target, error))
+        fs::rename(&self.part, self.target)
+            .map_err(|error| DownloadError::writing(self.target, error))
     }
 
     /// Removes a part known to be wrong, which must not be resumed. If it cannot be removed, the
