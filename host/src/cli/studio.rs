@@ -120,7 +120,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
 /// Writes model, split and record, as `posy retrain` does.
 fn keep(model: &Path, prepared: &Prepared, outcome: &Outcome) -> Result<(), String> {
     let destinations = Destinations::new(model, None);
-    let destinations = destinations.and_of_boards(None, None);
+    let destinations = destinations.and_of_boards(None, None, None);
     let mut results = Results::default();
     results.add(&destinations.model, Ok::<_, Failure>(outcome.model.clone()));
     results.add(&destinations.split, outcome.split.to_bytes());
