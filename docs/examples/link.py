@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
-"""Speaks with a posy board over its serial port: prints what it is, and saves a picture.
+"""Speaks with a posy board over its serial port: prints what it is, saves a picture, pushes a model.
 
 An example of the protocol in shared/src/link/PROTOCOL.md, without posy. Needs pyserial:
 
-    python3 link.py /dev/ttyACM0 picture.ppm
+    python3 link.py /dev/ttyACM0 picture.ppm [model.posy]
 """
 
 import random
@@ -15,7 +15,7 @@ import zlib
 import serial
 
 VERSION = 1
-HELLO, IDENTIFY, CAPTURE = 0, 1, 6
+HELLO, IDENTIFY, RESUME, CAPTURE, CHECKSUMS, ERASE, WRITE, CLEAR, COMMIT = 0, 1, 4, 6, 10, 11, 12, 13, 14
 REPLY, FRAME, ROW = 0, 1, 2
 REFUSED, DONE, WELCOME, IDENTITY = 0, 1, 2, 3
 PIXELS = ["Rgb565Be", "Rgb565Le", "Rgb888", "Yuyv", "Grey8"]
@@ -156,13 +156,74 @@ def rgb(row, pixels):
     return bytes(out)
 
 
+def identify(board):
+    """What the board says of itself."""
+    _, reader = board.ask(varint(IDENTIFY))
+    about = {"name": reader.text(), "version": reader.text()}
+    for key in ("format", "width", "height", "pixels", "arena", "used", "stack", "slot", "sector", "word", "generation", "base"):
+        about[key] = reader.varint()
+    keys = ("at", "generation", "base", "head_len", "head_crc", "backbone", "backbone_len", "backbone_crc")
+    about["model"] = {key: reader.varint() for key in keys} if reader.byte() else None
+    return about
+
+
+def write(board, about, start, data, left_out):
+    """Writes a part of a model, sector by sector; the first `left_out` bytes stay erased."""
+    data = b"\xff" * left_out + data[left_out:]
+    data += b"\xff" * (-len(data) % about["sector"])
+    for at in range(0, len(data), about["sector"]):
+        sector, bytes_ = (start + at) // about["sector"], data[at : at + about["sector"]]
+        ask = varint(CHECKSUMS) + varint(sector) + b"\1"
+        if struct.unpack("<I", board.ask(ask)[1].bytes())[0] == zlib.crc32(bytes_):
+            continue
+        board.ask(varint(ERASE) + varint(sector))
+        for chunk in range(0, len(bytes_), 1024):
+            begin = left_out if at + chunk == 0 else chunk
+            piece = bytes_[begin : chunk + 1024]
+            if piece.strip(b"\xff"):
+                board.ask(varint(WRITE) + varint(start + at + begin) + varint(len(piece)) + piece)
+        assert struct.unpack("<I", board.ask(ask)[1].bytes())[0] == zlib.crc32(bytes_)
+
+
+def push(board, file):
+    """Pushes a model: its backbone, if the board has another, then its head, then the head's prelude."""
+    about = identify(board)
+    head_len, _, backbone_len = struct.unpack_from("<3I", file, 16)
+    head, backbone = file[:head_len], file[head_len:]
+    up = lambda length: -(-length // about["sector"]) * about["sector"]
+
+    def room(length, busy):
+        for start in range(0, about["slot"] - up(length) + 1, about["sector"]):
+            if all(start + up(length) <= begin or end <= start for begin, end in busy):
+                return start
+        return None
+
+    lies, busy, at, place = about["model"], [], None, None
+    if lies:
+        busy = [(lies["at"], lies["at"] + lies["head_len"]), (lies["backbone"], lies["backbone"] + lies["backbone_len"])]
+    same = lies and (lies["backbone_len"], lies["backbone_crc"]) == (backbone_len, zlib.crc32(backbone))
+    at = room(head_len, busy)
+    if at is not None:
+        place = lies["backbone"] if same else room(backbone_len, busy + [(at, at + up(head_len))])
+    if place is None:
+        # No room beside the running model.
+        board.ask(varint(CLEAR))
+        about, same, at, place = identify(board), False, 0, up(head_len)
+    if not same:
+        write(board, about, place, backbone, 0)
+    write(board, about, at, head, 32)
+    prelude = head[:8] + struct.pack("<5I", about["generation"], about["base"], head_len, place, backbone_len)
+    prelude += struct.pack("<I", zlib.crc32(prelude + head[32:]))
+    board.ask(varint(COMMIT) + varint(at) + varint(32) + prelude)
+    board.ask(varint(RESUME))
+
+
 def main():
     board = Board(sys.argv[1])
     board.ask(varint(HELLO) + varint(VERSION))
-    _, reader = board.ask(varint(IDENTIFY))
-    name, version, format_version = reader.text(), reader.text(), reader.varint()
-    width, height, pixels = reader.varint(), reader.varint(), reader.varint()
-    print(f"{name}, posy {version}, models of format {format_version}")
+    about = identify(board)
+    width, height, pixels = about["width"], about["height"], about["pixels"]
+    print(f"{about['name']}, posy {about['version']}, models of format {about['format']}")
     print(f"camera: {width} x {height}, {PIXELS[pixels]}")
     # 0: the camera's frame; 1: what the network sees.
     for _ in range(3):
@@ -174,6 +235,10 @@ def main():
         file.write(f"P6 {width} {height} 255\n".encode())
         file.write(b"".join(rgb(row, pixels) for row in board.rows))
     print(f"wrote {sys.argv[2]}")
+    if len(sys.argv) > 3:
+        with open(sys.argv[3], "rb") as file:
+            push(board, file.read())
+        print(f"pushed {sys.argv[3]}")
 
 
 if __name__ == "__main__":

@@ -161,3 +161,30 @@ fn what_is_wrong_with_the_port_is_said() {
     let torn = scratch.write("torn.posy", &small_classifier(3)[..100]);
     scratch.posy(["push", torn.to_str().unwrap(), "--port=port"]).fails(1, &["torn.posy"]);
 }
+
+/// The example in the docs, which knows nothing of posy but its protocol's page.
+#[test]
+fn another_program_takes_a_picture_and_pushes_a_model() {
+    let test = "another_program_takes_a_picture_and_pushes_a_model";
+    let python = |arguments: &[&str]| {
+        let mut command = std::process::Command::new("python3");
+        command.args(arguments);
+        command
+    };
+    if !python(&["-c", "import serial"]).output().is_ok_and(|output| output.status.success()) {
+        eprintln!("SKIPPED: {test}: no Python with pyserial (package python3-serial)");
+        return;
+    }
+    let scratch = Scratch::new();
+    let board = board(&scratch, &small_classifier(3));
+    let new = small_classifier(6);
+    scratch.write("new.posy", &new);
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/examples/link.py");
+    let output = python(&[script, "port", "picture.ppm", "new.posy"]).current_dir(scratch.path()).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let ppm = scratch.read("picture.ppm");
+    let head = format!("P6 {WIDTH} {HEIGHT} 255\n");
+    let pixels = ppm.strip_prefix(head.as_bytes()).expect("a picture");
+    assert!(posy_tests::fake_board::rgb565(pixels) == *board.scene.lock().unwrap());
+    assert!(open(&scratch).has(&new).unwrap());
+}
