@@ -22,7 +22,8 @@ const part = text => encodeURIComponent(text);
 const shownName = label => label === UNKNOWN ? 'None of these' : label;
 
 let state = null, version = 0, connection = 'starting';
-let source = 'none', stream = null;
+// Whether a source was chosen by hand: then none is taken by itself.
+let source = 'none', chosen = false, stream = null;
 let recording = null;
 const queue = [];
 let trouble = '', said = '', undo = null;
@@ -202,8 +203,8 @@ function renderSource() {
   for (const button of document.querySelectorAll('.hold')) button.disabled = source === 'none' || (source === 'board' && !board);
 }
 
-$('use-webcam').onclick = () => use(source === 'webcam' ? 'none' : 'webcam');
-$('use-board').onclick = () => use('board');
+$('use-webcam').onclick = () => { chosen = true; use(source === 'webcam' ? 'none' : 'webcam'); };
+$('use-board').onclick = () => { chosen = true; use('board'); };
 
 // ---- live answers of this laptop
 
@@ -445,7 +446,7 @@ function renderBoard() {
   const {board, model} = state;
   $('board').hidden = $('use-board').hidden = !board.wanted;
   if (!board.wanted) return;
-  if (board.name && source === 'none' && !board.seen) use('board');
+  if (board.name && source === 'none' && !chosen) use('board');
   put($('board-name'), board.name
     ? `${board.name} on ${board.port}. ${board.current ? 'It runs this model.' : model ? 'It does not run this model yet.' : ''}`
     : 'No board is connected.');
