@@ -39,7 +39,10 @@ impl Browser {
     pub fn with_webcam(test: &str, mjpeg: &Path) -> Option<Self> {
         let file = format!("--use-file-for-fake-video-capture={}", mjpeg.display());
         let devices = "--use-fake-device-for-media-stream".to_owned();
-        Self::start_with(test, &[devices, "--use-fake-ui-for-media-stream".to_owned(), file])
+        Self::start_with(
+            test,
+            &[devices, "--use-fake-ui-for-media-stream".to_owned(), file],
+        )
     }
 
     /// [`Browser::start`] with further arguments.

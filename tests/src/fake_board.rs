@@ -21,7 +21,12 @@ use posy_shared::image::PixelFormat;
 use posy_shared::kernels::scalar::Scalar;
 
 #[path = "../../firmware/tests/common/flash.rs"]
-#[allow(dead_code, missing_docs, unreachable_pub, reason = "shared with the firmware's tests")]
+#[allow(
+    dead_code,
+    missing_docs,
+    unreachable_pub,
+    reason = "shared with the firmware's tests"
+)]
 mod flash;
 
 use flash::Chip;
@@ -172,7 +177,10 @@ impl FakeBoard {
     pub fn new(port: &Path, model: &[u8]) -> Self {
         FakeBoard {
             port: port.to_owned(),
-            scene: Arc::new(Mutex::new(vec![0; 2 * usize::from(WIDTH) * usize::from(HEIGHT)])),
+            scene: Arc::new(Mutex::new(vec![
+                0;
+                2 * usize::from(WIDTH) * usize::from(HEIGHT)
+            ])),
             flash: Arc::new(Mutex::new(model.to_vec())),
             plugged: None,
         }
@@ -202,7 +210,11 @@ impl FakeBoard {
             file
         });
         let slave = slave.unwrap();
-        fcntl(std::os::fd::AsRawFd::as_raw_fd(&master), FcntlArg::F_SETFL(OFlag::O_NONBLOCK)).unwrap();
+        fcntl(
+            std::os::fd::AsRawFd::as_raw_fd(&master),
+            FcntlArg::F_SETFL(OFlag::O_NONBLOCK),
+        )
+        .unwrap();
         let _ = std::fs::remove_file(&self.port);
         symlink(name, &self.port).unwrap();
         let unplugged = Arc::new(AtomicBool::new(false));

@@ -42,7 +42,8 @@ impl Response {
 
     /// The body as JSON.
     pub fn json(&self) -> Value {
-        serde_json::from_slice(&self.body).unwrap_or_else(|error| panic!("{error}: {}", self.text()))
+        serde_json::from_slice(&self.body)
+            .unwrap_or_else(|error| panic!("{error}: {}", self.text()))
     }
 }
 
@@ -61,9 +62,13 @@ impl Studio {
         let mut child = command.spawn().expect("posy");
         let mut address = String::new();
         let output = child.stdout.as_mut().expect("its output");
-        BufReader::new(output).read_line(&mut address).expect("an address");
+        BufReader::new(output)
+            .read_line(&mut address)
+            .expect("an address");
         let address = address.trim().to_owned();
-        let port = address.strip_prefix("http://127.0.0.1:").and_then(|rest| rest.split('/').next());
+        let port = address
+            .strip_prefix("http://127.0.0.1:")
+            .and_then(|rest| rest.split('/').next());
         let port = port.and_then(|port| port.parse().ok());
         Studio {
             child,
@@ -81,7 +86,10 @@ impl Studio {
     /// The cookie that the page would have.
     pub fn cookie(&self) -> String {
         let path = self.address.split_once("/?").expect("a query").1;
-        let response = self.raw(&format!("GET /?{path} HTTP/1.1\r\nHost: 127.0.0.1:{}\r\n", self.port), &[]);
+        let response = self.raw(
+            &format!("GET /?{path} HTTP/1.1\r\nHost: 127.0.0.1:{}\r\n", self.port),
+            &[],
+        );
         assert_eq!(response.status, 200, "{}", response.text());
         let cookie = response.header("set-cookie")[0];
         cookie.split(';').next().expect("a pair").to_owned()
@@ -99,21 +107,32 @@ impl Studio {
     /// Sends a request whose first lines are `head`, with their ends.
     pub fn raw(&self, head: &str, body: &[u8]) -> Response {
         let mut stream = TcpStream::connect(("127.0.0.1", self.port)).expect("a server");
-        let head = format!("{head}Connection: close\r\nContent-Length: {}\r\n\r\n", body.len());
-        stream.write_all(head.as_bytes()).expect("a server that listens");
+        let head = format!(
+            "{head}Connection: close\r\nContent-Length: {}\r\n\r\n",
+            body.len()
+        );
+        stream
+            .write_all(head.as_bytes())
+            .expect("a server that listens");
         // It may refuse before all has come.
         let _ = stream.write_all(body);
         let mut bytes = Vec::new();
         let _ = stream.read_to_end(&mut bytes);
         let end = bytes.windows(4).position(|four| four == b"\r\n\r\n");
-        let end = end.unwrap_or_else(|| panic!("no response: {:?}", String::from_utf8_lossy(&bytes)));
+        let end =
+            end.unwrap_or_else(|| panic!("no response: {:?}", String::from_utf8_lossy(&bytes)));
         let head = String::from_utf8_lossy(&bytes[..end]).into_owned();
         let mut lines = head.lines();
-        let status = lines.next().and_then(|line| line.split(' ').nth(1)).and_then(|status| status.parse().ok());
+        let status = lines
+            .next()
+            .and_then(|line| line.split(' ').nth(1))
+            .and_then(|status| status.parse().ok());
         let headers = lines.filter_map(|line| line.split_once(": "));
         Response {
             status: status.expect("a status"),
-            headers: headers.map(|(name, value)| (name.to_ascii_lowercase(), value.to_owned())).collect(),
+            headers: headers
+                .map(|(name, value)| (name.to_ascii_lowercase(), value.to_owned()))
+                .collect(),
             body: bytes[end + 4..].to_vec(),
         }
     }

@@ -2,8 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use posy::device::link::{Connection, Event, Finder, LinkError};
 use posy::dataset::Rgb;
+use posy::device::link::{Connection, Event, Finder, LinkError};
 use posy_nn::run::Runner;
 use posy_shared::link::View;
 use posy_shared::model::Model;
@@ -32,7 +32,9 @@ fn open(scratch: &Scratch) -> Connection {
 
 /// The laptop's logits.
 fn expected(file: &[u8], picture: &Rgb) -> Vec<i8> {
-    Runner::new(Model::read(file).unwrap()).output(picture).unwrap()
+    Runner::new(Model::read(file).unwrap())
+        .output(picture)
+        .unwrap()
 }
 
 /// The next event that `wanted` makes something of.
@@ -75,7 +77,10 @@ fn a_model_is_pushed_and_both_sides_have_the_same_logits() {
     let pushed = pushed.unwrap();
     assert!(!pushed.unchanged && pushed.sent > 0, "{pushed:?}");
     assert!(connection.has(&new).unwrap() && !connection.has(&old).unwrap());
-    assert_eq!(connection.classify(&picture).unwrap(), expected(&new, &picture));
+    assert_eq!(
+        connection.classify(&picture).unwrap(),
+        expected(&new, &picture)
+    );
     assert!(connection.push(&new, &mut |_| {}).unwrap().unchanged);
     // The camera's own answers are of the new model too.
     let answer = next(&mut connection, |event| match event {
@@ -107,11 +112,18 @@ fn a_board_that_is_unplugged_in_a_push_has_the_old_model_and_takes_the_new_one_t
     board.plug_in();
     let since = Instant::now();
     let mut connection = finder.connect_again(Duration::from_secs(10)).unwrap();
-    assert!(since.elapsed() < Duration::from_secs(2), "{:?}", since.elapsed());
+    assert!(
+        since.elapsed() < Duration::from_secs(2),
+        "{:?}",
+        since.elapsed()
+    );
     assert!(connection.has(&old).unwrap());
     let pushed = connection.push(&new, &mut |_| {}).unwrap();
     assert!(connection.has(&new).unwrap());
-    assert!(pushed.sent < new.len(), "sectors that lay there were sent again: {pushed:?}");
+    assert!(
+        pushed.sent < new.len(),
+        "sectors that lay there were sent again: {pushed:?}"
+    );
 }
 
 #[test]
@@ -122,25 +134,67 @@ fn commands_push_verify_and_capture() {
     let new = scratch.write("new.posy", small_classifier(4));
     let new = new.to_str().unwrap();
     let verify = ["verify", new, "--port=port"];
-    scratch.posy(verify).fails(1, &["runs another model", "posy push"]);
-    let outcome = scratch.posy(["push", new, "--port=port", "--json"]).succeeds();
+    scratch
+        .posy(verify)
+        .fails(1, &["runs another model", "posy push"]);
+    let outcome = scratch
+        .posy(["push", new, "--port=port", "--json"])
+        .succeeds();
     assert_eq!(outcome.json()["unchanged"], false);
-    scratch.posy(["push", new, "--port=port"]).succeeds().says(&["has this model already"]);
-    let outcome = scratch.posy(["verify", new, "--port=port", "--json"]).succeeds();
+    scratch
+        .posy(["push", new, "--port=port"])
+        .succeeds()
+        .says(&["has this model already"]);
+    let outcome = scratch
+        .posy(["verify", new, "--port=port", "--json"])
+        .succeeds();
     let json = outcome.json();
-    assert_eq!((&json["equal"], &json["photos"], &json["logits"]), (&true.into(), &10.into(), &40.into()));
-    let capture = ["capture", "studio", "--label=mug", "--count=3", "--interval=0", "--port=port", "--json"];
+    assert_eq!(
+        (&json["equal"], &json["photos"], &json["logits"]),
+        (&true.into(), &10.into(), &40.into())
+    );
+    let capture = [
+        "capture",
+        "studio",
+        "--label=mug",
+        "--count=3",
+        "--interval=0",
+        "--port=port",
+        "--json",
+    ];
     let outcome: Outcome = scratch.posy(capture).succeeds();
     let names = outcome.json()["photos"].clone();
-    let names: Vec<&str> = names.as_array().unwrap().iter().map(|name| name.as_str().unwrap()).collect();
+    let names: Vec<&str> = names
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|name| name.as_str().unwrap())
+        .collect();
     assert_eq!(names.len(), 3);
-    let groups: Vec<&str> = names.iter().map(|name| name.split("_nohash_").next().unwrap()).collect();
+    let groups: Vec<&str> = names
+        .iter()
+        .map(|name| name.split("_nohash_").next().unwrap())
+        .collect();
     assert!(groups.iter().all(|group| *group == groups[0]), "{names:?}");
-    let photo = image::open(scratch.join("studio/photos/mug").join(names[0])).unwrap().into_rgb8();
-    assert_eq!((photo.width(), photo.height()), (WIDTH.into(), HEIGHT.into()));
+    let photo = image::open(scratch.join("studio/photos/mug").join(names[0]))
+        .unwrap()
+        .into_rgb8();
+    assert_eq!(
+        (photo.width(), photo.height()),
+        (WIDTH.into(), HEIGHT.into())
+    );
     let sent = posy_tests::fake_board::rgb565(photo.as_raw());
-    assert!(sent == *board.scene.lock().unwrap(), "the photo is another than the camera's frame");
-    let evil = ["capture", "studio", "--label=../mug", "--count=1", "--port=port"];
+    assert!(
+        sent == *board.scene.lock().unwrap(),
+        "the photo is another than the camera's frame"
+    );
+    let evil = [
+        "capture",
+        "studio",
+        "--label=../mug",
+        "--count=1",
+        "--port=port",
+    ];
     scratch.posy(evil).fails(1, &["cannot be a label"]);
 }
 
@@ -159,7 +213,9 @@ fn what_is_wrong_with_the_port_is_said() {
     scratch.posy(push).succeeds();
     drop(board);
     let torn = scratch.write("torn.posy", &small_classifier(3)[..100]);
-    scratch.posy(["push", torn.to_str().unwrap(), "--port=port"]).fails(1, &["torn.posy"]);
+    scratch
+        .posy(["push", torn.to_str().unwrap(), "--port=port"])
+        .fails(1, &["torn.posy"]);
 }
 
 /// The example in the docs, which knows nothing of posy but its protocol's page.
@@ -171,7 +227,10 @@ fn another_program_takes_a_picture_and_pushes_a_model() {
         command.args(arguments);
         command
     };
-    if !python(&["-c", "import serial"]).output().is_ok_and(|output| output.status.success()) {
+    if !python(&["-c", "import serial"])
+        .output()
+        .is_ok_and(|output| output.status.success())
+    {
         eprintln!("SKIPPED: {test}: no Python with pyserial (package python3-serial)");
         return;
     }
@@ -180,8 +239,15 @@ fn another_program_takes_a_picture_and_pushes_a_model() {
     let new = small_classifier(6);
     scratch.write("new.posy", &new);
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/examples/link.py");
-    let output = python(&[script, "port", "picture.ppm", "new.posy"]).current_dir(scratch.path()).output().unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let output = python(&[script, "port", "picture.ppm", "new.posy"])
+        .current_dir(scratch.path())
+        .output()
+        .unwrap();
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
     let ppm = scratch.read("picture.ppm");
     let head = format!("P6 {WIDTH} {HEIGHT} 255\n");
     let pixels = ppm.strip_prefix(head.as_bytes()).expect("a picture");

@@ -357,18 +357,27 @@ const EXAMPLES: [(&str, &[(&str, &str)]); 24] = [
         "verify",
         &[
             ("posy verify flowers.posy", "with drawings"),
-            ("posy verify flowers.posy flower_photos/daisy", "with photos"),
+            (
+                "posy verify flowers.posy flower_photos/daisy",
+                "with photos",
+            ),
         ],
     ),
     (
         "capture",
-        &[("posy capture --label mug --count 30", "photos of a mug, by the board's camera")],
+        &[(
+            "posy capture --label mug --count 30",
+            "photos of a mug, by the board's camera",
+        )],
     ),
     (
         "studio",
         &[
             ("posy studio", "everything in the folder posy-studio"),
-            ("posy studio --board none my_things", "with the webcam alone"),
+            (
+                "posy studio --board none my_things",
+                "with the webcam alone",
+            ),
         ],
     ),
     (

@@ -9,8 +9,8 @@ use posy_shared::link::View;
 
 use super::output::note;
 use super::{Failure, usage};
-use crate::device::protocol::Line;
 use crate::device::link::{Connection, Event, Finder, LinkError};
+use crate::device::protocol::Line;
 use posy_nn::rgb::Rgb;
 
 /// Columns of the picture at most; a row of characters shows two rows of pixels.
@@ -25,11 +25,17 @@ const PATIENCE: Duration = Duration::from_secs(3600);
 /// Shows pictures and answers until Ctrl-C.
 pub(super) fn run(finder: &Finder) -> Result<ExitCode, Failure> {
     if !io::stdout().is_terminal() {
-        return Err(usage("--preview draws in a terminal; without it, posy monitor prints lines"));
+        return Err(usage(
+            "--preview draws in a terminal; without it, posy monitor prints lines",
+        ));
     }
     let mut connection = finder.connect()?;
     loop {
-        note!("{} on {}; Ctrl-C ends", connection.info().board, connection.port());
+        note!(
+            "{} on {}; Ctrl-C ends",
+            connection.info().board,
+            connection.port()
+        );
         let Err(failure) = follow(&mut connection) else {
             continue;
         };
@@ -80,7 +86,10 @@ fn half_blocks(picture: &Rgb, columns: usize) -> String {
     let step = width.div_ceil(columns.max(1)).max(1);
     let at = |x: usize, y: usize| {
         let start = 3 * (y.min(height.saturating_sub(1)) * width + x);
-        picture.data.get(start..start + 3).map_or([0; 3], |pixel| [pixel[0], pixel[1], pixel[2]])
+        picture
+            .data
+            .get(start..start + 3)
+            .map_or([0; 3], |pixel| [pixel[0], pixel[1], pixel[2]])
     };
     let mut text = String::new();
     for y in (0..height).step_by(2 * step) {

@@ -93,7 +93,15 @@ fn words(pushed: Pushed, board: &str, seconds: f64) -> String {
 fn show(progress: Progress) {
     let mut err = std::io::stderr();
     if err.is_terminal() && progress.all > 0 {
-        let end = if progress.done >= progress.all { "\n" } else { "" };
-        let _ = write!(err, "\rpushing {:3}%{end}", 100 * progress.done / progress.all);
+        let end = if progress.done >= progress.all {
+            "\n"
+        } else {
+            ""
+        };
+        let _ = write!(
+            err,
+            "\rpushing {:3}%{end}",
+            100 * progress.done / progress.all
+        );
     }
 }

@@ -9,17 +9,17 @@ use posy_shared::model::InputContract;
 use posy_shared::preprocess::{Crop, Filter};
 
 use super::backbone::network;
-use super::output::note;
 use super::normalisation::PixelArguments;
+use super::output::note;
 use super::port::PortArguments;
 use super::retrain::files::{Destinations, Results};
 use super::retrain::record::record;
 use super::{Failure, cache};
-use posy_nn::zoo::{Architecture, Version};
 use crate::dataset::split::{Percentages, Rule};
 use crate::retrain::{Calibration, Outcome, Prepared};
 use crate::studio::folder::Folder;
 use crate::studio::{BoardChoice, Settings, Studio};
+use posy_nn::zoo::{Architecture, Version};
 
 /// The folder where none is named.
 pub(super) const FOLDER: &str = "posy-studio";
@@ -109,7 +109,10 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     writeln!(out, "{address}")?;
     out.flush()?;
     drop(out);
-    note!("photos and model: {}; Ctrl-C ends", arguments.folder.display());
+    note!(
+        "photos and model: {}; Ctrl-C ends",
+        arguments.folder.display()
+    );
     if !arguments.no_open && !open(&address) {
         note!("open the address above in a browser");
     }
@@ -126,7 +129,10 @@ fn keep(model: &Path, prepared: &Prepared, outcome: &Outcome) -> Result<(), Stri
     results.add(&destinations.split, outcome.split.to_bytes());
     if let Some(destination) = &destinations.record {
         let record = record(prepared, outcome, &model.to_string_lossy());
-        results.add(destination, record.and_then(|record| Ok(record.to_bytes()?)));
+        results.add(
+            destination,
+            record.and_then(|record| Ok(record.to_bytes()?)),
+        );
     }
     match results.place() {
         true => Ok(()),

@@ -6,15 +6,15 @@ use std::process::ExitCode;
 use clap::Args;
 use serde_json::json;
 
+use super::Failure;
 use super::output::{note, print_json};
 use super::port::PortArguments;
-use super::Failure;
-use crate::device::link::{MOST, fitted};
-use crate::demo::{Flower, draw};
-use posy_nn::model_file::ModelFile;
-use crate::dataset::{Limits, Rgb};
 use crate::dataset::files::files_below;
 use crate::dataset::load;
+use crate::dataset::{Limits, Rgb};
+use crate::demo::{Flower, draw};
+use crate::device::link::{MOST, fitted};
+use posy_nn::model_file::ModelFile;
 use posy_nn::run::Runner;
 
 /// Pictures that are drawn where no photos are given, of each kind of flower.

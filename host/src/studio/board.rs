@@ -13,10 +13,10 @@ use super::looker::{Look, Looker, Picture as Looked};
 use super::png;
 use super::state::{Shared, Shown};
 use super::teacher::News;
-use crate::device::protocol::Line;
-use crate::device::link::{Connection, Event, Finder, LinkError, MOST, fitted};
-use crate::dataset::{Limits, Rgb};
 use crate::dataset::load;
+use crate::dataset::{Limits, Rgb};
+use crate::device::link::{Connection, Event, Finder, LinkError, MOST, fitted};
+use crate::device::protocol::Line;
 
 /// Wait for one event.
 const WAIT: Duration = Duration::from_millis(50);
@@ -64,7 +64,10 @@ pub struct LastPicture(Arc<Mutex<(u64, Vec<u8>)>>);
 impl LastPicture {
     /// The picture.
     pub fn get(&self) -> (u64, Vec<u8>) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 
     fn set(&self, number: u64, png: Vec<u8>) {
@@ -126,7 +129,8 @@ impl BoardThread {
                 let board = &mut state.board;
                 board.name = None;
                 board.words = words;
-                (board.answer, board.same, board.pushing, board.recording) = (None, None, None, None);
+                (board.answer, board.same, board.pushing, board.recording) =
+                    (None, None, None, None);
             });
             match orders.recv_timeout(LOOK) {
                 Err(std::sync::mpsc::RecvTimeoutError::Disconnected) => return,
@@ -145,7 +149,8 @@ impl BoardThread {
     ) -> Result<(), LinkError> {
         connection.preview(Some(View::Camera))?;
         self.show(connection);
-        self.shared.change(|state| state.board.words = String::new());
+        self.shared
+            .change(|state| state.board.words = String::new());
         let mut model = self.looker.current().number;
         loop {
             match orders.try_recv() {
@@ -197,7 +202,10 @@ impl BoardThread {
     fn show(&self, connection: &Connection) {
         let current = self.looker.current();
         let has = current.number > 0 && connection.has(&current.bytes).unwrap_or(false);
-        let (name, port) = (connection.info().board.clone(), connection.port().to_owned());
+        let (name, port) = (
+            connection.info().board.clone(),
+            connection.port().to_owned(),
+        );
         self.shared.change(|state| {
             state.board.name = Some(name);
             state.board.port = port;
@@ -228,7 +236,10 @@ impl BoardThread {
         if seen.times.len() > RATE {
             seen.times.pop_front();
         }
-        let span = seen.times.front().map_or(0.0, |first| first.elapsed().as_secs_f64());
+        let span = seen
+            .times
+            .front()
+            .map_or(0.0, |first| first.elapsed().as_secs_f64());
         let rate = match seen.times.len() {
             len @ 2.. if span > 0.0 => (len - 1) as f64 / span,
             _ => 0.0,
@@ -243,20 +254,36 @@ impl BoardThread {
 
     /// Compares the board's logits of a picture with the laptop's; `None` where they run different models, or
     /// the picture did not come whole.
-    fn same(&self, connection: &Connection, seen: &mut Seen, number: u16, logits: &[i8]) -> Option<bool> {
+    fn same(
+        &self,
+        connection: &Connection,
+        seen: &mut Seen,
+        number: u16,
+        logits: &[i8],
+    ) -> Option<bool> {
         let (_, picture) = seen.picture.take_if(|(of, _)| *of == number)?;
         let current = self.looker.current();
         if !connection.has(&current.bytes).ok()? {
             return None;
         }
-        let Look { number, logits: ours, .. } = self.looker.look(Looked::Pixels(picture)).ok()?;
+        let Look {
+            number,
+            logits: ours,
+            ..
+        } = self.looker.look(Looked::Pixels(picture)).ok()?;
         (number == current.number).then(|| ours == logits)
     }
 
-    fn obey(&self, connection: &mut Connection, order: Order, seen: &mut Seen) -> Result<(), OrderError> {
+    fn obey(
+        &self,
+        connection: &mut Connection,
+        order: Order,
+        seen: &mut Seen,
+    ) -> Result<(), OrderError> {
         match order {
             Order::Record { label, burst } => {
-                self.shared.change(|state| state.board.recording = Some(label.clone()));
+                self.shared
+                    .change(|state| state.board.recording = Some(label.clone()));
                 seen.recording = Some((label, burst));
             }
             Order::Stop => {
@@ -281,19 +308,28 @@ impl BoardThread {
     fn push(&self, connection: &mut Connection) -> Result<String, OrderError> {
         let current = self.looker.current();
         if current.number == 0 {
-            return Err(OrderError::Words("there is no model yet: record pictures first".into()));
+            return Err(OrderError::Words(
+                "there is no model yet: record pictures first".into(),
+            ));
         }
         let begun = Instant::now();
         let pushed = connection.push(&current.bytes, &mut |progress| {
             let percent = (100 * progress.done).checked_div(progress.all).unwrap_or(0);
-            self.shared.change(|state| state.board.pushing = Some(percent.min(100) as u8));
+            self.shared
+                .change(|state| state.board.pushing = Some(percent.min(100) as u8));
         })?;
         connection.preview(Some(View::Camera))?;
         let seconds = begun.elapsed().as_secs_f64();
         Ok(match (pushed.unchanged, pushed.head_alone) {
             (true, _) => "The board has this model already.".into(),
-            (_, true) => format!("Pushed in {seconds:.1} s: the last layer alone, {} bytes.", pushed.sent),
-            (_, false) => format!("Pushed in {seconds:.1} s: the whole model, {} bytes.", pushed.sent),
+            (_, true) => format!(
+                "Pushed in {seconds:.1} s: the last layer alone, {} bytes.",
+                pushed.sent
+            ),
+            (_, false) => format!(
+                "Pushed in {seconds:.1} s: the whole model, {} bytes.",
+                pushed.sent
+            ),
         })
     }
 
@@ -301,7 +337,9 @@ impl BoardThread {
     fn verify(&self, connection: &mut Connection) -> Result<String, OrderError> {
         let current = self.looker.current();
         if current.number == 0 || !connection.has(&current.bytes)? {
-            return Err(OrderError::Words("Push the model first: the board runs another.".into()));
+            return Err(OrderError::Words(
+                "Push the model first: the board runs another.".into(),
+            ));
         }
         let paths: Vec<PathBuf> = self.shared.read(|state| {
             let photos = state.labels.iter().flat_map(|label| {
@@ -321,15 +359,22 @@ impl BoardThread {
             let ours = self.looker.look(Looked::Pixels(photo));
             let ours = ours.map_err(|error| OrderError::Words(error.to_string()))?;
             if ours.number != current.number {
-                return Err(OrderError::Words("A new model was trained meanwhile. Push it, then verify.".into()));
+                return Err(OrderError::Words(
+                    "A new model was trained meanwhile. Push it, then verify.".into(),
+                ));
             }
             if ours.logits != theirs {
-                let words = format!("{}: laptop and board differ. Write program and model anew with posy flash.", path.display());
+                let words = format!(
+                    "{}: laptop and board differ. Write program and model anew with posy flash.",
+                    path.display()
+                );
                 return Err(OrderError::Words(words));
             }
             photos += 1;
             logits += theirs.len();
         }
-        Ok(format!("All {logits} logits of {photos} photos are equal on laptop and board."))
+        Ok(format!(
+            "All {logits} logits of {photos} photos are equal on laptop and board."
+        ))
     }
 }

@@ -85,8 +85,16 @@ impl Door {
     ///
     /// # Errors
     /// [`Refused`].
-    pub fn admit(&self, method: &Method, uri: &Uri, headers: &HeaderMap) -> Result<Admitted, Refused> {
-        let hosts = [format!("127.0.0.1:{}", self.port), format!("localhost:{}", self.port)];
+    pub fn admit(
+        &self,
+        method: &Method,
+        uri: &Uri,
+        headers: &HeaderMap,
+    ) -> Result<Admitted, Refused> {
+        let hosts = [
+            format!("127.0.0.1:{}", self.port),
+            format!("localhost:{}", self.port),
+        ];
         let text = |value: &HeaderValue| value.to_str().unwrap_or_default().to_owned();
         let mut named = headers.get_all(HOST).iter();
         let host = match (named.next(), named.next()) {
@@ -94,7 +102,9 @@ impl Door {
             _ => return Err(Refused::Host),
         };
         // A request line with a whole address has a host of its own.
-        let is_other = uri.authority().is_some_and(|authority| authority.as_str() != host);
+        let is_other = uri
+            .authority()
+            .is_some_and(|authority| authority.as_str() != host);
         if is_other || !hosts.contains(&host) {
             return Err(Refused::Host);
         }
@@ -106,7 +116,11 @@ impl Door {
             None if !reads => return Err(Refused::Origin),
             _ => {}
         }
-        if headers.get("sec-fetch-site").is_some_and(|site| site == "cross-site") && uri.path() != "/" {
+        if headers
+            .get("sec-fetch-site")
+            .is_some_and(|site| site == "cross-site")
+            && uri.path() != "/"
+        {
             return Err(Refused::Origin);
         }
         let cookies = headers.get_all(COOKIE).iter().map(text);
@@ -147,7 +161,12 @@ mod tests {
         headers
     }
 
-    fn admit(door: &Door, method: Method, uri: &str, pairs: &[(&'static str, &str)]) -> Result<Admitted, Refused> {
+    fn admit(
+        door: &Door,
+        method: Method,
+        uri: &str,
+        pairs: &[(&'static str, &str)],
+    ) -> Result<Admitted, Refused> {
         door.admit(&method, &uri.parse().unwrap(), &headers(pairs))
     }
 
@@ -155,15 +174,33 @@ mod tests {
     fn only_this_servers_names_are_hosts() {
         let door = Door::new(80);
         let cookie = format!("posy_studio_80={}", door.token);
-        let known = |host: &str| admit(&door, Method::GET, "/api", &[("host", host), ("cookie", &cookie)]);
+        let known = |host: &str| {
+            admit(
+                &door,
+                Method::GET,
+                "/api",
+                &[("host", host), ("cookie", &cookie)],
+            )
+        };
         assert_eq!(known("127.0.0.1:80"), Ok(Admitted::Known));
         assert_eq!(known("localhost:80"), Ok(Admitted::Known));
-        for host in ["evil.example:80", "127.0.0.1", "127.0.0.1:81", "127.0.0.1.evil.example:80", "0.0.0.0:80", ""] {
+        for host in [
+            "evil.example:80",
+            "127.0.0.1",
+            "127.0.0.1:81",
+            "127.0.0.1.evil.example:80",
+            "0.0.0.0:80",
+            "",
+        ] {
             assert_eq!(known(host), Err(Refused::Host), "{host}");
         }
         let none = admit(&door, Method::GET, "/api", &[("cookie", &cookie)]);
         assert_eq!(none, Err(Refused::Host));
-        let two = [("host", "127.0.0.1:80"), ("host", "evil.example"), ("cookie", &*cookie)];
+        let two = [
+            ("host", "127.0.0.1:80"),
+            ("host", "evil.example"),
+            ("cookie", &*cookie),
+        ];
         assert_eq!(admit(&door, Method::GET, "/api", &two), Err(Refused::Host));
         let both = [("host", "127.0.0.1:80"), ("cookie", &*cookie)];
         let other = admit(&door, Method::GET, "http://evil.example/api", &both);
@@ -181,39 +218,70 @@ mod tests {
         let own = ("origin", "http://127.0.0.1:80");
         assert_eq!(with(Method::POST, &[own]), Ok(Admitted::Known));
         assert_eq!(with(Method::GET, &[own]), Ok(Admitted::Known));
-        for origin in ["http://evil.example", "null", "https://127.0.0.1:80", "http://127.0.0.1:81", "http://localhost:80"] {
+        for origin in [
+            "http://evil.example",
+            "null",
+            "https://127.0.0.1:80",
+            "http://127.0.0.1:81",
+            "http://localhost:80",
+        ] {
             for method in [Method::GET, Method::POST, Method::DELETE] {
-                assert_eq!(with(method, &[("origin", origin)]), Err(Refused::Origin), "{origin}");
+                assert_eq!(
+                    with(method, &[("origin", origin)]),
+                    Err(Refused::Origin),
+                    "{origin}"
+                );
             }
         }
         assert_eq!(with(Method::POST, &[]), Err(Refused::Origin));
-        assert_eq!(with(Method::GET, &[("sec-fetch-site", "cross-site")]), Err(Refused::Origin));
+        assert_eq!(
+            with(Method::GET, &[("sec-fetch-site", "cross-site")]),
+            Err(Refused::Origin)
+        );
     }
 
     #[test]
     fn nothing_is_let_in_without_the_token() {
         let door = Door::new(80);
         let host = ("host", "127.0.0.1:80");
-        let get = |uri: &str, more: &[(&'static str, &str)]| admit(&door, Method::GET, uri, &[&[host], more].concat());
+        let get = |uri: &str, more: &[(&'static str, &str)]| {
+            admit(&door, Method::GET, uri, &[&[host], more].concat())
+        };
         let address = door.address();
         let opened = get(address.strip_prefix("http://127.0.0.1:80").unwrap(), &[]).unwrap();
         let Admitted::New(cookie) = opened else {
             panic!("{opened:?}");
         };
         let cookie = cookie.to_str().unwrap();
-        assert!(cookie.ends_with("; Path=/; HttpOnly; SameSite=Strict"), "{cookie}");
+        assert!(
+            cookie.ends_with("; Path=/; HttpOnly; SameSite=Strict"),
+            "{cookie}"
+        );
         let pair = cookie.split(';').next().unwrap();
         assert_eq!(get("/api", &[("cookie", pair)]), Ok(Admitted::Known));
         let shorter = &pair[..pair.len() - 1];
         let other = Door::new(80);
         let others = format!("posy_studio_80={}", other.token);
-        for cookie in ["", "posy_studio_80=", shorter, &others, &pair.replace("_80", "_81")] {
-            assert_eq!(get("/api", &[("cookie", cookie)]), Err(Refused::Token), "{cookie}");
+        for cookie in [
+            "",
+            "posy_studio_80=",
+            shorter,
+            &others,
+            &pair.replace("_80", "_81"),
+        ] {
+            assert_eq!(
+                get("/api", &[("cookie", cookie)]),
+                Err(Refused::Token),
+                "{cookie}"
+            );
         }
         assert_eq!(get("/", &[]), Err(Refused::Token));
         assert_eq!(get("/?token=", &[]), Err(Refused::Token));
         // The token opens the page and nothing else.
-        assert_eq!(get(&format!("/api?token={}", door.token), &[]), Err(Refused::Token));
+        assert_eq!(
+            get(&format!("/api?token={}", door.token), &[]),
+            Err(Refused::Token)
+        );
         assert_eq!(door.token.len(), 32);
         assert_ne!(door.token, other.token);
     }

@@ -14,9 +14,9 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::UNIX_EPOCH;
 
-use posy_nn::atomic;
-use crate::dataset::{DecodeError, Decoded, Limits, decode_within};
 use crate::dataset::sniff::{Format, SNIFF_LEN, sniff};
+use crate::dataset::{DecodeError, Decoded, Limits, decode_within};
+use posy_nn::atomic;
 
 /// Most bytes of a label's name.
 const LABEL_LEN: usize = 60;
@@ -177,7 +177,11 @@ impl Folder {
         let ending = ending(bytes)?;
         let folder = self.label(label)?;
         make(&folder)?;
-        let burst: String = burst.chars().filter(char::is_ascii_alphanumeric).take(24).collect();
+        let burst: String = burst
+            .chars()
+            .filter(char::is_ascii_alphanumeric)
+            .take(24)
+            .collect();
         let burst = if burst.is_empty() { "photo" } else { &burst };
         for number in 1.. {
             let stem = format!("{burst}_nohash_{number:04}");
@@ -262,7 +266,9 @@ fn is_label(name: &str) -> bool {
 
 /// Returns true for names of photos.
 fn is_photo_name(name: &str) -> bool {
-    let ending = name.rsplit_once('.').map(|(_, ending)| ending.to_ascii_lowercase());
+    let ending = name
+        .rsplit_once('.')
+        .map(|(_, ending)| ending.to_ascii_lowercase());
     let known = ["jpg", "jpeg", "png", "webp", "gif", "bmp"];
     is_component(name)
         && name.len() <= 255
@@ -270,7 +276,8 @@ fn is_photo_name(name: &str) -> bool {
 }
 
 fn is_component(name: &str) -> bool {
-    let forbidden = |letter: char| letter.is_control() || "/\\:*?\"<>|\u{2028}\u{2029}".contains(letter);
+    let forbidden =
+        |letter: char| letter.is_control() || "/\\:*?\"<>|\u{2028}\u{2029}".contains(letter);
     !name.is_empty()
         && !name.starts_with(['.', ' '])
         && !name.ends_with(['.', ' '])
@@ -301,7 +308,10 @@ fn free(folder: &Path, name: &str) -> PathBuf {
         return path;
     }
     let names = (2_u32..).map(|number| folder.join(format!("{stem}-{number}.{ending}")));
-    names.into_iter().find(|path| !path.exists()).unwrap_or(path)
+    names
+        .into_iter()
+        .find(|path| !path.exists())
+        .unwrap_or(path)
 }
 
 fn make(path: &Path) -> Result<(), FolderError> {
@@ -339,15 +349,21 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let folder = Folder::open(&dir.path().join("studio")).unwrap();
         let evil = [
-            "", ".", "..", "../x", "a/b", "a\\b", "/etc", "C:", "a\0b", "a\nb", ".hidden", "x.", "x ", " x",
-            "a*", "\u{2028}",
+            "", ".", "..", "../x", "a/b", "a\\b", "/etc", "C:", "a\0b", "a\nb", ".hidden", "x.",
+            "x ", " x", "a*", "\u{2028}",
         ];
         for name in evil {
-            assert!(matches!(folder.add(name, "b", &png(1)), Err(FolderError::Label(_))), "{name:?}");
+            assert!(
+                matches!(folder.add(name, "b", &png(1)), Err(FolderError::Label(_))),
+                "{name:?}"
+            );
             assert!(folder.photos_of(name).is_err(), "{name:?}");
             assert!(folder.add_label(name).is_err(), "{name:?}");
             assert!(folder.photo("cup", name).is_err(), "{name:?}");
-            assert!(folder.photo("cup", &format!("{name}/../x.jpg")).is_err(), "{name:?}");
+            assert!(
+                folder.photo("cup", &format!("{name}/../x.jpg")).is_err(),
+                "{name:?}"
+            );
             assert!(folder.remove("cup", name).is_err(), "{name:?}");
             assert!(folder.restore("cup", name).is_err(), "{name:?}");
             assert!(folder.relabel("cup", "x.jpg", name).is_err(), "{name:?}");
@@ -377,7 +393,10 @@ mod tests {
         folder.add_label("empty").unwrap();
         let first = folder.add("雏菊", "b1", &png(1)).unwrap();
         let second = folder.add("雏菊", "b1", &png(2)).unwrap();
-        assert_eq!([&first, &second], ["b1_nohash_0001.png", "b1_nohash_0002.png"]);
+        assert_eq!(
+            [&first, &second],
+            ["b1_nohash_0001.png", "b1_nohash_0002.png"]
+        );
         assert_eq!(folder.labels().unwrap(), ["empty", "雏菊"]);
         folder.remove("雏菊", &first).unwrap();
         assert_eq!(names("雏菊"), [second.as_str()]);
@@ -392,7 +411,9 @@ mod tests {
     fn what_is_no_photo_is_not_added() {
         let dir = tempfile::tempdir().unwrap();
         let folder = Folder::open(dir.path()).unwrap();
-        let error = folder.add("cup", "b", b"<svg onload=alert(1)>").unwrap_err();
+        let error = folder
+            .add("cup", "b", b"<svg onload=alert(1)>")
+            .unwrap_err();
         assert!(matches!(error, FolderError::Photo(_)), "{error}");
         let torn = png(1);
         folder.add("cup", "b", &torn[..torn.len() / 2]).unwrap_err();

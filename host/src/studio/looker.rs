@@ -9,9 +9,9 @@ use posy_shared::ranking::Ranking;
 use tokio::sync::oneshot;
 
 use super::state::Shown;
+use crate::dataset::for_model::decode_for;
 use crate::dataset::{Limits, Rgb};
 use posy_nn::run::Runner;
-use crate::dataset::for_model::decode_for;
 
 /// Pictures that wait at most.
 const WAITING: usize = 4;
@@ -109,7 +109,10 @@ impl Looker {
 }
 
 fn lock(current: &Mutex<Current>) -> Current {
-    current.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    current
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .clone()
 }
 
 /// Answers until nobody asks any more; prepares each model once.
@@ -153,7 +156,9 @@ fn look(runner: &Runner<'_>, number: u64, picture: Picture) -> Result<Look, Look
     let logits = logits.map_err(|error| wrong(&error))?;
     let ranking = Ranking::<MOST>::new(runner.model(), &logits);
     let ms = |time: std::time::Duration| 1000.0 * time.as_secs_f64();
-    let labels = ranking.iter().map(|ranked| (ranked.label.to_owned(), ranked.score.to_f32().into()));
+    let labels = ranking
+        .iter()
+        .map(|ranked| (ranked.label.to_owned(), ranked.score.to_f32().into()));
     Ok(Look {
         number,
         shown: Shown {

@@ -24,9 +24,9 @@ use super::looker::{LookError, Looker, PICTURE_LEN, Picture};
 use super::png;
 use super::state::Shared;
 use super::teacher::News;
-use crate::device::link::fitted;
 use crate::dataset::decode::{Limits, decode_to_average};
 use crate::dataset::read_bytes;
+use crate::device::link::fitted;
 
 /// The page and its parts.
 const PAGE: &str = include_str!("../../templates/studio.html");
@@ -95,15 +95,27 @@ pub(super) fn router(app: App) -> Router {
     let photo = "/api/photos/{label}/{name}";
     Router::new()
         .route("/", get(async || text("text/html; charset=utf-8", PAGE)))
-        .route("/studio.js", get(async || text("text/javascript; charset=utf-8", SCRIPT)))
-        .route("/studio.css", get(async || text("text/css; charset=utf-8", STYLE)))
+        .route(
+            "/studio.js",
+            get(async || text("text/javascript; charset=utf-8", SCRIPT)),
+        )
+        .route(
+            "/studio.css",
+            get(async || text("text/css; charset=utf-8", STYLE)),
+        )
         .route("/icon.svg", get(async || text("image/svg+xml", ICON)))
         .route("/api/state/{seen}", get(state))
         .route("/api/labels/{label}", post(add_label).delete(remove_label))
-        .route(photo, get(small_picture).post(add_photo).delete(remove_photo))
+        .route(
+            photo,
+            get(small_picture).post(add_photo).delete(remove_photo),
+        )
         .route("/api/restore/{label}/{name}", post(restore))
         .route("/api/move/{label}/{name}/{to}", post(relabel))
-        .route("/api/look", post(look).layer(DefaultBodyLimit::max(PICTURE_LEN)))
+        .route(
+            "/api/look",
+            post(look).layer(DefaultBodyLimit::max(PICTURE_LEN)),
+        )
         .route("/api/model", get(model))
         .route("/api/board/picture/{number}", get(board_picture))
         .route("/api/board/record/{label}/{burst}", post(record))
@@ -115,7 +127,9 @@ pub(super) fn router(app: App) -> Router {
 
 /// Lets a request in or not, and sets the headers of every response.
 async fn guard(State(app): State<App>, request: Request, next: Next) -> Response {
-    let admitted = app.door.admit(request.method(), request.uri(), request.headers());
+    let admitted = app
+        .door
+        .admit(request.method(), request.uri(), request.headers());
     let mut response = match admitted {
         Err(refused) => {
             let mut response = text("text/plain; charset=utf-8", refused.words());
@@ -131,7 +145,9 @@ async fn guard(State(app): State<App>, request: Request, next: Next) -> Response
     };
     for (name, value) in HEADERS {
         let name = HeaderName::from_static(name);
-        response.headers_mut().insert(name, HeaderValue::from_static(value));
+        response
+            .headers_mut()
+            .insert(name, HeaderValue::from_static(value));
     }
     response
 }
@@ -148,7 +164,12 @@ fn json_of(value: &Value) -> Response {
 async fn aside<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, Failed> + Send + 'static,
 ) -> Result<T, Failed> {
-    let failed = |_| Failed(StatusCode::INTERNAL_SERVER_ERROR, "the request failed".into());
+    let failed = |_| {
+        Failed(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "the request failed".into(),
+        )
+    };
     spawn_blocking(work).await.map_err(failed)?
 }
 
@@ -222,7 +243,8 @@ async fn small_picture(
     aside(move || {
         let path = app.folder.photo(&label, &name)?;
         let limits = Limits::default();
-        let missing = |error: &dyn std::fmt::Display| Failed(StatusCode::NOT_FOUND, error.to_string());
+        let missing =
+            |error: &dyn std::fmt::Display| Failed(StatusCode::NOT_FOUND, error.to_string());
         let bytes = read_bytes(&path, &limits).map_err(|error| missing(&error))?;
         let size = Size {
             width: SMALL,
@@ -260,7 +282,10 @@ async fn model(State(app): State<App>) -> Answer {
 /// The board's last picture, whatever the number: it only tells one address from another.
 async fn board_picture(State(app): State<App>, Path(_): Path<u64>) -> Answer {
     match app.last.get() {
-        (0, _) => Err(Failed(StatusCode::NOT_FOUND, "the board has sent no picture yet".into())),
+        (0, _) => Err(Failed(
+            StatusCode::NOT_FOUND,
+            "the board has sent no picture yet".into(),
+        )),
         (_, png) => Ok(text("image/png", png)),
     }
 }
@@ -277,7 +302,12 @@ async fn order(State(app): State<App>, Path(order): Path<String>) -> Answer {
         "stop" => Order::Stop,
         "push" => Order::Push,
         "verify" => Order::Verify,
-        _ => return Err(Failed(StatusCode::NOT_FOUND, "there is no such order".into())),
+        _ => {
+            return Err(Failed(
+                StatusCode::NOT_FOUND,
+                "there is no such order".into(),
+            ));
+        }
     };
     send(&app, order)
 }
@@ -286,6 +316,9 @@ fn send(app: &App, order: Order) -> Answer {
     let connected = app.shared.read(|state| state.board.name.is_some());
     match connected && app.orders.send(order).is_ok() {
         true => Ok(json_of(&json!({}))),
-        false => Err(Failed(StatusCode::CONFLICT, "no board is connected: plug it in".into())),
+        false => Err(Failed(
+            StatusCode::CONFLICT,
+            "no board is connected: plug it in".into(),
+        )),
     }
 }

@@ -13,8 +13,8 @@ use super::looker::Looker;
 use super::routes::{App, router};
 use super::state::Shared;
 use super::teacher::{Keep, Teacher};
-use posy_nn::zoo::backbone::Backbone;
 use crate::features::cache::Cache;
+use posy_nn::zoo::backbone::Backbone;
 
 /// The port where it is free: POSY on a telephone's keys.
 pub const PORT: u16 = 7679;
@@ -148,8 +148,11 @@ impl Studio {
             .build()
             .map_err(StudioError::Serve)?;
         runtime.block_on(async {
-            let listener = tokio::net::TcpListener::from_std(listener).map_err(StudioError::Serve)?;
-            axum::serve(listener, router(app)).await.map_err(StudioError::Serve)
+            let listener =
+                tokio::net::TcpListener::from_std(listener).map_err(StudioError::Serve)?;
+            axum::serve(listener, router(app))
+                .await
+                .map_err(StudioError::Serve)
         })
     }
 }

@@ -11,24 +11,24 @@ use posy_shared::preprocess::{Crop, Filter};
 use super::folder::Folder;
 use super::looker::Looker;
 use super::state::{LabelState, Mark, ModelState, Shared, Training};
-use posy_nn::zoo::backbone::Backbone;
-use crate::lint::{Kind, Subject, brief};
+use crate::dataset::Layout;
+use crate::dataset::split::{Percentages, Rule, split};
+use crate::dataset::split_file::SplitFile;
 use crate::device::{Footprint, fitting};
+use crate::eval::UNKNOWN;
 use crate::features::cache::Cache;
 use crate::features::extract::{self, extract};
 use crate::features::extractors::IntExtractor;
 use crate::features::progress::{Progress, Silent};
-use crate::train::observer::Unwatched;
-use crate::dataset::split::{Percentages, Rule, split};
-use crate::dataset::split_file::SplitFile;
-use crate::dataset::Layout;
+use crate::lint::{Kind, Subject, brief};
 use crate::report::advice::advice;
 use crate::report::headline::headline;
 use crate::report::judge::Judgement;
 use crate::retrain::{
     More, Outcome, Prepared, RetrainError, Settings, Tested, Trainer, prepare, train_with,
 };
-use crate::eval::UNKNOWN;
+use crate::train::observer::Unwatched;
+use posy_nn::zoo::backbone::Backbone;
 
 /// Silence after the last picture, before training.
 const QUIET: Duration = Duration::from_millis(150);
@@ -106,7 +106,8 @@ impl Teacher {
     }
 
     fn failed(&self, words: &str) {
-        self.shared.change(|state| state.training = Training::Failed(words.to_owned()));
+        self.shared
+            .change(|state| state.training = Training::Failed(words.to_owned()));
     }
 
     /// Shows the photos that there are; returns true if they are others than those of `known`.
@@ -150,7 +151,10 @@ impl Teacher {
         let missing = self.shared.read(|state| {
             let with_photos = state.labels.iter().filter(|label| !label.photos.is_empty());
             let with_photos: Vec<&LabelState> = with_photos.collect();
-            let named = with_photos.iter().filter(|label| label.name != UNKNOWN).count();
+            let named = with_photos
+                .iter()
+                .filter(|label| label.name != UNKNOWN)
+                .count();
             match (named, with_photos.len()) {
                 (0, _) => Some("Record pictures of two things."),
                 (1, 1) => Some("One label has pictures. Record a second, or pictures of nothing."),
@@ -161,7 +165,8 @@ impl Teacher {
             let missing = Training::Waiting(missing.to_owned());
             return self.shared.change(|state| state.training = missing);
         }
-        self.shared.change(|state| state.training = Training::Running);
+        self.shared
+            .change(|state| state.training = Training::Running);
         let begun = Instant::now();
         match self.trained() {
             Err(error) => self.failed(&error.to_string()),
@@ -220,7 +225,11 @@ impl Teacher {
             let labels = prepared.dataset.labels.len();
             model.confusion = vec![vec![0; labels]; labels];
             for answer in &judgement.answers {
-                if let Some(cell) = model.confusion.get_mut(answer.truth).and_then(|row| row.get_mut(answer.answer)) {
+                if let Some(cell) = model
+                    .confusion
+                    .get_mut(answer.truth)
+                    .and_then(|row| row.get_mut(answer.answer))
+                {
                     *cell += 1;
                 }
             }
@@ -250,7 +259,11 @@ fn figures(bytes: &[u8]) -> Option<ModelState> {
 
 /// Findings about single photos: wrong labels and copies.
 fn marks(prepared: &Prepared) -> Vec<Mark> {
-    let buckets = split(&prepared.dataset, &Rule::Stable { seed: 0 }, Percentages::USUAL);
+    let buckets = split(
+        &prepared.dataset,
+        &Rule::Stable { seed: 0 },
+        Percentages::USUAL,
+    );
     let subject = Subject {
         dataset: &prepared.dataset,
         features: &prepared.int8_features,
@@ -264,7 +277,10 @@ fn marks(prepared: &Prepared) -> Vec<Mark> {
     let mut marks = Vec::new();
     for finding in report.findings {
         // Pictures of a burst are alike; what is said of labels has no picture.
-        if !matches!(finding.kind, Kind::Mislabelled | Kind::DuplicateAcrossLabels) {
+        if !matches!(
+            finding.kind,
+            Kind::Mislabelled | Kind::DuplicateAcrossLabels
+        ) {
             continue;
         }
         for path in &finding.paths {

@@ -29,7 +29,9 @@ fn a_network_is_taught_by_a_boards_camera_pushed_to_it_and_answers_there() {
     for (label, flower) in flowers {
         for burst in 0..4 {
             show(&board, flower, burst);
-            let before = wait(&|state| state["board"]["name"] == "rp-pico")["board"]["picture"].as_u64().unwrap();
+            let before = wait(&|state| state["board"]["name"] == "rp-pico")["board"]["picture"]
+                .as_u64()
+                .unwrap();
             // A picture that was taken before is of another scene.
             wait(&|state| state["board"]["picture"].as_u64().unwrap() > before + 1);
             post(&format!("/api/board/record/{label}/b{burst}"));
@@ -40,7 +42,11 @@ fn a_network_is_taught_by_a_boards_camera_pushed_to_it_and_answers_there() {
             wait(&|state| state["board"]["recording"].is_null());
         }
     }
-    wait(&|state| state["model"]["labels"].as_array().is_some_and(|labels| labels.len() == 2));
+    wait(&|state| {
+        state["model"]["labels"]
+            .as_array()
+            .is_some_and(|labels| labels.len() == 2)
+    });
     wait(&|state| state["training"]["kind"] == "idle" && state["model"]["headline"][0].is_string());
     post("/api/board/push");
     wait(&|state| state["board"]["current"] == true);
@@ -53,7 +59,12 @@ fn a_network_is_taught_by_a_boards_camera_pushed_to_it_and_answers_there() {
         assert!(state["board"]["answer"]["times"][2][0] == "network");
     }
     post("/api/board/verify");
-    wait(&|state| state["board"]["words"].as_str().unwrap_or_default().starts_with("All "));
+    wait(&|state| {
+        state["board"]["words"]
+            .as_str()
+            .unwrap_or_default()
+            .starts_with("All ")
+    });
     // Unplugged and back, it is there again, with its model.
     board.unplug();
     wait(&|state| state["board"]["name"].is_null());
@@ -63,5 +74,13 @@ fn a_network_is_taught_by_a_boards_camera_pushed_to_it_and_answers_there() {
     wait(&|state| state["board"]["current"] == true && state["board"]["same"] == true);
     // The other commands work on the same folder.
     drop(studio);
-    scratch.posy(["verify", "studio/model.posy", "studio/photos", "--port=port", "--most=5"]).succeeds();
+    scratch
+        .posy([
+            "verify",
+            "studio/model.posy",
+            "studio/photos",
+            "--port=port",
+            "--most=5",
+        ])
+        .succeeds();
 }

@@ -28,7 +28,9 @@ fn it_listens_on_this_machine_alone() {
     let (studio, _) = studio(&scratch);
     // The address that this machine has for others, if any; nothing is sent.
     let socket = UdpSocket::bind("0.0.0.0:0").unwrap();
-    let own = socket.connect("192.0.2.1:9").and_then(|()| socket.local_addr());
+    let own = socket
+        .connect("192.0.2.1:9")
+        .and_then(|()| socket.local_addr());
     let Ok(own) = own.map(|own| own.ip()) else {
         eprintln!("SKIPPED: it_listens_on_this_machine_alone: this machine has no other address");
         return;
@@ -49,27 +51,59 @@ fn strangers_are_refused_before_anything_is_done() {
     let known = format!("Cookie: {cookie}\r\n");
     let post = "POST /api/labels/mug HTTP/1.1\r\n";
     for (what, head) in [
-        ("another host", format!("{post}Host: evil.example:{port}\r\n{origin}{known}")),
+        (
+            "another host",
+            format!("{post}Host: evil.example:{port}\r\n{origin}{known}"),
+        ),
         ("no host", format!("{post}{origin}{known}")),
-        ("another origin", format!("{post}{own}Origin: http://evil.example\r\n{known}")),
-        ("the origin of a sandbox", format!("{post}{own}Origin: null\r\n{known}")),
+        (
+            "another origin",
+            format!("{post}{own}Origin: http://evil.example\r\n{known}"),
+        ),
+        (
+            "the origin of a sandbox",
+            format!("{post}{own}Origin: null\r\n{known}"),
+        ),
         ("no origin", format!("{post}{own}{known}")),
         ("no cookie", format!("{post}{own}{origin}")),
-        ("a guessed cookie", format!("{post}{own}{origin}Cookie: posy_studio_{port}=0000\r\n")),
+        (
+            "a guessed cookie",
+            format!("{post}{own}{origin}Cookie: posy_studio_{port}=0000\r\n"),
+        ),
     ] {
         let response = studio.raw(&head, &[]);
         // Without a host it is no request at all.
-        assert!(matches!(response.status, 400 | 403), "{what}: {}", response.status);
+        assert!(
+            matches!(response.status, 400 | 403),
+            "{what}: {}",
+            response.status
+        );
         assert!(!response.text().contains(&cookie), "{what}");
     }
     let state = studio.state(&cookie, |_| true);
     assert_eq!(state["labels"], Value::Array(Vec::new()));
-    for path in ["/", "/studio.js", "/api/state/0", "/api/model", "/api/photos/mug/x.jpg"] {
+    for path in [
+        "/",
+        "/studio.js",
+        "/api/state/0",
+        "/api/model",
+        "/api/photos/mug/x.jpg",
+    ] {
         let response = studio.raw(&format!("GET {path} HTTP/1.1\r\n{own}"), &[]);
         assert_eq!(response.status, 403, "{path}");
-        assert!(response.text().contains("open the address that posy studio printed"), "{path}");
+        assert!(
+            response
+                .text()
+                .contains("open the address that posy studio printed"),
+            "{path}"
+        );
     }
-    assert_eq!(studio.raw(&format!("{post}{own}{origin}{known}"), &[]).status, 200);
+    assert_eq!(
+        studio
+            .raw(&format!("{post}{own}{origin}{known}"), &[])
+            .status,
+        200
+    );
 }
 
 #[test]
@@ -78,11 +112,20 @@ fn every_response_has_its_headers_and_none_of_cors() {
     let (studio, cookie) = studio(&scratch);
     let port = studio.port;
     let query = studio.address.split_once("/?").unwrap().1;
-    let opened = studio.raw(&format!("GET /?{query} HTTP/1.1\r\nHost: localhost:{port}\r\n"), &[]);
+    let opened = studio.raw(
+        &format!("GET /?{query} HTTP/1.1\r\nHost: localhost:{port}\r\n"),
+        &[],
+    );
     let set = opened.header("set-cookie");
     assert_eq!(set.len(), 1);
-    assert!(set[0].ends_with("; Path=/; HttpOnly; SameSite=Strict"), "{set:?}");
-    let refused = studio.raw(&format!("GET / HTTP/1.1\r\nHost: localhost:{port}\r\n"), &[]);
+    assert!(
+        set[0].ends_with("; Path=/; HttpOnly; SameSite=Strict"),
+        "{set:?}"
+    );
+    let refused = studio.raw(
+        &format!("GET / HTTP/1.1\r\nHost: localhost:{port}\r\n"),
+        &[],
+    );
     let missing = studio.ask(&cookie, "GET", "/nothing", &[]);
     let preflight = studio.raw(
         &format!(
@@ -91,8 +134,17 @@ fn every_response_has_its_headers_and_none_of_cors() {
         ),
         &[],
     );
-    assert_eq!((refused.status, missing.status, preflight.status), (403, 404, 403));
-    for response in [opened, refused, missing, preflight, studio.ask(&cookie, "GET", "/studio.js", &[])] {
+    assert_eq!(
+        (refused.status, missing.status, preflight.status),
+        (403, 404, 403)
+    );
+    for response in [
+        opened,
+        refused,
+        missing,
+        preflight,
+        studio.ask(&cookie, "GET", "/studio.js", &[]),
+    ] {
         let policy = response.header("content-security-policy");
         assert_eq!(policy.len(), 1);
         for part in [
@@ -101,7 +153,10 @@ fn every_response_has_its_headers_and_none_of_cors() {
             "img-src 'self' blob:",
             "frame-ancestors 'none'",
         ] {
-            assert!(policy[0].split(';').any(|one| one.trim() == part), "{policy:?}");
+            assert!(
+                policy[0].split(';').any(|one| one.trim() == part),
+                "{policy:?}"
+            );
         }
         assert_eq!(response.header("x-content-type-options"), ["nosniff"]);
         assert_eq!(response.header("referrer-policy"), ["no-referrer"]);
@@ -116,15 +171,40 @@ fn names_and_uploads_stay_in_the_folder() {
     let scratch = Scratch::new();
     let (studio, cookie) = studio(&scratch);
     scratch.write("secret.png", photo(1));
-    for label in ["..", ".", "%2e%2e", "..%2f..", "a%2f..%2f..%2fx", "%2fetc", "a%5c..%5cx", "a%00b", "%0a", ".ssh"] {
-        let status = studio.ask(&cookie, "POST", &format!("/api/photos/{label}/b"), &photo(1)).status;
+    for label in [
+        "..",
+        ".",
+        "%2e%2e",
+        "..%2f..",
+        "a%2f..%2f..%2fx",
+        "%2fetc",
+        "a%5c..%5cx",
+        "a%00b",
+        "%0a",
+        ".ssh",
+    ] {
+        let status = studio
+            .ask(
+                &cookie,
+                "POST",
+                &format!("/api/photos/{label}/b"),
+                &photo(1),
+            )
+            .status;
         assert!(matches!(status, 400 | 404 | 405 | 422), "{label}: {status}");
-        let status = studio.ask(&cookie, "POST", &format!("/api/labels/{label}"), &[]).status;
+        let status = studio
+            .ask(&cookie, "POST", &format!("/api/labels/{label}"), &[])
+            .status;
         assert!(matches!(status, 400 | 404 | 405 | 422), "{label}: {status}");
         for name in ["..%2f..%2f..%2fsecret.png", "secret.png", "..%2fsecret.png"] {
             for method in ["GET", "DELETE"] {
-                let status = studio.ask(&cookie, method, &format!("/api/photos/{label}/{name}"), &[]).status;
-                assert!(matches!(status, 400 | 404 | 405 | 422), "{label}/{name}: {status}");
+                let status = studio
+                    .ask(&cookie, method, &format!("/api/photos/{label}/{name}"), &[])
+                    .status;
+                assert!(
+                    matches!(status, 400 | 404 | 405 | 422),
+                    "{label}/{name}: {status}"
+                );
             }
         }
     }
@@ -151,13 +231,33 @@ fn uploads_are_bounded_and_decoded_before_they_are_kept() {
     ] {
         let response = studio.ask(&cookie, "POST", "/api/photos/mug/b", &body);
         assert_eq!(response.status, 422, "{what}: {}", response.text());
-        assert!(response.json()["error"].as_str().unwrap().contains("not a photo"), "{what}");
+        assert!(
+            response.json()["error"]
+                .as_str()
+                .unwrap()
+                .contains("not a photo"),
+            "{what}"
+        );
         let response = studio.ask(&cookie, "POST", "/api/look", &body);
-        assert!(matches!(response.status, 409 | 422), "{what}: {}", response.text());
+        assert!(
+            matches!(response.status, 409 | 422),
+            "{what}: {}",
+            response.text()
+        );
     }
     let large = vec![0; (16 << 20) + 1];
-    assert_eq!(studio.ask(&cookie, "POST", "/api/photos/mug/b", &large).status, 413);
-    assert_eq!(studio.ask(&cookie, "POST", "/api/look", &large[..5 << 20]).status, 413);
+    assert_eq!(
+        studio
+            .ask(&cookie, "POST", "/api/photos/mug/b", &large)
+            .status,
+        413
+    );
+    assert_eq!(
+        studio
+            .ask(&cookie, "POST", "/api/look", &large[..5 << 20])
+            .status,
+        413
+    );
     assert_eq!(scratch.names("studio/photos"), Vec::<String>::new());
 }
 
@@ -168,14 +268,18 @@ fn a_full_disk_is_said_and_costs_nothing_that_lay_there() {
     scratch.write("network.tflite", posy_nn::zoo::embedded::BYTES);
     let mount = "mkdir studio && mount -t tmpfs -o size=256k none studio && exec \"$POSY\" studio studio --no-open \
                  --http-port=0 --board=none --backbone=network.tflite";
-    let can = std::process::Command::new("unshare").args(["--user", "--map-root-user", "--mount", "true"]).output();
+    let can = std::process::Command::new("unshare")
+        .args(["--user", "--map-root-user", "--mount", "true"])
+        .output();
     if !can.is_ok_and(|output| output.status.success()) {
         eprintln!("SKIPPED: {test}: unshare --user --mount does not work here");
         return;
     }
     let inner = scratch.command(["--version"]);
     let mut command = std::process::Command::new("unshare");
-    command.args(["--user", "--map-root-user", "--mount", "sh", "-ec", mount]).current_dir(scratch.path());
+    command
+        .args(["--user", "--map-root-user", "--mount", "sh", "-ec", mount])
+        .current_dir(scratch.path());
     for (key, value) in inner.get_envs() {
         command.env(key, value.unwrap_or_default());
     }
@@ -194,9 +298,14 @@ fn a_full_disk_is_said_and_costs_nothing_that_lay_there() {
     };
     assert_eq!(full.status, 507, "{}", full.text());
     let words = full.json()["error"].as_str().unwrap().to_owned();
-    assert!(words.contains("the disk is full") && words.contains("make room"), "{words}");
+    assert!(
+        words.contains("the disk is full") && words.contains("make room"),
+        "{words}"
+    );
     let state = studio.state(&cookie, |state| {
-        state["labels"][0]["photos"].as_array().is_some_and(|photos| photos.len() as u64 == kept)
+        state["labels"][0]["photos"]
+            .as_array()
+            .is_some_and(|photos| photos.len() as u64 == kept)
     });
     assert!(kept > 0, "{state}");
 }

@@ -15,12 +15,19 @@ use posy::demo::{Flower, draw};
 fn scene(flower: Flower, number: u64, width: u32, height: u32) -> RgbImage {
     let drawing = draw(flower, 1, number);
     let drawing = RgbImage::from_raw(drawing.width(), drawing.height(), drawing.into_raw());
-    resize(&drawing.expect("a drawing"), width, height, FilterType::Triangle)
+    resize(
+        &drawing.expect("a drawing"),
+        width,
+        height,
+        FilterType::Triangle,
+    )
 }
 
 fn jpeg(picture: &RgbImage) -> Vec<u8> {
     let mut bytes = Vec::new();
-    JpegEncoder::new_with_quality(&mut bytes, 92).encode_image(picture).unwrap();
+    JpegEncoder::new_with_quality(&mut bytes, 92)
+        .encode_image(picture)
+        .unwrap();
     bytes
 }
 

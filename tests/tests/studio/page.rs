@@ -25,7 +25,11 @@ fn film(scratch: &Scratch) -> PathBuf {
     for (index, (_, flower)) in SCENES.into_iter().enumerate() {
         for frame in 0..FRAMES {
             let mut picture = scene(flower, frame / 30, 320, 240);
-            let corner = if index == 0 { Rgb([255, 0, 0]) } else { Rgb([0, 0, 255]) };
+            let corner = if index == 0 {
+                Rgb([255, 0, 0])
+            } else {
+                Rgb([0, 0, 255])
+            };
             for (x, y) in (0..12).flat_map(|x| (0..12).map(move |y| (x, y))) {
                 picture.put_pixel(x, y, corner);
             }
@@ -58,7 +62,8 @@ fn photos(scratch: &Scratch, label: &str) -> usize {
 fn settle(browser: &mut Browser, scratch: &Scratch) {
     browser.wait_until("queue.length === 0 && connection === 'up' && !recording");
     for (label, _) in SCENES {
-        let shown = format!("state.labels.find(label => label.name === '{label}')?.photos.length ?? 0");
+        let shown =
+            format!("state.labels.find(label => label.name === '{label}')?.photos.length ?? 0");
         browser.wait_until(&format!("{shown} === {}", photos(scratch, label)));
     }
 }
@@ -88,8 +93,16 @@ fn two_things_are_taught_by_holding_a_button_and_named_live() {
     browser.open_url(&studio.address);
     browser.wait_until("state !== null");
     let location = browser.evaluate("location.href");
-    assert_eq!(location, format!("http://127.0.0.1:{port}/"), "the token stays in the address");
-    assert_eq!(browser.evaluate("document.cookie"), "", "a script sees the token");
+    assert_eq!(
+        location,
+        format!("http://127.0.0.1:{port}/"),
+        "the token stays in the address"
+    );
+    assert_eq!(
+        browser.evaluate("document.cookie"),
+        "",
+        "a script sees the token"
+    );
 
     // With the keyboard.
     for (label, _) in SCENES {
@@ -98,7 +111,10 @@ fn two_things_are_taught_by_holding_a_button_and_named_live() {
         browser.press("Enter");
         browser.wait_until(&format!("{} !== null", hold_of(label)));
     }
-    assert_eq!(browser.evaluate(&format!("{}.disabled", hold_of("mug"))), true);
+    assert_eq!(
+        browser.evaluate(&format!("{}.disabled", hold_of("mug"))),
+        true
+    );
     browser.click("$('use-webcam')");
     browser.wait_until("$('video').videoWidth > 0");
     for (index, (label, _)) in SCENES.into_iter().enumerate() {
@@ -109,12 +125,18 @@ fn two_things_are_taught_by_holding_a_button_and_named_live() {
     }
     settle(&mut browser, &scratch);
     for (label, _) in SCENES {
-        assert!(photos(&scratch, label) >= 9, "{label}: {}", photos(&scratch, label));
+        assert!(
+            photos(&scratch, label) >= 9,
+            "{label}: {}",
+            photos(&scratch, label)
+        );
     }
     browser.wait_until("state.training.kind === 'idle' && state.model?.accuracy?.[1] > 0");
     for (index, (label, _)) in SCENES.into_iter().enumerate() {
         begins(&mut browser, index);
-        browser.wait_until(&format!("document.querySelector('#answer bdi')?.textContent === '{label}'"));
+        browser.wait_until(&format!(
+            "document.querySelector('#answer bdi')?.textContent === '{label}'"
+        ));
     }
     assert!(scratch.join("studio/model.posy").exists());
     assert!(scratch.join("studio/model.run.json").exists());
@@ -129,7 +151,10 @@ fn two_things_are_taught_by_holding_a_button_and_named_live() {
     assert_eq!(photos(&scratch, "mug"), before);
     // The browser says by itself that a request was refused.
     let complaints = browser.forget();
-    assert!(complaints.iter().all(|line| line.contains("422")), "{complaints:?}");
+    assert!(
+        complaints.iter().all(|line| line.contains("422")),
+        "{complaints:?}"
+    );
 
     // A picture is taken away and brought back.
     browser.click("document.querySelector('[data-label=mug] .thumbs button')");
@@ -193,8 +218,13 @@ fn looks(browser: &mut Browser) {
         if let Some(axe) = &axe {
             assert_eq!(axe.barriers(browser), [], "{name}");
         }
-        let dark = "getComputedStyle(document.body).backgroundColor.match(/\\d+/g).every(c => c < 50)";
-        assert_eq!(browser.evaluate(dark), Value::Bool(scheme == "dark"), "{name}");
+        let dark =
+            "getComputedStyle(document.body).backgroundColor.match(/\\d+/g).every(c => c < 50)";
+        assert_eq!(
+            browser.evaluate(dark),
+            Value::Bool(scheme == "dark"),
+            "{name}"
+        );
     }
     browser.look_like(1280, 900, false, "light");
 }

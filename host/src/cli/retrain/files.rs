@@ -245,7 +245,11 @@ pub(in crate::cli) struct Results {
 impl Results {
     /// Writes a file beside its place. What fails is said, and does not keep the others from being
     /// written.
-    pub(in crate::cli) fn add<E: Display>(&mut self, destination: &Destination, bytes: Result<Vec<u8>, E>) {
+    pub(in crate::cli) fn add<E: Display>(
+        &mut self,
+        destination: &Destination,
+        bytes: Result<Vec<u8>, E>,
+    ) {
         let staged = bytes.map_err(|error| error.to_string()).and_then(|bytes| {
             let staged = Staged::new(&destination.path, &bytes);
             staged.map_err(|error| destination.failed(&error))

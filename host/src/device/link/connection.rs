@@ -12,8 +12,8 @@ use posy_shared::shown::Shown;
 
 use super::LinkError;
 use super::picture::{Assembly, Picture};
-use crate::device::protocol::{Line, Lines};
 use crate::device::port::{Port, PortError};
+use crate::device::protocol::{Line, Lines};
 
 /// Time-outs of a request and of its repetitions.
 const PATIENCE: [Duration; 4] = [
@@ -233,7 +233,8 @@ impl Connection {
     /// [`LinkError::Torn`] and others.
     pub fn capture(&mut self, view: View) -> Result<Picture, LinkError> {
         for _ in 0..PICTURES {
-            self.events.retain(|event| !matches!(event, Event::Picture(_)));
+            self.events
+                .retain(|event| !matches!(event, Event::Picture(_)));
             self.done(Ask::Capture { view })?;
             let wanted = |event: &Event| matches!(event, Event::Picture(it) if it.view == view);
             if let Some(at) = self.events.iter().rposition(wanted)

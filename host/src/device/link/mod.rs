@@ -44,7 +44,9 @@ pub enum LinkError {
         port: String,
     },
     /// The board stopped answering.
-    #[error("{port}: the board answers no more; unplug it, plug it in again, and repeat the command")]
+    #[error(
+        "{port}: the board answers no more; unplug it, plug it in again, and repeat the command"
+    )]
     NoReply {
         /// The port.
         port: String,
@@ -143,7 +145,9 @@ fn refused(refusal: Refusal, reason: &str) -> String {
     let words = match refusal {
         Refusal::Version { speaks } => return format!("it speaks version {speaks} of the link"),
         Refusal::Epoch => "it has started anew",
-        Refusal::Unknown => "it does not know the request; write its program anew with `posy flash`",
+        Refusal::Unknown => {
+            "it does not know the request; write its program anew with `posy flash`"
+        }
         Refusal::Order => "requests came out of order; repeat the command",
         Refusal::Range => "a size or place is none that it has",
         Refusal::InUse => "the running model lies there",

@@ -38,7 +38,10 @@ impl Picture {
             }
             View::Camera => {
                 let rows = self.bytes.chunks_exact(self.pixels.row_len(width).max(1));
-                for (to, from) in data.chunks_exact_mut(3 * usize::from(width).max(1)).zip(rows) {
+                for (to, from) in data
+                    .chunks_exact_mut(3 * usize::from(width).max(1))
+                    .zip(rows)
+                {
                     // Lengths were checked when the rows came.
                     let _ = unpack_row(self.pixels, from, to);
                 }

@@ -175,7 +175,10 @@ impl Connection {
         bytes.resize(bytes.len().next_multiple_of(info.write_len as usize), 0xFF);
         let first = part.start / info.sector_len;
         let sectors: Vec<&[u8]> = bytes.chunks(sector_len).collect();
-        let sums: Vec<u32> = sectors.iter().map(|sector| checksum(sector, sector_len)).collect();
+        let sums: Vec<u32> = sectors
+            .iter()
+            .map(|sector| checksum(sector, sector_len))
+            .collect();
         let lying = self.checksums(first, sums.len())?;
         let mut sent = 0;
         for (index, sector) in sectors.iter().enumerate() {
@@ -185,7 +188,11 @@ impl Connection {
                 self.done(Ask::Erase { sector: number })?;
                 for (chunk, bytes) in sector.chunks(CHUNK).enumerate() {
                     // What the commit writes is not touched before, not even as erased bytes.
-                    let skipped = if index == 0 && chunk == 0 { left_out } else { 0 };
+                    let skipped = if index == 0 && chunk == 0 {
+                        left_out
+                    } else {
+                        0
+                    };
                     let bytes = &bytes[skipped..];
                     if bytes.iter().all(|&byte| byte == 0xFF) {
                         continue;
@@ -198,7 +205,10 @@ impl Connection {
             progress(sector.len());
         }
         let lying = self.checksums(first, sums.len())?;
-        match (first..).zip(sums.iter().zip(&lying)).find(|(_, (sum, lies))| sum != lies) {
+        match (first..)
+            .zip(sums.iter().zip(&lying))
+            .find(|(_, (sum, lies))| sum != lies)
+        {
             Some((sector, _)) => Err(LinkError::Sector {
                 port: self.port().to_owned(),
                 sector,

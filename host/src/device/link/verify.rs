@@ -83,7 +83,10 @@ mod tests {
             assert_eq!((photo.width, photo.height), expected);
             assert!(photo.data.iter().all(|&value| value == 7));
             let (width, height) = expected;
-            assert_eq!(photo.data.len(), 3 * usize::from(width) * usize::from(height));
+            assert_eq!(
+                photo.data.len(),
+                3 * usize::from(width) * usize::from(height)
+            );
         }
     }
 }
