@@ -41,5 +41,6 @@ pub mod page;
 pub mod predict;
 pub mod report;
 pub mod retrain;
+pub mod studio;
 pub mod train;
 mod units;

@@ -35,6 +35,16 @@ impl Browser {
         Self::start_with(test, &[])
     }
 
+    /// Starts a browser whose webcam plays the file `mjpeg` over and over, and may be used by every page.
+    pub fn with_webcam(test: &str, mjpeg: &Path) -> Option<Self> {
+        let file = format!("--use-file-for-fake-video-capture={}", mjpeg.display());
+        let devices = "--use-fake-device-for-media-stream".to_owned();
+        Self::start_with(
+            test,
+            &[devices, "--use-fake-ui-for-media-stream".to_owned(), file],
+        )
+    }
+
     /// [`Browser::start`] with further arguments.
     pub fn start_with(test: &str, arguments: &[String]) -> Option<Self> {
         let is_there = |name: &&&str| {
@@ -89,14 +99,35 @@ impl Browser {
             events: Vec::new(),
             _profile: profile,
         };
-        let target = browser.call("Target.createTarget", json!({"url": "about:blank"}));
-        let target = json!({"targetId": target["targetId"], "flatten": true});
-        let session = browser.call("Target.attachToTarget", target);
-        browser.session = Some(session["sessionId"].as_str().expect("a session").to_owned());
-        for domain in ["Page", "Runtime", "Log", "Network"] {
-            browser.call(&format!("{domain}.enable"), json!({}));
-        }
+        browser.new_tab();
         Some(browser)
+    }
+
+    /// Opens an empty tab, which is the one that is driven from now on; returns the one before.
+    pub fn new_tab(&mut self) -> Option<String> {
+        let before = self.session.take();
+        let target = self.call("Target.createTarget", json!({"url": "about:blank"}));
+        let target = json!({"targetId": target["targetId"], "flatten": true});
+        let session = self.call("Target.attachToTarget", target);
+        self.session = Some(session["sessionId"].as_str().expect("a session").to_owned());
+        for domain in ["Page", "Runtime", "Log", "Network"] {
+            self.call(&format!("{domain}.enable"), json!({}));
+        }
+        before
+    }
+
+    /// Drives another tab, which [`Browser::new_tab`] returned, and brings it to the front.
+    pub fn switch(&mut self, tab: Option<String>) -> Option<String> {
+        let before = std::mem::replace(&mut self.session, tab);
+        self.call("Page.bringToFront", json!({}));
+        before
+    }
+
+    /// Forgets what was reported so far; returns the problems among it.
+    pub fn forget(&mut self) -> Vec<String> {
+        let complaints = self.complaints();
+        self.events.clear();
+        complaints
     }
 
     /// Calls a method of the protocol and returns its result.
@@ -195,6 +226,18 @@ impl Browser {
         for kind in ["mousePressed", "mouseReleased"] {
             let event = json!({"type": kind, "x": x, "y": y, "button": "left", "clickCount": 1});
             self.call("Input.dispatchMouseEvent", event);
+        }
+    }
+
+    /// Holds the mouse down on the element of `expression` for `time`.
+    pub fn hold(&mut self, expression: &str, time: Duration) {
+        let (x, y) = self.place_of(expression);
+        for kind in ["mousePressed", "mouseReleased"] {
+            let event = json!({"type": kind, "x": x, "y": y, "button": "left", "clickCount": 1});
+            self.call("Input.dispatchMouseEvent", event);
+            if kind == "mousePressed" {
+                thread::sleep(time);
+            }
         }
     }
 

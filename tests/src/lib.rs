@@ -10,6 +10,8 @@ pub mod documents;
 pub mod draw;
 pub mod emulator;
 pub mod exports;
+#[cfg(target_os = "linux")]
+pub mod fake_board;
 pub mod frames;
 pub mod fuzz;
 pub mod graphs;
@@ -26,6 +28,7 @@ pub mod scratch;
 pub mod server;
 pub mod sizes;
 mod small;
+pub mod studio;
 pub mod tensorboard;
 pub mod web;
 pub mod wiring;

@@ -16,6 +16,8 @@ mod exports;
 mod float_networks;
 mod footprint;
 mod fuzz;
+#[cfg(target_os = "linux")]
+mod host_link;
 mod kernels;
 mod layering;
 mod parity;
@@ -23,6 +25,8 @@ mod report;
 mod rp_pico;
 mod silicon;
 mod stored_frames;
+#[cfg(target_os = "linux")]
+mod studio;
 mod tensorboard;
 mod voice;
 mod web;

@@ -153,7 +153,7 @@ const RARE: [&str; 15] = [
 ];
 
 /// Examples of each command with a description; the first row is for posy itself.
-const EXAMPLES: [(&str, &[(&str, &str)]); 20] = [
+const EXAMPLES: [(&str, &[(&str, &str)]); 24] = [
     (
         "posy",
         &[
@@ -346,6 +346,38 @@ const EXAMPLES: [(&str, &[(&str, &str)]); 20] = [
         &[
             ("posy monitor", "show the board's output"),
             ("posy monitor --once -j", "ask for one answer, as JSON"),
+            ("posy monitor --preview", "and what the network sees"),
+        ],
+    ),
+    (
+        "push",
+        &[("posy push flowers.posy", "only what differs is sent")],
+    ),
+    (
+        "verify",
+        &[
+            ("posy verify flowers.posy", "with drawings"),
+            (
+                "posy verify flowers.posy flower_photos/daisy",
+                "with photos",
+            ),
+        ],
+    ),
+    (
+        "capture",
+        &[(
+            "posy capture --label mug --count 30",
+            "photos of a mug, by the board's camera",
+        )],
+    ),
+    (
+        "studio",
+        &[
+            ("posy studio", "everything in the folder posy-studio"),
+            (
+                "posy studio --board none my_things",
+                "with the webcam alone",
+            ),
         ],
     ),
     (

@@ -5,6 +5,7 @@
 
 mod backbone;
 mod cache;
+mod capture;
 mod check;
 mod compare;
 mod convert;
@@ -25,10 +26,15 @@ mod normalisation;
 mod output;
 mod page;
 mod photos;
+mod port;
+mod preview;
 mod profile;
 mod progress;
+mod push;
 mod retrain;
+mod studio;
 mod trials;
+mod verify;
 
 use std::process::ExitCode;
 
@@ -66,7 +72,11 @@ enum Command {
     Photos(photos::Arguments),
     Frames(frames::Arguments),
     Fit(fit::Arguments),
+    Studio(studio::Arguments),
+    Capture(capture::Arguments),
     Flash(flash::Arguments),
+    Push(push::Arguments),
+    Verify(verify::Arguments),
     Monitor(monitor::Arguments),
     Profile(profile::Arguments),
     Cache(cache::Arguments),
@@ -123,7 +133,11 @@ fn carry_out(command: Command) -> Result<ExitCode, Failure> {
         Command::Photos(arguments) => photos::run(&arguments),
         Command::Frames(arguments) => frames::run(&arguments),
         Command::Fit(arguments) => fit::run(&arguments),
+        Command::Studio(arguments) => studio::run(&arguments),
+        Command::Capture(arguments) => capture::run(&arguments),
         Command::Flash(arguments) => flash::run(&arguments),
+        Command::Push(arguments) => push::run(&arguments),
+        Command::Verify(arguments) => verify::run(&arguments),
         Command::Monitor(arguments) => monitor::run(&arguments),
         Command::Profile(arguments) => profile::run(&arguments),
         Command::Cache(arguments) => cache::run(&arguments),

@@ -9,6 +9,8 @@ use serde_json::json;
 
 use super::Failure;
 use super::output::note;
+use super::preview;
+use crate::device::link::Finder;
 use crate::device::port::{self, Port};
 use crate::device::protocol::{Line, Lines};
 
@@ -37,6 +39,9 @@ pub(super) struct Arguments {
     /// Print one JSON object a line.
     #[arg(long)]
     json: bool,
+    /// Show what the network sees above the answers, in a terminal of 24-bit colours.
+    #[arg(long, conflicts_with_all = ["json", "once"])]
+    preview: bool,
     /// Ask for one answer, print it and exit.
     #[arg(long)]
     once: bool,
@@ -57,6 +62,13 @@ struct NoAnswer {
 }
 
 pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
+    if arguments.preview {
+        let finder = Finder {
+            port: arguments.port.clone(),
+            baud: arguments.baud,
+        };
+        return preview::run(&finder);
+    }
     let name = match &arguments.port {
         Some(name) => name.clone(),
         None => port::find()?,

@@ -6,7 +6,7 @@ use posy_nn::import::normalisation::Normalisation;
 use super::{Failure, usage};
 
 /// Pixel normalisation of a float network. A quantised network carries its own.
-#[derive(Clone, Debug, Args)]
+#[derive(Clone, Debug, Default, Args)]
 pub(super) struct PixelArguments {
     /// Pixel normalisation of a float network in --backbone.
     #[arg(long, visible_alias = "normalization", value_enum, default_value_t = Name::Auto)]
@@ -44,9 +44,10 @@ pub(super) struct PixelArguments {
     input_size: Option<u16>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 enum Name {
     /// The file's own scaling, else torch for PyTorch's files and tensorflow for others.
+    #[default]
     Auto,
     /// -1 to 1.
     Tensorflow,

@@ -53,6 +53,12 @@ pub struct PercentagesError {
 }
 
 impl Percentages {
+    /// 10% validation and 10% test photos, as of `retrain.py`.
+    pub const USUAL: Self = Percentages {
+        validation: 10,
+        testing: 10,
+    };
+
     /// Shares of 0 to 99 percent, together below 100. A share of 0 leaves its bucket empty.
     ///
     /// # Errors

@@ -6,6 +6,7 @@ pub mod elf;
 pub mod emulator;
 mod fit;
 pub mod flash;
+pub mod link;
 pub mod port;
 pub mod probe;
 pub mod program;

@@ -1,12 +1,15 @@
 //! The serial port of a board.
 
 use std::io::{self, Read, Write};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serialport::{SerialPort, SerialPortInfo, SerialPortType, UsbPortInfo};
 
 /// Longest wait of one read.
 const WAIT: Duration = Duration::from_millis(100);
+
+/// Longest time that a port may take no bytes.
+const STUCK: Duration = Duration::from_secs(2);
 
 /// Errors of a serial port.
 #[derive(Debug, thiserror::Error)]
@@ -165,6 +168,31 @@ impl Port {
                 _ => Err(self.gone(error)),
             },
         }
+    }
+
+    /// The port's name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Sends `bytes`. What the port does not take within [`STUCK`] is dropped: whoever waits for a reply
+    /// sends again.
+    ///
+    /// # Errors
+    /// [`PortError::Gone`].
+    pub fn send_all(&mut self, bytes: &[u8]) -> Result<(), PortError> {
+        let end = Instant::now() + STUCK;
+        let mut left = bytes;
+        while !left.is_empty() && Instant::now() < end {
+            match self.port.write(left) {
+                Ok(len) => left = left.get(len..).unwrap_or_default(),
+                Err(error) => match error.kind() {
+                    io::ErrorKind::TimedOut | io::ErrorKind::Interrupted => {}
+                    _ => return Err(self.gone(error)),
+                },
+            }
+        }
+        Ok(())
     }
 
     /// Sends one byte.

@@ -141,9 +141,9 @@ pub(super) fn model_name(
 
 /// A file that is going to be written, and the option that names another place for it.
 #[derive(Clone, Debug)]
-pub(super) struct Destination {
-    pub(super) path: PathBuf,
-    pub(super) option: &'static str,
+pub(in crate::cli) struct Destination {
+    pub(in crate::cli) path: PathBuf,
+    pub(in crate::cli) option: &'static str,
 }
 
 impl Destination {
@@ -158,20 +158,20 @@ impl Destination {
 
 /// All files that a run writes.
 #[derive(Clone, Debug)]
-pub(super) struct Destinations {
-    pub(super) model: Destination,
-    pub(super) split: Destination,
-    pub(super) record: Option<Destination>,
-    pub(super) labels: Option<Destination>,
-    pub(super) report: Option<Destination>,
-    pub(super) page: Option<Destination>,
+pub(in crate::cli) struct Destinations {
+    pub(in crate::cli) model: Destination,
+    pub(in crate::cli) split: Destination,
+    pub(in crate::cli) record: Option<Destination>,
+    pub(in crate::cli) labels: Option<Destination>,
+    pub(in crate::cli) report: Option<Destination>,
+    pub(in crate::cli) page: Option<Destination>,
     /// The folder of event files.
     summaries: Option<PathBuf>,
 }
 
 impl Destinations {
     /// Those of a run whose model goes to `model`.
-    pub(super) fn new(model: &Path, labels: Option<&Path>) -> Self {
+    pub(in crate::cli) fn new(model: &Path, labels: Option<&Path>) -> Self {
         let beside = |path: PathBuf| Destination {
             path,
             option: "--output-graph",
@@ -192,7 +192,7 @@ impl Destinations {
 
     /// What only runs for boards write: a record, a report and a page, where
     /// they are wanted, and event files.
-    pub(super) fn and_of_boards(
+    pub(in crate::cli) fn and_of_boards(
         mut self,
         report: Option<PathBuf>,
         page: Option<PathBuf>,
@@ -218,7 +218,7 @@ impl Destinations {
     ///
     /// # Errors
     /// The first that cannot.
-    pub(super) fn check(&self) -> Result<(), Failure> {
+    pub(in crate::cli) fn check(&self) -> Result<(), Failure> {
         let files = [&self.record, &self.labels, &self.report, &self.page];
         let files = files.into_iter().flatten();
         for destination in [&self.model, &self.split].into_iter().chain(files) {
@@ -237,7 +237,7 @@ impl Destinations {
 
 /// Files that are written beside their places, and then all get their names.
 #[derive(Debug, Default)]
-pub(super) struct Results {
+pub(in crate::cli) struct Results {
     staged: Vec<(Destination, Staged)>,
     failed: usize,
 }
@@ -245,7 +245,11 @@ pub(super) struct Results {
 impl Results {
     /// Writes a file beside its place. What fails is said, and does not keep the others from being
     /// written.
-    pub(super) fn add<E: Display>(&mut self, destination: &Destination, bytes: Result<Vec<u8>, E>) {
+    pub(in crate::cli) fn add<E: Display>(
+        &mut self,
+        destination: &Destination,
+        bytes: Result<Vec<u8>, E>,
+    ) {
         let staged = bytes.map_err(|error| error.to_string()).and_then(|bytes| {
             let staged = Staged::new(&destination.path, &bytes);
             staged.map_err(|error| destination.failed(&error))
@@ -258,7 +262,7 @@ impl Results {
 
     /// Says that a result is missing. What an earlier run left at its place is not of this run's model,
     /// and gets another name.
-    pub(super) fn fail(&mut self, text: &str, place: Option<&Path>) {
+    pub(in crate::cli) fn fail(&mut self, text: &str, place: Option<&Path>) {
         self.failed += 1;
         note!("error: {text}");
         let Some(place) = place.filter(|place| place.is_file()) else {
@@ -282,7 +286,7 @@ impl Results {
 
     /// Gives the files their names, that which was added first as the last; whether nothing failed, here
     /// or before.
-    pub(super) fn place(mut self) -> bool {
+    pub(in crate::cli) fn place(mut self) -> bool {
         for (destination, staged) in std::mem::take(&mut self.staged).into_iter().rev() {
             if let Err(error) = staged.place() {
                 self.fail(&destination.failed(&error), None);

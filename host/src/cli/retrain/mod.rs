@@ -2,13 +2,13 @@
 
 mod answers;
 mod augmentation;
-mod files;
+pub(super) mod files;
 mod float;
 mod loss;
 mod next;
 mod observers;
 mod print;
-mod record;
+pub(super) mod record;
 mod training;
 
 use std::io;

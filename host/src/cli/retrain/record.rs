@@ -11,7 +11,7 @@ use crate::eval::run_record::{FORMAT, ModelRecord, Record, SplitRecord, TestedPh
 use crate::retrain::{Prepared, TrainedModel};
 
 /// The record of a run whose model goes to `file`.
-pub(super) fn record(
+pub(in crate::cli) fn record(
     prepared: &Prepared,
     outcome: &TrainedModel,
     file: &str,

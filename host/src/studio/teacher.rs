@@ -1,0 +1,296 @@
+//! Features of each photo as it arrives, and training as soon as no more arrive.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::time::{Duration, Instant};
+
+use posy_shared::model::{InputContract, Model};
+use posy_shared::preprocess::{Crop, Filter};
+
+use super::folder::Folder;
+use super::looker::Looker;
+use super::state::{LabelState, Mark, ModelState, Shared, Training};
+use crate::dataset::Layout;
+use crate::dataset::split::{Percentages, Rule, split};
+use crate::dataset::split_file::SplitFile;
+use crate::device::{Footprint, fitting};
+use crate::eval::UNKNOWN;
+use crate::features::cache::Cache;
+use crate::features::extract::{self, extract};
+use crate::features::extractors::IntExtractor;
+use crate::features::progress::{Progress, Silent};
+use crate::lint::{Kind, Subject, brief};
+use crate::report::advice::advice;
+use crate::report::headline::headline;
+use crate::report::judge::Judgement;
+use crate::retrain::{
+    More, Outcome, Prepared, RetrainError, Settings, Tested, Trainer, prepare, train_with,
+};
+use crate::train::observer::Unwatched;
+use posy_nn::zoo::backbone::Backbone;
+
+/// Silence after the last picture, before training.
+const QUIET: Duration = Duration::from_millis(150);
+
+/// Interval of looks at a folder that other programs may change.
+const RESCAN: Duration = Duration::from_secs(2);
+
+/// News for the teacher.
+#[derive(Debug)]
+pub enum News {
+    /// A photo was added.
+    Photo(PathBuf),
+    /// Something else about the photos has changed.
+    Changed,
+}
+
+/// Keeps the results of a training: model, split and record; an error in words.
+pub type Keep = Box<dyn Fn(&Prepared, &Outcome) -> Result<(), String> + Send>;
+
+/// What the teacher works with.
+pub struct Teacher {
+    pub folder: Folder,
+    pub backbone: Backbone,
+    pub cache: Arc<Cache>,
+    pub shared: Shared,
+    pub looker: Looker,
+    pub keep: Keep,
+}
+
+/// Preprocessing, as of `posy retrain` and as boards do it.
+const INPUT: InputContract = InputContract {
+    crop: Crop::Squash,
+    filter: Filter::Area,
+    table: None,
+};
+
+impl Teacher {
+    /// Works until nobody has news any more.
+    pub fn run(self, news: &Receiver<News>) {
+        self.open_model();
+        let mut known = Vec::new();
+        let mut due = self.rescan(&mut known);
+        let Ok(bytes) = self.backbone.extractor(INPUT) else {
+            return self.failed("the network has no features");
+        };
+        let Ok(extractor) = IntExtractor::new(&bytes) else {
+            return self.failed("the network has no features");
+        };
+        loop {
+            let wait = if due { QUIET } else { RESCAN };
+            match news.recv_timeout(wait) {
+                Ok(first) => {
+                    let more = news.try_iter();
+                    let paths: Vec<PathBuf> = std::iter::once(first)
+                        .chain(more)
+                        .filter_map(|news| match news {
+                            News::Photo(path) => Some(path),
+                            News::Changed => None,
+                        })
+                        .collect();
+                    // They go into the cache, which training reads.
+                    let options = extract::Options::default();
+                    extract(&paths, &extractor, Some(&self.cache), &options, &Silent);
+                    self.rescan(&mut known);
+                    due = true;
+                }
+                Err(RecvTimeoutError::Timeout) if due => {
+                    due = false;
+                    self.train();
+                }
+                Err(RecvTimeoutError::Timeout) => due = self.rescan(&mut known),
+                Err(RecvTimeoutError::Disconnected) => return,
+            }
+        }
+    }
+
+    fn failed(&self, words: &str) {
+        self.shared
+            .change(|state| state.training = Training::Failed(words.to_owned()));
+    }
+
+    /// Shows the photos that there are; returns true if they are others than those of `known`.
+    fn rescan(&self, known: &mut Vec<LabelState>) -> bool {
+        let labels = self.folder.labels().and_then(|labels| {
+            let state = labels.into_iter().map(|name| {
+                let photos = self.folder.photos_of(&name)?;
+                Ok(LabelState { name, photos })
+            });
+            state.collect::<Result<Vec<LabelState>, _>>()
+        });
+        match labels {
+            Err(error) => {
+                let words = error.to_string();
+                self.shared.change(|state| state.warning = Some(words));
+                false
+            }
+            Ok(labels) if labels == *known => false,
+            Ok(labels) => {
+                known.clone_from(&labels);
+                self.shared.change(|state| state.labels = labels);
+                true
+            }
+        }
+    }
+
+    /// The model that an earlier run left, if it is one.
+    fn open_model(&self) {
+        let Ok(bytes) = std::fs::read(self.folder.model()) else {
+            return;
+        };
+        let Some(mut model) = figures(&bytes) else {
+            return;
+        };
+        model.number = self.looker.set(bytes);
+        self.shared.change(|state| state.model = Some(model));
+    }
+
+    /// Trains on the photos that there are.
+    fn train(&self) {
+        let missing = self.shared.read(|state| {
+            let with_photos = state.labels.iter().filter(|label| !label.photos.is_empty());
+            let with_photos: Vec<&LabelState> = with_photos.collect();
+            let named = with_photos
+                .iter()
+                .filter(|label| label.name != UNKNOWN)
+                .count();
+            match (named, with_photos.len()) {
+                (0, _) => Some("Record pictures of two things."),
+                (1, 1) => Some("One label has pictures. Record a second, or pictures of nothing."),
+                _ => None,
+            }
+        });
+        if let Some(missing) = missing {
+            let missing = Training::Waiting(missing.to_owned());
+            return self.shared.change(|state| state.training = missing);
+        }
+        self.shared
+            .change(|state| state.training = Training::Running);
+        let begun = Instant::now();
+        match self.trained() {
+            Err(error) => self.failed(&error.to_string()),
+            Ok((prepared, outcome)) => self.show(&prepared, &outcome, begun),
+        }
+    }
+
+    fn trained(&self) -> Result<(Prepared, Outcome), RetrainError> {
+        let rule = Rule::Stable { seed: 0 };
+        let settings = Settings {
+            image_dir: self.folder.photos(),
+            layout: Layout::of(&rule),
+            input: INPUT,
+            cache: Some(Arc::clone(&self.cache)),
+            float: false,
+            strict: false,
+        };
+        let silent = |_| Box::new(Silent) as Box<dyn Progress>;
+        let prepared = prepare(&settings, self.backbone.clone(), &silent, &mut |_| {})?;
+        let split_file = self.folder.model().with_extension("split.json");
+        let more = More {
+            // A photo keeps its side of the split, as with `posy retrain`.
+            earlier: SplitFile::read(&split_file).ok(),
+            ..More::default()
+        };
+        let outcome = train_with(
+            &prepared,
+            &rule,
+            Percentages::USUAL,
+            &Trainer::Logistic(Default::default()),
+            Tested::ALL,
+            &more,
+            &mut Unwatched,
+        )?;
+        Ok((prepared, outcome))
+    }
+
+    /// Lets the new model answer, then keeps it, then says more about it.
+    fn show(&self, prepared: &Prepared, outcome: &Outcome, begun: Instant) {
+        let number = self.looker.set(outcome.model.clone());
+        let mut model = figures(&outcome.model).unwrap_or_default();
+        model.number = number;
+        model.seconds = begun.elapsed().as_secs_f64();
+        model.labels.clone_from(&prepared.dataset.labels);
+        self.shared.change(|state| {
+            state.training = Training::Idle;
+            state.model = Some(model.clone());
+        });
+        let kept = (self.keep)(prepared, outcome);
+        if let Ok(judgement) = Judgement::of(prepared, outcome) {
+            let photos = &prepared.dataset.photos;
+            let accuracy = judgement.accuracy();
+            model.headline = headline(&judgement).sentences;
+            model.accuracy = (accuracy.whole > 0).then_some([accuracy.part, accuracy.whole]);
+            model.advice = advice(&judgement, &|index| photos[index].relative.clone());
+            let labels = prepared.dataset.labels.len();
+            model.confusion = vec![vec![0; labels]; labels];
+            for answer in &judgement.answers {
+                if let Some(cell) = model
+                    .confusion
+                    .get_mut(answer.truth)
+                    .and_then(|row| row.get_mut(answer.answer))
+                {
+                    *cell += 1;
+                }
+            }
+        }
+        let marks = marks(prepared);
+        self.shared.change(|state| {
+            state.model = Some(model);
+            state.marks = marks;
+            state.warning = kept.err();
+        });
+    }
+}
+
+/// A model's own figures; `None` if the bytes are no model with labels.
+fn figures(bytes: &[u8]) -> Option<ModelState> {
+    let model = Model::read(bytes).ok()?;
+    let labels: Vec<String> = model.labels().map(str::to_owned).collect();
+    let boards = fitting(&Footprint::of_model(&model));
+    (!labels.is_empty()).then(|| ModelState {
+        labels,
+        architecture: model.provenance().architecture.to_owned(),
+        bytes: bytes.len(),
+        boards: boards.into_iter().map(str::to_owned).collect(),
+        ..ModelState::default()
+    })
+}
+
+/// Findings about single photos: wrong labels and copies.
+fn marks(prepared: &Prepared) -> Vec<Mark> {
+    let buckets = split(
+        &prepared.dataset,
+        &Rule::Stable { seed: 0 },
+        Percentages::USUAL,
+    );
+    let subject = Subject {
+        dataset: &prepared.dataset,
+        features: &prepared.int8_features,
+        centres: None,
+        buckets: buckets.buckets(),
+    };
+    let Ok(report) = brief(&subject, &Silent) else {
+        return Vec::new();
+    };
+    let root = &prepared.dataset.root;
+    let mut marks = Vec::new();
+    for finding in report.findings {
+        // Pictures of a burst are alike; what is said of labels has no picture.
+        if !matches!(
+            finding.kind,
+            Kind::Mislabelled | Kind::DuplicateAcrossLabels
+        ) {
+            continue;
+        }
+        for path in &finding.paths {
+            if let Ok(photo) = std::path::Path::new(path).strip_prefix(root) {
+                marks.push(Mark {
+                    photo: photo.to_string_lossy().replace('\\', "/"),
+                    words: finding.detail.clone(),
+                });
+            }
+        }
+    }
+    marks
+}

@@ -1,0 +1,86 @@
+//! A board in the studio: the firmware's own program on a pseudo-terminal.
+
+use posy::demo::Flower;
+use posy_tests::fake_board::{FakeBoard, HEIGHT, WIDTH};
+use posy_tests::scratch::Scratch;
+use posy_tests::studio::Studio;
+use serde_json::Value;
+
+use super::scene;
+
+#[test]
+fn a_network_is_taught_by_a_boards_camera_pushed_to_it_and_answers_there() {
+    let scratch = Scratch::new();
+    scratch.write("network.tflite", posy_nn::zoo::embedded::BYTES);
+    let mut board = FakeBoard::new(&scratch.join("port"), &[]);
+    board.plug_in();
+    let arguments = ["--backbone=network.tflite", "--port=port"];
+    let studio = Studio::start(&scratch, 0, &arguments);
+    let cookie = studio.cookie();
+    let post = |path: &str| {
+        let response = studio.ask(&cookie, "POST", path, &[]);
+        assert_eq!(response.status, 200, "{path}: {}", response.text());
+    };
+    let wait = |wanted: &dyn Fn(&Value) -> bool| studio.state(&cookie, wanted);
+    let show = |board: &FakeBoard, flower: Flower, number: u64| {
+        board.show(scene(flower, number, WIDTH.into(), HEIGHT.into()).as_raw());
+    };
+    let flowers = [("mug", Flower::ALL[0]), ("plant", Flower::ALL[3])];
+    for (label, flower) in flowers {
+        for burst in 0..4 {
+            show(&board, flower, burst);
+            let before = wait(&|state| state["board"]["name"] == "rp-pico")["board"]["picture"]
+                .as_u64()
+                .unwrap();
+            // A picture that was taken before is of another scene.
+            wait(&|state| state["board"]["picture"].as_u64().unwrap() > before + 1);
+            post(&format!("/api/board/record/{label}/b{burst}"));
+            wait(&|state| state["board"]["recording"] == label);
+            let before = wait(&|_| true)["board"]["picture"].as_u64().unwrap();
+            wait(&|state| state["board"]["picture"].as_u64().unwrap() >= before + 5);
+            post("/api/board/stop");
+            wait(&|state| state["board"]["recording"].is_null());
+        }
+    }
+    wait(&|state| {
+        state["model"]["labels"]
+            .as_array()
+            .is_some_and(|labels| labels.len() == 2)
+    });
+    wait(&|state| state["training"]["kind"] == "idle" && state["model"]["headline"][0].is_string());
+    post("/api/board/push");
+    wait(&|state| state["board"]["current"] == true);
+    for (label, flower) in flowers {
+        show(&board, flower, 1);
+        let state = wait(&|state| {
+            let board = &state["board"];
+            board["answer"]["labels"][0][0] == label && board["same"] == true
+        });
+        assert!(state["board"]["answer"]["times"][2][0] == "network");
+    }
+    post("/api/board/verify");
+    wait(&|state| {
+        state["board"]["words"]
+            .as_str()
+            .unwrap_or_default()
+            .starts_with("All ")
+    });
+    // Unplugged and back, it is there again, with its model.
+    board.unplug();
+    wait(&|state| state["board"]["name"].is_null());
+    let refused = studio.ask(&cookie, "POST", "/api/board/push", &[]);
+    assert_eq!(refused.status, 409);
+    board.plug_in();
+    wait(&|state| state["board"]["current"] == true && state["board"]["same"] == true);
+    // The other commands work on the same folder.
+    drop(studio);
+    scratch
+        .posy([
+            "verify",
+            "studio/model.posy",
+            "studio/photos",
+            "--port=port",
+            "--most=5",
+        ])
+        .succeeds();
+}
