@@ -79,7 +79,7 @@ impl Raw {
             },
         );
         let header = postcard::to_allocvec(&header).unwrap();
-        let mut file = b"POSY\x03\0\0\0".to_vec();
+        let mut file = b"POSY\x04\0\0\0".to_vec();
         file.extend((header.len() as u32).to_le_bytes());
         file.extend([0; 8]);
         file.extend(header);
@@ -126,7 +126,11 @@ impl Raw {
             let tables = layer.tables as usize;
             let scale = |(mantissa, shift): (i32, i8)| Multiplier { mantissa, shift };
             let numbers = match layer.op {
-                Op::GlobalAveragePool => Tables::None,
+                Op::GlobalAveragePool | Op::Flatten => Tables::None,
+                Op::Mean => {
+                    let pair = self.i32s(tables, 2);
+                    Tables::Mean(scale((pair[0], pair[1] as i8)))
+                }
                 Op::Add => {
                     let pairs = self.i32s(tables, 6);
                     let pair = |at: usize| scale((pairs[at], pairs[at + 1] as i8));
