@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use posy_shared::model::{InputContract, Provenance, Shape, SplitFacts};
 
-use super::file::{Network, ReadError, read_network};
+use super::file::{Network, ReadError, read_network_sized};
 use super::float_file::FloatFile;
 use super::network::{Common, FloatLayer, FloatNetwork, IntNetwork, Quantisation, TrainedNetwork};
 use super::pixels::Normalisation;
@@ -22,9 +22,9 @@ pub enum BackboneError {
     /// The file cannot be read.
     #[error(transparent)]
     Read(#[from] ReadError),
-    /// The network has no global pool, so it has no features.
+    /// The network has no map, so it has no features.
     #[error(
-        "{0}: the network never averages over its whole map, so it has no features to train on; \
+        "{0}: the network has no map before its classifier, so it has no features to train on; \
          give a MobileNet classifier or feature extractor"
     )]
     NoFeatures(PathBuf),
@@ -238,7 +238,16 @@ impl Backbone {
     /// # Errors
     /// [`BackboneError::Read`], [`BackboneError::NoFeatures`].
     pub fn open(path: &Path, name: &str) -> Result<Opened, BackboneError> {
-        Ok(match read_network(path)? {
+        Self::open_sized(path, name, None)
+    }
+
+    /// As [`Backbone::open`]; a frozen graph that leaves the size of its input open is read for pictures
+    /// of `size` x `size` pixels.
+    ///
+    /// # Errors
+    /// As [`Backbone::open`].
+    pub fn open_sized(path: &Path, name: &str, size: Option<u16>) -> Result<Opened, BackboneError> {
+        Ok(match read_network_sized(path, size)? {
             Network::Trained(network) => Opened::Ready(Box::new(Self::cut(network, path, name)?)),
             Network::Float(file) => Opened::Float(Unquantised {
                 name: name.to_owned(),
