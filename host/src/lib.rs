@@ -9,6 +9,7 @@ pub mod check;
 pub mod classify;
 pub mod cli;
 pub mod convert;
+pub mod convert_photos;
 pub mod data;
 pub mod device;
 pub mod drawings;

@@ -3,7 +3,6 @@
 use std::path::PathBuf;
 
 use posy_shared::model::{InputContract, Shape};
-use posy_shared::preprocess::PixelMap;
 use rayon::prelude::*;
 use sha2::{Digest, Sha256};
 
@@ -12,7 +11,7 @@ use crate::photos::decode::Limits;
 use crate::photos::load::read_bytes;
 use crate::photos::split::{Bucket, Percentages, Rule, split};
 use crate::photos::{Layout, Photo, ScanOptions, scan};
-use crate::run::{decode_to, input_of};
+use crate::run::{decode_to, input_of, plain_map};
 
 /// Number of photos from which the ranges of activations are taken.
 pub const PHOTOS: usize = 128;
@@ -50,7 +49,7 @@ impl Calibration {
         let input = |photo: &&Photo| {
             let bytes = read_bytes(&photo.path, &Limits::default()).ok()?;
             let rgb = decode_to(shape, self.input, &bytes, &Limits::default()).ok()?;
-            input_of(&rgb, shape, self.input, PixelMap::Centred).ok()
+            input_of(&rgb, shape, self.input, plain_map(shape)).ok()
         };
         let mut inputs = Vec::new();
         for photos in photos.chunks(PHOTOS) {
