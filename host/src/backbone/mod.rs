@@ -8,6 +8,7 @@ pub mod float;
 pub mod float_file;
 pub mod frozen;
 pub mod grey_levels;
+pub mod input_table;
 pub mod load;
 pub mod network;
 pub mod onnx;

@@ -12,7 +12,7 @@ use tract_onnx::pb::{GraphProto, TensorProto};
 
 use super::facts::Facts;
 use super::onnx::{answer, axis_of};
-use crate::backbone::float::onnx::{convolution, kernel, model, node, tensor, value};
+use crate::backbone::float::onnx::{convolution, flatten, kernel, model, node, tensor, value};
 use crate::backbone::grey_levels::GreyLevels;
 use crate::backbone::network::{Activation, IntLayer, IntNetwork, Quantisation};
 
@@ -88,7 +88,8 @@ fn add_layer(
     let from = real(from);
     let mut written = match common.op {
         Op::Add => node("Add", &[&from, &real(skip.map_or("input", |s| s))], &sum),
-        Op::GlobalAveragePool => node("GlobalAveragePool", &[&from], &sum),
+        Op::GlobalAveragePool | Op::Mean => node("GlobalAveragePool", &[&from], &sum),
+        Op::Flatten => flatten(graph, &sum, &layer.common, &from),
         Op::Conv3x3 | Op::Depthwise3x3 | Op::Pointwise | Op::Dense => {
             let (weights, bias) = constants(graph, name, layer, quantisation.scale);
             node("Conv", &[&from, &weights, &bias], &sum)

@@ -24,6 +24,7 @@ pub fn run(network: &IntNetwork, input: &[i8]) -> Vec<Vec<i8>> {
                 )
             }
             Op::GlobalAveragePool => pool(read, layer.common.input),
+            Op::Flatten => read.to_vec(),
             _ => weighted(read, before, layer),
         };
         maps.push(map);

@@ -79,7 +79,7 @@ pub fn can_adjust(prepared: &Prepared) -> bool {
 fn last(prepared: &Prepared) -> Result<(&IntLayer, Quantisation), RetrainError> {
     match prepared.backbone.int.layers.as_slice() {
         [.., before, layer, pool]
-            if layer.common.op == Op::Pointwise && pool.common.op == Op::GlobalAveragePool =>
+            if layer.common.op == Op::Pointwise && pool.common.op.is_mean() =>
         {
             Ok((layer, before.output))
         }

@@ -112,9 +112,7 @@ fn check_shapes(layer: &Layer) -> Result<(), LayerFault> {
         }
         Op::Pointwise => same_pixels && plain,
         Op::Add => input == output && plain,
-        Op::GlobalAveragePool | Op::Mean => {
-            one_pixel && input.channels == output.channels && plain
-        }
+        Op::GlobalAveragePool | Op::Mean => one_pixel && input.channels == output.channels && plain,
         Op::Flatten => one_pixel && input.len() == output.len() && plain,
         Op::Dense => one_pixel && same_pixels && plain,
     };

@@ -163,7 +163,8 @@ fn repair(raw: &mut Raw, seeded: &mut Seeded) {
         if layer.op == Op::Mean && seeded.below(2) == 0 {
             layer.tables = raw.block.len() as u32;
             let scale = [5 << 28, -(seeded.below(8) as i32)];
-            raw.block.extend(scale.into_iter().flat_map(i32::to_le_bytes));
+            raw.block
+                .extend(scale.into_iter().flat_map(i32::to_le_bytes));
         }
         if matches!(layer.op, Op::GlobalAveragePool | Op::Flatten) {
             layer.output_zero_point = layer.input_zero_point;

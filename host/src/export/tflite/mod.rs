@@ -27,12 +27,15 @@ pub const PICTURES: &str = "posy_pictures";
 ///
 /// `network` is complete, head included (see [`super::with_int_head`]).
 pub fn tflite_bytes(network: &IntNetwork, facts: &Facts<'_>) -> Vec<u8> {
-    let file = operators::file(network, facts.beta);
+    let file = operators::file(network, (!facts.logistic).then_some(facts.beta));
     let words = in_words(&facts.input);
     let words = words.iter().map(|(name, word)| format!("{name} {word}\n"));
     let mut words: String = words.collect();
     if let Some(levels) = network.pixels {
         words += &levels.in_words();
+    }
+    if let Some(table) = &network.input_table {
+        words += &table.in_words();
     }
     let grey = GreyLevels::mean_and_std(network.pixels, network.input);
     let entries = [
