@@ -22,7 +22,7 @@ use crate::backbone::network::IntNetwork;
 /// [`from_words`](super::facts::from_words).
 pub const PICTURES: &str = "posy_pictures";
 
-/// Bytes of a `.tflite` file: int8 `[1, H, W, 3]` in, int8 probabilities `[1, labels]` out, in
+/// Bytes of a `.tflite` file: int8 `[1, H, W, C]` in, int8 probabilities `[1, labels]` out, in
 /// units of 1/256 less 128. The tensor before these, `logits`, holds posy's logits.
 ///
 /// `network` is complete, head included (see [`super::with_int_head`]).
@@ -38,8 +38,10 @@ pub fn tflite_bytes(network: &IntNetwork, facts: &Facts<'_>) -> Vec<u8> {
         words += &table.in_words();
     }
     let grey = GreyLevels::mean_and_std(network.pixels, network.input);
+    let first = network.layers.first();
+    let channels = first.map_or(3, |layer| layer.common.input.channels);
     let entries = [
-        ("TFLITE_METADATA", metadata::bytes(grey)),
+        ("TFLITE_METADATA", metadata::bytes(grey, channels)),
         (PICTURES, words.into_bytes()),
     ];
     let mut bytes = file.bytes("posy", &entries);

@@ -13,7 +13,9 @@ const ADD: (i8, i32) = (0, 2);
 const AVERAGE_POOL_2D: (i8, i32) = (1, 2);
 const CONV_2D: (i8, i32) = (3, 3);
 const DEPTHWISE_CONV_2D: (i8, i32) = (4, 3);
-const FULLY_CONNECTED: (i8, i32) = (9, 5);
+const FULLY_CONNECTED: (i8, i32) = (9, 4);
+/// As [`FULLY_CONNECTED`], with `keep_num_dims`.
+const FULLY_CONNECTED_EACH: (i8, i32) = (9, 5);
 const LOGISTIC: (i8, i32) = (14, 2);
 const RESHAPE: (i8, i32) = (22, 1);
 const SOFTMAX: (i8, i32) = (25, 2);
@@ -214,9 +216,15 @@ fn fully_connected(
         }),
         quantisation: layer.output,
     };
-    let fields = vec![(0, activation), (2, Field::Byte(per_pixel.into()))];
+    let mut fields = vec![(0, activation)];
+    if per_pixel {
+        fields.push((2, Field::Byte(1)));
+    }
     file.operators.push(Operator {
-        code: FULLY_CONNECTED,
+        code: match per_pixel {
+            true => FULLY_CONNECTED_EACH,
+            false => FULLY_CONNECTED,
+        },
         inputs: vec![from.tensor, weights, bias],
         output: to.tensor,
         options: (8, fields),
