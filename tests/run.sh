@@ -68,7 +68,7 @@ tests() {
 
 lints() {
     step cargo fmt --all --check
-    for manifest in boards/*/Cargo.toml; do
+    for manifest in boards/*/Cargo.toml host/web/Cargo.toml; do
         cargo fmt --check --manifest-path "$manifest"
     done
     # Warnings are errors, and one profile for everything, so that dependencies are built once.
@@ -86,18 +86,23 @@ summary() {
 
 if [ $extent = quick ]; then
     lints
-    tests units.tests cargo test --release --locked -p posy-shared -p posy-firmware -p posy --lib --tests
+    tests units.tests cargo test --release --locked -p posy-shared -p posy-firmware -p posy-nn -p posy --lib --tests
     tests system.tests cargo test --release --locked -p posy-tests --test system cli::
     summary
     exit
 fi
 
-# Checks and builds the board crate $1 for the target $2 with further options, and prints what it
-# takes of flash (text, data) and RAM (data, bss).
+# Builds the board crate $1 for the target $2 with further options, and prints what it takes of flash (text,
+# data) and RAM (data, bss). Lints it first, or by default one board in three, drawn: what boards share is linted
+# with the firmware, and lints of the chips' own crates are most of the time.
+turn=$((POSY_TESTS_SEED % 3))
 board() {
     name=$1 target=$2
     shift 2
-    for job in clippy build; do
+    turn=$(((turn + 1) % 3))
+    jobs="build"
+    if [ $extent = all ] || [ $turn = 0 ]; then jobs="clippy build"; fi
+    for job in $jobs; do
         deny=""
         if [ $job = clippy ]; then deny="-- -D warnings"; fi
         # From its folder, where its settings lie. No toolchain is named where the usual one will do.
@@ -191,6 +196,13 @@ environments() {
     # The real TensorBoard reads event files back.
     environment tensorboard tensorboard==2.21.0 ||
         skip "event files were not read back: TensorBoard could not be installed from PyPI"
+    # axe-core looks for what keeps people from using a page.
+    axe=4.14.1
+    if ! grep -qs "\"version\": \"$axe\"" target/tools/axe/node_modules/axe-core/package.json; then
+        command -v npm >/dev/null &&
+            step npm install --silent --no-audit --no-fund --prefix target/tools/axe "axe-core@$axe" >&2 ||
+            skip "pages were not looked at by axe-core: it could not be installed from npm"
+    fi
     # TensorFlow is 270 MB and takes a minute or two to install; decoding logs compiles a hundred crates.
     if [ $extent = all ]; then
         environment tensorflow tensorflow-cpu==2.21.0 ||
@@ -202,6 +214,17 @@ environments() {
                 skip "boards' structured logs were not decoded: defmt-print could not be installed"
         fi
     fi
+}
+
+# Checks the engine for browsers, for its own target.
+browser_engine() {
+    target=wasm32-unknown-unknown
+    if ! { command -v rustup && rustup target add $target; } >/dev/null 2>&1; then
+        skip "the engine for browsers was not checked: rustup has no target $target"
+        return
+    fi
+    RUSTFLAGS="-C target-feature=+simd128" step cargo clippy --release --locked --all-features \
+        --manifest-path host/web/Cargo.toml --target $target --target-dir target/web/clippy -- -D warnings
 }
 
 # What runs on boards, the kernels left out, in an interpreter that finds undefined behaviour.
@@ -222,6 +245,7 @@ RUSTDOCFLAGS="-D warnings" step cargo doc --release --workspace --all-features -
 # Alone, so that no other crate's features hide a missing one.
 step cargo check --release --locked -p posy-shared
 step cargo check --release --locked -p posy-firmware
+browser_engine
 beside boards
 boards=$!
 step cargo test --release --workspace --locked --no-run

@@ -1,14 +1,15 @@
-//! From a camera to logits: capture, rows, engine.
+//! From a camera to logits: capture, rows, engine; and past the engine, where only the picture is wanted.
 
 use core::fmt;
 
 use posy_shared::engine::Engine;
 use posy_shared::image::{PixelFormat, unpack_row};
 use posy_shared::kernels::Kernels;
+use posy_shared::model::Model;
 use posy_shared::picture::{Picture, PictureError};
-use posy_shared::preprocess::Size;
+use posy_shared::preprocess::{Preprocessor, Size};
 
-use crate::camera::Camera;
+use crate::camera::{Camera, FrameFormat};
 
 /// Why a capture got no answer. A failed capture is never classified.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,7 +52,54 @@ pub struct RowBuffers<'b> {
     pub scratch: &'b mut [u32],
 }
 
-/// Takes one picture with `camera` and gives the model's logits for it.
+/// Sees the rows of a picture on their way.
+pub trait Eye {
+    /// The camera has a frame, whose rows follow.
+    fn begin(&mut self, format: FrameFormat) {
+        let _ = format;
+    }
+
+    /// The next row of the camera.
+    fn camera_row(&mut self, row: &[u8]) {
+        let _ = row;
+    }
+
+    /// The next row of the network's input, `[W, 3]`.
+    fn input_row(&mut self, row: &[i8]) {
+        let _ = row;
+    }
+}
+
+/// Looks away.
+impl Eye for () {}
+
+/// Room for a row of the camera, as it comes and unpacked.
+fn row_room<'b, E>(
+    buffers: &'b mut RowBuffers<'_>,
+    format: FrameFormat,
+) -> Result<(&'b mut [u8], &'b mut [u8], &'b mut [u32]), ClassifyError<E>> {
+    let raw = buffers.raw.get_mut(..format.row_len());
+    let rgb = buffers.rgb.get_mut(..3 * usize::from(format.width));
+    match (raw, rgb) {
+        (Some(raw), Some(rgb)) => Ok((raw, rgb, buffers.scratch)),
+        _ => Err(ClassifyError::RowBuffers),
+    }
+}
+
+/// A row as red, green and blue: unpacked into `rgb`, unless it is so already.
+pub(crate) fn unpacked<'r, E>(
+    pixels: PixelFormat,
+    raw: &'r [u8],
+    rgb: &'r mut [u8],
+) -> Result<&'r [u8], ClassifyError<E>> {
+    if pixels == PixelFormat::Rgb888 {
+        return Ok(raw);
+    }
+    unpack_row(pixels, raw, rgb).map_err(|_| ClassifyError::RowBuffers)?;
+    Ok(rgb)
+}
+
+/// Takes one picture with `camera` and gives the model's logits for it; `eye` sees its rows.
 ///
 /// What a model needs and buffers lack is found before the camera is asked. After an error of the
 /// camera, in the middle of a frame too, nothing of that frame is left: the engine begins anew
@@ -59,30 +107,94 @@ pub struct RowBuffers<'b> {
 ///
 /// # Errors
 /// See [`ClassifyError`]. The engine is ready for the next picture all the same.
+pub fn classify_seen<'e, 'r: 'e, 'm: 'e, C: Camera, K: Kernels>(
+    camera: &mut C,
+    engine: &'e mut Engine<'r, 'm, K>,
+    buffers: &'e mut RowBuffers<'_>,
+    eye: &mut dyn Eye,
+) -> Result<&'e [i8], ClassifyError<C::Error>> {
+    let format = camera.format();
+    let FrameFormat {
+        width,
+        height,
+        pixels,
+    } = format;
+    let (raw, rgb, scratch) = row_room(buffers, format)?;
+    let mut picture = Picture::begin(engine, Size { width, height }, scratch)?;
+    camera.capture().map_err(ClassifyError::Camera)?;
+    eye.begin(format);
+    for _ in 0..height {
+        camera.read_row(raw).map_err(ClassifyError::Camera)?;
+        eye.camera_row(raw);
+        if !picture.wants_row() {
+            picture.skip_row()?;
+        } else {
+            let row = unpacked(pixels, raw, rgb)?;
+            picture.push_rgb_seen(row, &mut |input| eye.input_row(input))?;
+        }
+    }
+    Ok(picture.finish()?)
+}
+
+/// [`classify_seen`], unseen.
+///
+/// # Errors
+/// As [`classify_seen`].
 pub fn classify<'e, 'r: 'e, 'm: 'e, C: Camera, K: Kernels>(
     camera: &mut C,
     engine: &'e mut Engine<'r, 'm, K>,
     buffers: &'e mut RowBuffers<'_>,
 ) -> Result<&'e [i8], ClassifyError<C::Error>> {
+    classify_seen(camera, engine, buffers, &mut ())
+}
+
+/// Takes one picture with `camera` for `eye`, past the network. The rows of the network's input are
+/// made only where a `model` says how.
+///
+/// # Errors
+/// See [`ClassifyError`].
+pub fn look<C: Camera>(
+    camera: &mut C,
+    model: Option<&Model<'_>>,
+    buffers: &mut RowBuffers<'_>,
+    eye: &mut dyn Eye,
+) -> Result<(), ClassifyError<C::Error>> {
     let format = camera.format();
-    let (width, height) = (format.width, format.height);
-    let raw = buffers.raw.get_mut(..format.row_len());
-    let rgb = buffers.rgb.get_mut(..3 * usize::from(width));
-    let (Some(raw), Some(rgb)) = (raw, rgb) else {
-        return Err(ClassifyError::RowBuffers);
+    let FrameFormat {
+        width,
+        height,
+        pixels,
+    } = format;
+    let (raw, rgb, scratch) = row_room(buffers, format)?;
+    let mut preprocessor = match model {
+        Some(model) => {
+            let (contract, shape) = (model.input_contract(), model.input_shape());
+            let output = Size {
+                width: shape.width,
+                height: shape.height,
+            };
+            let begun = Preprocessor::new(
+                Size { width, height },
+                contract.crop,
+                contract.filter,
+                output,
+                model.pixel_map(),
+                scratch,
+            );
+            Some(begun.map_err(PictureError::from)?)
+        }
+        None => None,
     };
-    let mut picture = Picture::begin(engine, Size { width, height }, buffers.scratch)?;
     camera.capture().map_err(ClassifyError::Camera)?;
+    eye.begin(format);
     for _ in 0..height {
         camera.read_row(raw).map_err(ClassifyError::Camera)?;
-        if !picture.wants_row() {
-            picture.skip_row()?;
-        } else if format.pixels == PixelFormat::Rgb888 {
-            picture.push_rgb(raw)?;
-        } else {
-            unpack_row(format.pixels, raw, rgb).map_err(|_| ClassifyError::RowBuffers)?;
-            picture.push_rgb(rgb)?;
+        eye.camera_row(raw);
+        if let Some(preprocessor) = &mut preprocessor {
+            let row = unpacked(pixels, raw, rgb)?;
+            let pushed = preprocessor.push_row(row, |input| eye.input_row(input));
+            pushed.map_err(PictureError::from)?;
         }
     }
-    Ok(picture.finish()?)
+    Ok(())
 }

@@ -12,10 +12,12 @@
 //! | what is printed | `report.rs` |
 //! | what a board's `main` calls, what can be asked of it | `program.rs` |
 //! | what is checked of a model in flash | `slot.rs` |
+//! | what a laptop can ask for | `link/` |
 #![no_std]
 
 pub mod camera;
 pub mod classify;
+pub mod link;
 pub mod program;
 pub mod report;
 pub mod service;

@@ -8,22 +8,26 @@
 //! ```
 //!
 //! Bytes that come in: `c` asks for one answer, `r` for one after another again, `s` for the line
-//! on RAM.
+//! on RAM. A laptop speaks in frames between them; see [`link`](crate::link).
 
 use core::convert::Infallible;
+use core::fmt;
 
 use embedded_io::Write;
 use posy_shared::engine::{Engine, arena_len};
 use posy_shared::kernels::Kernels;
+use posy_shared::link::{Ask, Body, Refusal, Request, Times, View};
 use posy_shared::model::Model;
+use posy_shared::model::slot::Head;
 use posy_shared::preprocess::scratch_len;
 use posy_shared::shown::Shown;
 
 use crate::camera::{Camera, Clock};
 use crate::classify::RowBuffers;
+use crate::link::{self, About, Heard, Link, Preview};
 use crate::report::notice;
 use crate::service::{self, Command, Event, Pace, Service};
-use crate::slot;
+use crate::slot::{self, SlotError, SlotFlash};
 
 /// Pixels in the longest row that a program has room for: of a camera's frame, and of a network's
 /// input.
@@ -53,6 +57,20 @@ pub trait Console: Write {
         let _ = logits;
         Ok(())
     }
+
+    /// Sends a piece of a frame to whoever sent the last byte, waiting for room; `false` where
+    /// nobody takes it.
+    fn frame(&mut self, bytes: &[u8]) -> bool {
+        self.write_all(bytes).is_ok()
+    }
+
+    /// Whether the board can restart into a boot loader.
+    fn has_boot_loader(&self) -> bool {
+        false
+    }
+
+    /// Restarts into the boot loader; where there is one, this does not return.
+    fn restart(&mut self) {}
 }
 
 /// How much of the stack has been used.
@@ -79,7 +97,8 @@ pub struct Board<C, P, T> {
     pub stack: fn() -> Stack,
 }
 
-/// RAM of a program besides its stack: `ARENA` bytes for the network, and the rows on their way.
+/// RAM of a program besides its stack: `ARENA` bytes for the network, the rows on their way, and a
+/// frame of the link.
 #[derive(Debug)]
 #[repr(C, align(16))]
 pub struct Memory<const ARENA: usize> {
@@ -88,6 +107,7 @@ pub struct Memory<const ARENA: usize> {
     raw: [u8; 3 * MAX_WIDTH as usize],
     rgb: [u8; 3 * MAX_WIDTH as usize],
     row: [i8; 3 * MAX_WIDTH as usize],
+    link: Link,
 }
 
 impl<const ARENA: usize> Memory<ARENA> {
@@ -99,6 +119,7 @@ impl<const ARENA: usize> Memory<ARENA> {
             raw: [0; 3 * MAX_WIDTH as usize],
             rgb: [0; 3 * MAX_WIDTH as usize],
             row: [0; 3 * MAX_WIDTH as usize],
+            link: Link::new(),
         }
     }
 }
@@ -109,16 +130,33 @@ impl<const ARENA: usize> Default for Memory<ARENA> {
     }
 }
 
-/// Checks the model in `slot`, then answers picture after picture.
+/// What the loop around the model has to do.
+enum Next {
+    /// To read the slot again.
+    Read,
+    /// To write it, as a laptop asks.
+    Push,
+    /// To make this model the one that runs, if it was found right.
+    Commit(Head, Result<(), SlotError>),
+}
+
+/// The parts of the memory that pictures pass through, and the link.
+struct Working<'m> {
+    buffers: RowBuffers<'m>,
+    link: &'m mut Link,
+}
+
+/// Checks the model in the slot, then answers picture after picture.
 ///
 /// A slot without a model that can be run is looked at again each second, with a line on what is
-/// wrong; a model that is written meanwhile is taken up. `kernels` makes the board's kernels.
+/// wrong; a model that is written meanwhile is taken up, as is one that a laptop pushes later. `kernels`
+/// makes the board's kernels.
 ///
 /// # Errors
 /// Ends only where the console fails, with its error.
-pub fn run<C, P, T, K, const ARENA: usize>(
+pub fn run<C, P, T, F, K, const ARENA: usize>(
     board: &mut Board<C, P, T>,
-    slot: &[u8],
+    flash: &mut F,
     memory: &mut Memory<ARENA>,
     kernels: impl Fn() -> K,
 ) -> Result<Infallible, P::Error>
@@ -126,41 +164,84 @@ where
     C: Camera<Error: core::fmt::Display>,
     P: Console,
     T: Clock,
+    F: SlotFlash,
     K: Kernels,
 {
+    let mut about = About {
+        name: board.name,
+        format: board.camera.format(),
+        arena_len: ARENA,
+        stack: board.stack,
+        runs: false,
+    };
+    // A model that was pushed and is to be checked before it is committed, and whether that is done.
+    let (mut candidate, mut proven) = (None, false);
     loop {
-        // Read here, where it stays: a model is 5 kB, and each function that it is handed through
-        // takes as much of the stack again.
-        let read = Model::read_slot(slot);
-        let checked = match &read {
-            Ok(model) => {
-                slot::check(model, &mut memory.arena, &mut memory.row, kernels()).map(|()| model)
-            }
-            Err(error) => Err((*error).into()),
+        let (arena, row) = (&mut memory.arena, &mut memory.row);
+        let mut working = Working {
+            buffers: RowBuffers {
+                raw: &mut memory.raw,
+                rgb: &mut memory.rgb,
+                scratch: &mut memory.scratch,
+            },
+            link: &mut memory.link,
         };
-        match checked {
-            Ok(model) => return serve(board, model, memory, kernels()),
-            Err(error) => {
-                #[cfg(feature = "defmt")]
-                defmt::error!("{}", defmt::Display2Format(&error));
-                notice(&mut board.console, error)?;
+        let next = {
+            // Read here, where it stays: a model is 5 kB, and each function that it is handed through
+            // takes as much of the stack again.
+            let read = match &candidate {
+                Some(head) => Model::read_head(flash.bytes(), head),
+                None => Model::read_slot(flash.bytes()),
+            };
+            let checked = match &read {
+                Ok(model) if proven => {
+                    let fits = slot::fits(model, ARENA, row.len(), &kernels());
+                    fits.map(|()| model)
+                }
+                Ok(model) => slot::check(model, arena, row, kernels()).map(|()| model),
+                Err(error) => Err((*error).into()),
+            };
+            proven = false;
+            about.runs = checked.is_ok();
+            match (candidate.take(), checked) {
+                (Some(head), checked) => Next::Commit(head, checked.map(|_| ())),
+                (None, Ok(model)) => {
+                    serve(board, flash, about, model, arena, &mut working, kernels())?
+                }
+                (None, Err(error)) => {
+                    #[cfg(feature = "defmt")]
+                    defmt::error!("{}", defmt::Display2Format(&error));
+                    notice(&mut board.console, error)?;
+                    wait::<_, _, _, _, K>(board, flash, about, &mut working)?
+                }
+            }
+        };
+        let (console, clock, link) = (&mut board.console, &mut board.clock, working.link);
+        match next {
+            Next::Read => {}
+            Next::Push => candidate = link::push(console, clock, flash, link, about),
+            Next::Commit(head, checked) => {
+                proven = link::commit(console, flash, link, &head, checked);
             }
         }
-        wait(board);
     }
 }
 
 /// Classifies with a model that has been checked.
-fn serve<C, P, T, K, const ARENA: usize>(
+fn serve<C, P, T, F, K>(
     board: &mut Board<C, P, T>,
+    flash: &F,
+    about: About,
     model: &Model<'_>,
-    memory: &mut Memory<ARENA>,
+    arena: &mut [i8],
+    working: &mut Working<'_>,
     kernels: K,
-) -> Result<Infallible, P::Error>
+) -> Result<Next, P::Error>
 where
     C: Camera<Error: core::fmt::Display>,
     P: Console,
     T: Clock,
+    F: SlotFlash,
     K: Kernels,
 {
     let Board { name, console, .. } = board;
@@ -180,67 +261,271 @@ where
     notice(console, "golden check passed")?;
     let needed = arena_len(model, &kernels);
     // The model has run in this memory: the engine has no reason to refuse it now.
-    let mut engine = match Engine::new(model, &mut memory.arena, kernels) {
+    let mut engine = match Engine::new(model, arena, kernels) {
         Ok(engine) => engine,
-        Err(error) => loop {
+        Err(error) => {
             notice(&mut board.console, error)?;
-            wait(board);
-        },
+            return wait::<_, _, _, _, K>(board, flash, about, working);
+        }
     };
-    let mut buffers = RowBuffers {
-        raw: &mut memory.raw,
-        rgb: &mut memory.rgb,
-        scratch: &mut memory.scratch,
-    };
-    status::<_, ARENA>(&mut board.console, needed, (board.stack)())?;
+    status(&mut board.console, needed, about)?;
     let mut service = Service::<TOP>::new(Pace::Continuous);
     loop {
-        while let Some(byte) = board.console.poll() {
-            if byte == STATUS {
-                status::<_, ARENA>(&mut board.console, needed, (board.stack)())?;
-            } else if let Some(command) = Command::from_byte(byte) {
-                service.command(command);
+        loop {
+            let now_ms = board.clock.now_ms();
+            match working.link.poll(&mut board.console, now_ms) {
+                Heard::Nothing => break,
+                Heard::Text(STATUS) => status(&mut board.console, needed, about)?,
+                Heard::Text(byte) => {
+                    if let Some(command) = Command::from_byte(byte) {
+                        service.command(command);
+                    }
+                }
+                Heard::Request => {
+                    let engine = Some(&mut engine);
+                    if let Some(next) = answer(board, flash, about, working, engine)? {
+                        return Ok(next);
+                    }
+                }
             }
         }
-        let (camera, clock) = (&mut board.camera, &mut board.clock);
-        let event = service.step(camera, &mut engine, &mut buffers, clock);
-        #[cfg(feature = "defmt")]
-        service::log(&event);
-        if let (Event::Answer { .. }, Some(logits)) = (&event, engine.last_output()) {
-            #[cfg(feature = "defmt")]
-            defmt::debug!("logits {=[?]}", logits);
-            board.console.logits(logits)?;
+        if working.link.is_open() {
+            linked_step(board, working, &mut service, &mut engine)?;
+            continue;
         }
-        service::tell(&mut board.console, &event)?;
+        let (camera, clock) = (&mut board.camera, &mut board.clock);
+        let event = service.step(camera, &mut engine, &mut working.buffers, clock);
+        tell(&mut board.console, &event, &engine)?;
     }
 }
 
-/// Waits until the same thing may be said again. Without a model nothing can be asked for.
-fn wait<C, P: Console, T: Clock>(board: &mut Board<C, P, T>) {
+/// Says what came of a step.
+fn tell<P: Console, E: fmt::Display, K: Kernels>(
+    console: &mut P,
+    event: &Event<'_, E, TOP>,
+    engine: &Engine<'_, '_, K>,
+) -> Result<(), P::Error> {
+    #[cfg(feature = "defmt")]
+    service::log(event);
+    if let (Event::Answer { .. }, Some(logits)) = (event, engine.last_output()) {
+        #[cfg(feature = "defmt")]
+        defmt::debug!("logits {=[?]}", logits);
+        console.logits(logits)?;
+    }
+    service::tell(console, event)
+}
+
+/// One step with a laptop connected: a picture is sent, classified, or both, or neither.
+fn linked_step<C, P, T, K>(
+    board: &mut Board<C, P, T>,
+    working: &mut Working<'_>,
+    service: &mut Service<TOP>,
+    engine: &mut Engine<'_, '_, K>,
+) -> Result<(), P::Error>
+where
+    C: Camera<Error: core::fmt::Display>,
+    P: Console,
+    T: Clock,
+    K: Kernels,
+{
+    let Board {
+        camera,
+        console,
+        clock,
+        ..
+    } = board;
+    let Working { buffers, link } = working;
+    let model = engine.model();
+    let view = link.view;
+    if link.paused {
+        return match view {
+            Some(view) => capture(camera, console, clock, (link, buffers), Some(model), view),
+            None => Ok(()),
+        };
+    }
+    // The engine forgets a picture of the laptop's.
+    link.finished = None;
+    let event = match view {
+        Some(view) => {
+            let mut preview = Preview::new(console, link, view, Some(model));
+            let event = service.step_seen(camera, engine, buffers, clock, &mut preview);
+            if !preview.end(matches!(event, Event::Answer { .. })) {
+                link.close();
+            }
+            event
+        }
+        None => service.step(camera, engine, buffers, clock),
+    };
+    if let (Event::Answer { times, .. }, Some(logits)) = (&event, engine.last_output()) {
+        link.frame = link.frame.wrapping_add(u16::from(view.is_none()));
+        let answer = Body::Answer {
+            frame: link.frame,
+            times: Times {
+                capture_ms: times.capture_ms,
+                rows_ms: times.rows_ms,
+                network_ms: times.network_ms,
+                total_ms: times.total_ms,
+            },
+            logits: bytemuck::cast_slice(logits),
+        };
+        if link.is_open() && !link.say(console, answer) {
+            link.close();
+        }
+    }
+    tell(console, &event, engine)
+}
+
+/// Sends a picture that nothing asked for by number; after a failure of the camera, which is said, waits as after
+/// a picture that was to be classified.
+fn capture<C, P, T>(
+    camera: &mut C,
+    console: &mut P,
+    clock: &mut T,
+    (link, buffers): (&mut Link, &mut RowBuffers<'_>),
+    model: Option<&Model<'_>>,
+    view: View,
+) -> Result<(), P::Error>
+where
+    C: Camera<Error: core::fmt::Display>,
+    P: Console,
+    T: Clock,
+{
+    let Err(error) = link::capture(camera, console, link, view, (model, buffers), None) else {
+        return Ok(());
+    };
+    notice(console, error)?;
+    let since_ms = clock.now_ms();
+    while clock.now_ms().wrapping_sub(since_ms) < service::PAUSE_MS {
+        if link.poll(console, clock.now_ms()) == Heard::Request {
+            link.hold();
+            break;
+        }
+    }
+    Ok(())
+}
+
+/// Answers a request; what is to be done in place of going on, if anything.
+fn answer<C, P, T, F, K>(
+    board: &mut Board<C, P, T>,
+    flash: &F,
+    about: About,
+    working: &mut Working<'_>,
+    engine: Option<&mut Engine<'_, '_, K>>,
+) -> Result<Option<Next>, P::Error>
+where
+    C: Camera<Error: core::fmt::Display>,
+    P: Console,
+    T: Clock,
+    F: SlotFlash,
+    K: Kernels,
+{
+    let Working { buffers, link } = working;
+    let Some(request) = link.request() else {
+        return Ok(None);
+    };
+    let Request { epoch, number, ask } = request;
+    let console = &mut board.console;
+    if link::inform(console, flash, about, request) {
+        return Ok(None);
+    }
+    match ask {
+        Ask::Pause => link.paused = true,
+        Ask::Resume => link.paused = false,
+        Ask::Preview { view } => link.view = view,
+        Ask::Capture { view } => {
+            let parts = (engine.map(|engine| engine.model()), buffers);
+            let camera = &mut board.camera;
+            let captured = link::capture(camera, console, link, view, parts, Some(number));
+            return match captured {
+                Ok(()) => Ok(None),
+                Err(error) => notice(console, error).map(|()| None),
+            };
+        }
+        Ask::Begin { .. } | Ask::Row { .. } | Ask::Finish => {
+            match engine {
+                Some(engine) => link::rows(console, &mut board.clock, link, engine, buffers),
+                None => {
+                    link::settle(console, epoch, number, Err(Refusal::NoModel));
+                }
+            }
+            return Ok(None);
+        }
+        Ask::Erase { .. } | Ask::Write { .. } | Ask::Clear | Ask::Commit { .. } => {
+            return Ok(Some(Next::Push));
+        }
+        Ask::Restart if console.has_boot_loader() => {
+            link::settle(console, epoch, number, Ok(()));
+            console.restart();
+            return Ok(None);
+        }
+        _ => {
+            link::settle(console, epoch, number, Err(Refusal::Unsupported));
+            return Ok(None);
+        }
+    }
+    link::settle(console, epoch, number, Ok(()));
+    Ok(None)
+}
+
+/// Waits until the same thing may be said again. Without a model a person can ask for nothing, and a
+/// laptop for everything but the network.
+fn wait<C, P, T, F, K>(
+    board: &mut Board<C, P, T>,
+    flash: &F,
+    about: About,
+    working: &mut Working<'_>,
+) -> Result<Next, P::Error>
+where
+    C: Camera<Error: core::fmt::Display>,
+    P: Console,
+    T: Clock,
+    F: SlotFlash,
+    K: Kernels,
+{
     let since_ms = board.clock.now_ms();
     while board.clock.now_ms().wrapping_sub(since_ms) < REPEAT_MS {
-        while board.console.poll().is_some() {}
+        let now_ms = board.clock.now_ms();
+        match working.link.poll(&mut board.console, now_ms) {
+            Heard::Request => {
+                let none = None::<&mut Engine<'_, '_, K>>;
+                if let Some(next) = answer(board, flash, about, working, none)? {
+                    return Ok(next);
+                }
+            }
+            Heard::Text(_) => {}
+            Heard::Nothing => {
+                if let Some(view) = working.link.view {
+                    let Working { buffers, link } = working;
+                    let Board {
+                        camera,
+                        console,
+                        clock,
+                        ..
+                    } = board;
+                    capture(camera, console, clock, (link, buffers), None, view)?;
+                }
+            }
+        }
     }
+    Ok(Next::Read)
 }
 
 /// Says what memory is used.
-fn status<P: Console, const ARENA: usize>(
-    console: &mut P,
-    needed: usize,
-    Stack { used, size }: Stack,
-) -> Result<(), P::Error> {
+fn status<P: Console>(console: &mut P, needed: usize, about: About) -> Result<(), P::Error> {
+    let Stack { used, size } = (about.stack)();
+    let room = about.arena_len;
     #[cfg(feature = "defmt")]
     defmt::info!(
         "RAM {=usize} of {=usize} bytes for the network, stack {=usize} of {=usize} bytes so far",
         needed,
-        ARENA,
+        room,
         used,
         size
     );
     notice(
         console,
         format_args!(
-            "RAM {needed} of {ARENA} bytes for the network, stack {used} of {size} bytes so far"
+            "RAM {needed} of {room} bytes for the network, stack {used} of {size} bytes so far"
         ),
     )
 }

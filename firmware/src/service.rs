@@ -26,7 +26,7 @@ use posy_shared::ranking::Ranking;
 use posy_shared::shown::Shown;
 
 use crate::camera::{Camera, Clock, TimedCamera};
-use crate::classify::{ClassifyError, RowBuffers, classify};
+use crate::classify::{ClassifyError, Eye, RowBuffers, classify_seen};
 use crate::report;
 
 /// Pictures that are tried for one answer.
@@ -148,14 +148,26 @@ impl<const N: usize> Service<N> {
         buffers: &mut RowBuffers<'_>,
         clock: &mut T,
     ) -> Event<'m, C::Error, N> {
+        self.step_seen(camera, engine, buffers, clock, &mut ())
+    }
+
+    /// [`Service::step`]; `eye` sees the rows of the picture.
+    pub fn step_seen<'m, C: Camera, K: Kernels, T: Clock>(
+        &mut self,
+        camera: &mut C,
+        engine: &mut Engine<'_, 'm, K>,
+        buffers: &mut RowBuffers<'_>,
+        clock: &mut T,
+        eye: &mut dyn Eye,
+    ) -> Event<'m, C::Error, N> {
         let start_ms = clock.now_ms();
         if !self.is_due(start_ms) {
             return Event::Idle;
         }
         let model = engine.model();
         let mut timed = TimedCamera::new(camera, clock);
-        let ranking =
-            classify(&mut timed, engine, buffers).map(|logits| Ranking::new(model, logits));
+        let ranking = classify_seen(&mut timed, engine, buffers, eye)
+            .map(|logits| Ranking::new(model, logits));
         let (capture_ms, rows_ms) = (timed.capture_ms(), timed.rows_ms());
         let now_ms = clock.now_ms();
         match ranking {

@@ -5,9 +5,62 @@
 
 use core::fmt;
 
+use embedded_storage::nor_flash::{ErrorType, NorFlash, NorFlashErrorKind, ReadNorFlash};
 use posy_shared::engine::{Engine, EngineError, arena_len};
 use posy_shared::kernels::Kernels;
 use posy_shared::model::{FORMAT_VERSION, LayerFault, Model, ReadError};
+
+/// The flash of a slot, its offsets from the slot's start, which can be read in place.
+///
+/// Code that runs while flash is written must not lie in it, unless the chip stalls reads
+/// meanwhile: that is the implementation's business.
+pub trait SlotFlash: NorFlash {
+    /// Every byte of the slot, as it is now.
+    fn bytes(&self) -> &[u8];
+}
+
+/// A slot that is read and never written.
+#[derive(Clone, Copy, Debug)]
+pub struct FixedSlot<'a>(pub &'a [u8]);
+
+impl SlotFlash for FixedSlot<'_> {
+    fn bytes(&self) -> &[u8] {
+        self.0
+    }
+}
+
+impl ErrorType for FixedSlot<'_> {
+    type Error = NorFlashErrorKind;
+}
+
+impl ReadNorFlash for FixedSlot<'_> {
+    const READ_SIZE: usize = 1;
+
+    fn read(&mut self, offset: u32, bytes: &mut [u8]) -> Result<(), Self::Error> {
+        let here = self.0.get(offset as usize..);
+        let here = here.and_then(|rest| rest.get(..bytes.len()));
+        bytes.copy_from_slice(here.ok_or(NorFlashErrorKind::OutOfBounds)?);
+        Ok(())
+    }
+
+    fn capacity(&self) -> usize {
+        self.0.len()
+    }
+}
+
+/// Every write fails.
+impl NorFlash for FixedSlot<'_> {
+    const WRITE_SIZE: usize = 1;
+    const ERASE_SIZE: usize = 4096;
+
+    fn erase(&mut self, _: u32, _: u32) -> Result<(), Self::Error> {
+        Err(NorFlashErrorKind::Other)
+    }
+
+    fn write(&mut self, _: u32, _: &[u8]) -> Result<(), Self::Error> {
+        Err(NorFlashErrorKind::Other)
+    }
+}
 
 /// Why a slot holds no model that this board can run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,6 +69,8 @@ pub enum SlotError {
     Empty,
     /// Something else than a model has been written.
     Magic,
+    /// A push was cut short, and no model is left.
+    Torn,
     /// The model is of another format version.
     Version {
         /// Version of the model.
@@ -79,6 +134,10 @@ impl fmt::Display for SlotError {
                 f,
                 "the model slot holds something else; write a model with `posy flash`"
             ),
+            Self::Torn => write!(
+                f,
+                "the model slot holds no whole model: a push was cut short; push the model again"
+            ),
             Self::Version { found, reads } => write!(
                 f,
                 "the model is of format {found}, this program reads {reads}; write program and \
@@ -129,6 +188,7 @@ impl From<ReadError> for SlotError {
         match error {
             ReadError::Empty => Self::Empty,
             ReadError::Magic => Self::Magic,
+            ReadError::Torn => Self::Torn,
             ReadError::Version { found } => Self::Version {
                 found,
                 reads: FORMAT_VERSION,
@@ -157,17 +217,9 @@ pub fn check<K: Kernels>(
     row: &mut [i8],
     kernels: K,
 ) -> Result<(), SlotError> {
-    let (needed, available) = (arena_len(model, &kernels), arena.len());
-    if needed > available {
-        return Err(SlotError::Memory { needed, available });
-    }
-    if model.labels().next().is_none() {
-        return Err(SlotError::NoLabels);
-    }
-    let (needed, available) = (model.input_shape().row_len(), row.len());
-    let row = row
-        .get_mut(..needed)
-        .ok_or(SlotError::Row { needed, available })?;
+    fits(model, arena.len(), row.len(), &kernels)?;
+    let needed = model.input_shape().row_len();
+    let row = row.get_mut(..needed).unwrap_or_default();
     Engine::new(model, arena, kernels)
         .and_then(|mut engine| engine.golden_check(row))
         .map_err(|error| match error {
@@ -178,4 +230,29 @@ pub fn check<K: Kernels>(
             },
             other => SlotError::Engine(other),
         })
+}
+
+/// Checks what [`check`] does but for the golden input, for `available` bytes of arena and `row_len`
+/// numbers of row.
+///
+/// # Errors
+/// [`SlotError::Memory`], [`SlotError::NoLabels`] or [`SlotError::Row`].
+pub fn fits<K: Kernels>(
+    model: &Model<'_>,
+    available: usize,
+    row_len: usize,
+    kernels: &K,
+) -> Result<(), SlotError> {
+    let needed = arena_len(model, kernels);
+    if needed > available {
+        return Err(SlotError::Memory { needed, available });
+    }
+    if model.labels().next().is_none() {
+        return Err(SlotError::NoLabels);
+    }
+    let (needed, available) = (model.input_shape().row_len(), row_len);
+    match needed > available {
+        true => Err(SlotError::Row { needed, available }),
+        false => Ok(()),
+    }
 }

@@ -13,6 +13,7 @@ use common::{
 use embedded_io::{ErrorKind, ErrorType, Write};
 use posy_firmware::camera::{Fault, FaultyCamera, StoredFrame};
 use posy_firmware::program::{Board, Console, Memory, Stack, run};
+use posy_firmware::slot::FixedSlot;
 use posy_shared::image::{ImageView, PixelFormat};
 use posy_shared::kernels::scalar::Scalar;
 use posy_shared::model::Model;
@@ -100,7 +101,7 @@ fn said(slot: &[u8], faults: &[Fault], lines: usize, sent: &[(usize, u8)]) -> Ru
         },
     };
     let mut memory = Box::new(Memory::<ARENA>::default());
-    let ended = run(&mut board, slot, &mut memory, || Scalar);
+    let ended = run(&mut board, &mut FixedSlot(slot), &mut memory, || Scalar);
     assert_eq!(ended.unwrap_err(), ErrorKind::BrokenPipe);
     let Port { said, logits, .. } = board.console;
     Run {

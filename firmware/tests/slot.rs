@@ -25,10 +25,18 @@ fn check(slot: &[u8]) -> Result<usize, SlotError> {
     Ok(model.labels().count())
 }
 
-/// Sets the CRC of changed contents right; its place and extent are in the format's prelude.
+/// Bytes of the head, as the format's prelude has them.
+fn head_len(file: &[u8]) -> usize {
+    u32::from_le_bytes(file[16..20].try_into().unwrap()) as usize
+}
+
+/// Sets the checksums of changed contents right; their places and extents are on the format's page.
 fn seal(file: &mut [u8]) {
-    let crc = crc32(&file[20..]);
-    file[16..20].copy_from_slice(&crc.to_le_bytes());
+    let head = head_len(file);
+    let crc = crc32(&file[head..]);
+    file[36..40].copy_from_slice(&crc.to_le_bytes());
+    let crc = crc32(&[&file[..28], &file[32..head]].concat());
+    file[28..32].copy_from_slice(&crc.to_le_bytes());
 }
 
 /// CRC-32 of ISO-HDLC, bit by bit.
@@ -57,12 +65,12 @@ fn nothing_something_else_and_other_versions() {
     assert_eq!(check(&flash(b"TFL3 and so on")), Err(SlotError::Magic));
     let mut file = small_classifier(5);
     file[4] = 9;
-    let (found, reads) = (9, 3);
+    let (found, reads) = (9, 4);
     let version = SlotError::Version { found, reads };
     assert_eq!(check(&flash(&file)), Err(version));
     let text = version.to_string();
     assert!(
-        text.contains("format 9") && text.contains("reads 3"),
+        text.contains("format 9") && text.contains("reads 4"),
         "{text}"
     );
 }
@@ -70,7 +78,7 @@ fn nothing_something_else_and_other_versions() {
 #[test]
 fn a_model_longer_than_its_slot_is_told_with_both_lengths() {
     let file = small_classifier(5);
-    for slot in [file.len() - 1, 64, 21] {
+    for slot in [file.len() - 1, 64, 32] {
         let model = file.len();
         assert_eq!(
             check(&file[..slot]),
@@ -84,7 +92,7 @@ fn a_model_longer_than_its_slot_is_told_with_both_lengths() {
 fn a_model_written_only_in_part_is_damaged() {
     let file = small_classifier(5);
     // At pages of flash, and anywhere; the rest is still erased.
-    for written in [20, 21, 256, 512, file.len() / 2, file.len() - 1] {
+    for written in [32, 33, 256, 512, file.len() / 2, file.len() - 1] {
         let mut slot = flash(&file[..written]);
         // The last byte may happen to be that of erased flash.
         if slot[..file.len()] == file[..] {
@@ -107,7 +115,7 @@ fn every_flipped_bit_is_noticed_and_said_in_a_line() {
         let error = check(&slot).unwrap_err();
         let text = error.to_string();
         assert!(text.len() < 130 && !text.contains('\n'), "{text}");
-        if bit >= 8 * 20 {
+        if bit >= 8 * 32 {
             assert!(matches!(error, SlotError::Checksum { .. }), "bit {bit}");
         }
         slot[bit / 8] ^= 1 << (bit % 8);
@@ -118,7 +126,8 @@ fn every_flipped_bit_is_noticed_and_said_in_a_line() {
 fn contents_that_are_wrong_under_a_right_checksum_are_noticed_or_harmless() {
     let file = small_classifier(3);
     let (mut layers, mut golden, mut others, mut harmless) = (0, 0, 0, 0);
-    for at in 20..file.len() {
+    let header_end = 48 + u32::from_le_bytes(file[32..36].try_into().unwrap()) as usize;
+    for at in (40..header_end + 256).chain(head_len(&file)..file.len()) {
         for flip in [0x01, 0x80] {
             let mut changed = file.clone();
             changed[at] ^= flip;
@@ -192,9 +201,9 @@ fn a_board_that_computes_otherwise_fails_the_golden_check() {
 
 /// `file` with its labels taken out of the header, as a model of features has none.
 fn without_labels(file: &[u8], labels: &[u8]) -> Vec<u8> {
-    let header_len = u32::from_le_bytes(file[8..12].try_into().unwrap()) as usize;
-    let header = &file[20..20 + header_len];
-    let block = &file[(20 + header_len).next_multiple_of(16)..];
+    let header_len = u32::from_le_bytes(file[32..36].try_into().unwrap()) as usize;
+    let header = &file[48..48 + header_len];
+    let block = &file[(48 + header_len).next_multiple_of(16)..head_len(file)];
     let at = header
         .windows(labels.len())
         .position(|part| part == labels)
@@ -203,12 +212,12 @@ fn without_labels(file: &[u8], labels: &[u8]) -> Vec<u8> {
     let mut short = header[..at].to_vec();
     *short.last_mut().unwrap() = 0;
     short.extend(&header[at + labels.len()..]);
-    let mut changed = [&file[..20], &short].concat();
+    let mut changed = [&file[..48], &short].concat();
+    changed[32..36].copy_from_slice(&(short.len() as u32).to_le_bytes());
     changed.resize(changed.len().next_multiple_of(16), 0);
     changed.extend(block);
-    let total_len = changed.len() as u32;
-    changed[8..12].copy_from_slice(&(short.len() as u32).to_le_bytes());
-    changed[12..16].copy_from_slice(&total_len.to_le_bytes());
+    changed.resize(head_len(file), 0xFF);
+    changed.extend(&file[head_len(file)..]);
     seal(&mut changed);
     changed
 }

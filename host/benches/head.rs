@@ -4,9 +4,8 @@
 use std::hint::black_box;
 
 use criterion::{Criterion, criterion_group, criterion_main};
-use posy::head::Features;
-use posy::head::logistic::{self, Strength};
-use posy::head::sgd;
+use posy::train::logistic::{self, Strength};
+use posy::train::{Features, sgd};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 

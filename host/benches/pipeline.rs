@@ -7,9 +7,10 @@ use std::hint::black_box;
 use std::path::{Path, PathBuf};
 
 use criterion::{Criterion, criterion_group, criterion_main};
-use posy::backbone::load::Backbone;
-use posy::photos::decode::{Rgb, decode};
-use posy::run;
+use posy::dataset::decode::decode;
+use posy_nn::rgb::Rgb;
+use posy_nn::run;
+use posy_nn::zoo::backbone::Backbone;
 use posy_shared::engine::Prepared;
 use posy_shared::model::{InputContract, Model};
 use posy_shared::preprocess::{Crop, Filter, PixelMap, Preprocessor, Size, scratch_len};

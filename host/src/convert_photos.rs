@@ -8,13 +8,14 @@ use posy_shared::model::{InputContract, Model, Shape};
 use rayon::prelude::*;
 use sha2::{Digest, Sha256};
 
-use crate::backbone::float::{FloatError, FloatRunner};
-use crate::backbone::network::FloatNetwork;
-use crate::photos::decode::Limits;
-use crate::photos::files::files_below;
-use crate::photos::load::read_bytes;
+use crate::dataset::decode::Limits;
+use crate::dataset::files::files_below;
+use crate::dataset::for_model::decode_to;
+use crate::dataset::load::read_bytes;
 use crate::retrain::CALIBRATION_PHOTOS;
-use crate::run::{Runner, decode_to, input_of, plain_map};
+use posy_nn::graph::network::FloatNetwork;
+use posy_nn::run::{Runner, input_of, plain_map};
+use posy_nn::runtime::float::{FloatError, FloatRunner};
 
 /// Number of photos that accuracies are measured on at most.
 const MEASURED: usize = 2000;

@@ -15,6 +15,7 @@ pub mod engine;
 pub mod familiarity;
 pub mod image;
 pub mod kernels;
+pub mod link;
 pub mod model;
 pub mod picture;
 pub mod plan;

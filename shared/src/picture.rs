@@ -103,9 +103,22 @@ impl<'e, 'r: 'e, 'm: 'e, K: Kernels> Picture<'e, 'r, 'm, K> {
     /// # Errors
     /// If the row has another length, or all have come.
     pub fn push_rgb(&mut self, row: &[u8]) -> Result<(), PictureError> {
+        self.push_rgb_seen(row, &mut |_| {})
+    }
+
+    /// [`Picture::push_rgb`]; `see` is shown each row of the network's input, `[W, 3]`.
+    ///
+    /// # Errors
+    /// As [`Picture::push_rgb`].
+    pub fn push_rgb_seen(
+        &mut self,
+        row: &[u8],
+        see: &mut dyn FnMut(&[i8]),
+    ) -> Result<(), PictureError> {
         let engine = &mut *self.engine;
         let mut ran = Ok(());
         self.preprocessor.push_row(row, |input| {
+            see(input);
             if ran.is_ok() {
                 ran = engine.push_row(input);
             }

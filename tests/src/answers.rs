@@ -6,6 +6,7 @@ use std::path::Path;
 use embedded_io::{ErrorKind, ErrorType, Write};
 use posy_firmware::camera::{Camera, FrameFormat, StoredFrame, StoredFrameError};
 use posy_firmware::program::{Board, Console, Memory, Stack, run};
+use posy_firmware::slot::FixedSlot;
 use posy_shared::kernels::scalar::Scalar;
 use posy_shared::ranking::Score;
 use serde_json::Value;
@@ -174,7 +175,7 @@ pub fn classified(model: &[u8], frames: &[Vec<u8>]) -> Vec<Answer> {
         stack: || Stack { used: 1, size: 2 },
     };
     let mut memory = Box::new(Memory::<ARENA>::new());
-    let ended = run(&mut board, model, &mut memory, || Scalar);
+    let ended = run(&mut board, &mut FixedSlot(model), &mut memory, || Scalar);
     assert_eq!(ended.unwrap_err(), ErrorKind::BrokenPipe);
     answers(&board.console.printed)
 }

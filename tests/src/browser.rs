@@ -32,6 +32,11 @@ pub struct Browser {
 impl Browser {
     /// Starts a browser. Prints that `test` is skipped if there is none.
     pub fn start(test: &str) -> Option<Self> {
+        Self::start_with(test, &[])
+    }
+
+    /// [`Browser::start`] with further arguments.
+    pub fn start_with(test: &str, arguments: &[String]) -> Option<Self> {
         let is_there = |name: &&&str| {
             let mut version = Command::new(name);
             version.arg("--version").stdin(Stdio::null());
@@ -57,6 +62,7 @@ impl Browser {
                 "--disable-component-update",
                 "--disable-sync",
             ])
+            .args(arguments)
             .arg(format!("--user-data-dir={}", profile.path().display()))
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -141,7 +147,14 @@ impl Browser {
 
     /// Opens a file and waits until it is loaded.
     pub fn open(&mut self, path: &Path) {
-        let url = format!("file://{}", path.display());
+        self.open_url(&format!("file://{}", path.display()));
+    }
+
+    /// Opens an address, and waits until it has loaded.
+    pub fn open_url(&mut self, url: &str) {
+        // Of a page before this one.
+        self.events
+            .retain(|message| message["method"] != "Page.loadEventFired");
         let answer = self.call("Page.navigate", json!({"url": url}));
         assert!(answer.get("errorText").is_none(), "{url}: {answer}");
         let loaded = |message: &Value| message["method"] == "Page.loadEventFired";
@@ -168,7 +181,7 @@ impl Browser {
     /// Centre of the element of `expression`, after scrolling it into view.
     fn place_of(&mut self, expression: &str) -> (f64, f64) {
         let place = self.evaluate(&format!(
-            "(() => {{ const element = {expression}; element.scrollIntoView({{block: 'center'}}); \
+            "(() => {{ const element = {expression}; element.scrollIntoView({{block: 'center', behavior: 'instant'}}); \
              const box = element.getBoundingClientRect(); \
              return [box.x + box.width / 2, box.y + box.height / 2]; }})()"
         ));
@@ -211,6 +224,31 @@ impl Browser {
             });
             self.call("Input.dispatchKeyEvent", event);
         }
+    }
+
+    /// Chooses a file for the `input` that the selector finds, as a person does in a dialogue.
+    pub fn choose(&mut self, selector: &str, file: &Path) {
+        let document = self.call("DOM.getDocument", json!({}));
+        let node = json!({"nodeId": document["root"]["nodeId"], "selector": selector});
+        let node = self.call("DOM.querySelector", node);
+        let files = json!({"nodeId": node["nodeId"], "files": [file.display().to_string()]});
+        self.call("DOM.setFileInputFiles", files);
+    }
+
+    /// Waits until an expression of JavaScript is true.
+    #[track_caller]
+    pub fn wait_until(&mut self, expression: &str) {
+        let end = Instant::now() + PATIENCE;
+        while self.evaluate(expression) != true {
+            assert!(Instant::now() < end, "{expression} does not become true");
+            thread::sleep(Duration::from_millis(50));
+        }
+    }
+
+    /// Answers questions for the camera: `granted`, `denied` or `prompt`.
+    pub fn allow_camera(&mut self, setting: &str) {
+        let permission = json!({"permission": {"name": "camera"}, "setting": setting});
+        self.call("Browser.setPermission", permission);
     }
 
     /// Screenshot of the window, or of the whole page, as PNG.

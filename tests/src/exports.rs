@@ -5,17 +5,18 @@ use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use posy::backbone::load::Backbone;
-use posy::export::Format;
+use posy::dataset::decode::Limits;
+use posy::dataset::load::load;
+use posy::dataset::split::{Percentages, Rule};
 use posy::features::progress::{Progress, Silent};
-use posy::head::logistic::Strength;
-use posy::head::watch::Unwatched;
-use posy::photos::decode::Limits;
-use posy::photos::load::load;
-use posy::photos::split::{Percentages, Rule};
-use posy::retrain::{More, Outcome, Prepared, Settings, Tested, Trainer};
-use posy::retrain::{file, prepare, train_with};
-use posy::run::{Runner, input};
+use posy::retrain::{
+    More, Outcome, Prepared, Settings, Tested, Trainer, file, prepare, train_with,
+};
+use posy::train::logistic::Strength;
+use posy::train::observer::Unwatched;
+use posy_nn::export::Format;
+use posy_nn::run::{Runner, input};
+use posy_nn::zoo::backbone::Backbone;
 use posy_shared::model::{InputContract, Model};
 use posy_shared::preprocess::{Crop, Filter};
 use rayon::prelude::*;

@@ -4,7 +4,7 @@
 use std::f32::consts::{PI, TAU};
 
 use image::RgbImage;
-use posy::drawings::{
+use posy::demo::{
     Canvas, Colour, Petal, Point, Pose, background, cup, disc, finish, leaf, mix, petal, ring,
     rosette, seeds, stem,
 };

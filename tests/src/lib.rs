@@ -3,15 +3,19 @@
 
 pub mod aarch64;
 pub mod answers;
+pub mod axe;
 pub mod boards;
 pub mod browser;
 pub mod draw;
 pub mod emulator;
 pub mod exports;
 pub mod frames;
+pub mod fuzz;
+pub mod graphs;
 pub mod kinds;
 pub mod logs;
 pub mod networks;
+pub mod npm;
 pub mod onnx;
 pub mod pico;
 pub mod plain;
@@ -22,15 +26,17 @@ pub mod server;
 pub mod sizes;
 mod small;
 pub mod tensorboard;
+pub mod web;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use posy::data::cache_dir;
 use posy::features::cache::{Cache, DEFAULT_LIMIT};
 use posy::retrain::Settings;
+use posy_nn::dirs::cache_dir;
 use posy_shared::engine::{Engine, Observer, Prepared, arena_len};
-use posy_shared::kernels::{Kernels, Layout, scalar::Scalar};
+use posy_shared::kernels::scalar::Scalar;
+use posy_shared::kernels::{Kernels, Layout};
 use posy_shared::model::{InputContract, Model};
 use posy_shared::preprocess::{Crop, Filter};
 

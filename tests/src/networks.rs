@@ -2,11 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
-use posy::backbone::file::{ReadError, read_file};
-use posy::backbone::load::Backbone;
-use posy::backbone::network::IntNetwork;
-use posy::export::{Answering, Heading};
-use posy::quantise::trained::from_trained;
+use posy_nn::export::{ModelMetadata, ScoreParams};
+use posy_nn::graph::network::IntNetwork;
+use posy_nn::import::file::{ReadError, read_file};
+use posy_nn::quantise::from_quantised::from_trained;
+use posy_nn::zoo::backbone::Backbone;
 use posy_shared::model::{GoldenRows, InputContract, Model, Provenance, SplitFacts};
 use posy_shared::preprocess::{Crop, Filter};
 
@@ -18,16 +18,16 @@ pub fn network(path: &Path) -> Result<IntNetwork, ReadError> {
     Ok(from_trained(&read_file(path)?).0)
 }
 
-/// Heading of a model that was never trained.
-pub fn heading() -> Heading<'static> {
-    Heading {
+/// ModelMetadata of a model that was never trained.
+pub fn metadata() -> ModelMetadata<'static> {
+    ModelMetadata {
         input: InputContract {
             crop: Crop::Squash,
             filter: Filter::LegacyBilinear,
             table: None,
         },
         labels: Vec::new(),
-        answering: Answering::default(),
+        score_params: ScoreParams::default(),
         provenance: Provenance {
             architecture: "its own classes",
             backbone_sha256: [0; 32],

@@ -11,6 +11,7 @@ use posy::device::{BOARDS, Board, elf};
 use serde_json::{Value, json};
 
 use crate::boards::{Crate, Toolchain, answer};
+use crate::npm;
 use crate::scratch::Scratch;
 use crate::sizes::Sizes;
 
@@ -33,38 +34,13 @@ fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("rp2040")
 }
 
-/// Packages in a lock file, with version and digest.
-fn packages(lock: &Path) -> Option<Vec<[String; 3]>> {
-    let lock: Value = serde_json::from_slice(&std::fs::read(lock).ok()?).ok()?;
-    let packages = lock["packages"].as_object()?.iter();
-    let packages = packages.filter(|(path, _)| !path.is_empty());
-    let packages = packages.map(|(path, package)| {
-        let field = |name: &str| package[name].to_string();
-        [path.clone(), field("version"), field("integrity")]
-    });
-    Some(packages.collect())
-}
-
-/// Installs the emulator's packages unless they are up to date.
-fn install() -> Result<(), String> {
-    let installed = packages(&folder().join("node_modules/.package-lock.json"));
-    if installed.is_some() && installed == packages(&folder().join("package-lock.json")) {
-        return Ok(());
-    }
-    let mut npm = Command::new("npm");
-    npm.args(["ci", "--no-audit", "--no-fund"]);
-    answer(npm.current_dir(folder()))
-        .map(|_| ())
-        .map_err(|error| format!("npm ci in tests/rp2040: {error}"))
-}
-
 /// Prepares the emulator, once for all tests; the error is the reason of a failure.
 fn ready() -> Result<(), String> {
     static READY: OnceLock<Result<(), String>> = OnceLock::new();
     let ready = READY.get_or_init(|| {
         let node = answer(Command::new("node").arg("--version"));
         node.map_err(|error| format!("node: {error}; install Node.js, 18 or later"))?;
-        install()
+        npm::install(&folder())
     });
     ready.clone()
 }

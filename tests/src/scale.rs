@@ -1,13 +1,12 @@
 //! Large sets of small synthetic pictures from a seed, and time and memory of a command on them.
 
-use std::fmt;
 use std::path::Path;
 use std::process::{Command, Stdio};
-use std::thread;
 use std::time::{Duration, Instant};
+use std::{fmt, thread};
 
 use image::{DynamicImage, Rgb, RgbImage, imageops};
-use posy::drawings::{Flower, draw};
+use posy::demo::{Flower, draw};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;

@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use assert_cmd::Command as Timed;
-use posy::backbone::carried;
-use posy::drawings::{Flower, draw};
+use posy::demo::{Flower, draw};
+use posy_nn::zoo::embedded;
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -85,7 +85,7 @@ impl Scratch {
     /// Draws `count` pictures of each of the five kinds of flowers into the folder `folder`, one
     /// sub-folder a kind, and writes the embedded network beside it as `network.tflite`.
     pub fn draw_photos(&self, folder: &str, count: u64) {
-        self.write("network.tflite", carried::BYTES);
+        self.write("network.tflite", embedded::BYTES);
         for flower in Flower::ALL {
             let label = self.join(folder).join(flower.label());
             std::fs::create_dir_all(&label).expect("a folder in a temporary folder");
@@ -136,6 +136,9 @@ impl Scratch {
             .env("POSY_DATA", data_root())
             .env("XDG_CACHE_HOME", self.join("user-cache"))
             .env("XDG_DATA_HOME", self.join("user-data"))
+            // What says when it was made is the same every time.
+            .env("SOURCE_DATE_EPOCH", "1764460800")
+            // Nobody listens there: no test asks the network.
             // No server listens there: no test uses the network.
             .env("POSY_MIRROR", "http://127.0.0.1:9")
             .stdin(Stdio::null());

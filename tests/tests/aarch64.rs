@@ -4,10 +4,11 @@
 use std::sync::Mutex;
 
 use crc::{CRC_32_ISO_HDLC, Crc};
-use posy::photos::decode::decode;
-use posy::run;
+use posy::dataset::decode::decode;
+use posy_nn::run;
 use posy_shared::model::Model;
 use posy_tests::aarch64::{self, Cpu, Tools};
+use posy_tests::draw::draw;
 use posy_tests::scratch::Scratch;
 use posy_tests::{Maps, data, extractors, noise, small_classifier};
 
@@ -24,7 +25,7 @@ fn kernels_conform_on_processors_with_and_without_the_dot_product() {
         return;
     };
     let _alone = ALONE.lock();
-    for (cpu, _, left_out) in CPUS {
+    for (cpu, _, left_out) in draw(test, CPUS, 1) {
         let said = tools.unit_tests(cpu, "kernels::simd::tests");
         let said = said.unwrap_or_else(|said| panic!("{cpu:?}: {said}"));
         assert!(said.contains("4 passed"), "{cpu:?}: {said}");
@@ -54,7 +55,7 @@ fn every_layer_of_the_real_networks_is_equal() {
     // A classifier as well, for its dense layer.
     let mut networks = extractors(&models);
     networks.push(("classifier".into(), small_classifier(3)));
-    for (name, file) in networks {
+    for (name, file) in draw(test, networks, 2) {
         let model = Model::read(&file).unwrap();
         let inputs = [run::input(&model, &photo).unwrap(), noise(&model)];
         let mut expected = Vec::new();

@@ -3,9 +3,10 @@
 
 use std::path::Path;
 
-use posy::backbone::pixels::Normalisation;
-use posy::photos::decode::Limits;
-use posy::run::{decode_to, input_of};
+use posy::dataset::decode::Limits;
+use posy::dataset::for_model::decode_to;
+use posy_nn::import::normalisation::Normalisation;
+use posy_nn::run::input_of;
 use posy_shared::model::{InputContract, Shape};
 use posy_shared::preprocess::{Crop, Filter, PixelMap};
 use posy_tests::data;

@@ -2,10 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
-use posy::export::{compact_extractor, extractor, layer_specs};
-use posy::photos::decode::decode;
-use posy::quantise::constant::{Inputs, remove_constant_channels};
-use posy::run;
+use posy::dataset::decode::decode;
+use posy_nn::export::{compact_extractor, extractor, layer_specs};
+use posy_nn::quantise::constant_channels::{Inputs, remove_constant_channels};
+use posy_nn::run;
 use posy_shared::engine::Prepared;
 use posy_shared::kernels::requant::Multiplier;
 use posy_shared::model::{
@@ -13,7 +13,7 @@ use posy_shared::model::{
     Tables, Verdict, write,
 };
 use posy_shared::softmax::Beta;
-use posy_tests::networks::{files, heading, network};
+use posy_tests::networks::{files, metadata, network};
 use posy_tests::{data, int8_file, run_prepared};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -60,8 +60,8 @@ fn every_network_answers_the_same_without_them() {
     for path in files {
         let name = path.file_stem().unwrap().to_string_lossy();
         let network = network(&path).unwrap();
-        let whole = extractor(&network, &heading()).unwrap();
-        let compact = compact_extractor(&network, &heading()).unwrap();
+        let whole = extractor(&network, &metadata()).unwrap();
+        let compact = compact_extractor(&network, &metadata()).unwrap();
         let [whole, compact] = [&whole, &compact].map(|file| Model::read(file).unwrap());
         assert_eq!(whole.golden().logits, compact.golden().logits, "{name}");
         let (before, after) = (counts(&whole), counts(&compact));
@@ -115,7 +115,7 @@ fn person_detection_without_them_scores_as_recorded() {
         return;
     };
     let network = network(&parity.join("../../models/int8/vww_96_int8.tflite")).unwrap();
-    let file = compact_extractor(&network, &heading()).unwrap();
+    let file = compact_extractor(&network, &metadata()).unwrap();
     let model = Model::read(&file).unwrap();
     let prepared = Prepared::new(model.clone(), run::kernels());
     for name in ["cat", "hopper", "lcg", "sunflower"] {
@@ -275,10 +275,10 @@ fn random_network(seed: u64) -> Vec<LayerSpec> {
 }
 
 fn file(layers: Vec<LayerSpec>) -> Result<Vec<u8>, posy_shared::model::WriteError> {
-    let heading = heading();
+    let metadata = metadata();
     write(&ModelSpec {
         layers,
-        input: heading.input,
+        input: metadata.input,
         pixel_table: None,
         logistic: None,
         labels: Vec::new(),
@@ -294,7 +294,7 @@ fn file(layers: Vec<LayerSpec>) -> Result<Vec<u8>, posy_shared::model::WriteErro
             acceptance: None,
         },
         acceptance: None,
-        provenance: heading.provenance,
+        provenance: metadata.provenance,
     })
 }
 

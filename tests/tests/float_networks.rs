@@ -3,13 +3,13 @@
 
 use std::path::{Path, PathBuf};
 
-use posy::backbone::file::{Network, read_network};
-use posy::backbone::float::FloatRunner;
-use posy::backbone::float_file::FloatFile;
-use posy::backbone::load::{Backbone, Opened};
-use posy::backbone::network::{FloatNetwork, Quantisation};
-use posy::backbone::pixels::Normalisation;
-use posy::run::Runner;
+use posy_nn::graph::network::{FloatNetwork, Quantisation};
+use posy_nn::import::file::{Network, read_network};
+use posy_nn::import::float_file::FloatFile;
+use posy_nn::import::normalisation::Normalisation;
+use posy_nn::run::Runner;
+use posy_nn::runtime::float::FloatRunner;
+use posy_nn::zoo::backbone::{Backbone, Opened};
 use posy_shared::model::{InputContract, Model, Op};
 use posy_shared::preprocess::{Crop, Filter};
 use posy_tests::data;
@@ -89,7 +89,7 @@ fn compare(
 
     // The head as well, if it is the file's own end.
     let pooled =
-        |layer: &posy::backbone::network::FloatLayer| layer.common.op == Op::GlobalAveragePool;
+        |layer: &posy_nn::graph::network::FloatLayer| layer.common.op == Op::GlobalAveragePool;
     let pool = file.layers.iter().position(pooled).unwrap();
     let features = file.layers[pool].common.output.len();
     let tensor = file.layers[pool].common.name.clone();

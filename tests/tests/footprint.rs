@@ -2,10 +2,10 @@
 //! from its shapes.
 
 use posy::device::Footprint;
-use posy::export::{compact_extractor, extractor};
+use posy_nn::export::{compact_extractor, extractor};
 use posy_shared::model::Model;
 use posy_tests::data;
-use posy_tests::networks::{files, heading, network};
+use posy_tests::networks::{files, metadata, network};
 
 /// Bounds of RAM in bytes, by a part of the network file's name: line buffers for the early layers
 /// and the map at their end, or the rest layer by layer, whichever is larger (without a camera
@@ -33,8 +33,8 @@ fn every_network_is_within_its_bounds() {
     for path in files(&models) {
         let name = path.file_stem().unwrap().to_string_lossy();
         let network = network(&path).unwrap();
-        let whole = extractor(&network, &heading()).unwrap();
-        let compact = compact_extractor(&network, &heading()).unwrap();
+        let whole = extractor(&network, &metadata()).unwrap();
+        let compact = compact_extractor(&network, &metadata()).unwrap();
         let [whole, compact] = [&whole, &compact].map(|file| Model::read(file).unwrap());
         // The least flash of a network: its weights, and bias, multiplier and shift for each
         // channel.

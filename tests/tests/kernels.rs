@@ -1,7 +1,7 @@
 //! Every kernel variant against the plain reference, on the real networks, row by row.
 
-use posy::photos::decode::decode;
-use posy::run;
+use posy::dataset::decode::decode;
+use posy_nn::run;
 use posy_shared::engine::Prepared;
 use posy_shared::model::Model;
 use posy_tests::{Maps, data, extractors, noise, run_prepared};

@@ -64,7 +64,8 @@ fn own_dependencies(folder: &str) -> BTreeSet<String> {
 fn crates_depend_in_one_direction() {
     let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
     assert_eq!(own_dependencies("shared"), names(&[]));
-    assert_eq!(own_dependencies("host"), names(&["posy-shared"]));
+    assert_eq!(own_dependencies("host"), names(&["posy-nn", "posy-shared"]));
+    assert_eq!(own_dependencies("host/nn"), names(&["posy-shared"]));
     assert_eq!(own_dependencies("firmware"), names(&["posy-shared"]));
 }
 
@@ -113,8 +114,11 @@ fn unsafe_code_lives_in_kernel_variants_alone() {
                     let folder = Path::new("kernels").join(variant);
                     path.ancestors().any(|above| above.ends_with(&folder))
                 });
+            // The exports of the engine for browsers, which take addresses.
+            let browser = Path::new("web").join("src");
+            let is_surface = path.ancestors().any(|above| above.ends_with(&browser));
             // This file contains the word itself.
-            if is_variant || path.ends_with("tests/layering.rs") {
+            if is_variant || is_surface || path.ends_with("tests/layering.rs") {
                 continue;
             }
             assert!(!text.lines().any(is_unsafe), "{}", path.display());
@@ -125,7 +129,7 @@ fn unsafe_code_lives_in_kernel_variants_alone() {
 #[test]
 fn unsafe_code_says_why_it_is_sound() {
     let (mut found, mut faults) = (0, Vec::new());
-    for folder in ["shared/src", "boards"] {
+    for folder in ["shared/src", "boards", "host/web/src"] {
         for path in files(folder) {
             let text = std::fs::read_to_string(&path).unwrap();
             let lines: Vec<&str> = text.lines().collect();
@@ -269,117 +273,156 @@ unsafe fn d() {}
     assert_eq!(unargued(item), [7]);
 }
 
-/// Parts of the host that a part may import; a part that is not listed imports nothing of the host.
-const MAY_IMPORT: [(&str, &[&str]); 16] = [
-    ("check", &["features", "head", "photos"]),
-    ("photos", &["atomic"]),
-    (
-        "backbone",
-        &[
-            "atomic",
-            "data",
-            "export",
-            "fetch",
-            "kind",
-            "labels",
-            "near",
-            "quantise",
-            "tensorflow",
-        ],
-    ),
-    (
-        "classify",
-        &[
-            "backbone",
-            "convert",
-            "export",
-            "kind",
-            "model_file",
-            "photos",
-            "run",
-            "tensorflow",
-        ],
-    ),
-    ("drawings", &[]),
-    ("fetch", &["atomic"]),
-    ("quantise", &["backbone"]),
-    ("head", &["backbone", "quantise"]),
-    ("features", &["atomic", "backbone", "photos", "run"]),
-    ("export", &["backbone", "head", "quantise", "tensorflow"]),
-    ("verdict", &["backbone", "export", "head", "run"]),
-    ("device", &["atomic", "backbone"]),
-    ("record", &["atomic", "photos"]),
-    (
-        "retrain",
-        &[
-            "backbone", "export", "features", "head", "photos", "quantise", "run", "verdict",
-        ],
-    ),
-    (
-        "report",
-        &[
-            "backbone", "device", "features", "head", "photos", "retrain", "run",
-        ],
-    ),
-    (
-        "cli",
-        &[
-            "atomic",
-            "backbone",
-            "check",
-            "classify",
-            "convert",
-            "data",
-            "device",
-            "drawings",
-            "export",
-            "features",
-            "fetch",
-            "head",
-            "labels",
-            "model_file",
-            "near",
-            "photos",
-            "profile",
-            "record",
-            "report",
-            "retrain",
-            "run",
-            "shell",
-            "verdict",
-        ],
-    ),
+/// Levels of the rooms of `host/nn`, from the bottom up.
+const NN: [&[&str]; 6] = [
+    &["atomic", "bounded", "near", "rgb", "shell"],
+    &["dirs", "download", "graph", "labels", "run"],
+    &["import", "runtime"],
+    &["model_file", "onnx_backbone", "quantise"],
+    &["export"],
+    &["zoo"],
 ];
 
-#[test]
-fn parts_of_the_host_import_only_what_they_may() {
-    for (part, allowed) in MAY_IMPORT {
-        for (path, text) in sources(&format!("host/src/{part}")) {
-            for (at, _) in text.match_indices("crate::") {
-                let imported: String = text[at + 7..]
-                    .chars()
+/// Levels of the rooms of `host`, from the bottom up.
+const HOST: [&[&str]; 5] = [
+    &["dataset", "demo", "device", "predict", "train"],
+    &["eval", "features"],
+    &["lint", "page", "retrain"],
+    &["report"],
+    &["cli"],
+];
+
+const LEVELS: [(&str, &[&[&str]]); 2] = [("host/nn/src", &NN), ("host/src", &HOST)];
+
+/// Names of the modules from a crate's root to the file `path`, which is relative to `src`.
+fn module_of(path: &Path) -> Vec<String> {
+    let path = path.with_extension("");
+    let names = path.iter().map(|name| name.to_string_lossy().into_owned());
+    let mut names: Vec<String> = names.collect();
+    if names.last().is_some_and(|name| name == "mod") {
+        names.pop();
+    }
+    names
+}
+
+/// True if a file has nothing but tests or their helpers.
+fn is_test(path: &Path) -> bool {
+    let names = module_of(path);
+    names.iter().any(|name| {
+        name == "tests" || name == "testing" || name == "fixture" || name.ends_with("_tests")
+    })
+}
+
+/// The rooms that code in a file of module depth `depth` imports. Tests at the end of the file do
+/// not count.
+fn imports(text: &str, depth: usize) -> BTreeSet<String> {
+    let is_test_module = |(at, _): &(usize, &str)| {
+        let mut next = text[*at..].lines().skip(1);
+        next.find(|line| !line.starts_with("#["))
+            .is_some_and(|line| line.ends_with('{') && line.contains("mod "))
+    };
+    let mut marks = text.match_indices("#[cfg(test)]");
+    let end = marks.find(is_test_module).map_or(text.len(), |(at, _)| at);
+    let supers = "super::".repeat(depth);
+    let mut found = BTreeSet::new();
+    for start in ["crate::", &supers] {
+        for (at, _) in text[..end].match_indices(start) {
+            let before = &text[..at];
+            let continues = before.ends_with(|c: char| c.is_alphanumeric() || "_:$".contains(c));
+            let rest = &text[at + start.len()..];
+            let names = match rest.strip_prefix('{') {
+                Some(group) => top_names(group),
+                None => vec![rest],
+            };
+            for name in names.into_iter().filter(|_| !continues) {
+                let letters = name.trim_start().chars();
+                let name: String = letters
                     .take_while(|c| c.is_alphanumeric() || *c == '_')
                     .collect();
-                assert!(
-                    imported == part || allowed.contains(&&*imported),
-                    "{}: {part} may not import {imported}",
-                    path.display()
-                );
+                found.insert(name);
             }
         }
+    }
+    found
+}
+
+/// The paths of a group of imports, up to its closing brace.
+fn top_names(group: &str) -> Vec<&str> {
+    let (mut depth, mut start, mut names) = (0, 0, Vec::new());
+    for (at, letter) in group.char_indices() {
+        match letter {
+            '{' => depth += 1,
+            '}' if depth == 0 => {
+                names.push(&group[start..at]);
+                return names;
+            }
+            '}' => depth -= 1,
+            ',' if depth == 0 => {
+                names.push(&group[start..at]);
+                start = at + 1;
+            }
+            _ => {}
+        }
+    }
+    names
+}
+
+#[test]
+fn rooms_import_none_of_their_level_or_above() {
+    let mut faults = Vec::new();
+    for (folder, levels) in LEVELS {
+        let level_of = |room: &str| levels.iter().position(|level| level.contains(&room));
+        for (path, text) in sources(folder) {
+            let path = path.strip_prefix(root().join(folder)).unwrap();
+            let module = module_of(path);
+            let Some(level) = level_of(&module[0]).filter(|_| !is_test(path)) else {
+                continue;
+            };
+            for imported in imports(&text, module.len()) {
+                let above = level_of(&imported).is_some_and(|other| other >= level);
+                if above && imported != module[0] {
+                    faults.push(format!("{folder}/{}: {imported}", path.display()));
+                }
+            }
+        }
+    }
+    assert!(faults.is_empty(), "{faults:#?}");
+}
+
+#[test]
+fn every_room_has_a_level() {
+    for (folder, levels) in LEVELS {
+        let listed: BTreeSet<String> = levels.concat().into_iter().map(String::from).collect();
+        let files = files(folder).into_iter();
+        let modules = files.map(|path| {
+            let path = path.strip_prefix(root().join(folder)).unwrap();
+            module_of(path).swap_remove(0)
+        });
+        let outside = ["lib", "main", "testing"];
+        let found = modules.filter(|name| !outside.contains(&name.as_str()));
+        assert_eq!(found.collect::<BTreeSet<String>>(), listed, "{folder}");
     }
 }
 
 #[test]
-fn every_part_of_the_host_has_a_rule() {
-    let listed: BTreeSet<&str> = MAY_IMPORT.iter().map(|(part, _)| *part).collect();
-    for entry in root().join("host/src").read_dir().unwrap() {
-        let path = entry.unwrap().path();
-        if path.is_dir() {
-            let name = path.file_name().unwrap().to_string_lossy().into_owned();
-            assert!(listed.contains(&*name), "host/src/{name} has no rule");
-        }
-    }
+fn imports_are_found_however_they_are_written() {
+    let text = "
+use crate::a::X;
+use crate::{b::{Y, Z}, c};
+use super::d::W;
+use super::super::e;
+fn f() { crate::g::h(); $crate::i!(); }
+#[cfg(test)]
+mod tests;
+#[cfg(test)]
+#[path = \"x_tests.rs\"]
+mod tests {
+    use crate::j;
+}
+";
+    let names = |names: &str| -> BTreeSet<String> { names.split(' ').map(String::from).collect() };
+    assert_eq!(imports(text, 1), names("a b c d g super"));
+    assert_eq!(imports(text, 2), names("a b c e g"));
 }
 
 /// Cargo builds no tests of these (`test = false`), so a test in one would never run.

@@ -9,9 +9,12 @@ mod boards;
 mod cli;
 mod constant_channels;
 mod emulated;
+#[cfg(unix)]
+mod emulated_link;
 mod exports;
 mod float_networks;
 mod footprint;
+mod fuzz;
 mod kernels;
 mod layering;
 mod parity;
@@ -19,3 +22,5 @@ mod report;
 mod rp_pico;
 mod stored_frames;
 mod tensorboard;
+mod voice;
+mod web;

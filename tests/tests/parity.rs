@@ -2,10 +2,10 @@
 
 use std::path::Path;
 
-use posy::backbone::file::read_file;
-use posy::backbone::network::IntNetwork;
-use posy::export::{Answering, Heading, extractor};
-use posy::quantise::trained::from_trained;
+use posy_nn::export::{ModelMetadata, ScoreParams, extractor};
+use posy_nn::graph::network::IntNetwork;
+use posy_nn::import::file::read_file;
+use posy_nn::quantise::from_quantised::from_trained;
 use posy_shared::model::{InputContract, Model, Provenance, SplitFacts};
 use posy_shared::preprocess::{Crop, Filter};
 use posy_shared::softmax::Softmax;
@@ -20,14 +20,14 @@ fn whole(path: &Path) -> Vec<u8> {
 
 /// Model file of a network, unchanged.
 fn model(network: &IntNetwork) -> Vec<u8> {
-    let heading = Heading {
+    let metadata = ModelMetadata {
         input: InputContract {
             crop: Crop::Squash,
             filter: Filter::LegacyBilinear,
             table: None,
         },
         labels: Vec::new(),
-        answering: Answering::default(),
+        score_params: ScoreParams::default(),
         provenance: Provenance {
             architecture: "parity",
             backbone_sha256: [0; 32],
@@ -37,7 +37,7 @@ fn model(network: &IntNetwork) -> Vec<u8> {
             int8_accuracy: None,
         },
     };
-    extractor(network, &heading).unwrap()
+    extractor(network, &metadata).unwrap()
 }
 
 fn softmax(model: &Model<'_>, logits: &[i8]) -> Vec<i8> {

@@ -2,8 +2,10 @@
 
 use std::path::Path;
 
+use posy_tests::axe::Axe;
 use posy_tests::browser::Browser;
 use posy_tests::data;
+use posy_tests::draw::in_full_runs;
 use posy_tests::scratch::{Outcome, Scratch};
 use serde_json::{Value, json};
 
@@ -56,7 +58,7 @@ fn retrain(scratch: &Scratch, flowers: &Path) -> Value {
 
 /// JavaScript expression: text elements whose contrast with their background is below that of WCAG
 /// 2.2, 4.5 to 1.
-const TOO_FAINT: &str = r"(() => {
+pub(crate) const TOO_FAINT: &str = r"(() => {
   const parse = text => {
     const [r, g, b, a = 1] = text.match(/[\d.]+/g).map(Number);
     return [r, g, b, a];
@@ -78,7 +80,8 @@ const TOO_FAINT: &str = r"(() => {
   const faint = [];
   for (const element of document.querySelectorAll('body *')) {
     const own = [...element.childNodes].some(node => node.nodeType === 3 && node.data.trim());
-    if (!own) continue;
+    // A tooltip is the browser's own.
+    if (!own || element.localName === 'title') continue;
     const style = getComputedStyle(element);
     const back = behind(element);
     const text = over(parse(element.closest('svg') ? style.fill : style.color), back);
@@ -89,11 +92,123 @@ const TOO_FAINT: &str = r"(() => {
   return faint;
 })()";
 
+/// In JavaScript: words of labels that are broken over two lines.
+const BROKEN_WORDS: &str = r"[...document.querySelectorAll('#labels ~ .wide tbody th bdi, #matrix tbody th bdi')]
+  .flatMap(name => {
+    const text = name.firstChild;
+    return [...text.data.matchAll(/\S+/g)].filter(word => {
+      const range = document.createRange();
+      range.setStart(text, word.index);
+      range.setEnd(text, word.index + word[0].length);
+      return new Set([...range.getClientRects()].map(box => Math.round(box.top))).size > 1;
+    }).map(word => word[0]);
+  })";
+
+/// In JavaScript: tables that reach beyond their frame without saying so, and those that say so and
+/// do not.
+const WITHOUT_A_SIGN: &str = r"[...document.querySelectorAll('.wide')].filter(frame => {
+    const more = frame.scrollWidth > frame.clientWidth;
+    const said = getComputedStyle(frame.querySelector('.hint')).display !== 'none';
+    return more !== said;
+  }).map(frame => frame.ariaLabel)";
+
+/// In JavaScript: tables whose heading is so tall that it looks like a gap.
+const TALL_HEADINGS: &str = r"[...document.querySelectorAll('table:not(.matrix)')]
+  .filter(table => table.tHead.offsetHeight > 48)
+  .map(table => `${table.getAttribute('aria-label') ?? table.parentElement.ariaLabel}: ${table.tHead.offsetHeight}`)";
+
+/// In JavaScript: of each photo shown below the element `root` whether its picture is one.
+fn loaded_photos(root: &str) -> String {
+    format!(
+        "Promise.all([...{root}.querySelectorAll('.photo')].map(async photo => {{ \
+         const [, url] = getComputedStyle(photo).backgroundImage.match(/^url\\(\"(data:image\\/jpeg[^\"]+)\"\\)$/); \
+         const image = new Image(); image.src = url; await image.decode(); \
+         return image.naturalWidth > 20 && photo.offsetWidth > 20 && photo.ariaLabel.length > 10; }}))"
+    )
+}
+
+/// Asserts that the table of test photos has them all, and is narrowed as is asked.
+fn narrowed(browser: &mut Browser, json: &Value) {
+    browser.evaluate("document.querySelector('#tested details').open = true");
+    let visible = "[...document.querySelectorAll('#answers tbody tr')].filter(row => row.offsetHeight > 0).length";
+    let tested = json["split"]["testing"].as_u64().unwrap();
+    let mistakes = json["misclassified"].as_array().unwrap().len() as u64;
+    assert_eq!(browser.evaluate(visible), tested);
+    let unknown = json["answers"]["tested_known"]["rejected"]
+        .as_u64()
+        .unwrap();
+    for (choice, expected) in [
+        ("wrong", mistakes),
+        ("right", tested - mistakes),
+        ("unknown", unknown),
+        ("all", tested),
+    ] {
+        browser.click(&format!("document.getElementById('show-{choice}')"));
+        assert_eq!(browser.evaluate(visible), expected, "{choice}");
+    }
+    for label in 0..json["labels"].as_array().unwrap().len() {
+        browser.evaluate(&format!(
+            "document.querySelector('#tested select').value = {label}"
+        ));
+        let of_label = &json["by_label"][label]["recall"]["whole"];
+        assert_eq!(browser.evaluate(visible), *of_label, "{label}");
+    }
+    browser.evaluate("document.querySelector('#tested select').value = 'all'");
+    assert_eq!(browser.evaluate(visible), tested);
+}
+
+/// Asserts what the page says in words and figures beside its tables.
+fn words(browser: &mut Browser, json: &Value) {
+    // Accuracy is first and largest.
+    let largest = "(() => { const size = e => parseFloat(getComputedStyle(e).fontSize); \
+                   return [...document.querySelectorAll('body *')].reduce((a, b) => size(b) > size(a) ? b : a) \
+                   .textContent; })()";
+    let accuracy = json["int8_test_accuracy"].as_f64().unwrap();
+    assert_eq!(
+        browser.evaluate(largest),
+        format!("{:.1}%", 100.0 * accuracy)
+    );
+    let text = browser.evaluate("document.body.innerText");
+    let text = text.as_str().unwrap();
+    let mean = json["macro_mean"]["f1"].as_f64().unwrap();
+    for part in [
+        "95% interval",
+        "photos are named rightly",
+        "of the test photos that are of the label, the part that was found",
+        "of the test photos that were given the label, the part that really is of it",
+        "Always naming the commonest label would get",
+        "2025-11-30 00:00 UTC",
+        "posy retrain --architecture mobilenet_0.25_128",
+        "mobilenet_v1_0.25_128",
+        "photos of 4 labels in flowers",
+        "posy label --model flowers.posy ",
+        "posy flash --board rp-pico flowers.posy",
+        "posy check --architecture mobilenet_v1_0.25_128 --bottleneck-dir cache flowers",
+        "--trainer adjust --output-graph flowers-adjusted.posy",
+        "--architecture mobilenet_v1_0.50_128 --output-graph flowers-larger.posy",
+        "posy compare flowers.run.json flowers-adjusted.run.json flowers-larger.run.json",
+        &format!("{:.1}%", 100.0 * mean),
+    ] {
+        assert!(text.contains(part), "no {part:?} in {text}");
+    }
+    let settings = browser.evaluate("document.querySelector('#run ~ details').textContent");
+    let settings = settings.as_str().unwrap();
+    for part in ["testing percentage", "40", "crop"] {
+        assert!(settings.contains(part), "no {part:?} in {settings}");
+    }
+    let map = browser.evaluate("document.querySelector('svg.map').getAttribute('aria-label')");
+    let map = map.as_str().unwrap();
+    assert!(map.contains("Nearest to each other lie"), "{map}");
+    let folded = "document.querySelector('#curves').parentElement.querySelector('details').open";
+    assert_eq!(browser.evaluate(folded), false);
+}
+
 /// JavaScript expression: horizontal overflow of the page, pixels.
-const BEYOND: &str = "document.documentElement.scrollWidth - document.documentElement.clientWidth";
+pub(crate) const BEYOND: &str =
+    "document.documentElement.scrollWidth - document.documentElement.clientWidth";
 
 /// Keeps a screenshot for a person to look at.
-fn keep(browser: &mut Browser, name: &str, whole: bool) {
+pub(crate) fn keep(browser: &mut Browser, name: &str, whole: bool) {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/screenshots");
     std::fs::create_dir_all(&folder).expect("a folder");
     let png = browser.screenshot(whole);
@@ -142,7 +257,7 @@ fn it_opens_and_shows_the_photos_behind_each_cell() {
         let expected = if *label == "ورد" { "rtl" } else { "ltr" };
         assert_eq!(directions[index], expected, "{label}");
     }
-    let listed = browser.evaluate("document.querySelector('#split').parentElement.textContent");
+    let listed = browser.evaluate("document.querySelector('#skipped').textContent");
     assert!(
         listed.as_str().unwrap().contains("no photo.jpg: "),
         "{listed}"
@@ -168,10 +283,7 @@ fn it_opens_and_shows_the_photos_behind_each_cell() {
             assert_eq!(browser.evaluate(&is_open), false);
             browser.click(&cell);
             assert_eq!(browser.evaluate(&is_open), true, "{truth} {answer}");
-            let loaded = browser.evaluate(&format!(
-                "Promise.all([...{popup}.querySelectorAll('img')].map(async i => {{ await i.decode(); \
-                 return i.src.startsWith('data:image/jpeg') && i.naturalWidth > 20 && i.offsetWidth > 20; }}))"
-            ));
+            let loaded = browser.evaluate(&loaded_photos(&popup));
             let loaded = loaded.as_array().unwrap();
             assert!(loaded.iter().all(|good| good == true), "{loaded:?}");
             let names = browser.evaluate(&format!("{popup}.querySelectorAll('.names li').length"));
@@ -186,8 +298,20 @@ fn it_opens_and_shows_the_photos_behind_each_cell() {
     }
     assert!(pictures >= 4);
     let mistakes = json["misclassified"].as_array().unwrap().len();
-    let sheet = browser.evaluate("document.querySelectorAll('#contact-sheet img').length");
+    let sheet = browser.evaluate("document.querySelectorAll('#contact-sheet .photo').length");
     assert_eq!(sheet.as_u64().unwrap() as usize, mistakes.min(24));
+    narrowed(&mut browser, &json);
+    let answered = &json["answers"]["tested_known"];
+    let unknown = browser.evaluate(
+        "[...document.querySelectorAll('#matrix tbody td:last-child')].reduce((sum, cell) => \
+         sum + Number(cell.textContent), 0)",
+    );
+    assert_eq!(unknown, answered["rejected"]);
+    assert!(
+        unknown.as_u64().unwrap() > 0,
+        "nothing was said to be unknown: {answered}"
+    );
+    words(&mut browser, &json);
     let rows = browser.evaluate(
         "document.querySelector('#boards').parentElement.querySelectorAll('tbody tr').length",
     );
@@ -208,18 +332,27 @@ fn it_opens_and_shows_the_photos_behind_each_cell() {
         true
     );
 
+    // On a desk and on phones, by day and by night, with all that folds open.
+    let axe = Axe::new("report_in_axe");
+    browser.evaluate("document.querySelectorAll('details').forEach(d => d.open = true)");
     // On a desktop and on phones, in light and dark schemes.
     for (name, width, phone, scheme) in [
-        ("report-desk.png", 1200, false, "light"),
-        ("report-desk-dark.png", 1200, false, "dark"),
+        ("report-desk.png", 1280, false, "light"),
+        ("report-desk-dark.png", 1280, false, "dark"),
         ("report-phone.png", 390, true, "light"),
         ("report-phone-dark.png", 320, true, "dark"),
     ] {
         browser.look_like(width, 800, phone, scheme);
-        browser.evaluate("scrollTo(0, 0)");
+        browser.evaluate("scrollTo({top: 0, behavior: 'instant'})");
         assert_eq!(browser.evaluate("innerWidth"), width, "{name}");
         assert_eq!(browser.evaluate(BEYOND), 0, "{name}");
         assert_eq!(browser.evaluate(TOO_FAINT), json!([]), "{name}");
+        assert_eq!(browser.evaluate(BROKEN_WORDS), json!([]), "{name}");
+        assert_eq!(browser.evaluate(WITHOUT_A_SIGN), json!([]), "{name}");
+        assert_eq!(browser.evaluate(TALL_HEADINGS), json!([]), "{name}");
+        if let Some(axe) = &axe {
+            assert_eq!(axe.barriers(&mut browser), [], "{name}");
+        }
         keep(&mut browser, name, true);
         let dark =
             "getComputedStyle(document.body).backgroundColor.match(/\\d+/g).every(c => c < 50)";
@@ -228,6 +361,9 @@ fn it_opens_and_shows_the_photos_behind_each_cell() {
             browser.tap(first);
             assert_eq!(browser.evaluate(open), 1, "{name}");
             assert_eq!(browser.evaluate(BEYOND), 0, "{name}, open");
+            if let Some(axe) = &axe {
+                assert_eq!(axe.barriers(&mut browser), [], "{name}, open");
+            }
             keep(&mut browser, &format!("open-{name}"), false);
             browser.press("Escape");
             assert_eq!(browser.evaluate(open), 0, "{name}");
@@ -289,11 +425,95 @@ fn it_lies_where_it_is_wanted_and_is_the_same_again() {
     assert!(!scratch.join("flowers.report.html").exists());
     scratch.retrain("flowers", &[]).succeeds();
     let first = scratch.read("flowers.report.html");
-    scratch
-        .retrain("flowers", &["--report", "out/page.html"])
-        .succeeds();
-    assert_eq!(scratch.read("out/page.html"), first);
+    scratch.retrain("flowers", &[]).succeeds();
+    assert_eq!(scratch.read("flowers.report.html"), first);
+    let elsewhere = ["--report", "out/page.html"];
+    scratch.retrain("flowers", &elsewhere).succeeds();
+    let text = |name: &str| String::from_utf8(scratch.read(name)).expect("text");
+    let there =
+        text("out/page.html").replace(" <span>--report</span> <span>out/page.html</span>", "");
+    assert!(
+        there == text("flowers.report.html"),
+        "more than the command differs"
+    );
     scratch
         .retrain("flowers", &["--report=x.html", "--no-report"])
         .fails(2, &["--no-report"]);
+}
+
+/// Pictures of one colour each, a little off for each: labels that are easy and labels that are
+/// not.
+fn colours(scratch: &Scratch, labels: usize, photos: usize) {
+    for label in 0..labels {
+        for photo in 0..photos {
+            let at = label * photos + photo;
+            let colour = [label * 255 / labels, at * 37 % 256, at * 101 % 256].map(|c| c as u8);
+            let image = image::RgbImage::from_pixel(24, 24, image::Rgb(colour));
+            let path = scratch.write(format!("many/label {label:04}/{photo}.png"), b"");
+            image.save(&path).expect("a picture");
+        }
+    }
+}
+
+/// Asserts that the page of many labels is small, and shows the confused part of the matrix alone.
+fn is_bounded(scratch: &Scratch, labels: usize) {
+    let page = String::from_utf8(scratch.read("many.report.html")).expect("text");
+    assert!(page.len() < 4 << 20, "{} bytes", page.len());
+    let said = format!("A matrix of all {labels} labels would be too large to read");
+    assert!(page.contains(&said));
+    let matrix = page.split_once("id=\"matrix\"").expect("a matrix").1;
+    let matrix = matrix.split_once("</table>").expect("its end").0;
+    let rows = matrix.matches("<tr>").count() - 1;
+    assert!((2..=30).contains(&rows), "{rows} rows");
+    let columns = matrix.matches("<th scope=\"col\"").count();
+    assert!(
+        (rows + 1..=rows + 2).contains(&columns),
+        "{columns} columns of {rows} rows"
+    );
+    assert!(page.contains("macro mean"));
+}
+
+#[test]
+fn of_many_labels_the_confused_ones_are_shown() {
+    if data("report_of_many_labels", "models").is_none() {
+        return;
+    }
+    let scratch = Scratch::new();
+    colours(&scratch, 60, 6);
+    let sgd = [
+        "--trainer",
+        "sgd",
+        "--how-many-training-steps",
+        "40",
+        "--no-check",
+    ];
+    let more = [&sgd[..], &["--testing-percentage", "30"]].concat();
+    let outcome = scratch.retrain("many", &more).succeeds();
+    assert!(outcome.stdout.contains("Final test accuracy"), "{outcome}");
+    is_bounded(&scratch, 60);
+}
+
+/// Takes minutes.
+#[test]
+fn a_thousand_labels_and_thirty_thousand_photos_give_a_small_page() {
+    let test = "report_of_a_thousand_labels";
+    if !in_full_runs(test) {
+        return;
+    }
+    if data(test, "models").is_none() {
+        return;
+    }
+    let scratch = Scratch::new();
+    colours(&scratch, 1000, 30);
+    let sgd = [
+        "--trainer",
+        "sgd",
+        "--how-many-training-steps",
+        "20",
+        "--unknown",
+        "off",
+        "--no-check",
+    ];
+    scratch.retrain("many", &sgd).succeeds();
+    is_bounded(&scratch, 1000);
 }

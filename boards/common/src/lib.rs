@@ -7,5 +7,5 @@ mod slot;
 mod stack;
 
 pub use second::{Mailbox, Partner};
-pub use slot::model_slot;
+pub use slot::{Slot, model_slot};
 pub use stack::stack;

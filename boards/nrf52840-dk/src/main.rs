@@ -4,6 +4,7 @@
 
 mod buses;
 mod button;
+mod flash;
 mod uart;
 
 use cortex_m_rt::entry;
@@ -55,8 +56,8 @@ fn main() -> ! {
         clock: now_ms,
         stack: posy_board::stack,
     };
-    let slot = posy_board::model_slot();
-    let Err(error) = run(&mut board, slot, MEMORY.take(), || {
+    let mut slot = flash::slot(chip.NVMC);
+    let Err(error) = run(&mut board, &mut slot, MEMORY.take(), || {
         // SAFETY: the nRF52840's Cortex-M4F has the DSP extension and a floating-point unit, which the
         // start-up code for this target switches on.
         unsafe { Dsp::new() }

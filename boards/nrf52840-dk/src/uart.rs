@@ -11,8 +11,8 @@ bind_interrupts!(struct Interrupts {
     UARTE0 => InterruptHandler<UARTE0>;
 });
 
-/// What a person sends while a picture is looked at. The driver asks for an even number.
-static RECEIVED: ConstStaticCell<[u8; 64]> = ConstStaticCell::new([0; 64]);
+/// What comes in while a picture is looked at. The driver asks for an even number.
+static RECEIVED: ConstStaticCell<[u8; 256]> = ConstStaticCell::new([0; 256]);
 /// A line or two, so that the program need not wait for them.
 static TO_SEND: ConstStaticCell<[u8; 256]> = ConstStaticCell::new([0; 256]);
 

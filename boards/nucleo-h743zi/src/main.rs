@@ -5,6 +5,7 @@
 mod button;
 mod camera;
 mod clocks;
+mod flash;
 mod memory;
 mod uart;
 
@@ -55,8 +56,8 @@ fn main() -> ! {
         clock: now_ms,
         stack: posy_board::stack,
     };
-    let slot = posy_board::model_slot();
-    let Err(error) = run(&mut board, slot, memory.network, || {
+    let mut slot = flash::slot(chip.FLASH);
+    let Err(error) = run(&mut board, &mut slot, memory.network, || {
         // SAFETY: the STM32H743's Cortex-M7 has the DSP extension and a floating-point unit, which the
         // start-up code for this target switches on.
         unsafe { Dsp::new() }

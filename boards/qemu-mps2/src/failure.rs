@@ -44,7 +44,7 @@ impl fmt::Display for Failure {
         match self {
             Self::Arguments => write!(
                 f,
-                "the arguments are the program's name and MODEL FRAMES, MODEL --profile, or --check"
+                "the arguments are the program's name and MODEL FRAMES, MODEL FRAMES --serial, MODEL --profile, or --check"
             ),
             Self::Model(error) => write!(f, "the model's file: {error}"),
             Self::Frames(error) => write!(f, "the frames' file: {error}"),

@@ -5,6 +5,9 @@
 //! between is [`posy_firmware::program::run`], the loop of every board. What a board's lines do not
 //! show, all logits of a picture, is printed before its answer.
 //!
+//! With `--serial` behind both, the machine's UART is the board's serial port, and the model can be
+//! replaced over it.
+//!
 //! Instead of frames the host may ask for the instructions of each layer, or, without a model, for a
 //! comparison of the kernels with their reference.
 #![no_std]
@@ -14,7 +17,9 @@ mod camera;
 mod console;
 mod failure;
 mod files;
+mod flash;
 mod profile;
+mod uart;
 
 use core::cell::Cell;
 use core::convert::Infallible;
@@ -27,6 +32,7 @@ use cortex_m_rt::{ExceptionFrame, entry, exception};
 use defmt_semihosting as _;
 use posy_board::stack;
 use posy_firmware::program::{Board, Memory, run};
+use posy_firmware::slot::FixedSlot;
 #[cfg(feature = "an385")]
 use posy_shared::kernels::armv6m::Armv6m;
 #[cfg(not(feature = "an385"))]
@@ -38,6 +44,8 @@ use static_cell::ConstStaticCell;
 use camera::FrameFile;
 use console::Terminal;
 use failure::Failure;
+use flash::RamFlash;
+use uart::Serial;
 
 /// As QEMU calls the machine.
 const NAME: &str = if cfg!(feature = "an385") {
@@ -86,6 +94,10 @@ fn run_arguments() -> Result<(), Failure> {
             let Err(failure) = classify(read(model)?, frames);
             Err(failure)
         }
+        (Some(model), Some(frames), Some("--serial")) => {
+            let Err(failure) = serve(read(model)?, frames);
+            Err(failure)
+        }
         _ => Err(Failure::Arguments),
     }
 }
@@ -115,7 +127,7 @@ impl fmt::Write for Output {
 }
 
 /// The model slot with the file `model` in it.
-fn read(model: &str) -> Result<&'static [u8], Failure> {
+fn read(model: &str) -> Result<&'static mut [u8], Failure> {
     let slot = &mut SLOT.take().0;
     let written = files::read(model, slot).map_err(Failure::Model)?.len();
     // What is not written of flash is erased.
@@ -136,7 +148,29 @@ fn classify(slot: &[u8], frames: &str) -> Result<Infallible, Failure> {
         clock: || started.elapsed().as_millis() as u32,
         stack,
     };
-    Ok(run(&mut board, slot, MEMORY.take(), kernels)?)
+    Ok(run(
+        &mut board,
+        &mut FixedSlot(slot),
+        MEMORY.take(),
+        kernels,
+    )?)
+}
+
+/// Classifies the frames over and over, with the UART as the serial port and a slot that can be written.
+fn serve(slot: &'static mut [u8], frames: &str) -> Result<Infallible, Failure> {
+    let shown = Cell::new(0);
+    let camera = FrameFile::open(frames, &shown)?;
+    let console = Serial::open(camera.frames(), &shown);
+    let started = Instant::now();
+    let mut board = Board {
+        name: NAME,
+        camera,
+        console,
+        clock: || started.elapsed().as_millis() as u32,
+        stack,
+    };
+    let mut slot = RamFlash(slot);
+    Ok(run(&mut board, &mut slot, MEMORY.take(), kernels)?)
 }
 
 /// Ends the emulator: with code 0, or with the reason and code 1.

@@ -34,13 +34,13 @@ fn main() -> ! {
         clock: posy_rp::now_ms,
         stack: posy_board::stack,
     };
-    let slot = posy_board::model_slot();
+    let mut slot = posy_rp::slot(chip.FLASH);
     let kernels = Armv6m::new;
     #[cfg(feature = "both-cores")]
     let kernels = {
         let second = posy_rp::second_core(chip.CORE1);
         move || Dual::new(kernels(), second)
     };
-    let Err(error) = run(&mut board, slot, MEMORY.take(), kernels);
+    let Err(error) = run(&mut board, &mut slot, MEMORY.take(), kernels);
     panic!("the UART: {error:?}")
 }

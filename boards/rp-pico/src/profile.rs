@@ -77,7 +77,9 @@ fn main() -> ! {
     let chip = embassy_rp::init(embassy_rp::config::Config::default());
     let arena = &mut MEMORY.take().0;
     let second = posy_rp::second_core(chip.CORE1);
-    let done = match Model::read_slot(posy_board::model_slot()) {
+    // SAFETY: this program writes no flash.
+    let slot = unsafe { posy_board::model_slot() };
+    let done = match Model::read_slot(slot) {
         Ok(model) => profile(&model, arena, Armv6m::new())
             .and_then(|()| profile(&model, arena, Dual::new(Armv6m::new(), second)))
             .is_ok(),

@@ -34,7 +34,7 @@ fn main() -> ! {
         clock: posy_rp::now_ms,
         stack: posy_board::stack,
     };
-    let slot = posy_board::model_slot();
+    let mut slot = posy_rp::slot(chip.FLASH);
     let kernels = || {
         // SAFETY: the RP2350's Cortex-M33 has the DSP extension and a floating-point unit, which the
         // start-up code for this target switches on, and embassy's for the second core there.
@@ -45,6 +45,6 @@ fn main() -> ! {
         let second = posy_rp::second_core(chip.CORE1);
         move || Dual::new(kernels(), second)
     };
-    let Err(error) = run(&mut board, slot, MEMORY.take(), kernels);
+    let Err(error) = run(&mut board, &mut slot, MEMORY.take(), kernels);
     panic!("the UART: {error:?}")
 }

@@ -1,15 +1,19 @@
 //! What runs besides the network: tasks in an interrupt that nothing else uses, so that the network
 //! need never give way.
 
+use core::sync::atomic::AtomicBool;
+
 use embassy_executor::{InterruptExecutor, SendSpawner};
 use embassy_rp::interrupt;
 use embassy_rp::interrupt::{InterruptExt, Priority};
 use embassy_sync::blocking_mutex::raw::CriticalSectionRawMutex;
-use embassy_sync::channel::Channel;
+use embassy_sync::pipe::Pipe;
 
-/// Bytes from USB and the button that nobody has asked for yet. What does not fit is lost: a
-/// person types less while one picture is looked at.
-pub static INPUT: Channel<CriticalSectionRawMutex, u8, 32> = Channel::new();
+/// Bytes from USB that nobody has asked for yet. While there is no room for more, the sender waits.
+pub static INPUT: Pipe<CriticalSectionRawMutex, 512> = Pipe::new();
+
+/// Whether the button was pressed since it was last asked.
+pub static PRESSED: AtomicBool = AtomicBool::new(false);
 
 static EXECUTOR: InterruptExecutor = InterruptExecutor::new();
 

@@ -5,6 +5,7 @@
 //! |---|---|
 //! | how fast the camera's buses run | `camera.rs` |
 //! | what goes over the serial ports | `ports.rs`; the USB port alone in `usb.rs` |
+//! | how the model slot is written | `flash.rs` |
 //! | what counts as a press of the button | `button.rs` |
 //! | what runs besides the network | `background.rs` |
 //! | what the second core does | `second.rs` |
@@ -13,12 +14,14 @@
 mod background;
 mod button;
 mod camera;
+mod flash;
 mod ports;
 #[cfg(feature = "both-cores")]
 mod second;
 mod usb;
 
 pub use camera::{Camera, camera, frame_buffer, sensor};
+pub use flash::slot;
 pub use ports::{Ports, uart};
 #[cfg(feature = "both-cores")]
 pub use second::second_core;

@@ -1,16 +1,26 @@
 //! The console: UART and USB at once, and the button.
 
+use core::sync::atomic::Ordering;
+
 use embassy_rp::Peri;
 use embassy_rp::gpio::{Input, Pin, Pull};
 use embassy_rp::peripherals::{UART0, USB};
+use embassy_rp::rom_data::reset_to_usb_boot;
 use embassy_rp::uart::{self, Blocking, RxPin, TxPin, Uart};
+use embassy_time::{Duration, block_for};
 use embedded_hal_nb::serial::Read;
 use embedded_io::{ErrorType, Write};
 use posy_firmware::program::Console;
 
-use crate::background::{self, INPUT};
+use crate::background::{self, INPUT, PRESSED};
 use crate::button;
 use crate::usb::{self, Lines};
+
+/// What a press of the button means: one answer.
+const PRESS: u8 = b'c';
+
+/// Milliseconds that a reply takes to a host, at most.
+const REPLY_MS: u64 = 50;
 
 /// Bits per second on the UART; 8 bits, no parity, one stop bit.
 const BAUD: u32 = 115_200;
@@ -19,6 +29,12 @@ const BAUD: u32 = 115_200;
 pub struct Ports {
     uart: Uart<'static, Blocking>,
     usb: Lines,
+    /// Bytes from USB that were taken together, and how many of them were asked for.
+    taken: [u8; 64],
+    len: usize,
+    next: usize,
+    /// Whether the last byte came by USB.
+    by_usb: bool,
 }
 
 impl Ports {
@@ -36,6 +52,10 @@ impl Ports {
         Ports {
             uart,
             usb: Lines::new(),
+            taken: [0; 64],
+            len: 0,
+            next: 0,
+            by_usb: false,
         }
     }
 }
@@ -70,8 +90,41 @@ impl Write for Ports {
 
 impl Console for Ports {
     fn poll(&mut self) -> Option<u8> {
-        // A byte that came in broken, as on plugging in, is none.
-        let from_uart = self.uart.read().ok();
-        from_uart.or_else(|| INPUT.try_receive().ok())
+        if self.next == self.len {
+            // A byte that came in broken, as on plugging in, is none.
+            if let Ok(byte) = self.uart.read() {
+                self.by_usb = false;
+                return Some(byte);
+            }
+            (self.next, self.len) = (0, INPUT.try_read(&mut self.taken).unwrap_or(0));
+        }
+        if self.next < self.len {
+            self.by_usb = true;
+            let byte = self.taken.get(self.next).copied();
+            self.next += 1;
+            return byte;
+        }
+        let was_pressed = PRESSED.load(Ordering::Relaxed);
+        if was_pressed {
+            PRESSED.store(false, Ordering::Relaxed);
+        }
+        was_pressed.then_some(PRESS)
+    }
+
+    fn frame(&mut self, bytes: &[u8]) -> bool {
+        match self.by_usb {
+            true => usb::frame(bytes),
+            false => self.uart.blocking_write(bytes).is_ok(),
+        }
+    }
+
+    fn has_boot_loader(&self) -> bool {
+        true
+    }
+
+    fn restart(&mut self) {
+        // The answer is on its way.
+        block_for(Duration::from_millis(REPLY_MS));
+        reset_to_usb_boot(0, 0);
     }
 }

@@ -8,6 +8,7 @@ use embassy_rp::usb::{Driver, InterruptHandler};
 use embassy_rp::{Peri, bind_interrupts};
 use embassy_sync::blocking_mutex::raw::CriticalSectionRawMutex;
 use embassy_sync::pipe::Pipe;
+use embassy_time::Instant;
 use embassy_usb::class::cdc_acm::{CdcAcmClass, ControlChanged, Receiver, Sender, State};
 use embassy_usb::{Builder, Config};
 
@@ -76,6 +77,28 @@ impl Lines {
     }
 }
 
+/// Milliseconds that a frame waits for a host that does not read.
+const PATIENCE_MS: u64 = 500;
+
+/// Sends a piece of a frame, waiting for room; whether the host took it in time.
+pub fn frame(bytes: &[u8]) -> bool {
+    let mut rest = bytes;
+    let mut since = Instant::now();
+    while !rest.is_empty() {
+        match OUTPUT.try_write(rest) {
+            Ok(len) => {
+                rest = rest.get(len..).unwrap_or_default();
+                since = Instant::now();
+            }
+            // The tasks empty it in the background.
+            Err(_) if !OPEN.load(Ordering::Relaxed) => return false,
+            Err(_) if since.elapsed().as_millis() >= PATIENCE_MS => return false,
+            Err(_) => {}
+        }
+    }
+    true
+}
+
 /// Serves the port for ever.
 #[embassy_executor::task]
 pub async fn serve(usb: Peri<'static, USB>) {
@@ -134,16 +157,13 @@ async fn send<'d>(mut port: Sender<'d, Usb<'d>>) -> ! {
     }
 }
 
-/// Receives bytes, for as long as there is room for them.
+/// Receives bytes; a packet waits with the host until there is room for it.
 async fn receive<'d>(mut port: Receiver<'d, Usb<'d>>) -> ! {
     let mut packet = [0; PACKET as usize];
     loop {
         port.wait_connection().await;
         while let Ok(len) = port.read_packet(&mut packet).await {
-            for &byte in packet.iter().take(len) {
-                // What does not fit is lost, as INPUT says.
-                let _ = INPUT.try_send(byte);
-            }
+            INPUT.write_all(packet.get(..len).unwrap_or_default()).await;
         }
     }
 }

@@ -3,6 +3,9 @@
 // Each test program uses its own part of this.
 #![allow(dead_code)]
 
+pub mod flash;
+pub mod laptop;
+pub mod plugged;
 pub mod sensor_steps;
 pub mod simulated;
 pub mod simulated_port;

@@ -7,11 +7,11 @@ use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use clap::{Args, Subcommand};
+use posy_nn::dirs::cache_dir;
 use serde_json::json;
 
 use super::output::{note, print_json, print_lines, print_table};
-use super::{Failure, usage};
-use crate::data::cache_dir;
+use super::{Failure, trials, usage};
 use crate::features::cache::{Cache, DEFAULT_LIMIT, LIMIT_VARIABLE};
 use crate::features::usage::{SetUsage, clear, megabytes, sets};
 
@@ -60,6 +60,11 @@ pub(super) fn open(folder: Option<&Path>) -> Result<Arc<Cache>, Failure> {
     let folder = folder.map_or_else(cache_dir, Path::to_owned);
     let warn = |text: &str| note!("warning: {text}");
     Ok(Arc::new(Cache::open(&folder, limit()?, warn)))
+}
+
+/// Whether anything is kept at all.
+pub(super) fn keeps() -> bool {
+    limit().is_ok_and(|limit| limit > 0)
 }
 
 /// Size limit from the environment, bytes.
@@ -213,6 +218,9 @@ fn clear_all(place: &Place, with_downloads: bool) -> Result<(), Failure> {
     };
     let cleared = clear(&folder).map_err(|(path, error)| failed(&path, &error))?;
     let mut freed = cleared.bytes;
+    if place.bottleneck_dir.is_none() {
+        trials::forget();
+    }
     if with_downloads {
         for (path, bytes) in downloads() {
             fs::remove_file(&path).map_err(|error| failed(&path, &error))?;

@@ -4,29 +4,28 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Args;
+use posy_nn::shell::quoted_path;
+use posy_nn::zoo::Architecture;
 use posy_shared::model::InputContract;
 use posy_shared::preprocess::{Crop, Filter};
 use serde_json::json;
 
-use super::cache;
-use super::network::network;
+use super::backbone::network;
+use super::normalisation::PixelArguments;
 use super::output::{Out, note, print_json};
 use super::photos::at_hand;
-use super::pixels::PixelArguments;
 use super::retrain::SplitRule;
-use super::{Failure, usage};
-use crate::backbone::zoo::Architecture;
-use crate::check::look::{Look, LookExtractor};
-use crate::check::{Kind, Report, Severity, Subject, brief, check};
+use super::{Failure, cache, usage};
+use crate::dataset::Layout;
+use crate::dataset::split::{Bucket, Percentages, Rule, split};
 use crate::features::cache::Cache;
 use crate::features::extract::{Options, extract};
 use crate::features::extractors::IntExtractor;
 use crate::features::progress::Bar;
-use crate::head::Features;
-use crate::photos::Layout;
-use crate::photos::split::{Bucket, Percentages, Rule, split};
+use crate::lint::appearance::{Look, LookExtractor};
+use crate::lint::{Kind, Report, Severity, Subject, brief, check};
 use crate::retrain::{Calibration, Prepared, Settings, prepare};
-use crate::shell::quoted_path;
+use crate::train::Features;
 
 /// Maximum number of findings printed per kind without `--all`.
 const LINES: usize = 30;

@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::Failure;
 use super::output::{Out, kib, millions, print_json, print_table};
-use crate::record::{Comparison, Method, Proportion, Record, compare};
+use crate::eval::run_record::{Comparison, Method, Proportion, Record, compare};
 
 /// Compares training runs: accuracy, and the significance of the difference.
 #[derive(Debug, Args)]
@@ -93,7 +93,7 @@ fn row(name: &str, run: &Record) -> Vec<String> {
 }
 
 fn as_json(name: &str, run: &Record) -> serde_json::Value {
-    let share = |count: crate::record::Count| Proportion::new(count.right, count.photos);
+    let share = |count: crate::eval::run_record::Count| Proportion::new(count.right, count.photos);
     json!({
         "run": name,
         "architecture": run.architecture,

@@ -4,16 +4,16 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Args;
+use posy_nn::export::Format;
+use posy_nn::export::convert::{ConvertError, FloatSource, Opened, Source};
+use posy_nn::labels;
 
-use super::network;
+use super::guard::{self, Door};
 use super::output::{kib, note};
 use super::pixels::PixelArguments;
 use super::retrain::write;
-use super::{Failure, usage};
-use crate::convert::{ConvertError, FloatSource, Opened, Source};
+use super::{Failure, backbone, usage};
 use crate::convert_photos::{Calibrated, Photos};
-use crate::export::Format;
-use crate::labels;
 
 /// Converts a classifier, with its own classes, to another format; a float one is quantised with photos.
 #[derive(Debug, Args)]
@@ -42,6 +42,7 @@ pub(super) struct Arguments {
 pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     let format = Format::of(&arguments.target, arguments.int8).map_err(usage)?;
     let labels = arguments.labels.as_deref().map(labels::read).transpose()?;
+    guard::try_first(&arguments.source, &Door::Backbone)?;
     let size = arguments.pixels.input_size();
     let (source, rest) = match Opened::read(&arguments.source, labels, size)? {
         Opened::Ready(source) => {
@@ -63,7 +64,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         note!("{from} does not name its classes: class 0 to class {last} (--labels names them)");
     }
     if let Some(levels) = source.grey_levels() {
-        note!("{}", network::told(levels));
+        note!("{}", backbone::told(levels));
     }
     if let Some(rest) = rest {
         let model = source.write(Format::Posy)?;

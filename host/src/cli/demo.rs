@@ -9,6 +9,10 @@ use std::process::ExitCode;
 use clap::Args;
 use image::RgbImage;
 use image::codecs::jpeg::JpegEncoder;
+use posy_nn::model_file::ModelFile;
+use posy_nn::run::Runner;
+use posy_nn::shell::quoted;
+use posy_nn::zoo::embedded;
 use posy_shared::ranking::Ranking;
 use rayon::prelude::*;
 
@@ -16,12 +20,9 @@ use super::demo_board::ask_board;
 use super::output::note;
 use super::retrain::write;
 use super::{Failure, run_line, usage};
-use crate::backbone::carried;
-use crate::drawings::{Flower, draw};
-use crate::model_file::ModelFile;
-use crate::photos::decode::Limits;
-use crate::run::{Runner, decode_for};
-use crate::shell::quoted;
+use crate::dataset::decode::Limits;
+use crate::dataset::for_model::decode_for;
+use crate::demo::{Flower, draw};
 
 /// Number of training drawings of each kind.
 const EACH: u64 = 100;
@@ -122,8 +123,8 @@ fn show(folder: &Path, seed: u64) -> Result<ExitCode, Failure> {
         let path = label.join(format!("drawing_{number:03}.jpg"));
         write(&path, &jpeg(&draw(flower, seed, number))?)
     })?;
-    let backbone = folder.join(format!("{}.tflite", carried::NAME));
-    write(&backbone, carried::BYTES)?;
+    let backbone = folder.join(format!("{}.tflite", embedded::NAME));
+    write(&backbone, embedded::BYTES)?;
 
     let model = folder.join("flowers.posy");
     let cache = folder.join("cache");

@@ -4,15 +4,15 @@ use std::path::Path;
 
 use image::RgbImage;
 use image::imageops::{FilterType, resize};
+use posy_nn::model_file::ModelFile;
+use posy_nn::rgb::Rgb;
+use posy_nn::run::Runner;
 use posy_shared::image::unpack_row;
 
 use super::Failure;
 use super::output::{note, print_lines};
 use super::retrain::write;
 use crate::device::emulator::{CORE, Emulator, HEIGHT, PIXELS, WIDTH};
-use crate::model_file::ModelFile;
-use crate::photos::decode::Rgb;
-use crate::run::Runner;
 
 /// Shows the picture to the emulated board's camera, prints its answer, and compares all its logits
 /// with the laptop's. Without an emulated board, prints the reason.

@@ -4,14 +4,15 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use clap::Args;
+use posy_nn::model_file::ModelFile;
+use posy_nn::zoo::Architecture;
+use posy_nn::zoo::backbone::Backbone;
 use serde_json::json;
 
-use super::output::{kib, millions, print_json, print_table};
+use super::guard::{self, Door};
+use super::output::{kib, millions, note, print_json, print_table};
 use super::{Failure, usage};
-use crate::backbone::load::Backbone;
-use crate::backbone::zoo::Architecture;
 use crate::device::{BOARDS, Footprint, fits, fitting};
-use crate::model_file::ModelFile;
 
 /// Prints flash, RAM and multiply-accumulates of networks, and the boards that they fit.
 #[derive(Debug, Args)]
@@ -41,6 +42,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         let footprint = if has_ending(path, &["posy"]) || (path.is_file() && !is_network(path)) {
             Footprint::of_model(&ModelFile::open(path)?.model()?)
         } else if path.exists() || is_network(path) {
+            guard::try_first(path, &Door::Backbone)?;
             let layers = Backbone::open(path, name)?.layers();
             Footprint::of_network(&layers, arguments.labels)
                 .map_err(|error| format!("{name}: {error}; posy cannot run it"))?
@@ -71,6 +73,11 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         })
         .collect();
     print_table(&heading, &table)?;
+    note!();
+    note!(
+        "flash and RAM are the model's, beside a board's program; M products: millions of \
+         multiply-accumulates (MACs) for a picture; - does not fit"
+    );
     Ok(ExitCode::SUCCESS)
 }
 

@@ -7,14 +7,14 @@ use std::process::ExitCode;
 use clap::Args;
 use clap::builder::{PossibleValue, TypedValueParser};
 use clap::error::ErrorKind;
+use posy_nn::model_file::ModelFile;
+use posy_nn::near::meant;
 use posy_shared::shown::Shown;
 
 use super::output::{note, print_lines};
 use super::{Failure, usage};
 use crate::device::flash::{FlashError, Plan, Program, Way};
 use crate::device::{BOARDS, Board, Footprint};
-use crate::model_file::ModelFile;
-use crate::near::meant;
 
 /// Writes a model, and the program that runs it, to a board.
 ///

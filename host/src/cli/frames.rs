@@ -4,11 +4,11 @@ use std::path::{Component, Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Args;
+use posy_nn::shell::quoted_path;
 
 use super::output::{note, print_lines};
 use super::{Failure, usage};
-use crate::photos::video::{Cutting, Pace, cut};
-use crate::shell::quoted_path;
+use crate::dataset::video::{Cutting, Pace, cut};
 
 /// Minimum number of videos per label, so that every part of the split gets one.
 const VIDEOS: usize = 3;

@@ -23,6 +23,12 @@ const SHORT: [(&str, char); 12] = [
     ("top", 't'),
 ];
 
+/// The letter of the long option `option`, if it has one.
+pub(super) fn letter(option: &str) -> Option<char> {
+    let found = SHORT.iter().find(|(name, _)| *name == option);
+    found.map(|(_, letter)| *letter)
+}
+
 /// A heading, and the options below it.
 type Heading = (&'static str, &'static [&'static str]);
 
@@ -57,6 +63,7 @@ const HEADINGS: [(&str, &[Heading]); 2] = [
                     "summaries-dir",
                     "report",
                     "no-report",
+                    "page",
                     "print-misclassified-test-images",
                     "json",
                 ],
@@ -146,7 +153,7 @@ const RARE: [&str; 15] = [
 ];
 
 /// Examples of each command with a description; the first row is for posy itself.
-const EXAMPLES: [(&str, &[(&str, &str)]); 19] = [
+const EXAMPLES: [(&str, &[(&str, &str)]); 20] = [
     (
         "posy",
         &[
@@ -271,6 +278,19 @@ const EXAMPLES: [(&str, &[(&str, &str)]); 19] = [
                 "list the networks, and which boards they fit",
             ),
             ("posy models fetch mobilenet_0.50_224", "download one"),
+        ],
+    ),
+    (
+        "page",
+        &[
+            (
+                "posy page flowers.posy",
+                "flowers.html, which names what a phone's or laptop's camera sees",
+            ),
+            (
+                "posy page flowers.posy -o docs/index.html",
+                "for a server that the phone reaches by https",
+            ),
         ],
     ),
     (
@@ -438,12 +458,11 @@ fn finished(command: Command, name: &str) -> Command {
         let Some(long) = arg.get_long().map(str::to_owned) else {
             return arg;
         };
-        let short = SHORT.iter().find(|(option, _)| *option == long);
         let heading = headings
             .iter()
             .find(|(_, options)| options.contains(&&*long));
-        let arg = match short {
-            Some((_, letter)) => arg.short(*letter),
+        let arg = match letter(&long) {
+            Some(letter) => arg.short(letter),
             None => arg,
         };
         let arg = match heading {

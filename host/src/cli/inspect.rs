@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Args;
+use posy_nn::model_file::ModelFile;
 use posy_shared::model::{Layer, Model, Shape};
 use posy_shared::preprocess::{Crop, Filter, PixelMap};
 use posy_shared::shown::Shown;
@@ -12,7 +13,6 @@ use serde_json::json;
 use super::Failure;
 use super::output::{Out, hex, kib, millions, print_json, print_table};
 use crate::device::{BOARDS, Footprint, fits};
-use crate::model_file::ModelFile;
 
 /// Maximum width of a value, characters.
 const WIDTH: usize = 64;
@@ -22,7 +22,7 @@ const LABELS: usize = 50;
 /// Shows the content of a .posy file.
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
-    /// The file.
+    /// The .posy file that `posy retrain` wrote.
     #[arg(value_name = "FILE")]
     model: PathBuf,
     /// List the layers too.
@@ -205,7 +205,7 @@ fn unknown(model: &Model<'_>) -> String {
     }
     if let Some(acceptance) = verdict.acceptance {
         reasons.push(format!(
-            "the photo is too little like those trained on (by {} typical ones) for how sure its label is",
+            "the photo is too little like the training photos ({} prototypes of them) for the score of its label",
             acceptance.prototypes
         ));
     }

@@ -5,18 +5,20 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Args;
+use posy_nn::run::Runner;
+use posy_nn::shell::quoted_path;
 use posy_shared::ranking::Ranking;
 use posy_shared::shown::Shown;
 use serde_json::json;
 
 use super::Failure;
+use super::guard::{self, Door};
 use super::output::{Out, note};
-use crate::classify::{Classifier, FloatClassifier, OnnxModel, Reading};
-use crate::photos::decode::{Limits, decode_within};
-use crate::photos::files::files_below;
-use crate::photos::load::read_bytes;
-use crate::run::{Runner, decode_for, decode_to};
-use crate::shell::quoted_path;
+use crate::dataset::decode::{Limits, decode_within};
+use crate::dataset::files::files_below;
+use crate::dataset::for_model::{decode_for, decode_to};
+use crate::dataset::load::read_bytes;
+use crate::predict::{Classifier, FloatClassifier, OnnxModel, Reading};
 
 /// Maximum number of ranked labels; a board prints fewer.
 const MOST: usize = 32;
@@ -33,6 +35,9 @@ pub(super) struct Arguments {
     /// Print one JSON object a line for each photo.
     #[arg(long)]
     json: bool,
+    /// Run a model however long a photo takes it.
+    #[arg(long)]
+    slow: bool,
     /// Photos, folders of photos, or - for one photo on standard input.
     #[arg(required = true, value_name = "PHOTO")]
     photos: Vec<PathBuf>,
@@ -64,9 +69,14 @@ struct Ranked {
 }
 
 pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
+    guard::try_first(&arguments.model, &Door::Classifier(&Reading::default()))?;
     let classifier = Classifier::open(&arguments.model, &Reading::default())?;
     let labeller = match &classifier {
-        Classifier::Engine(file) => Labeller::Engine(Box::new(Runner::new(file.classifier()?))),
+        Classifier::Engine(file) => {
+            let model = file.classifier()?;
+            file.check_cost(&model, arguments.slow)?;
+            Labeller::Engine(Box::new(Runner::new(model)))
+        }
         Classifier::Onnx(model) => Labeller::Float(model),
         Classifier::Float(model) if !model.is_graph() => Labeller::Plain(model),
         Classifier::Float(_) => {

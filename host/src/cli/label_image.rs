@@ -5,17 +5,18 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use clap::Args;
+use posy_nn::labels;
+use posy_nn::run::Runner;
 use posy_shared::model::Shape;
 use posy_shared::ranking::Ranking;
 use posy_shared::shown::Shown;
 
+use super::guard::{self, Door};
 use super::output::{note, print_lines};
 use super::{Failure, usage};
-use crate::classify::{Classifier, Reading};
-use crate::labels;
-use crate::photos::decode::Limits;
-use crate::photos::load::load;
-use crate::run::Runner;
+use crate::dataset::decode::Limits;
+use crate::dataset::load::load;
+use crate::predict::{Classifier, Reading};
 
 /// Number of labels printed.
 const TOP: usize = 5;
@@ -58,6 +59,9 @@ pub(super) struct Arguments {
     /// file's; not used for other models.
     #[arg(long, visible_alias = "input_std", value_name = "NUMBER")]
     input_std: Option<f32>,
+    /// Run a model however long it takes.
+    #[arg(long)]
+    slow: bool,
     /// Name of a .pb file's input, "input" by default; not used for other models.
     #[arg(long, visible_alias = "input_layer", value_name = "NAME")]
     input_layer: Option<String>,
@@ -142,14 +146,18 @@ impl Arguments {
 }
 
 pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
-    let classifier = Classifier::open(&arguments.graph, &arguments.reading()?)?;
+    let reading = arguments.reading()?;
+    guard::try_first(&arguments.graph, &Door::Classifier(&reading))?;
+    let classifier = Classifier::open(&arguments.graph, &reading)?;
     let photo = |input: Shape| {
         arguments.check(input.height, input.width)?;
         Ok::<_, Failure>(load(&arguments.image, &Limits::default())?)
     };
     match classifier {
         Classifier::Engine(file) => {
-            let runner = Runner::new(file.classifier()?);
+            let model = file.classifier()?;
+            file.check_cost(&model, arguments.slow)?;
+            let runner = Runner::new(model);
             arguments.note_unused();
             let photo = photo(runner.model().input_shape())?;
             let names = arguments.names(runner.model().labels().count(), None)?;

@@ -3,6 +3,7 @@
 //! Data goes to standard output, everything else to standard error. Exit codes: 0 for success, 1
 //! for an error, 2 for arguments that make no sense.
 
+mod backbone;
 mod cache;
 mod check;
 mod compare;
@@ -12,29 +13,22 @@ mod demo_board;
 mod fit;
 mod flash;
 mod frames;
+mod guard;
 mod help;
 mod inspect;
 mod label;
 mod label_image;
 mod manual;
-mod meter;
 mod models;
 mod monitor;
-mod network;
+mod normalisation;
 mod output;
+mod page;
 mod photos;
-mod pixels;
 mod profile;
+mod progress;
 mod retrain;
-mod retrain_answers;
-mod retrain_files;
-mod retrain_float;
-mod retrain_loss;
-mod retrain_record;
-mod retrain_results;
-mod retrain_watch;
-mod training;
-mod variants;
+mod trials;
 
 use std::process::ExitCode;
 
@@ -68,6 +62,7 @@ enum Command {
     Inspect(inspect::Arguments),
     LabelImage(label_image::Arguments),
     Models(models::Arguments),
+    Page(page::Arguments),
     Photos(photos::Arguments),
     Frames(frames::Arguments),
     Fit(fit::Arguments),
@@ -94,6 +89,9 @@ fn usage(error: impl std::fmt::Display) -> Failure {
 
 /// Runs the command of this process's arguments.
 pub fn main() -> ExitCode {
+    if let Some(code) = guard::answer() {
+        return code;
+    }
     let matches = help::command().get_matches();
     let arguments = Arguments::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
     match carry_out(arguments.command) {
@@ -121,6 +119,7 @@ fn carry_out(command: Command) -> Result<ExitCode, Failure> {
         Command::Inspect(arguments) => inspect::run(&arguments),
         Command::LabelImage(arguments) => label_image::run(&arguments),
         Command::Models(arguments) => models::run(&arguments),
+        Command::Page(arguments) => page::run(&arguments),
         Command::Photos(arguments) => photos::run(&arguments),
         Command::Frames(arguments) => frames::run(&arguments),
         Command::Fit(arguments) => fit::run(&arguments),

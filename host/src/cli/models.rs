@@ -4,15 +4,15 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
+use posy_nn::download::RetryPolicy;
+use posy_nn::zoo::backbone::{BackboneError, ModelDirs};
+use posy_nn::zoo::{Architecture, Version};
 use serde_json::json;
 
-use super::meter::Bytes;
 use super::output::{kib, millions, note, print_json, print_lines, print_table};
+use super::progress::Bytes;
 use super::{Failure, usage};
-use crate::backbone::load::{BackboneError, Places};
-use crate::backbone::zoo::{Architecture, Version};
 use crate::device::{BOARDS, Footprint, fitting};
-use crate::fetch::Patience;
 
 /// Lists the pre-trained networks that posy knows by name, and fetches their files.
 #[derive(Debug, Args)]
@@ -55,13 +55,13 @@ fn fetch(names: &[String], folder: Option<&Path>) -> Result<ExitCode, Failure> {
     for name in names {
         architectures.push(name.parse::<Architecture>().map_err(usage)?);
     }
-    let places = Places::new(folder);
+    let model_dirs = ModelDirs::new(folder);
     let mut failed = false;
     for architecture in architectures {
-        let patience = Patience::default();
-        match places.fetch(
+        let retries = RetryPolicy::default();
+        match model_dirs.fetch(
             &architecture,
-            &patience,
+            &retries,
             &Bytes::new(architecture.to_string()),
         ) {
             Ok(path) => print_lines(&[path.display().to_string()])?,
@@ -105,13 +105,13 @@ impl Row {
 }
 
 fn list(arguments: &Arguments) -> Result<ExitCode, Failure> {
-    let places = Places::new(arguments.model_dir.as_deref());
+    let model_dirs = ModelDirs::new(arguments.model_dir.as_deref());
     let mut rows = Vec::new();
     let mut all = Architecture::all_v1();
     all.extend(Architecture::family(Version::V2));
     for architecture in all {
         // Widths 0.25, 1.3 and 1.4 of version 2 are not published in every size.
-        let file = places.find(&architecture);
+        let file = model_dirs.find(&architecture);
         let known = architecture.source().is_some() || architecture.imagenet_top1().is_some();
         if known || file.is_some() {
             rows.push(Row {

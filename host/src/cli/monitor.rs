@@ -9,8 +9,8 @@ use serde_json::json;
 
 use super::Failure;
 use super::output::note;
-use crate::device::lines::{Line, Lines};
 use crate::device::port::{self, Port};
+use crate::device::protocol::{Line, Lines};
 
 /// Command byte that asks the board for one answer.
 const CLASSIFY: u8 = b'c';

@@ -4,15 +4,15 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
+use posy_nn::dirs::{cache_dir, data_dir, data_dir_for, data_dirs, in_data_dir};
+use posy_nn::download::archive::{Limits, Problem, unpack};
+use posy_nn::download::photos::{COLLECTIONS, Collection};
+use posy_nn::download::{RetryPolicy, download};
+use posy_nn::near::meant;
 
-use super::meter::Bytes;
 use super::output::{note, print_lines};
+use super::progress::Bytes;
 use super::{Failure, usage};
-use crate::data::{cache_dir, data_dir, data_dir_for, data_dirs, in_data_dir};
-use crate::fetch::archive::{Limits, Problem, unpack};
-use crate::fetch::photos::{COLLECTIONS, Collection};
-use crate::fetch::{Patience, download};
-use crate::near::meant;
 
 /// Fetches training photos.
 #[derive(Debug, Args)]
@@ -82,9 +82,14 @@ fn target(collection: &Collection, into: Option<&Path>) -> PathBuf {
 /// Downloads and unpacks a collection.
 fn get(collection: &Collection, target: &Path) -> Result<(), Failure> {
     let archive = cache_dir().join(format!("{}.tgz", collection.folder));
-    let meter = Bytes::new(format!("{} ({})", collection.name, collection.about));
-    download(&collection.archive, &archive, &Patience::default(), &meter)?;
-    drop(meter);
+    let progress = Bytes::new(format!("{} ({})", collection.name, collection.about));
+    download(
+        &collection.archive,
+        &archive,
+        &RetryPolicy::default(),
+        &progress,
+    )?;
+    drop(progress);
     unpack_to(collection, &archive, target)?;
     note!("the archive stays at {}", archive.display());
     Ok(())

@@ -1,19 +1,18 @@
 //! `posy profile`: time of each layer in a forward pass.
 
-use std::num::NonZero;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Args;
+use posy_nn::model_file::ModelFile;
+use posy_nn::run::{AnyKernels, VARIANTS};
 use posy_shared::model::{Layer, Model, Shape};
 use serde_json::json;
 
 use super::output::{note, print_json, print_table};
 use super::{Failure, usage};
-use crate::model_file::ModelFile;
-use crate::profile::{Profile, profile};
-use crate::run::{AnyKernels, VARIANTS};
+use crate::predict::profile::{Profile, profile};
 
 /// Times each layer of a model on this machine.
 #[derive(Debug, Args)]
@@ -25,23 +24,32 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "NAME", value_parser = VARIANTS.iter().map(|variant| variant.name).collect::<Vec<_>>())]
     kernels: Option<String>,
     /// Number of threads, each of which classifies its own pictures.
-    #[arg(long, value_name = "N", default_value = "1")]
-    threads: NonZero<u16>,
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=256))]
+    threads: u16,
     /// Seconds to run the network without timing layers, and again with timing.
     #[arg(long, value_name = "SECONDS", default_value_t = 1.0)]
     seconds: f64,
+    /// Run a model however long it takes.
+    #[arg(long)]
+    slow: bool,
     /// Print JSON.
     #[arg(long)]
     json: bool,
 }
 
 pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
-    let time = Duration::try_from_secs_f64(arguments.seconds)
-        .map_err(|error| usage(format!("--seconds {}: {error}", arguments.seconds)))?;
+    if !(0.0..=3600.0).contains(&arguments.seconds) {
+        let seconds = arguments.seconds;
+        return Err(usage(format!(
+            "--seconds {seconds}: give a number from 0 to 3600"
+        )));
+    }
+    let time = Duration::from_secs_f64(arguments.seconds);
     let (name, kernels) = chosen(arguments.kernels.as_deref())?;
     let file = ModelFile::open(&arguments.model)?;
     let model = file.model()?;
-    let threads = arguments.threads.get();
+    file.check_cost(&model, arguments.slow)?;
+    let threads = arguments.threads;
     let profile = profile(model.clone(), kernels, threads.into(), time)?;
     if arguments.json {
         print_json(&as_json(&model, name, threads, &profile))?;

@@ -1,12 +1,12 @@
 //! Resources that a network needs, and the boards that have them.
 
+use posy_nn::graph::network::Common;
+use posy_nn::zoo::Architecture;
 use posy_shared::kernels::board_scratch_len;
 use posy_shared::model::{Layer, Model, Op, Shape};
 use posy_shared::plan::{PlanError, search};
 
 use super::boards::{BOARDS, Board};
-use crate::backbone::network::Common;
-use crate::backbone::zoo::Architecture;
 
 /// Resources that a model needs on a board.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]

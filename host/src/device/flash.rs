@@ -3,6 +3,8 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use posy_nn::{atomic, bounded};
+
 use super::boards::{BOARDS, Board};
 use super::drive::{self, DriveError};
 use super::elf::{self, ElfError};
@@ -10,7 +12,6 @@ use super::fit::{Footprint, fits};
 use super::probe::{self, Probe, ProbeError};
 use super::program::{self, ProgramError};
 use super::uf2::{self, Segment};
-use crate::atomic;
 
 /// Errors of flashing a board.
 #[derive(Debug, thiserror::Error)]
@@ -365,10 +366,11 @@ impl<'m> Plan<'m> {
 
     /// The flash contents of the program in the file `path`.
     fn segments(&self, path: &Path) -> Result<Vec<Segment>, FlashError> {
-        let elf = std::fs::read(path).map_err(|source| FlashError::ReadProgram {
-            path: path.into(),
-            source,
-        })?;
+        let elf =
+            bounded::read(path, bounded::NETWORK).map_err(|error| FlashError::ReadProgram {
+                path: path.into(),
+                source: error.into(),
+            })?;
         elf::segments(&elf, self.board).map_err(|source| FlashError::Elf {
             path: path.into(),
             source,

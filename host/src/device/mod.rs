@@ -6,10 +6,10 @@ pub mod elf;
 pub mod emulator;
 mod fit;
 pub mod flash;
-pub mod lines;
 pub mod port;
 pub mod probe;
 pub mod program;
+pub mod protocol;
 pub mod speed;
 pub mod uf2;
 

@@ -17,7 +17,8 @@ pub enum PortError {
     /// No board is connected.
     #[error(
         "there is no USB serial port: plug the board in, by a cable that has data lines (many only \
-         charge), and wait some seconds after writing a program"
+         charge), and wait some seconds after writing a program; a port of another kind is named with \
+         --port"
     )]
     None,
     /// Several ports may be the board's.

@@ -78,9 +78,9 @@ pub fn seconds(layers: &[Layer], board: &Board) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::backbone::zoo::Architecture;
     use crate::device::BOARDS;
     use crate::device::fit::layers_of;
+    use posy_nn::zoo::Architecture;
 
     /// Million instructions that `profile` counted: for networks of the fit, and for one other,
     /// 0.50_224.

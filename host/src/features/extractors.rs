@@ -2,6 +2,9 @@
 
 use std::error::Error as StdError;
 
+use posy_nn::onnx_backbone::Network;
+use posy_nn::run::{self, Runner};
+use posy_nn::runtime::float::FloatRunner;
 use posy_shared::model::{InputContract, Model, ReadError};
 use posy_shared::preprocess::{Crop, Filter, PixelMap};
 use prost::Message;
@@ -9,10 +12,8 @@ use sha2::{Digest, Sha256};
 
 use super::cache::ExtractorKey;
 use super::extract::Extractor;
-use crate::backbone::any::Network;
-use crate::backbone::float::FloatRunner;
-use crate::photos::decode::Limits;
-use crate::run::{self, Runner};
+use crate::dataset::decode::Limits;
+use crate::dataset::for_model::{decode_for, decode_to};
 
 /// Version of decoding and resizing. Change it when they may give other pixels for the same photo,
 /// so that cached features are not reused.
@@ -54,7 +55,7 @@ impl IntExtractor<'_> {
     /// The network's input `[H, W, C]` for a photo.
     pub(super) fn input(&self, photo: &[u8]) -> Result<Vec<i8>, Box<dyn StdError + Send + Sync>> {
         let model = self.runner.model();
-        let photo = run::decode_for(model, photo, &Limits::default())?;
+        let photo = decode_for(model, photo, &Limits::default())?;
         Ok(run::input(model, &photo)?)
     }
 
@@ -134,7 +135,7 @@ impl Extractor for FloatExtractor<'_> {
 
     fn compute(&self, photo: &[u8]) -> Result<Vec<u8>, Box<dyn StdError + Send + Sync>> {
         let input = {
-            let photo = run::decode_for(&self.model, photo, &Limits::default())?;
+            let photo = decode_for(&self.model, photo, &Limits::default())?;
             run::input(&self.model, &photo)?
         };
         self.of_input(&input)
@@ -185,7 +186,7 @@ impl Extractor for AnyExtractor<'_> {
     fn compute(&self, photo: &[u8]) -> Result<Vec<u8>, Box<dyn StdError + Send + Sync>> {
         let shape = self.network.shape;
         let pixels = {
-            let photo = run::decode_to(shape, self.input, photo, &Limits::default())?;
+            let photo = decode_to(shape, self.input, photo, &Limits::default())?;
             run::input_of(&photo, shape, self.input, PixelMap::Centred)?
         };
         let features = self.network.runner().run(&pixels, 0.0, 1.0)?;

@@ -2,14 +2,14 @@
 
 use std::error::Error as StdError;
 
+use posy_nn::run::Runner;
 use posy_shared::model::{Model, ReadError};
 use sha2::{Digest, Sha256};
 
 use super::cache::{ContentHash, ExtractorKey};
 use super::extract::Extractor;
-use crate::photos::augment::Recipe;
-use crate::photos::decode::decode;
-use crate::run::Runner;
+use crate::dataset::augment::Recipe;
+use crate::dataset::decode::decode;
 
 /// Version of decoding, resizing and augmentation. Change it when they may give other pixels.
 const PIXELS_VERSION: &str = "maps 2";

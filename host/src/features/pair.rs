@@ -101,8 +101,8 @@ impl Extractor for Float<'_, '_, '_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::backbone::float::FloatRunner;
     use crate::features::testing::{data, smallest};
+    use posy_nn::runtime::float::FloatRunner;
 
     #[test]
     fn each_kind_is_what_its_own_extractor_makes() {

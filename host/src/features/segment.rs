@@ -19,7 +19,7 @@ use std::time::SystemTime;
 
 use crc::{CRC_32_ISCSI, Crc, Table};
 
-use crate::atomic::still_names;
+use posy_nn::atomic::still_names;
 
 /// Identity of a record within its set. Records are immutable: two with one id have the same value.
 pub(super) type Id = [u8; 32];

@@ -7,8 +7,9 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
+use posy_nn::atomic::still_names;
+
 use super::segment::ENDING;
-use crate::atomic::still_names;
 
 /// Extension of damaged files' names.
 pub(super) const DAMAGED: &str = "damaged";

@@ -1,10 +1,7 @@
 //! What to try next, from what the test photos show.
 
-use std::cmp::Reverse;
-use std::collections::BTreeMap;
-
 use super::judge::{Answer, Judgement, LabelFigures};
-use super::share::{Share, percent};
+use crate::eval::stats::{Share, percent};
 
 /// A label with fewer photos than this has few, whatever the others have; the codelab's script warns
 /// below 20, with which a tenth to test on is two.
@@ -113,17 +110,7 @@ fn weak_labels(judgement: &Judgement) -> Vec<String> {
 fn pairs(judgement: &Judgement) -> Vec<String> {
     let accuracy = judgement.accuracy();
     let mistakes = accuracy.whole - accuracy.part;
-    let mut places: BTreeMap<(usize, usize), usize> = BTreeMap::new();
-    let mut pairs: Vec<(usize, usize, usize)> = Vec::new();
-    for mixup in &judgement.mixups {
-        let (a, b) = (mixup.truth.min(mixup.answer), mixup.truth.max(mixup.answer));
-        let place = *places.entry((a, b)).or_insert(pairs.len());
-        match pairs.get_mut(place) {
-            Some(pair) => pair.2 += mixup.photos,
-            None => pairs.push((a, b, mixup.photos)),
-        }
-    }
-    pairs.sort_by_key(|pair| Reverse(pair.2));
+    let pairs = judgement.confused_pairs();
     let telling = |&&(_, _, count): &&(usize, usize, usize)| {
         count >= PAIR_PHOTOS && count as f64 >= PAIR_SHARE * mistakes as f64
     };
@@ -202,13 +189,13 @@ fn scores(judgement: &Judgement) -> Option<String> {
     let sum: f64 = judgement.answers.iter().map(|answer| answer.score).sum();
     let mean = sum / count as f64;
     let accuracy = judgement.accuracy().value()?;
-    let (word, more) = match mean > accuracy {
-        true => ("surer", "below"),
-        false => ("less sure", "above"),
+    let (word, often) = match mean > accuracy {
+        true => ("higher", "less"),
+        false => ("lower", "more"),
     };
     Some(format!(
-        "answers are {word} than they should be: their mean score is {}, {} of them are right; take \
-         what is {more} the scores",
+        "scores are {word} than they should be: their mean is {}, and {} of the answers are right; an \
+         answer is right {often} often than its score says",
         percent(mean),
         percent(accuracy)
     ))

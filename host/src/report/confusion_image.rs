@@ -12,7 +12,7 @@ use embedded_graphics::text::{Alignment, Text};
 use image::{ImageFormat, RgbImage};
 
 use super::judge::confused_part;
-use crate::head::metrics::Confusion;
+use crate::train::metrics::Confusion;
 
 const FONT: MonoFont<'static> = FONT_6X10;
 /// Side of a cell, pixels; and where labels are many.

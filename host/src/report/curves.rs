@@ -1,10 +1,12 @@
 //! Learning curves, gathered while training goes on.
 
+use posy_nn::graph::head::Head;
+
 use super::measure::Photos;
-use crate::head::logistic::Candidate;
-use crate::head::sgd::StepReport;
-use crate::head::watch::{Step, Watch};
-use crate::head::{Features, Head};
+use crate::train::Features;
+use crate::train::logistic::Candidate;
+use crate::train::observer::{Step, Watch};
+use crate::train::sgd::StepReport;
 
 /// Most heads of a solver that are kept; when there are more, every other one is dropped.
 const KEPT: usize = 96;
@@ -142,8 +144,8 @@ impl Watch for CurveWatch {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::head::logistic::{Strength, train_watched};
-    use crate::head::sgd;
+    use crate::train::logistic::{Strength, train_watched};
+    use crate::train::sgd;
 
     fn features() -> Features {
         let values = (0..400).map(|i| ((i * i * 31 + i * 7) % 101) as f32 / 20.0);

@@ -1,25 +1,26 @@
-//! What the test photos say of a model.
+//! Evaluation of a model on the test photos.
 
-use std::collections::BTreeSet;
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet};
 
+use posy_nn::run;
 use posy_shared::engine::EngineError;
 use posy_shared::model::{Model, ReadError};
 use posy_shared::ranking::{Ranking, Score};
 use posy_shared::softmax::Softmax;
 use rayon::prelude::*;
 
-use super::share::Share;
-use crate::head::metrics::{Confusion, argmax};
-use crate::photos::Bucket;
+use crate::dataset::Bucket;
+use crate::eval::stats::Share;
 use crate::retrain::{Outcome, Prepared};
-use crate::run;
+use crate::train::metrics::{Confusion, argmax};
 
 /// Least score that a logarithm is taken of: half the smallest that can be told from none.
 const LEAST_SCORE: f64 = 0.5 / 65_536.0;
 /// Bins of the reliability diagram.
 const BINS: usize = 10;
 
-/// Why a model cannot be judged.
+/// Errors of evaluating a model.
 #[derive(Debug, thiserror::Error)]
 pub enum JudgeError {
     /// The model does not read.
@@ -30,7 +31,7 @@ pub enum JudgeError {
     Engine(#[from] EngineError),
 }
 
-/// What the integer pipeline, which a board runs, says of one photo.
+/// The answer of the integer pipeline, which a board runs, for one photo.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Answer {
     /// The photo, by its index among the prepared ones.
@@ -43,29 +44,29 @@ pub struct Answer {
     pub score: f64,
     /// Score of its own label, `0..=1`.
     pub truth_score: f64,
-    /// Whether the board would say `unknown`.
+    /// True if a board would say `unknown`.
     pub unknown: bool,
-    /// What the float pipeline says of it, where it ran.
+    /// The answer of the float pipeline, where it ran.
     pub float_answer: Option<usize>,
 }
 
 impl Answer {
-    /// Whether the photo is given its own label.
+    /// True if the photo is given its own label.
     pub fn is_right(&self) -> bool {
         self.answer == self.truth
     }
 }
 
-/// How one label fares.
+/// Recall and precision of one label.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LabelFigures {
     /// The label.
     pub label: String,
     /// Photos trained on, chosen on, and kept for testing.
     pub split: [usize; 3],
-    /// Of its test photos, those that are given it.
+    /// Its test photos that are given it, of all its test photos.
     pub recall: Share,
-    /// Of the test photos that are given it, those that are of it.
+    /// The photos of it among the test photos that are given it.
     pub precision: Share,
     /// Recall of the float pipeline, where it ran.
     pub float_recall: Option<Share>,
@@ -76,6 +77,26 @@ impl LabelFigures {
     pub fn photos(&self) -> usize {
         self.split.iter().sum()
     }
+
+    /// F1, `0..=1`: the harmonic mean of recall and precision. None where no photo is of the label
+    /// and none is given it.
+    pub fn f1(&self) -> Option<f64> {
+        let both = self.recall.whole + self.precision.whole;
+        (both > 0).then(|| 2.0 * self.recall.part as f64 / both as f64)
+    }
+}
+
+/// Means over the labels that have test photos, each label counting alike (macro averages).
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct MacroMean {
+    /// Labels that count.
+    pub labels: usize,
+    /// Mean recall, `0..=1`.
+    pub recall: f64,
+    /// Mean precision, `0..=1`; that of a label that no photo is given counts as 0.
+    pub precision: f64,
+    /// Mean F1, `0..=1`.
+    pub f1: f64,
 }
 
 /// Photos of one label that are taken for another.
@@ -83,9 +104,9 @@ impl LabelFigures {
 pub struct Mixup {
     /// Their label.
     pub truth: usize,
-    /// What they are taken for.
+    /// The label that they are given.
     pub answer: usize,
-    /// How many.
+    /// Their number.
     pub photos: usize,
     /// Test photos of their label.
     pub of: usize,
@@ -96,13 +117,13 @@ pub struct Mixup {
 pub struct Bin {
     /// Lower end; the upper is a tenth above.
     pub from: f64,
-    /// Those that are right, of those that there are.
+    /// Photos answered rightly, of all in the bin.
     pub right: Share,
     /// Mean of their scores.
     pub mean_score: f64,
 }
 
-/// All of it.
+/// The evaluation of a model.
 #[derive(Clone, Debug)]
 pub struct Judgement {
     /// Labels, in their order.
@@ -111,13 +132,13 @@ pub struct Judgement {
     pub answers: Vec<Answer>,
     /// Truth against answer on the test photos.
     pub confusion: Confusion,
-    /// The same on the validation photos.
+    /// Confusion matrix of the validation photos.
     pub validation: Confusion,
     /// Labels taken for others, most photos first.
     pub mixups: Vec<Mixup>,
     /// Test photos by their score, lowest first.
     pub bins: Vec<Bin>,
-    /// Whether the network's last layer was adjusted too.
+    /// True if the network's last layer was adjusted too.
     pub adjusted: bool,
 }
 
@@ -165,10 +186,11 @@ impl Judgement {
 
     /// Test photos that are given their own label.
     pub fn accuracy(&self) -> Share {
-        Share::new(self.confusion.right(), self.confusion.total())
+        let right = self.answers.iter().filter(|answer| answer.is_right());
+        Share::new(right.count(), self.answers.len())
     }
 
-    /// The same of the float pipeline, where it ran.
+    /// Accuracy of the float pipeline, where it ran.
     pub fn float_accuracy(&self) -> Option<Share> {
         let right = |answer: &Answer| answer.float_answer.map(|float| float == answer.truth);
         let rights: Option<Vec<bool>> = self.answers.iter().map(right).collect();
@@ -185,6 +207,46 @@ impl Judgement {
             photos().filter(|a| float(a) && !a.is_right()).count(),
             photos().filter(|a| !float(a) && a.is_right()).count(),
         )
+    }
+
+    /// Pairs of labels and the photos of both that are taken for the other, most photos first, then
+    /// in the order of [`Judgement::mixups`].
+    pub fn confused_pairs(&self) -> Vec<(usize, usize, usize)> {
+        // The place of a pair among those found.
+        let mut places: BTreeMap<(usize, usize), usize> = BTreeMap::new();
+        let mut pairs: Vec<(usize, usize, usize)> = Vec::new();
+        for mixup in &self.mixups {
+            let (a, b) = (mixup.truth.min(mixup.answer), mixup.truth.max(mixup.answer));
+            let place = *places.entry((a, b)).or_insert(pairs.len());
+            match pairs.get_mut(place) {
+                Some(pair) => pair.2 += mixup.photos,
+                None => pairs.push((a, b, mixup.photos)),
+            }
+        }
+        pairs.sort_by_key(|pair| Reverse(pair.2));
+        pairs
+    }
+
+    /// Macro averages; none without test photos.
+    pub fn macro_mean(&self) -> Option<MacroMean> {
+        let tested = self.labels.iter().filter(|label| label.recall.whole > 0);
+        let count = tested.clone().count();
+        let mean = |of: &dyn Fn(&LabelFigures) -> Option<f64>| {
+            let values = tested.clone().map(|label| of(label).unwrap_or(0.0));
+            values.sum::<f64>() / count as f64
+        };
+        (count > 0).then(|| MacroMean {
+            labels: count,
+            recall: mean(&|label| label.recall.value()),
+            precision: mean(&|label| label.precision.value()),
+            f1: mean(&LabelFigures::f1),
+        })
+    }
+
+    /// Share of the test photos that naming each after the commonest label would get right.
+    pub fn by_guessing(&self) -> Option<f64> {
+        let most = self.labels.iter().map(|label| label.recall.whole).max()?;
+        Share::new(most, self.answers.len()).value()
     }
 
     /// Photos that a board would call `unknown`.
@@ -222,7 +284,7 @@ impl Judgement {
 fn is_in(
     outcome: &Outcome,
     prepared: &Prepared,
-    photo: &crate::photos::Photo,
+    photo: &crate::dataset::Photo,
     bucket: Bucket,
 ) -> bool {
     let label = &prepared.dataset.labels[photo.label];
@@ -412,6 +474,49 @@ pub(super) mod tests {
         assert_eq!(judgement.mistakes().len(), 1);
         assert_eq!(judgement.accuracy(), Share::new(4, 5));
         assert_eq!(judgement.float_accuracy(), None);
+    }
+
+    /// Oracle: scikit-learn 1.7.2, `precision_recall_fscore_support(zero_division=0)`, also with
+    /// `average="macro"`.
+    #[test]
+    fn f1_and_macro_means_are_those_of_scikit_learn() {
+        let labels = [("a", 9), ("b", 9), ("c", 9), ("d", 9), ("not tested", 9)];
+        let pairs = [
+            (0, 0),
+            (0, 0),
+            (0, 0),
+            (0, 1),
+            (1, 1),
+            (1, 1),
+            (1, 0),
+            (2, 0),
+            (2, 1),
+            (3, 1),
+        ];
+        let answers = pairs.map(|(truth, answer)| (truth, answer, 0.5));
+        let judgement = judgement(&labels, &answers);
+        let f1: Vec<_> = judgement.labels.iter().map(LabelFigures::f1).collect();
+        let expected = [Some(2.0 / 3.0), Some(0.5), Some(0.0), Some(0.0), None];
+        assert_eq!(f1, expected);
+        let mean = judgement.macro_mean().unwrap();
+        assert_eq!(mean.labels, 4);
+        for (found, expected) in [
+            (mean.precision, 0.25),
+            (mean.recall, 0.354_166_666_666_666_63),
+            (mean.f1, 0.291_666_666_666_666_63),
+        ] {
+            assert!((found - expected).abs() < 1e-12, "{found} {expected}");
+        }
+        assert_eq!(judgement.by_guessing(), Some(0.4));
+    }
+
+    #[test]
+    fn pairs_are_of_both_directions() {
+        let labels = [("a", 9), ("b", 9), ("c", 9)];
+        let pairs = [(0, 1), (1, 0), (2, 1), (0, 2), (2, 0), (2, 0), (1, 1)];
+        let answers = pairs.map(|(truth, answer)| (truth, answer, 0.5));
+        let found = judgement(&labels, &answers).confused_pairs();
+        assert_eq!(found, [(0, 2, 3), (0, 1, 2), (1, 2, 1)]);
     }
 
     #[test]

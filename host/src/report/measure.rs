@@ -1,10 +1,11 @@
 //! Measuring many heads on the same photos.
 
 use ndarray::Array2;
+use posy_nn::graph::head::Head;
 use rayon::prelude::*;
 
-use crate::head::metrics::{accuracy, cross_entropy};
-use crate::head::{Features, Head};
+use crate::train::Features;
+use crate::train::metrics::{accuracy, cross_entropy};
 
 /// Photos that are multiplied at once.
 const ROWS: usize = 256;
@@ -83,11 +84,11 @@ mod tests {
         };
         let photos = Photos::new(&features);
         let all = photos.measure(&head, None).unwrap();
-        assert_eq!(all.logits, head.logits_of(&features));
+        assert_eq!(all.logits, features.logits(&head));
         let batch = [3, 3, 0];
         let some = photos.measure(&head, Some(&batch)).unwrap();
         let picked = features.select(&batch);
-        assert_eq!(some.logits, head.logits_of(&picked));
+        assert_eq!(some.logits, picked.logits(&head));
         let expected = cross_entropy(&some.logits, picked.labels()).unwrap();
         assert_eq!(some.cross_entropy, expected);
         let none = Features::new(3, vec![], vec![]).unwrap();

@@ -2,12 +2,15 @@
 //! a browser, and advice.
 
 pub mod advice;
+pub mod commands;
 mod confusion_image;
 pub mod curves;
+mod date;
 pub mod events;
+pub mod headline;
 pub mod html;
 pub mod judge;
 mod measure;
-pub mod share;
+mod plane;
 pub mod summaries;
 mod thumbnails;

@@ -6,11 +6,12 @@ use std::path::Path;
 use super::confusion_image;
 use super::events::{EventError, EventFile, Graph, GraphNode, Hparam, Tagged};
 use super::measure::Photos;
-use crate::backbone::network::IntNetwork;
-use crate::head::metrics::Confusion;
-use crate::head::sgd::StepReport;
-use crate::head::watch::{Step, Watch};
-use crate::head::{Features, Head, softmax};
+use crate::train::metrics::Confusion;
+use crate::train::observer::{Step, Watch};
+use crate::train::sgd::StepReport;
+use crate::train::{Features, softmax};
+use posy_nn::graph::head::Head;
+use posy_nn::graph::network::IntNetwork;
 use posy_shared::model::{Op, Shape};
 
 /// Writes event files while training goes on. What cannot be written is said at the end.

@@ -9,10 +9,10 @@ use image::codecs::jpeg::JpegEncoder;
 use image::{ImageBuffer, imageops};
 use sha2::{Digest, Sha256};
 
+use crate::dataset::decode::decode;
 use crate::features::cache::{Cache, ExtractorKey};
 use crate::features::extract::{self, Extractor};
-use crate::features::progress::Silent;
-use crate::photos::decode::decode;
+use crate::features::progress::Progress;
 
 /// Pixels of the longer side.
 const SIDE: u32 = 144;
@@ -60,9 +60,13 @@ impl Extractor for Thumbnails {
 }
 
 /// A `data:` address of a small JPEG of each photo; `None` for one that cannot be read.
-pub(super) fn thumbnails(photos: &[PathBuf], cache: Option<&Cache>) -> Vec<Option<String>> {
+pub(super) fn thumbnails(
+    photos: &[PathBuf],
+    cache: Option<&Cache>,
+    progress: &dyn Progress,
+) -> Vec<Option<String>> {
     let options = extract::Options::default();
-    let found = extract::extract(photos, &Thumbnails, cache, &options, &Silent);
+    let found = extract::extract(photos, &Thumbnails, cache, &options, progress);
     let address = |bytes: &[u8]| {
         let (length, jpeg) = bytes.split_first_chunk::<2>()?;
         let jpeg = jpeg.get(..usize::from(u16::from_le_bytes(*length)))?;

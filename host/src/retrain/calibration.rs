@@ -2,16 +2,17 @@
 
 use std::path::PathBuf;
 
+use posy_nn::run::{input_of, plain_map};
 use posy_shared::model::{InputContract, Shape};
 use rayon::prelude::*;
 use sha2::{Digest, Sha256};
 
 use super::RetrainError;
-use crate::photos::decode::Limits;
-use crate::photos::load::read_bytes;
-use crate::photos::split::{Bucket, Percentages, Rule, split};
-use crate::photos::{Layout, Photo, ScanOptions, scan};
-use crate::run::{decode_to, input_of, plain_map};
+use crate::dataset::decode::Limits;
+use crate::dataset::for_model::decode_to;
+use crate::dataset::load::read_bytes;
+use crate::dataset::split::{Bucket, Percentages, Rule, split};
+use crate::dataset::{Layout, Photo, ScanOptions, scan};
 
 /// Number of photos from which the ranges of activations are taken.
 pub const PHOTOS: usize = 128;

@@ -2,14 +2,14 @@
 
 use std::path::PathBuf;
 
+use posy_nn::export::ExportError;
+use posy_nn::runtime::float::FloatError;
+use posy_nn::zoo::backbone::BackboneError;
 use posy_shared::engine::EngineError;
 use posy_shared::model::ReadError;
 
-use crate::backbone::float::FloatError;
-use crate::backbone::load::BackboneError;
-use crate::export::ExportError;
-use crate::head::HeadError;
-use crate::photos::ScanError;
+use crate::dataset::ScanError;
+use crate::train::HeadError;
 
 /// Errors of retraining.
 #[derive(Debug, thiserror::Error)]

@@ -1,12 +1,13 @@
 //! Exports of a trained network for other tools, besides `.posy`.
 
+use posy_nn::export::onnx::onnx_bytes;
+use posy_nn::export::onnx_int8::qdq_bytes;
+use posy_nn::export::tensorflow::graph_def_bytes;
+use posy_nn::export::tflite::tflite_bytes;
+use posy_nn::export::{Facts, Format, with_float_head, with_int_head};
+use posy_nn::graph::network::FloatNetwork;
+
 use super::{Outcome, Prepared, RetrainError};
-use crate::backbone::network::FloatNetwork;
-use crate::export::graph_def::graph_def_bytes;
-use crate::export::onnx::onnx_bytes;
-use crate::export::qdq::qdq_bytes;
-use crate::export::tflite::tflite_bytes;
-use crate::export::{Facts, Format, with_float_head, with_int_head};
 
 /// The bytes of the file in this format. The float formats use the float network's own head if it
 /// ran, else the head before quantisation. For a fine-tuned network they use its dequantised

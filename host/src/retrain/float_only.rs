@@ -2,25 +2,26 @@
 
 use std::sync::Arc;
 
+use posy_nn::export::Facts;
+use posy_nn::export::onnx::with_head;
+use posy_nn::graph::head::Head;
+use posy_nn::onnx_backbone::Network;
 use posy_shared::model::InputContract;
 
 use super::RetrainError;
-use super::gather::{Gathered, Notice, Settings, Skipped, Source};
+use super::dataset_features::{Gathered, Notice, Settings, Skipped, Source};
 use super::train::{Accuracy, Misclassified, Tested, Trainer, fit, parts};
-use crate::backbone::any::Network;
-use crate::export::Facts;
-use crate::export::onnx::with_head;
+use crate::dataset::Dataset;
+use crate::dataset::split::{Percentages, Rule};
+use crate::dataset::split_file::SplitFile;
+use crate::eval::LEAST_PHOTOS;
+use crate::eval::calibration::temperature;
 use crate::features::extract::Counts;
 use crate::features::extractors::AnyExtractor;
 use crate::features::progress::Progress;
-use crate::head::metrics::{Confusion, argmax};
-use crate::head::watch::{Meter, Metered, PARTS};
-use crate::head::{Features, Head};
-use crate::photos::Dataset;
-use crate::photos::split::{Percentages, Rule};
-use crate::photos::split_file::SplitFile;
-use crate::verdict::LEAST_PHOTOS;
-use crate::verdict::calibration::temperature;
+use crate::train::Features;
+use crate::train::metrics::{Confusion, argmax};
+use crate::train::observer::{Meter, Metered, PARTS};
 
 /// Photos, and their features by a network that only the laptop runs.
 #[derive(Debug)]
@@ -125,14 +126,14 @@ pub fn train_float(
 
     let mut beta = 1.0;
     if validation.len() >= LEAST_PHOTOS {
-        beta = 1.0 / temperature(&head.logits_of(&chosen_on), chosen_on.labels()) as f32;
+        beta = 1.0 / temperature(&chosen_on.logits(&head), chosen_on.labels()) as f32;
     }
     let accuracy = |confusion: &Confusion, photos: usize| Accuracy {
         right: confusion.right(),
         photos,
     };
     let confusion = Confusion::of(&head, &held_out);
-    let logits = head.logits_of(&held_out);
+    let logits = held_out.logits(&head);
     let answers = logits.chunks_exact(labels).map(argmax);
     let answers = answers.zip(held_out.labels().iter().copied());
     let misclassified = testing

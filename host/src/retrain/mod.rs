@@ -3,23 +3,21 @@
 //! [`prepare`] computes everything that does not depend on the split (finding photos, features),
 //! [`train`] the rest, so that many splits can use one preparation.
 
-mod adjusted;
 mod calibration;
+mod dataset_features;
 mod error;
 mod files;
+mod finetune;
 mod float_only;
-mod gather;
-mod loss;
 mod prepare;
 mod train;
 
-pub use adjusted::{Adjusted, Variants, can_adjust, prepare_variants};
 pub use calibration::{Calibration, PHOTOS as CALIBRATION_PHOTOS};
+pub use dataset_features::{Notice, Settings, Skipped};
 pub use error::RetrainError;
 pub use files::file;
+pub use finetune::{Adjusted, Variants, can_adjust, prepare_variants};
 pub use float_only::{FloatOnly, FloatOutcome, prepare_float, train_float};
-pub use gather::{Notice, Settings, Skipped};
-pub use loss::{Loss, LossError, WORTH_SAYING};
 pub use prepare::{Prepared, prepare};
 pub use train::{
     Accuracy, Heads, Misclassified, More, Outcome, Seen, Tested, Trainer, train, train_with,

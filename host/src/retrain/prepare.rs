@@ -1,18 +1,18 @@
 //! Preparation for any split: photos, backbone, features.
 
+use posy_nn::runtime::float::FloatRunner;
+use posy_nn::zoo::backbone::Backbone;
 use posy_shared::model::InputContract;
 
-use super::gather::{Gathered, Notice, Settings, Skipped, Source};
+use super::dataset_features::{Gathered, Notice, Settings, Skipped, Source};
 use super::{RetrainError, Variants};
-use crate::backbone::float::FloatRunner;
-use crate::backbone::load::Backbone;
+use crate::dataset::Dataset;
+use crate::eval::UNKNOWN;
 use crate::features::extract::{Counts, Extraction, PhotoFault};
 use crate::features::extractors::{FloatExtractor, IntExtractor};
 use crate::features::pair::Pair;
 use crate::features::progress::Progress;
-use crate::head::Features;
-use crate::photos::Dataset;
-use crate::verdict::UNKNOWN;
+use crate::train::Features;
 
 /// Photos and their features.
 #[derive(Debug)]
@@ -136,9 +136,9 @@ mod tests {
     use posy_shared::preprocess::{Crop, Filter};
 
     use super::*;
-    use crate::backbone::carried::last_resort;
     use crate::features::extract::{Extracted, Source};
     use crate::features::progress::Silent;
+    use posy_nn::zoo::embedded::last_resort;
 
     /// Between the passes one photo disappears and another is replaced by a third; the run
     /// continues without them and names them.

@@ -2,26 +2,28 @@
 
 use std::sync::Arc;
 
+use posy_nn::export::{ModelMetadata, ScoreParams, classifier, compact_classifier, softmax_beta};
+use posy_nn::graph::head::{Head, IntHead};
+use posy_nn::graph::network::IntNetwork;
+use posy_nn::run;
 use posy_shared::model::{Model, Provenance, SplitFacts};
 use rand::SeedableRng;
 use rand::seq::index::sample;
 use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
 
-use super::{Adjusted, Loss, Prepared, RetrainError, adjusted};
-use crate::backbone::network::IntNetwork;
-use crate::export::{Answering, Heading, classifier, compact_classifier, softmax_beta};
-use crate::head::int8::{self, IntHead};
-use crate::head::logistic::Strength;
-use crate::head::metrics::{Confusion, argmax};
-use crate::head::sgd::{self, Batch, StepReport};
-use crate::head::watch::{Meter, Metered, OnMeasured, PARTS, Watch};
-use crate::head::{Features, Head, logistic, tune};
-use crate::photos::Dataset;
-use crate::photos::split::{Bucket, Percentages, Rule, Split, split};
-use crate::photos::split_file::SplitFile;
-use crate::run;
-use crate::verdict::{self, Decision, Judge, Photos, Report};
+use super::finetune::{adjust, features_of_variants};
+use super::{Adjusted, Prepared, RetrainError};
+use crate::dataset::Dataset;
+use crate::dataset::split::{Bucket, Percentages, Rule, Split, split};
+use crate::dataset::split_file::SplitFile;
+use crate::eval::mcnemar::PairedOutcomes;
+use crate::eval::{self, FoldModel, Photos, RejectionRule, Report};
+use crate::train::logistic::Strength;
+use crate::train::metrics::{Confusion, argmax};
+use crate::train::observer::{Meter, Metered, OnMeasured, PARTS, Watch};
+use crate::train::sgd::{self, Batch, StepReport};
+use crate::train::{Features, finetune, int8, logistic};
 
 /// Training method.
 #[derive(Clone, Debug, PartialEq)]
@@ -32,7 +34,7 @@ pub enum Trainer {
     Sgd(sgd::Options),
     /// Fine-tuning: the last pointwise layer of the backbone and the head together, on augmented
     /// variants of the photos, which [`Prepared::variants`] must hold.
-    Adjust(tune::Options),
+    Adjust(finetune::Options),
 }
 
 /// Selection of the test photos that accuracy is measured on.
@@ -131,7 +133,7 @@ pub struct Outcome {
     pub float_answers: Option<Vec<usize>>,
     /// Paired outcomes of the float and the int8 network on validation and test photos, if both
     /// ran.
-    pub loss: Option<Loss>,
+    pub loss: Option<PairedOutcomes>,
     /// Calibration and rejection, and their results on the test photos.
     pub verdict: Report,
     /// The fine-tuned network, after fine-tuning.
@@ -177,7 +179,7 @@ impl<'a> Seen<'a> {
 #[derive(Clone, Debug, Default)]
 pub struct More {
     /// Options of calibration and rejection.
-    pub verdict: verdict::Options,
+    pub verdict: eval::Options,
     /// An earlier split, whose photos keep their part.
     pub earlier: Option<SplitFile>,
 }
@@ -186,8 +188,8 @@ impl More {
     /// Uncalibrated scores, and no rejection. Saves the training of the cross-validation's heads
     /// where only accuracy is of interest.
     pub const NOTHING: Self = More {
-        verdict: verdict::Options {
-            rejection: verdict::Rejection::Off,
+        verdict: eval::Options {
+            rejection: eval::Rejection::Off,
             rejected: 0.0,
             calibrate: false,
         },
@@ -245,7 +247,7 @@ pub fn train_with(
             let watch = &mut Metered(Arc::clone(&meter));
             let (head, _) = fit(&seen, &chosen_on, labels, trainer, watch)?;
             let tested = features.select(&testing);
-            let logits = head.logits_of(&tested);
+            let logits = tested.logits(&head);
             let answers = logits.chunks_exact(labels).map(argmax);
             let right = answers
                 .zip(tested.labels())
@@ -269,7 +271,7 @@ pub fn train_with(
     let adjusted = match trainer {
         Trainer::Adjust(options) => {
             let strength = Strength::default();
-            Some(adjusted::adjust(
+            Some(adjust(
                 prepared,
                 &training,
                 &validation,
@@ -285,7 +287,7 @@ pub fn train_with(
     let (head, c) = match (&adjusted, &prepared.variants) {
         (Some(Adjusted { head, c, .. }), _) => (head.clone(), Some(*c)),
         (None, Some(variants)) => {
-            let seen = adjusted::features_of_variants(prepared, variants, &training)?;
+            let seen = features_of_variants(prepared, variants, &training)?;
             fit(&seen, &chosen_on, labels, trainer, watch)?
         }
         (None, None) => fit(&seen, &chosen_on, labels, trainer, watch)?,
@@ -294,7 +296,7 @@ pub fn train_with(
     let head = int8::quantise(&real_head, prepared.backbone.features(), &seen, &chosen_on)?;
 
     let pool = sorted(&[&training, &validation]);
-    let decision = decide(
+    let decision = calibrate(
         prepared,
         &network,
         &pool,
@@ -303,7 +305,7 @@ pub fn train_with(
         &meter,
     )?;
     meter.end();
-    let answering = decision.answering(head.output);
+    let score_params = decision.score_params(head.output);
 
     let counts = [training.len(), validation.len(), testing.len()];
     let (rule_name, seed) = match *rule {
@@ -326,8 +328,8 @@ pub fn train_with(
         int8_accuracy: None,
     };
     // Measured on all features; the model itself reads only those that vary.
-    let heading = heading(prepared, &answering, provenance);
-    let whole = classifier(network.int, &head, &heading)?;
+    let metadata = metadata(prepared, &score_params, provenance);
+    let whole = classifier(network.int, &head, &metadata)?;
     let model = Model::read(&whole)?;
     let (int8_validation, _, _) = measure(&model, prepared, network.int8, &validation)?;
     let (int8, confusion, misclassified) = measure(&model, prepared, network.int8, &testing)?;
@@ -344,7 +346,7 @@ pub fn train_with(
                 Ok((by_float == truth, answer == truth))
             });
             let right: Vec<(bool, bool)> = right.collect::<Result<_, RetrainError>>()?;
-            let mut loss = Loss::default();
+            let mut loss = PairedOutcomes::default();
             right
                 .into_iter()
                 .for_each(|(float, int)| loss.count(float, int));
@@ -352,7 +354,7 @@ pub fn train_with(
         })
         .transpose()?;
     let plain = softmax_beta(head.output.scale, 1.0);
-    let verdict = verdict::report(
+    let verdict = eval::report(
         &model,
         decision,
         plain,
@@ -364,11 +366,11 @@ pub fn train_with(
             })
             .collect::<Vec<_>>(),
     )?;
-    let heading = Heading {
+    let metadata = ModelMetadata {
         provenance,
-        ..heading
+        ..metadata
     };
-    let compact = compact_classifier(network.int, &head, &heading)?;
+    let compact = compact_classifier(network.int, &head, &metadata)?;
     if Model::read(&compact)?.golden().logits != model.golden().logits {
         return Err(RetrainError::Compact);
     }
@@ -379,7 +381,7 @@ pub fn train_with(
             int: head,
             real: real_head,
             float: float_head,
-            beta: 1.0 / answering.temperature,
+            beta: 1.0 / score_params.temperature,
         },
         c,
         split: SplitFile::new(&prepared.dataset, rule.clone(), percentages, &split),
@@ -400,7 +402,7 @@ pub fn train_with(
 
 /// Meter parts of all trainings: the float head, the integer network's head, and the heads of
 /// cross-validation.
-fn parts_of_all(prepared: &Prepared, trainer: &Trainer, options: &verdict::Options) -> usize {
+fn parts_of_all(prepared: &Prepared, trainer: &Trainer, options: &eval::Options) -> usize {
     let chosen = PARTS * Strength::default().solutions();
     let (float, own, again) = match trainer {
         Trainer::Logistic(strength) => {
@@ -408,7 +410,11 @@ fn parts_of_all(prepared: &Prepared, trainer: &Trainer, options: &verdict::Optio
             (own, own, PARTS)
         }
         Trainer::Sgd(_) => (PARTS, PARTS, PARTS),
-        Trainer::Adjust(_) => (chosen, chosen + tune::ADJUSTING, PARTS + tune::ADJUSTING),
+        Trainer::Adjust(_) => (
+            chosen,
+            chosen + finetune::ADJUSTING,
+            PARTS + finetune::ADJUSTING,
+        ),
     };
     let float = if prepared.float_features.is_some() {
         float
@@ -416,7 +422,7 @@ fn parts_of_all(prepared: &Prepared, trainer: &Trainer, options: &verdict::Optio
         0
     };
     let held_out = if options.decides() {
-        verdict::FOLDS * again
+        eval::FOLDS * again
     } else {
         0
     };
@@ -460,14 +466,14 @@ fn sorted(parts: &[&[usize]]) -> Vec<usize> {
 /// Chooses calibration and rejection by cross-validation on the photos of `pool`, with heads
 /// trained as the final head, at the same regularisation strength. After fine-tuning, every fold
 /// fine-tunes its own layer, so that no photo is predicted by a layer that was trained on it.
-fn decide(
+fn calibrate(
     prepared: &Prepared,
     network: &Seen<'_>,
     pool: &[usize],
     (trainer, c): (&Trainer, Option<f64>),
-    options: verdict::Options,
+    options: eval::Options,
     meter: &Arc<dyn Meter>,
-) -> Result<Decision, RetrainError> {
+) -> Result<RejectionRule, RetrainError> {
     let labels = prepared.dataset.labels.len();
     let rows = |all: &[Vec<i8>]| pool.iter().map(|&photo| all[photo].clone()).collect();
     let photos = Photos {
@@ -481,11 +487,11 @@ fn decide(
         Trainer::Logistic(_) => Trainer::Logistic(strength),
         trainer => trainer.clone(),
     };
-    verdict::decide(&photos, options, &|others| {
+    eval::calibrate(&photos, options, &|others| {
         if let Trainer::Adjust(options) = &trainer {
             let others: Vec<usize> = others.iter().map(|&index| pool[index]).collect();
-            let adjusted = adjusted::adjust(prepared, &others, &[], strength, options, meter)?;
-            return Ok(Judge {
+            let adjusted = adjust(prepared, &others, &[], strength, options, meter)?;
+            return Ok(FoldModel {
                 rows: Some(rows(&adjusted.int8)),
                 features: Some(adjusted.features.select(pool)),
                 head: adjusted.head,
@@ -495,7 +501,7 @@ fn decide(
         let nothing = training.select(&[]);
         let watch = &mut Metered(Arc::clone(meter));
         let (head, _) = fit(&training, &nothing, labels, &trainer, watch)?;
-        Ok(Judge {
+        Ok(FoldModel {
             head,
             rows: None,
             features: None,
@@ -535,15 +541,15 @@ pub(super) fn fit(
     })
 }
 
-fn heading<'a>(
+fn metadata<'a>(
     prepared: &Prepared,
-    answering: &Answering,
+    score_params: &ScoreParams,
     provenance: Provenance<'a>,
-) -> Heading<'a> {
-    Heading {
+) -> ModelMetadata<'a> {
+    ModelMetadata {
         input: prepared.input,
         labels: prepared.dataset.labels[..prepared.known_labels()].to_vec(),
-        answering: answering.clone(),
+        score_params: score_params.clone(),
         provenance,
     }
 }

@@ -37,7 +37,10 @@ mod params;
 pub mod requant;
 pub mod scalar;
 mod scratch;
-#[cfg(feature = "std")]
+#[cfg(any(
+    feature = "std",
+    all(feature = "alloc", target_arch = "wasm32", target_feature = "simd128")
+))]
 pub mod simd;
 #[cfg(all(target_arch = "arm", any(feature = "armv6m", feature = "dsp")))]
 mod stage;

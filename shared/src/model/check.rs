@@ -1,5 +1,6 @@
 //! Validation of layers, so that running them cannot fail.
 
+use super::blocks::Blocks;
 use super::layer::{Layer, Op, Shape};
 use crate::kernels::{I32s, OutputStage, Packed};
 
@@ -41,7 +42,7 @@ const MAX_PIXELS: usize = 1 << 22;
 pub(crate) fn check_layer(
     layers: &[Layer],
     index: usize,
-    block: &[u8],
+    blocks: &Blocks<'_>,
 ) -> Result<bool, LayerFault> {
     let layer = &layers[index];
     if index > 0 && layers[index - 1].output != layer.input {
@@ -65,7 +66,7 @@ pub(crate) fn check_layer(
             if !layers[skip + 1..index].iter().all(in_step) {
                 return Err(LayerFault::Skip);
             }
-            check_add(layer, block).map(|()| false)
+            check_add(layer, blocks).map(|()| false)
         }
         // These keep the quantisation of their input.
         Op::GlobalAveragePool | Op::Flatten
@@ -74,8 +75,8 @@ pub(crate) fn check_layer(
             Err(LayerFault::Constants)
         }
         Op::GlobalAveragePool | Op::Flatten => Ok(false),
-        Op::Mean => check_mean(layer, block).map(|()| false),
-        _ => check_weights(layer, block),
+        Op::Mean => check_mean(layer, blocks).map(|()| false),
+        _ => check_weights(layer, blocks),
     }
 }
 
@@ -123,24 +124,21 @@ fn check_shapes(layer: &Layer) -> Result<(), LayerFault> {
     }
 }
 
-/// Bytes `offset..offset + len` of the block.
-#[inline]
-pub(crate) fn region(block: &[u8], offset: u32, len: usize) -> Option<&[u8]> {
-    let start = usize::try_from(offset).ok()?;
-    block.get(start..start.checked_add(len)?)
-}
-
 /// Largest sum of a narrow output stage.
 const NARROW: i64 = 1 << 30;
 
-fn check_weights(layer: &Layer, block: &[u8]) -> Result<bool, LayerFault> {
+fn check_weights(layer: &Layer, blocks: &Blocks<'_>) -> Result<bool, LayerFault> {
     let mut narrow = true;
     let channels = usize::from(layer.output.channels);
-    let weights = region(block, layer.weights, layer.weight_len()).ok_or(LayerFault::Offset)?;
+    let weights = blocks
+        .region(layer.weights, layer.weight_len())
+        .ok_or(LayerFault::Offset)?;
     let weights: &[i8] = bytemuck::cast_slice(weights);
     let (terms, packed) = (layer.terms(), Packed::new(weights, layer.terms()));
     let magnitude = |weight: i8| i64::from(weight.unsigned_abs());
-    let tables = region(block, layer.tables, layer.table_len()).ok_or(LayerFault::Offset)?;
+    let tables = blocks
+        .region(layer.tables, layer.table_len())
+        .ok_or(LayerFault::Offset)?;
     let (bias, rest) = tables.split_at(channels * 4);
     let (multiplier, shift) = rest.split_at(channels * 4);
     let (bias, multiplier) = (I32s::new(bias), I32s::new(multiplier));
@@ -172,8 +170,10 @@ fn check_weights(layer: &Layer, block: &[u8]) -> Result<bool, LayerFault> {
 /// Greatest magnitude of an int8 value minus an int8 zero point.
 const GREATEST_DIFFERENCE: i64 = 255;
 
-fn check_mean(layer: &Layer, block: &[u8]) -> Result<(), LayerFault> {
-    let tables = region(block, layer.tables, layer.table_len()).ok_or(LayerFault::Offset)?;
+fn check_mean(layer: &Layer, blocks: &Blocks<'_>) -> Result<(), LayerFault> {
+    let tables = blocks
+        .region(layer.tables, layer.table_len())
+        .ok_or(LayerFault::Offset)?;
     let tables = I32s::new(tables);
     let (mantissa, shift) = (tables.at(0), tables.at(1));
     if mantissa < 0 || !(-31..=30).contains(&shift) {
@@ -186,8 +186,10 @@ fn check_mean(layer: &Layer, block: &[u8]) -> Result<(), LayerFault> {
     Ok(())
 }
 
-fn check_add(layer: &Layer, block: &[u8]) -> Result<(), LayerFault> {
-    let tables = region(block, layer.tables, layer.table_len()).ok_or(LayerFault::Offset)?;
+fn check_add(layer: &Layer, blocks: &Blocks<'_>) -> Result<(), LayerFault> {
+    let tables = blocks
+        .region(layer.tables, layer.table_len())
+        .ok_or(LayerFault::Offset)?;
     let tables = I32s::new(tables);
     for pair in 0..3 {
         // Right shifts only: an operand raised by 20 bits has no headroom for a left shift.

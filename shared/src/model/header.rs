@@ -17,8 +17,8 @@ pub struct InputContract {
     pub crop: Crop,
     /// Resampling filter that brings it to the input's size.
     pub filter: Filter,
-    /// Offset in the weight block of a table of 256 int8 for each input channel: red, green and blue, or
-    /// grey; `None` if the input is the pixel minus 128.
+    /// Offset of a table of 256 int8 for each input channel: red, green and blue, or grey; `None` if
+    /// the input is the pixel minus 128.
     pub table: Option<u32>,
 }
 
@@ -45,8 +45,8 @@ pub struct Verdict {
 /// the model's outputs is then its [familiarity](crate::familiarity).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Acceptance {
-    /// Offset of the tables in the weight block: for D features and M prototypes D centres (int8), D
-    /// scales (u16, little-endian), M x D prototypes (int8).
+    /// Offset of the tables: for D features and M prototypes D centres (int8),
+    /// D scales (u16, little-endian), M x D prototypes (int8).
     pub table: u32,
     /// Number of prototypes, M.
     pub prototypes: u16,

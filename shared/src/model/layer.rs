@@ -121,9 +121,10 @@ pub struct Layer {
     /// [`Op::Add`] only: index of the layer whose output is the second operand. It comes before the
     /// previous layer, and all layers between have stride 1 and are no [global](Op::is_global) ones.
     pub skip: u8,
-    /// Offset of the int8 weights in the weight block.
+    /// Offset of the int8 weights; with [`HEAD_BLOCK`](super::HEAD_BLOCK) in the head's block, else in
+    /// the backbone's.
     pub weights: u32,
-    /// Offset of the layer's tables in the weight block.
+    /// Offset of the layer's tables, likewise.
     pub tables: u32,
 }
 

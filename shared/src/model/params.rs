@@ -1,6 +1,5 @@
 //! Parameters of each layer for the kernels, borrowed from the model's bytes.
 
-use super::check::region;
 use super::layer::{Layer, Op};
 use super::read::Model;
 use crate::kernels::{
@@ -9,10 +8,10 @@ use crate::kernels::{
 };
 
 impl<'a> Model<'a> {
-    /// A slice of the weight block; empty rather than out of bounds.
+    /// A slice of a weight block; empty rather than out of bounds.
     #[inline]
     fn part(&self, offset: u32, len: usize) -> &'a [u8] {
-        region(self.block, offset, len).unwrap_or(&[])
+        self.blocks.region(offset, len).unwrap_or(&[])
     }
 
     #[inline]

@@ -5,30 +5,24 @@ use core::fmt;
 use heapless::Vec;
 use serde::Deserialize;
 
-use super::check::{LayerFault, check_layer, region};
+use super::blocks::Blocks;
+use super::check::{LayerFault, check_layer};
 use super::distinct::distinct;
 use super::header::{Acceptance, Golden, InputContract, MAX_LABELS, Provenance, Verdict};
 use super::layer::{Layer, MAX_LAYERS, Op, Shape};
+use super::prelude::{CRC, FORMAT_VERSION, PRELUDE_LEN, Prelude, head_crc, u32_at};
+use super::slot::{self, Head};
 use crate::familiarity::{Familiarity, MAX_FEATURES};
 use crate::plan::{Plan, PlanError};
 use crate::preprocess::{MAX_OUTPUT_SIDE, PixelMap};
 use crate::scores::{LogisticScores, Scores};
 use crate::softmax::Softmax;
 
-/// The first four bytes.
-pub const MAGIC: [u8; 4] = *b"POSY";
-
-/// The format version that this code writes, and the only one that it reads.
-pub const FORMAT_VERSION: u16 = 4;
-
-/// Bytes before the header: magic, version, zero, header length, total length, CRC-32.
-pub const PRELUDE_LEN: usize = 20;
-
-/// Alignment of the weight block in the file.
+/// Alignment of the blocks in the file.
 pub(crate) const BLOCK_ALIGN: usize = 16;
 
-/// CRC-32 of ISO-HDLC (as in zip and PNG), with the small table.
-pub(crate) static CRC: crc::Crc<u32> = crc::Crc::<u32>::new(&crc::CRC_32_ISO_HDLC);
+/// Bytes between prelude and header: header length, CRC-32 of the backbone, zeros.
+pub(crate) const LENGTHS_LEN: usize = 16;
 
 /// Reason that bytes are not a valid model.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,6 +52,8 @@ pub enum ReadError {
     },
     /// The prelude or the header cannot be decoded.
     Header,
+    /// A slot in flash has no whole model, only what is left of one: a push was cut short.
+    Torn,
     /// A layer cannot be run.
     Layer {
         /// Index of the layer.
@@ -102,6 +98,7 @@ impl fmt::Display for ReadError {
                 "the model is damaged: its checksum is {found:08x} and should be {expected:08x}"
             ),
             Self::Header => write!(f, "the model's header is damaged"),
+            Self::Torn => write!(f, "there is no whole model: a push was cut short"),
             Self::Layer { index, fault } => write!(f, "layer {index} of the model {fault}"),
             Self::Plan(error) => write!(f, "the model's memory plan is wrong: {error}"),
             Self::Arena { expected, found } => write!(
@@ -123,7 +120,7 @@ pub struct Model<'a> {
     /// Bit set, one bit a layer; see [`OutputStage::narrow`](crate::kernels::OutputStage::narrow).
     pub(super) narrow: u128,
     pub(super) plan: Plan,
-    pub(super) block: &'a [u8],
+    pub(super) blocks: Blocks<'a>,
     input: InputContract,
     labels: &'a str,
     verdict: Verdict,
@@ -132,60 +129,53 @@ pub struct Model<'a> {
     file_len: usize,
 }
 
-/// Sections of a file that the prelude delimits; the checksum has been verified.
+/// Sections of a model that the prelude delimits; their checksums have been verified.
 struct Parts<'a> {
     header: &'a [u8],
-    block: &'a [u8],
+    blocks: Blocks<'a>,
     file_len: usize,
 }
 
-/// Reads a little-endian u32 of the prelude.
-fn prelude_u32(bytes: &[u8], at: usize) -> Result<u32, ReadError> {
-    let field = bytes
-        .get(at..at + 4)
-        .and_then(|field| field.try_into().ok());
-    field.map(u32::from_le_bytes).ok_or(ReadError::Header)
-}
-
-/// Length that the prelude declares for the whole file.
-fn file_len(bytes: &[u8]) -> Result<usize, ReadError> {
-    let start = bytes.get(..MAGIC.len()).unwrap_or(bytes);
-    if start.is_empty() || start.iter().all(|&byte| byte == 0xFF) {
-        return Err(ReadError::Empty);
+/// The parts of the model in `slot` whose head begins at `head.at`, behind a prelude that may not
+/// have been written yet.
+fn split<'a>(slot: &'a [u8], head: &Head) -> Result<Parts<'a>, ReadError> {
+    let prelude = &head.prelude;
+    let file_len = prelude.file_len().ok_or(ReadError::Header)?;
+    let (at, len) = (head.at as usize, prelude.head_len as usize);
+    if !head.fits(slot.len()) {
+        return Err(ReadError::Length {
+            expected: file_len,
+            found: slot.len(),
+        });
     }
-    if start != MAGIC {
-        return Err(ReadError::Magic);
-    }
-    let version = prelude_u32(bytes, 4)?;
-    let found = version as u16;
-    if found != FORMAT_VERSION {
-        return Err(ReadError::Version { found });
-    }
-    let file_len = prelude_u32(bytes, 12)? as usize;
-    if version >> 16 != 0 || file_len < PRELUDE_LEN {
+    let bytes = slot.get(at..).and_then(|bytes| bytes.get(..len));
+    let bytes = bytes.ok_or(ReadError::Header)?;
+    let contents = bytes.get(PRELUDE_LEN..).ok_or(ReadError::Header)?;
+    let checksum = |expected: u32, found: u32| match found == expected {
+        true => Ok(()),
+        false => Err(ReadError::Checksum { expected, found }),
+    };
+    checksum(prelude.crc, head_crc(&prelude.to_bytes(), contents))?;
+    let start = prelude.backbone_offset as usize;
+    let backbone = slot
+        .get(start..)
+        .and_then(|rest| rest.get(..prelude.backbone_len as usize));
+    let backbone = backbone.ok_or(ReadError::Header)?;
+    let field = |at| u32_at(contents, at).ok_or(ReadError::Header);
+    checksum(field(4)?, CRC.checksum(backbone))?;
+    let zeros = contents.get(8..LENGTHS_LEN).ok_or(ReadError::Header)?;
+    if zeros.iter().any(|&byte| byte != 0) {
         return Err(ReadError::Header);
     }
-    Ok(file_len)
-}
-
-fn split(bytes: &[u8]) -> Result<Parts<'_>, ReadError> {
-    let file_len = file_len(bytes)?;
-    let header_len = prelude_u32(bytes, 8)? as usize;
-    let expected = prelude_u32(bytes, 16)?;
-    let contents = bytes.get(PRELUDE_LEN..file_len).ok_or(ReadError::Length {
-        expected: file_len,
-        found: bytes.len(),
-    })?;
-    let found = CRC.checksum(contents);
-    if found != expected {
-        return Err(ReadError::Checksum { expected, found });
-    }
-    let header = contents.get(..header_len).ok_or(ReadError::Header)?;
-    let block_start = (PRELUDE_LEN + header_len).next_multiple_of(BLOCK_ALIGN);
-    let block = bytes.get(block_start..file_len).ok_or(ReadError::Header)?;
+    let rest = contents.get(LENGTHS_LEN..).ok_or(ReadError::Header)?;
+    let header = rest.get(..field(0)? as usize).ok_or(ReadError::Header)?;
+    let block_start = (PRELUDE_LEN + LENGTHS_LEN + header.len()).next_multiple_of(BLOCK_ALIGN);
     Ok(Parts {
         header,
-        block,
+        blocks: Blocks {
+            backbone,
+            head: bytes.get(block_start..).ok_or(ReadError::Header)?,
+        },
         file_len,
     })
 }
@@ -215,28 +205,46 @@ impl<'a> Model<'a> {
     /// # Errors
     /// The first fault found; see [`ReadError`].
     pub fn read(bytes: &'a [u8]) -> Result<Self, ReadError> {
-        let expected = file_len(bytes)?;
-        if expected < bytes.len() {
+        let prelude = Prelude::parse(bytes)?;
+        let expected = prelude.file_len().ok_or(ReadError::Header)?;
+        if expected != bytes.len() {
             return Err(ReadError::Length {
                 expected,
                 found: bytes.len(),
             });
         }
-        Self::read_slot(bytes)
+        // In a file the backbone follows the head.
+        if prelude.backbone_offset != prelude.head_len {
+            return Err(ReadError::Header);
+        }
+        Self::read_head(bytes, &Head { at: 0, prelude })
     }
 
-    /// Reads a slot in flash, in which other bytes may follow the model.
+    /// Reads a slot in flash: the newest model in it, whatever else it holds; see
+    /// [`slot`](super::slot).
+    ///
+    /// # Errors
+    /// What is wrong with the bytes; see [`ReadError`].
+    pub fn read_slot(slot: &'a [u8]) -> Result<Self, ReadError> {
+        match slot::newest(slot) {
+            Some(head) => Self::read_head(slot, &head),
+            None => Err(slot::absence(slot)),
+        }
+    }
+
+    /// Reads the model with the head `head` out of a slot. The prelude is taken from `head`: that in
+    /// the slot may not have been written yet.
     ///
     /// # Errors
     /// The first fault found; see [`ReadError`].
     // Not inlined: its temporaries would otherwise stay on a board's stack for good.
     #[inline(never)]
-    pub fn read_slot(bytes: &'a [u8]) -> Result<Self, ReadError> {
+    pub fn read_head(slot: &'a [u8], head: &Head) -> Result<Self, ReadError> {
         let Parts {
             mut header,
-            block,
+            blocks,
             file_len,
-        } = split(bytes)?;
+        } = split(slot, head)?;
         let header = &mut header;
         let input = take(header)?;
         // Skips the layers first, so that they are later decoded straight into their final place. A
@@ -252,7 +260,7 @@ impl<'a> Model<'a> {
             layers: Vec::new(),
             narrow: 0,
             plan: Plan::default(),
-            block,
+            blocks,
             input,
             labels: take(header)?,
             verdict: take(header)?,
@@ -265,7 +273,7 @@ impl<'a> Model<'a> {
         }
         take_list(&mut layers, &mut model.layers)?;
         for index in 0..model.layers.len() {
-            let narrow = check_layer(&model.layers, index, block)
+            let narrow = check_layer(&model.layers, index, &blocks)
                 .map_err(|fault| ReadError::Layer { index, fault })?;
             model.narrow |= u128::from(narrow) << index;
         }
@@ -284,7 +292,7 @@ impl<'a> Model<'a> {
     fn check_contract(&self) -> Result<(), ReadError> {
         let input = self.input_shape();
         let fits = |table: Option<u32>, len: usize| {
-            table.is_none_or(|offset| region(self.block, offset, len).is_some())
+            table.is_none_or(|offset| self.blocks.region(offset, len).is_some())
         };
         if matches!(input.channels, 1 | 3)
             && fits(self.input.table, 256 * usize::from(input.channels))
@@ -324,8 +332,10 @@ impl<'a> Model<'a> {
     ) -> Option<Familiarity<'a>> {
         let prototypes = features.checked_mul(acceptance.prototypes.into())?;
         let len = prototypes.checked_add(features.checked_mul(3)?)?;
-        let (centre, rest) =
-            region(self.block, acceptance.table, len)?.split_at_checked(features)?;
+        let (centre, rest) = self
+            .blocks
+            .region(acceptance.table, len)?
+            .split_at_checked(features)?;
         let (scale, prototypes) = rest.split_at_checked(2 * features)?;
         Some(Familiarity {
             centre: bytemuck::cast_slice(centre),
@@ -366,7 +376,7 @@ impl<'a> Model<'a> {
         }
     }
 
-    /// Bytes of the file.
+    /// Bytes of the file: of head and backbone.
     pub const fn file_len(&self) -> usize {
         self.file_len
     }
@@ -405,7 +415,7 @@ impl<'a> Model<'a> {
     pub fn pixel_map(&self) -> PixelMap<'a> {
         let table = self.input.table;
         let grey = self.input_shape().channels == 1;
-        let table = |len| table.and_then(|offset| region(self.block, offset, len));
+        let table = |len| table.and_then(|offset| self.blocks.region(offset, len));
         let colour = table(768).and_then(|table| table.try_into().ok());
         match (grey, colour) {
             (false, Some(table)) => PixelMap::Table(table),
@@ -420,7 +430,7 @@ impl<'a> Model<'a> {
     /// Scores of the labels for `logits`, one for each [logit](Model::logit_len).
     pub fn scores(&self, logits: &[i8]) -> Scores<'a> {
         let table = self.verdict.logistic;
-        let table = table.and_then(|offset| region(self.block, offset, 2 * LogisticScores::LEN));
+        let table = table.and_then(|offset| self.blocks.region(offset, 2 * LogisticScores::LEN));
         match table.and_then(LogisticScores::new) {
             Some(table) => Scores::Logistic(table),
             None => Scores::Softmax(Softmax::new(self.verdict.beta, logits)),

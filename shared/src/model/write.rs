@@ -5,9 +5,11 @@ use alloc::vec;
 use alloc::vec::Vec;
 use core::fmt;
 
+use super::blocks::HEAD_BLOCK;
 use super::header::{Acceptance, Golden, GoldenRows, Header, InputContract, Provenance, Verdict};
 use super::layer::{Layer, MAX_LAYERS, Op};
-use super::read::{BLOCK_ALIGN, CRC, FORMAT_VERSION, MAGIC, Model, PRELUDE_LEN, ReadError};
+use super::prelude::{CRC, HEAD_ALIGN, PRELUDE_LEN, Prelude};
+use super::read::{BLOCK_ALIGN, LENGTHS_LEN, Model, ReadError};
 use crate::engine::{Engine, EngineError};
 use crate::kernels::{pack, requant::Multiplier, scalar::Scalar};
 use crate::plan::{self, PlanError};
@@ -141,10 +143,19 @@ const GOLDEN_SEED: u32 = 0x706F_7379;
 /// # Errors
 /// See [`WriteError`].
 pub fn write(spec: &ModelSpec<'_>) -> Result<Vec<u8>, WriteError> {
-    let mut block = Vec::new();
+    let mut blocks = Blocks::default();
+    let last = spec.layers.len().wrapping_sub(1);
     let mut layers: heapless::Vec<Layer, MAX_LAYERS> = heapless::Vec::new();
     for (index, layer) in spec.layers.iter().enumerate() {
-        let layer = append_layer(&mut block, index, layer)?;
+        let layer = match layer.layer.op {
+            Op::Dense if index == last => {
+                let mut layer = append_layer(&mut blocks.head, index, layer)?;
+                layer.weights |= HEAD_BLOCK;
+                layer.tables |= HEAD_BLOCK;
+                layer
+            }
+            _ => append_layer(&mut blocks.backbone, index, layer)?,
+        };
         layers
             .push(layer)
             .map_err(|_| WriteError::Plan(PlanError::LayerCount))?;
@@ -152,8 +163,8 @@ pub fn write(spec: &ModelSpec<'_>) -> Result<Vec<u8>, WriteError> {
     let mut input = spec.input;
     input.table = None;
     if let Some(table) = &spec.pixel_table {
-        input.table = Some(align(&mut block, BLOCK_ALIGN)?);
-        block.extend_from_slice(table);
+        input.table = Some(align(&mut blocks.backbone, BLOCK_ALIGN)?);
+        blocks.backbone.extend_from_slice(table);
     }
     let mut verdict = spec.verdict;
     verdict.logistic = match &spec.logistic {
@@ -161,7 +172,7 @@ pub fn write(spec: &ModelSpec<'_>) -> Result<Vec<u8>, WriteError> {
         None => None,
     };
     verdict.acceptance = match &spec.acceptance {
-        Some(acceptance) => Some(append_acceptance(&mut block, acceptance)?),
+        Some(acceptance) => Some(append_acceptance(&mut blocks.head, acceptance)?),
         None => None,
     };
     let plan = plan::search(&layers).map_err(WriteError::Plan)?;
@@ -182,16 +193,25 @@ pub fn write(spec: &ModelSpec<'_>) -> Result<Vec<u8>, WriteError> {
         },
     };
     // The golden logits are those of the file itself, run once without them.
-    let unproven = encode(&header, &block)?;
+    let unproven = encode(&header, &blocks)?;
     let logits = run_golden(&Model::read(&unproven).map_err(WriteError::Read)?)?;
     header.golden.logits = &logits;
-    encode(&header, &block)
+    encode(&header, &blocks)
 }
 
-/// Pads the block to a multiple of `to` and returns its length.
+/// The two blocks as they grow.
+#[derive(Default)]
+struct Blocks {
+    backbone: Vec<u8>,
+    head: Vec<u8>,
+}
+
+/// Pads the block to a multiple of `to` and returns its length, which leaves [`HEAD_BLOCK`] free.
 fn align(block: &mut Vec<u8>, to: usize) -> Result<u32, WriteError> {
     block.resize(block.len().next_multiple_of(to), 0);
-    u32::try_from(block.len()).map_err(|_| WriteError::TooLarge)
+    let len = u32::try_from(block.len()).ok();
+    len.filter(|&len| len < HEAD_BLOCK)
+        .ok_or(WriteError::TooLarge)
 }
 
 /// Appends weights and tables, and returns the layer with their offsets.
@@ -261,27 +281,41 @@ fn append_acceptance(block: &mut Vec<u8>, spec: &AcceptanceSpec) -> Result<Accep
     block.extend(spec.scale.iter().flat_map(|scale| scale.to_le_bytes()));
     block.extend(spec.prototypes.iter().map(|&number| number as u8));
     Ok(Acceptance {
-        table,
+        table: table | HEAD_BLOCK,
         prototypes: u16::try_from(prototypes).map_err(|_| WriteError::Acceptance)?,
         ..spec.facts
     })
 }
 
-fn encode(header: &Header<'_>, block: &[u8]) -> Result<Vec<u8>, WriteError> {
+fn encode(header: &Header<'_>, blocks: &Blocks) -> Result<Vec<u8>, WriteError> {
     let header = postcard::to_allocvec(header).map_err(|_| WriteError::TooLarge)?;
-    let block_start = (PRELUDE_LEN + header.len()).next_multiple_of(BLOCK_ALIGN);
-    let total = block_start + block.len();
     let field = |length: usize| u32::try_from(length).map_err(|_| WriteError::TooLarge);
-    let mut contents = header.clone();
-    contents.resize(block_start - PRELUDE_LEN, 0);
-    contents.extend_from_slice(block);
-    let mut file = Vec::with_capacity(total);
-    file.extend(MAGIC);
-    file.extend(u32::from(FORMAT_VERSION).to_le_bytes());
+    let mut file = vec![0; PRELUDE_LEN];
     file.extend(field(header.len())?.to_le_bytes());
-    file.extend(field(total)?.to_le_bytes());
-    file.extend(CRC.checksum(&contents).to_le_bytes());
-    file.extend(contents);
+    file.extend(CRC.checksum(&blocks.backbone).to_le_bytes());
+    file.resize(PRELUDE_LEN + LENGTHS_LEN, 0);
+    file.extend(header);
+    file.resize(file.len().next_multiple_of(BLOCK_ALIGN), 0);
+    file.extend_from_slice(&blocks.head);
+    // As erased flash is, so that a push can leave it out.
+    file.resize(file.len().next_multiple_of(HEAD_ALIGN), 0xFF);
+    let head_len = field(file.len())?;
+    let prelude = Prelude {
+        generation: 0,
+        base: 0,
+        head_len,
+        backbone_offset: head_len,
+        backbone_len: field(blocks.backbone.len())?,
+        crc: 0,
+    };
+    let prelude = prelude.sealed(file.get(PRELUDE_LEN..).unwrap_or_default());
+    if prelude.file_len().is_none() {
+        return Err(WriteError::TooLarge);
+    }
+    if let Some(first) = file.first_chunk_mut() {
+        *first = prelude.to_bytes();
+    }
+    file.extend_from_slice(&blocks.backbone);
     Ok(file)
 }
 

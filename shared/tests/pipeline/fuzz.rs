@@ -6,7 +6,7 @@ use std::cell::Cell;
 
 use posy_shared::engine::Engine;
 use posy_shared::kernels::scalar::Scalar;
-use posy_shared::model::{Layer, Model, Op, Shape, write};
+use posy_shared::model::{HEAD_BLOCK, Layer, Model, Op, Shape, write};
 use posy_shared::plan::Plan;
 use posy_shared::ranking::Ranking;
 use proptest::prelude::*;
@@ -46,7 +46,7 @@ fn change() -> impl Strategy<Value = Change> {
     })
 }
 
-const FIELDS: u32 = 33;
+const FIELDS: u32 = 35;
 
 const OPS: [Op; 8] = [
     Op::Conv3x3,
@@ -71,6 +71,7 @@ fn apply(raw: &mut Raw, change: Change) {
     let channels = usize::from(layer.output.channels);
     let channel = place / 7 % channels.max(1);
     let mut poke = |at: usize, bytes: &[u8]| {
+        let at = at & !(HEAD_BLOCK as usize);
         if let Some(place) = raw.block.get_mut(at..at + bytes.len()) {
             place.copy_from_slice(bytes);
         }
@@ -121,7 +122,10 @@ fn apply(raw: &mut Raw, change: Change) {
         28 => raw.labels = ["", "a\n", "a\na\n", "a", "\n\n", "\u{1}\n"][place % 6].into(),
         29 => raw.input.table = Some(value as u32),
         30 => raw.verdict.beta.least_difference = value as i32,
-        31 => raw.verdict.logistic = Some(value as u32),
+        // Into the other block.
+        31 => layer.weights ^= HEAD_BLOCK,
+        32 => layer.tables ^= HEAD_BLOCK,
+        33 => raw.verdict.logistic = Some(value as u32),
         _ => raw.verdict.beta.left_shift = value as u8,
     }
 }

@@ -31,6 +31,9 @@ fn no_damaged_file_is_read_and_none_panics() {
         Err(ReadError::Length { .. })
     ));
     assert!(Model::read_slot(&longer).is_ok());
+    longer.resize(file.len() + 8192, 0xFF);
+    longer[..4096].fill(0xFF);
+    assert_eq!(Model::read_slot(&longer).unwrap_err(), ReadError::Torn);
     assert_eq!(Model::read_slot(&[0xFF; 64]).unwrap_err(), ReadError::Empty);
     let mut newer = file.clone();
     newer[4] = 9;
@@ -45,15 +48,20 @@ fn no_damaged_file_is_read_and_none_panics() {
 #[test]
 fn a_file_that_reads_also_runs() {
     let file = write(&spec(random_network(99))).unwrap();
-    let header = 20 + u32::from_le_bytes(file[8..12].try_into().unwrap()) as usize;
+    let header = 48 + u32::from_le_bytes(file[32..36].try_into().unwrap()) as usize;
+    let head = u32::from_le_bytes(file[16..20].try_into().unwrap()) as usize;
     let crc = crc::Crc::<u32>::new(&crc::CRC_32_ISO_HDLC);
     let (mut read, mut refused) = (0, 0);
-    for at in (20..file.len().min(header + 400)).step_by(STEP) {
+    // The header, the head's block, the start of the backbone's.
+    let backbone = head..file.len().min(head + 400);
+    for at in (48..header + 400).chain(backbone).step_by(STEP) {
         for value in [0, 1, 2, 0x7F, 0x80, 0xFF, file[at] ^ 1, file[at] ^ 0x40] {
             let mut damaged = file.clone();
             damaged[at] = value;
-            let sum = crc.checksum(&damaged[20..]);
-            damaged[16..20].copy_from_slice(&sum.to_le_bytes());
+            let sum = crc.checksum(&damaged[head..]);
+            damaged[36..40].copy_from_slice(&sum.to_le_bytes());
+            let sum = crc.checksum(&[&damaged[..28], &damaged[32..head]].concat());
+            damaged[28..32].copy_from_slice(&sum.to_le_bytes());
             let Ok(model) = Model::read(&damaged) else {
                 refused += 1;
                 continue;

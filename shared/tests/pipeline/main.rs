@@ -7,8 +7,10 @@ mod definition;
 mod fuzz;
 mod hostile;
 mod limits;
+mod link;
 mod networks;
 mod raw;
+mod slot;
 
 use definition::reference;
 use networks::{Seeded, random_network, spec};

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use posy::photos::SplitFile;
+use posy::dataset::SplitFile;
 use posy_tests::data;
 use posy_tests::scratch::Scratch;
 use serde_json::Value;

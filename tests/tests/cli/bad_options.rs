@@ -7,7 +7,7 @@ use posy_tests::{data, small_classifier};
 
 #[test]
 fn options_out_of_range_are_named() {
-    let cases: [(&[&str], &str); 17] = [
+    let cases: [(&[&str], &str); 25] = [
         (
             &["--validation-percentage=50", "--testing-percentage=50"],
             "validation 50% and testing 50% leave nothing to train on",
@@ -29,6 +29,26 @@ fn options_out_of_range_are_named() {
         (&["--learning-rate=0"], "--learning-rate is 0"),
         (&["--learning-rate=NaN"], "--learning-rate is NaN"),
         (&["--learning-rate=fast"], "--learning-rate"),
+        (
+            &["--learning_rate=1e30"],
+            "--learning-rate is 1e30, but must be at most 1000",
+        ),
+        (&["--learning_rate=inf"], "--learning-rate is inf"),
+        (
+            &["--train_batch_size=999999999999"],
+            "must be from 1 to 100000, or -1",
+        ),
+        (
+            &["--validation_batch_size=100001"],
+            "must be from 1 to 100000, or -1",
+        ),
+        (
+            &["--how_many_training_steps=99999999999"],
+            "must be at most 10000000",
+        ),
+        (&["--adjust-epochs=1001"], "--adjust-epochs is 1001"),
+        (&["--adjust-rate=1e30"], "--adjust-rate is 1e30"),
+        (&["--input-mean=1e300", "--input-std=1"], "are grey levels"),
         (&["--split=random"], "codelab"),
         (&["--trainer=adam"], "logistic"),
         (&["--crop=left"], "squash"),
@@ -73,7 +93,7 @@ fn results_that_could_not_be_written_are_named() {
 
 #[test]
 fn other_commands_too() {
-    let cases: [(&[&str], &str); 10] = [
+    let cases: [(&[&str], &str); 17] = [
         (&[], "Usage"),
         (&["train"], "retrain"),
         (&["label", "--model=model.posy"], "PHOTO"),
@@ -89,6 +109,16 @@ fn other_commands_too() {
         (&["inspect"], "FILE"),
         (&["inspect", "--sizes", "model.posy"], "--sizes"),
         (&["fit", "--labels=1"], "--labels"),
+        (&["profile", "model.posy", "--seconds=1e15"], "--seconds"),
+        (&["profile", "model.posy", "--seconds=NaN"], "--seconds"),
+        (&["profile", "model.posy", "--seconds=-1"], "--seconds"),
+        (&["profile", "model.posy", "--threads=65535"], "--threads"),
+        (&["monitor", "--baud=99999999999"], "--baud"),
+        (&["frames", "v.mp4", "--label=a", "--every=NaN"], "--every"),
+        (
+            &["frames", "v.mp4", "--label=a", "--least-change=inf"],
+            "--least-change",
+        ),
         (
             &["fit", "inception_v3"],
             "no architecture is called \"inception_v3\"",

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::Command;
 
-use posy::drawings::{Flower, draw};
+use posy::demo::{Flower, draw};
 use posy_tests::emulator::Tools;
 use posy_tests::scratch::{Outcome, Scratch};
 use posy_tests::{boards, data};

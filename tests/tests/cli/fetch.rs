@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use posy::backbone::zoo::Source;
-use posy::fetch::{Patience, Pinned, Trouble, Unwatched, download};
+use posy_nn::download::{DownloadError, NoProgress, Pinned, RetryPolicy, download};
+use posy_nn::zoo::Source;
 use posy_tests::data;
 use posy_tests::scratch::{Outcome, Scratch};
 use posy_tests::server::{Manner, Server};
@@ -266,13 +266,13 @@ fn many_at_once_unpack_once() {
     };
     let scratch = Scratch::new();
     let target = scratch.join("models/net.tflite");
-    let patience = Patience::default();
+    let retries = RetryPolicy::default();
     std::thread::scope(|scope| {
         for turn in 0..24 {
-            let (source, target, patience) = (&source, &target, &patience);
+            let (source, target, retries) = (&source, &target, &retries);
             scope.spawn(move || {
                 std::thread::sleep(turn * Duration::from_millis(25));
-                source.fetch(target, patience, &Unwatched).unwrap();
+                source.fetch(target, retries, &NoProgress).unwrap();
             });
         }
     });
@@ -286,7 +286,7 @@ fn many_at_once_unpack_once() {
 fn a_server_that_falls_silent() {
     let bytes: Vec<u8> = (0..100_000_u32).map(|i| ((i * i) >> 7) as u8).collect();
     let sum = sha256(&bytes);
-    let patience = Patience {
+    let retries = RetryPolicy {
         connect: Duration::from_secs(5),
         body: Duration::from_millis(500),
         attempts: 2,
@@ -300,13 +300,13 @@ fn a_server_that_falls_silent() {
     let scratch = Scratch::new();
     let target: PathBuf = scratch.join("folder/file");
     let server = Server::start(bytes.clone(), &[Manner::StallAfter(30_000), Manner::Well]);
-    download(&pinned(&server), &target, &patience, &Unwatched).unwrap();
+    download(&pinned(&server), &target, &retries, &NoProgress).unwrap();
     assert_eq!(std::fs::read(&target).unwrap(), bytes);
 
     let target = scratch.join("folder/other");
     let server = Server::start(bytes, &[Manner::StallAfter(0)]);
-    let error = download(&pinned(&server), &target, &patience, &Unwatched).unwrap_err();
-    assert!(matches!(error.trouble, Trouble::Lost { .. }), "{error}");
+    let error = download(&pinned(&server), &target, &retries, &NoProgress).unwrap_err();
+    assert!(matches!(error.cause, DownloadError::Lost { .. }), "{error}");
     assert!(!target.exists());
 }
 

@@ -1,6 +1,6 @@
 //! `posy fit`: memory of every network, against bounds that follow from its shapes.
 
-use posy::backbone::load::Backbone;
+use posy_nn::zoo::backbone::Backbone;
 use posy_shared::engine::Engine;
 use posy_shared::kernels::scalar::Scalar;
 use posy_shared::model::{InputContract, Model};

@@ -8,12 +8,12 @@ use std::path::PathBuf;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
-use posy::backbone::load::Backbone;
+use posy::dataset::{ScanOptions, scan};
 use posy::features::cache::{Cache, ExtractorKey};
 use posy::features::extract::{Extractor, Options, extract};
 use posy::features::extractors::IntExtractor;
 use posy::features::progress::Silent;
-use posy::photos::{ScanOptions, scan};
+use posy_nn::zoo::backbone::Backbone;
 use posy_shared::model::InputContract;
 use posy_shared::preprocess::{Crop, Filter};
 use posy_tests::data;

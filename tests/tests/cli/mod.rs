@@ -18,6 +18,7 @@ mod fetch;
 mod fit;
 mod flash;
 mod frames;
+mod hostile;
 #[cfg(unix)]
 mod interrupted;
 mod label;
@@ -26,6 +27,7 @@ mod loss;
 mod memory;
 #[cfg(target_os = "linux")]
 mod monitor;
+mod next_commands;
 mod parts;
 mod profile;
 mod real_photos;

@@ -1,6 +1,6 @@
 //! `posy profile`.
 
-use posy::run::VARIANTS;
+use posy_nn::run::VARIANTS;
 use posy_tests::scratch::Scratch;
 use posy_tests::small_classifier;
 use serde_json::Value;

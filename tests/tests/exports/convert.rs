@@ -9,7 +9,8 @@ use serde_json::json;
 
 /// Inputs of MLPerf Tiny's person detection: the recorded ones, and photos.
 fn inputs(parity: &Path, scratch: &Scratch, flowers: &Path, model: &Path) -> Vec<i8> {
-    use posy::photos::{decode::Limits, load::load};
+    use posy::dataset::decode::Limits;
+    use posy::dataset::load::load;
     let mut inputs = Vec::new();
     for name in ["cat", "hopper", "lcg", "sunflower"] {
         inputs.extend(int8_file(&parity.join(format!("{name}.in.i8"))));
@@ -21,7 +22,7 @@ fn inputs(parity: &Path, scratch: &Scratch, flowers: &Path, model: &Path) -> Vec
         for name in scratch.names(Path::new("flowers").join(label)) {
             let path = scratch.join("flowers").join(label).join(name);
             let photo = load(&path, &Limits::default()).unwrap();
-            inputs.extend(posy::run::input(&model, &photo).unwrap());
+            inputs.extend(posy_nn::run::input(&model, &photo).unwrap());
         }
     }
     inputs
@@ -76,7 +77,7 @@ fn person_detection_in_and_out() {
     );
     let bytes = scratch.read("out.posy");
     let model = posy_shared::model::Model::read(&bytes).unwrap();
-    let runner = posy::run::Runner::new(model);
+    let runner = posy_nn::run::Runner::new(model);
     for (input, theirs) in inputs.chunks(96 * 96 * 3).zip(theirs.chunks(4)) {
         let logits = runner.output_of(input).unwrap();
         let logits: Vec<u8> = logits.into_iter().map(|logit| logit as u8).collect();

@@ -1,8 +1,8 @@
 //! Frozen graphs in TensorFlow.
 
-use posy::backbone::float_file::Scoring;
-use posy::backbone::frozen;
-use posy::export::{Format, with_float_head};
+use posy_nn::export::{Format, with_float_head};
+use posy_nn::graph::network::Scoring;
+use posy_nn::import::tensorflow;
 use posy_tests::exports::{Python, Retrained, apart};
 
 fn hold(test: &str, name: &str) {
@@ -13,7 +13,7 @@ fn hold(test: &str, name: &str) {
 
     // Read back, it is the same network, number for number; the factor of the logits is in its head.
     let bytes = std::fs::read(&file).unwrap();
-    let read = frozen::read(&bytes).unwrap();
+    let read = tensorflow::read(&bytes).unwrap();
     let heads = &retrained.outcome.heads;
     let float = retrained.prepared.backbone.float.clone();
     let written = with_float_head(&float, heads.float.as_ref().unwrap()).unwrap();

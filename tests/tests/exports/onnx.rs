@@ -1,9 +1,9 @@
 //! ONNX files in ONNX Runtime and in tract.
 
-use posy::classify::{Classifier, Reading};
-use posy::export::Format;
-use posy::photos::decode::Limits;
-use posy::photos::load::load;
+use posy::dataset::decode::Limits;
+use posy::dataset::load::load;
+use posy::predict::{Classifier, Reading};
+use posy_nn::export::Format;
 use posy_tests::exports::{Python, Retrained, apart};
 
 const LABELS: usize = 5;

@@ -5,7 +5,7 @@
 //! default, more under `tests/run.sh --all`; `POSY_EXPORT_PHOTOS=200` runs all photos in every
 //! network.
 
-use posy::export::Format;
+use posy_nn::export::Format;
 use posy_shared::model::Model;
 use posy_shared::softmax::Softmax;
 use posy_tests::draw::extent;

@@ -1,7 +1,7 @@
 //! The board's messages about an unusable model slot.
 
 use crc::{CRC_32_ISO_HDLC, Crc};
-use posy_shared::model::{Model, PRELUDE_LEN};
+use posy_shared::model::{HEAD_BLOCK, Model, PRELUDE_LEN};
 use posy_tests::pico::{Pico, after_line};
 use posy_tests::scratch::Scratch;
 use posy_tests::{large_classifier, small_classifier};
@@ -9,10 +9,14 @@ use serde_json::json;
 
 /// Size of the slot in bytes: the rest of 2 MB after the program.
 const SLOT_BYTES: usize = 1920 * 1024;
-/// Updates the checksum, so that only the content is wrong.
+/// Writes the checksums that the contents have, so that only what they mean is wrong.
 fn with_checksum(mut file: Vec<u8>) -> Vec<u8> {
-    let checksum = Crc::<u32>::new(&CRC_32_ISO_HDLC).checksum(&file[PRELUDE_LEN..]);
-    file[16..20].copy_from_slice(&checksum.to_le_bytes());
+    let crc = Crc::<u32>::new(&CRC_32_ISO_HDLC);
+    let head = u32::from_le_bytes(file[16..20].try_into().unwrap()) as usize;
+    let checksum = crc.checksum(&file[head..]);
+    file[36..40].copy_from_slice(&checksum.to_le_bytes());
+    let checksum = crc.checksum(&[&file[..28], &file[PRELUDE_LEN..head]].concat());
+    file[28..32].copy_from_slice(&checksum.to_le_bytes());
     file
 }
 
@@ -22,15 +26,15 @@ fn a_slot_that_cannot_be_used_is_named_each_second() {
         return;
     };
     let file = small_classifier(3);
-    let header_len = u32::from_le_bytes(file[8..12].try_into().unwrap()) as usize;
-    let header_end = PRELUDE_LEN + header_len;
+    let header_len = u32::from_le_bytes(file[32..36].try_into().unwrap()) as usize;
+    let header_end = PRELUDE_LEN + 16 + header_len;
     let block = header_end.next_multiple_of(16);
-    // Weights and tables of the layers follow each other; the dense layer's come last.
+    // Weights and tables of the dense layer lie in the head's block.
     let model = Model::read(&file).unwrap();
     let dense = model.layers().last().unwrap();
     let (weights, tables) = (
-        block + dense.weights as usize,
-        block + dense.tables as usize,
+        block + (dense.weights & !HEAD_BLOCK) as usize,
+        block + (dense.tables & !HEAD_BLOCK) as usize,
     );
     let label = file.windows(7).position(|text| text == b"label 1").unwrap();
     let golden = header_end - 1;
@@ -41,7 +45,7 @@ fn a_slot_that_cannot_be_used_is_named_each_second() {
         file
     };
     let mut longer = file.clone();
-    longer[12..16].copy_from_slice(&(SLOT_BYTES as u32 + 1).to_le_bytes());
+    longer[24..28].copy_from_slice(&(SLOT_BYTES as u32 - 4095).to_le_bytes());
     let damaged = "the model is damaged (CRC ";
     let cases = [
         ("empty", vec![], "the model slot is empty"),
@@ -50,7 +54,7 @@ fn a_slot_that_cannot_be_used_is_named_each_second() {
         (
             "another version",
             flipped(4, 0),
-            "the model is of format 2, this program reads 3",
+            "the model is of format 5, this program reads 4",
         ),
         (
             "magic",
@@ -58,14 +62,15 @@ fn a_slot_that_cannot_be_used_is_named_each_second() {
             "the model slot holds something else",
         ),
         ("zero", flipped(6, 3), "the model's header is damaged"),
-        ("header's length", flipped(8, 2), "make it again with"),
-        ("length", flipped(12, 0), damaged),
+        ("header's length", flipped(32, 2), damaged),
+        ("head's length, not of sectors", flipped(16, 0), "header"),
+        ("backbone's length", flipped(24, 0), damaged),
         (
             "length, far",
             longer,
             "the model has 1966081 bytes, the slot 1966080",
         ),
-        ("checksum", flipped(16, 7), damaged),
+        ("checksum", flipped(28, 7), damaged),
         ("header", flipped(PRELUDE_LEN, 0), damaged),
         ("label", flipped(label, 0), damaged),
         ("golden", flipped(golden, 0), damaged),

@@ -2,8 +2,8 @@
 
 use std::fmt::Write;
 
+use crate::eval::stats::Share;
 use crate::report::judge::Bin;
-use crate::report::share::Share;
 
 const WIDTH: f64 = 420.0;
 const HEIGHT: f64 = 250.0;
@@ -14,7 +14,7 @@ const BOTTOM: f64 = 42.0;
 
 /// A line of a chart.
 pub(super) struct Series {
-    /// What it shows.
+    /// The quantity shown.
     pub(super) name: &'static str,
     /// Its class in the style sheet.
     pub(super) class: &'static str,
@@ -24,13 +24,13 @@ pub(super) struct Series {
 
 /// The axes of a chart.
 pub(super) struct Axes<'a> {
-    /// What the chart shows; read out where it cannot be seen.
+    /// The chart's title; read out where it cannot be seen.
     pub(super) title: &'a str,
-    /// What lies along the bottom.
+    /// Name of the horizontal axis.
     pub(super) x_name: &'a str,
-    /// Whether numbers up the side are percents.
+    /// Percents on the vertical axis.
     pub(super) percent: bool,
-    /// Whether equal steps along the bottom are equal factors.
+    /// Logarithmic horizontal axis.
     pub(super) log: bool,
     /// A place along the bottom to mark.
     pub(super) mark: Option<f64>,

@@ -101,6 +101,8 @@ impl Outputs {
         // SAFETY: the caller guarantees it.
         unsafe {
             match self.burden {
+                // Without turns, every window is light.
+                _ if L::TURN_LIMIT.is_none() => pixels.all::<HOW, LIGHT>(self),
                 Burden::Light => pixels.all::<HOW, LIGHT>(self),
                 Burden::Medium => pixels.all::<HOW, MEDIUM>(self),
                 Burden::Heavy => pixels.all::<HOW, HEAVY>(self),
@@ -113,7 +115,9 @@ impl Outputs {
     /// # Safety
     /// In a job; the block has the rescaling `HOW` and the load `BURDEN`, and `count` outputs may be
     /// written.
-    #[inline(always)]
+    // WebAssembly: the columns do not fit in registers, so a call costs nothing, and most of the code is saved.
+    #[cfg_attr(not(target_arch = "wasm32"), inline(always))]
+    #[cfg_attr(target_arch = "wasm32", inline(never))]
     pub(super) unsafe fn write<L: Lanes, const HOW: u8, const BURDEN: u8>(
         &self,
         columns: [&L::Columns; 3],
@@ -156,7 +160,8 @@ impl Columns {
     ///
     /// # Safety
     /// In a job, and the fields are as documented.
-    #[inline(always)]
+    #[cfg_attr(not(target_arch = "wasm32"), inline(always))]
+    #[cfg_attr(target_arch = "wasm32", inline(never))]
     unsafe fn next<L: Lanes>(&mut self) -> L::Columns {
         if self.padding > 0 || self.inside == 0 {
             self.padding = self.padding.saturating_sub(1);

@@ -57,7 +57,7 @@ impl<L: Lanes> Factor<L> {
                 *sum = L::add(*sum, L::and(L::negative(*sum), self.shifted));
             }
             for sum in &mut sums {
-                *sum = L::shift_right_each(*sum, self.half, self.right);
+                *sum = L::shift_right_all(*sum, self.half, self.right);
             }
             sums
         }
@@ -106,7 +106,7 @@ impl<L: Lanes> Operand<L> {
             }
             if self.halved {
                 for numbers in &mut numbers {
-                    *numbers = L::shift_right_each(*numbers, L::splat(0), L::splat(1));
+                    *numbers = L::shift_right_all(*numbers, L::splat(0), L::splat(1));
                 }
                 return numbers;
             }

@@ -118,8 +118,16 @@ pub trait Lanes: Copy + Debug + Send + Sync {
     /// sign; `half` is half of two to the bits, rounded down.
     unsafe fn shift_right_each(sums: Self::Sums, half: Self::Sums, bits: Self::Sums) -> Self::Sums;
 
+    /// [`Lanes::shift_right_each`] for `half` and `bits` that are the same in all lanes.
+    #[inline(always)]
+    unsafe fn shift_right_all(sums: Self::Sums, half: Self::Sums, bits: Self::Sums) -> Self::Sums {
+        // SAFETY: the caller guarantees it.
+        unsafe { Self::shift_right_each(sums, half, bits) }
+    }
+
     /// Computes each lane times its `slope` plus its `offset`, both floats, the offset with the sign of
-    /// the lane if `signed`: fused, and rounded to the nearest; see [`line`](super::line).
+    /// the lane if `signed`, by [`line::multiply_add`](super::line::multiply_add), and rounded to the
+    /// nearest; see [`line`](super::line).
     unsafe fn line(
         sums: Self::Sums,
         slope: Self::Sums,

@@ -5,8 +5,9 @@
 //! rounded to the nearest integer, is a staircase too. Neither ever falls, so the two are equal for
 //! every sum if all their steps lie between the same two sums. There are no more than 255 steps, and
 //! all of them are checked when the weights are prepacked. The check uses the same operations as the
-//! vectors, each of which IEEE 754-2019 defines to the last bit: a conversion and a fused multiply-add
-//! (5.4.1), and a rounding to the nearest. The values on either side of a step must not be ties.
+//! vectors, each of which IEEE 754-2019 defines to the last bit: a conversion, a multiplication and an
+//! addition (5.4.1; fused, but for WebAssembly), and a rounding to the nearest. The values on either
+//! side of a step must not be ties.
 
 use core::ops::RangeInclusive;
 
@@ -44,6 +45,22 @@ type Step = (i32, f32);
 /// Candidate corrections of the slope, in units in the last place, and of the offset, in 2^-18.
 const TRIES: [i32; 5] = [0, 1, -1, 2, -2];
 
+/// `a * b + c`, rounded as the vectors round: once, or twice in WebAssembly, which has no fused
+/// multiply-add. Either is monotone in `a`.
+#[inline(always)]
+pub(super) fn multiply_add(a: f32, b: f32, c: f32) -> f32 {
+    #[cfg(not(target_arch = "wasm32"))]
+    return a.mul_add(b, c);
+    #[cfg(target_arch = "wasm32")]
+    return a * b + c;
+}
+
+/// Upper bound of scaled sums: WebAssembly rounds them by an addition.
+const MOST_SCALED: f64 = match cfg!(target_arch = "wasm32") {
+    true => (1 << 21) as f64,
+    false => f64::INFINITY,
+};
+
 impl Line {
     #[inline(always)]
     fn at(self, sum: i32, signed: bool) -> f32 {
@@ -52,7 +69,7 @@ impl Line {
             true => self.offset.copysign(sum),
             false => self.offset,
         };
-        sum.mul_add(self.slope, offset)
+        multiply_add(sum, self.slope, offset)
     }
 
     /// Returns true if the line has every step at the right sum.
@@ -71,7 +88,8 @@ impl Line {
     /// Finds the equal line; `None` if no candidate is equal.
     #[inline(always)]
     fn of(stairs: &Stairs) -> Option<Self> {
-        if stairs.scale.shift > 0 || stairs.most > MOST_SUM {
+        let scaled = f64::from(stairs.most) * stairs.factor();
+        if stairs.scale.shift > 0 || stairs.most > MOST_SUM || scaled >= MOST_SCALED {
             return None;
         }
         let (half, sums_a_unit) = (stairs.half(), stairs.sums_a_unit());

@@ -203,7 +203,9 @@ pub struct Activations {
 ///
 /// # Safety
 /// In a job; there are activations of as many pixels, and as many pixels in `output`.
-#[inline(always)]
+// A function outside a job lacks the job's instructions, except in WebAssembly, where one copy of the code is enough.
+#[cfg_attr(not(target_arch = "wasm32"), inline(always))]
+#[cfg_attr(target_arch = "wasm32", inline(never))]
 pub(super) unsafe fn part_of_row<L: Products>(
     pixels: usize,
     ready: &Ready,
@@ -213,14 +215,18 @@ pub(super) unsafe fn part_of_row<L: Products>(
     // SAFETY: the caller guarantees it.
     unsafe {
         match pixels {
+            // Counts above `L::PIXELS` are not compiled.
             1 => some_pixels::<L, 1>(ready, activations, output),
             2 => some_pixels::<L, 2>(ready, activations, output),
             3 => some_pixels::<L, 3>(ready, activations, output),
             4 => some_pixels::<L, 4>(ready, activations, output),
-            5 => some_pixels::<L, 5>(ready, activations, output),
-            6 => some_pixels::<L, 6>(ready, activations, output),
-            7 => some_pixels::<L, 7>(ready, activations, output),
-            _ => some_pixels::<L, MOST_PIXELS>(ready, activations, output),
+            5 if L::PIXELS >= 5 => some_pixels::<L, 5>(ready, activations, output),
+            6 if L::PIXELS >= 6 => some_pixels::<L, 6>(ready, activations, output),
+            7 if L::PIXELS >= 7 => some_pixels::<L, 7>(ready, activations, output),
+            _ if L::PIXELS >= MOST_PIXELS => {
+                some_pixels::<L, MOST_PIXELS>(ready, activations, output);
+            }
+            _ => {}
         }
     }
 }

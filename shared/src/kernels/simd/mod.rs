@@ -1,5 +1,5 @@
-//! Kernels for a laptop's vectors, behind the feature `std`; processors differ in their implementation
-//! of the trait in `lanes.rs`.
+//! SIMD kernels for laptops, behind the feature `std`, and for browsers; processors differ in their
+//! implementation of the trait in `lanes.rs`.
 //!
 //! [`Kernels::prepare`] prepacks weights and tables. Layers that are not prepacked, and rare cases, use
 //! the reference: a layer whose sums may have more than 30 bits, and rows in planar order.
@@ -28,6 +28,8 @@ mod neon_dotprod;
 mod padded;
 mod ready;
 mod shares;
+#[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+mod simd128;
 mod together;
 mod turns;
 mod variants;
@@ -61,6 +63,8 @@ pub use avx512::Avx512Vnni;
 pub use neon::Neon;
 #[cfg(target_arch = "aarch64")]
 pub use neon_dotprod::NeonDotprod;
+#[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+pub use simd128::Simd128;
 pub use variants::{AnyKernels, VARIANTS, Variant};
 
 /// Kernels in the vectors of `L`.
@@ -394,6 +398,7 @@ mod tests {
         "x86_64": avx2_conforms avx2_runs_what_was_shown Avx2,
         "aarch64": neon_dotprod_conforms neon_dotprod_runs_what_was_shown NeonDotprod,
         "aarch64": neon_conforms neon_runs_what_was_shown Neon,
+        "wasm32": simd128_conforms simd128_runs_what_was_shown Simd128,
     }
 
     /// Prepacks a pointwise layer of 4 terms and 2 outputs with this bias.

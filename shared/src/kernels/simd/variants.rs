@@ -4,8 +4,14 @@ use alloc::boxed::Box;
 
 use super::super::Kernels;
 use super::super::scalar::Scalar;
-#[cfg(any(target_arch = "aarch64", target_arch = "x86_64"))]
+#[cfg(any(
+    target_arch = "aarch64",
+    target_arch = "x86_64",
+    all(target_arch = "wasm32", target_feature = "simd128")
+))]
 use super::Simd;
+#[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+use super::Simd128;
 #[cfg(target_arch = "x86_64")]
 use super::{Avx2, Avx512Vnni, AvxVnni};
 #[cfg(target_arch = "aarch64")]
@@ -49,6 +55,11 @@ pub static VARIANTS: &[Variant] = &[
     Variant {
         name: "neon",
         kernels: || Some(Box::new(Simd::<Neon>::new()?)),
+    },
+    #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+    Variant {
+        name: "simd128",
+        kernels: || Some(Box::new(Simd::<Simd128>::new()?)),
     },
     Variant {
         name: "scalar",

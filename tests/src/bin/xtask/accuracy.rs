@@ -11,11 +11,11 @@
 
 use std::path::{Path, PathBuf};
 
-use posy::backbone::load::Backbone;
+use posy::dataset::split::{Percentages, Rule};
 use posy::features::progress::Bar;
-use posy::head::logistic::Strength;
-use posy::photos::split::{Percentages, Rule};
 use posy::retrain::{Accuracy, Tested, Trainer, prepare, train};
+use posy::train::logistic::Strength;
+use posy_nn::zoo::backbone::Backbone;
 use posy_shared::preprocess::Filter;
 use posy_tests::{data_root, settings};
 

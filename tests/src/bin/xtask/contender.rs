@@ -15,14 +15,14 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use posy::backbone::load::Backbone;
+use posy::dataset::load::load;
+use posy::dataset::{ScanOptions, scan};
 use posy::features::cache::Cache;
 use posy::features::extract::{Options, extract};
 use posy::features::extractors::IntExtractor;
 use posy::features::progress::Silent;
-use posy::photos::load::load;
-use posy::photos::{ScanOptions, scan};
-use posy::run;
+use posy_nn::run;
+use posy_nn::zoo::backbone::Backbone;
 use posy_shared::engine::Prepared;
 use posy_shared::model::{InputContract, Model};
 use posy_shared::preprocess::{Crop, Filter};

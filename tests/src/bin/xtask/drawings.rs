@@ -4,7 +4,7 @@
 //! xtask drawings sheet SEED FILE.png         a contact sheet of the demo's drawings
 //! xtask drawings kinds FILE.png              a contact sheet of the built-in network's training drawings
 //! xtask drawings pixels SIDE EACH FROM FILE  EACH drawings of each of these kinds, from number FROM on, for
-//!                                      host/assets/train.py: uint8 [EACH, kinds, SIDE, SIDE, 3]
+//!                                      host/nn/assets/train.py: uint8 [EACH, kinds, SIDE, SIDE, 3]
 //! ```
 
 use std::fs::File;
@@ -12,7 +12,7 @@ use std::io::{BufWriter, Write};
 
 use image::RgbImage;
 use image::imageops::replace;
-use posy::drawings::{Flower, SIDE, draw};
+use posy::demo::{Flower, SIDE, draw};
 use posy_tests::kinds;
 use rayon::prelude::*;
 

@@ -16,13 +16,13 @@
 use std::path::PathBuf;
 use std::time::Instant;
 
-use posy::backbone::load::Backbone;
+use posy::dataset::augment::Recipe;
+use posy::dataset::split::{Percentages, Rule};
 use posy::features::progress::Bar;
-use posy::head::logistic::Strength;
-use posy::head::{sgd, tune};
-use posy::photos::augment::Recipe;
-use posy::photos::split::{Percentages, Rule};
 use posy::retrain::{Accuracy, Prepared, Tested, Trainer, prepare, prepare_variants, train};
+use posy::train::logistic::Strength;
+use posy::train::{finetune, sgd};
+use posy_nn::zoo::backbone::Backbone;
 use posy_shared::preprocess::Filter;
 use posy_tests::{data_root, settings};
 
@@ -45,7 +45,7 @@ struct Attempt {
 impl Attempt {
     fn new(spec: &str) -> Result<Self, Failure> {
         let mut recipe = Recipe::default();
-        let mut options = tune::Options::default();
+        let mut options = finetune::Options::default();
         let mut head = false;
         for setting in spec.split(',') {
             let (name, value) = setting.split_once('=').unwrap_or((setting, ""));

@@ -23,15 +23,15 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use posy::backbone::load::Backbone;
-use posy::data::cache_dir;
+use posy::dataset::split::{Percentages, Rule};
 use posy::features::progress::Bar;
-use posy::head::logistic::Strength;
-use posy::head::metrics::argmax;
-use posy::head::sgd;
-use posy::photos::split::{Percentages, Rule};
 use posy::retrain::{Outcome, Prepared, Tested, Trainer, prepare, train};
-use posy::run;
+use posy::train::logistic::Strength;
+use posy::train::metrics::argmax;
+use posy::train::sgd;
+use posy_nn::dirs::cache_dir;
+use posy_nn::run;
+use posy_nn::zoo::backbone::Backbone;
 use posy_shared::model::Model;
 use posy_shared::preprocess::Filter;
 use posy_tests::plain::Alteration;

@@ -13,12 +13,12 @@
 
 use std::path::{Path, PathBuf};
 
-use posy::backbone::zoo::Architecture;
 use posy::device::Footprint;
-use posy::export::compact_extractor;
+use posy_nn::export::compact_extractor;
+use posy_nn::zoo::Architecture;
 use posy_shared::model::{Layer, Model};
 use posy_tests::emulator::{ARMV6M, MACHINES, Machine, Tools, profile};
-use posy_tests::networks::{heading, network};
+use posy_tests::networks::{metadata, network};
 use posy_tests::scratch::Scratch;
 
 use crate::{Arguments, Failure};
@@ -97,7 +97,7 @@ fn model_file(path: &Path) -> Result<(Vec<u8>, Option<u64>), Failure> {
     let network = network(path)?;
     let layers = network.layers.iter();
     let products = layers.map(|layer| layer.common.products()).sum();
-    Ok((compact_extractor(&network, &heading())?, Some(products)))
+    Ok((compact_extractor(&network, &metadata())?, Some(products)))
 }
 
 /// MACs of the original network, from the architecture that a retrained model names.

@@ -21,15 +21,15 @@
 
 use std::path::PathBuf;
 
-use posy::backbone::load::Backbone;
+use posy::dataset::split::{Percentages, Rule};
+use posy::eval::{Options, Rejection, Reliability};
 use posy::features::progress::Bar;
-use posy::head::Features;
-use posy::head::logistic::Strength;
-use posy::head::watch::Unwatched;
-use posy::photos::split::{Percentages, Rule};
 use posy::retrain::{More, Outcome, Prepared, Tested, Trainer, prepare, train_with};
-use posy::run;
-use posy::verdict::{Options, Rejection, Reliability};
+use posy::train::Features;
+use posy::train::logistic::Strength;
+use posy::train::observer::Unwatched;
+use posy_nn::run;
+use posy_nn::zoo::backbone::Backbone;
 use posy_shared::model::Model;
 use posy_shared::preprocess::Filter;
 use posy_shared::ranking::Ranking;

@@ -1,0 +1,16 @@
+//! Runs networks in floating point with tract: the reference for integer networks, and the source of
+//! activation ranges.
+//!
+//! | file | contents |
+//! |---|---|
+//! | `float.rs` | runs a float network |
+//! | `onnx.rs` | runs an ONNX model that takes pixels |
+//! | `vet/` | bounds on an ONNX graph, checked before it runs |
+//! | `guarded.rs` | panics of tract as errors |
+
+pub mod float;
+mod guarded;
+pub mod onnx;
+#[cfg(test)]
+mod tests;
+pub mod vet;

@@ -1,0 +1,199 @@
+//! What `posy retrain` leaves for whoever watches and judges: event files and a page.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use clap::Args;
+
+use super::files::{Destinations, Results};
+use super::next::moment;
+use crate::cli::Failure;
+use crate::cli::output::note;
+use crate::features::cache::Cache;
+use crate::features::progress::{Bar, Progress};
+use crate::report::commands::Commands;
+use crate::report::curves::CurveWatch;
+use crate::report::events::Hparam;
+use crate::report::html::{Report, Run};
+use crate::report::judge::Judgement;
+use crate::report::summaries::{Ending, Summaries};
+use crate::retrain::{Outcome, Prepared};
+use crate::train::observer::{All, Meter, Watch};
+use crate::train::sgd::StepReport;
+
+#[derive(Debug, Args)]
+pub(super) struct WatchArguments {
+    /// Folder for TensorBoard's event files, in `train`, `validation` and `test` below it.
+    #[arg(long, alias = "summaries_dir", value_name = "FOLDER")]
+    pub(super) summaries_dir: Option<PathBuf>,
+    /// Where to write the report, a page for a browser [default: beside the model].
+    #[arg(long, value_name = "FILE", conflicts_with = "no_report")]
+    report: Option<PathBuf>,
+    /// Write no report.
+    #[arg(long, alias = "no_report")]
+    no_report: bool,
+    /// Write a page for a browser too, which runs the model on the camera's picture and on photos.
+    #[arg(long, value_name = "FILE")]
+    page: Option<PathBuf>,
+}
+
+/// The bar of all trainings of a run, and who says how gradient descent goes.
+struct Training(Arc<TrainingBar>);
+
+struct TrainingBar(Bar);
+
+impl Meter for TrainingBar {
+    fn begin(&self, parts: usize) {
+        self.0.begin(parts);
+    }
+
+    fn advance(&self, parts: usize) {
+        self.0.advance(parts);
+    }
+
+    fn end(&self) {
+        self.0.end();
+    }
+}
+
+/// The bar of all trainings of a run.
+pub(super) fn training_bar() -> Arc<dyn Meter> {
+    Arc::new(TrainingBar(Bar::of_steps("training")))
+}
+
+impl Watch for Training {
+    fn measured(&mut self, report: &StepReport) {
+        self.0
+            .0
+            .aside(|| report.lines().iter().for_each(|line| note!("{line}")));
+    }
+
+    fn meter(&self) -> Arc<dyn Meter> {
+        Arc::clone(&self.0) as Arc<dyn Meter>
+    }
+}
+
+/// Everyone who watches a run.
+pub(super) struct Watching {
+    training: Training,
+    curves: CurveWatch,
+    summaries: Option<Summaries>,
+    report: bool,
+    options: Vec<(String, String)>,
+}
+
+/// A finished run, for its report.
+pub(super) struct About<'a> {
+    pub(super) prepared: &'a Prepared,
+    pub(super) outcome: &'a Outcome,
+    pub(super) judgement: &'a Judgement,
+    /// Commands that go on from it.
+    pub(super) commands: &'a Commands,
+    /// The run's own command line.
+    pub(super) command: String,
+    /// The cache for small pictures.
+    pub(super) cache: Option<&'a Cache>,
+}
+
+/// An option and its value, as they are written.
+fn shown(&(name, ref value): &(&str, Hparam)) -> (String, String) {
+    let value = match value {
+        Hparam::Number(number) => number.to_string(),
+        Hparam::Text(text) => text.clone(),
+        Hparam::Flag(flag) => if *flag { "yes" } else { "no" }.to_owned(),
+    };
+    (name.replace('_', " "), value)
+}
+
+impl WatchArguments {
+    /// Where the report of the model goes, if one is wanted.
+    pub(super) fn report_path(&self, model: &Path) -> Option<PathBuf> {
+        let path = || model.with_extension("report.html");
+        (!self.no_report).then(|| self.report.clone().unwrap_or_else(path))
+    }
+
+    /// Path of the model's page, if one is wanted.
+    pub(super) fn page_path(&self) -> Option<PathBuf> {
+        self.page.clone()
+    }
+
+    /// Begins to watch.
+    pub(super) fn begin(
+        &self,
+        prepared: &Prepared,
+        hparams: &[(&str, Hparam)],
+    ) -> Result<Watching, Failure> {
+        let labels = prepared.dataset.labels.len();
+        let summaries = self.summaries_dir.as_deref();
+        let summaries = summaries
+            .map(|folder| Summaries::create(folder, hparams, &prepared.backbone.int, labels));
+        Ok(Watching {
+            training: Training(Arc::new(TrainingBar(Bar::of_steps("training")))),
+            curves: CurveWatch::default(),
+            summaries: summaries.transpose()?,
+            report: !self.no_report,
+            options: hparams.iter().map(shown).collect(),
+        })
+    }
+}
+
+impl Watching {
+    /// Those who hear of training.
+    pub(super) fn all(&mut self) -> All<'_> {
+        let mut all: Vec<&mut dyn Watch> = vec![&mut self.training];
+        if self.report {
+            all.push(&mut self.curves);
+        }
+        if let Some(summaries) = &mut self.summaries {
+            all.push(summaries);
+        }
+        All(all)
+    }
+
+    /// Adds the report to `results`, and ends the event files.
+    pub(super) fn finish(
+        self,
+        about: About<'_>,
+        destinations: &Destinations,
+        results: &mut Results,
+    ) {
+        let About {
+            prepared,
+            outcome,
+            judgement,
+            ..
+        } = about;
+        if let Some(destination) = &destinations.report {
+            let curves = self.curves.finish();
+            let model = destinations.model.path.file_name();
+            let name = model.unwrap_or_default().to_string_lossy();
+            let report = Report {
+                prepared,
+                outcome,
+                judgement,
+                curves: &curves,
+                model: &name,
+                run: &Run {
+                    moment: moment(),
+                    command: about.command,
+                    options: self.options,
+                },
+                commands: about.commands,
+                cache: about.cache,
+                progress: &Bar::new("small pictures"),
+            };
+            results.add(destination, report.html().map(String::into_bytes));
+        }
+        if let Some(summaries) = self.summaries {
+            let ended = summaries.finish(&Ending {
+                labels: &prepared.dataset.labels,
+                testing: &judgement.confusion,
+                validation: &judgement.validation,
+                cross_entropy: judgement.cross_entropy(),
+            });
+            if let Err(error) = ended {
+                results.fail(&error.to_string(), None);
+            }
+        }
+    }
+}

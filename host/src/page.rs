@@ -1,0 +1,194 @@
+//! The page: one HTML file that runs a model in a browser, offline.
+//!
+//! The engine and the model lie in it deflated, in base64. It asks nothing of the network, which its
+//! content security policy forbids; its one script and its style are allowed by their hashes.
+
+use std::collections::HashMap;
+use std::io::Write;
+
+use askama::Template;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use flate2::Compression;
+use flate2::write::ZlibEncoder;
+use posy_shared::model::{Model, ReadError};
+use posy_shared::shown::Shown;
+use sha2::{Digest, Sha256};
+
+use crate::eval::run_record::Record;
+
+/// The engine for browsers with SIMD, built by `host/web/build.sh`.
+pub const SIMD128: &[u8] = include_bytes!("../assets/posy-simd128.wasm");
+/// The engine for browsers without SIMD.
+pub const PLAIN: &[u8] = include_bytes!("../assets/posy-plain.wasm");
+/// Version of the compiler and SHA-256 of the lock file that the engines were built with.
+pub const ENGINE_ORIGIN: &str = include_str!("../assets/posy.wasm.txt");
+
+const STYLE: &str = include_str!("../templates/page.css");
+const SCRIPT: &str = include_str!("../templates/page.js");
+/// Most labels in the table.
+const LISTED: usize = 200;
+/// Most labels in the first line.
+const NAMED: usize = 12;
+
+/// Failure to make a page.
+#[derive(Debug, thiserror::Error)]
+pub enum PageError {
+    /// The model does not read.
+    #[error("no page can be made: {0}")]
+    Model(#[from] ReadError),
+    /// The page could not be put together.
+    #[error("no page can be made: {0}")]
+    Template(#[from] askama::Error),
+    /// The model could not be deflated.
+    #[error("no page can be made: {0}")]
+    Deflate(#[from] std::io::Error),
+}
+
+struct LabelRow {
+    label: String,
+    right: String,
+}
+
+#[derive(Template)]
+#[template(path = "page.html")]
+struct Page {
+    title: String,
+    named: String,
+    style: &'static str,
+    style_hash: String,
+    script: &'static str,
+    script_hash: String,
+    labels: Vec<LabelRow>,
+    more: usize,
+    facts: Vec<(&'static str, String)>,
+    simd128: String,
+    plain: String,
+    model: String,
+}
+
+/// Deflates `bytes` (zlib) and encodes them in base64.
+fn packed(bytes: &[u8]) -> Result<String, PageError> {
+    let mut encoder = ZlibEncoder::new(Vec::new(), Compression::best());
+    encoder.write_all(bytes)?;
+    Ok(STANDARD.encode(encoder.finish()?))
+}
+
+/// Test photos of each label, `(right, all)`, from the record of this very model; empty without one.
+fn right_of_all(bytes: &[u8], record: Option<&Record>) -> HashMap<usize, (usize, usize)> {
+    let sha256: String = Sha256::digest(bytes)
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
+    let mut counts = HashMap::new();
+    if let Some(record) = record.filter(|record| record.model.sha256 == sha256) {
+        for photo in &record.photos {
+            let (right, all): &mut (usize, usize) = counts.entry(photo.truth).or_default();
+            *right += usize::from(photo.answer == Some(photo.truth));
+            *all += 1;
+        }
+    }
+    counts
+}
+
+/// Joins the first labels: `daisy, roses and tulips`.
+fn named(labels: &[String]) -> String {
+    match labels {
+        [] => "nothing".into(),
+        [one] => one.clone(),
+        [first @ .., last] if labels.len() <= NAMED => format!("{} and {last}", first.join(", ")),
+        _ => format!(
+            "{} and {} more",
+            labels[..NAMED].join(", "),
+            labels.len() - NAMED
+        ),
+    }
+}
+
+/// Renders the page of the model in `bytes`, a `.posy` file called `name`. With the `record` of its
+/// training run, each label shows its recall on the test photos.
+///
+/// # Errors
+/// [`PageError`].
+pub fn page(bytes: &[u8], name: &str, record: Option<&Record>) -> Result<String, PageError> {
+    let model = Model::read(bytes)?;
+    let labels: Vec<String> = model
+        .labels()
+        .map(|label| Shown::name(label).to_string())
+        .collect();
+    let counts = right_of_all(bytes, record);
+    let rows = labels.iter().enumerate().take(LISTED);
+    let rows = rows.map(|(index, label)| LabelRow {
+        label: label.clone(),
+        right: match counts.get(&index) {
+            Some((right, all)) => format!("{right} of {all}"),
+            None => "–".into(),
+        },
+    });
+    let provenance = model.provenance();
+    let shape = model.input_shape();
+    let percent = |share: Option<f32>| match share {
+        Some(share) => format!(
+            "{:.1}% of {} test photos",
+            share * 100.0,
+            provenance.split.testing
+        ),
+        None => "not measured".into(),
+    };
+    let page = Page {
+        title: name.to_owned(),
+        named: named(&labels),
+        style: STYLE,
+        style_hash: STANDARD.encode(Sha256::digest(STYLE)),
+        script: SCRIPT,
+        script_hash: STANDARD.encode(Sha256::digest(SCRIPT)),
+        more: labels.len().saturating_sub(LISTED),
+        labels: rows.collect(),
+        facts: vec![
+            ("network", Shown::name(provenance.architecture).to_string()),
+            ("sees", format!("{} x {} pixels", shape.width, shape.height)),
+            ("right", percent(provenance.int8_accuracy)),
+            (
+                "model",
+                format!("{name}, {} KiB", bytes.len().div_ceil(1024)),
+            ),
+            (
+                "made by",
+                format!("posy {}", Shown::name(provenance.posy_version)),
+            ),
+        ],
+        simd128: packed(SIMD128)?,
+        plain: packed(PLAIN)?,
+        model: packed(bytes)?,
+    };
+    Ok(page.render()?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn labels_are_listed_in_words() {
+        let labels = |count: usize| (0..count).map(|at| format!("l{at}")).collect::<Vec<_>>();
+        assert_eq!(named(&labels(1)), "l0");
+        assert_eq!(named(&labels(3)), "l0, l1 and l2");
+        assert!(named(&labels(NAMED)).ends_with("l10 and l11"));
+        assert!(named(&labels(NAMED + 2)).ends_with("l11 and 2 more"));
+    }
+
+    #[test]
+    fn bytes_that_are_no_model_are_refused() {
+        let error = page(b"POSYPOSY", "x.posy", None).unwrap_err().to_string();
+        assert!(error.starts_with("no page can be made: "), "{error}");
+    }
+
+    #[test]
+    fn engines_are_small() {
+        assert!(SIMD128.len() <= 150 << 10, "{}", SIMD128.len());
+        for engine in [SIMD128, PLAIN] {
+            let packed = packed(engine).unwrap().len() / 4 * 3;
+            assert!(packed <= 60 << 10, "{packed}");
+        }
+    }
+}

@@ -1,0 +1,322 @@
+'use strict';
+(() => {
+  // Above what phones and cameras write; the limits of the command too.
+  const MOST_PIXELS = 64 * 1024 * 1024, MOST_BYTES = 64 * 1024 * 1024;
+  // Rows that are handed to the engine together, and bars that are shown.
+  const STRIP = 128, BARS = 5;
+  const at = id => document.getElementById(id);
+  const video = at('video'), photo = at('photo'), problem = at('problem');
+  let engine, session, word, labels = [], facts = new Map(), stream, generation = 0;
+
+  for (const row of document.querySelectorAll('tbody tr'))
+    facts.set(row.cells[0].textContent, row.cells[1].textContent);
+
+  function say(text) {
+    problem.textContent = text;
+    problem.hidden = !text;
+  }
+
+  // ---- The engine: addresses in its memory.
+
+  function text() {
+    const from = engine.posy_text(word);
+    const length = new DataView(engine.memory.buffer).getUint32(word, true);
+    return new TextDecoder().decode(new Uint8Array(engine.memory.buffer, from, length));
+  }
+
+  function checked(result) {
+    if (!result) throw Error(text());
+    return result;
+  }
+
+  async function unpacked(id) {
+    const bytes = Uint8Array.from(atob(at(id).textContent), c => c.charCodeAt(0));
+    const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream('deflate'));
+    return new Uint8Array(await new Response(stream).arrayBuffer());
+  }
+
+  async function open() {
+    if (typeof WebAssembly !== 'object' || typeof DecompressionStream !== 'function')
+      throw Error('this browser is too old: it needs WebAssembly and DecompressionStream ' +
+        '(Chrome 80, Firefox 113, Safari 16.4 or later); open the page in a newer one');
+    const fast = await unpacked('engine-simd128');
+    const code = WebAssembly.validate(fast) ? fast : await unpacked('engine-plain');
+    engine = (await WebAssembly.instantiate(code, {})).instance.exports;
+    word = checked(engine.posy_allocate(4));
+    let file;
+    try {
+      file = await unpacked('model');
+    } catch {
+      throw Error('the model in this page is damaged; copy or make the page again');
+    }
+    const address = checked(engine.posy_allocate(file.length));
+    new Uint8Array(engine.memory.buffer, address, file.length).set(file);
+    session = engine.posy_open(address, file.length);
+    if (!session) throw Error(`the model in this page: ${text()}; copy or make the page again`);
+    for (let index = 0; engine.posy_label(session, index); index++) labels.push(text());
+  }
+
+  // The answer for a picture that `draw(context, y)` draws, from row `y` of it up.
+  function answer(width, height, draw) {
+    const rows = Math.min(STRIP, height);
+    const canvas = document.createElement('canvas');
+    canvas.width = width;
+    canvas.height = rows;
+    const context = canvas.getContext('2d', {willReadFrequently: true});
+    if (!context) throw Error('the browser has no memory left for the picture; close other pages');
+    const length = width * rows * 4;
+    const pixels = checked(engine.posy_allocate(length));
+    let milliseconds = 0;
+    try {
+      checked(engine.posy_begin(session, width, height));
+      for (let y = 0; y < height; y += rows) {
+        const count = Math.min(rows, height - y);
+        // What is transparent is laid on white.
+        context.fillStyle = '#fff';
+        context.fillRect(0, 0, width, rows);
+        draw(context, y);
+        const {data} = context.getImageData(0, 0, width, count);
+        const start = performance.now();
+        new Uint8Array(engine.memory.buffer, pixels, length).set(data);
+        checked(engine.posy_push(session, pixels, count));
+        milliseconds += performance.now() - start;
+      }
+      const start = performance.now();
+      const from = checked(engine.posy_finish(session));
+      milliseconds += performance.now() - start;
+      const view = new DataView(engine.memory.buffer);
+      const [outputs, outputCount, ranked, rankedCount, unknown] =
+        [0, 4, 8, 12, 16].map(offset => view.getUint32(from + offset, true));
+      return {
+        milliseconds, unknown: unknown === 1,
+        outputs: [...new Int8Array(engine.memory.buffer, outputs, outputCount)],
+        ranking: Array.from({length: rankedCount}, (_, place) => ({
+          label: labels[view.getUint32(ranked + 8 * place, true)],
+          score: view.getUint32(ranked + 8 * place + 4, true) / 65536,
+        })),
+      };
+    } finally {
+      engine.posy_release(pixels, length);
+    }
+  }
+
+  // ---- The answer, shown.
+
+  const percent = score => `${(100 * score).toFixed(1)}%`;
+  let spoken = '', spokenAt = 0;
+
+  function show({ranking, unknown, milliseconds, outputs}, note) {
+    const top = unknown || !ranking.length ? 'unknown' : ranking[0].label;
+    at('top').textContent = top;
+    const bars = at('bars');
+    const shown = ranking.slice(0, BARS);
+    while (bars.children.length > shown.length) bars.lastChild.remove();
+    while (bars.children.length < shown.length) {
+      const item = document.createElement('li');
+      item.innerHTML = '<div class="words"><bdi dir="auto"></bdi><span></span></div>' +
+        '<div class="rail" aria-hidden="true"><div></div></div><small></small>';
+      bars.append(item);
+    }
+    shown.forEach(({label, score}, place) => {
+      const item = bars.children[place];
+      item.querySelector('bdi').textContent = label;
+      item.querySelector('span').textContent = percent(score);
+      item.querySelector('.rail div').style.width = percent(score);
+      const fact = facts.get(label);
+      item.querySelector('small').textContent = fact && fact !== '–' ? `test photos named right: ${fact}` : '';
+    });
+    at('why').hidden = !unknown;
+    at('why').textContent = 'Unknown: the picture is too unlike the photos of each label, or nothing in it is sure.';
+    at('time').textContent = `${milliseconds.toFixed(1)} ms${note}`;
+    document.body.dataset.outputs = outputs.join(' ');
+    // A screen reader hears an answer when it changes, and no more often than every other second.
+    if (top !== spoken && performance.now() - spokenAt > 2000) {
+      [spoken, spokenAt] = [top, performance.now()];
+      at('spoken').textContent = unknown || !ranking.length ? 'unknown' : `${top}, ${percent(ranking[0].score)}`;
+    }
+  }
+
+  // ---- Photos.
+
+  function stage(which) {
+    for (const element of [video, photo, at('empty')]) element.hidden = element !== which;
+  }
+
+  async function extent(url) {
+    const image = new Image();
+    image.src = url;
+    // An image knows its size before it is decoded.
+    await new Promise((resolve, reject) => {
+      image.onload = resolve;
+      image.onerror = () => reject(Error('undecodable'));
+    });
+    return [image.naturalWidth, image.naturalHeight];
+  }
+
+  // HEIF by its brand, of which browsers other than Safari read nothing.
+  async function heif(file) {
+    const head = new TextDecoder('latin1').decode(await file.slice(0, 32).arrayBuffer());
+    return head.slice(4, 8) === 'ftyp' && /hei[cxms]|hev[cx]|mif1|msf1/.test(head.slice(8));
+  }
+
+  async function name(file) {
+    const mine = ++generation;
+    stop();
+    say('');
+    let url;
+    try {
+      if (file.size > MOST_BYTES)
+        throw Error(`the file has ${file.size} bytes, above the limit of ${MOST_BYTES}; make it smaller`);
+      url = URL.createObjectURL(file);
+      let size;
+      try {
+        size = await extent(url);
+      } catch {
+        throw Error(await heif(file)
+          ? 'a HEIC photo, which this browser does not read; share or export it as JPEG, or set the camera ' +
+            'to “Most Compatible” (iPhone: Settings, Camera, Formats)'
+          : 'the browser cannot read it as a photo; choose a JPEG or PNG, or save it anew as one');
+      }
+      const [width, height] = size;
+      if (width * height > MOST_PIXELS)
+        throw Error(`${width} x ${height} pixels are above the limit of ${MOST_PIXELS}; make it smaller`);
+      let bitmap;
+      try {
+        // Plain bytes, as a network is trained on: no colour profile is applied.
+        bitmap = await createImageBitmap(file, {colorSpaceConversion: 'none'});
+      } catch {
+        throw Error('the browser cannot decode it; save it anew as JPEG or PNG, or make it smaller');
+      }
+      if (mine !== generation) return;
+      const shown = Math.min(1, 1024 / Math.max(bitmap.width, bitmap.height));
+      photo.width = Math.max(1, Math.round(bitmap.width * shown));
+      photo.height = Math.max(1, Math.round(bitmap.height * shown));
+      photo.getContext('2d').drawImage(bitmap, 0, 0, photo.width, photo.height);
+      photo.setAttribute('aria-label', `The photo ${file.name}`);
+      stage(photo);
+      const found = answer(bitmap.width, bitmap.height, (context, y) => context.drawImage(bitmap, 0, -y));
+      bitmap.close();
+      spokenAt = -Infinity;
+      spoken = '';
+      show(found, `, ${width} x ${height} pixels`);
+    } catch (error) {
+      say(`${file.name}: ${error.message}`);
+    } finally {
+      if (url) URL.revokeObjectURL(url);
+    }
+  }
+
+  // ---- The camera.
+
+  const HOW = 'put the page into a folder, run “python3 -m http.server” there and open ' +
+    `http://localhost:8000/; from a phone the address must begin with https`;
+
+  function refused(error) {
+    switch (error.name) {
+      case 'NotAllowedError':
+      case 'SecurityError':
+        return 'The camera may not be used: permission was refused. Allow the camera for this page in the ' +
+          `browser’s settings and start it again, or choose a photo. Some browsers never allow it to a page ` +
+          `from a file: ${HOW}.`;
+      case 'NotFoundError':
+      case 'OverconstrainedError':
+        return 'No camera was found. Connect one and start it again, or choose a photo.';
+      case 'NotReadableError':
+        return 'The camera is busy in another program. Close that and start it again, or choose a photo.';
+      default:
+        return `The camera does not start: ${error.message}. Choose a photo instead.`;
+    }
+  }
+
+  function stop() {
+    if (!stream) return;
+    for (const track of stream.getTracks()) track.stop();
+    stream = null;
+    video.srcObject = null;
+    at('camera').textContent = 'Start camera';
+    stage(at('empty'));
+  }
+
+  async function start() {
+    const mine = ++generation;
+    say('');
+    try {
+      const found = await navigator.mediaDevices.getUserMedia({
+        audio: false, video: {facingMode: 'environment', width: {ideal: 640}, height: {ideal: 480}},
+      });
+      stream = found;
+      video.srcObject = found;
+      await video.play();
+    } catch (error) {
+      stop();
+      return say(refused(error));
+    }
+    at('camera').textContent = 'Stop camera';
+    stage(video);
+    let last = performance.now(), rate = 0;
+    const next = run => video.requestVideoFrameCallback ? video.requestVideoFrameCallback(run) : requestAnimationFrame(run);
+    const frame = () => {
+      if (mine !== generation || !stream) return;
+      try {
+        const {videoWidth: width, videoHeight: height} = video;
+        if (width && height) {
+          const found = answer(width, height, (context, y) => context.drawImage(video, 0, -y, width, height));
+          const now = performance.now();
+          rate += 0.1 * (1000 / Math.max(1, now - last) - rate);
+          last = now;
+          show(found, `, ${rate.toFixed(0)} pictures a second`);
+        }
+      } catch (error) {
+        generation++;
+        stop();
+        return say(error.message);
+      }
+      next(frame);
+    };
+    next(frame);
+  }
+
+  // ---- The controls.
+
+  at('camera').onclick = () => {
+    if (!stream) return start();
+    generation++;
+    stop();
+  };
+  for (const input of [at('pick'), at('take')])
+    input.onchange = () => {
+      if (input.files[0]) name(input.files[0]);
+      input.value = '';
+    };
+  const over = yes => at('stage').classList.toggle('over', yes);
+  addEventListener('dragover', event => {
+    event.preventDefault();
+    over(true);
+  });
+  addEventListener('dragleave', () => over(false));
+  addEventListener('drop', event => {
+    event.preventDefault();
+    over(false);
+    const file = event.dataTransfer.files[0];
+    if (file && session) name(file);
+    else if (session) say('What was dropped is no file: save the picture first, or choose one.');
+  });
+
+  open().then(() => {
+    for (const id of ['pick', 'take']) at(id).disabled = false;
+    if (matchMedia('(pointer: coarse)').matches) at('take-label').hidden = false;
+    if (navigator.mediaDevices && navigator.mediaDevices.getUserMedia) at('camera').disabled = false;
+    else {
+      at('camera').hidden = true;
+      at('take-label').hidden = false;
+      at('hint').hidden = false;
+      at('hint').textContent = `This browser gives a page that is opened in this way no live picture: take a photo, or ${HOW}.`;
+    }
+    at('time').textContent = 'Ready.';
+    document.body.dataset.state = 'ready';
+  }).catch(error => {
+    say(error.message);
+    at('time').textContent = '';
+    document.body.dataset.state = 'failed';
+  });
+})();

@@ -1,0 +1,4 @@
+//! posy in a browser.
+
+mod engine;
+mod page;

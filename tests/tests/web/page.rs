@@ -1,0 +1,329 @@
+//! The page that runs a model, in a real browser.
+
+use std::io::{Cursor, Write};
+use std::path::{Path, PathBuf};
+
+use flate2::Compression;
+use flate2::write::ZlibEncoder;
+use posy::dataset::decode::decode;
+use posy_nn::run::Runner;
+use posy_shared::model::Model;
+use posy_shared::ranking::Ranking;
+use posy_tests::browser::Browser;
+use posy_tests::data;
+use posy_tests::scratch::Scratch;
+use posy_tests::server::{Manner, Server};
+use serde_json::json;
+
+use crate::report::{BEYOND, TOO_FAINT, keep};
+
+const LABELS: [&str; 3] = ["daisy", "roses", "sunflowers"];
+/// True once the page has opened its model.
+const READY: &str = "document.body.dataset.state === 'ready'";
+/// True once it has failed to.
+const FAILED: &str = "document.body.dataset.state === 'failed'";
+/// The page's complaint.
+const ALERT: &str = "document.getElementById('problem').textContent";
+/// The page's answer.
+const TOP: &str = "document.getElementById('top').textContent";
+
+/// A page of a model of real photos, and a photo that it is sure of with its label.
+struct Fixture {
+    scratch: Scratch,
+    page: PathBuf,
+    photo: PathBuf,
+    label: String,
+}
+
+impl Fixture {
+    fn new(test: &str) -> Option<Self> {
+        let flowers = data(test, "flower_photos")?;
+        let scratch = Scratch::new();
+        scratch.copy_photos(&flowers, "flowers", &LABELS, 40);
+        let mut command = scratch.command(["retrain", "--architecture", "mobilenet_0.25_128"]);
+        command.args([
+            "--image-dir",
+            "flowers",
+            "--bottleneck-dir",
+            "cache",
+            "--no-float",
+        ]);
+        command.args(["--no-report", "--page", "flowers.html"]);
+        posy_tests::scratch::Outcome::of(command)
+            .succeeds()
+            .says(&["page: flowers.html"]);
+        let bytes = scratch.read("flowers.posy");
+        let runner = Runner::new(Model::read(&bytes).unwrap());
+        let mut found = None;
+        for label in LABELS {
+            for name in scratch.names(Path::new("flowers").join(label)) {
+                let photo = scratch.join(Path::new("flowers").join(label).join(name));
+                let pixels = decode(&std::fs::read(&photo).unwrap()).unwrap();
+                let outputs = runner.output(&pixels).unwrap();
+                let ranking = Ranking::<3>::new(runner.model(), &outputs);
+                let sure = ranking.top().filter(|top| top.score.to_f32() > 0.97);
+                if let Some(top) = sure {
+                    found = Some((photo, top.label.to_owned()));
+                }
+            }
+        }
+        let (photo, label) = found.expect("a photo that the model is sure of");
+        Some(Fixture {
+            page: scratch.join("flowers.html"),
+            scratch,
+            photo,
+            label,
+        })
+    }
+
+    /// The photo as a video of a camera, which Chromium plays over and over.
+    fn video(&self) -> PathBuf {
+        let (width, height) = (640, 480);
+        let photo = image::open(&self.photo).expect("a photo").to_rgb8();
+        let photo = image::imageops::thumbnail(&photo, width, height);
+        let mut y4m =
+            format!("YUV4MPEG2 W{width} H{height} F20:1 Ip A1:1 C420jpeg\nFRAME\n").into_bytes();
+        // BT.601 in full range, as JPEG has it; one pixel of colour for four.
+        let plane = |weights: [f32; 3], offset: f32, step: usize| {
+            let pixel = |x, y| {
+                let rgb = photo.get_pixel(x, y).0.map(f32::from);
+                let sum: f32 = rgb
+                    .iter()
+                    .zip(weights)
+                    .map(|(value, weight)| value * weight)
+                    .sum();
+                (sum + offset).round().clamp(0.0, 255.0) as u8
+            };
+            let rows = (0..height).step_by(step);
+            rows.flat_map(|y| (0..width).step_by(step).map(move |x| (x, y)))
+                .map(|(x, y)| pixel(x, y))
+                .collect::<Vec<u8>>()
+        };
+        y4m.extend(plane([0.299, 0.587, 0.114], 0.0, 1));
+        y4m.extend(plane([-0.1687, -0.3313, 0.5], 128.0, 2));
+        y4m.extend(plane([0.5, -0.4187, -0.0813], 128.0, 2));
+        self.scratch.write("camera.y4m", y4m)
+    }
+}
+
+/// Asserts that the page complains in these words.
+fn says(browser: &mut Browser, texts: &[&str]) {
+    browser.wait_until(&format!("{ALERT} !== ''"));
+    let said = browser.evaluate(ALERT);
+    let said = said.as_str().unwrap();
+    for text in texts {
+        assert!(said.contains(text), "{said}");
+    }
+}
+
+/// Asserts that nothing but the page itself was requested.
+fn asks_for_nothing(browser: &Browser) {
+    assert_eq!(browser.complaints(), Vec::<String>::new());
+    let requests = browser.requests();
+    let foreign = requests.iter().filter(|url| {
+        let own = url.ends_with("/flowers.html") || url.starts_with("http://127.0.0.1");
+        !own && !url.starts_with("blob:") && !url.starts_with("data:")
+    });
+    assert_eq!(foreign.count(), 0, "{requests:?}");
+}
+
+/// Asserts that axe-core finds nothing serious, if `tests/run.sh` has fetched it.
+fn accessible(browser: &mut Browser, test: &str, state: &str) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../target/tools/axe/node_modules/axe-core/axe.min.js");
+    let Ok(axe) = std::fs::read_to_string(path) else {
+        eprintln!("SKIPPED: {test}: no axe-core: tests/run.sh gets it from npm");
+        return;
+    };
+    browser.evaluate(&format!("{axe};0"));
+    let findings = browser.evaluate(
+        "axe.run().then(found => found.violations.filter(one => ['serious', 'critical'].includes(one.impact))
+         .map(one => `${one.id}: ${one.nodes.map(node => node.html).join(' ')}`))",
+    );
+    assert_eq!(findings, json!([]), "{state}");
+}
+
+#[test]
+fn it_names_photos_and_what_a_camera_sees() {
+    let test = "it_names_photos_and_what_a_camera_sees";
+    let Some(fixture) = Fixture::new(test) else {
+        return;
+    };
+    let size = fixture.page.metadata().unwrap().len();
+    assert!(size <= 500 << 10, "{size} bytes");
+    let arguments = [
+        "--use-fake-device-for-media-stream".to_owned(),
+        format!(
+            "--use-file-for-fake-video-capture={}",
+            fixture.video().display()
+        ),
+    ];
+    let Some(mut browser) = Browser::start_with(test, &arguments) else {
+        return;
+    };
+    browser.allow_camera("granted");
+    let server = Server::start(std::fs::read(&fixture.page).unwrap(), &[Manner::Well]);
+    let file = format!("file://{}", fixture.page.display());
+    for url in [file, format!("{}/flowers.html", server.address)] {
+        browser.look_like(1280, 900, false, "light");
+        browser.open_url(&url);
+        browser.wait_until(READY);
+        // By keyboard: the first thing that Tab reaches is the camera's button.
+        browser.press("Tab");
+        assert_eq!(browser.evaluate("document.activeElement.id"), "camera");
+        browser.press("Enter");
+        browser.wait_until(&format!("{TOP} === {}", json!(fixture.label)));
+        let time = browser.evaluate("document.getElementById('time').textContent");
+        assert!(
+            time.as_str().unwrap().contains("pictures a second"),
+            "{time}"
+        );
+        let spoken = "document.getElementById('spoken').textContent";
+        let spoken = browser.evaluate(spoken);
+        assert!(
+            spoken.as_str().unwrap().starts_with(&fixture.label),
+            "{spoken}"
+        );
+        keep(&mut browser, "page-camera.png", true);
+        browser.press("Enter");
+        browser.wait_until("document.getElementById('video').hidden");
+        // The answer of a photo takes the place of the camera's.
+        browser.choose("#pick", &fixture.photo);
+        browser.wait_until("!document.getElementById('photo').hidden");
+        assert_eq!(browser.evaluate(TOP), fixture.label);
+        for (name, width, phone, scheme) in [
+            ("page.png", 1280, false, "light"),
+            ("page-dark.png", 1280, false, "dark"),
+            ("page-phone.png", 390, true, "light"),
+            ("page-phone-dark.png", 390, true, "dark"),
+        ] {
+            browser.look_like(width, 844, phone, scheme);
+            browser
+                .evaluate("document.querySelectorAll('details').forEach(one => one.open = true)");
+            assert_eq!(browser.evaluate(BEYOND), 0, "{name}");
+            assert_eq!(browser.evaluate(TOO_FAINT), json!([]), "{name}");
+            accessible(&mut browser, test, name);
+            keep(&mut browser, name, true);
+        }
+    }
+    asks_for_nothing(&browser);
+
+    browser.allow_camera("denied");
+    browser.evaluate("document.getElementById('camera').click()");
+    let refused = ["permission was refused", "choose a photo", "http.server"];
+    says(&mut browser, &refused);
+    keep(&mut browser, "page-refused.png", true);
+}
+
+/// A PNG of `width` x `height` white pixels, one bit each.
+fn white_png(width: u32, height: u32) -> Vec<u8> {
+    let crc = crc::Crc::<u32>::new(&crc::CRC_32_ISO_HDLC);
+    let mut png = b"\x89PNG\r\n\x1a\n".to_vec();
+    let mut chunk = |kind: &[u8; 4], content: &[u8]| {
+        png.extend((content.len() as u32).to_be_bytes());
+        let both = [&kind[..], content].concat();
+        png.extend(&both);
+        png.extend(crc.checksum(&both).to_be_bytes());
+    };
+    let sides = [width.to_be_bytes(), height.to_be_bytes()].concat();
+    chunk(b"IHDR", &[&sides[..], &[1, 0, 0, 0, 0]].concat());
+    let mut row = vec![0xFF; 1 + width.div_ceil(8) as usize];
+    row[0] = 0;
+    let mut encoder = ZlibEncoder::new(Cursor::new(Vec::new()), Compression::fast());
+    for _ in 0..height {
+        encoder.write_all(&row).unwrap();
+    }
+    chunk(b"IDAT", &encoder.finish().unwrap().into_inner());
+    chunk(b"IEND", &[]);
+    png
+}
+
+#[test]
+fn what_goes_wrong_is_said() {
+    let test = "the_page_says_what_goes_wrong";
+    let Some(fixture) = Fixture::new(test) else {
+        return;
+    };
+    let Some(mut browser) = Browser::start(test) else {
+        return;
+    };
+    browser.look_like(390, 844, true, "light");
+    browser.open(&fixture.page);
+    browser.wait_until(READY);
+    let scratch = &fixture.scratch;
+    let heic = [&b"\0\0\0\x18ftypheic\0\0\0\0mif1heic"[..], &[0; 100]].concat();
+    let broken = std::fs::read(&fixture.photo).unwrap()[..60].to_vec();
+    for (name, bytes, texts) in [
+        ("photo.heic", heic, ["HEIC", "JPEG"]),
+        ("broken.jpg", broken, ["cannot", "JPEG or PNG"]),
+        (
+            "note.txt",
+            b"no photo".to_vec(),
+            ["cannot read it as a photo", "JPEG"],
+        ),
+        (
+            "large.png",
+            white_png(12500, 8000),
+            ["12500 x 8000", "make it smaller"],
+        ),
+    ] {
+        let path = scratch.write(name, bytes);
+        browser.evaluate("document.getElementById('problem').textContent = ''");
+        browser.choose("#pick", &path);
+        says(&mut browser, &[name]);
+        says(&mut browser, &texts);
+    }
+    accessible(&mut browser, test, "an error");
+    keep(&mut browser, "page-problem.png", true);
+    // It still names what can be read, of a size that is no multiple of anything.
+    browser.choose("#pick", &scratch.write("odd.png", white_png(1237, 911)));
+    browser.wait_until("document.getElementById('time').textContent.includes('1237 x 911')");
+    assert_eq!(browser.evaluate(ALERT), "");
+
+    // There is no camera.
+    browser.allow_camera("granted");
+    browser.evaluate("document.getElementById('camera').click()");
+    says(&mut browser, &["No camera was found", "choose a photo"]);
+
+    // A model that is damaged on its way.
+    let html = String::from_utf8(scratch.read("flowers.html")).unwrap();
+    let (before, model) = html.split_once("id=\"model\">").unwrap();
+    let at = model.len() / 3;
+    let other = if model.as_bytes()[at] == b'A' {
+        "B"
+    } else {
+        "A"
+    };
+    let damaged = format!(
+        "{before}id=\"model\">{}{other}{}",
+        &model[..at],
+        &model[at + 1..]
+    );
+    browser.open(&scratch.write("damaged.html", damaged));
+    browser.wait_until(FAILED);
+    says(
+        &mut browser,
+        &["the model in this page", "copy or make the page again"],
+    );
+}
+
+#[test]
+fn pages_are_made_of_models_alone() {
+    let scratch = Scratch::new();
+    let model = posy_tests::named_classifier(&["<b>a</b>", "b"], "net");
+    scratch.write("my net.posy", model);
+    scratch
+        .posy(["page", "my net.posy"])
+        .succeeds()
+        .says(&["wrote my net.html"]);
+    let html = String::from_utf8(scratch.read("my net.html")).unwrap();
+    assert!(!html.contains("<b>a</b>"));
+    scratch.write("photo.posy", "POSY");
+    scratch
+        .posy(["page", "photo.posy"])
+        .fails(1, &["photo.posy: "]);
+    scratch
+        .posy(["page", "gone.posy"])
+        .fails(1, &["gone.posy: there is no such file"]);
+    assert!(!scratch.join("gone.html").exists());
+}
