@@ -79,7 +79,9 @@ pub enum ConvertError {
     )]
     Pictures(PathBuf),
     /// An operator behind the features that posy cannot run.
-    #[error("{path}: {reason}; as a backbone (posy retrain --backbone) what follows its features does not matter")]
+    #[error(
+        "{path}: {reason}; as a backbone (posy retrain --backbone) what follows its features does not matter"
+    )]
     Unread {
         /// Path of the file.
         path: PathBuf,

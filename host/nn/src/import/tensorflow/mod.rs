@@ -12,9 +12,7 @@
 //! | `operations.rs` | each operation |
 //! | `error.rs` | errors |
 //! | `proto.rs` | protocol buffers of the file |
-//! | `classifier/` | complete classifiers, as posy writes them |
 
-pub mod classifier;
 mod error;
 mod operations;
 pub mod proto;
