@@ -7,7 +7,6 @@
 #![forbid(unsafe_code)]
 
 pub mod cli;
-pub mod convert_photos;
 pub mod dataset;
 pub mod demo;
 pub mod device;

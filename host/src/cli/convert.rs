@@ -13,7 +13,7 @@ use super::output::{kib, note};
 use super::pixels::PixelArguments;
 use super::retrain::write;
 use super::{Failure, backbone, usage};
-use crate::convert_photos::{Calibrated, Photos};
+use crate::retrain::conversion::{Calibrated, Photos};
 
 /// Converts a classifier, with its own classes, to another format; a float one is quantised with photos.
 #[derive(Debug, Args)]

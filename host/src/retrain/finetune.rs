@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use posy_nn::graph::head::Head;
+use posy_nn::graph::multiplier::activation_range;
 use posy_nn::graph::network::{IntLayer, IntNetwork, Quantisation};
-use posy_nn::quantise::multiplier::activation_range;
 use posy_nn::run::Runner;
 use posy_shared::model::{Model, Op, Shape};
 use rayon::prelude::*;

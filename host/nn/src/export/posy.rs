@@ -9,12 +9,12 @@ use posy_shared::softmax::Beta;
 
 use super::attach_head::with_int_head;
 use crate::graph::head::IntHead;
-use crate::graph::network::{IntNetwork, Quantisation};
-use crate::quantise::constant_channels::{Inputs, remove_constant_channels};
-use crate::quantise::multiplier::{
+use crate::graph::multiplier::{
     Multiplier as RealMultiplier, activation_range, add_params, effective_scales, mean_multiplier,
     quantise_multiplier,
 };
+use crate::graph::network::{IntNetwork, Quantisation};
+use crate::quantise::constant_channels::{Inputs, remove_constant_channels};
 
 /// Failure to write a `.posy` file.
 #[derive(Debug, thiserror::Error, PartialEq)]

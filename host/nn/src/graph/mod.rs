@@ -17,6 +17,7 @@ mod dequantise;
 pub mod grey_levels;
 pub mod head;
 pub mod input_table;
+pub mod multiplier;
 pub mod network;
 pub(crate) mod padding;
 pub mod to_onnx;

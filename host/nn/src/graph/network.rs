@@ -159,7 +159,7 @@ pub struct TrainedLayer {
     /// Quantisation of the output.
     pub output: Quantisation,
     /// True for a fully connected operator, whose multipliers have another precision than a
-    /// convolution's; see [`effective_scales`](crate::quantise::multiplier::effective_scales).
+    /// convolution's; see [`effective_scales`](crate::graph::multiplier::effective_scales).
     pub fully_connected: bool,
 }
 

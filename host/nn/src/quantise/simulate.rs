@@ -5,7 +5,7 @@
 
 use posy_shared::model::{Op, Shape};
 
-use super::multiplier::{activation_range, effective_scales};
+use crate::graph::multiplier::{activation_range, effective_scales};
 use crate::graph::network::{IntLayer, IntNetwork, Quantisation};
 
 /// Outputs of every layer for `input`, `[H, W, C]`.

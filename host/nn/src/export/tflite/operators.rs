@@ -3,9 +3,9 @@
 use posy_shared::model::{Op, Padding, Shape};
 
 use super::tables::{Field, File, INT8, INT32, Operator, Tensor};
+use crate::graph::multiplier::is_fully_connected;
 use crate::graph::network::{Activation, Common, IntLayer, IntNetwork, Quantisation};
 use crate::graph::padding::same_padding;
-use crate::quantise::multiplier::is_fully_connected;
 
 /// Numbers in `BuiltinOperator`, and the first version of each with the int8 semantics that posy
 /// uses.

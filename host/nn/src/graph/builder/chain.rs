@@ -18,7 +18,7 @@ pub(crate) struct Assembled {
     /// Affine transform that the file applies to its input before the first layer: factor and
     /// offset per channel.
     pub(crate) input: Vec<(f64, f64)>,
-    /// As [`FloatFile::head`](crate::import::float_file::FloatFile::head).
+    /// Index of the first layer of a classifier that reads a map without pooling it.
     pub(crate) head: Option<usize>,
     /// Scores of the network's end, if all of it has been read.
     pub(crate) scoring: Option<Scoring>,

@@ -11,10 +11,10 @@ use super::error::Problem;
 use super::names;
 use crate::graph::grey_levels::GreyLevels;
 use crate::graph::input_table::InputTable;
-use crate::graph::network::{Activation, Quantisation};
-use crate::quantise::multiplier::{
+use crate::graph::multiplier::{
     AddParams, Multiplier as RealMultiplier, activation_range, add_params, quantise_multiplier,
 };
+use crate::graph::network::{Activation, Quantisation};
 
 /// The operators folded so far.
 #[derive(Clone, Debug)]

@@ -8,11 +8,11 @@ use posy_shared::model::{InputContract, Model, Shape};
 use rayon::prelude::*;
 use sha2::{Digest, Sha256};
 
+use super::CALIBRATION_PHOTOS;
 use crate::dataset::decode::Limits;
 use crate::dataset::files::files_below;
 use crate::dataset::for_model::decode_to;
 use crate::dataset::load::read_bytes;
-use crate::retrain::CALIBRATION_PHOTOS;
 use posy_nn::graph::network::FloatNetwork;
 use posy_nn::run::{Runner, input_of, plain_map};
 use posy_nn::runtime::float::{FloatError, FloatRunner};
