@@ -78,6 +78,7 @@ fn model(filter: Filter, unknown_below: u32) -> Vec<u8> {
             table: None,
         },
         pixel_table: None,
+        logistic: None,
         labels: ["daisy", "roses", "tulips"].map(String::from).into(),
         verdict: Verdict {
             beta: Beta {
@@ -86,6 +87,7 @@ fn model(filter: Filter, unknown_below: u32) -> Vec<u8> {
                 least_difference: -248,
             },
             unknown_below,
+            logistic: None,
             unknown_logit: false,
             acceptance: None,
         },

@@ -43,5 +43,6 @@ pub mod picture;
 pub mod plan;
 pub mod preprocess;
 pub mod ranking;
+pub mod scores;
 pub mod shown;
 pub mod softmax;

@@ -6,7 +6,6 @@ use heapless::Vec;
 
 use crate::model::Model;
 use crate::shown::Shown;
-use crate::softmax::Softmax;
 
 /// A probability in units of 1/65536.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -74,7 +73,7 @@ impl<'a, const N: usize> Ranking<'a, N> {
     pub fn new(model: &Model<'a>, outputs: &[i8]) -> Self {
         let verdict = model.verdict();
         let (logits, familiarity) = outputs.split_at(outputs.len().min(model.logit_len()));
-        let softmax = Softmax::new(verdict.beta, logits);
+        let scores = model.scores(logits);
         let mut order: Vec<(i8, Ranked<'a>), N> = Vec::new();
         for (index, (label, &logit)) in model.labels().zip(logits).enumerate() {
             let place = order
@@ -87,7 +86,7 @@ impl<'a, const N: usize> Ranking<'a, N> {
             if order.is_full() {
                 order.pop();
             }
-            let score = Score(softmax.fine(logit));
+            let score = Score(scores.fine(logit));
             let ranked = Ranked {
                 label,
                 index,
@@ -98,7 +97,7 @@ impl<'a, const N: usize> Ranking<'a, N> {
         }
         let (named, other) = logits.split_at(logits.len().min(model.label_len()));
         let known = named.iter().max().is_some_and(|&best| {
-            softmax.fine(best) >= verdict.unknown_below
+            scores.fine(best) >= verdict.unknown_below
                 && other.iter().all(|&other| other <= best)
                 && verdict.acceptance.is_none_or(|acceptance| {
                     let familiarity = familiarity.first();

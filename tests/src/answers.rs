@@ -1,6 +1,7 @@
 //! The laptop's answers, for comparison with a board's.
 
 use std::cell::Cell;
+use std::path::Path;
 
 use embedded_io::{ErrorKind, ErrorType, Write};
 use posy_firmware::camera::{Camera, FrameFormat, StoredFrame, StoredFrameError};
@@ -12,7 +13,7 @@ use posy_shared::ranking::Score;
 use serde_json::Value;
 
 use crate::frames::{HEIGHT, PIXELS, WIDTH, view};
-use crate::scratch::Scratch;
+use crate::scratch::{Outcome, Scratch};
 
 /// Answer to a frame.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,6 +22,16 @@ pub struct Answer {
     pub logits: Vec<i8>,
     /// The printed line without the time: `daisy 97.2%  roses 1.9%`.
     pub ranking: String,
+}
+
+/// Converts a user's file in the folder `cases`, named without its ending. Returns the name of the model
+/// file.
+pub fn convert(scratch: &Scratch, cases: &Path, file: &str) -> String {
+    let name = format!("{}.posy", file.replace('/', "_"));
+    let mut command = scratch.command(["convert"]);
+    command.arg(cases.join(format!("{file}.tflite"))).arg(&name);
+    Outcome::of(command).succeeds();
+    name
 }
 
 /// Retrains `architecture` on the photos in the folder `photos`. Returns the name of the model

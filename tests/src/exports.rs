@@ -45,6 +45,11 @@ impl Python {
         Self::find(test, "runtimes", "LiteRT and ONNX Runtime")
     }
 
+    /// Python with TensorFlow, for every run. Prints that `test` is skipped if it is missing.
+    pub fn tensorflow_always(test: &str) -> Option<Self> {
+        Self::find(test, "tensorflow", "TensorFlow")
+    }
+
     /// Python with TensorFlow, for full runs. Prints that `test` is skipped if it is missing.
     pub fn tensorflow(test: &str) -> Option<Self> {
         if !in_full_runs(test) {

@@ -16,7 +16,6 @@ use posy_nn::graph::cost::check_cost;
 use posy_nn::graph::network::{FloatNetwork, IntNetwork};
 use posy_nn::import::float_file::FloatFile;
 use posy_nn::import::normalisation::Normalisation;
-use posy_nn::import::tensorflow::classifier;
 use posy_nn::import::{onnx, tensorflow, tflite};
 use posy_nn::quantise::from_float::from_photos;
 use posy_nn::quantise::from_quantised::from_trained;
@@ -181,12 +180,19 @@ fn guarded_graph(choices: &[u8]) {
     }
 }
 
-/// A frozen graph, by both of its readers.
+/// A frozen graph, as a backbone and as a classifier.
 fn graph_def(bytes: &[u8]) {
     if let Ok(file) = tensorflow::read(bytes) {
         float_file(&file);
     }
-    let _ = classifier::read(bytes, "input", "final_result");
+    let part = tensorflow::Part {
+        input: Some("input"),
+        output: Some("final_result"),
+        size: Some((8, 8)),
+    };
+    if let Ok(file) = tensorflow::read_part(bytes, &part) {
+        float_file(&file);
+    }
 }
 
 /// A photo, whole and reduced.
@@ -248,6 +254,7 @@ fn facts_of_none() -> Facts<'static> {
     Facts {
         labels: &[],
         beta: 1.0,
+        logistic: false,
         input: metadata().input,
     }
 }

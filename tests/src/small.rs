@@ -139,6 +139,7 @@ fn build(names: &[String], architecture: &str, sizes: [u16; 3]) -> Vec<u8> {
             table: None,
         },
         pixel_table: None,
+        logistic: None,
         labels: names.to_vec(),
         verdict: Verdict {
             beta: Beta {
@@ -147,6 +148,7 @@ fn build(names: &[String], architecture: &str, sizes: [u16; 3]) -> Vec<u8> {
                 least_difference: -248,
             },
             unknown_below: 0,
+            logistic: None,
             unknown_logit: false,
             acceptance: None,
         },

@@ -161,12 +161,15 @@ fn random_network(seed: u64) -> Vec<LayerSpec> {
             (padding.top, padding.bottom, output.height) = extent(random, shape.height);
             (padding.left, padding.right, output.width) = extent(random, shape.width);
         }
-        if matches!(op, Op::GlobalAveragePool | Op::Dense) {
+        if op.is_global() || op == Op::Dense {
             (output.height, output.width) = (1, 1);
+        }
+        if op == Op::Flatten {
+            output.channels = shape.len() as u16;
         }
         let relu = random.random_bool(0.8);
         let output_zero_point = match op {
-            Op::GlobalAveragePool => zero_point,
+            Op::GlobalAveragePool | Op::Flatten => zero_point,
             _ if relu => -128,
             _ => random.random_range(-20..20),
         };
@@ -178,7 +181,7 @@ fn random_network(seed: u64) -> Vec<LayerSpec> {
             padding,
             input_zero_point: zero_point,
             output_zero_point,
-            output_min: if relu && op != Op::GlobalAveragePool {
+            output_min: if relu && !op.is_global() {
                 output_zero_point
             } else {
                 -128
@@ -195,7 +198,11 @@ fn random_network(seed: u64) -> Vec<LayerSpec> {
         };
         let channels = usize::from(channels);
         let tables = match op {
-            Op::GlobalAveragePool => Tables::None,
+            Op::GlobalAveragePool | Op::Flatten => Tables::None,
+            Op::Mean => Tables::Mean(Multiplier {
+                mantissa: 1 << 30,
+                shift: -3,
+            }),
             Op::Add => Tables::Add(AddTables {
                 a: scale(random, 1),
                 b: scale(random, 2),
@@ -260,7 +267,8 @@ fn random_network(seed: u64) -> Vec<LayerSpec> {
         }
     }
     if random.random_bool(0.7) {
-        push(&mut random, Op::GlobalAveragePool, same, 0);
+        let ends = [Op::GlobalAveragePool, Op::Mean, Op::Flatten];
+        push(&mut random, ends[random.random_range(0..3)], same, 0);
         push(&mut random, Op::Dense, 4, 0);
     }
     layers
@@ -272,6 +280,7 @@ fn file(layers: Vec<LayerSpec>) -> Result<Vec<u8>, posy_shared::model::WriteErro
         layers,
         input: metadata.input,
         pixel_table: None,
+        logistic: None,
         labels: Vec::new(),
         verdict: Verdict {
             beta: Beta {
@@ -280,6 +289,7 @@ fn file(layers: Vec<LayerSpec>) -> Result<Vec<u8>, posy_shared::model::WriteErro
                 least_difference: -248,
             },
             unknown_below: 0,
+            logistic: None,
             unknown_logit: false,
             acceptance: None,
         },

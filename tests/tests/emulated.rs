@@ -7,7 +7,7 @@ use std::path::Path;
 use std::sync::Mutex;
 use std::time::Instant;
 
-use posy_tests::answers::{Answer, answers, classified, labelled, retrain};
+use posy_tests::answers::{Answer, answers, classified, convert, labelled, retrain};
 use posy_tests::draw::draw;
 use posy_tests::emulator::{ARMV6M, MACHINES, Machine, Run, Tools, check_kernels, emulate};
 use posy_tests::frames::{HEIGHT, WIDTH, frame, photos, save};
@@ -19,6 +19,15 @@ const ARCHITECTURES: [&str; 3] = [
     "mobilenet_v1_0.25_128",
     "mobilenet_v1_0.50_224",
     "mobilenet_v2_0.5_224",
+];
+
+/// Users' files below `cases`, converted with their own classes: grey, Edge Impulse's dense layer of each pixel, a
+/// mean with a scale of its own and a sigmoid's scores.
+const USERS: [&str; 4] = [
+    "keras/avg1_int8",
+    "keras/ei3_int8",
+    "keras/v1_025_int8",
+    "keras/avg3_sigmoid",
 ];
 
 /// Serialises the tests: they build the same files, and two emulators keep a small machine busy.
@@ -44,8 +53,11 @@ fn every_board_answers_as_the_laptop() {
 
     let labels = ["daisy", "dandelion", "roses", "sunflowers", "tulips"];
     scratch.copy_photos(&flowers, "photos", &labels, 12);
-    let networks = ARCHITECTURES.map(|architecture| {
-        let name = retrain(&scratch, architecture);
+    let retrained = ARCHITECTURES.map(|architecture| retrain(&scratch, architecture));
+    let cases = data(test, "cases");
+    let users = USERS.iter().zip(cases.iter().cycle());
+    let users = users.map(|(file, cases)| convert(&scratch, cases, file));
+    let networks = retrained.into_iter().chain(users).map(|name| {
         let expected = labelled(&scratch, &name);
         assert_eq!(expected.len(), photos.len());
         assert_eq!(classified(&scratch.read(&name), &frames), expected);
@@ -56,6 +68,7 @@ fn every_board_answers_as_the_laptop() {
         assert!(2 * rankings.len() > photos.len(), "{rankings:?}");
         (name, expected)
     });
+    let networks: Vec<_> = networks.collect();
 
     let runs = MACHINES.iter().zip(&programs);
     let runs = runs.flat_map(|run| networks.iter().map(move |network| (run, network)));

@@ -67,7 +67,7 @@ impl<'m> Runner<'m> {
     }
 }
 
-/// Input of `model` for `photo`, `[H, W, 3]`.
+/// Input of `model` for `photo`, `[H, W, C]`.
 ///
 /// # Errors
 /// If the photo is empty.
@@ -80,7 +80,15 @@ pub fn input(model: &Model<'_>, photo: &Rgb) -> Result<Vec<i8>, PictureError> {
     )
 }
 
-/// Input `[H, W, 3]` of this shape and preparation for `photo`.
+/// Mapping of pixels to an input of this shape in steps of one grey level.
+pub const fn plain_map(shape: Shape) -> PixelMap<'static> {
+    match shape.channels {
+        1 => PixelMap::Grey,
+        _ => PixelMap::Centred,
+    }
+}
+
+/// Input `[H, W, C]` of this shape and preparation for `photo`.
 ///
 /// # Errors
 /// If the photo or the shape is empty.

@@ -38,7 +38,7 @@ pub(super) fn network(
     let opened = if let Some(path) = backbone {
         let name = path.file_stem().unwrap_or_default().to_string_lossy();
         guard::try_first(path, &Door::Backbone)?;
-        Backbone::open(path, &name)?
+        Backbone::open_sized(path, &name, pixels.input_size())?
     } else {
         let named = architecture.is_some() || model_dir.is_some();
         let architecture = architecture.unwrap_or(&DEFAULT);

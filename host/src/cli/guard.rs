@@ -202,6 +202,8 @@ impl Door<'_> {
                     "classifier".into(),
                     reading.input.into(),
                     reading.output.into(),
+                    reading.size.map_or(0, |(height, _)| height).to_string(),
+                    reading.size.map_or(0, |(_, width)| width).to_string(),
                 ]
             }
         };
@@ -221,10 +223,12 @@ pub(super) fn answer() -> Option<ExitCode> {
     let door = match *door.as_slice() {
         ["backbone"] => Door::Backbone,
         ["laptop", side] => Door::Laptop(side.parse().ok().filter(|side| *side > 0)),
-        ["classifier", input, output] => {
+        ["classifier", input, output, height, width] => {
+            let side = |word: &str| word.parse().ok().filter(|side| *side > 0);
             let reading = Reading {
                 input,
                 output,
+                size: side(height).zip(side(width)),
                 ..Reading::default()
             };
             limit();
@@ -312,7 +316,7 @@ fn try_out(path: &OsStr, door: &Door<'_>) -> Result<(), Failure> {
             stage("running it");
             match classifier {
                 Classifier::Onnx(model) => drop(model.scores(&grey)?),
-                Classifier::Frozen(graph) => drop(graph.scores(&grey)?),
+                Classifier::Float(model) => drop(model.scores(&grey)?),
                 Classifier::Engine(_) => {}
             }
         }

@@ -5,8 +5,8 @@ use std::process::ExitCode;
 
 use clap::Args;
 use posy_nn::model_file::ModelFile;
-use posy_shared::model::{InputContract, Layer, Model, Shape};
-use posy_shared::preprocess::{Crop, Filter};
+use posy_shared::model::{Layer, Model, Shape};
+use posy_shared::preprocess::{Crop, Filter, PixelMap};
 use posy_shared::shown::Shown;
 use serde_json::json;
 
@@ -106,7 +106,8 @@ fn listed(labels: &[&str]) -> String {
 }
 
 /// Description of image preparation.
-fn pictures(contract: &InputContract) -> String {
+fn pictures(model: &Model<'_>) -> String {
+    let contract = model.input_contract();
     let part = match contract.crop {
         Crop::Squash => "the whole photo, squashed to this shape",
         Crop::Centre => "the largest centred part of a photo that has this shape",
@@ -115,17 +116,25 @@ fn pictures(contract: &InputContract) -> String {
         Filter::Area => "each pixel the mean of what it covers",
         Filter::LegacyBilinear => "sampled bilinearly as TensorFlow 1 does",
     };
-    let table = match contract.table {
-        Some(_) => "; grey levels go through a table of its own",
-        None => "",
+    let at = |table: &[u8]| {
+        let value = |level: usize| table.get(level).map_or(0, |byte| byte.cast_signed());
+        let [black, middle, white] = [0, 128, 255].map(value);
+        format!(
+            "; grey levels go through a table of its own (0 becomes {black}, 128 {middle}, 255 {white})"
+        )
     };
-    format!("{part}, {way}{table}")
+    let levels = match model.pixel_map() {
+        PixelMap::Centred => String::new(),
+        PixelMap::Table(table) => at(table),
+        PixelMap::Grey => "; grey, the luma of each pixel".into(),
+        PixelMap::GreyTable(table) => format!("; grey, the luma of each pixel{}", at(table)),
+    };
+    format!("{part}, {way}{levels}")
 }
 
 fn facts(model: &Model<'_>) -> Vec<(&'static str, String)> {
     let provenance = model.provenance();
     let footprint = Footprint::of_model(model);
-    let contract = model.input_contract();
     let split = provenance.split;
     let labels: Vec<&str> = model.labels().collect();
     let boards = BOARDS.iter().filter(|board| fits(&footprint, board));
@@ -138,7 +147,7 @@ fn facts(model: &Model<'_>) -> Vec<(&'static str, String)> {
         ("backbone", hex(&provenance.backbone_sha256)),
         (
             "input",
-            format!("{}: {}", shape(model.input_shape()), pictures(contract)),
+            format!("{}: {}", shape(model.input_shape()), pictures(model)),
         ),
         (
             "labels",

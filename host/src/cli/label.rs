@@ -14,11 +14,11 @@ use serde_json::json;
 use super::Failure;
 use super::guard::{self, Door};
 use super::output::{Out, note};
-use crate::dataset::decode::Limits;
+use crate::dataset::decode::{Limits, decode_within};
 use crate::dataset::files::files_below;
 use crate::dataset::for_model::{decode_for, decode_to};
 use crate::dataset::load::read_bytes;
-use crate::predict::{Classifier, OnnxModel, Reading};
+use crate::predict::{Classifier, FloatClassifier, OnnxModel, Reading};
 
 /// Maximum number of ranked labels; a board prints fewer.
 const MOST: usize = 32;
@@ -49,6 +49,8 @@ enum Labeller<'a> {
     Engine(Box<Runner<'a>>),
     /// A float model for the laptop.
     Float(&'a OnnxModel),
+    /// A float network of another tool.
+    Plain(&'a FloatClassifier),
 }
 
 /// Result for one photo.
@@ -76,7 +78,8 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
             Labeller::Engine(Box::new(Runner::new(model)))
         }
         Classifier::Onnx(model) => Labeller::Float(model),
-        Classifier::Frozen(_) => {
+        Classifier::Float(model) if !model.is_graph() => Labeller::Plain(model),
+        Classifier::Float(_) => {
             let (path, quoted) = (arguments.model.display(), quoted_path(&arguments.model));
             return Err(format!(
                 "{path}: a .pb file has no labels; `posy label-image --graph {quoted} --image PHOTO` takes them from \
@@ -142,6 +145,10 @@ impl Labeller<'_> {
                 let logits = runner.output(&photo).map_err(|error| named(&error))?;
                 Answer::Logits(logits)
             }
+            Labeller::Plain(model) => {
+                let photo = decode_within(&bytes, &limits).map_err(|error| named(&error))?;
+                Answer::Scores(model.scores(&photo).map_err(|error| named(&error))?)
+            }
             Labeller::Float(model) => {
                 let photo = decode_to(model.shape(), model.input(), &bytes, &limits);
                 let photo = photo.map_err(|error| named(&error))?;
@@ -149,6 +156,16 @@ impl Labeller<'_> {
                 Answer::Scores(scores)
             }
         })
+    }
+
+    /// Labels of a float model's scores.
+    fn labels(&self, count: usize) -> Vec<String> {
+        let numbered = || (0..count).map(|class| format!("class {class}")).collect();
+        match self {
+            Labeller::Engine(_) => Vec::new(),
+            Labeller::Float(model) => model.labels().to_vec(),
+            Labeller::Plain(model) => model.labels().map_or_else(numbered, <[String]>::to_vec),
+        }
     }
 
     /// True if the answer is unknown, and the likeliest labels with their scores.
@@ -164,8 +181,8 @@ impl Labeller<'_> {
                 });
                 (ranking.is_unknown(), ranked.collect())
             }
-            (Labeller::Float(model), Answer::Scores(scores)) => {
-                let labels = model.labels().iter().cloned();
+            (_, Answer::Scores(scores)) => {
+                let labels = self.labels(scores.len()).into_iter();
                 let ranked = labels.zip(scores).map(|(label, &score)| Ranked {
                     label,
                     score,

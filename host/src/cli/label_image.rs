@@ -45,18 +45,18 @@ pub(super) struct Arguments {
     /// its labels are read from tf_files/retrained_labels.txt by default.
     #[arg(long, value_name = "FILE")]
     labels: Option<PathBuf>,
-    /// Height in pixels to which the photo is resized; must match the model's.
+    /// Height in pixels to which the photo is resized; must match the model's, where that has one.
     #[arg(long, visible_alias = "input_height", value_name = "PIXELS")]
     input_height: Option<u32>,
-    /// Width in pixels to which the photo is resized; must match the model's.
+    /// Width in pixels to which the photo is resized; must match the model's, where that has one.
     #[arg(long, visible_alias = "input_width", value_name = "PIXELS")]
     input_width: Option<u32>,
-    /// Mean subtracted from each pixel of a .pb file's input, 128 by default; not used for other
-    /// models.
+    /// Mean subtracted from each pixel of a .pb file's input, 128 by default, or of a float .tflite
+    /// file's; not used for other models.
     #[arg(long, visible_alias = "input_mean", value_name = "NUMBER")]
     input_mean: Option<f32>,
-    /// Divisor of each pixel of a .pb file's input after that, 128 by default; not used for other
-    /// models.
+    /// Divisor of each pixel of a .pb file's input after that, 128 by default, or of a float .tflite
+    /// file's; not used for other models.
     #[arg(long, visible_alias = "input_std", value_name = "NUMBER")]
     input_std: Option<f32>,
     /// Run a model however long it takes.
@@ -77,17 +77,24 @@ impl Arguments {
         let reading = Reading {
             input: self.input_layer.as_deref().unwrap_or(usual.input),
             output: self.output_layer.as_deref().unwrap_or(usual.output),
-            mean: self.input_mean.unwrap_or(usual.mean),
-            std: self.input_std.unwrap_or(usual.std),
+            mean: self.input_mean,
+            std: self.input_std,
+            size: self.size(),
         };
-        if !(reading.std.is_normal() && reading.mean.is_finite()) {
-            let (mean, std) = (reading.mean, reading.std);
+        let (mean, std) = (reading.mean.unwrap_or(128.0), reading.std.unwrap_or(128.0));
+        if !(std.is_normal() && mean.is_finite()) {
             return Err(usage(format!(
                 "--input_mean {mean} and --input_std {std} make no numbers of pixels; both are 128 \
                  where they are left out"
             )));
         }
         Ok(reading)
+    }
+
+    /// Size of the input, if both sides are given.
+    fn size(&self) -> Option<(u16, u16)> {
+        let side = |given: Option<u32>| given.and_then(|side| u16::try_from(side).ok());
+        side(self.input_height).zip(side(self.input_width))
     }
 
     /// Refuses options that contradict the model.
@@ -163,11 +170,13 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
             });
             print(seconds, lines)
         }
-        Classifier::Frozen(graph) => {
-            let photo = photo(graph.shape())?;
-            let names = arguments.names(graph.classes(), Some(LABELS))?;
-            let (scores, seconds) = timed(arguments, || graph.scores(&photo))?;
-            print(seconds, ranked(&names.unwrap_or_default(), &scores))
+        Classifier::Float(model) => {
+            let photo = photo(model.shape())?;
+            let usual = model.labels().is_none().then_some(LABELS);
+            let names = arguments.names(model.classes(), usual)?;
+            let own = || model.labels().unwrap_or_default().to_vec();
+            let (scores, seconds) = timed(arguments, || model.scores(&photo))?;
+            print(seconds, ranked(&names.unwrap_or_else(own), &scores))
         }
         Classifier::Onnx(model) => {
             arguments.note_unused();

@@ -28,14 +28,16 @@ fn cost(op: Op, dsp: bool) -> Cost {
         (Op::Depthwise3x3, true) => (2.557, 0.0, 85.99),
         (Op::Pointwise, true) => (0.808, 10.06, 0.0),
         (Op::Dense, true) => (8.594, 0.0, 0.0),
-        (Op::GlobalAveragePool, true) => (0.0, 1.51, 0.0),
+        (Op::GlobalAveragePool | Op::Mean, true) => (0.0, 1.51, 0.0),
         (Op::Add, true) => (0.0, 20.0, 0.0),
         (Op::Conv3x3, false) => (2.983, 0.0, 243.7),
         (Op::Depthwise3x3, false) => (7.085, 0.0, 302.7),
         (Op::Pointwise, false) => (2.748, 15.54, 0.0),
         (Op::Dense, false) => (17.72, 0.0, 0.0),
-        (Op::GlobalAveragePool, false) => (0.0, 11.18, 0.0),
+        (Op::GlobalAveragePool | Op::Mean, false) => (0.0, 11.18, 0.0),
         (Op::Add, false) => (0.0, 60.0, 0.0),
+        // Two copies, a word at a time.
+        (Op::Flatten, _) => (0.0, 1.0, 0.0),
     };
     Cost {
         product,
@@ -57,7 +59,7 @@ pub fn instructions(layers: &[Layer], board: &Board) -> f64 {
         let output = layer.output;
         let rows = f64::from(output.height);
         let (numbers, pieces) = match layer.op {
-            Op::GlobalAveragePool => (layer.input.len(), 0.0),
+            Op::GlobalAveragePool | Op::Mean => (layer.input.len(), 0.0),
             Op::Conv3x3 => (output.len(), rows * f64::from(output.width)),
             _ => (output.len(), rows * f64::from(output.channels)),
         };

@@ -3,11 +3,11 @@
 //! | file | contents |
 //! |---|---|
 //! | `pixels.rs` | image preparation of the codelab's scripts, in real numbers |
-//! | `frozen.rs` | runs frozen TensorFlow graphs |
+//! | `float.rs` | runs frozen TensorFlow graphs and float TensorFlow Lite files |
 //! | `onnx.rs` | runs ONNX models |
 //! | `profile.rs` | time per layer of a model |
 
-mod frozen;
+mod float;
 mod onnx;
 mod pixels;
 pub mod profile;
@@ -17,12 +17,13 @@ use std::path::{Path, PathBuf};
 use posy_nn::export::Format;
 use posy_nn::export::convert::{ConvertError, Source};
 use posy_nn::import::kind::Kind;
-use posy_nn::import::tensorflow::classifier::FrozenError;
+use posy_nn::import::tensorflow::FrozenError;
+use posy_nn::import::tflite::{self, TfliteError};
 use posy_nn::model_file::{ModelFile, ModelFileError};
 use posy_nn::runtime::float::FloatError;
 use posy_shared::picture::PictureError;
 
-pub use frozen::FrozenGraph;
+pub use float::FloatClassifier;
 pub use onnx::OnnxModel;
 
 /// Failure to open or run a classifier.
@@ -34,6 +35,20 @@ pub enum ClassifyError {
     /// A TensorFlow Lite file cannot be used.
     #[error(transparent)]
     Convert(#[from] ConvertError),
+    /// A float TensorFlow Lite file cannot be read.
+    #[error("{path}: {source}")]
+    Tflite {
+        /// Path of the file.
+        path: PathBuf,
+        /// Cause.
+        source: TfliteError,
+    },
+    /// A float network that ends in no scores.
+    #[error(
+        "{0}: the network names nothing: it ends in features, or in operators that posy cannot run; give a classifier, \
+         or teach it labels with posy retrain --backbone"
+    )]
+    NoScores(PathBuf),
     /// A frozen graph cannot be read.
     #[error("{path}: {source}")]
     Frozen {
@@ -63,18 +78,20 @@ pub enum ClassifyError {
     Picture(#[from] PictureError),
 }
 
-/// Input and output names of a frozen graph, and its normalisation: `(pixel - mean) / std` for a
-/// pixel of 0 to 255.
+/// Input and output names of a frozen graph, and the normalisation of a float classifier: `(pixel -
+/// mean) / std` for a pixel of 0 to 255.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Reading<'a> {
     /// Name of the input node.
     pub input: &'a str,
     /// Name of the output node.
     pub output: &'a str,
-    /// Mean, subtracted from each pixel.
-    pub mean: f32,
-    /// Divisor of each pixel after that.
-    pub std: f32,
+    /// Mean, subtracted from each pixel; 128 for a frozen graph if it is not given.
+    pub mean: Option<f32>,
+    /// Divisor of each pixel after that; 128 for a frozen graph if it is not given.
+    pub std: Option<f32>,
+    /// Height and width of the input, for a frozen graph that leaves them open.
+    pub size: Option<(u16, u16)>,
 }
 
 impl Default for Reading<'_> {
@@ -83,8 +100,9 @@ impl Default for Reading<'_> {
         Reading {
             input: "input",
             output: "final_result",
-            mean: 128.0,
-            std: 128.0,
+            mean: None,
+            std: None,
+            size: None,
         }
     }
 }
@@ -94,15 +112,15 @@ impl Default for Reading<'_> {
 pub enum Classifier {
     /// A model for posy's engine, from a `.posy` or a `.tflite` file.
     Engine(ModelFile),
-    /// A frozen graph.
-    Frozen(Box<FrozenGraph>),
+    /// A frozen graph, or a float TensorFlow Lite file.
+    Float(Box<FloatClassifier>),
     /// An ONNX model.
     Onnx(Box<OnnxModel>),
 }
 
 impl Classifier {
     /// Reads the file `path`. A TensorFlow Lite file is recognised by its bytes, an ONNX model or a
-    /// frozen graph by its name. `reading` is for frozen graphs.
+    /// frozen graph by its name. `reading` is for float classifiers.
     ///
     /// # Errors
     /// [`ClassifyError`].
@@ -119,13 +137,21 @@ impl Classifier {
             return Err(ModelFileError::Kind { path, kind }.into());
         }
         if kind == Kind::Tflite {
+            let read = tflite::read_float(bytes).map_err(|source| ClassifyError::Tflite {
+                path: path.into(),
+                source,
+            })?;
+            if let Some(network) = read {
+                let float = FloatClassifier::of_tflite(path, bytes, &network, reading)?;
+                return Ok(Classifier::Float(Box::new(float)));
+            }
             let model = Source::read(path, None)?.write(Format::Posy)?;
             return Ok(Classifier::Engine(ModelFile::made_of(path, model)));
         }
         match Format::of(path, false) {
             Ok(Format::GraphDef) => {
-                let graph = FrozenGraph::read(path, bytes, reading)?;
-                Ok(Classifier::Frozen(Box::new(graph)))
+                let graph = FloatClassifier::read_graph(path, bytes, reading)?;
+                Ok(Classifier::Float(Box::new(graph)))
             }
             Ok(Format::Onnx) => {
                 let model = OnnxModel::read(path, bytes)?;

@@ -171,6 +171,7 @@ mod tests {
         let facts = Facts {
             labels: &["one".into(), "two".into()],
             beta: 0.75,
+            logistic: false,
             input: from_words(None, None).unwrap(),
         };
         onnx_bytes(&network(), &facts)

@@ -3,7 +3,7 @@
 use posy_nn::rgb::Rgb;
 use posy_shared::model::Shape;
 
-/// Stretches the photo to `shape`, `[H, W, 3]`, with TensorFlow 1's `resize_bilinear`: output pixel
+/// Stretches the photo to `shape`, `[H, W, 3]`, or `[H, W, 1]` of luma, with TensorFlow 1's `resize_bilinear`: output pixel
 /// `i` lies at `i * in / out` of the photo and interpolates the two pixels beside that position.
 /// Values are 0 to 255, not rounded; empty for an empty photo.
 ///
@@ -27,18 +27,28 @@ pub(super) fn bilinear(photo: &Rgb, shape: Shape) -> Vec<f32> {
             return Vec::new();
         };
         for &(left, right, across) in &columns {
-            for channel in 0..3 {
+            let of_channel = |channel: usize| {
                 let at = |line: &[u8], column: usize| f32::from(line[3 * column + channel]);
                 let mix = |line| {
                     let (left, right) = (at(line, left), at(line, right));
                     left + (right - left) * across
                 };
                 let (above, below) = (mix(above), mix(below));
-                pixels.push(above + (below - above) * down);
+                above + (below - above) * down
+            };
+            let rgb = [0, 1, 2].map(of_channel);
+            match shape.channels {
+                1 => pixels.push(luma(rgb)),
+                _ => pixels.extend(rgb),
             }
         }
     }
     pixels
+}
+
+/// Luma by ITU-R BT.601, as in [`PixelMap::luma`](posy_shared::preprocess::PixelMap::luma).
+fn luma([red, green, blue]: [f32; 3]) -> f32 {
+    0.299 * red + 0.587 * green + 0.114 * blue
 }
 
 #[cfg(test)]

@@ -232,6 +232,8 @@ fn graph(backbone: &IntNetwork, labels: usize) -> Graph {
             Op::Pointwise => ("Conv2D", "pointwise"),
             Op::Add => ("Add", "addition"),
             Op::GlobalAveragePool => ("AvgPool", "pool"),
+            Op::Mean => ("Mean", "mean"),
+            Op::Flatten => ("Reshape", "flatten"),
             Op::Dense => ("MatMul", "dense"),
         };
         let name = format!("backbone/{index:02}_{word}");

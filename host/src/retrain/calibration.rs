@@ -2,9 +2,8 @@
 
 use std::path::PathBuf;
 
-use posy_nn::run::input_of;
+use posy_nn::run::{input_of, plain_map};
 use posy_shared::model::{InputContract, Shape};
-use posy_shared::preprocess::PixelMap;
 use rayon::prelude::*;
 use sha2::{Digest, Sha256};
 
@@ -51,7 +50,7 @@ impl Calibration {
         let input = |photo: &&Photo| {
             let bytes = read_bytes(&photo.path, &Limits::default()).ok()?;
             let rgb = decode_to(shape, self.input, &bytes, &Limits::default()).ok()?;
-            input_of(&rgb, shape, self.input, PixelMap::Centred).ok()
+            input_of(&rgb, shape, self.input, plain_map(shape)).ok()
         };
         let mut inputs = Vec::new();
         for photos in photos.chunks(PHOTOS) {

@@ -24,6 +24,7 @@ pub fn file(
     let facts = Facts {
         labels: &prepared.dataset.labels,
         beta: heads.beta,
+        logistic: false,
         input: prepared.input,
     };
     let float = || match &outcome.adjusted {

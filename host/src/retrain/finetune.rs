@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use posy_nn::graph::head::Head;
+use posy_nn::graph::multiplier::activation_range;
 use posy_nn::graph::network::{IntLayer, IntNetwork, Quantisation};
-use posy_nn::quantise::multiplier::activation_range;
 use posy_nn::run::Runner;
 use posy_shared::model::{Model, Op, Shape};
 use rayon::prelude::*;
@@ -80,7 +80,7 @@ pub fn can_adjust(prepared: &Prepared) -> bool {
 fn last(prepared: &Prepared) -> Result<(&IntLayer, Quantisation), RetrainError> {
     match prepared.backbone.int.layers.as_slice() {
         [.., before, layer, pool]
-            if layer.common.op == Op::Pointwise && pool.common.op == Op::GlobalAveragePool =>
+            if layer.common.op == Op::Pointwise && pool.common.op.is_mean() =>
         {
             Ok((layer, before.output))
         }

@@ -144,6 +144,7 @@ impl FloatOnly {
         let facts = Facts {
             labels: &self.dataset.labels,
             beta: outcome.beta,
+            logistic: false,
             input: self.input,
         };
         with_head(&self.network, &outcome.head, &facts)

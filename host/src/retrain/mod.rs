@@ -4,6 +4,7 @@
 //! [`train`] the rest, so that many splits can use one preparation.
 
 mod calibration;
+pub mod conversion;
 mod dataset_features;
 mod error;
 mod files;

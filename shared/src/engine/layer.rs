@@ -3,7 +3,7 @@
 use core::ops::Range;
 
 use super::{Engine, EngineError, Observer, Progress};
-use crate::kernels::Kernels;
+use crate::kernels::{Kernels, mean_finish};
 use crate::model::{Layer, Model, Op};
 use crate::plan::newest_row;
 
@@ -45,8 +45,18 @@ pub(super) fn rows_under(layer: &Layer, y: usize) -> [Option<usize>; 3] {
     })
 }
 
-/// Turns the sums of the pool `layer` over its whole input into its output.
-pub(super) fn finish_pool(kernels: &impl Kernels, layer: &Layer, sums: &[i8], output: &mut [i8]) {
+/// Turns the sums of the pool or mean `index` over its whole input into its output.
+pub(super) fn finish_pool(
+    model: &Model<'_>,
+    kernels: &impl Kernels,
+    index: usize,
+    sums: &[i8],
+    output: &mut [i8],
+) {
+    let layer = &model.layers()[index];
+    if layer.op == Op::Mean {
+        return mean_finish(&model.mean_params(index), sums, output);
+    }
     let pixels = i32::from(layer.input.height) * i32::from(layer.input.width);
     let clamp = (layer.output_min, layer.output_max);
     kernels.pool_finish(sums, pixels, clamp, output);
@@ -160,9 +170,10 @@ impl<'r, K: Kernels> Engine<'r, '_, K> {
                 self.copy(self.arrival(index, y), to, pushed)
             }
             // Once the output is written, the sums already include the last row.
-            Op::GlobalAveragePool if self.progress[index].written == 0 => {
+            Op::GlobalAveragePool | Op::Mean if self.progress[index].written == 0 => {
                 self.pool(index, y, pushed)
             }
+            Op::Flatten if self.progress[index].written == 0 => self.collect(index, y, pushed),
             _ => Ok(()),
         }
     }
@@ -192,6 +203,19 @@ impl<'r, K: Kernels> Engine<'r, '_, K> {
         let row = from.pick(arena, pushed).ok_or(EngineError::Plan)?;
         self.kernels.pool_row(row, sums);
         Ok(())
+    }
+
+    /// Arena range where the layer `index` collects the rows of a map that it flattens.
+    fn collected(&self, index: usize) -> Range<usize> {
+        let start = self.plan.slots[index].state as usize;
+        start..start + self.layer(index).input.len()
+    }
+
+    /// Adds row `y` to the map that the layer `index` collects.
+    fn collect(&mut self, index: usize, y: usize, pushed: &[i8]) -> Result<(), EngineError> {
+        let len = self.layer(index).input.row_len();
+        let start = self.collected(index).start + y * len;
+        self.copy(self.arrival(index, y), start..start + len, pushed)
     }
 
     /// Arena range of output row `y` of layer `index`.
@@ -227,14 +251,18 @@ impl<'r, K: Kernels> Engine<'r, '_, K> {
         let layer = self.layer(index);
         match layer.op {
             Op::Conv3x3 | Op::Depthwise3x3 => self.write_window(index, y, output, pushed),
-            Op::GlobalAveragePool => {
+            Op::GlobalAveragePool | Op::Mean => {
                 self.pool(index, self.progress[index].newest(), pushed)?;
                 let [sums, output] = self
                     .arena
                     .get_disjoint_mut([self.sums(index), output])
                     .map_err(|_| EngineError::Plan)?;
-                finish_pool(&self.kernels, layer, sums, output);
+                finish_pool(self.model, &self.kernels, index, sums, output);
                 Ok(())
+            }
+            Op::Flatten => {
+                self.collect(index, self.progress[index].newest(), pushed)?;
+                self.copy(Source::Arena(self.collected(index)), output, &[])
             }
             Op::Pointwise | Op::Dense | Op::Add => {
                 let from = self.arrival(index, y);

@@ -36,7 +36,7 @@ impl<K: Kernels> Engine<'_, '_, K> {
         let layer = self.layer(index);
         let other = match layer.op {
             Op::Add if usize::from(layer.skip) + 1 != index => self.map(layer.skip.into()),
-            Op::GlobalAveragePool => self.sums(index),
+            Op::GlobalAveragePool | Op::Mean => self.sums(index),
             _ => 0..0,
         };
         let (input, output) = (self.map(index - 1), self.map(index));
@@ -62,11 +62,12 @@ impl<K: Kernels> Engine<'_, '_, K> {
                     kernels.depthwise3x3(&params, rows, output);
                 }
             }
-            Op::GlobalAveragePool => {
+            Op::GlobalAveragePool | Op::Mean => {
                 other.fill(0);
                 kernels.pool_row(input, other);
-                finish_pool(kernels, layer, other, output);
+                finish_pool(model, kernels, index, other, output);
             }
+            Op::Flatten => output.copy_from_slice(input),
             Op::Pointwise => {
                 let planar = model.output_layout(index, depthwise) == Layout::Planar;
                 let rows = if planar { 1 } else { rows_together(layer) };

@@ -24,7 +24,7 @@ impl<K: Kernels> Prepared<'_, K> {
         let [.., pointwise, pool] = layers else {
             return Err(EngineError::Plan);
         };
-        if pointwise.op != Op::Pointwise || pool.op != Op::GlobalAveragePool {
+        if pointwise.op != Op::Pointwise || !pool.op.is_mean() {
             return Err(EngineError::Plan);
         }
         let expected = pointwise.input.len();
@@ -43,7 +43,13 @@ impl<K: Kernels> Prepared<'_, K> {
             self.kernels.pool_row(&row, &mut sums);
         }
         let mut features = vec![0; pool.output.len()];
-        finish_pool(&self.kernels, pool, &sums, &mut features);
+        finish_pool(
+            &self.model,
+            &self.kernels,
+            layers.len() - 1,
+            &sums,
+            &mut features,
+        );
         Ok(features)
     }
 }

@@ -31,6 +31,7 @@ pub mod conformance;
 #[cfg(all(target_arch = "arm", feature = "dsp"))]
 pub mod dsp;
 pub mod dual;
+mod mean;
 mod packed;
 mod params;
 pub mod requant;
@@ -46,12 +47,13 @@ mod stage;
 #[cfg(all(target_arch = "arm", any(feature = "armv6m", feature = "dsp")))]
 mod window;
 
+pub use mean::mean_finish;
 pub use packed::Packed;
 #[cfg(feature = "alloc")]
 pub use packed::pack;
 pub use params::{
-    AddParams, ConvParams, DenseParams, DepthwiseParams, I32s, Layout, OutputStage, PerChannel,
-    PointwiseParams, Weighted, WindowParams,
+    AddParams, ConvParams, DenseParams, DepthwiseParams, I32s, Layout, MeanParams, OutputStage,
+    PerChannel, PointwiseParams, Weighted, WindowParams,
 };
 pub use scratch::board_scratch_len;
 

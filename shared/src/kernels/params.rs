@@ -186,6 +186,24 @@ pub enum Weighted<'a> {
     Dense(DenseParams<'a>),
 }
 
+/// A mean over a whole map whose output has a scale of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MeanParams {
+    /// Pixels of the map.
+    pub pixels: i32,
+    /// Zero point of the input.
+    pub input_zero_point: i8,
+    /// Multiplier from the sum over all pixels to the output's scale: the ratio of the scales, divided
+    /// by the number of pixels.
+    pub scale: Multiplier,
+    /// Zero point of the output.
+    pub zero_point: i8,
+    /// Lower clamp.
+    pub min: i8,
+    /// Upper clamp.
+    pub max: i8,
+}
+
 /// An addition of two maps, each with its own scale.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct AddParams {

@@ -62,17 +62,20 @@ pub(crate) fn check_layer(
                 return Err(LayerFault::Skip);
             }
             // The rows of both operands stay in step only if no layer between them strides or pools.
-            let in_step = |layer: &Layer| layer.stride == 1 && layer.op != Op::GlobalAveragePool;
+            let in_step = |layer: &Layer| layer.stride == 1 && !layer.op.is_global();
             if !layers[skip + 1..index].iter().all(in_step) {
                 return Err(LayerFault::Skip);
             }
             check_add(layer, blocks).map(|()| false)
         }
-        // A mean keeps the quantisation of its input.
-        Op::GlobalAveragePool if layer.input_zero_point != layer.output_zero_point => {
+        // These keep the quantisation of their input.
+        Op::GlobalAveragePool | Op::Flatten
+            if layer.input_zero_point != layer.output_zero_point =>
+        {
             Err(LayerFault::Constants)
         }
-        Op::GlobalAveragePool => Ok(false),
+        Op::GlobalAveragePool | Op::Flatten => Ok(false),
+        Op::Mean => check_mean(layer, blocks).map(|()| false),
         _ => check_weights(layer, blocks),
     }
 }
@@ -110,7 +113,8 @@ fn check_shapes(layer: &Layer) -> Result<(), LayerFault> {
         }
         Op::Pointwise => same_pixels && plain,
         Op::Add => input == output && plain,
-        Op::GlobalAveragePool => one_pixel && input.channels == output.channels && plain,
+        Op::GlobalAveragePool | Op::Mean => one_pixel && input.channels == output.channels && plain,
+        Op::Flatten => one_pixel && input.len() == output.len() && plain,
         Op::Dense => one_pixel && same_pixels && plain,
     };
     if agree {
@@ -161,6 +165,25 @@ fn check_weights(layer: &Layer, blocks: &Blocks<'_>) -> Result<bool, LayerFault>
         narrow &= OutputStage::NARROW_SHIFTS.contains(&shift) && bound < NARROW;
     }
     Ok(narrow)
+}
+
+/// Greatest magnitude of an int8 value minus an int8 zero point.
+const GREATEST_DIFFERENCE: i64 = 255;
+
+fn check_mean(layer: &Layer, blocks: &Blocks<'_>) -> Result<(), LayerFault> {
+    let tables = blocks
+        .region(layer.tables, layer.table_len())
+        .ok_or(LayerFault::Offset)?;
+    let tables = I32s::new(tables);
+    let (mantissa, shift) = (tables.at(0), tables.at(1));
+    if mantissa < 0 || !(-31..=30).contains(&shift) {
+        return Err(LayerFault::Constants);
+    }
+    let pixels = i64::from(layer.input.height) * i64::from(layer.input.width);
+    if pixels * GREATEST_DIFFERENCE > i64::from(i32::MAX) >> shift.max(0) {
+        return Err(LayerFault::Overflow);
+    }
+    Ok(())
 }
 
 fn check_add(layer: &Layer, blocks: &Blocks<'_>) -> Result<(), LayerFault> {

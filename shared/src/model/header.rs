@@ -17,7 +17,7 @@ pub struct InputContract {
     pub crop: Crop,
     /// Resampling filter that brings it to the input's size.
     pub filter: Filter,
-    /// Offset of three tables of 256 int8, for red, green and blue; `None` if
+    /// Offset of a table of 256 int8 for each input channel: red, green and blue, or grey; `None` if
     /// the input is the pixel minus 128.
     pub table: Option<u32>,
 }
@@ -30,6 +30,10 @@ pub struct Verdict {
     /// Score threshold in 1/65536: a picture whose best score is below it is reported as unknown; 0 for
     /// never.
     pub unknown_below: u32,
+    /// Offset in the weight block of 256 u16, the logistic score of each logit from -128 to 127 in
+    /// 1/65536; `None` for the softmax. Logistic scores do not exclude one another, and do not add up to
+    /// one.
+    pub logistic: Option<u32>,
     /// True if a logit of "none of these" follows those of the labels. It takes part in the softmax but
     /// has no name: if it is the greatest, the answer is unknown.
     pub unknown_logit: bool,

@@ -22,6 +22,10 @@ pub enum Op {
     GlobalAveragePool,
     /// Fully connected: `[1, 1, I]` to `[1, 1, O]`; weights `[O, I]`.
     Dense,
+    /// Mean over the whole map with an output scale of its own: `[H, W, C]` to `[1, 1, C]`.
+    Mean,
+    /// The values of a map as one pixel: `[H, W, C]` to `[1, 1, H * W * C]`.
+    Flatten,
 }
 
 impl Op {
@@ -33,7 +37,20 @@ impl Op {
     /// Returns true for operations with weights, and with a bias and a multiplier for each output
     /// channel.
     pub const fn has_weights(self) -> bool {
-        !matches!(self, Op::Add | Op::GlobalAveragePool)
+        matches!(
+            self,
+            Op::Conv3x3 | Op::Depthwise3x3 | Op::Pointwise | Op::Dense
+        )
+    }
+
+    /// Returns true for operations that turn a whole map into one pixel.
+    pub const fn is_global(self) -> bool {
+        matches!(self, Op::GlobalAveragePool | Op::Mean | Op::Flatten)
+    }
+
+    /// Returns true for operations that average over the whole map.
+    pub const fn is_mean(self) -> bool {
+        matches!(self, Op::GlobalAveragePool | Op::Mean)
     }
 }
 
@@ -102,7 +119,7 @@ pub struct Layer {
     /// Upper clamp of the output; with ReLU6 the quantised six, or 127.
     pub output_max: i8,
     /// [`Op::Add`] only: index of the layer whose output is the second operand. It comes before the
-    /// previous layer, and all layers between have stride 1 and are no pools.
+    /// previous layer, and all layers between have stride 1 and are no [global](Op::is_global) ones.
     pub skip: u8,
     /// Offset of the int8 weights; with [`HEAD_BLOCK`](super::HEAD_BLOCK) in the head's block, else in
     /// the backbone's.
@@ -120,7 +137,7 @@ impl Layer {
             Op::Conv3x3 => 9 * inputs,
             Op::Depthwise3x3 => 9,
             Op::Pointwise | Op::Dense => inputs,
-            Op::Add | Op::GlobalAveragePool => 0,
+            Op::Add | Op::GlobalAveragePool | Op::Mean | Op::Flatten => 0,
         }
     }
 
@@ -134,7 +151,9 @@ impl Layer {
     #[inline]
     pub const fn weight_len(&self) -> usize {
         match self.op {
-            Op::Depthwise3x3 | Op::Add | Op::GlobalAveragePool => self.weight_count(),
+            Op::Depthwise3x3 | Op::Add | Op::GlobalAveragePool | Op::Mean | Op::Flatten => {
+                self.weight_count()
+            }
             Op::Conv3x3 | Op::Pointwise | Op::Dense => {
                 Packed::len(self.output.channels as usize, self.terms())
             }
@@ -142,12 +161,13 @@ impl Layer {
     }
 
     /// Bytes of tables: bias and multiplier (i32) and shift (i8) per output channel; three multipliers
-    /// and shifts (i32) for an addition.
+    /// and shifts (i32) for an addition, one for a mean.
     #[inline]
     pub const fn table_len(&self) -> usize {
         match self.op {
             Op::Add => 6 * 4,
-            Op::GlobalAveragePool => 0,
+            Op::Mean => 2 * 4,
+            Op::GlobalAveragePool | Op::Flatten => 0,
             _ => self.output.channels as usize * 9,
         }
     }

@@ -3,8 +3,8 @@
 use super::layer::{Layer, Op};
 use super::read::Model;
 use crate::kernels::{
-    AddParams, ConvParams, DenseParams, DepthwiseParams, I32s, Layout, OutputStage, Packed,
-    PerChannel, PointwiseParams, Weighted, WindowParams, requant::Multiplier,
+    AddParams, ConvParams, DenseParams, DepthwiseParams, I32s, Layout, MeanParams, OutputStage,
+    Packed, PerChannel, PointwiseParams, Weighted, WindowParams, requant::Multiplier,
 };
 
 impl<'a> Model<'a> {
@@ -75,7 +75,7 @@ impl<'a> Model<'a> {
             }
             Op::Pointwise => Some(Weighted::Pointwise(self.pointwise_params(index, depthwise))),
             Op::Dense => Some(Weighted::Dense(self.dense_params(index))),
-            Op::Add | Op::GlobalAveragePool => None,
+            Op::Add | Op::GlobalAveragePool | Op::Mean | Op::Flatten => None,
         }
     }
 
@@ -135,6 +135,24 @@ impl<'a> Model<'a> {
             weights: self.packed(layer),
             input_zero_point: layer.input_zero_point,
             output: self.output_stage(index),
+        }
+    }
+
+    /// Parameters of a mean.
+    #[inline]
+    pub(crate) fn mean_params(&self, index: usize) -> MeanParams {
+        let layer = &self.layers[index];
+        let tables = I32s::new(self.part(layer.tables, layer.table_len()));
+        MeanParams {
+            pixels: i32::from(layer.input.height) * i32::from(layer.input.width),
+            input_zero_point: layer.input_zero_point,
+            scale: Multiplier {
+                mantissa: tables.at(0),
+                shift: tables.at(1) as i8,
+            },
+            zero_point: layer.output_zero_point,
+            min: layer.output_min,
+            max: layer.output_max,
         }
     }
 

@@ -15,6 +15,8 @@ use super::slot::{self, Head};
 use crate::familiarity::{Familiarity, MAX_FEATURES};
 use crate::plan::{Plan, PlanError};
 use crate::preprocess::{MAX_OUTPUT_SIDE, PixelMap};
+use crate::scores::{LogisticScores, Scores};
+use crate::softmax::Softmax;
 
 /// Alignment of the blocks in the file.
 pub(crate) const BLOCK_ALIGN: usize = 16;
@@ -70,8 +72,8 @@ pub enum ReadError {
     },
     /// The number of labels differs from that of their logits, or a label is empty or appears twice.
     Labels,
-    /// The contract does not fit the model: the input is not an RGB picture of a size that the
-    /// preprocessing produces, or the tables for pixels or scores, or the golden check, do not match
+    /// The contract does not fit the model: the input is not an RGB or grey picture of a size that
+    /// the preprocessing produces, or the tables for pixels or scores, or the golden check, do not match
     /// the layers.
     Contract,
 }
@@ -288,13 +290,13 @@ impl<'a> Model<'a> {
     }
 
     fn check_contract(&self) -> Result<(), ReadError> {
-        let table_fits = match self.input.table {
-            None => true,
-            Some(offset) => self.blocks.region(offset, 768).is_some(),
-        };
         let input = self.input_shape();
-        if table_fits
-            && input.channels == 3
+        let fits = |table: Option<u32>, len: usize| {
+            table.is_none_or(|offset| self.blocks.region(offset, len).is_some())
+        };
+        if matches!(input.channels, 1 | 3)
+            && fits(self.input.table, 256 * usize::from(input.channels))
+            && fits(self.verdict.logistic, 2 * LogisticScores::LEN)
             && input.height.max(input.width) <= MAX_OUTPUT_SIDE
             && self.golden.logits.len() == self.output_len()
             && self.verdict.beta.is_valid()
@@ -412,9 +414,26 @@ impl<'a> Model<'a> {
     /// Mapping from pixels to input values.
     pub fn pixel_map(&self) -> PixelMap<'a> {
         let table = self.input.table;
-        match table.and_then(|offset| self.blocks.region(offset, 768)?.try_into().ok()) {
-            Some(table) => PixelMap::Table(table),
-            None => PixelMap::Centred,
+        let grey = self.input_shape().channels == 1;
+        let table = |len| table.and_then(|offset| self.blocks.region(offset, len));
+        let colour = table(768).and_then(|table| table.try_into().ok());
+        match (grey, colour) {
+            (false, Some(table)) => PixelMap::Table(table),
+            (false, None) => PixelMap::Centred,
+            (true, _) => match table(256).and_then(|table| table.try_into().ok()) {
+                Some(table) => PixelMap::GreyTable(table),
+                None => PixelMap::Grey,
+            },
+        }
+    }
+
+    /// Scores of the labels for `logits`, one for each [logit](Model::logit_len).
+    pub fn scores(&self, logits: &[i8]) -> Scores<'a> {
+        let table = self.verdict.logistic;
+        let table = table.and_then(|offset| self.blocks.region(offset, 2 * LogisticScores::LEN));
+        match table.and_then(LogisticScores::new) {
+            Some(table) => Scores::Logistic(table),
+            None => Scores::Softmax(Softmax::new(self.verdict.beta, logits)),
         }
     }
 

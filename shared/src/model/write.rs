@@ -13,6 +13,7 @@ use super::read::{BLOCK_ALIGN, LENGTHS_LEN, Model, ReadError};
 use crate::engine::{Engine, EngineError};
 use crate::kernels::{pack, requant::Multiplier, scalar::Scalar};
 use crate::plan::{self, PlanError};
+use crate::scores::LogisticScores;
 
 /// A layer with its weights and tables; the writer fills in the offsets in `layer`.
 #[derive(Clone, Debug, PartialEq)]
@@ -28,12 +29,14 @@ pub struct LayerSpec {
 /// Tables of a layer.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Tables {
-    /// No tables: a pool.
+    /// No tables: a pool, or a map flattened.
     None,
     /// Tables of a layer with weights.
     Channels(ChannelTables),
     /// Tables of an addition.
     Add(AddTables),
+    /// Multiplier of a mean, from the sum over all pixels.
+    Mean(Multiplier),
 }
 
 /// Tables of a layer with weights, one entry per output channel in each.
@@ -77,11 +80,15 @@ pub struct ModelSpec<'a> {
     pub layers: Vec<LayerSpec>,
     /// Preprocessing of the input; the writer fills in [`InputContract::table`].
     pub input: InputContract,
-    /// Tables for pixels, unless the input is the pixel minus 128.
-    pub pixel_table: Option<[u8; 768]>,
+    /// Input value (as its byte) of each grey level, `[C, 256]` for C input channels; `None` if the input
+    /// is the pixel minus 128.
+    pub pixel_table: Option<Vec<u8>>,
     /// Labels in the order of the logits; empty for a model whose output is features.
     pub labels: Vec<String>,
-    /// Decision rule; the writer fills in [`Verdict::acceptance`].
+    /// Score of each logit from -128 to 127, in 1/65536, of a network whose labels do not exclude one
+    /// another; `None` for the softmax.
+    pub logistic: Option<Vec<u16>>,
+    /// Decision rule; the writer fills in [`Verdict::acceptance`] and [`Verdict::logistic`].
     pub verdict: Verdict,
     /// Out-of-distribution test. The last layer must then have one output more than there are logits;
     /// its weights and tables are ignored.
@@ -102,6 +109,8 @@ pub enum WriteError {
     },
     /// The familiarity tables disagree on the number of features, or have too many prototypes.
     Acceptance,
+    /// The scores are not one for each int8.
+    Scores,
     /// The file would exceed 4 GiB or the header does not encode.
     TooLarge,
     /// The written file cannot be read back.
@@ -116,6 +125,7 @@ impl fmt::Display for WriteError {
             Self::Plan(error) => write!(f, "the network has no memory plan: {error}"),
             Self::Tables { layer } => write!(f, "layer {layer} has tables of another kind or size"),
             Self::Acceptance => write!(f, "the tables of familiarity are of another size"),
+            Self::Scores => write!(f, "the scores are not one for each logit from -128 to 127"),
             Self::TooLarge => write!(f, "the model is too large for its file format"),
             Self::Read(error) => write!(f, "the network makes no valid model: {error}"),
             Self::Run(error) => write!(f, "the model does not run: {error}"),
@@ -157,6 +167,10 @@ pub fn write(spec: &ModelSpec<'_>) -> Result<Vec<u8>, WriteError> {
         blocks.backbone.extend_from_slice(table);
     }
     let mut verdict = spec.verdict;
+    verdict.logistic = match &spec.logistic {
+        Some(scores) => Some(append_scores(&mut block, scores)?),
+        None => None,
+    };
     verdict.acceptance = match &spec.acceptance {
         Some(acceptance) => Some(append_acceptance(&mut blocks.head, acceptance)?),
         None => None,
@@ -217,11 +231,11 @@ fn append_layer(block: &mut Vec<u8>, index: usize, spec: &LayerSpec) -> Result<L
     }
     layer.tables = align(block, 4)?;
     match &spec.tables {
-        Tables::None if layer.op == Op::GlobalAveragePool => {}
+        Tables::None if matches!(layer.op, Op::GlobalAveragePool | Op::Flatten) => {}
+        Tables::Mean(scale) if layer.op == Op::Mean => append_scale(block, *scale),
         Tables::Add(add) if layer.op == Op::Add => {
             for scale in [add.a, add.b, add.output] {
-                block.extend(scale.mantissa.to_le_bytes());
-                block.extend(i32::from(scale.shift).to_le_bytes());
+                append_scale(block, scale);
             }
         }
         Tables::Channels(tables)
@@ -237,6 +251,22 @@ fn append_layer(block: &mut Vec<u8>, index: usize, spec: &LayerSpec) -> Result<L
         _ => return Err(wrong),
     }
     Ok(layer)
+}
+
+/// Appends a multiplier and its shift.
+fn append_scale(block: &mut Vec<u8>, scale: Multiplier) {
+    block.extend(scale.mantissa.to_le_bytes());
+    block.extend(i32::from(scale.shift).to_le_bytes());
+}
+
+/// Appends the scores of all logits.
+fn append_scores(block: &mut Vec<u8>, scores: &[u16]) -> Result<u32, WriteError> {
+    if scores.len() != LogisticScores::LEN {
+        return Err(WriteError::Scores);
+    }
+    let offset = align(block, BLOCK_ALIGN)?;
+    block.extend(scores.iter().flat_map(|score| score.to_le_bytes()));
+    Ok(offset)
 }
 
 /// Appends the familiarity tables.

@@ -50,7 +50,7 @@ pub fn apart(layers: &[Layer]) -> Result<Plan, PlanError> {
             offset: place(index, layer.output.len(), last_reader(layers, index))?,
             step: layer.output.row_len() as u32,
         };
-        if layer.op == Op::GlobalAveragePool && index > 0 {
+        if layer.op.is_mean() && index > 0 {
             slot.state = place(index, 4 * usize::from(layer.output.channels), index)?;
         }
     }

@@ -52,7 +52,8 @@ pub struct Slot {
     pub output: Place,
     /// Order of the values in its output rows.
     pub layout: Layout,
-    /// Offset of its state: rows under its window; sums of a pool; the other rows of an addition.
+    /// Offset of its state: rows under its window; sums of a pool or mean; rows of a map to flatten; the
+    /// other rows of an addition.
     pub state: u32,
     /// [`Op::Add`]: number of rows of its other operand that it keeps.
     pub delay: u8,
@@ -196,7 +197,8 @@ fn state_len(layers: &[Layer], index: usize) -> u64 {
     match layer.op {
         Op::Conv3x3 | Op::Depthwise3x3 => KEPT_ROWS * layer.input.row_len() as u64,
         Op::Add => u64::from(delay(layers, index)) * layer.output.row_len() as u64,
-        Op::GlobalAveragePool => 4 * u64::from(layer.output.channels),
+        Op::GlobalAveragePool | Op::Mean => 4 * u64::from(layer.output.channels),
+        Op::Flatten => layer.input.len() as u64,
         Op::Pointwise | Op::Dense => 0,
     }
 }
@@ -283,7 +285,7 @@ pub(crate) fn newest_row(y: usize, layer: &Layer) -> usize {
             .saturating_sub(usize::from(layer.padding.top))
             .min(bottom),
         Op::Pointwise | Op::Add => y,
-        Op::GlobalAveragePool | Op::Dense => bottom,
+        Op::GlobalAveragePool | Op::Mean | Op::Flatten | Op::Dense => bottom,
     }
 }
 

@@ -77,7 +77,7 @@ pub enum Filter {
     Area,
 }
 
-/// Mapping from a colour channel, 0 to 255, to the network's int8.
+/// Mapping from a pixel, channels 0 to 255, to the network's int8.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PixelMap<'a> {
     /// The mapping `value - 128`.
@@ -85,15 +85,47 @@ pub enum PixelMap<'a> {
     /// Three tables of 256 int8 (as their bytes), for red, green and blue: channel `c` of value `v`
     /// becomes entry `256 * c + v`.
     Table(&'a [u8; 768]),
+    /// One grey channel: [luma](PixelMap::luma) minus 128.
+    Grey,
+    /// One grey channel: a table of 256 int8 (as their bytes) by luma.
+    GreyTable(&'a [u8; 256]),
 }
 
 impl PixelMap<'_> {
-    /// Maps one pixel.
+    /// Channels of the network's input.
+    pub const fn channels(self) -> u16 {
+        match self {
+            PixelMap::Centred | PixelMap::Table(_) => 3,
+            PixelMap::Grey | PixelMap::GreyTable(_) => 1,
+        }
+    }
+
+    /// Luma of a pixel, 0 to 255, by ITU-R BT.601: 0.299 red, 0.587 green, 0.114 blue, in 1/65536 and
+    /// rounded to nearest as Pillow does. A grey pixel keeps its level.
+    #[inline(always)]
+    pub fn luma(rgb: [u8; 3]) -> u8 {
+        let [red, green, blue] = rgb.map(u32::from);
+        ((19_595 * red + 38_470 * green + 7_471 * blue + (1 << 15)) >> 16) as u8
+    }
+
+    /// Maps one pixel to one grey value.
+    #[inline(always)]
+    fn grey(self, rgb: [u8; 3]) -> i8 {
+        let luma = Self::luma(rgb);
+        match self {
+            PixelMap::GreyTable(table) => table[usize::from(luma)] as i8,
+            _ => (luma ^ 0x80) as i8,
+        }
+    }
+
+    /// Maps one pixel to three values.
     #[inline(always)]
     fn map(self, rgb: [u8; 3]) -> [i8; 3] {
         match self {
             // Flipping the top bit is subtracting 128 modulo 256.
-            PixelMap::Centred => rgb.map(|value| (value ^ 0x80) as i8),
+            PixelMap::Centred | PixelMap::Grey | PixelMap::GreyTable(_) => {
+                rgb.map(|value| (value ^ 0x80) as i8)
+            }
             PixelMap::Table(table) => {
                 let [red, green, blue] = rgb.map(usize::from);
                 [table[red], table[256 + green], table[512 + blue]].map(|byte| byte as i8)

@@ -31,6 +31,11 @@ pub(super) struct Output<'o, F> {
 impl<F: FnMut(&[i8])> Output<'_, F> {
     /// Maps the pixels of one finished row to int8 and emits it.
     pub(super) fn row(&mut self, pixels: impl Iterator<Item = [u8; 3]>) {
+        if self.map.channels() == 1 {
+            let places = self.finished.iter_mut().zip(pixels);
+            places.for_each(|(place, pixel)| *place = self.map.grey(pixel));
+            return (self.emit)(self.finished);
+        }
         let places = self.finished.as_chunks_mut().0.iter_mut().zip(pixels);
         match self.map {
             // A separate loop, so that a laptop's compiler vectorises it.
@@ -58,8 +63,8 @@ pub struct Preprocessor<'s> {
 }
 
 impl<'s> Preprocessor<'s> {
-    /// Begins a picture of extent `source` that becomes `output.height` rows of `[output.width, 3]`
-    /// int8.
+    /// Begins a picture of extent `source` that becomes `output.height` rows of `[output.width, C]`
+    /// int8, C [channels](PixelMap::channels).
     ///
     /// `scratch` has at least [`scratch_len`] words with any contents; the words beyond are not
     /// touched.
@@ -90,7 +95,8 @@ impl<'s> Preprocessor<'s> {
         let (first, rest) = scratch.split_at_mut_checked(row).ok_or(too_small)?;
         let (second, rest) = rest.split_at_mut_checked(row).ok_or(too_small)?;
         let finished: &mut [i8] = bytemuck::cast_slice_mut(rest);
-        let finished = finished.get_mut(..row).ok_or(too_small)?;
+        let values = usize::from(map.channels()) * usize::from(output.width);
+        let finished = finished.get_mut(..values.min(row)).ok_or(too_small)?;
         second.fill(0);
 
         let region = Region::new(source, crop, output);
@@ -162,7 +168,7 @@ impl<'s> Preprocessor<'s> {
     }
 
     /// Takes the next source row, `[W, 3]` bytes of red, green and blue, and calls `emit` with each
-    /// output row `[W', 3]` that it completes: none, one, or several when enlarging.
+    /// output row `[W', C]` that it completes: none, one, or several when enlarging.
     ///
     /// # Errors
     /// [`PreprocessError::TooManyRows`], [`PreprocessError::RowLength`].

@@ -231,6 +231,27 @@ fn tables_are_by_channel() {
     assert_eq!(input, [5, -128, 6, 127, 1, -127]);
 }
 
+/// Expected values: Pillow 11, `Image.convert("L")`.
+#[test]
+fn grey_is_luma_and_grey_pixels_keep_their_level() {
+    let rgb = [
+        255, 0, 0, 0, 255, 0, 0, 0, 255, 10, 200, 90, 1, 2, 3, 255, 255, 255,
+    ];
+    let luma = [76, 150, 29, 131, 2, 255];
+    let (whole, area) = (size(6, 1), Filter::Area);
+    let input = prepare(&rgb, whole, Crop::Squash, area, whole, PixelMap::Grey);
+    let centred: Vec<i8> = luma.iter().map(|level| (level - 128) as i8).collect();
+    assert_eq!(input, centred);
+    let table = core::array::from_fn(|level| (level / 2) as u8);
+    let map = PixelMap::GreyTable(&table);
+    let input = prepare(&rgb, whole, Crop::Squash, area, whole, map);
+    let halved: Vec<i8> = luma.iter().map(|level| (level / 2) as i8).collect();
+    assert_eq!(input, halved);
+    for level in 0..=255 {
+        assert_eq!(PixelMap::luma([level; 3]), level);
+    }
+}
+
 #[test]
 fn centre_crop_takes_the_middle() {
     let mut rgb = Vec::new();

@@ -23,6 +23,9 @@ fn whole_map(spec: &LayerSpec, input: &[i8], other: Option<(&[i8], i8)>) -> Vec<
             layer.output_max,
         )
     };
+    if layer.op == Op::Flatten {
+        return input.to_vec();
+    }
     let at = |y: usize, x: usize, c: usize| i32::from(input[(y * width + x) * ins + c]) - zero;
     let mut output = Vec::new();
     for oy in 0..usize::from(layer.output.height) {
@@ -59,6 +62,12 @@ fn whole_map(spec: &LayerSpec, input: &[i8], other: Option<(&[i8], i8)>) -> Vec<
                         let b = i32::from(other[index]) - i32::from(other_zero);
                         let b = requant::rescale(b << 20, add.b);
                         place(requant::rescale(a + b, add.output))
+                    }
+                    (Tables::Mean(scale), _) => {
+                        let sum: i32 = (0..height * width)
+                            .map(|pixel| i32::from(input[pixel * ins + o]) - zero)
+                            .sum();
+                        place(requant::rescale(sum, *scale))
                     }
                     (Tables::None, _) => {
                         let sum: i32 = (0..height * width)

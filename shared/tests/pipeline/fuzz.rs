@@ -46,15 +46,17 @@ fn change() -> impl Strategy<Value = Change> {
     })
 }
 
-const FIELDS: u32 = 34;
+const FIELDS: u32 = 35;
 
-const OPS: [Op; 6] = [
+const OPS: [Op; 8] = [
     Op::Conv3x3,
     Op::Depthwise3x3,
     Op::Pointwise,
     Op::Add,
     Op::GlobalAveragePool,
     Op::Dense,
+    Op::Mean,
+    Op::Flatten,
 ];
 
 fn apply(raw: &mut Raw, change: Change) {
@@ -93,7 +95,7 @@ fn apply(raw: &mut Raw, change: Change) {
         15 => layer.skip = value as u8,
         16 => layer.weights = value as u32,
         17 => layer.tables = value as u32,
-        18 => layer.op = OPS[value.rem_euclid(6) as usize],
+        18 => layer.op = OPS[value.rem_euclid(8) as usize],
         19 => poke(tables + 4 * channel, &(value as i32).to_le_bytes()),
         20 => poke(
             tables + 4 * (channels + channel),
@@ -123,6 +125,7 @@ fn apply(raw: &mut Raw, change: Change) {
         // Into the other block.
         31 => layer.weights ^= HEAD_BLOCK,
         32 => layer.tables ^= HEAD_BLOCK,
+        33 => raw.verdict.logistic = Some(value as u32),
         _ => raw.verdict.beta.left_shift = value as u8,
     }
 }
@@ -153,12 +156,21 @@ fn repair(raw: &mut Raw, seeded: &mut Seeded) {
                 out(input.width, padding.left, padding.right),
             ),
             Op::Pointwise | Op::Add => (input.height, input.width),
-            Op::GlobalAveragePool | Op::Dense => (1, 1),
+            Op::GlobalAveragePool | Op::Mean | Op::Flatten | Op::Dense => (1, 1),
         };
-        if matches!(layer.op, Op::Depthwise3x3 | Op::Add | Op::GlobalAveragePool) {
+        if matches!(layer.op, Op::Depthwise3x3 | Op::Add) || layer.op.is_mean() {
             layer.output.channels = input.channels;
         }
-        if layer.op == Op::GlobalAveragePool {
+        if layer.op == Op::Flatten {
+            layer.output.channels = input.len() as u16;
+        }
+        if layer.op == Op::Mean && seeded.below(2) == 0 {
+            layer.tables = raw.block.len() as u32;
+            let scale = [5 << 28, -(seeded.below(8) as i32)];
+            raw.block
+                .extend(scale.into_iter().flat_map(i32::to_le_bytes));
+        }
+        if matches!(layer.op, Op::GlobalAveragePool | Op::Flatten) {
             layer.output_zero_point = layer.input_zero_point;
         }
         let count = layer.weight_len();

@@ -44,7 +44,8 @@ pub fn layer(op: Op, input: Extent, output: Extent) -> LayerSpec {
         layer,
         weights: vec![1; layer.weight_count()],
         tables: match op {
-            Op::GlobalAveragePool => Tables::None,
+            Op::GlobalAveragePool | Op::Flatten => Tables::None,
+            Op::Mean => Tables::Mean(scale),
             Op::Add => Tables::Add(AddTables {
                 a: scale,
                 b: scale,
@@ -151,9 +152,53 @@ fn a_pool_keeps_its_zero_point() {
 }
 
 #[test]
+fn a_mean_has_a_multiplier_that_fits_its_sums() {
+    let map = (4, 4, 2);
+    let mean = |scale| LayerSpec {
+        tables: Tables::Mean(scale),
+        ..layer(Op::Mean, map, (1, 1, 2))
+    };
+    let scale = |mantissa, shift| Multiplier { mantissa, shift };
+    // 16 differences of up to 255 have 12 bits.
+    assert_eq!(refusal(vec![first(map), mean(scale(1 << 30, 19))]), None);
+    for (wrong, expected) in [
+        (scale(1 << 30, 20), LayerFault::Overflow),
+        (scale(1 << 30, 31), LayerFault::Constants),
+        (scale(1 << 30, -32), LayerFault::Constants),
+        (scale(-1, 0), LayerFault::Constants),
+    ] {
+        assert_eq!(
+            refusal(vec![first(map), mean(wrong)]),
+            fault(1, expected),
+            "{wrong:?}"
+        );
+    }
+}
+
+#[test]
+fn a_flat_map_has_all_values_and_their_zero_point() {
+    let map = (4, 4, 2);
+    let flat = layer(Op::Flatten, map, (1, 1, 32));
+    assert_eq!(refusal(vec![first(map), flat.clone()]), None);
+    let short = layer(Op::Flatten, map, (1, 1, 31));
+    assert_eq!(
+        refusal(vec![first(map), short]),
+        fault(1, LayerFault::Shape)
+    );
+    let mut moved = flat;
+    moved.layer.output_zero_point = 1;
+    assert_eq!(
+        refusal(vec![first(map), moved]),
+        fault(1, LayerFault::Constants)
+    );
+}
+
+#[test]
 fn the_input_is_a_picture_that_preprocessing_makes() {
     let contract = Some(WriteError::Read(ReadError::Contract));
     assert_eq!(refusal(vec![first((1024, 1, 1))]), None);
+    let grey = window(Op::Conv3x3, (3, 3, 1), (3, 3, 2), 1, [1; 4]);
+    assert_eq!(refusal(vec![grey]), None);
     assert_eq!(refusal(vec![first((1025, 1, 1))]), contract);
     assert_eq!(refusal(vec![first((1, 1025, 1))]), contract);
     assert_eq!(

@@ -46,8 +46,8 @@ struct Builder {
 impl Builder {
     fn push(&mut self, op: Op, output: Shape, stride: u8, padding: Padding, skip: u8) {
         let zero_point = match op {
-            // A mean keeps the scale and the zero point of its input.
-            Op::GlobalAveragePool => self.zero_point,
+            // These keep the scale and the zero point of their input.
+            Op::GlobalAveragePool | Op::Flatten => self.zero_point,
             _ => self.seeded.number(),
         };
         let layer = Layer {
@@ -72,7 +72,8 @@ impl Builder {
         let terms = layer.weight_count() / channels;
         let right = (terms.max(1).ilog2() / 2) + 6;
         let tables = match op {
-            Op::GlobalAveragePool => Tables::None,
+            Op::GlobalAveragePool | Op::Flatten => Tables::None,
+            Op::Mean => Tables::Mean(self.seeded.scale(3)),
             Op::Add => Tables::Add(AddTables {
                 a: self.seeded.scale(1),
                 b: self.seeded.scale(2),
@@ -198,7 +199,20 @@ pub fn random_network(seed: u32) -> Vec<LayerSpec> {
             width: 1,
             ..net.shape
         };
-        net.push(Op::GlobalAveragePool, vector, 1, Padding::default(), 0);
+        match net.seeded.below(4) {
+            0 => net.push(Op::Mean, vector, 1, Padding::default(), 0),
+            1 => {
+                // A fully connected layer of each pixel, then of all.
+                let channels = 1 + net.seeded.below(4) as u16;
+                net.pointwise(channels);
+                let flat = Shape {
+                    channels: net.shape.len() as u16,
+                    ..vector
+                };
+                net.push(Op::Flatten, flat, 1, Padding::default(), 0);
+            }
+            _ => net.push(Op::GlobalAveragePool, vector, 1, Padding::default(), 0),
+        }
         if net.seeded.below(3) > 0 {
             let logits = Shape {
                 channels: 1 + net.seeded.below(7) as u16,
@@ -226,6 +240,7 @@ pub fn spec(layers: Vec<LayerSpec>) -> ModelSpec<'static> {
             table: None,
         },
         pixel_table: None,
+        logistic: None,
         labels,
         verdict: Verdict {
             beta: Beta {
@@ -234,6 +249,7 @@ pub fn spec(layers: Vec<LayerSpec>) -> ModelSpec<'static> {
                 least_difference: -248,
             },
             unknown_below: 0,
+            logistic: None,
             unknown_logit: false,
             acceptance: None,
         },

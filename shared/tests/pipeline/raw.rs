@@ -120,7 +120,7 @@ impl Raw {
         );
         let header = postcard::to_allocvec(&header).unwrap();
         let crc = crc::Crc::<u32>::new(&crc::CRC_32_ISO_HDLC);
-        let mut head = b"POSY\x04\0\0\0".to_vec();
+        let mut head = b"POSY\x05\0\0\0".to_vec();
         head.resize(32, 0);
         head.extend((header.len() as u32).to_le_bytes());
         head.extend(crc.checksum(&self.block).to_le_bytes());
@@ -171,7 +171,11 @@ impl Raw {
             let tables = layer.tables;
             let scale = |(mantissa, shift): (i32, i8)| Multiplier { mantissa, shift };
             let numbers = match layer.op {
-                Op::GlobalAveragePool => Tables::None,
+                Op::GlobalAveragePool | Op::Flatten => Tables::None,
+                Op::Mean => {
+                    let pair = self.i32s(tables, 2);
+                    Tables::Mean(scale((pair[0], pair[1] as i8)))
+                }
                 Op::Add => {
                     let pairs = self.i32s(tables, 6);
                     let pair = |at: usize| scale((pairs[at], pairs[at + 1] as i8));

@@ -1,7 +1,8 @@
 //! Frozen graphs in TensorFlow.
 
 use posy_nn::export::{Format, with_float_head};
-use posy_nn::import::tensorflow::classifier;
+use posy_nn::graph::network::Scoring;
+use posy_nn::import::tensorflow;
 use posy_tests::exports::{Python, Retrained, apart};
 
 fn hold(test: &str, name: &str) {
@@ -10,20 +11,26 @@ fn hold(test: &str, name: &str) {
     };
     let file = retrained.file(Format::GraphDef, "flowers.pb");
 
-    // Read back, it is the same network, number for number.
+    // Read back, it is the same network, number for number; the factor of the logits is in its head.
     let bytes = std::fs::read(&file).unwrap();
-    let read = classifier::read(&bytes, "input", "final_result").unwrap();
+    let read = tensorflow::read(&bytes).unwrap();
     let heads = &retrained.outcome.heads;
     let float = retrained.prepared.backbone.float.clone();
     let written = with_float_head(&float, heads.float.as_ref().unwrap()).unwrap();
-    assert_eq!(read.beta, heads.beta);
-    assert_eq!(read.network.layers.len(), written.layers.len());
-    for (read, written) in read.network.layers.iter().zip(&written.layers) {
+    assert_eq!(read.scoring, Some(Scoring::Softmax { beta: 1.0 }));
+    assert_eq!(read.layers.len(), written.layers.len());
+    let last = written.layers.len() - 1;
+    for (index, (read, written)) in read.layers.iter().zip(&written.layers).enumerate() {
         let mut common = read.common.clone();
         common.name.clone_from(&written.common.name);
         assert_eq!(common, written.common);
-        assert_eq!(read.weights, written.weights, "{}", common.name);
-        assert_eq!(read.bias, written.bias, "{}", common.name);
+        let beta = if index == last { heads.beta } else { 1.0 };
+        let times = |numbers: &[f32]| -> Vec<f32> {
+            let product = |number: &f32| (f64::from(*number) * f64::from(beta)) as f32;
+            numbers.iter().map(product).collect()
+        };
+        assert_eq!(read.weights, times(&written.weights), "{}", common.name);
+        assert_eq!(read.bias, times(&written.bias), "{}", common.name);
     }
 
     let Some(python) = Python::tensorflow(test) else {

@@ -5,3 +5,4 @@ mod graph_def;
 mod label_image;
 mod onnx;
 mod tflite;
+mod user_networks;

@@ -2,8 +2,9 @@
 
 use std::path::PathBuf;
 
-use posy_tests::answers::{Answer, classified, labelled, retrain};
+use posy_tests::answers::{Answer, classified, convert, labelled, retrain};
 use posy_tests::data;
+use posy_tests::draw::{draw, extent};
 use posy_tests::frames::{frame, photos, save};
 use posy_tests::pico::{ANSWER, Pico, RAM_BYTES, Run, after_line};
 use posy_tests::scratch::Scratch;
@@ -95,6 +96,31 @@ fn photos_are_answered_as_on_the_laptop() {
     };
     let (uart, usb) = (texts("uart"), texts("usb"));
     assert_eq!(usb, uart);
+}
+
+/// A grey network, and one with Edge Impulse's dense layer of each pixel.
+#[test]
+fn users_networks_answer_as_on_the_laptop() {
+    let test = "users_networks_answer_as_on_the_laptop";
+    let (Some(pico), Some(flowers), Some(cases)) = (
+        Pico::find(test),
+        data(test, "flower_photos"),
+        data(test, "cases"),
+    ) else {
+        return;
+    };
+    for file in draw(test, ["keras/avg1_int8", "keras/ei3_int8"], 1) {
+        let scratch = Scratch::new();
+        let frames = write_frames(&scratch, &photos(&flowers, extent(5, 20)));
+        let model = convert(&scratch, &cases, file);
+        let expected = expected(&scratch, &model, &frames);
+        let times = frames.len();
+        let steps = [json!({ "after": { "line": ANSWER, "times": times, "port": "usb" } })];
+        let run = pico.run(&scratch, &scratch.read(&model), &frames, &steps, json!({}));
+        let run = run.succeeds();
+        report(&model, &run);
+        assert_eq!(run.answers("uart"), rankings(&expected), "{run}");
+    }
 }
 
 #[test]

@@ -20,6 +20,7 @@ pub fn with_int_head(network: &IntNetwork, head: &IntHead) -> Result<IntNetwork,
         weight_scales: head.weight_scales.clone(),
         bias: head.bias.clone(),
         output: head.output,
+        fully_connected: false,
     });
     Ok(network)
 }

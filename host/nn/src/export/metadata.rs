@@ -10,6 +10,8 @@ pub struct Facts<'a> {
     pub labels: &'a [String],
     /// The softmax's beta, the factor of its logits.
     pub beta: f32,
+    /// True if scores are a logistic function of each logit, false if they are a softmax.
+    pub logistic: bool,
     /// Preparation of images: crop, resize, normalisation.
     pub input: InputContract,
 }

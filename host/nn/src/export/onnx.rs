@@ -54,7 +54,7 @@ pub fn with_head(network: &Network, head: &Head, facts: &Facts<'_>) -> Vec<u8> {
     model.encode_to_vec()
 }
 
-/// Appends softmax and metadata to a model whose last layer writes `written`; `mean` and `std` are
+/// Appends scores and metadata to a model whose last layer writes `written`; `mean` and `std` are
 /// the normalisation of its input.
 pub(super) fn answer(
     model: &mut ModelProto,
@@ -62,7 +62,12 @@ pub(super) fn answer(
     (mean, std): (f32, f32),
     facts: &Facts<'_>,
 ) {
-    let Facts { labels, beta, .. } = *facts;
+    let Facts {
+        labels,
+        beta,
+        logistic,
+        ..
+    } = *facts;
     if let Some(graph) = &mut model.graph {
         graph.node.push(along(1, "Flatten", written, "logits"));
         let mut scaled = "logits";
@@ -71,7 +76,10 @@ pub(super) fn answer(
             scaled = "calibrated_logits";
             graph.node.push(node("Mul", &["logits", "beta"], scaled));
         }
-        graph.node.push(along(1, "Softmax", scaled, "final_result"));
+        graph.node.push(match logistic {
+            true => node("Sigmoid", &[scaled], "final_result"),
+            false => along(1, "Softmax", scaled, "final_result"),
+        });
         for name in ["final_result", "logits"] {
             graph.output.push(vector(name, labels.len()));
         }

@@ -14,7 +14,7 @@ use super::metadata::Facts;
 use super::onnx::{answer, axis_of};
 use crate::graph::grey_levels::GreyLevels;
 use crate::graph::network::{Activation, IntLayer, IntNetwork, Quantisation};
-use crate::graph::to_onnx::{convolution, kernel, model, node, tensor, value};
+use crate::graph::to_onnx::{convolution, flatten, kernel, model, node, tensor, value};
 
 /// Bytes of an int8 `.onnx` file. Input, outputs and metadata are real numbers, as in
 /// [`onnx_bytes`](super::onnx::onnx_bytes). `logits` are multiples of the scale of the last layer's
@@ -88,7 +88,8 @@ fn add_layer(
     let from = real(from);
     let mut written = match common.op {
         Op::Add => node("Add", &[&from, &real(skip.map_or("input", |s| s))], &sum),
-        Op::GlobalAveragePool => node("GlobalAveragePool", &[&from], &sum),
+        Op::GlobalAveragePool | Op::Mean => node("GlobalAveragePool", &[&from], &sum),
+        Op::Flatten => flatten(graph, &sum, &layer.common, &from),
         Op::Conv3x3 | Op::Depthwise3x3 | Op::Pointwise | Op::Dense => {
             let (weights, bias) = constants(graph, name, layer, quantisation.scale);
             node("Conv", &[&from, &weights, &bias], &sum)

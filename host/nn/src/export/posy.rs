@@ -9,12 +9,12 @@ use posy_shared::softmax::Beta;
 
 use super::attach_head::with_int_head;
 use crate::graph::head::IntHead;
-use crate::graph::network::{IntNetwork, Quantisation};
-use crate::quantise::constant_channels::{Inputs, remove_constant_channels};
-use crate::quantise::multiplier::{
-    Multiplier as RealMultiplier, activation_range, add_params, effective_scales,
+use crate::graph::multiplier::{
+    Multiplier as RealMultiplier, activation_range, add_params, effective_scales, mean_multiplier,
     quantise_multiplier,
 };
+use crate::graph::network::{IntNetwork, Quantisation};
+use crate::quantise::constant_channels::{Inputs, remove_constant_channels};
 
 /// Failure to write a `.posy` file.
 #[derive(Debug, thiserror::Error, PartialEq)]
@@ -53,6 +53,8 @@ pub struct ScoreParams {
     pub temperature: f32,
     /// Threshold in 1/65536: scores below it are reported as unknown.
     pub unknown_below: u32,
+    /// True if scores are a logistic function of each logit, false if they are a softmax.
+    pub logistic: bool,
     /// True if the head's last output is the logit of "none of these".
     pub unknown_logit: bool,
     /// Out-of-distribution test on the features; `None` to accept every image.
@@ -65,6 +67,7 @@ impl Default for ScoreParams {
         ScoreParams {
             temperature: 1.0,
             unknown_below: 0,
+            logistic: false,
             unknown_logit: false,
             acceptance: None,
         }
@@ -177,20 +180,33 @@ fn with_head(
     with_int_head(network, &head)
 }
 
-fn last_scale(network: &IntNetwork) -> f32 {
-    network
-        .layers
-        .last()
-        .map_or(1.0, |layer| layer.output.scale)
+/// Quantisation of the output.
+fn last_output(network: &IntNetwork) -> Quantisation {
+    let last = network.layers.last();
+    last.map_or(network.input, |layer| layer.output)
 }
 
-/// Lookup table from grey levels of red, green and blue to the network's input; `None` if that is
-/// the level less 128.
-fn pixel_table(network: &IntNetwork) -> Option<[u8; 768]> {
+/// Lookup table from grey levels of each input channel to the network's input; `None` if that is the
+/// level less 128.
+pub(crate) fn pixel_table(network: &IntNetwork) -> Option<Vec<u8>> {
+    if let Some(table) = &network.input_table {
+        return Some(table.bytes());
+    }
+    let channels = network.layers.first()?.common.input.channels;
     let table = network.pixels?.table(network.input);
-    Some(std::array::from_fn(|place| {
-        table[place % 256].cast_unsigned()
-    }))
+    let table = table.map(i8::cast_unsigned);
+    Some(table.repeat(channels.into()))
+}
+
+/// Logistic score of each logit from -128 to 127, in 1/65536. In 1/256 they are the outputs of TFLite's
+/// `LOGISTIC`, which makes such a table too (`PopulateLookupTable`).
+pub fn logistic_scores(logits: Quantisation) -> Vec<u16> {
+    let score = |logit: i32| {
+        let real = logits.scale * (logit - logits.zero_point) as f32;
+        let score = 65536.0 / (1.0 + (-f64::from(real)).exp());
+        score.round().min(65535.0) as u16
+    };
+    (-128..=127).map(score).collect()
 }
 
 fn write_model(
@@ -204,11 +220,16 @@ fn write_model(
         pixel_table: pixel_table(network),
         labels: metadata.labels.clone(),
         verdict: Verdict {
-            beta: softmax_beta(last_scale(network), 1.0 / metadata.score_params.temperature),
+            beta: softmax_beta(
+                last_output(network).scale,
+                1.0 / metadata.score_params.temperature,
+            ),
+            logistic: None,
             unknown_below: metadata.score_params.unknown_below,
             unknown_logit: metadata.score_params.unknown_logit,
             acceptance: None,
         },
+        logistic: (metadata.score_params.logistic).then(|| logistic_scores(last_output(network))),
         acceptance: metadata.score_params.acceptance.clone(),
         provenance: metadata.provenance,
     };
@@ -265,7 +286,11 @@ fn layer_spec(network: &IntNetwork, index: usize) -> Result<LayerSpec, ExportErr
         _ => Err(wrong()),
     };
     let tables = match common.op {
-        Op::GlobalAveragePool => Tables::None,
+        Op::GlobalAveragePool | Op::Flatten => Tables::None,
+        Op::Mean => {
+            let pixels = u32::from(common.input.height) * u32::from(common.input.width);
+            Tables::Mean(checked(mean_multiplier(input, pixels, output))?)
+        }
         Op::Add => {
             let skip = common.skip.unwrap_or(0);
             let add = add_params(input, network.layers[skip].output, output);

@@ -24,6 +24,16 @@ const PRODUCER: i32 = 24;
 /// `input` is float32 `[batch, H, W, 3]`: pixels less 128, divided by 128, as the codelab's
 /// `label_image.py` makes them. `final_result` is float32 `[batch, labels]`, probabilities.
 pub fn graph_def_bytes(network: &FloatNetwork, beta: f32) -> Vec<u8> {
+    scored(network, beta, "Softmax")
+}
+
+/// As [`graph_def_bytes`], with a logistic function of each logit in place of the softmax.
+pub fn logistic_graph_def_bytes(network: &FloatNetwork) -> Vec<u8> {
+    scored(network, 1.0, "Sigmoid")
+}
+
+/// The graph with the operation `op` from logits to `final_result`.
+fn scored(network: &FloatNetwork, beta: f32, op: &str) -> Vec<u8> {
     let mut graph = Graph::default();
     let mut at = graph.input(network);
     let mut written = Vec::new();
@@ -39,7 +49,7 @@ pub fn graph_def_bytes(network: &FloatNetwork, beta: f32) -> Vec<u8> {
     if beta != 1.0 {
         at = graph.with_constant("Mul", "calibrated_logits", &at, beta);
     }
-    graph.node("final_result", "Softmax", &[&at], &[("T", float_type())]);
+    graph.node("final_result", op, &[&at], &[("T", float_type())]);
     GraphDef {
         node: graph.nodes,
         versions: Some(VersionDef {
@@ -145,7 +155,13 @@ impl Graph {
                 &[from, skip.unwrap_or("input")],
                 &[("T", float_type())],
             ),
-            Op::GlobalAveragePool => {
+            Op::Flatten => {
+                let extents = [-1, i32::from(common.output.channels)];
+                let extents = self.ints(&format!("{name}/shape"), &[2], &extents);
+                let attr = [("T", float_type()), ("Tshape", Value::Type(DT_INT32))];
+                self.node(&format!("{name}/flat"), "Reshape", &[from, &extents], &attr)
+            }
+            Op::GlobalAveragePool | Op::Mean => {
                 let axes = self.ints(&format!("{name}/axes"), &[2], &[1, 2]);
                 let attr = [
                     ("T", float_type()),

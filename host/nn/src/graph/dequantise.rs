@@ -81,6 +81,11 @@ fn dequantise(
         .collect();
     let common = Common {
         activation: activation(common, output),
+        // In floating point a mean is a mean.
+        op: match common.op {
+            Op::Mean => Op::GlobalAveragePool,
+            op => op,
+        },
         ..common.clone()
     };
     FloatLayer {
@@ -102,7 +107,7 @@ fn activation(common: &Common, output: Quantisation) -> Activation {
     let (least, greatest) = range(output);
     match common.activation {
         // A mean stays in the range of its input.
-        _ if common.op == Op::GlobalAveragePool => common.activation,
+        _ if common.op.is_global() => common.activation,
         Activation::None if least < 0.0 => Activation::None,
         // Six lies within half a step of the greatest value.
         Activation::None if (greatest - 6.0).abs() <= output.scale / 2.0 => Activation::Relu6,

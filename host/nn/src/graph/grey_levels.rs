@@ -38,32 +38,37 @@ impl GreyLevels {
     /// grey levels less 128, give or take one, or if the range tells nothing; the input is
     /// then taken for grey levels less 128.
     pub fn of(input: Quantisation) -> Option<Self> {
-        let Quantisation { scale, zero_point } = input;
-        let real = |q: i32| scale * (q - zero_point) as f32;
-        let (least, greatest) = (real(-128), real(127));
-        let levels = if least > -0.1 * greatest {
-            // A range that photos fill, wholly or in part.
-            match greatest <= 2.0 {
-                true => Self::UNIT,
-                false => Self::RAW,
-            }
-        } else if (-1.25..=-0.5).contains(&least) && greatest <= 1.25 {
-            Self::SIGNED
-        } else {
-            return None;
-        };
-        let table = levels.table(input);
-        let usual = (0..=255i16).zip(table);
+        let levels = Self::range(input)?;
+        let usual = (0..=255i16).zip(levels.table(input));
         let usual = usual.fold(true, |usual, (pixel, q)| {
             usual && (pixel - 128).abs_diff(q.into()) <= 1
         });
         (!usual).then_some(levels)
     }
 
+    /// Guesses the training range from the input quantisation; `None` if the range tells nothing.
+    pub fn range(input: Quantisation) -> Option<Self> {
+        let Quantisation { scale, zero_point } = input;
+        let real = |q: i32| scale * (q - zero_point) as f32;
+        let (least, greatest) = (real(-128), real(127));
+        if least > -0.1 * greatest {
+            // A range that photos fill, wholly or in part.
+            Some(match greatest <= 2.0 {
+                true => Self::UNIT,
+                false => Self::RAW,
+            })
+        } else if (-1.25..=-0.5).contains(&least) && greatest <= 1.25 {
+            Some(Self::SIGNED)
+        } else {
+            None
+        }
+    }
+
     /// Lookup table: the input's integer for each grey level.
     pub fn table(self, input: Quantisation) -> [i8; 256] {
         std::array::from_fn(|pixel| {
-            let real = (pixel as f32 - self.mean) / self.std;
+            // In the order of Keras' `preprocess_input`, whose rounding decides ties.
+            let real = pixel as f32 / self.std - self.mean / self.std;
             let q = (real / input.scale).round() + input.zero_point as f32;
             q.clamp(-128.0, 127.0) as i8
         })

@@ -8,6 +8,7 @@
 use posy_shared::model::{Op, Padding, Shape};
 
 use super::grey_levels::GreyLevels;
+use super::input_table::InputTable;
 
 /// Affine int8 quantisation: `real = scale * (q - zero_point)`.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -58,9 +59,27 @@ impl Common {
             Op::Conv3x3 => 9 * inputs,
             Op::Depthwise3x3 => 9,
             Op::Pointwise | Op::Dense => inputs,
-            Op::Add | Op::GlobalAveragePool => 0,
+            Op::Add | Op::GlobalAveragePool | Op::Mean | Op::Flatten => 0,
         };
         self.output.len() as u64 * of_each
+    }
+}
+
+/// A global average pool of a map of shape `map`, without a name.
+pub fn pool(map: Shape) -> Common {
+    Common {
+        name: String::new(),
+        op: Op::GlobalAveragePool,
+        input: map,
+        output: Shape {
+            height: 1,
+            width: 1,
+            ..map
+        },
+        stride: 1,
+        padding: Padding::default(),
+        activation: Activation::None,
+        skip: None,
     }
 }
 
@@ -74,19 +93,48 @@ pub struct TrainedNetwork {
     pub input: Quantisation,
     /// Pixel scaling; `None` if the input is a pixel less 128.
     pub pixels: Option<GreyLevels>,
+    /// Lookup table from pixels to the input, if operators of the file compute it.
+    pub input_table: Option<InputTable>,
     /// Layers in running order.
     pub layers: Vec<TrainedLayer>,
+    /// Refusal of the first operator behind the features that posy cannot run; `None` if the network is
+    /// whole.
+    pub unread: Option<String>,
 }
 
 impl TrainedNetwork {
-    /// The network up to its pooled features; `None` if it never pools.
+    /// The network up to its pooled features. Where it has no pool, its last map before the classifier
+    /// is averaged. `None` if there is no map.
     #[must_use]
     pub fn truncate_to_features(mut self) -> Option<Self> {
-        let pool = self
+        let is_head = |layer: &TrainedLayer| {
+            layer.fully_connected || layer.common.op.is_global() || layer.common.op == Op::Dense
+        };
+        let end = self.layers.iter().position(is_head);
+        let end = end.unwrap_or(self.layers.len());
+        self.unread = None;
+        if self
             .layers
-            .iter()
-            .position(|l| l.common.op == Op::GlobalAveragePool)?;
-        self.layers.truncate(pool + 1);
+            .get(end)
+            .is_some_and(|layer| layer.common.op.is_mean())
+        {
+            self.layers.truncate(end + 1);
+            return Some(self);
+        }
+        self.layers.truncate(end);
+        let last = self.layers.last()?;
+        let common = Common {
+            name: "features".into(),
+            ..pool(last.common.output)
+        };
+        self.layers.push(TrainedLayer {
+            common,
+            weights: Vec::new(),
+            weight_scales: Vec::new(),
+            bias: Vec::new(),
+            output: last.output,
+            fully_connected: false,
+        });
         Some(self)
     }
 
@@ -110,6 +158,9 @@ pub struct TrainedLayer {
     pub bias: Vec<i32>,
     /// Quantisation of the output.
     pub output: Quantisation,
+    /// True for a fully connected operator, whose multipliers have another precision than a
+    /// convolution's; see [`effective_scales`](crate::graph::multiplier::effective_scales).
+    pub fully_connected: bool,
 }
 
 /// A network in int8, ready to be written into a `.posy` file.
@@ -119,6 +170,8 @@ pub struct IntNetwork {
     pub input: Quantisation,
     /// Pixel scaling; `None` if the input is a pixel less 128.
     pub pixels: Option<GreyLevels>,
+    /// Lookup table from pixels to the input, if operators of the file compute it.
+    pub input_table: Option<InputTable>,
     /// Layers in running order.
     pub layers: Vec<IntLayer>,
 }
@@ -136,6 +189,20 @@ pub struct IntLayer {
     pub bias: Vec<i32>,
     /// Quantisation of the output.
     pub output: Quantisation,
+    /// As [`TrainedLayer::fully_connected`].
+    pub fully_connected: bool,
+}
+
+/// Scores that a classifier makes of its logits.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Scoring {
+    /// Softmax of the logits times `beta`.
+    Softmax {
+        /// Factor of the logits.
+        beta: f32,
+    },
+    /// Logistic function of each logit.
+    Logistic,
 }
 
 /// A network in floating point.

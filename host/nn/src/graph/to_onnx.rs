@@ -109,7 +109,8 @@ fn add_layer(graph: &mut GraphProto, index: usize, layer: &FloatLayer) {
             node.input
                 .push(common.skip.map_or("input".into(), written_by));
         }
-        Op::GlobalAveragePool => node.op_type = "GlobalAveragePool".into(),
+        Op::GlobalAveragePool | Op::Mean => node.op_type = "GlobalAveragePool".into(),
+        Op::Flatten => node = flatten(graph, &sum, common, &node.input[0]),
     }
     graph.node.push(node);
     let (op_type, limits): (&str, &[&str]) = match common.activation {
@@ -126,6 +127,32 @@ fn add_layer(graph: &mut GraphProto, index: usize, layer: &FloatLayer) {
         output: vec![output],
         ..NodeProto::default()
     });
+}
+
+/// A node that flattens a map, pixel by pixel, to the value `name`, `[1, H * W * C, 1, 1]`. The
+/// transposition that it reads is added.
+pub(crate) fn flatten(
+    graph: &mut GraphProto,
+    name: &str,
+    common: &Common,
+    from: &str,
+) -> NodeProto {
+    let (pixels, shape) = (format!("{name}_pixels"), format!("{name}_shape"));
+    let mut transpose = self::node("Transpose", &[from], &pixels);
+    transpose.attribute = vec![integers("perm", &[0, 2, 3, 1])];
+    graph.node.push(transpose);
+    let extents = [1, i64::from(common.output.channels), 1, 1];
+    graph.initializer.push(TensorProto {
+        name: shape.clone(),
+        dims: vec![4],
+        data_type: DataType::Int64.into(),
+        raw_data: extents
+            .iter()
+            .flat_map(|extent| extent.to_le_bytes())
+            .collect(),
+        ..TensorProto::default()
+    });
+    self::node("Reshape", &[&pixels, &shape], name)
 }
 
 /// Weights in ONNX's layout, `[O, I, H, W]`, depthwise `[C, 1, H, W]`: extents and values.

@@ -101,7 +101,16 @@ pub fn read_file(path: &Path) -> Result<TrainedNetwork, ReadError> {
 /// # Errors
 /// [`ReadError`] names the file, and what is wrong with it.
 pub fn read_network(path: &Path) -> Result<Network, ReadError> {
-    let network = decode_network(path)?;
+    read_network_sized(path, None)
+}
+
+/// As [`read_network`]; a frozen graph that leaves the size of its input open is read for pictures of
+/// `size` x `size` pixels.
+///
+/// # Errors
+/// As [`read_network`].
+pub fn read_network_sized(path: &Path, size: Option<u16>) -> Result<Network, ReadError> {
+    let network = decode_network(path, size)?;
     let layers: Vec<&Common> = match &network {
         Network::Trained(network) => network.layers.iter().map(|layer| &layer.common).collect(),
         Network::Float(file) => file.layers.iter().map(|layer| &layer.common).collect(),
@@ -115,14 +124,21 @@ pub fn read_network(path: &Path) -> Result<Network, ReadError> {
     }
 }
 
-fn decode_network(path: &Path) -> Result<Network, ReadError> {
+fn decode_network(path: &Path, size: Option<u16>) -> Result<Network, ReadError> {
     let named = || PathBuf::from(path);
     let bytes = bytes_of(path)?;
     let kind = Kind::of(&bytes);
     if kind == Kind::Tflite {
         let read = match tflite::read_float(&bytes) {
             Ok(Some(file)) => Ok(Network::Float(file)),
-            Ok(None) => tflite::read(&bytes).map(Network::Trained),
+            Ok(None) => tflite::read(&bytes).and_then(|network| {
+                let first = network.layers.first();
+                let channels = first.map_or(0, |layer| layer.common.input.channels);
+                match channels {
+                    1 | 3 => Ok(Network::Trained(network)),
+                    other => Err(TfliteError::Channels(other)),
+                }
+            }),
             Err(source) => Err(source),
         };
         return read.map_err(|source| ReadError::Tflite {
@@ -138,7 +154,11 @@ fn decode_network(path: &Path) -> Result<Network, ReadError> {
         });
     }
     if kind == Kind::Frozen {
-        let read = tensorflow::read(&bytes).map(Network::Float);
+        let part = tensorflow::Part {
+            size: size.map(|size| (size, size)),
+            ..tensorflow::Part::default()
+        };
+        let read = tensorflow::read_part(&bytes, &part).map(Network::Float);
         return read.map_err(|source| ReadError::Frozen {
             path: named(),
             source,

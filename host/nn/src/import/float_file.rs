@@ -1,9 +1,9 @@
 //! A float network as its file holds it, before its pixel normalisation is chosen.
 
-use posy_shared::model::{Op, Shape};
+use posy_shared::model::Shape;
 
 use super::normalisation::{Normalisation, reading_pixels};
-use crate::graph::network::{FloatLayer, FloatNetwork};
+use crate::graph::network::{Common, FloatLayer, FloatNetwork, Scoring, pool};
 
 /// Framework that a network was trained with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,17 +26,38 @@ pub struct FloatFile {
     pub input: Vec<(f64, f64)>,
     /// Framework that made it.
     pub producer: Producer,
+    /// What a pixel is, if a quantised input says it.
+    pub pixels: Option<Normalisation>,
+    /// Index of the first layer of a classifier that reads a map without pooling it.
+    pub head: Option<usize>,
+    /// Scores at its end; `None` if the file is no whole classifier that posy can run.
+    pub scoring: Option<Scoring>,
 }
 
 impl FloatFile {
-    /// The network up to its pooled features; `None` if it never pools.
+    /// The network up to its pooled features. Where it has no pool, its last map before the classifier
+    /// is averaged. `None` if there is no map.
     #[must_use]
     pub fn truncate_to_features(mut self) -> Option<Self> {
-        let pool = self
-            .layers
-            .iter()
-            .position(|layer| layer.common.op == Op::GlobalAveragePool)?;
-        self.layers.truncate(pool + 1);
+        self.scoring = None;
+        let mut layers = self.layers.iter();
+        let pooled = layers.position(|layer| layer.common.op.is_mean());
+        let end = self.head.unwrap_or(self.layers.len());
+        if let Some(pooled) = pooled.filter(|pooled| *pooled < end) {
+            self.layers.truncate(pooled + 1);
+            return Some(self);
+        }
+        self.layers.truncate(end);
+        let map = self.layers.last()?.common.output;
+        self.layers.push(FloatLayer {
+            common: Common {
+                name: "features".into(),
+                ..pool(map)
+            },
+            weights: Vec::new(),
+            bias: Vec::new(),
+            range: None,
+        });
         Some(self)
     }
 
@@ -48,6 +69,9 @@ impl FloatFile {
     /// Guesses the pixel normalisation. If the file scales its input, its factors tell 0 to 255
     /// from 0 to 1; else it follows the framework.
     pub fn usual_normalisation(&self) -> Normalisation {
+        if let Some(pixels) = self.pixels {
+            return pixels;
+        }
         if self.input.iter().all(|pair| *pair == (1.0, 0.0)) {
             return match self.producer {
                 Producer::PyTorch => Normalisation::TORCH,
@@ -64,12 +88,12 @@ impl FloatFile {
 
     /// The network with pixels as input.
     pub fn network(&self, normalisation: &Normalisation) -> FloatNetwork {
-        let Normalisation { mean, std } = normalisation;
-        let pair = |channel: usize| {
-            let (factor, added) = self.input.get(channel).copied().unwrap_or((1.0, 0.0));
-            let scaled = factor / std[channel];
-            (scaled, added - scaled * mean[channel])
+        let pair = |(channel, (factor, added)): (usize, &(f64, f64))| {
+            let (mean, std) = normalisation.of_channel(channel, self.input.len());
+            let scaled = factor / std;
+            (scaled, added - scaled * mean)
         };
-        reading_pixels(self.layers.clone(), [pair(0), pair(1), pair(2)])
+        let pairs: Vec<_> = self.input.iter().enumerate().map(pair).collect();
+        reading_pixels(self.layers.clone(), &pairs)
     }
 }

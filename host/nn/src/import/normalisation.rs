@@ -47,6 +47,23 @@ impl Normalisation {
         std: [1.0; 3],
     };
 
+    /// The same mean and standard deviation for all channels.
+    pub fn from_levels(mean: f32, std: f32) -> Self {
+        Normalisation {
+            mean: [mean.into(); 3],
+            std: [std.into(); 3],
+        }
+    }
+
+    /// Mean and standard deviation of a channel of `channels`; those of grey are the averages.
+    pub fn of_channel(&self, channel: usize, channels: usize) -> (f64, f64) {
+        let average = |numbers: &[f64; 3]| numbers.iter().sum::<f64>() / 3.0;
+        match (channels, channel) {
+            (3, 0..3) => (self.mean[channel], self.std[channel]),
+            _ => (average(&self.mean), average(&self.std)),
+        }
+    }
+
     /// True if it is usable: finite, with no zero deviation.
     pub fn is_sound(&self) -> bool {
         let normal = |number: &f64| number.is_finite() && number.abs() < 1e6;
@@ -60,12 +77,16 @@ const NEARLY: f64 = 0.5;
 
 /// Adds pixel input to a network. `pairs` are factor and offset per channel that turn a pixel into
 /// the input of `layers`.
-pub(super) fn reading_pixels(layers: Vec<FloatLayer>, pairs: [(f64, f64); 3]) -> FloatNetwork {
-    let step = pairs.iter().map(|(factor, _)| factor.abs()).sum::<f64>() / 3.0;
+pub(super) fn reading_pixels(layers: Vec<FloatLayer>, pairs: &[(f64, f64)]) -> FloatNetwork {
+    let channels = pairs.len().max(1) as f64;
+    let step = pairs.iter().map(|(factor, _)| factor.abs()).sum::<f64>() / channels;
     // With all factors zero the network ignores the pixels.
     let step = if step > 0.0 { step } else { 1.0 };
-    let zeros = pairs.map(|(factor, added)| -added / factor);
-    let level = (zeros.iter().sum::<f64>() / 3.0).round_ties_even();
+    let zeros: Vec<f64> = pairs
+        .iter()
+        .map(|(factor, added)| -added / factor)
+        .collect();
+    let level = (zeros.iter().sum::<f64>() / channels).round_ties_even();
     let near = |zero: &f64| (zero - level).abs() <= NEARLY + 1e-9;
     let same_zero = (0.0..=255.0).contains(&level) && zeros.iter().all(near);
     let mut layers = layers;
@@ -76,7 +97,8 @@ pub(super) fn reading_pixels(layers: Vec<FloatLayer>, pairs: [(f64, f64); 3]) ->
     // The middle of the range keeps magnitudes smallest.
     let level = if same_zero { level } else { 128.0 };
     // Factor and offset from steps around `level` to the network's input.
-    let pairs = pairs.map(|(factor, added)| (factor / step, added + factor * level));
+    let steps = |(factor, added): &(f64, f64)| (factor / step, added + factor * level);
+    let pairs: Vec<_> = pairs.iter().map(steps).collect();
     if let Some(first) = first {
         fold(first, &pairs);
     } else if let Some(shape) = layers.first().map(|first| first.common.input) {
@@ -96,7 +118,7 @@ pub(super) fn reading_pixels(layers: Vec<FloatLayer>, pairs: [(f64, f64); 3]) ->
 }
 
 /// Folds the affine input transform into a convolution.
-fn fold(layer: &mut FloatLayer, pairs: &[(f64, f64); 3]) {
+fn fold(layer: &mut FloatLayer, pairs: &[(f64, f64)]) {
     let of_channel = layer.weights.len() / layer.bias.len().max(1);
     let weights = layer.weights.chunks_exact_mut(of_channel.max(1));
     for (weights, bias) in weights.zip(&mut layer.bias) {
@@ -111,8 +133,9 @@ fn fold(layer: &mut FloatLayer, pairs: &[(f64, f64); 3]) {
 }
 
 /// A 1 x 1 layer that only applies factors and offsets.
-fn normaliser(input: Shape, pairs: &[(f64, f64); 3]) -> FloatLayer {
-    let weight = |place: usize| match (place / 3, place % 3) {
+fn normaliser(input: Shape, pairs: &[(f64, f64)]) -> FloatLayer {
+    let channels = pairs.len();
+    let weight = |place: usize| match (place / channels, place % channels) {
         (to, from) if to == from => pairs[to].0 as f32,
         _ => 0.0,
     };
@@ -127,7 +150,7 @@ fn normaliser(input: Shape, pairs: &[(f64, f64); 3]) -> FloatLayer {
             activation: Activation::None,
             skip: None,
         },
-        weights: (0..9).map(weight).collect(),
+        weights: (0..channels * channels).map(weight).collect(),
         bias: pairs.iter().map(|(_, added)| *added as f32).collect(),
         range: None,
     }
@@ -146,6 +169,9 @@ mod tests {
             layers: small_float().layers,
             input,
             producer: Producer::PyTorch,
+            pixels: None,
+            head: None,
+            scoring: None,
         }
     }
 

@@ -65,7 +65,7 @@ pub fn equalise(network: &mut FloatNetwork, observed: &RangeObserver) -> usize {
 }
 
 fn is_weighted(layer: &FloatLayer) -> bool {
-    !matches!(layer.common.op, Op::Add | Op::GlobalAveragePool)
+    layer.common.op.has_weights()
 }
 
 /// Scale factor of each channel between `first` and `second`.

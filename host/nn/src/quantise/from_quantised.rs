@@ -36,6 +36,7 @@ pub fn from_trained(network: &TrainedNetwork) -> (IntNetwork, Carried) {
     (
         IntNetwork {
             pixels: network.pixels,
+            input_table: network.input_table.clone(),
             input: network.input,
             layers,
         },
@@ -77,6 +78,7 @@ fn carry(layer: &TrainedLayer, carried: &mut Carried) -> IntLayer {
         weight_scales,
         bias,
         output: layer.output,
+        fully_connected: layer.fully_connected,
     }
 }
 
@@ -179,9 +181,12 @@ mod tests {
                 scale: 1.0,
                 zero_point: 0,
             },
+            fully_connected: true,
         };
         let network = TrainedNetwork {
             pixels: None,
+            input_table: None,
+            unread: None,
             sha256: [0; 32],
             input: layer.output,
             layers: vec![layer],

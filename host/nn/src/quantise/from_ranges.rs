@@ -1,8 +1,6 @@
 //! Quantises a float network to int8: symmetric weights per output channel, asymmetric activations
 //! per tensor, as the TensorFlow Lite int8 specification asks.
 
-use posy_shared::model::Op;
-
 use crate::graph::network::{
     Activation, FloatLayer, FloatNetwork, IntLayer, IntNetwork, Quantisation,
 };
@@ -97,6 +95,7 @@ pub fn from_float(
     }
     Ok(IntNetwork {
         pixels: network.pixels,
+        input_table: None,
         input: network.input,
         layers,
     })
@@ -126,8 +125,8 @@ fn output_quantisation(
     (least, greatest): (f32, f32),
     input: Quantisation,
 ) -> Quantisation {
-    if layer.common.op == Op::GlobalAveragePool {
-        // A mean keeps the scale of its input.
+    if layer.common.op.is_global() {
+        // A mean keeps the scale of its input, as does a map that is flattened.
         return input;
     }
     match layer.common.activation {
@@ -167,5 +166,6 @@ fn quantise_layer(layer: &FloatLayer, input: Quantisation, output: Quantisation)
         weight_scales,
         bias,
         output,
+        fully_connected: false,
     }
 }

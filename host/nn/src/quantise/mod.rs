@@ -2,7 +2,6 @@
 //!
 //! | file | contents |
 //! |---|---|
-//! | `multiplier.rs` | integer multipliers of kernels from real scales |
 //! | `from_quantised.rs` | a trained quantised network in the int8 specification |
 //! | `from_ranges.rs` | a float network and ranges to int8 |
 //! | `observe.rs` | calibration: activations on photos |
@@ -22,7 +21,6 @@ pub mod from_quantised;
 pub mod from_ranges;
 pub mod gptq;
 pub mod moments;
-pub mod multiplier;
 pub mod observe;
 pub mod ranges;
 #[cfg(test)]

@@ -30,7 +30,7 @@ impl Moments {
             Op::Conv3x3 => (9 * inputs, 1),
             Op::Depthwise3x3 => (9, inputs),
             Op::Pointwise | Op::Dense => (inputs, 1),
-            Op::Add | Op::GlobalAveragePool => (0, 0),
+            Op::Add | Op::GlobalAveragePool | Op::Mean | Op::Flatten => (0, 0),
         };
         Moments {
             side,

@@ -5,7 +5,7 @@
 
 use posy_shared::model::{Op, Shape};
 
-use super::multiplier::{activation_range, effective_scales};
+use crate::graph::multiplier::{activation_range, effective_scales};
 use crate::graph::network::{IntLayer, IntNetwork, Quantisation};
 
 /// Outputs of every layer for `input`, `[H, W, C]`.
@@ -24,6 +24,7 @@ pub fn run(network: &IntNetwork, input: &[i8]) -> Vec<Vec<i8>> {
                 )
             }
             Op::GlobalAveragePool => pool(read, layer.common.input),
+            Op::Flatten => read.to_vec(),
             _ => weighted(read, before, layer),
         };
         maps.push(map);

@@ -83,6 +83,7 @@ fn layers_of_an_int8_file_compute_what_they_compute_in_tensorflow_lite() {
         let (name, theirs) = (&recorded.name, recorded.signed());
         let alone = IntNetwork {
             pixels: None,
+            input_table: None,
             input: quantisation,
             layers: vec![layer.clone()],
         };

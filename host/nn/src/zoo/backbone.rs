@@ -11,7 +11,7 @@ use crate::export::{ExportError, ModelMetadata, ScoreParams, extractor};
 use crate::graph::network::{
     Common, FloatLayer, FloatNetwork, IntNetwork, Quantisation, TrainedNetwork,
 };
-use crate::import::file::{Network, ReadError, read_network};
+use crate::import::file::{Network, ReadError, read_network_sized};
 use crate::import::float_file::FloatFile;
 use crate::import::normalisation::Normalisation;
 use crate::quantise::from_float::from_photos;
@@ -25,9 +25,9 @@ pub enum BackboneError {
     /// The file cannot be read.
     #[error(transparent)]
     Read(#[from] ReadError),
-    /// The network has no global pool, so it has no features.
+    /// The network has no map, so it has no features.
     #[error(
-        "{0}: the network never averages over its whole map, so it has no features to train on; \
+        "{0}: the network has no map before its classifier, so it has no features to train on; \
          give a MobileNet classifier or feature extractor"
     )]
     NoFeatures(PathBuf),
@@ -253,7 +253,16 @@ impl Backbone {
     /// # Errors
     /// [`BackboneError::Read`], [`BackboneError::NoFeatures`].
     pub fn open(path: &Path, name: &str) -> Result<Opened, BackboneError> {
-        Ok(match read_network(path)? {
+        Self::open_sized(path, name, None)
+    }
+
+    /// As [`Backbone::open`]; a frozen graph that leaves the size of its input open is read for pictures
+    /// of `size` x `size` pixels.
+    ///
+    /// # Errors
+    /// As [`Backbone::open`].
+    pub fn open_sized(path: &Path, name: &str, size: Option<u16>) -> Result<Opened, BackboneError> {
+        Ok(match read_network_sized(path, size)? {
             Network::Trained(network) => Opened::Ready(Box::new(Self::cut(network, path, name)?)),
             Network::Float(file) => Opened::Float(Unquantised {
                 name: name.to_owned(),

@@ -10,16 +10,43 @@ use crate::near::edit_distance;
 /// An unknown architecture name.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "no architecture is called \"{name}\"{} Names are mobilenet_<width>_<size> or mobilenet_v1_<width>_<size> \
+    "{} Names are mobilenet_<width>_<size> or mobilenet_v1_<width>_<size> \
      with width 0.25, 0.50, 0.75 or 1.0 and size 128, 160, 192 or 224, and mobilenet_v2_<width>_<size> with width \
      also 0.35, 1.3 or 1.4 and size also 96; `posy models` lists them",
-    nearest.map_or_else(|| ".".to_owned(), |nearest| format!("; did you mean {nearest}?"))
+    refusal(name, *nearest)
 )]
 pub struct UnknownArchitecture {
     /// The given name.
     pub name: String,
     /// The closest known name, if one is nearly the same.
     pub nearest: Option<Architecture>,
+}
+
+/// Networks of other families that retrain.py and TensorFlow Hub offer, by the beginning of their names.
+const OTHERS: [&str; 8] = [
+    "inception",
+    "resnet",
+    "nasnet",
+    "pnasnet",
+    "efficientnet",
+    "vgg",
+    "densenet",
+    "xception",
+];
+
+/// First sentence about a name that is not known.
+fn refusal(name: &str, nearest: Option<Architecture>) -> String {
+    let lower = name.to_lowercase();
+    if OTHERS.iter().any(|other| lower.contains(other)) {
+        return format!(
+            "{name} is no MobileNet, and too large for a microcontroller; mobilenet_1.0_224 is the MobileNet next to it \
+             (for the laptop alone, --backbone takes any classifier in ONNX)."
+        );
+    }
+    match nearest {
+        Some(nearest) => format!("no architecture is called \"{name}\"; did you mean {nearest}?"),
+        None => format!("no architecture is called \"{name}\"."),
+    }
 }
 
 impl fmt::Display for Architecture {
@@ -47,15 +74,36 @@ impl FromStr for Architecture {
     type Err = UnknownArchitecture;
 
     /// Parses the codelab's names (`mobilenet_0.50_224`, `mobilenet_1.0_224_quantized`), file names
-    /// (`mobilenet_v1_0.5_224_quant`, `mobilenet_v1_0_5_224`) and displayed names. A name without a
-    /// version means version 1.
+    /// (`mobilenet_v1_0.5_224_quant`, `mobilenet_v1_0_5_224`), displayed names, and addresses on
+    /// TensorFlow Hub (`https://tfhub.dev/google/imagenet/mobilenet_v1_050_224/feature_vector/5`). A
+    /// name without a version means version 1.
     fn from_str(name: &str) -> Result<Self, Self::Err> {
         let lower = name.trim().to_lowercase().replace('-', "_");
-        parse(&lower).ok_or_else(|| UnknownArchitecture {
+        let known = parse(&lower).or_else(|| lower.split('/').find_map(on_hub));
+        known.ok_or_else(|| UnknownArchitecture {
             name: name.into(),
             nearest: nearest(&lower),
         })
     }
+}
+
+/// Architecture by its name on TensorFlow Hub, which gives the width in three digits:
+/// `mobilenet_v2_035_96`. Behind it there may be more words.
+fn on_hub(part: &str) -> Option<Architecture> {
+    let (version, rest) = match part.strip_prefix("mobilenet_v1_") {
+        Some(rest) => (Version::V1, rest),
+        None => (Version::V2, part.strip_prefix("mobilenet_v2_")?),
+    };
+    let mut words = rest.split('_');
+    let (width, size) = (words.next()?, words.next()?);
+    let (widths, sizes) = Architecture::choices(version);
+    let width_percent = *widths.iter().find(|w| format!("{w:03}") == width)?;
+    let size = *sizes.iter().find(|s| s.to_string() == size)?;
+    Some(Architecture {
+        version,
+        width_percent,
+        size,
+    })
 }
 
 fn parse(name: &str) -> Option<Architecture> {
@@ -148,10 +196,21 @@ impl Architecture {
         names
     }
 
-    /// The file of this network in `folder`, if present.
+    /// The file of this network in `folder`, if present: quantised, or as retrain.py leaves it in its
+    /// `--model_dir`, `mobilenet_v1_0.5_224/frozen_graph.pb`.
     pub fn find_file(&self, folder: &Path) -> Option<PathBuf> {
-        self.file_names()
-            .into_iter()
+        let quantised = self.file_names().into_iter();
+        let version = match self.version {
+            Version::V1 => 1,
+            Version::V2 => 2,
+        };
+        let widths = width_spellings(self.width_percent).into_iter();
+        let retrain_py = widths.map(|width| {
+            let name = format!("mobilenet_v{version}_{width}_{}", self.size);
+            format!("{name}/frozen_graph.pb")
+        });
+        quantised
+            .chain(retrain_py)
             .map(|name| folder.join(name))
             .find(|path| path.is_file())
     }

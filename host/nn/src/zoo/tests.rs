@@ -221,6 +221,34 @@ fn a_wrong_name_is_told_the_nearest_right_one() {
 }
 
 #[test]
+fn addresses_on_tensorflow_hub_name_architectures() {
+    let hub = "https://tfhub.dev/google/imagenet";
+    for (address, name) in [
+        (
+            format!("{hub}/mobilenet_v1_025_128/feature_vector/1"),
+            "mobilenet_v1_0.25_128",
+        ),
+        (
+            format!("{hub}/mobilenet_v2_035_96/classification/5"),
+            "mobilenet_v2_0.35_96",
+        ),
+        (
+            "https://www.kaggle.com/models/google/mobilenet-v2/tensorFlow1/100-224-feature-vector/1"
+                .into(),
+            "",
+        ),
+        (format!("{hub}/mobilenet_v1_100_224/quantops"), "mobilenet_v1_1.0_224"),
+        (format!("{hub}/mobilenet_v1_100_225/quantops"), ""),
+    ] {
+        let found = address.parse::<Architecture>();
+        let found = found.map(|found| found.to_string());
+        assert_eq!(found.unwrap_or_default(), name, "{address}");
+    }
+    let error = "inception_v3".parse::<Architecture>().unwrap_err();
+    assert!(error.to_string().contains("too large"), "{error}");
+}
+
+#[test]
 fn files_are_found_under_their_usual_names() {
     let folder = tempfile::tempdir().unwrap();
     let architecture = v1(50, 224);
@@ -238,4 +266,9 @@ fn files_are_found_under_their_usual_names() {
             "the later ones come first"
         );
     }
+    // As retrain.py leaves it.
+    let path = folder.path().join("mobilenet_v1_0.25_128/frozen_graph.pb");
+    std::fs::create_dir(path.parent().unwrap()).unwrap();
+    std::fs::write(&path, b"").unwrap();
+    assert_eq!(v1(25, 128).find_file(folder.path()), Some(path));
 }

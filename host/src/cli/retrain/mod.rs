@@ -64,8 +64,11 @@ pub(super) struct Arguments {
     /// Pre-trained network to start from, e.g. mobilenet_0.25_128 (small) or mobilenet_1.0_224
     /// (accurate); the first number is its width, the second the pixels that it looks at
     /// [default: mobilenet_0.50_224].
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, alias = "tfhub_module", value_name = "NAME")]
     pub(super) architecture: Option<Architecture>,
+    /// Folder of a SavedModel, which retrain.py also writes.
+    #[arg(long, alias = "saved_model_dir", value_name = "FOLDER", hide = true)]
+    saved_model_dir: Option<PathBuf>,
     /// File of the pre-trained network, in place of an architecture's own: quantised TensorFlow Lite, or
     /// a float MobileNet in ONNX or TensorFlow's frozen graph, which is quantised with 128 of the
     /// training photos. Any other classifier in ONNX is retrained for the laptop alone, into an .onnx
@@ -270,6 +273,12 @@ impl Arguments {
 }
 
 pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
+    if arguments.saved_model_dir.is_some() {
+        return Err(usage(
+            "posy writes no SavedModel (--saved_model_dir); --output-graph model.pb writes a frozen graph, model.tflite \
+             and model.onnx files for other tools",
+        ));
+    }
     let image_dir = in_data_dir(&arguments.image_dir);
     let asked = arguments.output_graph.as_deref();
     let model = model_name(asked, &image_dir, arguments.force)?;

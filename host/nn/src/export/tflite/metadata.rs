@@ -18,9 +18,9 @@ const LABELS: &str = "labels.txt";
 const TENSOR_AXIS_LABELS: i8 = 2;
 
 /// Metadata of a classifier; `grey` is the mean and standard deviation of its input, grey levels.
-pub(super) fn bytes(grey: (f32, f32)) -> Vec<u8> {
+pub(super) fn bytes(grey: (f32, f32), channels: u16) -> Vec<u8> {
     let mut fbb = FlatBufferBuilder::new();
-    let image = image(&mut fbb, grey);
+    let image = image(&mut fbb, grey, channels);
     let scores = scores(&mut fbb);
     let (inputs, outputs) = (fbb.create_vector(&[image]), fbb.create_vector(&[scores]));
     let start = fbb.start_table();
@@ -39,9 +39,9 @@ pub(super) fn bytes(grey: (f32, f32)) -> Vec<u8> {
     fbb.finished_data().to_vec()
 }
 
-/// `TensorMetadata` of the input: RGB, and the mean and standard deviation that turn a pixel of 0
+/// `TensorMetadata` of the input: RGB or grey, and the mean and standard deviation that turn a pixel of 0
 /// to 255 into the real number that the network was trained on.
-fn image(fbb: &mut FlatBufferBuilder<'_>, (mean, std): (f32, f32)) -> Offset {
+fn image(fbb: &mut FlatBufferBuilder<'_>, (mean, std): (f32, f32), channels: u16) -> Offset {
     let mean = fbb.create_vector(&[mean]);
     let deviation = fbb.create_vector(&[std]);
     let start = fbb.start_table();
@@ -54,7 +54,8 @@ fn image(fbb: &mut FlatBufferBuilder<'_>, (mean, std): (f32, f32)) -> Offset {
     let unit = Offset::new(fbb.end_table(start).value());
     let units = fbb.create_vector(&[unit]);
     let start = fbb.start_table();
-    fbb.push_slot_always::<i8>(slot(0), 1); // RGB
+    // RGB, GRAYSCALE.
+    fbb.push_slot_always::<i8>(slot(0), if channels == 1 { 2 } else { 1 });
     let properties = fbb.end_table(start);
     let start = fbb.start_table();
     fbb.push_slot_always::<u8>(slot(0), 2); // ImageProperties

@@ -19,21 +19,26 @@ use crate::graph::grey_levels::GreyLevels;
 use crate::graph::network::IntNetwork;
 use crate::import::tflite::PICTURES;
 
-/// Bytes of a `.tflite` file: int8 `[1, H, W, 3]` in, int8 probabilities `[1, labels]` out, in
+/// Bytes of a `.tflite` file: int8 `[1, H, W, C]` in, int8 probabilities `[1, labels]` out, in
 /// units of 1/256 less 128. The tensor before these, `logits`, holds posy's logits.
 ///
 /// `network` is complete, head included (see [`super::with_int_head`]).
 pub fn tflite_bytes(network: &IntNetwork, facts: &Facts<'_>) -> Vec<u8> {
-    let file = operators::file(network, facts.beta);
+    let file = operators::file(network, (!facts.logistic).then_some(facts.beta));
     let words = in_words(&facts.input);
     let words = words.iter().map(|(name, word)| format!("{name} {word}\n"));
     let mut words: String = words.collect();
     if let Some(levels) = network.pixels {
         words += &levels.in_words();
     }
+    if let Some(table) = &network.input_table {
+        words += &table.in_words();
+    }
     let grey = GreyLevels::mean_and_std(network.pixels, network.input);
+    let first = network.layers.first();
+    let channels = first.map_or(3, |layer| layer.common.input.channels);
     let entries = [
-        ("TFLITE_METADATA", metadata::bytes(grey)),
+        ("TFLITE_METADATA", metadata::bytes(grey, channels)),
         (PICTURES, words.into_bytes()),
     ];
     let mut bytes = file.bytes("posy", &entries);

@@ -3,9 +3,9 @@
 use posy_shared::model::{Op, Padding, Shape};
 
 use super::tables::{Field, File, INT8, INT32, Operator, Tensor};
+use crate::graph::multiplier::is_fully_connected;
 use crate::graph::network::{Activation, Common, IntLayer, IntNetwork, Quantisation};
 use crate::graph::padding::same_padding;
-use crate::quantise::multiplier::is_fully_connected;
 
 /// Numbers in `BuiltinOperator`, and the first version of each with the int8 semantics that posy
 /// uses.
@@ -14,16 +14,21 @@ const AVERAGE_POOL_2D: (i8, i32) = (1, 2);
 const CONV_2D: (i8, i32) = (3, 3);
 const DEPTHWISE_CONV_2D: (i8, i32) = (4, 3);
 const FULLY_CONNECTED: (i8, i32) = (9, 4);
+/// As [`FULLY_CONNECTED`], with `keep_num_dims`.
+const FULLY_CONNECTED_EACH: (i8, i32) = (9, 5);
+const LOGISTIC: (i8, i32) = (14, 2);
 const RESHAPE: (i8, i32) = (22, 1);
 const SOFTMAX: (i8, i32) = (25, 2);
 const PAD: (i8, i32) = (34, 2);
+const MEAN: (i8, i32) = (40, 2);
 
 /// Enumeration `Padding`.
 const SAME: i8 = 0;
 const VALID: i8 = 1;
 
-/// The network as a file without metadata; `beta` is the softmax's factor.
-pub(super) fn file(network: &IntNetwork, beta: f32) -> File {
+/// The network as a file without metadata; `beta` is the softmax's factor, `None` for a logistic
+/// function of each logit.
+pub(super) fn file(network: &IntNetwork, beta: Option<f32>) -> File {
     let mut file = File::default();
     let first = network.layers.first().map(|layer| layer.common.input);
     let shape = first.unwrap_or(Shape {
@@ -66,10 +71,13 @@ pub(super) fn file(network: &IntNetwork, beta: f32) -> File {
     };
     file.output = file.tensor(vector("final_result", probabilities));
     file.operators.push(Operator {
-        code: SOFTMAX,
+        code: if beta.is_some() { SOFTMAX } else { LOGISTIC },
         inputs: vec![logits],
         output: file.output,
-        options: (9, vec![(0, Field::Real(beta))]),
+        options: match beta {
+            Some(beta) => (9, vec![(0, Field::Real(beta))]),
+            None => (0, Vec::new()),
+        },
     });
     file
 }
@@ -96,7 +104,7 @@ fn add_layer(
         Activation::Relu => 1,
         Activation::Relu6 => 3,
     });
-    if is_fully_connected(layer) {
+    if is_fully_connected(layer) && layer.common.op.has_weights() {
         return fully_connected(file, &name, layer, from, activation);
     }
     let to = Place {
@@ -127,6 +135,25 @@ fn add_layer(
                 ],
             ),
         },
+        Op::Mean => {
+            let axes = file.tensor(constant(&format!("{name}_axes"), &[2], &[1, 2]));
+            Operator {
+                code: MEAN,
+                inputs: vec![from.tensor, axes],
+                output: to.tensor,
+                options: (27, vec![(0, Field::Byte(1))]),
+            }
+        }
+        Op::Flatten => {
+            let extents = [1, 1, 1, common.output.channels].map(i32::from);
+            let shape = file.tensor(constant(&format!("{name}_shape"), &[4], &extents));
+            Operator {
+                code: RESHAPE,
+                inputs: vec![from.tensor, shape],
+                output: to.tensor,
+                options: (17, vec![(0, Field::Ints(extents.into()))]),
+            }
+        }
         Op::Conv3x3 | Op::Depthwise3x3 | Op::Pointwise | Op::Dense => {
             let weights = file.tensor(kernel(&name, layer));
             let bias = file.tensor(bias(&name, layer, from.quantisation));
@@ -176,18 +203,31 @@ fn fully_connected(
         ..one_scale(kernel(name, layer))
     });
     let bias = file.tensor(one_scale(bias(name, layer, from.quantisation)));
+    // Over a map of several pixels, the extents before the last stay.
+    let per_pixel = layer.common.op == Op::Pointwise;
+    let shape = match per_pixel {
+        true => map(name, layer.common.output, layer.output).shape,
+        false => vec![1, outputs],
+    };
     let to = Place {
         tensor: file.tensor(Tensor {
-            shape: vec![1, outputs],
+            shape,
             ..map(name, layer.common.output, layer.output)
         }),
         quantisation: layer.output,
     };
+    let mut fields = vec![(0, activation)];
+    if per_pixel {
+        fields.push((2, Field::Byte(1)));
+    }
     file.operators.push(Operator {
-        code: FULLY_CONNECTED,
+        code: match per_pixel {
+            true => FULLY_CONNECTED_EACH,
+            false => FULLY_CONNECTED,
+        },
         inputs: vec![from.tensor, weights, bias],
         output: to.tensor,
-        options: (8, vec![(0, activation)]),
+        options: (8, fields),
     });
     to
 }

@@ -38,7 +38,7 @@ pub(super) struct Operator {
     pub(super) code: (i8, i32),
     pub(super) inputs: Vec<i32>,
     pub(super) output: i32,
-    /// Number in the union `BuiltinOptions`, and its fields.
+    /// Number in the union `BuiltinOptions`, 0 for none, and its fields.
     pub(super) options: (u8, Vec<(u16, Field)>),
 }
 
@@ -192,8 +192,11 @@ impl Operator {
         fbb.push_slot::<u32>(slot(0), code, 0);
         fbb.push_slot_always(slot(1), inputs);
         fbb.push_slot_always(slot(2), outputs);
-        fbb.push_slot_always::<u8>(slot(3), *kind);
-        fbb.push_slot_always(slot(4), options);
+        // Operators without options have the number 0.
+        if *kind > 0 {
+            fbb.push_slot_always::<u8>(slot(3), *kind);
+            fbb.push_slot_always(slot(4), options);
+        }
         Offset::new(fbb.end_table(start).value())
     }
 }

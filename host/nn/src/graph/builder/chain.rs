@@ -4,7 +4,7 @@ use posy_shared::model::{Op, Padding, Shape};
 
 use super::value::Writer;
 use super::{Axis, Map, Problem};
-use crate::graph::network::{Activation, Common, FloatLayer};
+use crate::graph::network::{Activation, Common, FloatLayer, Scoring};
 
 /// Limit on the weights of a network, as an average number of times that each byte of the file is
 /// read. Layers may share constants, but a small file must not make a huge network.
@@ -18,6 +18,10 @@ pub(crate) struct Assembled {
     /// Affine transform that the file applies to its input before the first layer: factor and
     /// offset per channel.
     pub(crate) input: Vec<(f64, f64)>,
+    /// Index of the first layer of a classifier that reads a map without pooling it.
+    pub(crate) head: Option<usize>,
+    /// Scores of the network's end, if all of it has been read.
+    pub(crate) scoring: Option<Scoring>,
 }
 
 /// A chain of layers under construction.
@@ -29,6 +33,10 @@ pub(crate) struct Chain {
     /// As [`Assembled::input`], and the number of times that it has changed.
     pub(super) input: Vec<(f64, f64)>,
     pub(super) input_version: u32,
+    /// As [`Assembled::head`].
+    pub(super) head: Option<usize>,
+    /// As [`Assembled::scoring`].
+    scoring: Option<Scoring>,
     /// Remaining number of weights that may be read.
     budget: usize,
 }
@@ -42,6 +50,8 @@ impl Chain {
             versions: Vec::new(),
             input: vec![(1.0, 0.0); usize::from(shape.channels)],
             input_version: 0,
+            head: None,
+            scoring: None,
             budget: file_len.saturating_mul(NUMBERS_PER_BYTE),
         };
         let map = Map {
@@ -60,13 +70,37 @@ impl Chain {
         Assembled {
             layers: self.layers,
             input: self.input,
+            head: self.head,
+            scoring: self.scoring,
         }
     }
 
-    /// True once the network has pooled its map: features exist, whatever follows.
+    /// True as long as there is no layer.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.layers.is_empty()
+    }
+
+    /// True once the network has pooled its map, or a classifier reads it: features exist, whatever
+    /// follows.
     pub(crate) fn has_pooled(&self) -> bool {
         let mut layers = self.layers.iter();
-        layers.any(|layer| layer.common.op == Op::GlobalAveragePool)
+        self.head.is_some() || layers.any(|layer| layer.common.op.is_global())
+    }
+
+    /// Ends the network with the scores of `map`, its logits.
+    pub(crate) fn score(&mut self, map: &Map, scoring: Scoring) -> Result<Map, Problem> {
+        self.newest(map)?;
+        map.plain()?;
+        if map.is_spatial() {
+            return Err(Problem::Flat(map.shape));
+        }
+        self.scoring = Some(scoring);
+        Ok(map.clone())
+    }
+
+    /// Forgets the scores, because something else follows them.
+    pub(crate) fn unscored(&mut self) {
+        self.scoring = None;
     }
 
     /// Counts numbers read from the file against its budget.
@@ -89,8 +123,11 @@ impl Chain {
         }
     }
 
-    /// Refuses a map that is not the chain's current output.
+    /// Refuses a map that is not the chain's current output, and anything behind scores.
     pub(super) fn newest(&self, map: &Map) -> Result<(), Problem> {
+        if self.scoring.is_some() {
+            return Err(Problem::Branch);
+        }
         if map.writer == self.end() && map.version == self.version(map.writer) {
             Ok(())
         } else {

@@ -196,6 +196,37 @@ impl Constant {
         })
     }
 
+    /// Real values of integers: `scale * (value - zero)`, with one scale or one for each index of `axis`.
+    pub(crate) fn dequantised(
+        &self,
+        scales: &[f32],
+        zeros: &[i64],
+        axis: usize,
+    ) -> Result<Self, Problem> {
+        let inner = self.dims.iter().skip(axis + 1).product::<usize>().max(1);
+        let extent = match scales.len() {
+            1 => 1,
+            count if self.dims.get(axis) == Some(&count) => count,
+            _ => {
+                return Err(Problem::Shape {
+                    what: "scales",
+                    found: vec![scales.len()],
+                    wanted: "there is one, or one for each index of an axis",
+                });
+            }
+        };
+        let values = self.wholes("weights")?.iter().enumerate();
+        let real = |(place, value): (usize, &i64)| {
+            let along = place / inner % extent;
+            let zero = zeros.get(along).or(zeros.first()).copied().unwrap_or(0);
+            scales[along] * value.saturating_sub(zero) as f32
+        };
+        Ok(Constant::real(
+            self.dims.clone(),
+            values.map(real).collect(),
+        ))
+    }
+
     /// Applies a function to each element.
     pub(crate) fn each(&self, of: impl Fn(f32) -> f32) -> Result<Self, Problem> {
         let numbers = self.reals("a constant")?.iter().map(|n| of(*n)).collect();

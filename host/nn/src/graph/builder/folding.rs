@@ -49,6 +49,14 @@ impl Chain {
         Ok(self.changed(map))
     }
 
+    /// The input in grey levels less 128.
+    pub(crate) fn less_128(&mut self, map: &Map) -> Map {
+        for (_, added) in &mut self.input {
+            *added -= 128.0;
+        }
+        self.changed(map)
+    }
+
     /// Multiplies `map` by a constant.
     fn multiply(&mut self, map: &Map, by: &Constant) -> Result<Map, Problem> {
         let by = each_channel(map, by)?;

@@ -34,4 +34,4 @@ pub(crate) use order::{Links, running_order};
 pub use problem::Problem;
 pub(crate) use problem::shown;
 pub(crate) use value::{Axis, Map, Value, from_end};
-pub(crate) use windows::{Pads, Window};
+pub(crate) use windows::{Pads, Window, widened};

@@ -2,7 +2,7 @@
 
 use posy_shared::model::{Op, Shape};
 
-use super::{Axis, Chain, Map, Problem};
+use super::{Axis, Chain, Constant, Map, Pads, Problem, Window};
 
 impl Chain {
     /// Averages over the whole map, which leaves one pixel.
@@ -16,6 +16,47 @@ impl Chain {
         };
         let layer = self.unweighted(Op::GlobalAveragePool, map, output, name);
         Ok(self.push(layer, map))
+    }
+
+    /// The values of a map as one pixel, for a classifier that reads all of them.
+    pub(crate) fn flatten(&mut self, map: &Map, name: &str) -> Result<Map, Problem> {
+        self.newest(map)?;
+        map.plain()?;
+        let len = map.shape.len();
+        let channels = u16::try_from(len).map_err(|_| Problem::Flat(map.shape))?;
+        let output = Shape {
+            height: 1,
+            width: 1,
+            channels,
+        };
+        self.head.get_or_insert(self.layers.len());
+        let layer = self.unweighted(Op::Flatten, map, output, name);
+        let flat = self.push(layer, map);
+        Ok(Map {
+            axes: vec![Axis::Batch, Axis::Channels],
+            ..flat
+        })
+    }
+
+    /// A fully connected layer over each pixel of `map`, with weights `[O, I]`: a 1 x 1 convolution.
+    pub(crate) fn dense_per_pixel(
+        &mut self,
+        map: &Map,
+        weights: &Constant,
+        bias: Option<&Constant>,
+        name: &str,
+    ) -> Result<Map, Problem> {
+        let mut dims = weights.dims.clone();
+        dims.extend([1, 1]);
+        let kernel = weights.with_dims(dims).ok_or(Problem::Axes)?;
+        let window = Window {
+            strides: vec![1; 2],
+            dilations: vec![1; 2],
+            pads: Pads::Explicit([0; 4]),
+            groups: 1,
+        };
+        self.head.get_or_insert(self.layers.len());
+        self.convolution(map, &kernel, bias, &window, name)
     }
 
     /// An average pool with windows of `kernel`, which must cover the whole map.

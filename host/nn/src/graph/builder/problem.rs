@@ -129,7 +129,7 @@ pub enum Problem {
     #[error("it takes a mean over other axes than height and width")]
     Axes,
     /// A map used as a vector before it is pooled.
-    #[error("it makes a vector of a map of {} x {}; posy pools the map first", .0.height, .0.width)]
+    #[error("it makes a vector of a map of {} x {}; posy pools the map first, or flattens at most 65535 values", .0.height, .0.width)]
     Flat(Shape),
     /// An extent out of the range that layers allow.
     #[error("extents {0:?}; posy reads maps of 1 to 65535 rows, columns and channels")]

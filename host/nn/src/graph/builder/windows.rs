@@ -48,7 +48,29 @@ impl Chain {
         let [outputs, of_group, height, width] = *weights.dims.as_slice() else {
             return Err(wrong_weights(weights));
         };
+        // One group of one channel is a plain convolution, whatever the operator is called. The first
+        // layer may make several channels of each, as a plain convolution whose other weights are zero.
         let depthwise = window.groups > 1;
+        let several = self.layers.is_empty()
+            && (window.groups, of_group) == (usize::from(channels), 1)
+            && outputs > window.groups
+            && outputs.is_multiple_of(window.groups)
+            && (height, width) == (3, 3);
+        if depthwise && several {
+            let taps = weights.transposed(&[1, 2, 3, 0]);
+            let taps = taps.ok_or_else(|| wrong_weights(weights))?;
+            self.spend(outputs * 9 * window.groups)?;
+            let of_each = outputs / window.groups;
+            let wide = widened(taps.reals("weights")?, window.groups, of_each);
+            let wide = Constant::real(vec![outputs, 3, 3, window.groups], wide);
+            let wide = wide.transposed(&[0, 3, 1, 2]);
+            let wide = wide.ok_or_else(|| wrong_weights(weights))?;
+            let window = Window {
+                groups: 1,
+                ..window.clone()
+            };
+            return self.convolution(map, &wide, bias, &window, name);
+        }
         if depthwise
             && (window.groups, outputs, of_group)
                 != (usize::from(channels), usize::from(channels), 1)
@@ -206,6 +228,20 @@ fn numbers(
     } else {
         Err(Problem::NotFinite(what))
     }
+}
+
+/// Depthwise weights `[3, 3, O]` of a layer that makes `of_each` channels of each of `inputs`, as
+/// weights `[O, 3, 3, I]` of a convolution: those of other inputs are zero.
+pub(crate) fn widened<T: Copy + Default>(weights: &[T], inputs: usize, of_each: usize) -> Vec<T> {
+    let outputs = inputs * of_each;
+    let mut wide = vec![T::default(); outputs * 9 * inputs];
+    for output in 0..outputs {
+        for tap in 0..9 {
+            let place = (output * 9 + tap) * inputs + output / of_each.max(1);
+            wide[place] = weights[tap * outputs + output];
+        }
+    }
+    wide
 }
 
 /// Weights `[O, I, H, W]` in the layout of `op`.

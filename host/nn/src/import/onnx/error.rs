@@ -44,8 +44,8 @@ pub enum OnnxError {
     Inputs(usize),
     /// The input is not one image.
     #[error(
-        "the input \"{name}\" has shape [{shape}]; posy reads one picture in float32, [1, 3, H, W] or [1, H, W, 3] with \
-         fixed H and W: export the network with a fixed input size"
+        "the input \"{name}\" has shape [{shape}]; posy reads one picture, [1, C, H, W] or [1, H, W, C] with C 3, or 1 for \
+         grey, and fixed H and W: export the network with a fixed input size"
     )]
     Input {
         /// Name of the input.
@@ -53,6 +53,11 @@ pub enum OnnxError {
         /// Shape in the file.
         shape: String,
     },
+    /// The input is of a type that no picture has.
+    #[error(
+        "the input \"{0}\" holds neither float32 nor 8-bit integers; export the network with an input of one of these"
+    )]
+    InputType(String),
     /// The nodes cannot be ordered.
     #[error(transparent)]
     Order(#[from] OrderError),

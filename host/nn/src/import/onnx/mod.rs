@@ -9,6 +9,7 @@
 //! | `external.rs` | external data |
 //! | `tensors.rs` | constants, and attributes of nodes |
 //! | `walk.rs` | walks the nodes |
+//! | `quantised.rs` | quantised models |
 //! | `layers.rs` | nodes that become layers |
 //! | `shapes.rs` | nodes that move axes or compute shapes |
 //! | `error.rs` | errors |
@@ -16,6 +17,7 @@
 mod error;
 mod external;
 mod layers;
+mod quantised;
 mod shapes;
 mod tensors;
 #[cfg(test)]
@@ -31,6 +33,7 @@ use tract_onnx::pb::{ModelProto, NodeProto};
 pub use error::OnnxError;
 
 use super::float_file::{FloatFile, Producer};
+use super::normalisation::Normalisation;
 
 /// True if `bytes` begin as an ONNX file does: with its version, field 1.
 pub fn is_onnx(bytes: &[u8]) -> bool {
@@ -82,7 +85,7 @@ impl File {
     /// whatever the bytes are.
     pub fn read(&self) -> Result<FloatFile, OnnxError> {
         let graph = self.model.graph.as_ref().ok_or(OnnxError::NoGraph)?;
-        let assembled = walk::walk(graph, self.len)?;
+        let (assembled, pixels) = walk::walk(graph, self.len)?;
         if assembled.layers.is_empty() {
             return Err(OnnxError::Empty);
         }
@@ -90,6 +93,9 @@ impl File {
             sha256: self.sha256,
             layers: assembled.layers,
             input: assembled.input,
+            head: assembled.head,
+            scoring: None,
+            pixels: pixels.map(|levels| Normalisation::from_levels(levels.mean, levels.std)),
             producer: match self.model.producer_name.as_str() {
                 "pytorch" => Producer::PyTorch,
                 _ => Producer::TensorFlow,

@@ -50,11 +50,23 @@ pub(super) fn constant(tensor: &TensorProto) -> Result<Constant, Problem> {
                 numbers.into_iter().map(i64::from).collect(),
             ))
         }
+        Ok(number_type @ (DataType::Uint8 | DataType::Int8)) => {
+            let signed = |byte: u8| match number_type {
+                DataType::Int8 => i64::from(byte.cast_signed()),
+                _ => i64::from(byte),
+            };
+            let listed = tensor.int32_data.iter().map(|number| i64::from(*number));
+            let numbers: Vec<i64> = match tensor.raw_data.is_empty() {
+                true => listed.collect(),
+                false => tensor.raw_data.iter().map(|byte| signed(*byte)).collect(),
+            };
+            checked(numbers.len())?;
+            Ok(Constant::whole(dims, numbers))
+        }
         other => Err(Problem::NumberType {
             tensor: name(),
             found: match other {
                 Ok(DataType::Float16) => "float16".into(),
-                Ok(DataType::Uint8 | DataType::Int8) => "8-bit integers".into(),
                 _ => format!("numbers of type {}", tensor.data_type),
             },
         }),

@@ -12,11 +12,18 @@ use super::{OnnxError, is_own};
 use crate::graph::builder::{
     Assembled, Axis, Chain, Constant, Links, Map, Problem, Value, running_order, shown,
 };
+use crate::graph::grey_levels::GreyLevels;
 
 /// A graph being read.
 pub(super) struct Walk<'a> {
     pub(super) chain: Chain,
     values: HashMap<&'a str, Value>,
+    /// True as long as the input is integers that no node has made real.
+    pub(super) integer_input: bool,
+    /// What a pixel is, by the first node that quantises the input.
+    pub(super) pixels: Option<GreyLevels>,
+    /// Names of the constants of unsigned bytes.
+    unsigned: HashSet<&'a str>,
     /// Constants that no node has read yet.
     unread: HashMap<&'a str, &'a TensorProto>,
 }
@@ -57,7 +64,7 @@ impl Step<'_> {
 }
 
 /// Operators that [`Walk::operate`] supports, at least in some uses.
-pub(super) const KNOWN: [&str; 32] = [
+pub(super) const KNOWN: [&str; 34] = [
     "Add",
     "AveragePool",
     "BatchNormalization",
@@ -67,6 +74,7 @@ pub(super) const KNOWN: [&str; 32] = [
     "Constant",
     "ConstantOfShape",
     "Conv",
+    "DequantizeLinear",
     "Div",
     "Dropout",
     "Flatten",
@@ -79,6 +87,7 @@ pub(super) const KNOWN: [&str; 32] = [
     "Min",
     "Mul",
     "Pad",
+    "QuantizeLinear",
     "ReduceMean",
     "Relu",
     "Relu6",
@@ -93,13 +102,29 @@ pub(super) const KNOWN: [&str; 32] = [
 ];
 
 /// Reads the nodes that the graph's outputs need.
-pub(super) fn walk(graph: &GraphProto, file_len: usize) -> Result<Assembled, OnnxError> {
-    let (name, shape, axes) = input(graph)?;
-    let (chain, map) = Chain::new(shape, axes, file_len);
+pub(super) fn walk(
+    graph: &GraphProto,
+    file_len: usize,
+) -> Result<(Assembled, Option<GreyLevels>), OnnxError> {
+    let (name, shape, axes, number_type) = input(graph)?;
+    let (mut chain, mut map) = Chain::new(shape, axes, file_len);
+    let integer_input = number_type != DataType::Float;
+    if number_type == DataType::Int8 {
+        // A pixel less 128.
+        map = chain.less_128(&map);
+    }
     let tensors = graph.initializer.iter();
     let mut walk = Walk {
         chain,
         values: HashMap::from([(name, Value::Map(map))]),
+        integer_input,
+        pixels: None,
+        unsigned: graph
+            .initializer
+            .iter()
+            .filter(|tensor| tensor.data_type == DataType::Uint8 as i32)
+            .map(|tensor| tensor.name.as_str())
+            .collect(),
         unread: tensors
             .map(|tensor| (tensor.name.as_str(), tensor))
             .collect(),
@@ -128,7 +153,7 @@ pub(super) fn walk(graph: &GraphProto, file_len: usize) -> Result<Assembled, Onn
             problem: Box::new(problem),
         });
     }
-    Ok(walk.chain.finish())
+    Ok((walk.chain.finish(), walk.pixels))
 }
 
 impl<'a> Walk<'a> {
@@ -148,6 +173,11 @@ impl<'a> Walk<'a> {
         let output = node.output.first().ok_or(Problem::Missing("output"))?;
         self.values.insert(output, value);
         Ok(())
+    }
+
+    /// True if the constant of this name, or a missing one, is of unsigned bytes.
+    pub(super) fn is_unsigned(&self, name: Option<&String>) -> bool {
+        name.is_none_or(|name| name.is_empty() || self.unsigned.contains(name.as_str()))
     }
 
     fn value(&mut self, name: &'a str) -> Result<Value, Problem> {
@@ -172,6 +202,8 @@ impl<'a> Walk<'a> {
             "MatMul" => self.matrix_product(step),
             "Pad" => self.pad(step),
             "Identity" | "Dropout" | "Cast" => Ok(step.input(0, "input")?.clone()),
+            "DequantizeLinear" => self.dequantise(step),
+            "QuantizeLinear" => self.quantise(step),
             "Transpose" => self.transpose(step),
             "Reshape" | "Flatten" => self.reshape(step),
             "Squeeze" | "Unsqueeze" => self.squeeze(step),
@@ -200,7 +232,7 @@ fn named(names: &[String]) -> Vec<&str> {
 }
 
 /// The graph's one input that is not a constant.
-fn input(graph: &GraphProto) -> Result<(&str, Shape, Vec<Axis>), OnnxError> {
+fn input(graph: &GraphProto) -> Result<(&str, Shape, Vec<Axis>, DataType), OnnxError> {
     let constants: HashSet<&str> = graph.initializer.iter().map(|t| t.name.as_str()).collect();
     let inputs = graph.input.iter();
     let inputs: Vec<&ValueInfoProto> = inputs
@@ -209,7 +241,7 @@ fn input(graph: &GraphProto) -> Result<(&str, Shape, Vec<Axis>), OnnxError> {
     let [input] = inputs.as_slice() else {
         return Err(OnnxError::Inputs(inputs.len()));
     };
-    let (shape, is_float) = extents(input);
+    let (shape, number_type) = extents(input);
     let refused = || OnnxError::Input {
         name: shown(&input.name),
         shape: match &shape {
@@ -232,27 +264,29 @@ fn input(graph: &GraphProto) -> Result<(&str, Shape, Vec<Axis>), OnnxError> {
         .map(|extent| u16::try_from((*extent)?).ok().filter(|extent| *extent > 0))
         .collect();
     use Axis::{Batch, Channels, Height, Width};
-    let (sides, axes) = match rest.as_deref() {
-        Some(&[3, height, width]) => ([height, width], vec![Batch, Channels, Height, Width]),
-        Some(&[height, width, 3]) => ([height, width], vec![Batch, Height, Width, Channels]),
+    let planar = vec![Batch, Channels, Height, Width];
+    let interleaved = vec![Batch, Height, Width, Channels];
+    let (sides, channels, axes) = match rest.as_deref() {
+        Some(&[channels @ (1 | 3), height, width]) => ([height, width], channels, planar),
+        Some(&[height, width, channels @ (1 | 3)]) => ([height, width], channels, interleaved),
         _ => return Err(refused()),
     };
-    if !is_float {
-        return Err(refused());
-    }
+    let Some(number_type) = number_type else {
+        return Err(OnnxError::InputType(shown(&input.name)));
+    };
     let shape = Shape {
         height: sides[0],
         width: sides[1],
-        channels: 3,
+        channels,
     };
-    Ok((&input.name, shape, axes))
+    Ok((&input.name, shape, axes, number_type))
 }
 
-/// Extents of a value, `None` where they are open, and true if its type is float32.
-fn extents(value: &ValueInfoProto) -> (Option<Vec<Option<i64>>>, bool) {
+/// Extents of a value, `None` where they are open, and its type, `None` for one that no picture has.
+fn extents(value: &ValueInfoProto) -> (Option<Vec<Option<i64>>>, Option<DataType>) {
     let described = value.r#type.as_ref().and_then(|t| t.value.as_ref());
     let Some(type_proto::Value::TensorType(tensor)) = described else {
-        return (None, false);
+        return (None, None);
     };
     let extents = tensor.shape.as_ref().map(|shape| {
         let extent = |dim: &Option<dimension::Value>| match dim {
@@ -261,5 +295,12 @@ fn extents(value: &ValueInfoProto) -> (Option<Vec<Option<i64>>>, bool) {
         };
         shape.dim.iter().map(|dim| extent(&dim.value)).collect()
     });
-    (extents, tensor.elem_type == DataType::Float as i32)
+    let number_type = DataType::try_from(tensor.elem_type).ok();
+    let read = |number_type: &DataType| {
+        matches!(
+            number_type,
+            DataType::Float | DataType::Int8 | DataType::Uint8
+        )
+    };
+    (extents, number_type.filter(read))
 }

@@ -25,6 +25,27 @@ pub enum FrozenError {
         /// Shape in the file; -1 for open extents.
         shape: Vec<i64>,
     },
+    /// No node has this name.
+    #[error(
+        "there is no node \"{0}\"; name those that the graph has (--input-layer, --output-layer), or write it again"
+    )]
+    Missing(String),
+    /// The output is not scores.
+    #[error(
+        "\"{name}\" is {operation}; the output of a classifier is a Softmax or a Sigmoid, name it (--output-layer)"
+    )]
+    Output {
+        /// Name of the node.
+        name: String,
+        /// Type of its operation.
+        operation: String,
+    },
+    /// The placeholder leaves its size open.
+    #[error(
+        "the placeholder \"{0}\" leaves height and width open; give them (--input-size; --input_height and --input_width \
+         of label-image)"
+    )]
+    Size(String),
     /// The graph still has variables.
     #[error("the graph has variables (\"{0}\"); freeze it first, with freeze_graph.py")]
     Variables(String),

@@ -3,7 +3,7 @@
 //!
 //! Supported are MobileNets in NHWC: convolutions, batch norms as one operation or as the many that
 //! TensorFlow 1 writes, ReLU6, one average pool. Arithmetic on constants is done while reading;
-//! unknown operations after the pooled features are left out.
+//! unknown operations after the pooled features are left out, unless a classifier is asked for.
 //!
 //! | file | contents |
 //! |---|---|
@@ -12,9 +12,7 @@
 //! | `operations.rs` | each operation |
 //! | `error.rs` | errors |
 //! | `proto.rs` | protocol buffers of the file |
-//! | `classifier/` | complete classifiers, as posy writes them |
 
-pub mod classifier;
 mod error;
 mod operations;
 pub mod proto;
@@ -48,8 +46,16 @@ pub fn is_frozen(bytes: &[u8]) -> bool {
 /// [`FrozenError`] names the operation that posy cannot run, or describes the damage. It never
 /// panics, whatever the bytes are.
 pub fn read(bytes: &[u8]) -> Result<FloatFile, FrozenError> {
+    read_part(bytes, &Part::default())
+}
+
+/// Reads a part of a `.pb` file; see [`read`].
+///
+/// # Errors
+/// As [`read`].
+pub fn read_part(bytes: &[u8], part: &Part<'_>) -> Result<FloatFile, FrozenError> {
     let graph = GraphDef::decode(bytes).map_err(|error| FrozenError::Damaged(error.to_string()))?;
-    let assembled = walk::walk(&graph, bytes.len())?;
+    let assembled = walk::walk(&graph, bytes.len(), part)?;
     if assembled.layers.is_empty() {
         return Err(FrozenError::Empty);
     }
@@ -58,5 +64,19 @@ pub fn read(bytes: &[u8]) -> Result<FloatFile, FrozenError> {
         layers: assembled.layers,
         input: assembled.input,
         producer: Producer::TensorFlow,
+        pixels: None,
+        head: assembled.head,
+        scoring: assembled.scoring,
     })
+}
+
+/// Part of a graph that is read.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Part<'a> {
+    /// Name of the input; the only placeholder if it is not given.
+    pub input: Option<&'a str>,
+    /// Name of the output, which must then be scores; all that depends on the input if it is not given.
+    pub output: Option<&'a str>,
+    /// Height and width of the input, for a placeholder that leaves them open.
+    pub size: Option<(u16, u16)>,
 }

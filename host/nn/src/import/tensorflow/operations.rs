@@ -3,6 +3,7 @@
 use super::tensors::{Settings, constant};
 use super::walk::{Step, Walk};
 use crate::graph::builder::{Arithmetic, Axis, Constant, Pads, Problem, Value, Window, from_end};
+use crate::graph::network::Scoring;
 
 impl Walk<'_> {
     pub(super) fn operate(&mut self, step: &Step<'_>) -> Result<Value, Problem> {
@@ -29,7 +30,16 @@ impl Walk<'_> {
                 self.chain.spend(constant.len().min(1 << 16))?;
                 Ok(Value::Constant(constant))
             }
-            "Identity" | "CheckNumerics" => Ok(step.input(0, "input")?.clone()),
+            "Identity" | "CheckNumerics" | "PlaceholderWithDefault" => {
+                Ok(step.input(0, "input")?.clone())
+            }
+            "Softmax" | "Sigmoid" => {
+                let scoring = match step.node.op.as_str() {
+                    "Softmax" => Scoring::Softmax { beta: 1.0 },
+                    _ => Scoring::Logistic,
+                };
+                Ok(Value::Map(self.chain.score(step.map()?, scoring)?))
+            }
             "Conv2D" => self.convolution(step, &name, false),
             "DepthwiseConv2dNative" => self.convolution(step, &name, true),
             "FusedBatchNorm" | "FusedBatchNormV2" | "FusedBatchNormV3" => self.batch_norm(step),
@@ -78,7 +88,12 @@ impl Walk<'_> {
             }
             "Reshape" => {
                 let dims = step.constant(1, "shape")?.wholes("shape")?;
-                Ok(Value::Map(step.map()?.reshaped(dims)?))
+                let map = step.map()?;
+                if map.axes == NHWC && map.is_spatial() && flattens(dims, map.shape.len()) {
+                    let map = map.clone();
+                    return Ok(Value::Map(self.chain.flatten(&map, &name)?));
+                }
+                Ok(Value::Map(map.reshaped(dims)?))
             }
             _ => Err(Problem::Operator),
         }
@@ -121,6 +136,14 @@ impl Walk<'_> {
             found: weights.dims.clone(),
             wanted: "weights are [H, W, I, O]",
         })?;
+        // The channels that a depthwise layer makes of one lie side by side.
+        let weights = match *weights.dims.as_slice() {
+            [channels, of_each, height, width] if depthwise => {
+                let dims = vec![channels * of_each, 1, height, width];
+                weights.with_dims(dims).ok_or(Problem::Axes)?
+            }
+            _ => weights,
+        };
         let window = Window {
             strides: sides("strides")?,
             dilations: sides("dilations")?,
@@ -239,6 +262,12 @@ impl Walk<'_> {
         let amounts: Vec<(i64, i64)> = pairs.iter().map(|[a, b]| (*a, *b)).collect();
         self.chain.pad(step.map()?, &amounts)
     }
+}
+
+/// True for the extents of a vector of `len` values, the batch first.
+fn flattens(dims: &[i64], len: usize) -> bool {
+    let len = i64::try_from(len).unwrap_or(0);
+    matches!(dims, [-1 | 1, own] if *own == len) || matches!(dims, [1, -1])
 }
 
 /// Layout of maps in a graph.

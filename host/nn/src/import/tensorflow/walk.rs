@@ -4,8 +4,8 @@ use std::collections::{HashMap, HashSet};
 
 use posy_shared::model::Shape;
 
-use super::FrozenError;
 use super::tensors::Settings;
+use super::{FrozenError, Part};
 use crate::graph::builder::{
     Assembled, Axis, Chain, Links, Map, Problem, Value, running_order, shown,
 };
@@ -46,15 +46,23 @@ impl Step<'_> {
 }
 
 /// Reads the operations between the placeholder and the graph's ends.
-pub(super) fn walk(graph: &GraphDef, file_len: usize) -> Result<Assembled, FrozenError> {
+pub(super) fn walk(
+    graph: &GraphDef,
+    file_len: usize,
+    part: &Part<'_>,
+) -> Result<Assembled, FrozenError> {
     let variables = ["Variable", "VariableV2", "VarHandleOp"];
     let mut nodes = graph.node.iter();
     if let Some(node) = nodes.find(|node| variables.contains(&node.op.as_str())) {
         return Err(FrozenError::Variables(shown(&node.name)));
     }
-    let (name, shape) = input(graph)?;
+    let (name, shape) = input(graph, part)?;
     let links: Vec<Links<'_>> = graph.node.iter().map(links).collect();
-    let order = running_order(&links, &ends(&links, name))?;
+    let ends = match part.output {
+        Some(output) => vec![scores(graph, output)?],
+        None => ends(&links, name),
+    };
+    let order = running_order(&links, &ends)?;
     use Axis::{Batch, Channels, Height, Width};
     let (chain, map) = Chain::new(shape, vec![Batch, Height, Width, Channels], file_len);
     let mut walk = Walk {
@@ -75,7 +83,8 @@ pub(super) fn walk(graph: &GraphDef, file_len: usize) -> Result<Assembled, Froze
             Some(Value::Map(map)) => map.is_spatial(),
             _ => false,
         });
-        if walk.chain.has_pooled() && problem.is_foreign() && !in_use {
+        if part.output.is_none() && walk.chain.has_pooled() && problem.is_foreign() && !in_use {
+            walk.chain.unscored();
             break;
         }
         return Err(FrozenError::Operation {
@@ -140,23 +149,60 @@ fn ends<'a>(links: &[Links<'a>], input: &'a str) -> Vec<&'a str> {
     ends
 }
 
-/// The one placeholder.
-fn input(graph: &GraphDef) -> Result<(&str, Shape), FrozenError> {
+/// The node called `name`, with or without `:0`.
+fn named<'g>(graph: &'g GraphDef, name: &str) -> Result<&'g NodeDef, FrozenError> {
+    let name = name.strip_suffix(":0").unwrap_or(name);
+    let node = graph.node.iter().find(|node| node.name == name);
+    node.ok_or_else(|| FrozenError::Missing(shown(name)))
+}
+
+/// Name of the output, which is scores.
+fn scores<'g>(graph: &'g GraphDef, name: &str) -> Result<&'g str, FrozenError> {
+    let node = named(graph, name)?;
+    match node.op.as_str() {
+        "Softmax" | "Sigmoid" => Ok(&node.name),
+        operation => Err(FrozenError::Output {
+            name: shown(name),
+            operation: shown(operation),
+        }),
+    }
+}
+
+/// The named placeholder, or the only one.
+fn input<'g>(graph: &'g GraphDef, part: &Part<'_>) -> Result<(&'g str, Shape), FrozenError> {
     let placeholders = graph.node.iter().filter(|node| node.op == "Placeholder");
     let placeholders: Vec<&NodeDef> = placeholders.collect();
-    let [node] = placeholders.as_slice() else {
-        return Err(FrozenError::Inputs(placeholders.len()));
+    let node = match (part.input, placeholders.as_slice()) {
+        (Some(name), _) => named(graph, name)?,
+        (None, [node]) => node,
+        (None, other) => return Err(FrozenError::Inputs(other.len())),
     };
     let settings = Settings(node);
     let shape = settings.shape("shape");
     let extent = |extent: i64| u16::try_from(extent).ok().filter(|extent| *extent > 0);
     let sides = match shape.as_deref() {
-        Some(&[-1 | 1, height, width, 3]) => extent(height).zip(extent(width)),
+        Some(&[-1 | 1, height, width, channels @ (1 | 3)]) => {
+            let given = match part.size {
+                Some((height, width)) => [height, width],
+                None if height < 0 || width < 0 => {
+                    return Err(FrozenError::Size(shown(&node.name)));
+                }
+                None => [0; 2],
+            };
+            // A size that is given fills in extents that are open.
+            let side = |own: i64, given: u16| match own {
+                -1 => Some(given),
+                own => extent(own),
+            };
+            let sides = side(height, given[0]).zip(side(width, given[1]));
+            sides.map(|(height, width)| (height, width, channels as u16))
+        }
         _ => None,
     };
     match sides {
-        Some((height, width)) if settings.number_type("dtype") == Some(DT_FLOAT) => {
-            let channels = 3;
+        Some((height, width, channels))
+            if settings.number_type("dtype") == Some(DT_FLOAT) && height > 0 && width > 0 =>
+        {
             let shape = Shape {
                 height,
                 width,

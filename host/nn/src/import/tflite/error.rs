@@ -25,6 +25,11 @@ pub enum TfliteError {
         /// Its number.
         count: usize,
     },
+    /// The input is neither colour nor grey.
+    #[error(
+        "the input has {0} channels; posy reads pictures of 3 (red, green, blue) and of 1 (grey)"
+    )]
+    Channels(u16),
     /// The graph has no layer that posy could run.
     #[error("the network has no layers")]
     Empty,
@@ -48,7 +53,8 @@ pub enum TfliteError {
     },
     /// The input of a float network is not one image.
     #[error(
-        "the input has shape {found:?}; posy reads one picture, [1, H, W, 3]: convert the network with a fixed input size"
+        "the input has shape {found:?}; posy reads one picture, [1, H, W, 3] or, grey, [1, H, W, 1]: convert the network \
+         with a fixed input size"
     )]
     Input {
         /// Shape of the input.
@@ -74,7 +80,8 @@ pub enum Problem {
     /// posy has no such operator.
     #[error(
         "posy has no such operator; it runs CONV_2D, DEPTHWISE_CONV_2D, ADD, AVERAGE_POOL_2D, MEAN, \
-         FULLY_CONNECTED, PAD, RESHAPE, SQUEEZE and SOFTMAX"
+         FULLY_CONNECTED, PAD, RESHAPE, SQUEEZE, SOFTMAX and LOGISTIC, and MUL, ADD and SUB with a constant at the \
+         input"
     )]
     Operator,
     /// A custom operator.
@@ -131,6 +138,9 @@ pub enum Problem {
         /// Defect of its quantisation.
         what: &'static str,
     },
+    /// A map with too many values to be one vector.
+    #[error("it makes a vector of a map of {0} values; posy runs vectors of at most 65535")]
+    Flat(usize),
     /// Input and output must have the same quantisation, but do not.
     #[error("its input and output are quantised differently, which posy cannot reproduce exactly")]
     Requantises,
@@ -168,8 +178,11 @@ pub enum Problem {
          columns on each side"
     )]
     Padding,
-    /// A depthwise layer with a depth multiplier above 1.
-    #[error("{inputs} channels become {outputs}; posy runs depthwise layers with multiplier 1")]
+    /// A depthwise layer behind the first with a depth multiplier above 1.
+    #[error(
+        "{inputs} channels become {outputs}; posy runs depthwise layers with multiplier 1, and with others only \
+         where they are the first layer"
+    )]
     DepthMultiplier {
         /// Number of input channels.
         inputs: u16,
@@ -195,10 +208,13 @@ pub enum Problem {
     )]
     Branch(String),
     /// An addition whose second operand is not an earlier layer.
-    #[error("posy adds the outputs of two different layers")]
+    #[error(
+        "posy adds the outputs of two different layers, and scales and shifts the input by constants, one for all \
+         channels or one for each"
+    )]
     Operand,
     /// Layers after the network's end.
-    #[error("it comes after the softmax, where the network ends")]
+    #[error("it comes after the scores, where the network ends")]
     AfterEnd,
 }
 

@@ -4,6 +4,7 @@ use std::io::{Cursor, Read};
 
 use super::error::TfliteError;
 use super::is_tflite;
+use super::names;
 use super::schema::{Model, Options};
 use crate::labels::of_text;
 
@@ -15,6 +16,8 @@ const MAX_LABELS_LEN: u64 = 1 << 20;
 pub struct Extras {
     /// The softmax's beta, the factor of its logits; `None` if the file has no softmax.
     pub beta: Option<f32>,
+    /// True if its scores are a logistic function of each logit.
+    pub logistic: bool,
     /// Lines of the one text file in the appended ZIP archive, the usual place for labels.
     pub labels: Option<Vec<String>>,
     /// Text entries of its metadata by name.
@@ -37,6 +40,12 @@ pub fn extras(bytes: &[u8]) -> Result<Extras, TfliteError> {
             _ => None,
         })
         .next_back();
+    let mut operators = model.graphs.iter().flat_map(|graph| &graph.operators);
+    let logistic = operators.any(|operator| {
+        let code = usize::try_from(operator.code).ok();
+        let code = code.and_then(|code| model.codes.get(code));
+        code.is_some_and(|code| code.builtin == names::LOGISTIC)
+    });
     let text = |bytes: &[u8]| std::str::from_utf8(bytes).map(str::to_owned).ok();
     let texts = model.entries.iter().filter_map(|entry| {
         let buffer = model.buffers.get(entry.buffer as usize)?;
@@ -44,6 +53,7 @@ pub fn extras(bytes: &[u8]) -> Result<Extras, TfliteError> {
     });
     Ok(Extras {
         beta,
+        logistic,
         labels: labels(bytes),
         texts: texts.collect(),
     })

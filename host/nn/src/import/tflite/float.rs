@@ -11,21 +11,22 @@ use super::tensors::Tensors;
 use crate::graph::builder::{
     Arithmetic, Assembled, Axis, Chain, Constant, Map, Pads, Problem, Value, Window, from_end,
 };
+use crate::graph::network::Scoring;
 
 /// Layout of maps in a file.
 const NHWC: [Axis; 4] = [Axis::Batch, Axis::Height, Axis::Width, Axis::Channels];
 
-/// True if the weights of the file's first convolution are float32.
+/// True if the file's first convolution reads and writes float32.
 pub(super) fn is_float(model: &Model<'_>, graph: &Graph<'_>) -> bool {
     let convolves = |step: &&Operator<'_>| {
         let code = usize::try_from(step.code).ok();
         let code = code.and_then(|code| model.codes.get(code));
-        code.is_some_and(|code| code.builtin == names::CONV_2D)
+        code.is_some_and(|code| matches!(code.builtin, names::CONV_2D | names::DEPTHWISE_CONV_2D))
     };
-    let weights = graph.operators.iter().find(convolves);
-    let weights = weights.and_then(|step| step.inputs.get(1));
-    let weights = weights.and_then(|index| usize::try_from(index).ok());
-    let tensor = weights.and_then(|index| graph.tensors.get(index));
+    let first = graph.operators.iter().find(convolves);
+    let output = first.and_then(|step| step.outputs.get(0));
+    let output = output.and_then(|index| usize::try_from(index).ok());
+    let tensor = output.and_then(|index| graph.tensors.get(index));
     tensor.is_some_and(|tensor| tensor.number_type == FLOAT32)
 }
 
@@ -57,7 +58,7 @@ pub(super) fn read<'a>(
     };
     let input_dims = tensors.float_dimensions(input);
     let dims = input_dims.map_err(|problem| refused(0, -1, Some(input), problem))?;
-    let &[1, height, width, 3] = dims.as_slice() else {
+    let &[1, height, width, channels @ (1 | 3)] = dims.as_slice() else {
         return Err(TfliteError::Input { found: dims });
     };
     let side = |extent: usize| u16::try_from(extent).ok().filter(|extent| *extent > 0);
@@ -67,7 +68,7 @@ pub(super) fn read<'a>(
     let shape = Shape {
         height,
         width,
-        channels: 3,
+        channels: channels as u16,
     };
     let (chain, map) = Chain::new(shape, NHWC.to_vec(), file_len);
     let mut walk = Walk {
@@ -90,6 +91,7 @@ pub(super) fn read<'a>(
             _ => false,
         });
         if walk.chain.has_pooled() && problem.is_foreign() && !in_use {
+            walk.chain.unscored();
             break;
         }
         return Err(refused(index, number, step.outputs.get(0), problem));
@@ -111,6 +113,10 @@ impl<'a> Walk<'_, '_, 'a> {
             let tensor = step.inputs.get(place).filter(|tensor| *tensor >= 0);
             tensor.ok_or(Problem::Missing(what))
         };
+        // They compute the extents of a RESHAPE, which the file also states.
+        if matches!(number, names::SHAPE | names::STRIDED_SLICE | names::PACK) {
+            return Ok(());
+        }
         let output = step.outputs.get(0).ok_or(Problem::Missing("output"))?;
         let name = self.tensors.name(output);
         let first = self.value(operand(0, "input")?)?;
@@ -119,6 +125,8 @@ impl<'a> Walk<'_, '_, 'a> {
             value.constant(what).cloned()
         };
         let mut activation = 0;
+        // True if the file may give the output another shape.
+        let mut view = false;
         let value = match number {
             names::CONV_2D | names::DEPTHWISE_CONV_2D => {
                 let weights = constant(self, 1, "weights")?;
@@ -193,8 +201,20 @@ impl<'a> Walk<'_, '_, 'a> {
                     Some(tensor) if tensor >= 0 => Some(constant(self, 2, "bias")?),
                     _ => None,
                 };
-                let map = first.map("input")?;
-                Value::Map(self.chain.dense(map, &weights, bias.as_ref(), &name)?)
+                let map = first.map("input")?.clone();
+                let inputs = weights.dims.get(1).copied();
+                let spatial = map.is_spatial();
+                if spatial && map.axes == NHWC && inputs == Some(usize::from(map.shape.channels)) {
+                    view = true;
+                    let bias = bias.as_ref();
+                    Value::Map(self.chain.dense_per_pixel(&map, &weights, bias, &name)?)
+                } else {
+                    let flat = match spatial && map.axes == NHWC {
+                        true => self.chain.flatten(&map, &name)?,
+                        false => map,
+                    };
+                    Value::Map(self.chain.dense(&flat, &weights, bias.as_ref(), &name)?)
+                }
             }
             names::PAD => {
                 let amounts = constant(self, 1, "paddings")?;
@@ -205,8 +225,27 @@ impl<'a> Walk<'_, '_, 'a> {
             names::RESHAPE | names::SQUEEZE => {
                 // The shape of the output determines the result.
                 let dims = self.tensors.float_dimensions(output)?;
+                let map = first.map("input")?;
+                if map.is_spatial() && dims != map.dims() && map.axes == NHWC {
+                    // A fully connected layer reads it, pixel by pixel or as one vector.
+                    self.values.insert(output, first);
+                    return Ok(());
+                }
                 let dims: Vec<i64> = dims.into_iter().map(|extent| extent as i64).collect();
-                Value::Map(first.map("input")?.reshaped(&dims)?)
+                Value::Map(map.reshaped(&dims)?)
+            }
+            // Weights in another type are read as real numbers.
+            names::DEQUANTIZE => {
+                first.constant("input")?;
+                first
+            }
+            names::SOFTMAX | names::LOGISTIC => {
+                let scoring = match step.options {
+                    Options::Softmax { beta } => Scoring::Softmax { beta },
+                    _ if number == names::LOGISTIC => Scoring::Logistic,
+                    _ => return Err(Problem::Missing("options")),
+                };
+                Value::Map(self.chain.score(first.map("input")?, scoring)?)
             }
             names::RELU => Value::Map(self.chain.clamp(first.map("input")?, 0.0, f32::INFINITY)?),
             names::RELU6 => Value::Map(self.chain.clamp(first.map("input")?, 0.0, 6.0)?),
@@ -224,7 +263,9 @@ impl<'a> Walk<'_, '_, 'a> {
                 });
             }
         };
-        if let Value::Map(map) = &value {
+        if let Value::Map(map) = &value
+            && !view
+        {
             let found = self.tensors.float_dimensions(output)?;
             if found != map.dims() {
                 return Err(Problem::Shape {

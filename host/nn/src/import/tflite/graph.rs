@@ -5,13 +5,14 @@ use std::collections::BTreeMap;
 use posy_shared::model::{Op, Padding};
 
 use super::error::{Problem, TfliteError};
+use super::input::{InputFold, Operand};
 use super::layers::Site;
 use super::names::{self, operator};
-use super::schema::{Graph, Model, Operator};
+use super::schema::{Graph, Model, Operator, Options};
 use super::tensors::{Map, Tensors};
 use crate::graph::builder;
 use crate::graph::grey_levels::GreyLevels;
-use crate::graph::network::{Quantisation, TrainedLayer, TrainedNetwork};
+use crate::graph::network::{Common, Quantisation, TrainedLayer, TrainedNetwork, pool};
 
 /// Writer of a tensor.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -36,6 +37,10 @@ struct Chain<'s, 'm, 'a> {
     layers: Vec<TrainedLayer>,
     /// Input quantisation; for a float input, known once an operator has quantised it.
     input: Option<Quantisation>,
+    /// True if the file's input is in floating point.
+    float_input: bool,
+    /// Arithmetic on the integer input.
+    fold: Option<InputFold>,
     values: BTreeMap<i32, Value>,
     /// True after the softmax, or once values are dequantised to float.
     ended: bool,
@@ -64,9 +69,12 @@ pub(super) fn read<'a>(
         tensors,
         layers: Vec::new(),
         input: None,
+        float_input: false,
+        fold: None,
         values: BTreeMap::from([(input, value)]),
         ended: false,
     };
+    let mut unread = None;
     for (index, step) in graph.operators.iter().enumerate() {
         let code = usize::try_from(step.code)
             .ok()
@@ -80,16 +88,20 @@ pub(super) fn read<'a>(
             Some(_) => chain.step(number, step),
             None => Err(Problem::Operator),
         };
-        done.map_err(|problem| TfliteError::Layer {
+        let Err(problem) = done else { continue };
+        let output = step.outputs.get(0);
+        let error = TfliteError::Layer {
             index,
             operator: operator(number),
-            output: step
-                .outputs
-                .get(0)
-                .map(|t| tensors.name(t))
-                .unwrap_or_default(),
+            output: output.map(|t| tensors.name(t)).unwrap_or_default(),
             problem: Box::new(problem),
-        })?;
+        };
+        // A new head replaces everything after the features, unless a map is still in use.
+        if !chain.has_features() || chain.reads_maps(&graph.operators[index..]) {
+            return Err(error);
+        }
+        unread = Some(error.to_string());
+        break;
     }
     let last = chain
         .layers
@@ -98,15 +110,27 @@ pub(super) fn read<'a>(
         .ok_or(TfliteError::Empty)?;
     let writes_output =
         |v: &Value| v.writer == Writer::Layer(last) && v.padded == Padding::default();
-    if !chain.values.get(&output).is_some_and(writes_output) {
+    if unread.is_none() && !chain.values.get(&output).is_some_and(writes_output) {
         return Err(TfliteError::Output { tensor: output });
     }
     let input = chain.input.ok_or(TfliteError::Empty)?;
+    let channels = chain.layers[0].common.input.channels;
+    let (input_table, pixels) = match &chain.fold {
+        Some(fold) => {
+            let (table, levels) = fold.table(channels.into());
+            (Some(table), Some(levels))
+        }
+        // A float input is quantised by the file, whose rounding of grey levels is its own.
+        None if chain.float_input => (None, GreyLevels::range(input)),
+        None => (None, GreyLevels::of(input)),
+    };
     Ok(TrainedNetwork {
-        pixels: GreyLevels::of(input),
+        pixels,
+        input_table,
         sha256,
         input,
         layers: chain.layers,
+        unread,
     })
 }
 
@@ -117,12 +141,17 @@ impl<'a> Chain<'_, '_, 'a> {
         match number {
             names::QUANTIZE | names::DEQUANTIZE => return self.requantise(number, input, output),
             names::RESHAPE | names::SQUEEZE => return self.reshape(input, output),
-            names::SOFTMAX => {
+            names::SOFTMAX | names::LOGISTIC => {
                 let value = self.newest(input)?;
                 self.unpadded(value)?;
                 self.ended = true;
                 self.values.insert(output, value);
                 return Ok(());
+            }
+            // They compute the extents of a RESHAPE, which the file also states.
+            names::SHAPE | names::STRIDED_SLICE | names::PACK => return Ok(()),
+            names::MUL | names::ADD | names::SUB if self.layers.is_empty() => {
+                return self.fold_input(number, operator, output);
             }
             names::CONV_2D
             | names::DEPTHWISE_CONV_2D
@@ -141,23 +170,28 @@ impl<'a> Chain<'_, '_, 'a> {
         } else {
             (input, input)
         };
-        let value = self.newest(chained)?;
+        let mut value = self.newest(chained)?;
+        let map = match number {
+            names::FULLY_CONNECTED => {
+                let map = self.flat_before(chained, &mut value, operator)?;
+                self.unpadded(value)?;
+                map
+            }
+            _ => self.map_before(chained, value)?,
+        };
         let site = Site {
             tensors: self.tensors,
             operator,
-            input: self.map_before(chained, value)?,
+            input: map,
             padded: value.padded,
             name: self.tensors.name(output),
         };
         let layer = match number {
             names::CONV_2D => {
-                let after_pool = self
-                    .layers
-                    .iter()
-                    .any(|l| l.common.op == Op::GlobalAveragePool);
+                let after_pool = self.layers.iter().any(|l| l.common.op.is_global());
                 site.convolution(after_pool)?
             }
-            names::DEPTHWISE_CONV_2D => site.depthwise()?,
+            names::DEPTHWISE_CONV_2D => site.depthwise(self.layers.is_empty())?,
             names::FULLY_CONNECTED => site.fully_connected()?,
             names::AVERAGE_POOL_2D => site.average_pool()?,
             names::MEAN => site.mean()?,
@@ -183,6 +217,111 @@ impl<'a> Chain<'_, '_, 'a> {
             },
         );
         Ok(())
+    }
+
+    /// True once the map before a classifier is complete: it is pooled, flattened, or read by a fully
+    /// connected operator.
+    fn has_features(&self) -> bool {
+        let mut layers = self.layers.iter();
+        layers.any(|layer| layer.fully_connected || layer.common.op.is_global())
+    }
+
+    /// True if one of `operators` reads a map of several pixels.
+    fn reads_maps(&self, operators: &[Operator<'a>]) -> bool {
+        let mut read = operators.iter().flat_map(|step| step.inputs.iter());
+        read.any(|tensor| match self.values.get(&tensor).map(|v| v.writer) {
+            Some(Writer::Layer(index)) => self.layers.get(index).is_some_and(|layer| {
+                let Common { output, .. } = layer.common;
+                (output.height, output.width) != (1, 1)
+            }),
+            Some(Writer::Input) => true,
+            None => false,
+        })
+    }
+
+    /// Folds MUL, ADD or SUB of the input and a constant.
+    fn fold_input(
+        &mut self,
+        number: i32,
+        operator: &Operator<'a>,
+        output: i32,
+    ) -> Result<(), Problem> {
+        let [a, b] = [0, 1].map(|place| operator.inputs.get(place));
+        let (Some(a), Some(b)) = (a, b) else {
+            return Err(Problem::Missing("second operand"));
+        };
+        let (chained, constant) = match (self.newest(a).is_ok(), self.newest(b).is_ok()) {
+            (true, false) => (a, b),
+            (false, true) if number != names::SUB => (b, a),
+            _ => return Err(Problem::Operand),
+        };
+        let value = self.newest(chained)?;
+        self.unpadded(value)?;
+        let before = self.map_before(chained, value)?;
+        let after = self.tensors.map(output)?;
+        let channels = usize::from(before.shape.channels);
+        let values = self.tensors.quantised(constant)?;
+        if after.shape != before.shape || (values.len() != 1 && values.len() != channels) {
+            return Err(Problem::Operand);
+        }
+        let constant = Operand {
+            values,
+            quantisation: self.tensors.quantisation(constant)?,
+        };
+        let Options::Add { activation } = operator.options else {
+            return Err(Problem::Options);
+        };
+        let activation = super::layers::activation(activation)?;
+        let fold = self
+            .fold
+            .get_or_insert_with(|| InputFold::new(before.quantisation));
+        fold.combine(number, &constant, after.quantisation, activation)?;
+        self.input = Some(fold.output);
+        self.values.insert(output, value);
+        Ok(())
+    }
+
+    /// The map that a fully connected operator reads, whatever shape the file gives it: pixel by pixel,
+    /// or all pixels at once, for which a layer that flattens the map is added.
+    fn flat_before(
+        &mut self,
+        tensor: i32,
+        value: &mut Value,
+        operator: &Operator<'a>,
+    ) -> Result<Map, Problem> {
+        let Writer::Layer(index) = value.writer else {
+            return self.map_before(tensor, *value);
+        };
+        let layer = &self.layers[index];
+        let map = Map {
+            shape: layer.common.output,
+            quantisation: layer.output,
+        };
+        let weights = operator.inputs.get(1).ok_or(Problem::Missing("weights"))?;
+        let dims = self.tensors.dimensions(weights)?;
+        let inputs = dims.get(1).and_then(|extent| usize::try_from(*extent).ok());
+        let (len, channels) = (map.shape.len(), usize::from(map.shape.channels));
+        if len == channels || inputs != Some(len) {
+            return Ok(map);
+        }
+        let flat = u16::try_from(len).map_err(|_| Problem::Flat(len))?;
+        let mut common = Common {
+            op: Op::Flatten,
+            name: self.tensors.name(tensor),
+            ..pool(map.shape)
+        };
+        common.output.channels = flat;
+        let shape = common.output;
+        value.writer = Writer::Layer(self.layers.len());
+        self.layers.push(TrainedLayer {
+            common,
+            weights: Vec::new(),
+            weight_scales: Vec::new(),
+            bias: Vec::new(),
+            output: map.quantisation,
+            fully_connected: false,
+        });
+        Ok(Map { shape, ..map })
     }
 
     /// Output of the chain's last layer, under the name `tensor`.
@@ -236,6 +375,14 @@ impl<'a> Chain<'_, '_, 'a> {
         } = value.padded;
         map.shape.height -= u16::from(top) + u16::from(bottom);
         map.shape.width -= u16::from(left) + u16::from(right);
+        if let Writer::Layer(index) = value.writer {
+            // A view of another shape is read by fully connected operators only.
+            let expected = self.layers.get(index).map(|layer| layer.common.output);
+            if let Some(expected) = expected.filter(|expected| *expected != map.shape) {
+                let found = map.shape;
+                return Err(Problem::OutputShape { found, expected });
+            }
+        }
         Ok(map)
     }
 
@@ -247,19 +394,24 @@ impl<'a> Chain<'_, '_, 'a> {
         }
     }
 
-    /// RESHAPE and SQUEEZE that only change the rank.
+    /// RESHAPE and SQUEEZE: another shape for the same values in the same order.
     fn reshape(&mut self, input: i32, output: i32) -> Result<(), Problem> {
         let value = self.newest(input)?;
         self.unpadded(value)?;
         if !self.ended {
-            let (before, after) = (self.map_before(input, value)?, self.tensors.map(output)?);
-            if before.shape != after.shape {
-                return Err(Problem::OutputShape {
-                    found: after.shape,
-                    expected: before.shape,
+            let (before, after) = (self.tensors.len(input)?, self.tensors.len(output)?);
+            if before != after {
+                return Err(Problem::Shape {
+                    tensor: self.tensors.name(output),
+                    found: self.tensors.dimensions(output)?,
+                    wanted: "a reshape keeps the number of values",
                 });
             }
-            if before.quantisation != after.quantisation {
+            let before = match value.writer {
+                Writer::Layer(index) => self.layers[index].output,
+                Writer::Input => self.tensors.quantisation(input)?,
+            };
+            if before != self.tensors.quantisation(output)? {
                 return Err(Problem::Requantises);
             }
         }
@@ -276,9 +428,16 @@ impl<'a> Chain<'_, '_, 'a> {
             self.ended = true;
         } else if value.writer == Writer::Input && self.tensors.is_float(input)? {
             self.input = Some(self.tensors.map(output)?.quantisation);
-        } else {
+            self.float_input = true;
+        } else if !self.ended {
             let (before, after) = (self.map_before(input, value)?, self.tensors.map(output)?);
-            if before != after && !self.ended {
+            if before.shape == after.shape && value.writer == Writer::Input && before != after {
+                let fold = self
+                    .fold
+                    .get_or_insert_with(|| InputFold::new(before.quantisation));
+                fold.requantise(after.quantisation)?;
+                self.input = Some(fold.output);
+            } else if before != after {
                 return Err(Problem::Requantises);
             }
         }

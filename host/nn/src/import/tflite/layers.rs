@@ -54,12 +54,14 @@ impl Site<'_, '_, '_> {
         self.windowed(op, weights, output)
     }
 
-    /// DEPTHWISE_CONV_2D with weights `[1, H, W, C]` in the file, `[C, H, W]` in the layer.
-    pub(super) fn depthwise(&self) -> Result<TrainedLayer, Problem> {
+    /// DEPTHWISE_CONV_2D with weights `[1, H, W, C]` in the file, `[C, H, W]` in the layer. A `first`
+    /// layer that makes several channels of one is a convolution whose other weights are zero.
+    pub(super) fn depthwise(&self, first: bool) -> Result<TrainedLayer, Problem> {
         let weights = self.operand(1, "weights")?;
         let output = self.output()?;
         let (inputs, outputs) = (self.input.shape.channels, output.shape.channels);
-        if inputs != outputs {
+        let several = first && inputs > 0 && outputs.is_multiple_of(inputs);
+        if inputs != outputs && !several {
             return Err(Problem::DepthMultiplier { inputs, outputs });
         }
         match self.tensors.dimensions(weights)?.as_slice() {
@@ -71,6 +73,11 @@ impl Site<'_, '_, '_> {
         }
         let Weights { values, scales } = self.tensors.weights(weights, outputs, 3)?;
         let channels = usize::from(outputs);
+        if inputs != outputs {
+            let of_each = channels / usize::from(inputs);
+            let values = crate::graph::builder::widened(&values, inputs.into(), of_each);
+            return self.windowed(Op::Conv3x3, Weights { values, scales }, output);
+        }
         let values = (0..values.len())
             .map(|i| values[i % 9 * channels + i / 9])
             .collect();
@@ -138,28 +145,36 @@ impl Site<'_, '_, '_> {
         }
         self.unpadded()?;
         let weights = self.operand(1, "weights")?;
-        let output = self.output()?;
-        let (read, written) = (self.input.shape, output.shape);
-        if [read.height, read.width, written.height, written.width] != [1; 4] {
-            return Err(Problem::Shape {
-                tensor: self.name.clone(),
-                found: self.tensors.dimensions(weights)?,
-                wanted: "a fully connected layer reads and writes one pixel; pool the map first",
-            });
-        }
-        if self.tensors.dimensions(weights)?
-            != [i32::from(written.channels), i32::from(read.channels)]
-        {
+        let read = self.input.shape;
+        let dims = self.tensors.dimensions(weights)?;
+        let outputs = match *dims.as_slice() {
+            [outputs, inputs] if inputs == i32::from(read.channels) => u16::try_from(outputs).ok(),
+            _ => None,
+        };
+        let Some(channels) = outputs.filter(|outputs| *outputs > 0) else {
             return Err(self.shape(weights, "fully connected weights are [O, I]"));
+        };
+        // The file may give the pixels of a map another shape.
+        let shape = Shape { channels, ..read };
+        let written = self.output_tensor()?;
+        if self.tensors.len(written)? != shape.len() {
+            return Err(self.shape(written, "it has a value for each output of each pixel"));
         }
-        let weights = self.tensors.weights(weights, written.channels, 0)?;
-        self.weighted(
-            Op::Dense,
-            weights,
-            output,
-            (1, Padding::default()),
-            activation,
-        )
+        let output = Map {
+            shape,
+            quantisation: self.tensors.quantisation(written)?,
+        };
+        let op = match (read.height, read.width) {
+            (1, 1) => Op::Dense,
+            _ => Op::Pointwise,
+        };
+        let weights = self.tensors.weights(weights, channels, 0)?;
+        let padding = (1, Padding::default());
+        let layer = self.weighted(op, weights, output, padding, activation)?;
+        Ok(TrainedLayer {
+            fully_connected: true,
+            ..layer
+        })
     }
 
     fn weighted(
@@ -187,6 +202,7 @@ impl Site<'_, '_, '_> {
             weight_scales: weights.scales,
             bias,
             output: output.quantisation,
+            fully_connected: false,
         })
     }
 
@@ -199,14 +215,11 @@ impl Site<'_, '_, '_> {
         if filter != [i32::from(height), i32::from(width)] {
             return Err(Problem::Pool(filter[0], filter[1]));
         }
-        self.pool(activation)
+        self.pool(Op::GlobalAveragePool, activation)
     }
 
-    /// MEAN over height and width, run as an average pool.
-    ///
-    /// TensorFlow Lite rounds the two differently: in LiteRT 2.3.0's reference kernels one number
-    /// in nine of a 3 x 3 map differs by one step. It is the only operator that does not agree bit
-    /// for bit.
+    /// MEAN over height and width. Unlike an average pool it has an output scale of its own, and rounds
+    /// in another way even if both scales are equal.
     pub(super) fn mean(&self) -> Result<TrainedLayer, Problem> {
         let rank = self.tensors.dimensions(self.operand(0, "input")?)?.len();
         let mut axes = self.tensors.integers(self.operand(1, "axes")?)?;
@@ -222,10 +235,10 @@ impl Site<'_, '_, '_> {
         if rank != 4 || axes != [1, 2] {
             return Err(Problem::Axes);
         }
-        self.pool(0)
+        self.pool(Op::Mean, 0)
     }
 
-    fn pool(&self, activation: i8) -> Result<TrainedLayer, Problem> {
+    fn pool(&self, op: Op, activation: i8) -> Result<TrainedLayer, Problem> {
         self.unpadded()?;
         let output = self.output()?;
         let expected = Shape {
@@ -239,13 +252,10 @@ impl Site<'_, '_, '_> {
                 expected,
             });
         }
-        if output.quantisation != self.input.quantisation {
+        if op != Op::Mean && output.quantisation != self.input.quantisation {
             return Err(Problem::Requantises);
         }
-        Ok(unweighted(
-            self.common(Op::GlobalAveragePool, output, activation)?,
-            output,
-        ))
+        Ok(unweighted(self.common(op, output, activation)?, output))
     }
 
     /// ADD of the layer before it and the layer `skip`, which wrote `other`.
@@ -313,12 +323,7 @@ impl Site<'_, '_, '_> {
     }
 
     fn common(&self, op: Op, output: Map, activation: i8) -> Result<Common, Problem> {
-        let activation = match activation {
-            0 => Activation::None,
-            1 => Activation::Relu,
-            3 => Activation::Relu6,
-            other => return Err(Problem::Activation(other)),
-        };
+        let activation = self::activation(activation)?;
         Ok(Common {
             name: self.name.clone(),
             op,
@@ -338,13 +343,13 @@ impl Site<'_, '_, '_> {
             .ok_or(Problem::Missing(what))
     }
 
+    fn output_tensor(&self) -> Result<i32, Problem> {
+        let output = self.operator.outputs.get(0);
+        output.ok_or(Problem::Missing("output"))
+    }
+
     fn output(&self) -> Result<Map, Problem> {
-        self.tensors.map(
-            self.operator
-                .outputs
-                .get(0)
-                .ok_or(Problem::Missing("output"))?,
-        )
+        self.tensors.map(self.output_tensor()?)
     }
 
     fn shape(&self, tensor: i32, wanted: &'static str) -> Problem {
@@ -357,6 +362,16 @@ impl Site<'_, '_, '_> {
     }
 }
 
+/// A fused activation, by its number in the enumeration `ActivationFunctionType`.
+pub(super) fn activation(number: i8) -> Result<Activation, Problem> {
+    match number {
+        0 => Ok(Activation::None),
+        1 => Ok(Activation::Relu),
+        3 => Ok(Activation::Relu6),
+        other => Err(Problem::Activation(other)),
+    }
+}
+
 fn unweighted(common: Common, output: Map) -> TrainedLayer {
     TrainedLayer {
         common,
@@ -364,5 +379,6 @@ fn unweighted(common: Common, output: Map) -> TrainedLayer {
         weight_scales: Vec::new(),
         bias: Vec::new(),
         output: output.quantisation,
+        fully_connected: false,
     }
 }

@@ -4,7 +4,7 @@
 //! official MobileNets, and int8 files of full-integer post-training quantisation. Both become a
 //! [`TrainedNetwork`]. A file is checked before any of it is used, unsupported operators are
 //! refused by name, and supported ones compute bit for bit what TensorFlow Lite's reference kernels
-//! compute (except MEAN, which may differ by one step). Float32 files become a [`FloatFile`], which
+//! compute. Float32 files become a [`FloatFile`], which
 //! posy quantises itself.
 //!
 //! | file | contents |
@@ -14,6 +14,7 @@
 //! | `tensors.rs` | maps, weights and constants |
 //! | `layers.rs` | one operator to one layer |
 //! | `graph.rs` | list of operators to a chain of layers |
+//! | `input.rs` | arithmetic on the integer input, as a lookup table |
 //! | `float.rs` | operators of a float file |
 //! | `extras.rs` | softmax, labels, and image preparation |
 
@@ -24,6 +25,7 @@ mod extras;
 mod fixture;
 mod float;
 mod graph;
+mod input;
 mod layers;
 mod names;
 mod schema;
@@ -38,6 +40,7 @@ pub use extras::{Extras, extras};
 
 use super::float_file::{FloatFile, Producer};
 use crate::graph::grey_levels::GreyLevels;
+use crate::graph::input_table::InputTable;
 use crate::graph::network::TrainedNetwork;
 use schema::{Graph, IDENTIFIER, Model};
 use tensors::Tensors;
@@ -66,12 +69,17 @@ pub fn read(bytes: &[u8]) -> Result<TrainedNetwork, TfliteError> {
     if let Some(entry) = entries.find(|entry| entry.name.bytes() == PICTURES.as_bytes()) {
         let words = model.buffers.get(entry.buffer as usize);
         let words = words.map_or(&b""[..], |buffer| buffer.data.bytes());
-        network.pixels = GreyLevels::from_words(&String::from_utf8_lossy(words));
+        let words = String::from_utf8_lossy(words);
+        let first = network.layers.first().map(|layer| layer.common.input);
+        let channels = first.map_or(0, |input| input.channels.into());
+        network.pixels = GreyLevels::from_words(&words);
+        network.input_table = InputTable::from_words(&words, channels);
     }
     Ok(network)
 }
 
-/// Reads a whole `.tflite` file with float32 weights; `None` for other weights.
+/// Reads a whole `.tflite` file that computes in floating point, whatever its weights are; `None` for
+/// one that computes in integers.
 ///
 /// # Errors
 /// As [`read`].
@@ -91,6 +99,9 @@ pub fn read_float(bytes: &[u8]) -> Result<Option<FloatFile>, TfliteError> {
         layers: assembled.layers,
         input: assembled.input,
         producer: Producer::TensorFlow,
+        pixels: None,
+        head: assembled.head,
+        scoring: assembled.scoring,
     }))
 }
 

@@ -6,7 +6,7 @@ use posy_shared::model::Shape;
 
 use super::cursor::Scalar;
 use super::error::Problem;
-use super::names::{FLOAT32, INT8, INT32, UINT8, number_type};
+use super::names::{FLOAT16, FLOAT32, INT8, INT32, UINT8, number_type};
 use super::schema::{Model, Tensor};
 use crate::graph::builder::{self, Constant};
 use crate::graph::network::Quantisation;
@@ -85,13 +85,8 @@ impl<'m, 'a> Tensors<'m, 'a> {
 
     /// A map of one image: `[1, H, W, C]`, or `[1, C]` without spatial extents.
     pub(super) fn map(&self, index: i32) -> Result<Map, Problem> {
+        let quantisation = self.quantisation(index)?;
         let tensor = self.tensor(index)?;
-        let shift = match tensor.number_type {
-            // uint8 maps become int8 by subtracting 128 from values and zero point.
-            UINT8 => 128,
-            INT8 => 0,
-            other => return Err(wrong_type(tensor, other, "uint8 and int8")),
-        };
         let found = dimensions(tensor)?;
         let [height, width, channels] = match *found.as_slice() {
             [1, height, width, channels] => [height, width, channels],
@@ -106,6 +101,31 @@ impl<'m, 'a> Tensors<'m, 'a> {
         .map(|extent| u16::try_from(extent).ok().filter(|e| *e > 0));
         let (Some(height), Some(width), Some(channels)) = (height, width, channels) else {
             return Err(shape_problem(tensor, "posy reads extents from 1 to 65535"));
+        };
+        let shape = Shape {
+            height,
+            width,
+            channels,
+        };
+        Ok(Map {
+            shape,
+            quantisation,
+        })
+    }
+
+    /// Number of values of a tensor.
+    pub(super) fn len(&self, index: i32) -> Result<usize, Problem> {
+        elements(self.tensor(index)?)
+    }
+
+    /// Quantisation of activations in the int8 convention, whatever their shape.
+    pub(super) fn quantisation(&self, index: i32) -> Result<Quantisation, Problem> {
+        let tensor = self.tensor(index)?;
+        let shift = match tensor.number_type {
+            // uint8 maps become int8 by subtracting 128 from values and zero point.
+            UINT8 => 128,
+            INT8 => 0,
+            other => return Err(wrong_type(tensor, other, "uint8 and int8")),
         };
         let problem = |what| Problem::Quantisation {
             tensor: name(tensor),
@@ -127,17 +147,21 @@ impl<'m, 'a> Tensors<'m, 'a> {
             Ok(zero_point)
                 if (-128..=127).contains(&zero_point) && scale.is_normal() && scale > 0.0 =>
             {
-                Ok(Map {
-                    shape: Shape {
-                        height,
-                        width,
-                        channels,
-                    },
-                    quantisation: Quantisation { scale, zero_point },
-                })
+                Ok(Quantisation { scale, zero_point })
             }
             _ => Err(problem("has an impossible scale or zero point")),
         }
+    }
+
+    /// Values of a quantised constant in the int8 convention.
+    pub(super) fn quantised(&self, index: i32) -> Result<Vec<i8>, Problem> {
+        let tensor = self.tensor(index)?;
+        let flip = match tensor.number_type {
+            UINT8 => 0x80,
+            _ => 0,
+        };
+        let data = self.data(tensor, 1)?;
+        Ok(data.iter().map(|q| (q ^ flip).cast_signed()).collect())
     }
 
     /// Weights of `outputs` output channels, which lie along `dimension`.
@@ -280,30 +304,39 @@ impl<'m, 'a> Tensors<'m, 'a> {
         extents.ok_or_else(|| unreadable(self.name(index)))
     }
 
-    /// A constant of a float network: float32 or int32 values.
+    /// A constant of a float network: int32 values, or real ones in float32, float16 or quantised.
     pub(super) fn constant(&self, index: i32) -> Result<Constant, builder::Problem> {
         let name = || self.name(index);
         let tensor = self.tensor(index).map_err(|_| unreadable(name()))?;
         let dims = self.float_dimensions(index)?;
-        if !matches!(tensor.number_type, FLOAT32 | INT32) {
+        if let INT8 | UINT8 = tensor.number_type {
+            return self.dequantised(index, dims);
+        }
+        if !matches!(tensor.number_type, FLOAT32 | FLOAT16 | INT32) {
             return Err(builder::Problem::NumberType {
                 tensor: name(),
                 found: number_type(tensor.number_type),
             });
         }
-        let data = self.data(tensor, 4).map_err(|problem| match problem {
+        let each = if tensor.number_type == FLOAT16 { 2 } else { 4 };
+        let data = self.data(tensor, each).map_err(|problem| match problem {
             // A tensor without data is a missing operator's output.
             Problem::Data { found: 0, .. } => builder::Problem::Unwritten(name()),
             Problem::Data {
                 expected, found, ..
             } => builder::Problem::Data {
                 tensor: name(),
-                expected: expected / 4,
-                found: found / 4,
+                expected: expected / each,
+                found: found / each,
             },
             Problem::Shared => builder::Problem::Shared,
             _ => unreadable(name()),
         })?;
+        if tensor.number_type == FLOAT16 {
+            let halves = data.as_chunks().0.iter();
+            let numbers = halves.map(|bytes| half(u16::from_le_bytes(*bytes)));
+            return Ok(Constant::real(dims, numbers.collect()));
+        }
         let numbers = data.chunks_exact(4);
         Ok(if tensor.number_type == FLOAT32 {
             Constant::real(dims, numbers.map(f32::read).collect())
@@ -311,6 +344,40 @@ impl<'m, 'a> Tensors<'m, 'a> {
             let numbers = numbers.map(|bytes| i64::from(i32::read(bytes)));
             Constant::whole(dims, numbers.collect())
         })
+    }
+
+    /// Real values of quantised weights: one scale, or one for each index of a dimension.
+    fn dequantised(&self, index: i32, dims: Vec<usize>) -> Result<Constant, builder::Problem> {
+        let name = || self.name(index);
+        let foreign = |_| unreadable(name());
+        let tensor = self.tensor(index).map_err(foreign)?;
+        let parameters = tensor
+            .quantisation
+            .as_ref()
+            .ok_or_else(|| unreadable(name()))?;
+        let values = self.data(tensor, 1).map_err(foreign)?;
+        let scales: Vec<f32> = parameters.scale.iter().collect();
+        let zero_points: Vec<i64> = parameters.zero_point.iter().collect();
+        let dimension = usize::try_from(parameters.dimension).unwrap_or(usize::MAX);
+        let (extent, inner) = match scales.len() {
+            1 => (1, values.len().max(1)),
+            count if dims.get(dimension) == Some(&count) => (
+                count,
+                dims[dimension + 1..].iter().product::<usize>().max(1),
+            ),
+            _ => return Err(unreadable(name())),
+        };
+        let real = |(place, value): (usize, &u8)| {
+            let along = place / inner % extent;
+            let zero_point = zero_points.get(along).or(zero_points.first()).copied();
+            let value = match tensor.number_type {
+                INT8 => i64::from(value.cast_signed()),
+                _ => i64::from(*value),
+            };
+            scales[along] * value.saturating_sub(zero_point.unwrap_or(0)) as f32
+        };
+        let numbers = values.iter().enumerate().map(real).collect();
+        Ok(Constant::real(dims, numbers))
     }
 
     /// Data of a constant, checked against the length by shape and type.
@@ -338,6 +405,19 @@ impl<'m, 'a> Tensors<'m, 'a> {
         self.budget.set(left);
         Ok(data)
     }
+}
+
+/// Value of a float16 (IEEE 754 binary16) by its bits.
+fn half(bits: u16) -> f32 {
+    let sign = if bits >> 15 == 1 { -1.0 } else { 1.0 };
+    let (exponent, fraction) = (i32::from(bits >> 10 & 31), f32::from(bits & 1023));
+    let magnitude = match exponent {
+        0 => fraction * 2.0_f32.powi(-24),
+        31 if fraction == 0.0 => f32::INFINITY,
+        31 => f32::NAN,
+        _ => (1.0 + fraction / 1024.0) * 2.0_f32.powi(exponent - 15),
+    };
+    sign * magnitude
 }
 
 /// Error for a tensor that a float network cannot use.

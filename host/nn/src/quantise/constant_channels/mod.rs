@@ -90,7 +90,8 @@ fn is_sound(layers: &[LayerSpec], index: usize) -> bool {
     let previous = index.checked_sub(1).map(|index| layers[index].layer.output);
     let chained = inputs > 0 && outputs > 0 && previous.is_none_or(|shape| shape == layer.input);
     let same_channels = match layer.op {
-        Op::Depthwise3x3 | Op::GlobalAveragePool | Op::Add => inputs == outputs,
+        Op::Depthwise3x3 | Op::GlobalAveragePool | Op::Mean | Op::Add => inputs == outputs,
+        Op::Flatten => layer.input.len() == usize::from(outputs),
         Op::Conv3x3 | Op::Pointwise | Op::Dense => true,
     };
     let numbers = match &spec.tables {
@@ -105,7 +106,8 @@ fn is_sound(layers: &[LayerSpec], index: usize) -> bool {
             let skip = usize::from(layer.skip);
             layer.op == Op::Add && skip < index && layers[skip].layer.output == layer.output
         }
-        Tables::None => layer.op == Op::GlobalAveragePool,
+        Tables::Mean(_) => layer.op == Op::Mean,
+        Tables::None => matches!(layer.op, Op::GlobalAveragePool | Op::Flatten),
     };
     chained && same_channels && numbers
 }
@@ -143,9 +145,10 @@ fn kept(layers: &[LayerSpec], ranges: &[Vec<Range>], inputs: Inputs) -> Vec<Vec<
             };
             let layer = &layers[index].layer;
             match layer.op {
-                Op::Depthwise3x3 | Op::GlobalAveragePool => {
+                Op::Depthwise3x3 | Op::GlobalAveragePool | Op::Mean => {
                     share(&mut kept, &[previous, index]);
                 }
+                Op::Flatten => share_pixels(&mut kept, previous, index),
                 Op::Add => share(&mut kept, &[previous, layer.skip.into(), index]),
                 Op::Dense if index + 1 == layers.len() && inputs == Inputs::Varying => {
                     for (kept, range) in kept[previous].iter_mut().zip(&ranges[previous]) {
@@ -178,6 +181,18 @@ fn share(kept: &mut [Vec<bool>], together: &[usize]) {
         for &layer in together {
             kept[layer][channel] = any;
         }
+    }
+}
+
+/// Makes every pixel that the layer `index` flattens keep the same channels as the map before it.
+fn share_pixels(kept: &mut [Vec<bool>], previous: usize, index: usize) {
+    let channels = kept[previous].len();
+    for channel in 0..channels {
+        let mut pixels = kept[index].iter().skip(channel).step_by(channels);
+        let any = kept[previous][channel] || pixels.any(|kept| *kept);
+        kept[previous][channel] = any;
+        let pixels = kept[index].iter_mut().skip(channel).step_by(channels);
+        pixels.for_each(|kept| *kept = any);
     }
 }
 

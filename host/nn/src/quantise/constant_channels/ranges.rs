@@ -101,6 +101,22 @@ pub(super) fn ranges(layers: &[LayerSpec]) -> Vec<Vec<Range>> {
                     })
                     .collect()
             }
+            Tables::Mean(scale) => {
+                let mean = |number: i8| {
+                    let pixels = i32::from(layer.input.height) * i32::from(layer.input.width);
+                    let number = i32::from(number) - i32::from(layer.input_zero_point);
+                    finish(layer, rescale(pixels * number, *scale))
+                };
+                let ends = input.iter().map(|range| Range {
+                    least: mean(range.least),
+                    greatest: mean(range.greatest),
+                });
+                ends.collect()
+            }
+            Tables::None if layer.op == Op::Flatten => {
+                let pixels = usize::from(layer.input.height) * usize::from(layer.input.width);
+                input.repeat(pixels)
+            }
             // A mean lies between the least and the greatest.
             Tables::None => input
                 .iter()

@@ -9,7 +9,9 @@ use std::path::PathBuf;
 
 use posy_shared::model::{Op, Padding, Shape};
 
-use super::fixture::{File, integers, map, operator, small};
+use super::fixture::{
+    Field, File, OperatorSpec, TensorSpec, integers, map, operator, small, weights,
+};
 use super::names::*;
 use super::*;
 use crate::graph::grey_levels::GreyLevels;
@@ -173,17 +175,133 @@ fn pad_then_valid_is_what_keras_exports_for_stride_two() {
 }
 
 #[test]
-fn mean_over_the_map_is_a_pool() {
+fn mean_over_the_map_has_a_scale_of_its_own() {
     let mut file = small();
     file.tensors.push(integers("axes", &[2], &[-2, 1]));
     let axes = file.tensors.len() as i32 - 1;
     file.operators[5] = operator(MEAN, &[11, axes], 12);
-    assert_eq!(
-        read(&file.bytes()).unwrap().layers[4].common.op,
-        Op::GlobalAveragePool
-    );
+    file.tensor("pool").scales = vec![0.03];
+    file.tensor("flat").scales = vec![0.03];
+    let network = read(&file.bytes()).unwrap();
+    assert_eq!(network.layers[4].common.op, Op::Mean);
+    assert_eq!(network.layers[4].output.scale, 0.03);
+    let features = network.truncate_to_features().unwrap();
+    assert_eq!(features.layers.len(), 5);
     *file.tensor("axes") = integers("axes", &[2], &[1, 3]);
     assert!(message(&file).contains("other axes"), "{}", message(&file));
+}
+
+#[test]
+fn what_follows_the_features_does_not_matter_to_a_backbone() {
+    let mut file = small();
+    file.operators[7].builtin = 117;
+    let network = read(&file.bytes()).unwrap();
+    let unread = network.unread.clone().unwrap().to_string();
+    assert!(unread.contains("operator 7 (HARD_SWISH"), "{unread}");
+    let whole = read(&small().bytes()).unwrap();
+    let features = network.truncate_to_features().unwrap();
+    assert_eq!(
+        features.layers,
+        whole.truncate_to_features().unwrap().layers
+    );
+    // Here the map is in use again.
+    let mut file = small();
+    file.operators[7].builtin = 117;
+    file.operators[7].inputs = vec![13, 11];
+    assert!(message(&file).contains("HARD_SWISH"));
+}
+
+/// Edge Impulse's classifier: a dense layer of each pixel, then one of all values.
+#[test]
+fn dense_layers_read_each_pixel_or_all() {
+    let mut file = small();
+    file.operators.truncate(5);
+    file.tensors.extend([
+        map("pixels", &[9, 4], 0.05),
+        weights("each_w", &[2, 4], 0),
+        map("each", &[9, 2], 0.04),
+        map("all", &[1, 18], 0.04),
+        weights("all_w", &[3, 18], 0),
+    ]);
+    let [pixels, each_w, each, all, all_w] = std::array::from_fn(|place| 20 + place as i32);
+    let dense = |inputs: &[i32], output| OperatorSpec {
+        options: Some((8, vec![(0, Field::Byte(0))])),
+        ..operator(FULLY_CONNECTED, inputs, output)
+    };
+    file.operators.extend([
+        operator(RESHAPE, &[11, 18], pixels),
+        dense(&[pixels, each_w], each),
+        operator(RESHAPE, &[each, 18], all),
+        dense(&[all, all_w, 15], 16),
+        OperatorSpec {
+            options: Some((9, vec![(0, Field::Real(1.0))])),
+            ..operator(SOFTMAX, &[16], 17)
+        },
+    ]);
+    let network = read(&file.bytes()).unwrap();
+    assert_eq!(network.unread, None);
+    let ops: Vec<Op> = network.layers[4..].iter().map(|l| l.common.op).collect();
+    assert_eq!(ops, [Op::Pointwise, Op::Flatten, Op::Dense]);
+    let layers = &network.layers;
+    assert_eq!(layers[4].common.output, shape(3, 3, 2));
+    assert!(layers[4].fully_connected && layers[6].fully_connected);
+    assert_eq!(layers[5].common.output, shape(1, 1, 18));
+    assert_eq!(network.class_count(), Some(3));
+    // As a backbone, the map before is averaged.
+    let features = network.truncate_to_features().unwrap();
+    let last = features.layers.last().unwrap();
+    assert_eq!(features.layers.len(), 5);
+    assert_eq!(last.common.op, Op::GlobalAveragePool);
+    assert_eq!(last.common.output, shape(1, 1, 4));
+    assert_eq!(last.output, features.layers[3].output);
+}
+
+/// Expected values: LiteRT 2.3.0's reference kernels compute these for a Rescaling layer of Keras, whose
+/// constants are 1 / 127.5 and -1: nearly the pixel less 128.
+#[test]
+fn scaling_at_the_input_becomes_a_table() {
+    let mut file = small();
+    let scalar = |name: &str, scale: f32, zero_point: i64, value: i8| TensorSpec {
+        zero_points: vec![zero_point],
+        data: vec![value as u8],
+        ..map(name, &[], scale)
+    };
+    let signed = |name: &str, scale: f32, zero_point| TensorSpec {
+        zero_points: vec![zero_point],
+        ..map(name, &[1, 5, 5, 2], scale)
+    };
+    file.tensor("input").scales = vec![1.0];
+    file.tensors.extend([
+        scalar("factor", 1.0 / 127.5 / 255.0, -128, 127),
+        signed("scaled", 2.0 / 255.0, -128),
+        scalar("offset", 1.0 / 255.0, 127, -128),
+        signed("moved", 2.0 / 255.0, -1),
+    ]);
+    let arithmetic = |builtin, kind, inputs: &[i32], output| OperatorSpec {
+        options: Some((kind, vec![(0, Field::Byte(0))])),
+        ..operator(builtin, inputs, output)
+    };
+    file.operators[0].inputs[0] = 23;
+    file.operators.insert(0, arithmetic(MUL, 21, &[0, 20], 21));
+    file.operators.insert(1, arithmetic(ADD, 11, &[21, 22], 23));
+    let network = read(&file.bytes()).unwrap();
+    let table = network.input_table.unwrap();
+    assert_eq!(table.rows.len(), 2);
+    for (level, value) in table.rows[1].iter().enumerate() {
+        let apart = (level as i16 - 128 - i16::from(*value)).abs();
+        assert!(apart <= 1, "{level}: {value}");
+    }
+    assert_eq!(network.input.zero_point, -1);
+    let levels = network.pixels.unwrap();
+    assert!((levels.mean - 127.5).abs() < 0.01 && (levels.std - 127.5).abs() < 0.01);
+    // A constant of another length is no scale of channels.
+    file.tensor("factor").shape = vec![3];
+    file.tensor("factor").data = vec![1; 3];
+    assert!(
+        message(&file).contains("one for all channels"),
+        "{}",
+        message(&file)
+    );
 }
 
 #[test]

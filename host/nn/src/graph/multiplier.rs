@@ -70,7 +70,7 @@ pub fn quantise_multiplier(factor: f64) -> Multiplier {
 /// Convolutions multiply in double precision. Fully connected layers with one scale for all weights
 /// multiply the two scales in single precision first and continue in double; so does a uint8
 /// convolution. A layer that is [`Op::Dense`] with one scale is therefore treated as fully
-/// connected.
+/// connected, and so is a 1 x 1 layer that was a fully connected operator over each pixel.
 pub fn effective_scales(input: Quantisation, layer: &IntLayer) -> Vec<f64> {
     let single = is_fully_connected(layer);
     let product = |weight: f32| match single {
@@ -87,7 +87,8 @@ pub fn effective_scales(input: Quantisation, layer: &IntLayer) -> Vec<f64> {
 /// [`effective_scales`].
 pub fn is_fully_connected(layer: &IntLayer) -> bool {
     let scales = &layer.weight_scales;
-    layer.common.op == Op::Dense && scales.windows(2).all(|pair| pair[0] == pair[1])
+    (layer.common.op == Op::Dense || layer.fully_connected)
+        && scales.windows(2).all(|pair| pair[0] == pair[1])
 }
 
 /// Output range after an activation.
@@ -101,6 +102,24 @@ pub fn activation_range(activation: Activation, output: Quantisation) -> (i8, i8
         Activation::None => (i8::MIN, i8::MAX),
         Activation::Relu => (quantise(0.0), i8::MAX),
         Activation::Relu6 => (quantise(0.0), quantise(6.0)),
+    }
+}
+
+/// Multiplier of a mean over `pixels` pixels, from the sum of `input - zero_point`.
+///
+/// TensorFlow Lite divides the multiplier of the scales' ratio by the number of pixels, with as many
+/// more bits as fit (`QuantizedMeanOrSum` in `internal/reference/reduce.h`).
+pub fn mean_multiplier(input: Quantisation, pixels: u32, output: Quantisation) -> Multiplier {
+    let ratio = f64::from(input.scale) / f64::from(output.scale);
+    let Multiplier { multiplier, shift } = quantise_multiplier(ratio);
+    let pixels = pixels.max(1);
+    // `31 + shift` is not negative.
+    let bits = (pixels.ilog2() as i32).min(32).min(31 + shift);
+    let scaled = (i64::from(multiplier) << bits) / i64::from(pixels);
+    Multiplier {
+        // At most the multiplier, because the number of pixels is at least `2^bits`.
+        multiplier: scaled as i32,
+        shift: shift - bits,
     }
 }
 
@@ -182,6 +201,7 @@ mod tests {
             weight_scales,
             bias: Vec::new(),
             output: quantisation(output, 0),
+            fully_connected: false,
         }
     }
 
@@ -238,6 +258,15 @@ mod tests {
             activation_range(Activation::Relu6, quantisation(1e-30, 100)),
             (100, 127)
         );
+    }
+
+    /// Expected values: LiteRT 2.3.0's reference kernels, whose outputs are equal with this multiplier.
+    #[test]
+    fn means_divide_the_multiplier() {
+        let mean = mean_multiplier(quantisation(0.02, -128), 9, quantisation(0.0075, -128));
+        assert_eq!((mean.multiplier, mean.shift), (1_272_582_902, -1));
+        let alone = mean_multiplier(quantisation(0.5, 3), 1, quantisation(0.25, 0));
+        assert_eq!((alone.multiplier, alone.shift), (1 << 30, 2));
     }
 
     /// Expected values: Python's doubles, for the first addition of `mobilenet_v2_1.0_96_quant`.
