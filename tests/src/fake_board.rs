@@ -243,6 +243,7 @@ impl FakeBoard {
                     ms + 60_000 * u32::from(silent.load(Ordering::SeqCst))
                 },
                 stack: || Stack { used: 1, size: 2 },
+                vitals: Vitals::NONE,
             };
             let mut memory = Box::new(Memory::<ARENA>::new());
             let _ = run(&mut board, &mut chip, &mut memory, || Scalar);

@@ -284,13 +284,8 @@ const NN: [&[&str]; 6] = [
 ];
 
 /// Levels of the rooms of `host`, from the bottom up.
-<<<<<<< HEAD
-const HOST: [&[&str]; 5] = [
-    &["dataset", "demo", "device", "predict", "train", "units"],
-=======
 const HOST: [&[&str]; 6] = [
-    &["dataset", "demo", "device", "predict", "train"],
->>>>>>> studio
+    &["dataset", "demo", "device", "predict", "train", "units"],
     &["eval", "features"],
     &["lint", "page", "retrain"],
     &["report"],

@@ -9,8 +9,8 @@ use posy_nn::export::convert::{ConvertError, FloatSource, Opened, Source};
 use posy_nn::labels;
 
 use super::guard::{self, Door};
+use super::normalisation::PixelArguments;
 use super::output::{kib, note};
-use super::pixels::PixelArguments;
 use super::retrain::write;
 use super::{Failure, backbone, usage};
 use crate::retrain::conversion::{Calibrated, Photos};

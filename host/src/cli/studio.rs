@@ -16,7 +16,7 @@ use super::retrain::files::{Destinations, Results};
 use super::retrain::record::record;
 use super::{Failure, cache};
 use crate::dataset::split::{Percentages, Rule};
-use crate::retrain::{Calibration, Outcome, Prepared};
+use crate::retrain::{Calibration, Prepared, TrainedModel};
 use crate::studio::folder::Folder;
 use crate::studio::{BoardChoice, Settings, Studio};
 use posy_nn::zoo::{Architecture, Version};
@@ -121,7 +121,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
 }
 
 /// Writes model, split and record, as `posy retrain` does.
-fn keep(model: &Path, prepared: &Prepared, outcome: &Outcome) -> Result<(), String> {
+fn keep(model: &Path, prepared: &Prepared, outcome: &TrainedModel) -> Result<(), String> {
     let destinations = Destinations::new(model, None);
     let destinations = destinations.and_of_boards(None, None, None);
     let mut results = Results::default();

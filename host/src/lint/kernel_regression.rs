@@ -207,10 +207,10 @@ mod tests {
     }
 
     /// The formula against fits that do leave each photo out; the sizes lie around the edges of
-    /// blocks.
+    /// the blocks of 64 that the factorisation works in.
     #[test]
     fn scores_are_those_of_fits_without_the_photo() {
-        for count in [3, BLOCK - 1, BLOCK, BLOCK + 1, 2 * BLOCK + 9] {
+        for count in [3, 63, 64, 65, 137] {
             let values: Vec<f32> = (0..count * 5)
                 .map(|at| ((at * 37 + at / 5 * 11) % 23) as f32 / 4.0)
                 .collect();

@@ -317,10 +317,11 @@ mod tests {
     fn int8_is_blamed_only_beyond_luck() {
         let labels = [("a", 200), ("b", 200)];
         let all = [answers(0, 30, 1, 6), answers(1, 30, 0, 0)].concat();
-        let mut judged = evaluation(&labels, &all);
-        for answer in &mut judged.answers {
-            answer.float_answer = Some(answer.truth);
+        let mut predictions = evaluation(&labels, &all).predictions;
+        for found in &mut predictions {
+            found.float_answer = Some(found.truth);
         }
+        let judged = evaluated(&labels, predictions.clone());
         let lines = advice(&judged, false, &|_| String::new());
         let said = lines
             .iter()
@@ -329,9 +330,10 @@ mod tests {
             said.is_some_and(|line| line.contains("--trainer adjust")),
             "{lines:?}"
         );
-        for answer in judged.answers.iter_mut().take(3) {
-            answer.float_answer = Some(1 - answer.truth);
+        for found in predictions.iter_mut().take(3) {
+            found.float_answer = Some(1 - found.truth);
         }
+        let judged = evaluated(&labels, predictions);
         let lines = advice(&judged, false, &|_| String::new());
         assert!(
             !lines.iter().any(|line| line.starts_with("int8")),

@@ -23,9 +23,8 @@ use crate::features::progress::{Progress, Silent};
 use crate::lint::{Kind, Subject, brief};
 use crate::report::advice::advice;
 use crate::report::headline::headline;
-use crate::report::judge::Judgement;
 use crate::retrain::{
-    More, Outcome, Prepared, RetrainError, Settings, Tested, Trainer, prepare, train_with,
+    Prepared, RetrainError, Settings, TrainOptions, TrainedModel, Trainer, prepare, train,
 };
 use crate::train::observer::Unwatched;
 use posy_nn::zoo::backbone::Backbone;
@@ -46,7 +45,7 @@ pub enum News {
 }
 
 /// Keeps the results of a training: model, split and record; an error in words.
-pub type Keep = Box<dyn Fn(&Prepared, &Outcome) -> Result<(), String> + Send>;
+pub type Keep = Box<dyn Fn(&Prepared, &TrainedModel) -> Result<(), String> + Send>;
 
 /// What the teacher works with.
 pub struct Teacher {
@@ -174,7 +173,7 @@ impl Teacher {
         }
     }
 
-    fn trained(&self) -> Result<(Prepared, Outcome), RetrainError> {
+    fn trained(&self) -> Result<(Prepared, TrainedModel), RetrainError> {
         let rule = Rule::Stable { seed: 0 };
         let settings = Settings {
             image_dir: self.folder.photos(),
@@ -187,25 +186,19 @@ impl Teacher {
         let silent = |_| Box::new(Silent) as Box<dyn Progress>;
         let prepared = prepare(&settings, self.backbone.clone(), &silent, &mut |_| {})?;
         let split_file = self.folder.model().with_extension("split.json");
-        let more = More {
+        let trainer = Trainer::Logistic(Default::default());
+        let options = TrainOptions {
             // A photo keeps its side of the split, as with `posy retrain`.
             earlier: SplitFile::read(&split_file).ok(),
-            ..More::default()
+            answers: Default::default(),
+            ..TrainOptions::new(rule, Percentages::USUAL, trainer)
         };
-        let outcome = train_with(
-            &prepared,
-            &rule,
-            Percentages::USUAL,
-            &Trainer::Logistic(Default::default()),
-            Tested::ALL,
-            &more,
-            &mut Unwatched,
-        )?;
+        let outcome = train(&prepared, &options, &mut Unwatched)?;
         Ok((prepared, outcome))
     }
 
     /// Lets the new model answer, then keeps it, then says more about it.
-    fn show(&self, prepared: &Prepared, outcome: &Outcome, begun: Instant) {
+    fn show(&self, prepared: &Prepared, outcome: &TrainedModel, begun: Instant) {
         let number = self.looker.set(outcome.model.clone());
         let mut model = figures(&outcome.model).unwrap_or_default();
         model.number = number;
@@ -216,24 +209,15 @@ impl Teacher {
             state.model = Some(model.clone());
         });
         let kept = (self.keep)(prepared, outcome);
-        if let Ok(judgement) = Judgement::of(prepared, outcome) {
-            let photos = &prepared.dataset.photos;
-            let accuracy = judgement.accuracy();
-            model.headline = headline(&judgement).sentences;
-            model.accuracy = (accuracy.whole > 0).then_some([accuracy.part, accuracy.whole]);
-            model.advice = advice(&judgement, &|index| photos[index].relative.clone());
-            let labels = prepared.dataset.labels.len();
-            model.confusion = vec![vec![0; labels]; labels];
-            for answer in &judgement.answers {
-                if let Some(cell) = model
-                    .confusion
-                    .get_mut(answer.truth)
-                    .and_then(|row| row.get_mut(answer.answer))
-                {
-                    *cell += 1;
-                }
-            }
-        }
+        let evaluation = &outcome.evaluation;
+        let photos = &prepared.dataset.photos;
+        let accuracy = evaluation.accuracy();
+        model.headline = headline(evaluation).sentences;
+        model.accuracy = (accuracy.whole > 0).then_some([accuracy.part, accuracy.whole]);
+        model.advice = advice(evaluation, false, &|index| photos[index].relative.clone());
+        let labels = prepared.dataset.labels.len();
+        let row = |truth| (0..labels).map(move |answer| evaluation.confusion.count(truth, answer));
+        model.confusion = (0..labels).map(|truth| row(truth).collect()).collect();
         let marks = marks(prepared);
         self.shared.change(|state| {
             state.model = Some(model);

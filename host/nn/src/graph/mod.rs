@@ -17,12 +17,9 @@ pub mod cost;
 mod dequantise;
 pub mod grey_levels;
 pub mod head;
-<<<<<<< HEAD
-pub mod linalg;
-=======
 pub mod input_table;
+pub mod linalg;
 pub mod multiplier;
->>>>>>> networks
 pub mod network;
 pub(crate) mod padding;
 pub mod to_onnx;
