@@ -26,7 +26,7 @@ use posy_shared::shown::Shown;
 
 use crate::camera::{Camera, CameraReport, Clock};
 use crate::classify::RowBuffers;
-use crate::link::{self, About, Heard, Link, Preview};
+use crate::link::{self, About, Heard, Incoming, Link, Preview};
 use crate::report::notice;
 use crate::service::{self, Command, Event, Pace, Service};
 use crate::slot::{self, SlotError, SlotFlash};
@@ -122,7 +122,7 @@ pub struct Memory<const ARENA: usize> {
     raw: [u8; 3 * MAX_WIDTH as usize],
     rgb: [u8; 3 * MAX_WIDTH as usize],
     row: [i8; 3 * MAX_WIDTH as usize],
-    link: Link,
+    incoming: Incoming,
 }
 
 impl<const ARENA: usize> Memory<ARENA> {
@@ -134,7 +134,7 @@ impl<const ARENA: usize> Memory<ARENA> {
             raw: [0; 3 * MAX_WIDTH as usize],
             rgb: [0; 3 * MAX_WIDTH as usize],
             row: [0; 3 * MAX_WIDTH as usize],
-            link: Link::new(),
+            incoming: Incoming::new(),
         }
     }
 }
@@ -156,9 +156,9 @@ enum Next {
 }
 
 /// The parts of the memory that pictures pass through, the link, and the camera's report.
-struct Working<'m> {
+struct Working<'m, 'l> {
     buffers: RowBuffers<'m>,
-    link: &'m mut Link,
+    link: &'m mut Link<'l>,
     found: &'m mut Option<CameraReport>,
 }
 
@@ -195,7 +195,7 @@ where
         sign,
         mut restart,
     } = board.vitals;
-    memory.link.feed = Some(feed);
+    let mut link = Link::new(&mut memory.incoming, feed);
     let kernels = || Watched::new(kernels(), feed);
     // A model that was pushed and is to be checked before it is committed, and whether that is done.
     let (mut candidate, mut proven) = (None, false);
@@ -209,7 +209,7 @@ where
                 rgb: &mut memory.rgb,
                 scratch: &mut memory.scratch,
             },
-            link: &mut memory.link,
+            link: &mut link,
             found: &mut found,
         };
         let next = if let Some(reason) = restart.take() {
@@ -294,7 +294,7 @@ fn serve<C, P, T, F, K>(
     about: About,
     model: &Model<'_>,
     arena: &mut [i8],
-    working: &mut Working<'_>,
+    working: &mut Working<'_, '_>,
     kernels: K,
 ) -> Result<Next, P::Error>
 where
@@ -383,7 +383,7 @@ fn tell<P: Console, E: fmt::Display, K: Kernels>(
 /// One step with a laptop connected: a picture is sent, classified, or both, or neither.
 fn linked_step<C, P, T, K>(
     board: &mut Board<C, P, T>,
-    working: &mut Working<'_>,
+    working: &mut Working<'_, '_>,
     service: &mut Service<TOP>,
     engine: &mut Engine<'_, '_, K>,
 ) -> Result<(), P::Error>
@@ -452,7 +452,7 @@ fn capture<C, P, T>(
     camera: &mut C,
     console: &mut P,
     clock: &mut T,
-    working: &mut Working<'_>,
+    working: &mut Working<'_, '_>,
     model: Option<&Model<'_>>,
     view: View,
 ) -> Result<(), P::Error>
@@ -486,7 +486,7 @@ fn answer<C, P, T, F, K>(
     board: &mut Board<C, P, T>,
     flash: &F,
     about: About,
-    working: &mut Working<'_>,
+    working: &mut Working<'_, '_>,
     engine: Option<&mut Engine<'_, '_, K>>,
 ) -> Result<Option<Next>, P::Error>
 where
@@ -556,7 +556,7 @@ fn wait<C, P, T, F, K>(
     board: &mut Board<C, P, T>,
     flash: &F,
     about: About,
-    working: &mut Working<'_>,
+    working: &mut Working<'_, '_>,
 ) -> Result<Next, P::Error>
 where
     C: Camera<Error: core::fmt::Display>,

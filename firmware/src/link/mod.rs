@@ -51,10 +51,15 @@ pub enum Heard {
     Request,
 }
 
-/// The state of the link, and room for the frame that is coming in.
+/// Room for the frame that is coming in. Zeros at first: in a static it takes no room in flash.
+pub type Incoming = Receiver<FRAME_LEN>;
+
+/// The state of the link.
 #[derive(Debug)]
-pub struct Link {
-    receiver: Receiver<FRAME_LEN>,
+pub struct Link<'m> {
+    receiver: &'m mut Incoming,
+    /// Feeds the watchdog.
+    pub feed: fn(),
     /// The connection; 0 for none.
     epoch: u32,
     /// When its last request came.
@@ -69,21 +74,14 @@ pub struct Link {
     pub frame: u16,
     /// Number of the request that ended a picture of the laptop's, while the engine has its logits.
     pub finished: Option<u16>,
-    /// Feeds the watchdog; optional so that [`Link::new`] is all zeros, which take no room in flash.
-    pub feed: Option<fn()>,
 }
 
-impl Default for Link {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
-impl Link {
-    /// Without a connection.
-    pub const fn new() -> Self {
+impl<'m> Link<'m> {
+    /// Without a connection; `feed` feeds the watchdog.
+    pub const fn new(receiver: &'m mut Incoming, feed: fn()) -> Self {
         Link {
-            receiver: Receiver::new(),
+            receiver,
+            feed,
             epoch: 0,
             heard_ms: 0,
             held: false,
@@ -91,7 +89,6 @@ impl Link {
             view: None,
             frame: 0,
             finished: None,
-            feed: None,
         }
     }
 
@@ -109,16 +106,9 @@ impl Link {
         self.finished = None;
     }
 
-    /// Feeds the watchdog: the program has got on.
-    pub fn feed(&self) {
-        if let Some(feed) = self.feed {
-            feed();
-        }
-    }
-
     /// Takes bytes of the console up to the next that means something.
     pub fn poll<P: Console>(&mut self, console: &mut P, now_ms: u32) -> Heard {
-        self.feed();
+        (self.feed)();
         if self.held {
             self.held = false;
             return Heard::Request;

@@ -24,12 +24,17 @@ pub struct Preview<'p, P> {
     /// Whether the console has taken everything.
     taken: bool,
     /// Feeds the watchdog.
-    feed: Option<fn()>,
+    feed: fn(),
 }
 
 impl<'p, P: Console> Preview<'p, P> {
     /// The next picture of `link`, seen as `view`, of a network whose input `model` says.
-    pub fn new(console: &'p mut P, link: &mut Link, view: View, model: Option<&Model<'_>>) -> Self {
+    pub fn new(
+        console: &'p mut P,
+        link: &mut Link<'_>,
+        view: View,
+        model: Option<&Model<'_>>,
+    ) -> Self {
         link.frame = link.frame.wrapping_add(1);
         Preview {
             console,
@@ -55,9 +60,7 @@ impl<'p, P: Console> Preview<'p, P> {
 
     fn row(&mut self, bytes: &[u8]) {
         // A picture takes seconds over a UART.
-        if let Some(feed) = self.feed {
-            feed();
-        }
+        (self.feed)();
         if let Some(index) = self.next {
             let frame = self.frame;
             self.say(Body::Row {
@@ -120,11 +123,11 @@ pub type Parts<'p, 'm, 'b> = (
 fn prepare<C: Camera, P: Console>(
     camera: &mut C,
     console: &mut P,
-    link: &Link,
+    link: &Link<'_>,
     found: &mut Option<CameraReport>,
 ) -> Result<(), ClassifyError<C::Error>> {
     loop {
-        link.feed();
+        (link.feed)();
         match camera.start().map_err(ClassifyError::Camera)? {
             Readiness::Ready => break,
             Readiness::Settling => {}
@@ -144,7 +147,7 @@ fn prepare<C: Camera, P: Console>(
 pub fn capture<C: Camera<Error: fmt::Display>, P: Console>(
     camera: &mut C,
     console: &mut P,
-    link: &mut Link,
+    link: &mut Link<'_>,
     view: View,
     (model, buffers, found): Parts<'_, '_, '_>,
     request: Option<u16>,

@@ -17,7 +17,7 @@ pub fn push<P: Console, T: Clock, F: SlotFlash>(
     console: &mut P,
     clock: &mut T,
     flash: &mut F,
-    link: &mut Link,
+    link: &mut Link<'_>,
     about: About,
 ) -> Option<Head> {
     let mut running = slot::newest(flash.bytes());
@@ -27,7 +27,7 @@ pub fn push<P: Console, T: Clock, F: SlotFlash>(
         let done = match ask {
             Ask::Erase { sector } => {
                 let erased = erase(flash, running.as_ref(), sector);
-                link.feed();
+                (link.feed)();
                 erased
             }
             Ask::Write { offset, bytes } => write(flash, running.as_ref(), offset, bytes),
@@ -62,7 +62,7 @@ pub fn push<P: Console, T: Clock, F: SlotFlash>(
 }
 
 /// Waits for the next request; `None` where the connection ends.
-fn wait<P: Console, T: Clock>(console: &mut P, clock: &mut T, link: &mut Link) -> Option<()> {
+fn wait<P: Console, T: Clock>(console: &mut P, clock: &mut T, link: &mut Link<'_>) -> Option<()> {
     loop {
         match link.poll(console, clock.now_ms()) {
             Heard::Request => return Some(()),
@@ -131,7 +131,11 @@ fn program<F: SlotFlash>(flash: &mut F, offset: u32, bytes: &[u8]) -> Result<(),
 }
 
 /// Erases the prelude of every head, that of the running one last.
-fn clear<F: SlotFlash>(flash: &mut F, link: &Link, running: Option<&Head>) -> Result<(), Refusal> {
+fn clear<F: SlotFlash>(
+    flash: &mut F,
+    link: &Link<'_>,
+    running: Option<&Head>,
+) -> Result<(), Refusal> {
     let len = u32::try_from(F::ERASE_SIZE).map_err(|_| Refusal::Unsupported)?;
     loop {
         let is_running = |head: &Head| running.is_some_and(|running| head.at == running.at);
@@ -141,7 +145,7 @@ fn clear<F: SlotFlash>(flash: &mut F, link: &Link, running: Option<&Head>) -> Re
         let start = head.at - head.at % len;
         let end = start.checked_add(len).ok_or(Refusal::Range)?;
         // A sector takes seconds where it is large.
-        link.feed();
+        (link.feed)();
         flash.erase(start, end).map_err(|_| Refusal::Flash)?;
         // Else this would go on for ever.
         if slot::heads(flash.bytes()).any(|left| left.at == head.at) {
@@ -182,8 +186,10 @@ fn candidate<F: SlotFlash>(flash: &F, at: u32, prelude: &[u8]) -> Result<Option<
     if slot::newest(flash.bytes()) == Some(head) {
         return Ok(None);
     }
+    let base = slot::base(flash.bytes());
+    // Where the push itself has written over the file that it began beside, any head counts.
     let is_next = Some(prelude.generation) == slot::next_generation(flash.bytes())
-        && prelude.base == slot::base(flash.bytes());
+        && (base == 0 || prelude.base == base);
     if !is_next {
         return Err(Refusal::Order.into());
     }
@@ -199,7 +205,7 @@ fn candidate<F: SlotFlash>(flash: &F, at: u32, prelude: &[u8]) -> Result<Option<
 pub fn commit<P: Console, F: SlotFlash>(
     console: &mut P,
     flash: &mut F,
-    link: &Link,
+    link: &Link<'_>,
     head: &Head,
     checked: Result<(), SlotError>,
 ) -> bool {

@@ -18,7 +18,7 @@ use crate::program::Console;
 pub fn rows<P: Console, T: Clock, K: Kernels>(
     console: &mut P,
     clock: &mut T,
-    link: &mut Link,
+    link: &mut Link<'_>,
     engine: &mut Engine<'_, '_, K>,
     buffers: &mut RowBuffers<'_>,
 ) {
