@@ -17,6 +17,7 @@ use nix::sys::stat::Mode;
 use nix::sys::termios::{SetArg, cfmakeraw, tcgetattr, tcsetattr};
 use posy_firmware::camera::{Camera, FrameFormat};
 use posy_firmware::program::{Board, Console, Memory, Stack, run};
+use posy_firmware::vitals::Vitals;
 use posy_shared::image::PixelFormat;
 use posy_shared::kernels::scalar::Scalar;
 

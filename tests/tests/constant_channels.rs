@@ -268,7 +268,8 @@ fn random_network(seed: u64) -> Vec<LayerSpec> {
     }
     if random.random_bool(0.7) {
         let ends = [Op::GlobalAveragePool, Op::Mean, Op::Flatten];
-        push(&mut random, ends[random.random_range(0..3)], same, 0);
+        let end = ends[random.random_range(0..3)];
+        push(&mut random, end, same, 0);
         push(&mut random, Op::Dense, 4, 0);
     }
     layers
