@@ -168,7 +168,7 @@ pub fn write(spec: &ModelSpec<'_>) -> Result<Vec<u8>, WriteError> {
     }
     let mut verdict = spec.verdict;
     verdict.logistic = match &spec.logistic {
-        Some(scores) => Some(append_scores(&mut block, scores)?),
+        Some(scores) => Some(append_scores(&mut blocks.head, scores)? | HEAD_BLOCK),
         None => None,
     };
     verdict.acceptance = match &spec.acceptance {
