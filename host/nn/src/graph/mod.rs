@@ -7,6 +7,8 @@
 //! | `builder/` | a float network from the operators of a file |
 //! | `padding.rs` | TensorFlow's SAME padding and output sizes |
 //! | `grey_levels.rs` | pixel scaling of a quantised network |
+//! | `input_table.rs` | lookup table from pixels to the input |
+//! | `multiplier.rs` | integer multipliers of kernels from real scales |
 //! | `cost.rs` | bounds on a network's work and memory |
 //! | `dequantise.rs` | converts a quantised network to floating point |
 //! | `linalg.rs` | dot product and Cholesky factorisation |

@@ -13,6 +13,9 @@ const WINDOWS: usize = 32;
 /// Number of photos whose maps are in memory at once.
 const TOGETHER: usize = 8;
 
+/// Inputs of a layer up to which its moments are kept, `[n, n]` numbers, and its weights rounded together.
+const MOST_INPUTS: usize = 1280;
+
 /// Second moments: sums over windows of products of the inputs of one output channel's weights.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Moments {
@@ -29,6 +32,8 @@ impl Moments {
         let (side, count) = match common.op {
             Op::Conv3x3 => (9 * inputs, 1),
             Op::Depthwise3x3 => (9, inputs),
+            // A classifier that reads a whole map has too many weights to round them together.
+            Op::Pointwise | Op::Dense if inputs > MOST_INPUTS => (0, 0),
             Op::Pointwise | Op::Dense => (inputs, 1),
             Op::Add | Op::GlobalAveragePool | Op::Mean | Op::Flatten => (0, 0),
         };
