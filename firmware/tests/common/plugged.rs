@@ -121,6 +121,12 @@ impl Line for Plugged {
         Ok(said)
     }
 
+    /// A picture between two turns takes a quarter of a second of the board's clock: the connection must not end
+    /// of silence before the laptop asks again, more than once.
+    fn patience(&self) -> usize {
+        10
+    }
+
     fn unplug(self: Box<Self>) -> Option<usize> {
         drop(self.to_board);
         // What it still wants to say is let through.
