@@ -11,7 +11,7 @@ use posy_shared::preprocess::{Preprocessor, Size};
 
 use crate::camera::{Camera, FrameFormat};
 
-/// Why a capture got no answer. A failed capture is never classified.
+/// Reasons for which a capture got no answer. A failed capture is never classified.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ClassifyError<E> {
     /// The camera failed.
@@ -48,7 +48,7 @@ pub struct RowBuffers<'b> {
     pub raw: &'b mut [u8],
     /// Unpacked, `[W, 3]`: at least three bytes a pixel.
     pub rgb: &'b mut [u8],
-    /// Of the resize: [`scratch_len`](posy_shared::preprocess::scratch_len) words.
+    /// Scratch memory of the resize: [`scratch_len`](posy_shared::preprocess::scratch_len) words.
     pub scratch: &'b mut [u32],
 }
 

@@ -77,7 +77,7 @@ pub trait Console: Write {
         self.write_all(bytes).is_ok()
     }
 
-    /// Whether the board can restart into a boot loader.
+    /// True if the board can restart into a boot loader.
     fn has_boot_loader(&self) -> bool {
         false
     }
@@ -86,7 +86,7 @@ pub trait Console: Write {
     fn restart(&mut self) {}
 }
 
-/// How much of the stack has been used.
+/// Stack usage.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Stack {
     /// Bytes at most so far.
@@ -95,7 +95,7 @@ pub struct Stack {
     pub size: usize,
 }
 
-/// What a board's program runs with.
+/// Parts that a board's program runs with.
 #[derive(Debug)]
 pub struct Board<C, P, T> {
     /// The board's name, as `posy flash --board` takes it.
@@ -106,7 +106,7 @@ pub struct Board<C, P, T> {
     pub console: P,
     /// Milliseconds.
     pub clock: T,
-    /// How much of the stack has been used.
+    /// Measures the stack usage.
     pub stack: fn() -> Stack,
     /// Watchdog, LED, and the reason of the last restart.
     pub vitals: Vitals,
@@ -145,7 +145,7 @@ impl<const ARENA: usize> Default for Memory<ARENA> {
     }
 }
 
-/// What the loop around the model has to do.
+/// Tasks of the loop around the model.
 enum Next {
     /// To read the slot again.
     Read,

@@ -1,4 +1,4 @@
-//! What a board says: plain lines that any serial monitor shows.
+//! Lines that a board says: plain text that any serial monitor shows.
 //!
 //! Labels and names come from whoever made the model: every line is cleaned on its way, so that none
 //! of them ends it, forges another or acts on a terminal.

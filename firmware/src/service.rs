@@ -45,7 +45,7 @@ pub enum Pace {
     OnRequest,
 }
 
-/// What a person can ask for.
+/// Requests of a person.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Command {
     /// One answer, and then to wait for the next request. Also what a button means.
@@ -65,7 +65,7 @@ impl Command {
     }
 }
 
-/// What an answer took, in milliseconds.
+/// Times that an answer took, in milliseconds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Times {
@@ -79,10 +79,10 @@ pub struct Times {
     pub total_ms: u32,
 }
 
-/// What came of a step. `E` is the camera's error, `N` the number of labels in a ranking.
+/// Result of a step. `E` is the camera's error, `N` the number of labels in a ranking.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Event<'m, E, const N: usize> {
-    /// Nothing was to be done.
+    /// No work to be done.
     Idle,
     /// The camera was set up.
     Camera {
@@ -95,23 +95,23 @@ pub enum Event<'m, E, const N: usize> {
     Settling,
     /// A picture was classified.
     Answer {
-        /// What is in it.
+        /// Ranking of its labels.
         ranking: Ranking<'m, N>,
-        /// What it took.
+        /// Times that it took.
         times: Times,
     },
     /// A picture failed, and was not classified.
     Failed {
-        /// Why.
+        /// Reason of the failure.
         error: ClassifyError<E>,
-        /// Which attempt at this answer it was, from 1.
+        /// Number of this attempt at the answer, from 1.
         attempt: u8,
-        /// Whether it was the last: [`ATTEMPTS`] were made, or another would fail alike.
+        /// True if it was the last: [`ATTEMPTS`] were made, or another would fail alike.
         gave_up: bool,
     },
 }
 
-/// Where the loop stands; `N` labels are in each ranking.
+/// State of the loop; `N` labels are in each ranking.
 #[derive(Clone, Debug)]
 pub struct Service<const N: usize> {
     pace: Pace,

@@ -62,10 +62,10 @@ impl NorFlash for FixedSlot<'_> {
     }
 }
 
-/// Why a slot holds no model that this board can run.
+/// Reasons for which a slot holds no model that this board can run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SlotError {
-    /// Nothing has been written.
+    /// Empty flash: no byte has been written.
     Empty,
     /// Something else than a model has been written.
     Magic,
@@ -94,9 +94,9 @@ pub enum SlotError {
     },
     /// A layer cannot be run.
     Layer {
-        /// Which one.
+        /// Index of the layer.
         index: usize,
-        /// What is wrong with it.
+        /// Fault of the layer.
         fault: LayerFault,
     },
     /// Anything else that is wrong with the file.

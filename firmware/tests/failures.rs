@@ -1,4 +1,4 @@
-//! What goes wrong on the way from camera to answer: it has a name, nothing of it is classified,
+//! Failures on the way from camera to answer: each has a name, no failed picture is classified,
 //! and the next picture is as if it had not happened.
 
 use std::cell::Cell;

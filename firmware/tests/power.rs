@@ -24,7 +24,7 @@ fn camera() -> StoredFrame<'static> {
 struct Case {
     slot_len: usize,
     files: Vec<Vec<u8>>,
-    /// Whether the slot may be without a model in between, which is then said.
+    /// True if the slot may be without a model in between, which is then said.
     tears: bool,
 }
 

@@ -31,9 +31,9 @@ const ARENA: usize = 16 * 1024;
 struct Port {
     said: String,
     lines: usize,
-    /// What a person sends, and after how many lines.
+    /// Bytes that a person sends, each with the number of lines after which it comes.
     sent: VecDeque<(usize, u8)>,
-    /// Of each picture.
+    /// Logits of each picture.
     logits: Vec<Vec<i8>>,
 }
 
@@ -72,7 +72,7 @@ fn stored(bytes: &[u8]) -> StoredFrame<'_> {
     StoredFrame::new(ImageView::packed(WIDTH, HEIGHT, PixelFormat::Rgb565Be, bytes).unwrap())
 }
 
-/// What a board did until it was unplugged.
+/// Record of a board until it was unplugged.
 struct Run {
     lines: Vec<String>,
     took_ms: u32,

@@ -73,7 +73,7 @@ impl<'f> Board<'f> {
         events
     }
 
-    /// What has been said since the last time.
+    /// Text that has been said since the last call.
     fn said(&mut self) -> String {
         String::from_utf8(std::mem::take(&mut self.serial)).unwrap()
     }

@@ -1,4 +1,4 @@
-//! What is wrong with a model slot is said by name, whatever the bytes.
+//! Faults of a model slot: each is said by name, whatever the bytes.
 
 mod common;
 

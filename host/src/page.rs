@@ -26,9 +26,9 @@ pub const ENGINE_ORIGIN: &str = include_str!("../assets/posy.wasm.txt");
 
 const STYLE: &str = include_str!("../templates/page.css");
 const SCRIPT: &str = include_str!("../templates/page.js");
-/// Most labels in the table.
+/// Maximum number of labels in the table.
 const LISTED: usize = 200;
-/// Most labels in the first line.
+/// Maximum number of labels in the first line.
 const NAMED: usize = 12;
 
 /// Failure to make a page.

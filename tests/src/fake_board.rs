@@ -88,7 +88,7 @@ impl Camera for Scene {
 
 /// The board's end of the line.
 struct Port {
-    /// None once it is unplugged.
+    /// The terminal; `None` if the board is unplugged.
     pty: Option<(PtyMaster, std::fs::File)>,
     came: Vec<u8>,
     at: usize,
@@ -164,9 +164,9 @@ impl Console for Port {
 
 /// A board that can be plugged in and unplugged.
 pub struct FakeBoard {
-    /// Where its serial port is found: a link to whatever terminal it has.
+    /// Path of its serial port: a link to whatever terminal it has.
     port: PathBuf,
-    /// What its camera sees.
+    /// Frame that its camera sees.
     pub scene: Frame,
     /// Its flash, while it is unplugged.
     flash: Arc<Mutex<Vec<u8>>>,

@@ -99,9 +99,9 @@ pub const TARGETS: [Target; 8] = [
     },
 ];
 
-/// Most products of a model that is run here.
+/// Maximum number of products (MACs) of a model that is run here.
 const MOST_PRODUCTS: u64 = 20_000_000;
-/// Most pixels and bytes of a photo that is decoded here.
+/// Maximum number of pixels and of bytes of a photo that is decoded here.
 const SMALL: Limits = Limits {
     max_pixels: 1 << 20,
     max_bytes: 1 << 20,
@@ -210,7 +210,7 @@ fn photo(bytes: &[u8]) {
     drop(reduced);
 }
 
-/// What a board says, in pieces; no control character comes through.
+/// Reads the lines of a board, in pieces; no control character comes through.
 fn serial(bytes: &[u8]) {
     let mut lines = Lines::default();
     for piece in bytes.chunks(7) {

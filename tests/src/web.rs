@@ -31,7 +31,7 @@ pub enum Host {
 }
 
 impl Host {
-    /// Those that this machine has, with their names; says loudly which are missing.
+    /// Every engine that this machine has, with its name; says loudly which are missing.
     pub fn all(test: &str) -> Vec<(&'static str, Host)> {
         let mut hosts = Vec::new();
         match answer(Command::new("node").arg("--version")) {
@@ -44,7 +44,7 @@ impl Host {
         hosts
     }
 
-    /// What came of the calls on the engine in `wasm`; see `tests/web/engine.js`.
+    /// Results of the calls on the engine in `wasm`; see `tests/web/engine.js`.
     pub fn run(&mut self, wasm: &[u8], calls: &[Value]) -> Vec<Value> {
         let job = json!({"wasm": base64(wasm), "calls": calls});
         let result = match self {
@@ -68,7 +68,7 @@ impl Host {
     }
 }
 
-/// Whether `wasm32-unknown-unknown` is there, or can be had from rustup; where not, says loudly that
+/// True if `wasm32-unknown-unknown` is there, or can be had from rustup; where not, says loudly that
 /// `test` is skipped.
 pub fn has_target(test: &str) -> bool {
     let mut list = Command::new("rustup");
@@ -90,7 +90,7 @@ pub fn build(options: &[&str], folder: &Path) {
     built.unwrap_or_else(|error| panic!("host/web/build.sh: {error}"));
 }
 
-/// What `host/web/build.sh` would write of the compiler and the lock file.
+/// Text that `host/web/build.sh` would write of the compiler and the lock file.
 pub fn origin() -> String {
     use sha2::{Digest, Sha256};
     let rustc = answer(free_of_cargo(Command::new("rustc").arg("--version")));

@@ -1,4 +1,4 @@
-//! What boards' programs share and only a linker or a core knows: where the model lies in flash, how
+//! Code that boards' programs share and only a linker or a core knows: where the model lies in flash, how
 //! deep the stack went, how work gets to a second core, and what a program that ended has left to say.
 #![no_std]
 

@@ -8,12 +8,12 @@ use core::sync::atomic::{AtomicBool, Ordering};
 
 use posy_shared::kernels::dual::Second;
 
-/// What is to be done once.
+/// Work to be done once.
 type Work = *mut (dyn FnMut() + Send);
 
 /// The place: one for each second core.
 pub struct Mailbox {
-    /// Whether there is work that is not done yet.
+    /// True if there is work that is not done yet.
     full: AtomicBool,
     work: UnsafeCell<MaybeUninit<Work>>,
 }

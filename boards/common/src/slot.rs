@@ -67,7 +67,7 @@ impl<F: NorFlash> Slot<F> {
         }
     }
 
-    /// Whether these bytes lie in the slot, so that a wrong offset cannot reach the program.
+    /// Checks that these bytes lie in the slot, so that a wrong offset cannot reach the program.
     fn holds(&self, from: u32, len: usize) -> Result<(), NorFlashErrorKind> {
         let end = (from as usize).checked_add(len);
         match end.is_some_and(|end| end <= self.capacity()) {

@@ -1,4 +1,4 @@
-//! How deep the stack went: the start-up code fills it with a pattern, and what has been used has
+//! Stack usage: the start-up code fills the stack with a pattern, and what has been used has
 //! lost that.
 
 use core::ptr;
@@ -11,11 +11,11 @@ use posy_firmware::program::Stack;
 unsafe extern "C" {
     /// Lowest word that the stack may use; above everything that the linker placed.
     static _stack_end: [u32; 0];
-    /// Where the stack begins: one past its highest word.
+    /// Start of the stack: one past its highest word.
     static _stack_start: [u32; 0];
 }
 
-/// How much of the stack has been used at most since the start.
+/// Measures the stack usage: the maximum since the start.
 pub fn stack() -> Stack {
     let lowest = (&raw const _stack_end).expose_provenance();
     let past = (&raw const _stack_start).expose_provenance();

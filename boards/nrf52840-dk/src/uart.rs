@@ -11,12 +11,12 @@ bind_interrupts!(struct Interrupts {
     UARTE0 => InterruptHandler<UARTE0>;
 });
 
-/// What comes in while a picture is looked at. The driver asks for an even number.
+/// Receive buffer: bytes that come in while a picture is looked at. The driver asks for an even number.
 static RECEIVED: ConstStaticCell<[u8; 256]> = ConstStaticCell::new([0; 256]);
 /// A line or two, so that the program need not wait for them.
 static TO_SEND: ConstStaticCell<[u8; 256]> = ConstStaticCell::new([0; 256]);
 
-/// What counts the received bytes besides the UART.
+/// Peripherals that count the received bytes besides the UART.
 type Counters = (
     Peri<'static, PPI_CH0>,
     Peri<'static, PPI_CH1>,

@@ -7,7 +7,7 @@ use embassy_stm32::flash::{Blocking, Flash};
 use embassy_stm32::peripherals::FLASH;
 use posy_board::Slot;
 
-/// Where the chip's flash begins.
+/// Start address of the chip's flash.
 const START: usize = 0x0800_0000;
 
 /// Bytes of a line of the data cache.

@@ -1,4 +1,4 @@
-//! Which memory is for what, and the caches.
+//! Map of the memories and their uses, and the caches.
 //!
 //! | memory | holds | cached |
 //! |---|---|---|
@@ -31,7 +31,7 @@ static mut NETWORK: MaybeUninit<Memory<ARENA>> = MaybeUninit::uninit();
 #[unsafe(link_section = ".sram_d2")]
 static mut FRAMES: MaybeUninit<[u32; FRAME]> = MaybeUninit::uninit();
 
-/// What lies in other memory than variables do.
+/// Buffers that lie in other memory than variables do.
 pub struct Rooms {
     /// For the network.
     pub network: &'static mut Memory<ARENA>,

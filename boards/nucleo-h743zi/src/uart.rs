@@ -12,7 +12,7 @@ bind_interrupts!(struct Interrupts {
 /// Bits per second; 8 bits, no parity, one stop bit.
 const BAUD: u32 = 115_200;
 
-/// What comes in while a picture is looked at.
+/// Receive buffer: bytes that come in while a picture is looked at.
 static RECEIVED: ConstStaticCell<[u8; 256]> = ConstStaticCell::new([0; 256]);
 /// A line or two, so that the program need not wait for them.
 static TO_SEND: ConstStaticCell<[u8; 256]> = ConstStaticCell::new([0; 256]);

@@ -9,7 +9,7 @@ use embedded_hal_async::digital::Wait;
 /// Milliseconds within which the contacts of a button come to rest.
 const BOUNCE_MS: u64 = 20;
 
-/// Whether the button was pressed since it was last asked.
+/// True if the button was pressed since it was last asked.
 static PRESSED: AtomicBool = AtomicBool::new(false);
 
 /// Notes every press of a button whose pin is at `pressed` meanwhile, however short: also while a
@@ -46,7 +46,7 @@ pub async fn watch<B: InputPin + Wait>(mut button: B, pressed: PinState) {
     }
 }
 
-/// Whether the button was pressed since the last call.
+/// Returns true if the button was pressed since the last call.
 pub(crate) fn was_pressed() -> bool {
     PRESSED.swap(false, Ordering::Relaxed)
 }

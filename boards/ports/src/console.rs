@@ -10,7 +10,7 @@ use posy_firmware::program::Console;
 
 use crate::button;
 
-/// What a press of the button means: one answer.
+/// Byte that a press of the button stands for: one answer.
 const PRESS: u8 = b'c';
 
 /// The serial port and the button; the button counts once [`watch`](crate::watch) runs.

@@ -27,7 +27,7 @@ pub struct FrameFile<'c> {
     shown: &'c Cell<usize>,
 }
 
-/// What can go wrong with a [`FrameFile`].
+/// Errors of a [`FrameFile`].
 #[derive(Debug)]
 pub enum FrameFileError {
     /// Every frame has been shown.

@@ -1,4 +1,4 @@
-//! What stands for a board's serial port and for the person at it: plain text on an output of the
+//! Stand-in for a board's serial port and for the person at it: plain text on an output of the
 //! host, and an end once every frame has been shown.
 
 use core::cell::Cell;
@@ -26,7 +26,7 @@ pub struct Terminal<'c> {
     frames: usize,
     /// Frames that the camera has shown.
     shown: &'c Cell<usize>,
-    /// What `shown` was when the program last asked for input.
+    /// Value of `shown` when the program last asked for input.
     seen: Option<usize>,
     /// Frames that were answered.
     answered: usize,

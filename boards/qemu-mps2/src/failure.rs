@@ -1,4 +1,4 @@
-//! Why the program gave up.
+//! Reasons for which the program gave up.
 
 use core::fmt;
 
@@ -9,7 +9,7 @@ use posy_shared::model::ReadError;
 
 use crate::files::FileError;
 
-/// Why the program gave up.
+/// Reasons for which the program gave up.
 #[derive(Debug)]
 pub enum Failure {
     /// It was not started with a model and frames.

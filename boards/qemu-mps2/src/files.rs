@@ -9,7 +9,7 @@ use semihosting::io::{Error, Read};
 /// Longest path, with the zero after it.
 const PATH_LEN: usize = 1024;
 
-/// Why a file of the host could not be read.
+/// Reasons for which a file of the host could not be read.
 #[derive(Debug)]
 pub enum FileError {
     /// The path is too long or has a zero in it.

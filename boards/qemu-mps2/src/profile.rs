@@ -1,4 +1,4 @@
-//! What the network costs, layer by layer, in instructions; and whether the kernels are right on
+//! Cost of the network, layer by layer, in instructions; and whether the kernels are right on
 //! this core.
 //!
 //! With QEMU's `-icount shift=0` an instruction takes a nanosecond of emulated time, so SysTick counts
@@ -66,7 +66,7 @@ struct Layers {
 }
 
 impl Observer for Layers {
-    /// What came since the row before, of whatever layer, was for this one.
+    /// Counts the instructions since the row before, of whatever layer, towards this layer.
     fn row(&mut self, layer: usize, _: usize, _: Layout, _: &[i8]) {
         let count = self.counter.lap();
         if let Some(counted) = self.counts.get_mut(layer) {

@@ -1,4 +1,4 @@
-//! What the network in the model slot costs on this chip, layer by layer: for the emulator, which
+//! Cost of the network in the model slot on this chip, layer by layer: for the emulator, which
 //! counts instructions between the marks that are written here.
 //!
 //! A mark is a number in the watchdog's first scratch register, which nothing else uses:
@@ -26,11 +26,11 @@ struct Arena([i8; ROOM]);
 
 static MEMORY: ConstStaticCell<Arena> = ConstStaticCell::new(Arena([0; ROOM]));
 
-/// What a mark says.
+/// Meanings of marks.
 mod mark {
     /// With the index of a layer: what came since the last mark was for it.
     pub const LAYER: u32 = 0x1_0000;
-    /// What came since the last mark was for none.
+    /// Without a layer: what came since the last mark was for none.
     pub const NONE: u32 = 0x2_0000;
     /// A picture is through; the golden check has passed before.
     pub const END: u32 = 0x3_0000;

@@ -1,4 +1,4 @@
-//! What runs besides the network: tasks in an interrupt that nothing else uses, so that the network
+//! Background tasks: they run in an interrupt that nothing else uses, so that the network
 //! need never give way.
 
 use embassy_executor::{InterruptExecutor, SendSpawner};
@@ -11,7 +11,7 @@ use portable_atomic::{AtomicBool, Ordering};
 /// Bytes from USB that nobody has asked for yet. While there is no room for more, the sender waits.
 pub static INPUT: Pipe<CriticalSectionRawMutex, 512> = Pipe::new();
 
-/// Whether the button was pressed since it was last asked.
+/// True if the button was pressed since it was last asked.
 pub static PRESSED: AtomicBool = AtomicBool::new(false);
 
 /// True if a program has opened the USB port after something was said, and has not been told yet.

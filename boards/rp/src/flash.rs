@@ -5,7 +5,7 @@ use embassy_rp::flash::{Blocking, Flash};
 use embassy_rp::peripherals::FLASH;
 use posy_board::Slot;
 
-/// Where the flash is read in place (RP2040 data sheet, 2.6.3; RP2350 data sheet, 2.2.1).
+/// Address at which the flash is read in place (RP2040 data sheet, 2.6.3; RP2350 data sheet, 2.2.1).
 const WINDOW: usize = 0x1000_0000;
 
 /// Bytes of flash on the board: a Pico's, a Pico 2's.

@@ -1,4 +1,4 @@
-//! What the boards with a chip of Raspberry Pi's share. RP2040 and RP2350 differ in their cores and
+//! Code that the boards with a chip of Raspberry Pi's share. RP2040 and RP2350 differ in their cores and
 //! memories; the buses, ports and pins that posy uses are the same.
 //!
 //! | to change | open |

@@ -16,7 +16,7 @@ use crate::background::{self, INPUT, LATE, PRESSED};
 use crate::button;
 use crate::usb::{self, Lines};
 
-/// What a press of the button means: one answer.
+/// Byte that a press of the button stands for: one answer.
 const PRESS: u8 = b'c';
 
 /// Milliseconds that a reply takes to a host, at most.
@@ -33,7 +33,7 @@ pub struct Ports {
     taken: [u8; 64],
     len: usize,
     next: usize,
-    /// Whether the last byte came by USB.
+    /// True if the last byte came by USB.
     by_usb: bool,
 }
 

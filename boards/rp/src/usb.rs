@@ -30,9 +30,9 @@ const SENT: usize = PACKET as usize - 1;
 
 /// Bytes for which a line finds room or is left out.
 const LINE: usize = 512;
-/// What is still to be sent.
+/// Bytes that are still to be sent.
 static OUTPUT: Pipe<CriticalSectionRawMutex, { 2 * LINE }> = Pipe::new();
-/// Whether a program has the port open.
+/// True if a program has the port open.
 static OPEN: AtomicBool = AtomicBool::new(false);
 /// True if a line was left out since nobody had.
 static MISSED: AtomicBool = AtomicBool::new(false);
@@ -46,9 +46,9 @@ bind_interrupts!(struct Interrupts {
 /// A line is sent whole or not at all: nobody may have opened the port, or be reading from it. Only
 /// one of more than 512 bytes can be cut short.
 pub struct Lines {
-    /// Whether the next byte begins a line.
+    /// True if the next byte begins a line.
     at_start: bool,
-    /// Whether the line that has begun is sent.
+    /// True if the line that has begun is sent.
     sent: bool,
 }
 

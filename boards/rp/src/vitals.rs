@@ -23,7 +23,7 @@ const LIMIT: Duration = Duration::from_secs(8);
 const COUNT: u32 = LIMIT.as_micros() as u32 * if cfg!(feature = "rp2040") { 2 } else { 1 };
 /// In a scratch register that the boot ROM's own use of the watchdog, as after a UF2 file, overwrites.
 const SET_BY_US: u32 = 0x706F_7379;
-/// Which scratch register.
+/// Index of the scratch register.
 const SCRATCH: usize = 4;
 /// Milliseconds for which the LED keeps still.
 const SLOW_MS: u64 = 500;

@@ -41,7 +41,7 @@ const REVISION: u8 = 0x40;
 /// [`REVISION`]: the first burst after a capture begins with the frame. Others begin with a byte that is
 /// none of it.
 const REVISION_EXACT: u8 = 0x73;
-/// What goes on.
+/// State of the capture.
 const STATUS: u8 = 0x41;
 /// [`STATUS`]: the frame is complete.
 const STATUS_DONE: u8 = 0x08;
@@ -514,7 +514,7 @@ impl<I: I2c, S: FrameBus, D: DelayNs> ArduCam<I, S, D> {
         Ok(())
     }
 
-    /// Whether the frame that has been read was in the buffer all the while. A camera that is
+    /// Checks that the frame that has been read was in the buffer all the while. A camera that is
     /// unplugged meanwhile gives bytes all the same, and one that is plugged in again too.
     fn check_still_there(&mut self) -> Result<(), Error<I, S>> {
         self.check_link()?;

@@ -4,10 +4,10 @@ use core::fmt;
 
 use super::{Camera, FrameFormat, Readiness};
 
-/// What happens to one capture.
+/// Fault of one capture.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fault {
-    /// Nothing: the frame arrives.
+    /// No fault: the frame arrives.
     None,
     /// The capture itself fails.
     Capture,
@@ -17,14 +17,14 @@ pub enum Fault {
     Torn(u16),
 }
 
-/// What can go wrong with a [`FaultyCamera`].
+/// Errors of a [`FaultyCamera`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FaultyError<E> {
     /// [`Fault::Capture`].
     Capture,
     /// [`Fault::Row`].
     Row {
-        /// Which row, from 0.
+        /// Index of the row, from 0.
         row: u16,
     },
     /// [`Fault::Torn`].

@@ -43,7 +43,7 @@ pub struct FrameFormat {
     pub width: u16,
     /// Rows in a frame.
     pub height: u16,
-    /// How a pixel is written.
+    /// Pixel format.
     pub pixels: PixelFormat,
 }
 

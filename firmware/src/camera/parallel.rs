@@ -31,7 +31,7 @@ const MAX_ROW: usize = 640;
 /// Failure of a [`FramePort`] to give a frame; `E` is the port's own error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum GrabError<E> {
-    /// Nothing came.
+    /// Timeout: no byte of a frame came.
     Timeout,
     /// The frame ended, or stopped coming, before the memory was full.
     Short {

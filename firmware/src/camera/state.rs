@@ -21,7 +21,7 @@ pub enum Readiness {
 pub struct CameraReport {
     /// The sensor's product number, high byte first.
     pub product: [u8; 2],
-    /// Of a camera with a frame buffer: the revision of its controller, and the clock that its wires
+    /// Facts of a camera with a frame buffer: the revision of its controller, and the clock that its wires
     /// carry without errors, in MHz.
     pub buffer: Option<(u8, u8)>,
     /// Bytes that come with a frame: those of its pixels, and what follows them.

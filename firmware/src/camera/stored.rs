@@ -13,7 +13,7 @@ pub struct StoredFrame<'a> {
     next_row: u16,
 }
 
-/// What can go wrong with a [`StoredFrame`].
+/// Errors of a [`StoredFrame`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum StoredFrameError {
     /// Every row has been read.

@@ -31,19 +31,19 @@ use crate::camera::FrameFormat;
 use crate::program::{Console, Stack};
 use crate::slot::SlotFlash;
 
-/// Most sectors whose checksums are sent at once.
+/// Maximum number of sectors whose checksums are sent at once.
 const CHECKSUMS: usize = 64;
 
 /// Bytes of a reason at most.
 const REASON: usize = 160;
 
-/// Where the CRC-32 of the backbone lies in a head.
+/// Offset of the backbone's CRC-32 in a head.
 const BACKBONE_CRC: usize = 36;
 
-/// What the console brought.
+/// Input from the console.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Heard {
-    /// Nothing more for now.
+    /// No more input for now.
     Nothing,
     /// A byte of a person's.
     Text(u8),
@@ -64,11 +64,11 @@ pub struct Link<'m> {
     epoch: u32,
     /// When its last request came.
     heard_ms: u32,
-    /// Whether the request in the receiver is to be heard again.
+    /// True if the request in the receiver is to be heard again.
     held: bool,
-    /// Whether pictures are left unclassified.
+    /// True while pictures are left unclassified.
     pub paused: bool,
-    /// Which pictures are sent on their way.
+    /// Kind of pictures that are sent as they are taken, if any.
     pub view: Option<View>,
     /// Number of the last picture.
     pub frame: u16,
@@ -92,7 +92,7 @@ impl<'m> Link<'m> {
         }
     }
 
-    /// Whether a laptop is connected.
+    /// True if a laptop is connected.
     pub const fn is_open(&self) -> bool {
         self.epoch != 0
     }
@@ -221,7 +221,7 @@ pub fn refuse_for<P: Console>(
     reply(console, epoch, number, Reply::Refused { refusal, reason })
 }
 
-/// What a board knows of itself besides its slot.
+/// Facts that a board states about itself besides its slot.
 #[derive(Clone, Copy, Debug)]
 pub struct About {
     /// The board's name.
@@ -232,7 +232,7 @@ pub struct About {
     pub arena_len: usize,
     /// The stack.
     pub stack: fn() -> Stack,
-    /// Whether a model runs.
+    /// True if a model runs.
     pub runs: bool,
 }
 

@@ -21,7 +21,7 @@ pub struct Preview<'p, P> {
     input: (u16, u16),
     /// Index of the next row; none where nothing has been sent, or nothing more is.
     next: Option<u16>,
-    /// Whether the console has taken everything.
+    /// True if the console has taken everything.
     taken: bool,
     /// Feeds the watchdog.
     feed: fn(),

@@ -154,7 +154,7 @@ fn clear<F: SlotFlash>(
     }
 }
 
-/// Why a model was not committed.
+/// Reasons for which a model was not committed.
 enum Failed {
     Refused(Refusal),
     Model(SlotError),

@@ -7,7 +7,7 @@ use posy_firmware::slot::SlotFlash;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-/// What is thrown when power fails.
+/// Panic payload of a power cut.
 pub struct PowerCut;
 
 /// A chip with sectors of `SECTOR` bytes, written `WORD` bytes at a time, each word once between
@@ -20,7 +20,7 @@ pub struct Chip<const SECTOR: usize, const WORD: usize> {
     pub operations: usize,
     /// The operation in which power fails, and what it leaves is drawn from.
     cut: Option<(usize, ChaCha8Rng)>,
-    /// Where the bytes are left for whoever switches power on again.
+    /// Place where the bytes are left for whoever switches power on again.
     left: Arc<Mutex<Vec<u8>>>,
 }
 
@@ -50,7 +50,7 @@ impl<const SECTOR: usize, const WORD: usize> Chip<SECTOR, WORD> {
         *self.left.lock().unwrap() = self.bytes.clone();
     }
 
-    /// Whether power fails in this operation; then `damage` is what it leaves.
+    /// Counts an operation; if power fails in it, applies `damage` and unwinds with [`PowerCut`].
     fn step(&mut self, damage: impl FnOnce(&mut Vec<u8>, &mut ChaCha8Rng)) {
         let now = self.operations;
         self.operations += 1;

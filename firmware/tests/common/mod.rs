@@ -1,4 +1,4 @@
-//! What several tests share.
+//! Helpers that several tests share.
 
 // Each test program uses its own part of this.
 #![allow(dead_code)]

@@ -12,13 +12,13 @@ use posy_firmware::camera::FrameBus;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-/// What the world does to the camera.
+/// State of the camera's surroundings and of its faults.
 pub struct Camera {
     /// Frames in front of the lens, shown one after another; the last one stays.
     pub scenes: Vec<Vec<u8>>,
     pub plugged: bool,
     pub identity: [u8; 2],
-    /// Whether frames reach the buffer.
+    /// True if frames reach the buffer.
     pub fills: bool,
     /// Bytes by which the next frames' lengths are off, one after another.
     pub torn: Vec<i32>,

@@ -5,12 +5,12 @@ use std::fs::{File, Metadata};
 use std::io::{self, Read};
 use std::path::Path;
 
-/// Most bytes of a network or a model; the largest MobileNet has 7 MB in int8.
+/// Maximum size of a network or a model, bytes; the largest MobileNet has 7 MB in int8.
 pub const NETWORK: u64 = 256 << 20;
-/// Most bytes of a text: labels, a split, a record of a run.
+/// Maximum size of a text, bytes: labels, a split, a record of a run.
 pub const TEXT: u64 = 64 << 20;
 
-/// Why a file is not read.
+/// Reasons for which a file is not read.
 #[derive(Debug, thiserror::Error)]
 pub enum FileError {
     /// The system refuses.
@@ -19,16 +19,16 @@ pub enum FileError {
     /// A folder.
     #[error("it is a directory, not a file; name a file in it")]
     Folder,
-    /// What has no length.
+    /// A pipe or a device, which has no length.
     #[error("it is a pipe or a device, not a file; put its bytes into a file, and name that")]
     Stream,
     /// More bytes than there may be.
     #[error("it has {found}more than {most} MiB, the most that posy reads of such a file; give another file",
         found = found.map_or(String::new(), |len| format!("{} MiB, ", len >> 20)))]
     TooLarge {
-        /// How many, where the system says.
+        /// Size in bytes, where the system says it.
         found: Option<u64>,
-        /// How many there may be, in MiB.
+        /// Maximum size, MiB.
         most: u64,
     },
 }
@@ -122,7 +122,7 @@ mod tests {
         ));
     }
 
-    /// None of them is waited for, and none fills the memory.
+    /// Devices without an end are refused at once, without waiting and without filling the memory.
     #[test]
     #[cfg(unix)]
     fn what_never_ends_is_not_read() {

@@ -62,7 +62,7 @@ pub(super) fn open(folder: Option<&Path>) -> Result<Arc<Cache>, Failure> {
     Ok(Arc::new(Cache::open(&folder, limit()?, warn)))
 }
 
-/// Whether anything is kept at all.
+/// True if anything is kept at all.
 pub(super) fn keeps() -> bool {
     limit().is_ok_and(|limit| limit > 0)
 }

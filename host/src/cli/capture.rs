@@ -21,13 +21,13 @@ use crate::studio::png;
 /// run the command several times. `posy retrain --image-dir FOLDER/photos` learns from them.
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
-    /// What the photos show; _unknown for what is none of the labels.
+    /// Label that the photos show; _unknown for anything that is none of the labels.
     #[arg(long, value_name = "LABEL")]
     label: String,
     /// Number of photos.
     #[arg(long, value_name = "N", default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     count: u32,
-    /// Least time between two photos, milliseconds.
+    /// Minimum time between two photos, milliseconds.
     #[arg(long, value_name = "MS", default_value_t = 250)]
     interval: u64,
     /// Folder of the studio.

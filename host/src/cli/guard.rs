@@ -28,12 +28,12 @@ use crate::predict::{Classifier, Reading};
 
 /// The first argument of a process that tries a network.
 const WORD: &str = "__try";
-/// How long it may take by the clock, and of the processor.
+/// Time limit of a trial in seconds, both by the clock and on the processor.
 const SECONDS: u64 = 30;
-/// How much address space it may have.
+/// Limit of its address space, bytes.
 #[cfg(unix)]
 const MEMORY: u64 = 4 << 30;
-/// How often it is looked after.
+/// Interval between two looks at the process.
 const PACE: Duration = Duration::from_millis(2);
 /// The last that a process says whose trial came to an end.
 const DONE: &str = "done";
@@ -55,7 +55,7 @@ pub(super) enum Door<'a> {
 #[derive(Debug)]
 struct Died {
     path: PathBuf,
-    /// What it was at.
+    /// Stage of the trial in which the process died.
     stage: String,
     how: String,
 }
@@ -161,7 +161,7 @@ fn wait(mut child: Child, most: Duration) -> std::io::Result<(String, String)> {
     Ok((how, said))
 }
 
-/// How a process ended that did not say so itself.
+/// Describes the end of a process that did not say it itself.
 #[cfg(unix)]
 fn shown(status: ExitStatus) -> String {
     use std::os::unix::process::ExitStatusExt;

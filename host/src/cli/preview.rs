@@ -19,7 +19,7 @@ const COLUMNS: usize = 64;
 /// Wait for one event.
 const WAIT: Duration = Duration::from_millis(500);
 
-/// How long a board that was unplugged is waited for.
+/// Time for which an unplugged board is waited for.
 const PATIENCE: Duration = Duration::from_secs(3600);
 
 /// Shows pictures and answers until Ctrl-C.

@@ -14,7 +14,7 @@ use super::port::PortArguments;
 use crate::device::link::{LinkError, Progress, Pushed};
 use posy_nn::model_file::ModelFile;
 
-/// How long a board that went away is waited for.
+/// Time for which a board that went away is waited for.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Writes a model to a board over its cable, while its program goes on running.

@@ -14,7 +14,7 @@ use sha2::{Digest, Sha256};
 
 use super::cache;
 
-/// Most networks that are remembered; when there are more, all are forgotten.
+/// Maximum number of networks that are remembered; when there are more, all are forgotten.
 const MOST: usize = 1000;
 /// The key that ONNX files name weights in other files by.
 const ELSEWHERE: &[u8] = b"location";
@@ -57,7 +57,7 @@ impl Trial {
         })
     }
 
-    /// Whether it came to an end before.
+    /// True if the trial came to an end before.
     pub(super) fn passed(&self) -> bool {
         self.path.is_file()
     }

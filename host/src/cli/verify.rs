@@ -32,7 +32,7 @@ pub(super) struct Arguments {
     /// Photos, or folders of photos; drawings of flowers if none are given.
     #[arg(value_name = "PHOTOS")]
     photos: Vec<PathBuf>,
-    /// Most photos that are compared.
+    /// Maximum number of photos that are compared.
     #[arg(long, value_name = "N", default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..))]
     most: u32,
     #[command(flatten)]

@@ -13,7 +13,7 @@ use super::paired::PairedOutcomes;
 use super::prediction::Prediction;
 use super::stats::Proportion;
 
-/// Least score that a logarithm is taken of: half the smallest that can be told from none.
+/// Lower bound on a score before its logarithm is taken: half the smallest that can be told from none.
 const LEAST_SCORE: f64 = 0.5 / 65_536.0;
 
 /// Recall and precision of one label.
@@ -102,7 +102,7 @@ pub struct Evaluation {
     /// The float network against the int8 network on validation and test photos; `None` if the
     /// float network did not run.
     pub paired: Option<PairedOutcomes>,
-    /// The same on the test photos alone.
+    /// The float network against the int8 network on the test photos alone; `None` likewise.
     pub paired_test: Option<PairedOutcomes>,
 }
 

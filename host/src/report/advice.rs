@@ -1,4 +1,4 @@
-//! What to try next, from what the test photos show.
+//! Advice on the next run, drawn from the results on the test photos.
 
 use crate::eval::evaluation::LabelFigures;
 use crate::eval::stats::{Proportion, percent};
@@ -21,10 +21,10 @@ const CONFIDENT: f64 = 0.9;
 const LOST_CHANCE: f64 = 0.1;
 /// Calibration error from which scores are said to be off, on at least so many photos.
 const MISCALIBRATED: (f64, usize) = (0.07, 100);
-/// Most pieces of advice.
+/// Maximum number of pieces of advice.
 const MOST: usize = 6;
 
-/// What to try next, the most pressing first; never empty. `name` gives the name of a photo.
+/// Advice on the next run, the most pressing first; never empty. `name` gives the name of a photo.
 pub fn advice(
     evaluation: &Evaluation,
     fine_tuned: bool,

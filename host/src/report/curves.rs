@@ -8,9 +8,10 @@ use crate::train::logistic::Candidate;
 use crate::train::observer::{Step, Watch};
 use crate::train::sgd::StepReport;
 
-/// Most heads of a solver that are kept; when there are more, every other one is dropped.
+/// Maximum number of a solver's heads that are kept; when there are more, every other one is dropped.
 const KEPT: usize = 96;
-/// The same where labels are many, as far as more than [`FEWEST`] would take more products than this.
+/// Maximum number of products to measure the heads that are kept; with many labels, fewer heads are kept, though never
+/// fewer than [`FEWEST`].
 const PRODUCTS: u64 = 1 << 34;
 const FEWEST: usize = 12;
 /// Photos of each part that curves are measured on, at most.

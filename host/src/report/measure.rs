@@ -13,7 +13,7 @@ const ROWS: usize = 256;
 /// Features `[N, D]` and labels `[N]`.
 pub(super) struct Photos(Features);
 
-/// What a head makes of photos.
+/// Logits and measurements of a head on photos.
 pub(super) struct Measured {
     /// Share that is right, `0..=1`.
     pub(super) accuracy: f64,
@@ -29,7 +29,7 @@ impl Photos {
         Photos(features.clone())
     }
 
-    /// The same of some, evenly spread, where there are more than `most`.
+    /// Takes a copy of at most `most` photos of `features`, evenly spread.
     pub(super) fn some(features: &Features, most: usize) -> Self {
         let step = features.len().div_ceil(most).max(1);
         let photos: Vec<usize> = (0..features.len()).step_by(step).collect();

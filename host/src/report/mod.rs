@@ -1,4 +1,4 @@
-//! What a person sees of a run: learning curves, event files for TensorBoard, a page to open in
+//! Reports of a run for a person: learning curves, event files for TensorBoard, a page to open in
 //! a browser, and advice.
 
 pub mod advice;

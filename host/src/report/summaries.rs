@@ -1,5 +1,5 @@
-//! What a run leaves for TensorBoard: `train`, `validation` and `test` below its folder, with the
-//! tags of TensorFlow's `retrain.py`, and in the folder itself what the run was made with.
+//! Event files of a run for TensorBoard: `train`, `validation` and `test` below its folder, with the
+//! tags of TensorFlow's `retrain.py`, and in the folder itself the settings that the run was made with.
 
 use std::path::Path;
 
@@ -26,14 +26,14 @@ pub struct Summaries {
     failure: Option<EventError>,
 }
 
-/// How the run ended, on test photos.
+/// Results at the end of a run.
 #[derive(Clone, Debug)]
 pub struct Ending<'a> {
     /// The labels.
     pub labels: &'a [String],
     /// Truth against answer on the test photos.
     pub testing: &'a Confusion,
-    /// The same on the validation photos.
+    /// Truth against answer on the validation photos.
     pub validation: &'a Confusion,
     /// Mean cross entropy of the test photos, nats, where there are any.
     pub cross_entropy: Option<f64>,

@@ -52,9 +52,9 @@ pub struct Calibrated {
 /// Number of photos that a network labels as their folder.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Right {
-    /// By the float network.
+    /// Number that the float network labels as their folder.
     pub float: usize,
-    /// By the integer network.
+    /// Number that the integer network labels as their folder.
     pub int8: usize,
     /// Number of photos in folders that are labels.
     pub photos: usize,

@@ -30,10 +30,10 @@ const RATE: usize = 8;
 /// Photos that are verified.
 const VERIFIED: usize = 5;
 
-/// Which board the page shows.
+/// The board that the page shows.
 #[derive(Clone, Debug)]
 pub enum BoardChoice {
-    /// None.
+    /// No board.
     None,
     /// The one that is found.
     Found(Finder),
@@ -75,7 +75,7 @@ impl LastPicture {
     }
 }
 
-/// What the board's thread works with.
+/// State that the board's thread works with.
 pub struct BoardThread {
     pub finder: Finder,
     pub folder: Folder,

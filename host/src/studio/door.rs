@@ -9,7 +9,7 @@
 use axum::http::header::{COOKIE, HOST, ORIGIN};
 use axum::http::{HeaderMap, HeaderValue, Method, Uri};
 
-/// What pages may load: nothing from elsewhere, no inline scripts; pictures also out of memory.
+/// Content security policy of the pages: nothing from elsewhere, no inline scripts; pictures also out of memory.
 pub const POLICY: &str = "default-src 'self'; script-src 'self' 'wasm-unsafe-eval'; img-src 'self' blob:; frame-ancestors 'none'; \
                           base-uri 'none'; form-action 'none'";
 
@@ -58,9 +58,9 @@ impl Refused {
 /// A request that is let in.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Admitted {
-    /// By its cookie.
+    /// Let in by its cookie.
     Known,
-    /// By the token in its address: a cookie is to be set.
+    /// Let in by the token in its address: a cookie is to be set.
     New(HeaderValue),
 }
 

@@ -18,10 +18,10 @@ use crate::dataset::sniff::{Format, SNIFF_LEN, sniff};
 use crate::dataset::{DecodeError, Decoded, Limits, decode_within};
 use posy_nn::atomic;
 
-/// Most bytes of a label's name.
+/// Maximum length of a label's name, bytes.
 const LABEL_LEN: usize = 60;
 
-/// Most bytes of a photo that is added.
+/// Maximum size of a photo that is added, bytes.
 pub const PHOTO_LEN: usize = 16 << 20;
 
 /// Errors of the folder.

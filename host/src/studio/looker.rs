@@ -50,10 +50,10 @@ pub struct Look {
     pub shown: Shown,
 }
 
-/// Why there is no answer.
+/// Reasons for which there is no answer.
 #[derive(Debug, thiserror::Error)]
 pub enum LookError {
-    /// Nothing was trained yet.
+    /// No model: training has not run yet.
     #[error("there is no model yet: record pictures of two labels")]
     NoModel,
     /// The picture is none.

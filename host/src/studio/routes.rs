@@ -40,7 +40,7 @@ const WAIT: Duration = Duration::from_secs(20);
 /// Longer side of a small picture, pixels, about.
 const SMALL: u16 = 112;
 
-/// What requests work with.
+/// State that the request handlers share.
 #[derive(Clone)]
 pub(super) struct App {
     pub door: Arc<Door>,

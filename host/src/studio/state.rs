@@ -29,7 +29,7 @@ pub struct Mark {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(tag = "kind", content = "words", rename_all = "lowercase")]
 pub enum Training {
-    /// Nothing is to be done.
+    /// Idle: there is nothing to train.
     #[default]
     Idle,
     /// Something is missing.
@@ -61,7 +61,7 @@ pub struct ModelState {
     pub accuracy: Option<[usize; 2]>,
     /// Test photos by label (row) and answer (column).
     pub confusion: Vec<Vec<usize>>,
-    /// What to try next.
+    /// Advice on the next run.
     pub advice: Vec<String>,
 }
 
@@ -93,11 +93,11 @@ pub struct BoardState {
     pub answer: Option<Shown>,
     /// True if it runs the laptop's model.
     pub current: bool,
-    /// Whether both sides had the same logits of the last picture; unknown unless both run one model.
+    /// True if both sides had the same logits of the last picture; unknown unless both run one model.
     pub same: Option<bool>,
     /// Percent of a push that runs.
     pub pushing: Option<u8>,
-    /// What went wrong last, or what was done, in words.
+    /// Last error, or last result, in words.
     pub words: String,
     /// Label that its pictures are recorded for.
     pub recording: Option<String>,

@@ -47,7 +47,7 @@ pub enum News {
 /// Keeps the results of a training: model, split and record; an error in words.
 pub type Keep = Box<dyn Fn(&Prepared, &TrainedModel) -> Result<(), String> + Send>;
 
-/// What the teacher works with.
+/// State that the teacher's thread works with.
 pub struct Teacher {
     pub folder: Folder,
     pub backbone: Backbone,

@@ -28,7 +28,7 @@ use super::HeadError;
 use super::observer::{Approach, Meter, PARTS};
 use posy_nn::graph::head::softmax;
 
-/// Most times that each photo is seen.
+/// Maximum number of epochs.
 const MOST_EPOCHS: usize = 1000;
 /// Largest first step; a hundred times the usual one overshoots.
 const LARGEST_RATE: f64 = 1.0;

@@ -23,9 +23,9 @@ use super::{Features, HeadError};
 /// Standard deviation of the initial weights, as in `retrain.py`.
 const INITIAL_DEVIATION: f64 = 0.001;
 
-/// Most photos of a step or a measurement.
+/// Maximum number of photos in a batch or a measurement.
 const MOST_PHOTOS: usize = 100_000;
-/// Most steps: some hours.
+/// Maximum number of steps: some hours.
 const MOST_STEPS: usize = 10_000_000;
 /// Largest learning rate. That of `retrain.py` is 0.01; from 1 on, features of hundreds overshoot.
 const LARGEST_RATE: f64 = 1000.0;

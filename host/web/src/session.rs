@@ -101,11 +101,11 @@ pub struct Ranked {
 pub struct Answer {
     /// The model's outputs: a logit for each label, and what its decision rule wants besides.
     pub outputs: *const i8,
-    /// How many there are.
+    /// Number of outputs.
     pub output_count: usize,
     /// The first labels, likeliest first.
     pub ranked: *const Ranked,
-    /// How many there are.
+    /// Number of ranked labels.
     pub ranked_count: usize,
     /// 1 where even the likeliest label is not to be believed.
     pub unknown: u32,

@@ -34,7 +34,7 @@ pub fn send<T: Serialize>(message: &T, sink: &mut dyn FnMut(&[u8]) -> bool) -> b
 /// Encodes a message on its way out.
 struct Encoder<'s> {
     sink: &'s mut dyn FnMut(&[u8]) -> bool,
-    /// Of COBS: a place for its code, then bytes that are not zero.
+    /// Block of COBS: a place for its code, then bytes that are not zero.
     block: [u8; 255],
     /// Bytes in the block, code included; at least 1, less than 255.
     len: u8,
@@ -125,7 +125,7 @@ pub struct Receiver<const N: usize> {
     state: State,
     /// Bytes to come of a COBS block.
     left: u8,
-    /// Whether a zero follows the block, unless it is the last.
+    /// True if a zero follows the block, unless it is the last.
     zero: bool,
 }
 
@@ -220,7 +220,7 @@ impl<const N: usize> Receiver<N> {
         rest.is_empty().then_some(message)
     }
 
-    /// What the message in the frame that has come last begins with.
+    /// Start of the message in the frame that has come last, read as `T`.
     pub fn start<'a, T: Deserialize<'a>>(&'a self) -> Option<T> {
         postcard::take_from_bytes(self.parts()?.0)
             .ok()

@@ -39,12 +39,12 @@ pub enum Ask<'a> {
     /// Sends pictures from now on, or none. While paused one after another, else those that are
     /// classified. [`Reply::Done`].
     Preview {
-        /// Which, if any.
+        /// Kind of picture; `None` for no pictures.
         view: Option<View>,
     },
     /// Sends one picture. [`Reply::Done`] after its last row.
     Capture {
-        /// Which.
+        /// Kind of picture.
         view: View,
     },
     /// Begins a picture whose rows the laptop sends. [`Reply::Done`].
@@ -53,12 +53,12 @@ pub enum Ask<'a> {
         width: u16,
         /// Rows.
         height: u16,
-        /// How a pixel is written.
+        /// Pixel format.
         pixels: PixelFormat,
     },
     /// The next row of that picture. [`Reply::Done`].
     Row {
-        /// Which, from 0.
+        /// Index of the row, from 0.
         index: u16,
         /// Its pixels.
         bytes: &'a [u8],
@@ -69,18 +69,18 @@ pub enum Ask<'a> {
     Checksums {
         /// The first one.
         first: u32,
-        /// How many, at most 64.
+        /// Number of sectors, at most 64.
         count: u8,
     },
     /// Erases a sector of the slot that the running model does not use. [`Reply::Done`].
     Erase {
-        /// Which.
+        /// Index of the sector.
         sector: u32,
     },
     /// Writes erased bytes of the slot that the running model does not use. [`Reply::Done`], also
     /// where they are written already.
     Write {
-        /// Where, from the start of the slot; a multiple of [`Identity::write_len`].
+        /// Offset from the start of the slot; a multiple of [`Identity::write_len`].
         offset: u32,
         /// At most [`CHUNK`](super::CHUNK), a multiple of [`Identity::write_len`] long.
         bytes: &'a [u8],
@@ -91,7 +91,7 @@ pub enum Ask<'a> {
     /// Reads the model that was written, runs its golden check, then writes its prelude: it is the
     /// one that runs from now on. [`Reply::Done`].
     Commit {
-        /// Where its head begins.
+        /// Offset of its head.
         at: u32,
         /// The 32 bytes of its prelude.
         prelude: &'a [u8],
@@ -119,7 +119,7 @@ pub struct Message<'a> {
     pub body: Body<'a>,
 }
 
-/// What a board says.
+/// Contents of a board's message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Body<'a> {
     /// To a request.
@@ -136,7 +136,7 @@ pub enum Body<'a> {
     Row {
         /// The picture's number.
         frame: u16,
-        /// Which, from 0.
+        /// Index of the row, from 0.
         index: u16,
         /// [`Frame::row_len`] bytes.
         bytes: &'a [u8],
@@ -150,7 +150,7 @@ pub enum Body<'a> {
     Answer {
         /// The picture's number, also where it was not sent.
         frame: u16,
-        /// What it took.
+        /// Times that it took.
         times: Times,
         /// Every output of the model, one byte each (two's complement).
         logits: &'a [u8],
@@ -162,13 +162,13 @@ pub enum Body<'a> {
 pub struct Frame {
     /// Its number, one more than that of the picture before; begins anew after 65,535.
     pub frame: u16,
-    /// What it is of.
+    /// Kind of picture.
     pub view: View,
     /// Pixels in a row.
     pub width: u16,
     /// Rows.
     pub height: u16,
-    /// How a pixel of [`View::Camera`] is written; [`View::Input`] has three int8.
+    /// Pixel format of [`View::Camera`]; [`View::Input`] has three int8.
     pub pixels: PixelFormat,
 }
 
@@ -233,7 +233,7 @@ pub struct Identity<'a> {
     pub width: u16,
     /// Rows of the camera.
     pub height: u16,
-    /// How the camera writes a pixel.
+    /// Pixel format of the camera.
     pub pixels: PixelFormat,
     /// Bytes of RAM for a network.
     pub arena_len: u32,
@@ -251,14 +251,14 @@ pub struct Identity<'a> {
     pub base: u32,
     /// The model that the slot holds, if any.
     pub model: Option<LyingModel>,
-    /// Whether it runs.
+    /// True if the model runs.
     pub runs: bool,
 }
 
 /// The newest model in a slot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LyingModel {
-    /// Where its head begins.
+    /// Offset of its head.
     pub at: u32,
     /// Its generation.
     pub generation: u32,
@@ -268,7 +268,7 @@ pub struct LyingModel {
     pub head_len: u32,
     /// CRC-32 of its head.
     pub head_crc: u32,
-    /// Where its backbone begins.
+    /// Offset of its backbone.
     pub backbone_offset: u32,
     /// Bytes of its backbone.
     pub backbone_len: u32,

@@ -21,7 +21,7 @@ pub use message::{
 /// The version of the protocol. Any change of a message but one more at its end raises it.
 pub const VERSION: u16 = 1;
 
-/// Most bytes of a flash chunk or of a row in one message.
+/// Maximum size of a flash chunk or of a row in one message, bytes.
 pub const CHUNK: usize = 1024;
 
 /// Bytes that a receiver must have room for: a message with a chunk, and its checksum.

@@ -6,9 +6,9 @@ pub const HEAD_BLOCK: u32 = 1 << 31;
 /// Weights and tables of a model.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Blocks<'a> {
-    /// Of all layers but a last dense one, and the pixel table.
+    /// Weights of all layers but a last dense one, and the pixel table.
     pub backbone: &'a [u8],
-    /// Of a last dense layer, and the tables of familiarity.
+    /// Weights of a last dense layer, and the tables of familiarity.
     pub head: &'a [u8],
 }
 

@@ -35,7 +35,7 @@ pub struct Prelude {
     pub base: u32,
     /// Bytes of the head, prelude included; a multiple of [`HEAD_ALIGN`].
     pub head_len: u32,
-    /// Where the backbone begins, from the start of the file or the slot.
+    /// Offset of the backbone from the start of the file or the slot.
     pub backbone_offset: u32,
     /// Bytes of the backbone.
     pub backbone_len: u32,

@@ -16,7 +16,7 @@ use super::read::ReadError;
 /// A head in a slot, its checksum right.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Head {
-    /// Where it begins in the slot.
+    /// Offset in the slot.
     pub at: u32,
     /// Its first bytes.
     pub prelude: Prelude,
@@ -38,7 +38,7 @@ impl Head {
         is_right.then_some(head)
     }
 
-    /// Whether head and backbone lie in a slot of `len` bytes without touching one another.
+    /// True if head and backbone lie in a slot of `len` bytes without touching one another.
     pub(super) fn fits(&self, len: usize) -> bool {
         let [head, backbone] = self.parts();
         let apart = head.1 <= backbone.0 || backbone.1 <= head.0 || backbone.0 == backbone.1;
@@ -57,7 +57,7 @@ impl Head {
         [part(self.at, head_len), part(backbone_offset, backbone_len)]
     }
 
-    /// Whether any of `len` bytes from `start` on belongs to this head or its backbone.
+    /// True if any of `len` bytes from `start` on belongs to this head or its backbone.
     pub fn touches(&self, start: u32, len: u32) -> bool {
         let (start, end) = (u64::from(start), u64::from(start) + u64::from(len));
         let parts = self.parts();
@@ -93,7 +93,7 @@ pub fn next_generation(slot: &[u8]) -> Option<u32> {
     greatest.unwrap_or(0).checked_add(1)
 }
 
-/// Why a slot has no head that runs, from its first bytes, or what is left elsewhere in it.
+/// Reason for which a slot has no head that runs, from its first bytes, or what is left elsewhere in it.
 pub(super) fn absence(slot: &[u8]) -> ReadError {
     match Prelude::parse(slot) {
         Ok(prelude) => {
@@ -124,14 +124,14 @@ pub(super) fn absence(slot: &[u8]) -> ReadError {
     }
 }
 
-/// Where the parts of a model that is pushed go.
+/// Room in the slot for the parts of a model that is pushed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Place {
-    /// Where the head begins; at a sector.
+    /// Offset of the head, at a sector.
     pub head: u32,
-    /// Where the backbone begins; at a sector, unless it stays where it is.
+    /// Offset of the backbone; at a sector, unless it stays where it is.
     pub backbone: u32,
-    /// Whether the running model must be cleared first, since both do not fit.
+    /// True if the running model must be cleared first, since both do not fit.
     pub clears: bool,
 }
 

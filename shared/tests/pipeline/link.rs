@@ -24,7 +24,7 @@ fn framed<T: Serialize>(message: &T) -> Vec<u8> {
     line
 }
 
-/// What a receiver makes of a line: text, damaged frames, and messages as they debug.
+/// Line as a receiver hears it: text, damaged frames, and messages as they debug.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Heard {
     text: Vec<u8>,

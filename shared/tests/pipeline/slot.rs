@@ -1,4 +1,4 @@
-//! Which model in a slot runs.
+//! Choice of the model in a slot that runs.
 
 use posy_shared::model::slot::{self, Head, Place};
 use posy_shared::model::{HEAD_ALIGN, Model, PRELUDE_LEN, Prelude, ReadError, write};

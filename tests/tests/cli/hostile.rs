@@ -311,7 +311,7 @@ fn weights_elsewhere() {
     }
 }
 
-/// What has no end, or is no file.
+/// Refuses files that have no end, or are none.
 #[test]
 #[cfg(unix)]
 fn files_without_an_end() {
@@ -437,7 +437,8 @@ fn trials_are_remembered() {
     assert_eq!(kept(), 0);
 }
 
-/// Of a graph that the checks let through and the machine has no room for, the process dies that tries it.
+/// Checks that a trial process dies in place of the command, on a graph that the checks let through and the
+/// machine has no room for.
 #[test]
 #[cfg(target_os = "linux")]
 fn a_process_of_its_own_dies_in_place_of_the_command() {

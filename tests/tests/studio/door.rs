@@ -1,4 +1,4 @@
-//! Who is let in, and what uploads can do: one test for each line of the threat model.
+//! Threat model: who is let in, and what uploads can do; one test for each line of it.
 
 use std::net::{TcpStream, UdpSocket};
 use std::time::Duration;

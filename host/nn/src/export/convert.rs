@@ -150,7 +150,7 @@ pub enum Opened {
     Float(Box<FloatSource>),
 }
 
-/// What a file says besides its layers.
+/// Facts that a file states besides its layers.
 #[derive(Clone, Debug)]
 struct FileFacts {
     beta: f32,

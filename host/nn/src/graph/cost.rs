@@ -2,9 +2,9 @@
 
 use super::network::Common;
 
-/// Most products of a picture. MobileNet 1.0 at 1,024 pixels takes 12,000 million.
+/// Maximum number of products (MACs) per picture. MobileNet 1.0 at 1,024 pixels takes 12,000 million.
 pub const MOST_PRODUCTS: u64 = 50_000_000_000;
-/// Most numbers of all maps together. Those of MobileNet 1.0 at 1,024 pixels have 105 million.
+/// Maximum number of elements in all maps together. MobileNet 1.0 at 1,024 pixels has 105 million.
 pub const MOST_NUMBERS: u64 = 1 << 29;
 
 /// A network that takes more.

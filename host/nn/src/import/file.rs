@@ -11,7 +11,7 @@ use crate::graph::cost::{CostError, check_cost};
 use crate::graph::network::{Common, TrainedNetwork};
 use crate::import::kind::Kind;
 
-/// Why a network's file could not be used; each names the file.
+/// Reasons for which a network's file could not be used; each names the file.
 #[derive(Debug, thiserror::Error)]
 pub enum ReadError {
     /// The file cannot be opened or read.
@@ -19,7 +19,7 @@ pub enum ReadError {
     Io {
         /// The file.
         path: PathBuf,
-        /// Why not.
+        /// Reason of the refusal.
         source: FileError,
     },
     /// A network that takes more than any board or laptop should.
@@ -27,7 +27,7 @@ pub enum ReadError {
     Cost {
         /// The file.
         path: PathBuf,
-        /// What it takes.
+        /// Cost that is too large.
         source: CostError,
     },
     /// Another kind of file.
@@ -39,7 +39,7 @@ pub enum ReadError {
     Kind {
         /// The file.
         path: PathBuf,
-        /// What it seems to be.
+        /// Kind that its bytes look like.
         kind: Kind,
     },
     /// A TensorFlow Lite file that posy cannot use.
@@ -47,7 +47,7 @@ pub enum ReadError {
     Tflite {
         /// The file.
         path: PathBuf,
-        /// Why not.
+        /// Reason of the refusal.
         source: TfliteError,
     },
     /// An ONNX file that posy cannot use.
@@ -55,7 +55,7 @@ pub enum ReadError {
     Onnx {
         /// The file.
         path: PathBuf,
-        /// Why not.
+        /// Reason of the refusal.
         source: OnnxError,
     },
     /// A frozen graph that posy cannot use.
@@ -63,7 +63,7 @@ pub enum ReadError {
     Frozen {
         /// The file.
         path: PathBuf,
-        /// Why not.
+        /// Reason of the refusal.
         source: FrozenError,
     },
     /// A float network where a quantised one is needed.
@@ -76,7 +76,7 @@ pub enum ReadError {
     },
 }
 
-/// What a network's file holds.
+/// Contents of a network's file.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Network {
     /// A quantised network.

@@ -26,7 +26,7 @@ pub struct FloatFile {
     pub input: Vec<(f64, f64)>,
     /// Framework that made it.
     pub producer: Producer,
-    /// What a pixel is, if a quantised input says it.
+    /// Normalisation of pixels, if a quantised input states it.
     pub pixels: Option<Normalisation>,
     /// Index of the first layer of a classifier that reads a map without pooling it.
     pub head: Option<usize>,

@@ -47,7 +47,7 @@ impl Normalisation {
         std: [1.0; 3],
     };
 
-    /// The same mean and standard deviation for all channels.
+    /// Creates a normalisation with one mean and one standard deviation for all channels.
     pub fn from_levels(mean: f32, std: f32) -> Self {
         Normalisation {
             mean: [mean.into(); 3],

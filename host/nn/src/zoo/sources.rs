@@ -159,7 +159,7 @@ const SOURCES: [Row; 31] = [
     ((Version::V2, 100, 224), unpacked!("mobilenet_v2_1_0_224_quant.tflite", 3578008, "558b8bb64a2420455a356ea2e105455209556ae850b176275a88b51129d3c13f")),
 ];
 
-/// Whether a file of this SHA-256 is a network that posy fetches as it is.
+/// True if a file of this SHA-256 is a network that posy fetches as it is.
 pub fn is_pinned(sha256: &[u8; 32]) -> bool {
     let digits: String = sha256.iter().map(|byte| format!("{byte:02x}")).collect();
     let mut plain = SOURCES.iter().filter(|(_, source)| source.member.is_none());

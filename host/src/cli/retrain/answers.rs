@@ -46,11 +46,11 @@ pub(super) struct Answers {
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum UnknownName {
-    /// By the greatest logit and by how like the training photos its features are.
+    /// Rejects by the greatest logit and by how like the training photos its features are.
     Distance,
-    /// By the score of the likeliest label alone.
+    /// Rejects by the score of the likeliest label alone.
     Score,
-    /// By photos in a folder _unknown alone; without it, everything gets a label.
+    /// Rejects by photos in a folder _unknown alone; without it, everything gets a label.
     Off,
 }
 

@@ -54,12 +54,12 @@ fn photos_of(model: &Path) -> Option<Vec<String>> {
     Some(record.photos.into_iter().map(|one| one.photo).collect())
 }
 
-/// Where the split of a model lies.
+/// Path of a model's split.
 pub(super) fn split_path(model: &Path) -> PathBuf {
     model.with_extension("split.json")
 }
 
-/// What lies at a model's name.
+/// Kind of file that lies under a model's name.
 enum There {
     Nothing,
     /// A model of photos most of which are these, or the beginnings of one.
@@ -170,7 +170,7 @@ pub(in crate::cli) struct Destinations {
 }
 
 impl Destinations {
-    /// Those of a run whose model goes to `model`.
+    /// Destinations of a run whose model goes to `model`.
     pub(in crate::cli) fn new(model: &Path, labels: Option<&Path>) -> Self {
         let beside = |path: PathBuf| Destination {
             path,
@@ -190,7 +190,7 @@ impl Destinations {
         }
     }
 
-    /// What only runs for boards write: a record, a report and a page, where
+    /// Adds the files that only runs for boards write: a record, a report and a page, where
     /// they are wanted, and event files.
     pub(in crate::cli) fn and_of_boards(
         mut self,

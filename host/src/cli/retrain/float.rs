@@ -67,7 +67,7 @@ pub(super) fn beyond_boards(
     Ok(Some(network))
 }
 
-/// What to say of the network in `path` that is wanted for a board, and is not for one.
+/// Adds advice to `failure` if the network in `path` is wanted for a board, and is not for one.
 pub(super) fn advised(failure: Failure, path: Option<&Path>) -> Failure {
     let of_its_graph =
         |source: &OnnxError| matches!(source, OnnxError::Node { .. } | OnnxError::Input { .. });
@@ -181,7 +181,7 @@ fn print(
     Ok(())
 }
 
-/// The same for a program, under the names that runs for boards have.
+/// Results as JSON, under the names that runs for boards have.
 fn as_json(
     path: &Path,
     prepared: &FloatOnly,

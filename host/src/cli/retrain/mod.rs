@@ -86,7 +86,7 @@ pub(super) struct Arguments {
     /// [default: the usual places].
     #[arg(long, alias = "model_dir", value_name = "FOLDER")]
     model_dir: Option<PathBuf>,
-    /// Where to write the model; the ending says what: .posy for boards, .tflite (int8), .onnx or .pb
+    /// File to write the model to; its ending says the format: .posy for boards, .tflite (int8), .onnx or .pb
     /// (float) for other tools [default: named after the photos: dogs.posy for dogs or dogs_photos,
     /// flowers.posy for flower_photos].
     #[arg(
@@ -103,7 +103,7 @@ pub(super) struct Arguments {
     /// board has; .posy and .tflite are in int8 anyway.
     #[arg(long)]
     int8: bool,
-    /// Where to write the labels, one a line, if they are wanted by themselves; the model has them too.
+    /// File to write the labels to, one a line, if they are wanted by themselves; the model has them too.
     #[arg(long, alias = "output_labels", value_name = "FILE")]
     output_labels: Option<PathBuf>,
     /// Folder where what the network sees in each photo is kept, so that the next run is quicker
@@ -142,7 +142,7 @@ pub(super) struct Arguments {
     /// Which part of a photo is looked at.
     #[arg(long, value_enum, default_value_t = CropName::Squash)]
     crop: CropName,
-    /// How a photo is resized.
+    /// Filter that photos are resized with.
     #[arg(long, value_enum, default_value_t = FilterName::Area)]
     resize: FilterName,
 
@@ -170,7 +170,7 @@ pub(super) struct Arguments {
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
 pub(super) enum SplitRule {
-    /// By each photo's path within the data set, every label in every part.
+    /// Divides by each photo's path within the data set, every label in every part.
     Stable,
     /// Exactly as retrain.py does, by the path as typed.
     Codelab,
@@ -245,7 +245,7 @@ impl Arguments {
 }
 
 impl Arguments {
-    /// What tells this run from others, for TensorBoard's table of runs.
+    /// Settings that tell this run from others, for TensorBoard's table of runs.
     /// `name` is the network's.
     fn hparams(&self, name: &str) -> Vec<(&'static str, Hparam)> {
         let word = |value: &dyn std::fmt::Debug| Hparam::Text(format!("{value:?}").to_lowercase());

@@ -1,4 +1,4 @@
-//! What `posy retrain` leaves for whoever watches and judges: event files and a page.
+//! Event files and pages that `posy retrain` leaves for whoever watches and judges.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -25,7 +25,7 @@ pub(super) struct WatchArguments {
     /// Folder for TensorBoard's event files, in `train`, `validation` and `test` below it.
     #[arg(long, alias = "summaries_dir", value_name = "FOLDER")]
     pub(super) summaries_dir: Option<PathBuf>,
-    /// Where to write the report, a page for a browser [default: beside the model].
+    /// File to write the report to, a page for a browser [default: beside the model].
     #[arg(long, value_name = "FILE", conflicts_with = "no_report")]
     report: Option<PathBuf>,
     /// Write no report.
@@ -104,7 +104,7 @@ fn shown(&(name, ref value): &(&str, Hparam)) -> (String, String) {
 }
 
 impl WatchArguments {
-    /// Where the report of the model goes, if one is wanted.
+    /// Path of the model's report, if one is wanted.
     pub(super) fn report_path(&self, model: &Path) -> Option<PathBuf> {
         let path = || model.with_extension("report.html");
         (!self.no_report).then(|| self.report.clone().unwrap_or_else(path))
@@ -136,7 +136,7 @@ impl WatchArguments {
 }
 
 impl Watching {
-    /// Those who hear of training.
+    /// Every observer of training.
     pub(super) fn all(&mut self) -> All<'_> {
         let mut all: Vec<&mut dyn Watch> = vec![&mut self.training];
         if self.report {

@@ -1,4 +1,4 @@
-//! What `posy retrain` prints of its results.
+//! Printing of the results of `posy retrain`.
 
 use std::path::Path;
 
@@ -29,7 +29,7 @@ pub(super) fn confusion_json(confusion: &Confusion) -> Option<Vec<Vec<usize>>> {
     (count <= MATRIX).then(|| (0..count).map(|truth| row(truth).collect()).collect())
 }
 
-/// What to try next, photos by their path in the data set.
+/// Advice on the next run, with photos by their path in the data set.
 fn advice_of(prepared: &Prepared, outcome: &TrainedModel) -> Vec<String> {
     let photos = &prepared.dataset.photos;
     advice(&outcome.evaluation, outcome.adjusted.is_some(), &|photo| {
@@ -187,7 +187,7 @@ pub(super) fn print(
     Ok(())
 }
 
-/// The same for a program.
+/// Results as JSON.
 pub(super) fn as_json(
     prepared: &Prepared,
     outcome: &TrainedModel,

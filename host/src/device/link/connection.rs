@@ -45,7 +45,7 @@ pub struct BoardInfo {
     pub width: u16,
     /// Rows of the camera.
     pub height: u16,
-    /// How the camera writes a pixel.
+    /// Pixel format of the camera.
     pub pixels: PixelFormat,
     /// Bytes of RAM for a network.
     pub arena_len: u32,

@@ -12,7 +12,7 @@ pub const BAUD: u32 = 115_200;
 /// Interval between two looks for a board.
 const INTERVAL: Duration = Duration::from_millis(200);
 
-/// How a board is found.
+/// Search for a board: by the name of its port, or among all ports.
 #[derive(Clone, Debug)]
 pub struct Finder {
     /// The serial port, if it is named.

@@ -34,7 +34,7 @@ pub enum LinkError {
     /// The serial port.
     #[error(transparent)]
     Port(#[from] PortError),
-    /// Nothing on the port speaks the link.
+    /// Silence: no answer over the link on this port.
     #[error(
         "{port}: the board does not answer; is posy's program on it, and not one from before the link? \
          `posy flash` writes it anew"
@@ -105,7 +105,7 @@ pub enum LinkError {
     Sector {
         /// The port.
         port: String,
-        /// Which.
+        /// Index of the sector.
         sector: u32,
     },
     /// Several pictures in a row were incomplete.

@@ -5,7 +5,8 @@ use posy_shared::link::{Frame, View};
 
 use posy_nn::rgb::Rgb;
 
-/// Most pixels in a row and rows in a picture: what a stranger's board may make this laptop hold.
+/// Maximum width and height of a picture in pixels: they bound the memory that a stranger's board may make
+/// this laptop hold.
 const MOST: u16 = 2048;
 
 /// A whole picture.
@@ -19,7 +20,7 @@ pub struct Picture {
     pub width: u16,
     /// Height in pixels.
     pub height: u16,
-    /// How a pixel of the camera's frame is written.
+    /// Pixel format of the camera's frame.
     pub pixels: PixelFormat,
     /// Rows from top to bottom, as the board sent them.
     pub bytes: Vec<u8>,

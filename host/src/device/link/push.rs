@@ -7,7 +7,7 @@ use posy_shared::model::{CRC, FORMAT_VERSION, Model, PRELUDE_LEN, Prelude};
 use super::LinkError;
 use super::connection::{BoardInfo, Connection, Replied};
 
-/// Most sectors whose checksums are asked for at once.
+/// Maximum number of sectors whose checksums are asked for at once.
 const CHECKSUMS: u32 = 64;
 
 /// The state of a push.

@@ -20,7 +20,7 @@ pub struct GraphNode {
     pub shape: Vec<i64>,
     /// Steps of its window, `[1, y, x, 1]`; empty where it has none.
     pub strides: Vec<i64>,
-    /// Whether it gives int8 (else f32).
+    /// True if its output is int8, false if it is f32.
     pub int8: bool,
 }
 

@@ -23,8 +23,8 @@ use proto::{Hparams, JsonKind, Kind, What};
 /// CRC-32C.
 static CRC: Crc<u32> = Crc::<u32>::new(&CRC_32_ISCSI);
 
-/// What the names of event files have in them, by which TensorBoard finds them, and what those
-/// that are written here end in.
+/// Infix of the names of event files, by which TensorBoard finds them; [`SUFFIX`] ends the names of
+/// the files that are written here.
 const INFIX: &str = "tfevents";
 const SUFFIX: &str = ".posy";
 
@@ -37,7 +37,7 @@ const SUFFIX: &str = ".posy";
 pub struct EventError {
     /// The file or its folder.
     pub path: PathBuf,
-    /// What the system says.
+    /// Error of the system.
     pub source: io::Error,
 }
 
@@ -70,7 +70,7 @@ impl Tagged {
         Self::new(tag, Kind::Scalar(value as f32))
     }
 
-    /// How values are spread; those that are not finite are left out.
+    /// A histogram of values; those that are not finite are left out.
     pub fn histogram(tag: &str, values: impl Iterator<Item = f64> + Clone) -> Self {
         Self::new(tag, Kind::Histogram(histogram::histogram(values)))
     }
@@ -86,7 +86,7 @@ impl Tagged {
         Self::new(tag, Kind::Image(image))
     }
 
-    /// What TensorBoard's plugin HParams reads. It looks at the metadata and not at the tensor,
+    /// A value for TensorBoard's plugin HParams. The plugin looks at the metadata and not at the tensor,
     /// which must be there.
     fn hparams(tag: &str, data: Hparams) -> Self {
         let content = proto::HparamsData {

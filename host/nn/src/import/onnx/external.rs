@@ -38,7 +38,7 @@ pub(super) fn embed(
     Ok(())
 }
 
-/// Whether a file lies in `folder`, whatever links lead there.
+/// True if a file lies in `folder`, whatever links lead there.
 fn is_inside(path: &Path, folder: &Path) -> io::Result<bool> {
     let folder = match folder.as_os_str().is_empty() {
         true => Path::new("."),

@@ -20,7 +20,7 @@ pub(super) struct Walk<'a> {
     values: HashMap<&'a str, Value>,
     /// True as long as the input is integers that no node has made real.
     pub(super) integer_input: bool,
-    /// What a pixel is, by the first node that quantises the input.
+    /// Grey levels of a pixel, as the first node that quantises the input states them.
     pub(super) pixels: Option<GreyLevels>,
     /// Names of the constants of unsigned bytes.
     unsigned: HashSet<&'a str>,

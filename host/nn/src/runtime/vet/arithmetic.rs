@@ -5,7 +5,7 @@ use super::node::Node;
 use super::value::{Kind, Numbers, Value, volume};
 use super::{Cost, Problem};
 
-/// Most numbers of a list that is counted out.
+/// Maximum length of a `Range` whose numbers are computed.
 const LONGEST_RANGE: usize = 1 << 20;
 /// Beyond this, whole numbers of other programs are no longer exact.
 const LARGEST_WHOLE: i64 = 1 << 53;

@@ -1,9 +1,9 @@
-//! Why a graph is not given to the library that runs it.
+//! Reasons for which a graph is not given to the library that runs it.
 
 use super::value::MOST_NUMBERS;
 use super::{MOST_NODES, MOST_PRODUCTS};
 
-/// What is wrong with a graph, and where.
+/// Fault of a graph, with the place where it lies.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum VetError {
     /// A node that cannot be run, or not with what it reads.
@@ -13,7 +13,7 @@ pub enum VetError {
         operator: String,
         /// Name of what it writes.
         output: String,
-        /// What is wrong with it.
+        /// The fault.
         problem: Problem,
     },
     /// A constant that is not what it says.
@@ -21,7 +21,7 @@ pub enum VetError {
     Constant {
         /// Its name.
         name: String,
-        /// What is wrong with it.
+        /// The fault.
         problem: Problem,
     },
     /// An input, or the description of a value, that is no value.
@@ -29,7 +29,7 @@ pub enum VetError {
     Value {
         /// Its name.
         name: String,
-        /// What is wrong with it.
+        /// The fault.
         problem: Problem,
     },
     /// No graph.
@@ -56,14 +56,14 @@ pub enum VetError {
          or a smaller picture (--input-size)"
     )]
     Memory {
-        /// What it would take.
+        /// Memory that a picture would take, MiB.
         found: u64,
-        /// What it may take.
+        /// Memory that a picture may take, MiB.
         most: u64,
     },
 }
 
-/// What is wrong with a node, a constant or a value.
+/// Fault of a node, a constant or a value.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum Problem {
     /// An operator whose cost is not known beforehand; its node is open.
@@ -96,7 +96,7 @@ pub enum Problem {
     /// Extents that do not fit.
     #[error("its {0} has the extents {1:?}, which do not fit")]
     Fit(&'static str, Vec<usize>),
-    /// Nothing where something is expected.
+    /// An extent of zero where numbers are expected.
     #[error("its extents are {0:?}: there is nothing in it")]
     Empty(Vec<usize>),
     /// More numbers than a picture is worth.

@@ -39,23 +39,23 @@ use value::{Kind, Value, volume};
 
 pub use error::{Problem, VetError};
 
-/// Most nodes of a graph; the largest classifiers have some 5,000.
+/// Maximum number of nodes of a graph; the largest classifiers have some 5,000.
 const MOST_NODES: usize = 20_000;
-/// Most products of a picture; those of the largest classifiers are 40,000 million.
+/// Maximum number of products (MACs) per picture; the largest classifiers take 40,000 million.
 const MOST_PRODUCTS: u64 = 200_000_000_000;
-/// Most MiB of values at one time.
+/// Maximum memory of the values alive at one time, MiB.
 const MOST_MEMORY: u64 = 1024;
-/// Most numbers that are followed from node to node in all.
+/// Maximum number of elements that are followed from node to node in all.
 const MOST_FOLLOWED: usize = 1 << 24;
 /// Operator sets that are known; in a graph of another, every node is open.
 const OPERATOR_SETS: std::ops::RangeInclusive<i64> = 7..=30;
 
-/// What a picture takes, as far as it has been counted.
+/// Cost of a picture, as far as it has been counted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Cost {
     /// Products, or what takes as long.
     pub products: u64,
-    /// Most bytes of values at one time, constants included.
+    /// Peak memory of the values alive at one time, bytes, constants included.
     pub memory: u64,
     /// Nodes whose extents cannot be told beforehand: what they take is not counted.
     pub open: usize,
@@ -69,14 +69,14 @@ impl Cost {
         self.products = self.products.saturating_add(products);
     }
 
-    /// Whether so many more numbers are followed.
+    /// Adds `numbers` to those that are followed; true if they are within [`MOST_FOLLOWED`].
     fn followed(&mut self, numbers: usize) -> bool {
         self.followed = self.followed.saturating_add(numbers);
         self.followed <= MOST_FOLLOWED
     }
 }
 
-/// What `model` takes for a picture.
+/// Counts the cost of a picture through `model`, and refuses a model that is malformed or too costly.
 ///
 /// # Errors
 /// [`VetError`] names the node that is wrong, or that takes too much.
@@ -150,7 +150,7 @@ pub fn vet(model: &ModelProto) -> Result<Cost, VetError> {
 /// A value and the nodes between which it is needed.
 #[derive(Debug)]
 struct Kept {
-    /// `None` where it is open.
+    /// The value; `None` if it is open.
     value: Option<Value>,
     first: usize,
     last: usize,
@@ -230,7 +230,7 @@ impl<'a> Walk<'a> {
         Ok(())
     }
 
-    /// Most bytes at one time; what is the same for every picture stays.
+    /// Peak memory of the values alive at one time, bytes; a value that is the same for every picture stays.
     fn memory(&self) -> u64 {
         let mut changes = vec![0_i64; self.nodes + 2];
         for Kept { value, first, last } in &self.values {
@@ -262,7 +262,7 @@ fn known<T>(result: Result<T, Problem>) -> Result<Option<T>, Problem> {
     }
 }
 
-/// Whether no setting of a node holds a graph, sparse numbers or several tensors. Its domain makes no difference
+/// True if no setting of the node holds a graph, sparse numbers or several tensors. Its domain makes no difference
 /// to the library either.
 fn is_plain(node: &NodeProto) -> bool {
     node.attribute.iter().all(|setting| {
@@ -275,7 +275,7 @@ fn is_plain(node: &NodeProto) -> bool {
     })
 }
 
-/// What a node writes.
+/// Computes the outputs of a node, as far as they are known, and adds to `cost`.
 fn operate(node: &Node<'_>, cost: &mut Cost) -> Result<Vec<Value>, Problem> {
     let value = match node.proto.op_type.as_str() {
         "Conv" => windows::convolution(node, cost)?,

@@ -8,7 +8,7 @@ use super::{Cost, Problem};
 /// Widest margin around a map, and most numbers that a map is taken apart or enlarged by.
 const MOST_STEPS: i64 = 1 << 16;
 
-/// The same numbers in other extents.
+/// Reshapes a value: its numbers stay, its extents change.
 pub(super) fn reshape(node: &Node<'_>) -> Result<Value, Problem> {
     node.arity(2..=2)?;
     let input = node.input(0)?;

@@ -9,7 +9,7 @@ use super::value::Value;
 /// A node and the values that it reads.
 pub(super) struct Node<'a> {
     pub(super) proto: &'a NodeProto,
-    /// None where the node leaves an input out.
+    /// Inputs in order; `None` for an input that the node leaves out.
     pub(super) inputs: Vec<Option<&'a Value>>,
     /// Operator set of the file.
     pub(super) set: i64,

@@ -28,7 +28,7 @@ fn a_network_takes_what_its_layers_take() {
     assert!(cost.memory > largest.unwrap() as u64, "{cost:?}");
 }
 
-/// What is said of the small network after `change`.
+/// Error message for the small network after `change`.
 fn message(change: &dyn Fn(&mut GraphProto)) -> String {
     let mut model = small();
     change(model.graph.as_mut().unwrap());

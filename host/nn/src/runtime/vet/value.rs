@@ -8,13 +8,13 @@ use tract_onnx::pb::tensor_proto::{DataLocation, DataType};
 
 use super::Problem;
 
-/// Most axes of a value.
+/// Maximum number of axes of a value.
 pub(super) const MOST_AXES: usize = 8;
-/// Most numbers of one value.
+/// Maximum number of elements of a value.
 pub(super) const MOST_NUMBERS: usize = 1 << 26;
-/// Most whole numbers that are followed from node to node: an index of a window transformer has 20,736.
+/// Maximum number of integers of a value that is followed: an index of a window transformer has 20,736.
 const MOST_WHOLES: usize = 1 << 16;
-/// Most real numbers that are followed.
+/// Maximum number of real numbers of a value that is followed.
 const MOST_REALS: usize = 1 << 10;
 
 /// Kind of a value's numbers.
@@ -57,7 +57,7 @@ impl Kind {
         }
     }
 
-    /// Whether its numbers are followed as whole ones.
+    /// True if numbers of this kind are followed as integers.
     pub(super) const fn is_whole(self) -> bool {
         matches!(self, Kind::Int32 | Kind::Int64 | Kind::Bool)
     }
@@ -76,11 +76,11 @@ pub(super) struct Value {
     pub(super) dims: Vec<usize>,
     pub(super) kind: Kind,
     pub(super) numbers: Option<Numbers>,
-    /// Whether it is the same for every picture.
+    /// True if the value is the same for every picture.
     pub(super) fixed: bool,
 }
 
-/// How many numbers these extents hold.
+/// Number of elements of a value with these extents.
 pub(super) fn volume(dims: &[usize]) -> Result<usize, Problem> {
     if dims.len() > MOST_AXES {
         return Err(Problem::Axes(dims.len()));
@@ -129,7 +129,7 @@ impl Value {
         }
     }
 
-    /// The same numbers in other extents, of which there are as many.
+    /// Reshapes the value to `dims`, which hold as many numbers.
     pub(super) fn shaped(&self, dims: Vec<usize>) -> Self {
         Value {
             dims,
@@ -145,7 +145,7 @@ impl Value {
         }
     }
 
-    /// How many numbers it has.
+    /// Number of elements of the value.
     pub(super) fn len(&self) -> Result<usize, Problem> {
         volume(&self.dims)
     }

@@ -6,11 +6,11 @@ use super::{Cost, Problem};
 
 /// Largest kernel, stride, dilation and pad along an axis.
 const MOST_STEPS: i64 = 4096;
-/// Most numbers of a kernel's window.
+/// Maximum number of elements in a kernel's window.
 const MOST_TAPS: usize = 1 << 20;
 /// Windows at the edges of a map differ in what of them lies in it; each such window is a list of its own.
 const MOST_EDGES: usize = 1 << 24;
-/// Most numbers of a map laid out window by window, as a convolution reads it.
+/// Maximum number of elements of a map laid out window by window (im2col), as a convolution reads it.
 const MOST_LAID_OUT: usize = 1 << 27;
 
 /// Maps have one, two or three axes beside pictures and channels.
