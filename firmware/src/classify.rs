@@ -73,11 +73,14 @@ pub trait Eye {
 /// Looks away.
 impl Eye for () {}
 
-/// Room for a row of the camera, as it comes and unpacked.
+/// Room for a row of the camera as it comes, for the row unpacked, and for resizing.
+type RowRoom<'b> = (&'b mut [u8], &'b mut [u8], &'b mut [u32]);
+
+/// Room for rows of this format.
 fn row_room<'b, E>(
     buffers: &'b mut RowBuffers<'_>,
     format: FrameFormat,
-) -> Result<(&'b mut [u8], &'b mut [u8], &'b mut [u32]), ClassifyError<E>> {
+) -> Result<RowRoom<'b>, ClassifyError<E>> {
     let raw = buffers.raw.get_mut(..format.row_len());
     let rgb = buffers.rgb.get_mut(..3 * usize::from(format.width));
     match (raw, rgb) {

@@ -6,7 +6,7 @@ use common::small::small_classifier;
 use posy_firmware::slot::{self, SlotError};
 use posy_shared::kernels::scalar::Scalar;
 use posy_shared::kernels::{DenseParams, Kernels};
-use posy_shared::model::Model;
+use posy_shared::model::{FORMAT_VERSION, Model};
 
 const SLOT_LEN: usize = 64 * 1024;
 
@@ -65,12 +65,12 @@ fn nothing_something_else_and_other_versions() {
     assert_eq!(check(&flash(b"TFL3 and so on")), Err(SlotError::Magic));
     let mut file = small_classifier(5);
     file[4] = 9;
-    let (found, reads) = (9, 4);
+    let (found, reads) = (9, FORMAT_VERSION);
     let version = SlotError::Version { found, reads };
     assert_eq!(check(&flash(&file)), Err(version));
     let text = version.to_string();
     assert!(
-        text.contains("format 9") && text.contains("reads 4"),
+        text.contains("format 9") && text.contains(&format!("reads {FORMAT_VERSION}")),
         "{text}"
     );
 }

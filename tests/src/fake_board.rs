@@ -202,15 +202,12 @@ impl FakeBoard {
         let name = ptsname_r(&master).unwrap();
         // Raw from the beginning, so that nothing is echoed to the board; and open, so that a laptop may
         // come and go.
-        let slave = open(name.as_str(), flags, Mode::empty()).unwrap();
-        let mut settings = tcgetattr(slave).unwrap();
+        let fd = open(name.as_str(), flags, Mode::empty()).unwrap();
+        let mut settings = tcgetattr(fd).unwrap();
         cfmakeraw(&mut settings);
-        tcsetattr(slave, SetArg::TCSANOW, &settings).unwrap();
-        let slave = std::fs::File::open(format!("/proc/self/fd/{slave}")).map(|file| {
-            nix::unistd::close(slave).unwrap();
-            file
-        });
-        let slave = slave.unwrap();
+        tcsetattr(fd, SetArg::TCSANOW, &settings).unwrap();
+        let slave = std::fs::File::open(format!("/proc/self/fd/{fd}")).unwrap();
+        nix::unistd::close(fd).unwrap();
         fcntl(
             std::os::fd::AsRawFd::as_raw_fd(&master),
             FcntlArg::F_SETFL(OFlag::O_NONBLOCK),

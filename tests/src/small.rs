@@ -47,7 +47,7 @@ pub fn large_classifier() -> Vec<u8> {
 
 /// A `.posy` file of a few thousand bytes whose network takes 10^11 MACs: minutes for each photo.
 pub fn heavy_classifier() -> Vec<u8> {
-    build(&numbered(3), "heavy", [16_384, 64, 6])
+    build(&numbered(3), "heavy", [1024, 30_000, 6])
 }
 
 /// A `.posy` file. `sizes` are the input's width and height in pixels, the channels of its maps,

@@ -96,7 +96,7 @@ pub(crate) const TOO_FAINT: &str = r"(() => {
 const BROKEN_WORDS: &str = r"[...document.querySelectorAll('#labels ~ .wide tbody th bdi, #matrix tbody th bdi')]
   .flatMap(name => {
     const text = name.firstChild;
-    return [...text.data.matchAll(/\S+/g)].filter(word => {
+    return [...text.data.matchAll(/\S+/g)].filter(word => word[0].length <= 20).filter(word => {
       const range = document.createRange();
       range.setStart(text, word.index);
       range.setEnd(text, word.index + word[0].length);

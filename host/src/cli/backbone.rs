@@ -69,7 +69,7 @@ pub(super) fn network(
             }
             return Ok(*backbone);
         }
-        Opened::Float(network) => network,
+        Opened::Float(network) => *network,
     };
     let normalisation = asked.unwrap_or_else(|| network.usual_normalisation());
     let nothing = Shape {

@@ -104,6 +104,7 @@ const HEADINGS: [(&str, &[Heading]); 2] = [
                     "final-tensor-name",
                     "intermediate-store-frequency",
                     "intermediate-output-graphs-dir",
+                    "saved-model-dir",
                 ],
             ),
         ],

@@ -23,7 +23,7 @@ pub(super) enum Fault {
     Refused(Cow<'static, str>),
 }
 
-/// One channel of the frame.
+/// A channel of the frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Component {
     id: u8,

@@ -87,7 +87,7 @@ impl ScanOptions {
     }
 }
 
-/// One photo file.
+/// A photo file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Photo {
     /// Path of the file.

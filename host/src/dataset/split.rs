@@ -269,7 +269,7 @@ fn stable_percentage(seed: u64, group: &str) -> f64 {
     percentage(sha1)
 }
 
-/// One group of a label.
+/// A group of a label.
 struct Group<'a> {
     name: &'a str,
     percentage: f64,

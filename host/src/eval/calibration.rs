@@ -50,7 +50,7 @@ pub fn temperature(logits: &[f32], labels: &[usize]) -> f64 {
     ((low + high) / 2.0).exp()
 }
 
-/// One bin of a reliability diagram: photos of about equal score.
+/// A bin of a reliability diagram: photos of about equal score.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Bin {
     /// Photos whose highest score falls in the bin.

@@ -51,7 +51,7 @@ pub(super) struct Set<'a> {
     pub(super) key: &'a ExtractorKey,
 }
 
-/// One photo's features to store.
+/// A photo's features to store.
 pub(super) struct Entry {
     pub(super) content: ContentHash,
     /// The features; `None` if they are in the cache already.

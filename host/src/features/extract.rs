@@ -134,7 +134,7 @@ pub struct Counts {
 /// Outcome of an extraction.
 #[derive(Debug)]
 pub struct Extraction {
-    /// One result per photo, in the order given.
+    /// Results by photo, in the order given.
     pub photos: Vec<Result<Extracted, PhotoFault>>,
 }
 

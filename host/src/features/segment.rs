@@ -1,4 +1,4 @@
-//! One append-only file of the feature cache.
+//! An append-only file of the feature cache.
 //!
 //! ```text
 //! header  magic (8), the set's key (32), CRC-32C of both (4)

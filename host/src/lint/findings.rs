@@ -20,11 +20,11 @@ pub enum Severity {
 pub enum Kind {
     /// A file that cannot be used.
     Unreadable,
-    /// One picture under two labels.
+    /// A picture under two labels.
     DuplicateAcrossLabels,
     /// A photo that looks as if it belonged to another label.
     Mislabelled,
-    /// One picture both in the training part and in the validation or test part.
+    /// A picture both in the training part and in the validation or test part.
     DuplicateAcrossSplit,
     /// A photo of nearly one brightness throughout.
     Blank,
@@ -44,7 +44,7 @@ pub enum Kind {
     NameCollision,
     /// Photos outside the label folders.
     Loose,
-    /// One picture several times under one label and in one part of the split.
+    /// A picture several times under one label and in one part of the split.
     Duplicate,
     /// A label with few test photos.
     FewTested,
@@ -147,7 +147,7 @@ impl Kind {
     }
 }
 
-/// One finding.
+/// A finding.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Finding {
     /// Kind.

@@ -47,7 +47,7 @@ pub enum Notice {
     Scan(ScanWarning),
     /// A file was left out.
     Skipped(Skipped),
-    /// One photo under two labels.
+    /// A photo under two labels.
     Duplicate(Duplicates),
 }
 

@@ -22,7 +22,7 @@ use crate::train::{Features, logistic};
 /// Feature maps before the last pointwise layer, of all photos and their augmented variants.
 #[derive(Clone, Debug)]
 pub struct Variants {
-    /// One entry per photo; see [`Maps::values`].
+    /// Entries by photo; see [`Maps::values`].
     values: Vec<Vec<u8>>,
     recipe: Recipe,
     /// Numbers of computed and cached photos.

@@ -236,9 +236,12 @@ pub fn train(
     let whole = classifier(network.int, &heads.int, &metadata)?;
     let model = Model::read(&whole)?;
     let evaluation = evaluate(prepared, &network, &model, &heads, &parts, &split)?;
-    let share = |proportion: Proportion| proportion.value().map(|share| share as f32);
-    metadata.provenance.int8_accuracy = share(evaluation.accuracy());
-    metadata.provenance.float_accuracy = evaluation.float_accuracy().and_then(share);
+    let accuracies = [Some(evaluation.accuracy()), evaluation.float_accuracy()];
+    let accuracies = accuracies.map(|of| of.and_then(Proportion::value).map(|share| share as f32));
+    [
+        metadata.provenance.int8_accuracy,
+        metadata.provenance.float_accuracy,
+    ] = accuracies;
     let compact = compact_classifier(network.int, &heads.int, &metadata)?;
     if Model::read(&compact)?.golden().logits != model.golden().logits {
         return Err(RetrainError::Compact);

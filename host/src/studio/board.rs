@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 use std::path::PathBuf;
-use std::sync::mpsc::{Receiver, Sender};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -132,10 +132,9 @@ impl BoardThread {
                 (board.answer, board.same, board.pushing, board.recording) =
                     (None, None, None, None);
             });
-            match orders.recv_timeout(LOOK) {
-                Err(std::sync::mpsc::RecvTimeoutError::Disconnected) => return,
-                // Without a board nothing can be done; the page says why.
-                _ => {}
+            // Without a board nothing can be done; the page says why.
+            if let Err(RecvTimeoutError::Disconnected) = orders.recv_timeout(LOOK) {
+                return;
             }
         }
     }

@@ -93,7 +93,7 @@ pub struct Layer {
 /// Feature maps that the layer reads.
 #[derive(Clone, Copy, Debug)]
 pub struct Maps<'a> {
-    /// One entry per photo: its variants, each `[pixels, I]`, int8 as bytes.
+    /// Entries by photo: its variants, each `[pixels, I]`, int8 as bytes.
     pub values: &'a [Vec<u8>],
     /// Variants per photo; the first is the photo unchanged.
     pub variants: usize,

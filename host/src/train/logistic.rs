@@ -265,7 +265,7 @@ impl Criterion {
 }
 
 fn measure(head: &Head, validation: &Features, c: f64) -> Candidate {
-    let logits = validation.logits(&head);
+    let logits = validation.logits(head);
     Candidate {
         c,
         cross_entropy: cross_entropy(&logits, validation.labels()).unwrap_or(f64::INFINITY),

@@ -11,7 +11,7 @@ use super::Features;
 use super::logistic::Candidate;
 use super::sgd::StepReport;
 
-/// One step of a trainer, already taken.
+/// A step of a trainer, already taken.
 #[derive(Clone, Debug)]
 pub struct Step<'a> {
     /// Number of the step, from 0, over the whole training.

@@ -63,7 +63,7 @@ fn settle(browser: &mut Browser, scratch: &Scratch) {
     browser.wait_until("queue.length === 0 && connection === 'up' && !recording");
     for (label, _) in SCENES {
         let shown =
-            format!("state.labels.find(label => label.name === '{label}')?.photos.length ?? 0");
+            format!("(state.labels.find(label => label.name === '{label}')?.photos.length ?? 0)");
         browser.wait_until(&format!("{shown} === {}", photos(scratch, label)));
     }
 }

@@ -81,7 +81,7 @@ pub enum ReadError {
 pub enum Network {
     /// A quantised network.
     Trained(TrainedNetwork),
-    /// One in floating point.
+    /// A network in floating point.
     Float(FloatFile),
 }
 

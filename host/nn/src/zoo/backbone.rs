@@ -182,7 +182,7 @@ pub enum Opened {
     /// A quantised network, ready to run.
     Ready(Box<Backbone>),
     /// A float network.
-    Float(Unquantised),
+    Float(Box<Unquantised>),
 }
 
 impl Opened {
@@ -264,13 +264,13 @@ impl Backbone {
     pub fn open_sized(path: &Path, name: &str, size: Option<u16>) -> Result<Opened, BackboneError> {
         Ok(match read_network_sized(path, size)? {
             Network::Trained(network) => Opened::Ready(Box::new(Self::cut(network, path, name)?)),
-            Network::Float(file) => Opened::Float(Unquantised {
+            Network::Float(file) => Opened::Float(Box::new(Unquantised {
                 name: name.to_owned(),
                 path: path.into(),
                 file: file
                     .truncate_to_features()
                     .ok_or_else(|| BackboneError::NoFeatures(path.into()))?,
-            }),
+            })),
         })
     }
 

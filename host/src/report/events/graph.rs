@@ -7,7 +7,7 @@ use super::proto::{self, Attr, AttrKind, dtype};
 /// Version of TensorFlow's graphs whose operators the names are of.
 const PRODUCER: i32 = 21;
 
-/// One operator.
+/// An operator.
 #[derive(Clone, Debug)]
 pub struct GraphNode {
     /// Its name; `/` nests.

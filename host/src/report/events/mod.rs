@@ -52,7 +52,7 @@ pub enum Hparam {
     Flag(bool),
 }
 
-/// One value of a summary, under its tag.
+/// A value of a summary, under its tag.
 #[derive(Clone, Debug)]
 pub struct Tagged(proto::Value);
 

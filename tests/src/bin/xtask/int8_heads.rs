@@ -14,7 +14,7 @@
 //!
 //! - `flowers`: unchanged;
 //! - `contrast:0.08`, `contrast:0.05`, or another number c: every value p becomes
-//! `round(200 + c (p - 128))`, so that little but a plain grey is left;
+//!   `round(200 + c (p - 128))`, so that little but a plain grey is left;
 //! - `tints:4`, or another number: every photo in this many tints, each with a label of its own;
 //! - `contrast:C+tints:N`: both.
 //!

@@ -10,14 +10,12 @@
 //! the first table and 30 for the second):
 //!
 //! - Each label in turn is left out of training. At the threshold stored in the model: the share of
-//!   test
-//! photos of the other labels that are called unknown, and the share of photos of the omitted label
-//! that are given a label. Without a threshold the latter is 100%.
+//!   test photos of the other labels that are called unknown, and the share of photos of the omitted
+//!   label that are given a label. Without a threshold the latter is 100%.
 //! - With all labels: the expected calibration error of the test photos' scores, without and with
-//!   the model's
-//! temperature. Given are the error over the test photos of all splits together, the error that
-//! perfectly calibrated scores would have by chance with as many photos, and the error less that of
-//! chance; and the mean over splits of each split's own error.
+//!   the model's temperature. Given are the error over the test photos of all splits together, the
+//!   error that perfectly calibrated scores would have by chance with as many photos, and the error
+//!   less that of chance; and the mean over splits of each split's own error.
 
 use std::path::PathBuf;
 
