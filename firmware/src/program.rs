@@ -380,7 +380,7 @@ fn tell<P: Console, E: fmt::Display, K: Kernels>(
     service::tell(console, event)
 }
 
-/// One step with a laptop connected: a picture is sent, classified, or both, or neither.
+/// A step with a laptop connected: a picture is sent, classified, or both, or neither.
 fn linked_step<C, P, T, K>(
     board: &mut Board<C, P, T>,
     working: &mut Working<'_, '_>,

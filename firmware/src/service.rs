@@ -39,16 +39,16 @@ pub const PAUSE_MS: u32 = 100;
 /// When pictures are taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Pace {
-    /// One after another.
+    /// An after another.
     Continuous,
-    /// One at each [`Command::Classify`].
+    /// An at each [`Command::Classify`].
     OnRequest,
 }
 
 /// Requests of a person.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Command {
-    /// One answer, and then to wait for the next request. Also what a button means.
+    /// An answer, and then to wait for the next request. Also what a button means.
     Classify,
     /// Answers one after another again.
     Run,

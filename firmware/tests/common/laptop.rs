@@ -79,7 +79,7 @@ pub struct Laptop {
     pub damaged: usize,
     /// Requests that were sent again.
     pub repeats: usize,
-    /// One byte of so many is damaged, each way.
+    /// A byte of so many is damaged, each way.
     pub noise: Option<(u32, ChaCha8Rng)>,
 }
 

@@ -331,7 +331,7 @@ impl Camera {
     }
 }
 
-/// One of the camera's ends.
+/// An of the camera's ends.
 #[derive(Clone)]
 pub struct Wire(pub Rc<RefCell<Camera>>);
 
