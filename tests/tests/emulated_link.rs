@@ -37,7 +37,7 @@ impl Emulated {
     fn start(machine: Machine, program: &std::path::Path, scratch: &Scratch) -> Self {
         let socket = scratch.join("uart");
         let _ = std::fs::remove_file(&socket);
-        let process = Command::new("qemu-system-arm")
+        let mut process = Command::new("qemu-system-arm")
             .arg("-machine")
             .arg(format!("mps2-{}", machine.name))
             .args(["-nographic", "-monitor", "none", "-serial"])
@@ -54,13 +54,25 @@ impl Emulated {
         let uart = loop {
             match UnixStream::connect(&socket) {
                 Ok(uart) => break uart,
-                Err(error) => assert!(since.elapsed().as_secs() < 60, "{error}"),
+                Err(error) if since.elapsed().as_secs() >= 60 => {
+                    let _ = process.kill();
+                    panic!("{error}");
+                }
+                Err(_) => {}
             }
             std::thread::sleep(Duration::from_millis(10));
         };
         uart.set_read_timeout(Some(Duration::from_millis(20)))
             .unwrap();
         Emulated { process, uart }
+    }
+}
+
+/// A test that fails leaves no emulator running.
+impl Drop for Emulated {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
     }
 }
 
@@ -81,9 +93,7 @@ impl Line for Emulated {
         }
     }
 
-    fn unplug(mut self: Box<Self>) -> Option<usize> {
-        self.process.kill().unwrap();
-        self.process.wait().unwrap();
+    fn unplug(self: Box<Self>) -> Option<usize> {
         None
     }
 

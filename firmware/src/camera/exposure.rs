@@ -84,7 +84,7 @@ impl MeanColour {
     /// Adds the RGB565 pixels in `raw`, high byte first.
     ///
     /// # Errors
-    /// Where `raw` ends within a pixel.
+    /// An error if `raw` ends within a pixel.
     pub(super) fn add(&mut self, raw: &[u8]) -> Result<(), UnpackError> {
         let mut rgb = [0; 3 * PIXELS];
         for part in raw.chunks(2 * PIXELS) {

@@ -96,7 +96,7 @@ pub trait Camera {
     /// settles; does nothing once it is ready. Between steps a program can look after other things.
     ///
     /// # Errors
-    /// Where the camera cannot be set up, or fails meanwhile.
+    /// An error if the camera cannot be set up, or fails meanwhile.
     fn start(&mut self) -> Result<Readiness, Self::Error> {
         Ok(Readiness::Ready)
     }
@@ -105,14 +105,14 @@ pub trait Camera {
     /// read in part or torn, is thrown away.
     ///
     /// # Errors
-    /// Where the camera does not answer in time, or says that it failed.
+    /// An error if the camera does not answer in time, or reports a failure.
     fn capture(&mut self) -> Result<(), Self::Error>;
 
     /// Reads the next row of the captured frame, top first, into `row`, which is
     /// [`FrameFormat::row_len`] bytes long.
     ///
     /// # Errors
-    /// Where the frame is torn or the bus fails; the frame is then to be given up.
+    /// An error if the frame is torn or the bus fails; the frame is then to be given up.
     fn read_row(&mut self, row: &mut [u8]) -> Result<(), Self::Error>;
 
     /// Begins the next capture ahead of time, once the last row has been read, where the camera can take

@@ -7,8 +7,7 @@
 //! | pictures that a laptop sends | `rows.rs` |
 //! | writing the slot | `push.rs` |
 //!
-//! Nothing here waits for a laptop longer than [`SILENCE_MS`], and while none is connected nothing is
-//! sent.
+//! A board waits for a laptop no longer than [`SILENCE_MS`], and sends nothing while none is connected.
 
 mod pictures;
 mod push;

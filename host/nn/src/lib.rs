@@ -1,6 +1,6 @@
 //! Neural networks from files and to files: the graph, its readers and writers, quantisation, and runners.
 //!
-//! Nothing here knows photos or training. The stages are file -> graph -> int8 graph -> `.posy` bytes.
+//! The crate knows no photos and no training. The stages are file -> graph -> int8 graph -> `.posy` bytes.
 //!
 //! | room | contents |
 //! |---|---|

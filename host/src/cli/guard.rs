@@ -1,7 +1,7 @@
-//! Networks of others, tried in a process of their own first.
+//! Trial of foreign networks in a process of its own.
 //!
-//! What a graph makes of the library that runs it is only known when it has run: where the checks before
-//! that leave a hole, a process dies, fills its memory or never ends. So the command starts itself once more,
+//! Only a run shows how a graph drives the library that executes it: where the checks before that leave
+//! a hole, a process dies, fills its memory or never ends. So the command starts itself once more,
 //! by a word that stands in no help, with bounds on memory and time, and that process opens the file as this
 //! one will, and runs it on a grey picture. Whatever it finds wrong, this process finds again and says; only
 //! that it ended at all is what counts.
@@ -77,8 +77,8 @@ impl std::error::Error for Died {}
 /// Tries the network in `path` where that is of use: in a process of its own, within bounds.
 ///
 /// # Errors
-/// Where that process does not come to an end by itself. A file that cannot be used for another reason is
-/// found out when it is opened.
+/// An error if that process does not end by itself. A file that cannot be used for another reason is
+/// refused when it is opened.
 pub(super) fn try_first(path: &Path, door: &Door<'_>) -> Result<(), Failure> {
     let Some(bytes) = to_be_tried(path) else {
         return Ok(());

@@ -112,7 +112,7 @@ impl Dependency {
 
 /// True if `allowed` has all licences of one alternative of an SPDX expression. Knows one level of
 /// parentheses, with alternatives in them.
-fn allows(expression: &str, allowed: &BTreeSet<String>) -> bool {
+pub fn allows(expression: &str, allowed: &BTreeSet<String>) -> bool {
     let has = |name: &str| allowed.contains(name.trim());
     if let Some((inner, after)) = expression
         .strip_prefix('(')

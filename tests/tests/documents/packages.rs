@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::Command;
 
-use posy_tests::documents::notices::{dependencies, notices};
+use posy_tests::documents::notices::{allows, dependencies, notices};
 use posy_tests::documents::root;
 use posy_tests::draw;
 use tempfile::TempDir;
@@ -219,4 +219,25 @@ fn workflows_pass_actionlint() {
         "{}",
         String::from_utf8_lossy(&output.stdout)
     );
+}
+
+#[test]
+fn one_alternative_has_to_be_allowed_whole() {
+    let allowed = BTreeSet::from(["MIT", "ISC", "Unicode-3.0"].map(str::to_owned));
+    for expression in [
+        "MIT",
+        "GPL-3.0-only OR MIT",
+        "MIT AND ISC",
+        "(MIT OR GPL-3.0-only) AND Unicode-3.0",
+    ] {
+        assert!(allows(expression, &allowed), "{expression}");
+    }
+    for expression in [
+        "GPL-3.0-only",
+        "GPL-3.0-only AND MIT",
+        "(MIT OR ISC) AND GPL-3.0-only",
+        "",
+    ] {
+        assert!(!allows(expression, &allowed), "{expression}");
+    }
 }

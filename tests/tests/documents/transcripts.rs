@@ -1,6 +1,7 @@
 //! Transcripts of pages against real output, and the pictures made of them.
 
 use posy_tests::data;
+use posy_tests::documents::transcripts::agree;
 use posy_tests::documents::{Page, pages, root, terminal, transcripts};
 use posy_tests::draw::draw;
 
@@ -39,4 +40,25 @@ fn the_picture_of_the_terminal_shows_the_transcripts() {
         picture.is_ok_and(|picture| picture == made),
         "docs/pictures/terminal.svg is out of date: cargo run --release -p posy-tests --bin xtask -- pictures"
     );
+}
+
+fn lines(text: &str) -> Vec<String> {
+    text.lines().map(str::to_owned).collect()
+}
+
+#[test]
+fn times_and_elided_lines_do_not_count_and_figures_do() {
+    let real = lines("features of 3 photos, 0.4 s\nroses 77.8%\nnext: posy label");
+    let agrees = |shown: &[&str]| agree(shown, &real);
+    assert!(agrees(&[
+        "features of 3 photos, 9.1 s",
+        "roses 77.8%",
+        "next: posy label"
+    ]));
+    assert!(agrees(&["...", "roses ...", "next: posy label"]));
+    assert!(agrees(&["features of 3 photos, 9.1 s", "..."]));
+    assert!(!agrees(&["features of 4 photos, 0.4 s", "..."]));
+    assert!(!agrees(&["...", "roses 77.9%", "next: posy label"]));
+    assert!(!agrees(&["...", "roses 77.8%"]));
+    assert!(!agrees(&[]));
 }

@@ -6,93 +6,101 @@
 
 use posy_shared::model::Op;
 
+use crate::graph::grey_levels::GreyLevels;
 use crate::graph::network::{
     Activation, Common, FloatLayer, FloatNetwork, IntNetwork, Quantisation, TrainedNetwork,
 };
 
+/// A quantised layer; weights are in steps of their scales, one output channel after the other.
+struct Quantised<'a> {
+    common: &'a Common,
+    weights: Vec<f32>,
+    weight_scales: &'a [f32],
+    bias: &'a [i32],
+    output: Quantisation,
+}
+
 impl From<&TrainedNetwork> for FloatNetwork {
     fn from(network: &TrainedNetwork) -> Self {
-        let mut before = network.input;
-        let layers = network.layers.iter().map(|l| {
-            let weights = l.weights.iter().map(|w| f32::from(*w)).collect();
-            let input = std::mem::replace(&mut before, l.output);
-            dequantise(
-                &l.common,
-                weights,
-                &l.weight_scales,
-                &l.bias,
-                input,
-                l.output,
-            )
+        let layers = network.layers.iter().map(|l| Quantised {
+            common: &l.common,
+            weights: l.weights.iter().map(|w| f32::from(*w)).collect(),
+            weight_scales: &l.weight_scales,
+            bias: &l.bias,
+            output: l.output,
         });
-        Self {
-            input: network.input,
-            pixels: network.pixels,
-            layers: layers.collect(),
-        }
+        dequantise(network.input, network.pixels, layers)
     }
 }
 
 impl From<&IntNetwork> for FloatNetwork {
     fn from(network: &IntNetwork) -> Self {
-        let mut before = network.input;
-        let layers = network.layers.iter().map(|l| {
-            let weights = l.weights.iter().map(|w| f32::from(*w)).collect();
-            let input = std::mem::replace(&mut before, l.output);
-            dequantise(
-                &l.common,
-                weights,
-                &l.weight_scales,
-                &l.bias,
-                input,
-                l.output,
-            )
+        let layers = network.layers.iter().map(|l| Quantised {
+            common: &l.common,
+            weights: l.weights.iter().map(|w| f32::from(*w)).collect(),
+            weight_scales: &l.weight_scales,
+            bias: &l.bias,
+            output: l.output,
         });
-        Self {
-            input: network.input,
-            pixels: network.pixels,
-            layers: layers.collect(),
-        }
+        dequantise(network.input, network.pixels, layers)
     }
 }
 
-/// A layer in floating point; `weights` are in steps of `weight_scales`, one output channel after
-/// the other.
-fn dequantise(
-    common: &Common,
-    mut weights: Vec<f32>,
-    weight_scales: &[f32],
-    bias: &[i32],
+/// A network in floating point; each layer reads the output of the one before.
+fn dequantise<'a>(
     input: Quantisation,
-    output: Quantisation,
-) -> FloatLayer {
-    let of_channel = weights.len() / weight_scales.len().max(1);
-    for (channel, scale) in weights
-        .chunks_exact_mut(of_channel.max(1))
-        .zip(weight_scales)
-    {
-        channel.iter_mut().for_each(|w| *w *= scale);
+    pixels: Option<GreyLevels>,
+    layers: impl Iterator<Item = Quantised<'a>>,
+) -> FloatNetwork {
+    let layers = layers.scan(input, |before, layer| {
+        let input = std::mem::replace(before, layer.output);
+        Some(layer.dequantise(input))
+    });
+    FloatNetwork {
+        input,
+        pixels,
+        layers: layers.collect(),
     }
-    let step = |weight_scale: &f32| f64::from(input.scale) * f64::from(*weight_scale);
-    let bias = bias
-        .iter()
-        .zip(weight_scales)
-        .map(|(b, s)| (f64::from(*b) * step(s)) as f32)
-        .collect();
-    let common = Common {
-        activation: activation(common, output),
-        // In floating point a mean is a mean.
-        op: match common.op {
-            Op::Mean => Op::GlobalAveragePool,
-            op => op,
-        },
-        ..common.clone()
-    };
-    FloatLayer {
-        common,
-        weights,
-        bias,
-        range: Some(range(output)),
+}
+
+impl Quantised<'_> {
+    /// The layer in floating point; `input` is the quantisation of what it reads.
+    fn dequantise(self, input: Quantisation) -> FloatLayer {
+        let Quantised {
+            common,
+            mut weights,
+            weight_scales,
+            bias,
+            output,
+        } = self;
+        let of_channel = weights.len() / weight_scales.len().max(1);
+        for (channel, scale) in weights
+            .chunks_exact_mut(of_channel.max(1))
+            .zip(weight_scales)
+        {
+            channel.iter_mut().for_each(|w| *w *= scale);
+        }
+        let step = |weight_scale: &f32| f64::from(input.scale) * f64::from(*weight_scale);
+        let bias = bias
+            .iter()
+            .zip(weight_scales)
+            .map(|(b, s)| (f64::from(*b) * step(s)) as f32)
+            .collect();
+        let common = Common {
+            activation: activation(common, output),
+            // In floating point a mean is a mean.
+            op: match common.op {
+                Op::Mean => Op::GlobalAveragePool,
+                op => op,
+            },
+            ..common.clone()
+        };
+        FloatLayer {
+            common,
+            weights,
+            bias,
+            range: Some(range(output)),
+        }
     }
 }
 

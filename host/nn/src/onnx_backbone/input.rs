@@ -1,7 +1,5 @@
 //! The image input of a graph.
 
-use std::collections::HashSet;
-
 use posy_shared::model::Shape;
 use tract_onnx::pb::tensor_proto::DataType;
 use tract_onnx::pb::tensor_shape_proto::dimension;
@@ -9,6 +7,7 @@ use tract_onnx::pb::{GraphProto, ValueInfoProto, type_proto};
 
 use super::AnyError;
 use crate::graph::builder::shown;
+use crate::import::onnx::sole_input;
 
 /// Default height and width where the file leaves them open.
 const USUAL: u16 = 224;
@@ -40,14 +39,7 @@ impl Picture {
 
     /// The one input of `graph` that is not a constant. `side` is used for open extents.
     pub(super) fn of(graph: &GraphProto, side: Option<u16>) -> Result<Self, AnyError> {
-        let constants: HashSet<&str> = graph.initializer.iter().map(|t| t.name.as_str()).collect();
-        let inputs = graph.input.iter();
-        let inputs: Vec<&ValueInfoProto> = inputs
-            .filter(|input| !constants.contains(input.name.as_str()))
-            .collect();
-        let [input] = inputs.as_slice() else {
-            return Err(AnyError::Inputs(inputs.len()));
-        };
+        let input = sole_input(graph).map_err(AnyError::Inputs)?;
         let (extents, is_float) = described(input);
         let refused = || AnyError::Input {
             name: shown(&input.name),

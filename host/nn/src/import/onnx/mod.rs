@@ -31,6 +31,7 @@ use sha2::{Digest, Sha256};
 use tract_onnx::pb::{ModelProto, NodeProto};
 
 pub use error::OnnxError;
+pub(crate) use walk::sole_input;
 
 use super::float_file::{FloatFile, Producer};
 use super::normalisation::Normalisation;

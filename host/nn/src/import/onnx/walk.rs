@@ -231,16 +231,22 @@ fn named(names: &[String]) -> Vec<&str> {
     names.filter(|name| !name.is_empty()).collect()
 }
 
-/// The graph's one input that is not a constant.
-fn input(graph: &GraphProto) -> Result<(&str, Shape, Vec<Axis>, DataType), OnnxError> {
+/// The graph's one input that is not a constant; the error is the number of such inputs.
+pub(crate) fn sole_input(graph: &GraphProto) -> Result<&ValueInfoProto, usize> {
     let constants: HashSet<&str> = graph.initializer.iter().map(|t| t.name.as_str()).collect();
     let inputs = graph.input.iter();
     let inputs: Vec<&ValueInfoProto> = inputs
         .filter(|input| !constants.contains(input.name.as_str()))
         .collect();
-    let [input] = inputs.as_slice() else {
-        return Err(OnnxError::Inputs(inputs.len()));
-    };
+    match inputs.as_slice() {
+        [input] => Ok(input),
+        _ => Err(inputs.len()),
+    }
+}
+
+/// Name, shape, order of axes and element type of the graph's input.
+fn input(graph: &GraphProto) -> Result<(&str, Shape, Vec<Axis>, DataType), OnnxError> {
+    let input = sole_input(graph).map_err(OnnxError::Inputs)?;
     let (shape, number_type) = extents(input);
     let refused = || OnnxError::Input {
         name: shown(&input.name),
