@@ -10,7 +10,7 @@
 //!
 //! Bytes that come in: `c` asks for one answer, `r` for one after another again, `s` for the line
 //! on RAM, `i` for the first line and that on the camera. A laptop speaks in frames between them; see
-//! [`link`](crate::link).
+//! [`crate::link`].
 
 use core::convert::Infallible;
 use core::fmt;

@@ -175,7 +175,7 @@ impl Port {
         &self.name
     }
 
-    /// Sends `bytes`. What the port does not take within [`STUCK`] is dropped: whoever waits for a reply
+    /// Sends `bytes`. What the port does not take within `STUCK` is dropped: whoever waits for a reply
     /// sends again.
     ///
     /// # Errors

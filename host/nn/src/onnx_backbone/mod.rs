@@ -1,5 +1,5 @@
 //! Any ONNX classifier as a backbone for the laptop: cut before its last layer and run in floating
-//! point by tract. Boards cannot run it; they run the networks that [`onnx`](super::import::onnx) reads.
+//! point by tract. Boards cannot run it; they run the networks that [`import::onnx`](crate::import::onnx) reads.
 //!
 //! | file | contents |
 //! |---|---|

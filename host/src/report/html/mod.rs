@@ -3,7 +3,7 @@
 //! It runs no script and asks nothing of the network, and its content security policy forbids
 //! both: what opens are popovers and details, which are plain HTML, and what narrows the table of
 //! photos is a rule of a style sheet. Every text is escaped by the template, names are cleaned
-//! ([`text`]), and what goes into a page is bounded, however many photos and labels there are.
+//! (`text`), and what goes into a page is bounded, however many photos and labels there are.
 
 mod answers;
 mod chart;
