@@ -28,7 +28,7 @@ mod text;
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
-use core::ptr::null_mut;
+use core::ptr::{self, null_mut};
 use core::slice;
 
 use session::{Answer, Session};
@@ -67,7 +67,7 @@ pub extern "C" fn posy_allocate(len: usize) -> *mut u8 {
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn posy_release(bytes: *mut u8, len: usize) {
     // SAFETY: the caller guarantees it.
-    drop(unsafe { Box::from_raw(slice::from_raw_parts_mut(bytes, len)) });
+    drop(unsafe { Box::from_raw(ptr::slice_from_raw_parts_mut(bytes, len)) });
 }
 
 /// A session with the model in a `.posy` file, which becomes the session's; null where the file is not
@@ -78,7 +78,7 @@ pub unsafe extern "C" fn posy_release(bytes: *mut u8, len: usize) {
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn posy_open(bytes: *mut u8, len: usize) -> *mut Session {
     // SAFETY: the caller guarantees it.
-    let file = unsafe { Box::from_raw(slice::from_raw_parts_mut(bytes, len)) };
+    let file = unsafe { Box::from_raw(ptr::slice_from_raw_parts_mut(bytes, len)) };
     match Session::open(file) {
         Ok(session) => Box::into_raw(session),
         Err(error) => {
