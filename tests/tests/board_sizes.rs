@@ -28,7 +28,10 @@ fn the_table_of_sizes_is_what_programs_take() {
         let room = BOARDS.iter().find(|other| other.name == board.name);
         let room = u64::from(room.unwrap().program_bytes) - measured[0];
         let kept = if name == "rp-pico" { KEPT_FREE } else { 0 };
-        assert!(room >= kept, "{name}: {room} bytes are left for the program");
+        assert!(
+            room >= kept,
+            "{name}: {room} bytes are left for the program"
+        );
         // Sizes vary a little between compilers.
         let is_close =
             |(written, measured): (&u64, u64)| written.abs_diff(measured) * 10 <= measured;

@@ -39,7 +39,10 @@ fn estimated_instructions_are_within_seven_percent_of_fresh_counts() {
             let counts = profile(*machine, program, scratch.path(), "model.posy").unwrap();
             let counted: u64 = counts.iter().sum();
             let ratio = speed::instructions(model.layers(), *dsp) / counted as f64;
-            eprintln!("{name} on {}: {counted} counted, estimate {ratio:.3} of that", machine.core);
+            eprintln!(
+                "{name} on {}: {counted} counted, estimate {ratio:.3} of that",
+                machine.core
+            );
             assert!((0.93..1.07).contains(&ratio), "{name}: {ratio}");
         }
     }
@@ -48,17 +51,39 @@ fn estimated_instructions_are_within_seven_percent_of_fresh_counts() {
 /// Networks of the table in `boards/README.md`.
 const SHOWN: [&str; 5] = ["0.25_128", "0.25_224", "0.50_128", "0.50_224", "0.75_192"];
 
+/// Estimated seconds for an answer on each board; `None` where the network does not fit.
+fn seconds(name: &str) -> [Option<f64>; BOARDS.len()] {
+    let architecture: Architecture = format!("mobilenet_v1_{name}").parse().unwrap();
+    let footprint = Footprint::of_architecture(&architecture, 5).unwrap();
+    BOARDS.map(|board| {
+        let seconds = f64::from(footprint.answer_ms(&board)) / 1e3;
+        fits(&footprint, &board).then_some(seconds)
+    })
+}
+
 #[test]
 fn pages_have_the_times_that_fit_says() {
-    let page = std::fs::read_to_string(folder().join("README.md")).unwrap();
+    let read = |path: &str| std::fs::read_to_string(folder().join(path)).unwrap();
+    let page = read("README.md");
     for name in SHOWN {
-        let architecture: Architecture = format!("mobilenet_v1_{name}").parse().unwrap();
-        let footprint = Footprint::of_architecture(&architecture, 5).unwrap();
-        let cells = BOARDS.map(|board| match fits(&footprint, &board) {
-            true => format!("{:.2}", f64::from(footprint.answer_ms(&board)) / 1e3),
-            false => "does not fit".to_owned(),
+        let cells = seconds(name).map(|seconds| {
+            seconds.map_or("does not fit".to_owned(), |seconds| format!("{seconds:.2}"))
         });
         let row = format!("| v1 {name} | {} |", cells.join(" | "));
         assert!(page.contains(&row), "boards/README.md lacks: {row}");
+    }
+    let [short, long] = ["0.25_128", "0.50_224"].map(seconds);
+    for (board, times) in BOARDS.iter().zip(short.into_iter().zip(long)) {
+        let (Some(short), Some(long)) = times else {
+            panic!("{}: {times:?}", board.name);
+        };
+        let said =
+            format!("{short:.2} s for an answer with v1 0.25_128, {long:.2} s with 0.50_224");
+        let page = read(&format!("{}/README.md", board.name)).replace('\n', " ");
+        assert!(
+            page.contains(&said),
+            "{}: its page lacks: {said}",
+            board.name
+        );
     }
 }

@@ -180,7 +180,11 @@ fn users_graphs_score_as_in_tensorflow() {
             assert_eq!(ours, theirs, "{}", image.display());
             worst = worst.max((score - other).abs());
         }
-        eprintln!("{} in {}: within {worst:.0e}", image.display(), arguments[0]);
+        eprintln!(
+            "{} in {}: within {worst:.0e}",
+            image.display(),
+            arguments[0]
+        );
         assert!(worst < apart, "{worst}: {ours:?} {theirs:?}");
     }
 }

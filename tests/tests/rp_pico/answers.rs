@@ -184,10 +184,16 @@ fn an_answer_takes_as_long_as_estimated() {
     let run = pico.run(&scratch, &slot, &frames, &steps, json!({ "cached": true }));
     let run = run.succeeds();
     let said = run.port("uart").into_iter();
-    let ms: Vec<f64> = said.filter(|line| line.answer().is_some()).map(|line| line.ms).collect();
+    let ms: Vec<f64> = said
+        .filter(|line| line.answer().is_some())
+        .map(|line| line.ms)
+        .collect();
     let found = (ms[2] - ms[0]) / 2.0;
     eprintln!("{model}: {found:.0} ms an answer, estimated {estimated}");
-    assert!((0.93..1.07).contains(&(estimated / found)), "{found}: {run}");
+    assert!(
+        (0.93..1.07).contains(&(estimated / found)),
+        "{found}: {run}"
+    );
 }
 
 #[test]

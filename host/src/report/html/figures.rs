@@ -1,6 +1,5 @@
 //! Figures of the whole, of each label, of scores, of both networks and of boards.
 
-
 use super::text::clean;
 use super::{Report, chart};
 use crate::dataset::Rule;
