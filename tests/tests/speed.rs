@@ -11,14 +11,14 @@ use posy_tests::emulator::{ARMV6M, MACHINES, Tools, profile};
 use posy_tests::networks::{metadata, network};
 use posy_tests::scratch::Scratch;
 
-/// Networks of the fit, and beside them v1 0.5_224 and 0.75_192, which it has not seen.
+/// Networks of the fit, and beside them MLPerf Tiny's, which it has not seen.
 const NETWORKS: [&str; 6] = [
-    "mobilenet_v1_0.25_128",
-    "mobilenet_v1_0.25_224",
-    "mobilenet_v1_0.5_128",
-    "mobilenet_v1_0.5_224",
-    "mobilenet_v1_0.75_192",
-    "mobilenet_v2_0.5_224",
+    "mobilenet_v1_0.25_128_quant",
+    "mobilenet_v1_0.25_224_quant",
+    "mobilenet_v1_0.5_128_quant",
+    "mobilenet_v1_0.5_224_quant",
+    "mobilenet_v2_0.5_224_quant",
+    "int8/vww_96_int8",
 ];
 
 #[test]
@@ -31,7 +31,7 @@ fn estimated_instructions_are_within_seven_percent_of_fresh_counts() {
     let machines = [(ARMV6M, false), (MACHINES[2], true)];
     let programs = machines.map(|(machine, _)| tools.build(machine, scratch.path()));
     for name in draw(test, NETWORKS, 2) {
-        let network = network(&models.join(format!("{name}_quant.tflite"))).unwrap();
+        let network = network(&models.join(format!("{name}.tflite"))).unwrap();
         let file = compact_extractor(&network, &metadata()).unwrap();
         scratch.write("model.posy", &file);
         let model = Model::read(&file).unwrap();

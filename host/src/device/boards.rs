@@ -73,7 +73,7 @@ pub const BOARDS: [Board; 4] = [
         clock_hz: 125_000_000,
         flash_start: 0x1000_0000,
         flash_bytes: 2 * 1024 * 1024,
-        program_bytes: 160 * 1024,
+        program_bytes: 176 * 1024,
         ram_bytes: 264 * 1024,
         arena_bytes: 216 * 1024,
         uf2: Some(Uf2Drive {
