@@ -64,8 +64,9 @@ pub(super) fn decode_reduced(jpeg: &Jpeg<'_>, picture: &[u8], wanted: Size) -> O
 pub(super) fn fraction_within(jpeg: &Jpeg<'_>, limits: &Limits) -> Option<u32> {
     let (width, height) = jpeg.size();
     let pixels = u64::from(width) * u64::from(height);
-    let least = limits.max_pixels..=limits.max_pixels.saturating_mul(BEYOND);
-    if !least.contains(&pixels) || jpeg.is_buffered() || jpeg.channels() == 4 {
+    let most = limits.max_pixels.saturating_mul(BEYOND);
+    let is_within = pixels <= limits.max_pixels;
+    if is_within || pixels > most || jpeg.is_buffered() || jpeg.channels() == 4 {
         return None;
     }
     [2, 4, 8]
