@@ -16,7 +16,7 @@ use crate::scratch::Scratch;
 use crate::sizes::Sizes;
 
 /// Address of the model slot on the Pico.
-pub const SLOT: u32 = 0x1002_0000;
+pub const SLOT: u32 = 0x1002_C000;
 /// Size of an RP2040's RAM (data sheet, section 2.6.2).
 pub const RAM_BYTES: u64 = 264 * 1024;
 
@@ -55,7 +55,7 @@ pub fn has_emulator(test: &str) -> bool {
 }
 
 /// The Pico in `posy flash`'s table of boards.
-fn board() -> &'static Board {
+pub fn board() -> &'static Board {
     let mut boards = BOARDS.iter();
     boards
         .find(|board| board.name == "rp-pico")

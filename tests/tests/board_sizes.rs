@@ -4,6 +4,9 @@ use posy::device::BOARDS;
 use posy_tests::boards::{Toolchain, folder};
 use posy_tests::sizes::{measure, programs, rows_in};
 
+/// Bytes of the Pico's program flash that its usual image leaves free.
+const KEPT_FREE: u64 = 16 * 1024;
+
 #[test]
 fn the_table_of_sizes_is_what_programs_take() {
     let toolchain = match Toolchain::find() {
@@ -22,6 +25,13 @@ fn the_table_of_sizes_is_what_programs_take() {
     for ((name, written), board) in rows.iter().zip(programs) {
         let measured = measure(&toolchain, board).numbers();
         eprintln!("{name}: {measured:?}");
+        let room = BOARDS.iter().find(|other| other.name == board.name);
+        let room = u64::from(room.unwrap().program_bytes) - measured[0];
+        let kept = if name == "rp-pico" { KEPT_FREE } else { 0 };
+        assert!(
+            room >= kept,
+            "{name}: {room} bytes are left for the program"
+        );
         // Sizes vary a little between compilers.
         let is_close =
             |(written, measured): (&u64, u64)| written.abs_diff(measured) * 10 <= measured;

@@ -24,6 +24,7 @@ mod parity;
 mod report;
 mod rp_pico;
 mod silicon;
+mod speed;
 mod stored_frames;
 #[cfg(target_os = "linux")]
 mod studio;

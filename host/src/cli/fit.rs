@@ -1,4 +1,4 @@
-//! `posy fit`: memory and MACs of a network, and the boards that it fits.
+//! `posy fit`: memory and MACs of a network, the boards that it fits, and the time of an answer there.
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -10,7 +10,7 @@ use posy_nn::zoo::backbone::Backbone;
 use serde_json::json;
 
 use super::guard::{self, Door};
-use super::output::{kib, millions, note, print_json, print_table};
+use super::output::{in_seconds, kib, millions, note, print_json, print_table};
 use super::{Failure, usage};
 use crate::device::{BOARDS, Footprint, fits, fitting};
 
@@ -66,7 +66,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
                 millions(footprint.products),
             ];
             row.extend(BOARDS.iter().map(|board| match fits(footprint, board) {
-                true => "fits".to_owned(),
+                true => in_seconds(footprint.answer_ms(board)),
                 false => "-".to_owned(),
             }));
             row
@@ -76,7 +76,8 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     note!();
     note!(
         "flash and RAM are the model's, beside a board's program; M products: millions of \
-         multiply-accumulates (MACs) for a picture; - does not fit"
+         multiply-accumulates (MACs) for a picture; a time: it fits, and an answer takes about so long, the \
+         camera included (estimated, not measured on hardware); - does not fit"
     );
     Ok(ExitCode::SUCCESS)
 }
@@ -107,6 +108,14 @@ fn of_architecture(architecture: &Architecture, labels: u16) -> Result<Footprint
     Ok(Footprint::of_architecture(architecture, labels)?)
 }
 
+/// Estimated milliseconds for an answer on each board that the network fits.
+fn answers_ms(footprint: &Footprint) -> serde_json::Map<String, serde_json::Value> {
+    let boards = BOARDS.iter().filter(|board| fits(footprint, board));
+    boards
+        .map(|board| (board.name.to_owned(), footprint.answer_ms(board).into()))
+        .collect()
+}
+
 fn as_json(rows: &[(String, Footprint)]) -> serde_json::Value {
     rows.iter()
         .map(|(name, footprint)| {
@@ -116,6 +125,7 @@ fn as_json(rows: &[(String, Footprint)]) -> serde_json::Value {
                 "ram_bytes": footprint.ram_bytes,
                 "products": footprint.products,
                 "fits": fitting(footprint),
+                "answer_ms": answers_ms(footprint),
             })
         })
         .collect()

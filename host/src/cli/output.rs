@@ -1,6 +1,6 @@
 //! Printing shared by the commands.
 
-pub(super) use crate::units::{hex, kib, millions};
+pub(super) use crate::units::{hex, in_seconds, kib, millions};
 use std::fmt;
 use std::io::{self, Write};
 

@@ -16,12 +16,12 @@ use zune_jpeg::zune_core::options::DecoderOptions;
 use super::decode::{DecodeError, Decoded, Limits, check_extent, survive};
 use super::exif;
 use super::jpeg::{Fault, Jpeg};
-use super::jpeg_scaled::{Reduced, decode_reduced};
+use super::jpeg_scaled::{Reduced, decode_at, decode_reduced, fraction_within};
 use super::memory::PHOTOS;
 use super::rgb::to_rgb;
 use super::sniff::Format;
 
-/// Decodes a JPEG, at a fraction of its size if it is much larger than `wanted`.
+/// Decodes a JPEG, at a fraction of its size if it is much larger than `wanted` or above the limit.
 pub(super) fn read(
     bytes: &[u8],
     limits: &Limits,
@@ -32,7 +32,10 @@ pub(super) fn read(
         Fault::Refused(reason) => undecodable(&reason),
     })?;
     let (width, height) = jpeg.size();
-    check_extent(width, height, limits)?;
+    let within = fraction_within(&jpeg, limits);
+    if within.is_none() {
+        check_extent(width, height, limits)?;
+    }
     let picture = jpeg.picture();
     let orientation = jpeg.exif.and_then(exif::orientation);
     let orientation = orientation.unwrap_or(Orientation::NoTransforms);
@@ -40,6 +43,13 @@ pub(super) fn read(
         let reduced = survive(|| decode_reduced(&jpeg, &picture, wanted));
         reduced.flatten()
     });
+    let reduced = reduced.or_else(|| {
+        let reduced = within.map(|fraction| survive(|| decode_at(&jpeg, &picture, fraction)));
+        reduced.flatten().flatten()
+    });
+    if reduced.is_none() {
+        check_extent(width, height, limits)?;
+    }
     let (size, pixels, share) = match reduced {
         Some(Reduced {
             size,

@@ -10,12 +10,14 @@
 //! pictures, after area averaging to the wanted size, at most [`MEAN_DISTANCE`] of 255 steps of a
 //! channel on average over a photo.
 //!
-//! Any other photo, and any photo that this decoder rejects, is decoded in full.
+//! Any other photo, and any photo that this decoder rejects, is decoded in full: but one of more pixels than
+//! the limit (phones take 108 and 200 megapixels), at the largest fraction within it.
 
 use image::ColorType;
 use jpeg_decoder::{Decoder, PixelFormat};
 use posy_shared::preprocess::Size;
 
+use super::decode::Limits;
 use super::jpeg::Jpeg;
 use super::memory::{PHOTOS, Share};
 use super::rgb::to_rgb;
@@ -26,6 +28,9 @@ pub const MUCH_LARGER: u32 = 4;
 pub const STILL_LARGER: u32 = 3;
 /// Greatest mean difference from full decoding that the tests allow, in steps of 255.
 pub const MEAN_DISTANCE: f64 = 1.25;
+
+/// Times the limit on pixels that a photo decoded at a fraction may have.
+const BEYOND: u64 = 4;
 
 /// A photo at a fraction of its size, in its stored orientation.
 pub(super) struct Reduced {
@@ -52,6 +57,27 @@ pub(super) fn decode_reduced(jpeg: &Jpeg<'_>, picture: &[u8], wanted: Size) -> O
         let divides = width.is_multiple_of(fraction) && height.is_multiple_of(fraction);
         divides && width.min(height) / fraction >= least
     })?;
+    decode_at(jpeg, picture, fraction)
+}
+
+/// The largest fraction at which a photo is within the limit, if it is above it and comes block by block.
+pub(super) fn fraction_within(jpeg: &Jpeg<'_>, limits: &Limits) -> Option<u32> {
+    let (width, height) = jpeg.size();
+    let pixels = u64::from(width) * u64::from(height);
+    let most = limits.max_pixels.saturating_mul(BEYOND);
+    let is_within = pixels <= limits.max_pixels;
+    if is_within || pixels > most || jpeg.is_buffered() || jpeg.channels() == 4 {
+        return None;
+    }
+    [2, 4, 8]
+        .into_iter()
+        .find(|fraction| pixels / u64::from(fraction * fraction) <= limits.max_pixels)
+}
+
+/// Decodes the photo at one part in `fraction`, 2, 4 or 8, of its width and height; `None` if the decoder
+/// cannot.
+pub(super) fn decode_at(jpeg: &Jpeg<'_>, picture: &[u8], fraction: u32) -> Option<Reduced> {
+    let (width, height) = jpeg.size();
     let samples = jpeg.samples();
     let small = samples / u64::from(fraction * fraction);
     // The pixels beside those of single channels, and whole blocks if they come in several scans.
@@ -81,7 +107,7 @@ mod tests {
     use image::{DynamicImage, RgbImage};
     use posy_shared::preprocess::{Crop, Filter, PixelMap, Preprocessor, scratch_len};
 
-    use super::super::decode::{Decoded, Limits, decode, decode_to_average};
+    use super::super::decode::{DecodeError, Decoded, decode, decode_to_average, decode_within};
     use super::*;
     use posy_nn::rgb::Rgb;
 
@@ -206,6 +232,25 @@ mod tests {
         );
         assert!(photos > 100);
         assert!(worst <= MEAN_DISTANCE);
+    }
+
+    #[test]
+    fn photos_above_the_limit_are_decoded_at_a_fraction_within_it() {
+        let jpeg = made_up(1001, 800, false);
+        let within = |max_pixels| {
+            let limits = Limits {
+                max_pixels,
+                ..Limits::default()
+            };
+            decode_within(&jpeg, &limits).map(|photo| (photo.width, photo.height))
+        };
+        assert_eq!(within(800_800), Ok((1001, 800)));
+        assert_eq!(within(800_799), Ok((501, 400)));
+        assert_eq!(within(200_200), Ok((501, 400)));
+        assert!(matches!(
+            within(200_199),
+            Err(DecodeError::TooManyPixels { .. })
+        ));
     }
 
     #[test]

@@ -38,6 +38,9 @@ pub enum Layout {
     Labels,
     /// In its folders `train`, `valid` and `test`; see [`part_of`].
     Parts,
+    /// In the data set's folder, and labels are called as `retrain.py` calls them: in lower case, anything but
+    /// letters and digits a space.
+    Codelab,
 }
 
 impl Layout {
@@ -45,14 +48,15 @@ impl Layout {
     pub const fn of(rule: &Rule) -> Self {
         match rule {
             Rule::Folders => Layout::Parts,
-            Rule::Stable { .. } | Rule::Codelab { .. } => Layout::Labels,
+            Rule::Stable { .. } => Layout::Labels,
+            Rule::Codelab { .. } => Layout::Codelab,
         }
     }
 
     /// Depth of a label's folder below the data set's.
     const fn depth(self) -> usize {
         match self {
-            Layout::Labels => 1,
+            Layout::Labels | Layout::Codelab => 1,
             Layout::Parts => 2,
         }
     }
@@ -171,6 +175,38 @@ fn is_passed_over(name: &OsStr) -> bool {
     name.as_encoded_bytes().starts_with(b".") || SYSTEM.iter().any(|s| name.eq_ignore_ascii_case(s))
 }
 
+/// Photos of each label: path within the data set, path, format.
+type Labels = BTreeMap<String, Vec<(String, PathBuf, Format)>>;
+
+/// The name that `retrain.py` gives to the label of a folder: in lower case, each run of other characters than
+/// `[a-z0-9]` a space. Names that begin with an underscore have a meaning here and stay.
+fn codelab_name(folder: &str) -> String {
+    if folder.starts_with('_') {
+        return folder.to_owned();
+    }
+    let mut name = String::new();
+    for letter in folder.to_lowercase().chars() {
+        match letter {
+            'a'..='z' | '0'..='9' => name.push(letter),
+            _ if name.ends_with(' ') => {}
+            _ => name.push(' '),
+        }
+    }
+    name
+}
+
+/// Labels called as in the codelab, unless two of them would be called the same, or one like nothing.
+fn as_in_the_codelab(labels: Labels) -> Labels {
+    let names: BTreeSet<String> = labels.keys().map(|folder| codelab_name(folder)).collect();
+    if names.len() < labels.len() || names.iter().any(|name| name.trim().is_empty()) {
+        return labels;
+    }
+    let renamed = labels.into_iter();
+    renamed
+        .map(|(folder, photos)| (codelab_name(&folder), photos))
+        .collect()
+}
+
 /// State of a scan.
 #[derive(Default)]
 struct Found {
@@ -180,7 +216,7 @@ struct Found {
     /// Folders beside the parts.
     beside: Vec<String>,
     /// Photos of each label folder: path within the data set, path, format.
-    labels: BTreeMap<String, Vec<(String, PathBuf, Format)>>,
+    labels: Labels,
     loose: Vec<PathBuf>,
     skipped: Vec<Skipped>,
     /// A folder within the first label's folder.
@@ -282,7 +318,7 @@ impl Found {
                 folders: self.beside,
             });
         }
-        if self.layout == Layout::Labels
+        if self.layout != Layout::Parts
             && let Some((folders, nested)) = self.parts_for_labels()
         {
             let training = folders
@@ -324,7 +360,11 @@ impl Found {
                 dataset.warnings.push(ScanWarning::NoTestPart);
             }
         }
-        for (label, mut photos) in self.labels {
+        let labels = match self.layout {
+            Layout::Codelab => as_in_the_codelab(self.labels),
+            Layout::Labels | Layout::Parts => self.labels,
+        };
+        for (label, mut photos) in labels {
             let count = photos.len();
             if count == 0 {
                 dataset.warnings.push(ScanWarning::EmptyLabel { label });

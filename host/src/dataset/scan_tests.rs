@@ -157,6 +157,26 @@ fn what_is_no_data_set_is_explained() {
     assert!(message(&dir).ends_with(&hint), "{}", message(&dir));
 }
 
+/// `re.sub(r'[^a-z0-9]+', ' ', name.lower())` in `retrain.py`.
+#[test]
+fn labels_are_called_as_in_the_codelab_where_that_is_asked_for() {
+    let labels = |files: &[(&str, &[u8])]| {
+        let dir = folder(files);
+        scan(dir.path(), &ScanOptions::of(Layout::Codelab))
+            .unwrap()
+            .labels
+    };
+    let files: [(&str, &[u8]); 3] = [
+        ("Red--Rose (2)/x.jpg", JPEG),
+        ("_unknown/x.jpg", JPEG),
+        ("Älpler/x.jpg", JPEG),
+    ];
+    assert_eq!(labels(&files), [" lpler", "_unknown", "red rose 2 "]);
+    // Two that would be one stay apart.
+    let files: [(&str, &[u8]); 2] = [("Rose/x.jpg", JPEG), ("rose/y.jpg", JPEG)];
+    assert_eq!(labels(&files), ["Rose", "rose"]);
+}
+
 fn scan_parts(dir: &tempfile::TempDir) -> Result<Dataset, ScanError> {
     scan(dir.path(), &ScanOptions::of(Layout::Parts))
 }

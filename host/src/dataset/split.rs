@@ -151,10 +151,10 @@ pub enum Rule {
     },
     /// Exactly as `retrain.py`: a hash of the path as typed on the command line.
     ///
-    /// Two habits of that script are not part of the rule and not adopted: it lists only files that
-    /// end in `.jpg`, `.jpeg`, `.JPG` or `.JPEG` directly in a label's folder, and it lowercases
-    /// labels and turns each run of other characters than `[a-z0-9]` into a space. Neither changes
-    /// the bucket of a file, which depends on its path alone. Buckets may stay empty.
+    /// Labels are called as that script calls them: in lower case, each run of other characters than `[a-z0-9]`
+    /// a space. Its habit to list only files that end in `.jpg`, `.jpeg`, `.JPG` or `.JPEG` directly in a
+    /// label's folder is not adopted; it does not change the bucket of a file, which depends on its path alone.
+    /// Buckets may stay empty.
     Codelab {
         /// The value of `--image-dir`, character for character.
         image_dir: String,

@@ -173,9 +173,9 @@ mod tests {
             let file = elf(EM_ARM, &[(PT_LOAD, address, &bytes)]);
             segments(&file, PICO)
         };
-        assert!(place(0x1000_0000, 128 * 1024).is_ok());
+        assert!(place(0x1000_0000, 176 * 1024).is_ok());
         for (address, len) in [
-            (0x1001_FFFF, 2),
+            (0x1002_BFFF, 2),
             (0x0800_0000, 4),
             (0x0FFF_FFFF, 4),
             (0x2000_0000, 4),

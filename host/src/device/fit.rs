@@ -4,9 +4,10 @@ use posy_nn::graph::network::Common;
 use posy_nn::zoo::Architecture;
 use posy_shared::kernels::board_scratch_len;
 use posy_shared::model::{HEAD_ALIGN, Layer, Model, Op, Shape};
-use posy_shared::plan::{PlanError, search};
+use posy_shared::plan::{Plan, PlanError, search};
 
 use super::boards::{BOARDS, Board};
+use super::speed::Estimate;
 
 /// Resources that a model needs on a board.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
@@ -20,6 +21,9 @@ pub struct Footprint {
     pub scratch_bytes: u64,
     /// Multiply-accumulates (MACs) per inference.
     pub products: u64,
+    /// Estimated milliseconds for an answer on each of [`BOARDS`], in their order.
+    #[serde(skip)]
+    answers_ms: [u32; BOARDS.len()],
 }
 
 impl Footprint {
@@ -41,11 +45,13 @@ impl Footprint {
         let backbone = layers.iter().map(block).sum::<usize>() - last;
         let head = (last + Self::HEADER_BYTES).next_multiple_of(HEAD_ALIGN);
         let scratch_bytes = scratch_bytes(layers);
+        let plan = search(layers)?;
         Ok(Footprint {
             flash_bytes: (head + backbone) as u64,
-            ram_bytes: search(layers)?.arena_len as u64 + scratch_bytes,
+            ram_bytes: plan.arena_len as u64 + scratch_bytes,
             scratch_bytes,
             products: layers.iter().map(Layer::products).sum(),
+            answers_ms: answers_ms(layers, &plan),
         })
     }
 
@@ -73,13 +79,26 @@ impl Footprint {
             ram_bytes: model.plan().arena_len as u64 + scratch_bytes,
             scratch_bytes,
             products: model.layers().iter().map(Layer::products).sum(),
+            answers_ms: answers_ms(model.layers(), model.plan()),
         }
+    }
+
+    /// Estimated milliseconds for an answer on `board`, camera included; see [`Estimate`].
+    pub fn answer_ms(&self, board: &Board) -> u32 {
+        let places = BOARDS.iter().zip(self.answers_ms);
+        let mut found = places.filter(|(other, _)| other.name == board.name);
+        found.next().map_or(0, |(_, ms)| ms)
     }
 
     /// RAM of the engine on `board`, with all cores that its program uses, bytes.
     pub fn ram_bytes_on(&self, board: &Board) -> u64 {
         self.ram_bytes + self.scratch_bytes * (u64::from(board.cores) - 1)
     }
+}
+
+/// Estimated milliseconds for an answer on each board.
+fn answers_ms(layers: &[Layer], plan: &Plan) -> [u32; BOARDS.len()] {
+    BOARDS.map(|board| (1e3 * Estimate::of(layers, plan, &board).total_s()).round() as u32)
 }
 
 /// The layers of an architecture with a last layer for `labels` labels; only their shapes are
@@ -155,6 +174,7 @@ mod tests {
                 ram_bytes: u64::from(board.arena_bytes) - 100 * (u64::from(board.cores) - 1),
                 scratch_bytes: 100,
                 products: 1,
+                answers_ms: [1; BOARDS.len()],
             };
             assert!(fits(&full, board), "{}", board.name);
             for (flash, ram) in [(1, 0), (0, 1)] {

@@ -105,7 +105,7 @@ fn flash(scratch: &Scratch, arguments: &[&str]) -> Outcome {
 #[test]
 fn a_uf2_file_has_program_and_model() {
     for (board, family, slot) in [
-        ("rp-pico", 0xE48B_FF56, 0x1002_0000),
+        ("rp-pico", 0xE48B_FF56, 0x1002_C000),
         ("rp-pico2", 0xE48B_FF59, 0x1004_0000),
     ] {
         let (scratch, model) = scratch(0x1000_0000);
@@ -178,8 +178,8 @@ fn a_dry_run_says_each_step_and_touches_nothing() {
         (
             "rp-pico",
             0x1000_0000_u32,
-            "0x10020000",
-            1_966_080,
+            "0x1002c000",
+            1_916_928,
             "drive RPI-RP2",
         ),
         (
@@ -400,7 +400,7 @@ mod commands {
         flash(&scratch, &pico).succeeds();
         let probe = "--chip RP2040 --probe 2e8a:000c:E66";
         let expected = format!(
-            "download {probe} --binary-format bin --base-address 0x10020000 model.posy\nreset {probe}\n"
+            "download {probe} --binary-format bin --base-address 0x1002c000 model.posy\nreset {probe}\n"
         );
         assert_eq!(text(&scratch, "probe.log"), expected);
     }
@@ -465,7 +465,7 @@ mod commands {
         assert!(log.contains("boards/rp-pico build --release"), "{log}");
         let flash = flash_of(&scratch.read("out.uf2"), 0xE48B_FF56);
         assert_eq!(at(&flash, 0x1000_0000, 5000), program(0).0);
-        assert_eq!(at(&flash, 0x1002_0000, model.len()), model);
+        assert_eq!(at(&flash, 0x1002_C000, model.len()), model);
 
         install(
             &scratch,

@@ -135,6 +135,60 @@ fn the_ranking_is_tensorflows() {
     assert!(worst < 0.02, "{worst}");
 }
 
+/// Options for TensorFlow Hub's graph: its size is open, and its pixels are 0 to 1.
+const HUB: [&str; 5] = [
+    "--input_height=128",
+    "--input_width=128",
+    "--input_layer=Placeholder",
+    "--input_mean=0",
+    "--input_std=255",
+];
+
+/// Graphs of users: the codelab's own, whose constants are read through identities, and TensorFlow Hub's
+/// network with a placeholder of open size.
+#[test]
+fn users_graphs_score_as_in_tensorflow() {
+    let test = "users_graphs_score_as_in_tensorflow";
+    let (Some(cases), Some(python)) = (data(test, "cases"), Python::tensorflow_always(test)) else {
+        return;
+    };
+    let scratch = Scratch::new();
+    scratch.write("five.txt", "a\nb\nc\nd\ne\n");
+    let [guide, hub] = ["guide.pb", "hub_noshape.pb"].map(|name| cases.join("models").join(name));
+    let [guide_labels, five] = [cases.join("models/guide.txt"), scratch.join("five.txt")];
+    // Decoders of JPEG differ by a grey level here and there.
+    for (graph, labels, image, options, apart) in [
+        (&guide, &guide_labels, "daisy_224.png", &[][..], 1e-4),
+        (&guide, &guide_labels, "jpeg/ok.jpg", &[], 0.003),
+        (&hub, &five, "daisy_224.png", &HUB, 1e-4),
+        (&hub, &five, "daisy_160.png", &HUB, 1e-4),
+    ] {
+        let image = cases.join(image);
+        let [graph, labels] = [("graph", graph), ("labels", labels)]
+            .map(|(name, path)| format!("--{name}={}", path.display()));
+        let mut arguments = vec![graph, labels];
+        arguments.extend(options.iter().map(|option| (*option).to_owned()));
+        let mut command = scratch.command(["label-image"]);
+        command.args(&arguments).arg("--image").arg(&image);
+        let outcome = Outcome::of(command).succeeds();
+        arguments.push(image.to_string_lossy().into_owned());
+        let [ours, theirs] =
+            [outcome.stdout, python.run("label_image.py", &arguments)].map(|text| ranking(&text));
+        assert!(ours.len() >= 3 && ours.len() == theirs.len(), "{ours:?}");
+        let mut worst = 0.0f32;
+        for ((ours, score), (theirs, other)) in ours.iter().zip(&theirs) {
+            assert_eq!(ours, theirs, "{}", image.display());
+            worst = worst.max((score - other).abs());
+        }
+        eprintln!(
+            "{} in {}: within {worst:.0e}",
+            image.display(),
+            arguments[0]
+        );
+        assert!(worst < apart, "{worst}: {ours:?} {theirs:?}");
+    }
+}
+
 #[test]
 fn bad_graphs_are_refused_by_name() {
     let Some((scratch, photos)) = codelab("bad_graphs_are_refused_by_name") else {

@@ -2,11 +2,13 @@
 
 use std::path::PathBuf;
 
+use posy::device::Footprint;
+use posy_shared::model::Model;
 use posy_tests::answers::{Answer, classified, convert, labelled, retrain};
 use posy_tests::data;
-use posy_tests::draw::{draw, extent, in_full_runs};
+use posy_tests::draw::{draw, extent};
 use posy_tests::frames::{frame, photos, save};
-use posy_tests::pico::{ANSWER, Pico, RAM_BYTES, Run, after_line};
+use posy_tests::pico::{ANSWER, Pico, RAM_BYTES, Run, after_line, board};
 use posy_tests::scratch::Scratch;
 use serde_json::json;
 
@@ -36,6 +38,14 @@ fn expected(scratch: &Scratch, model: &str, frames: &[String]) -> Vec<Answer> {
 
 fn rankings(answers: &[Answer]) -> Vec<&str> {
     answers.iter().map(|answer| &*answer.ranking).collect()
+}
+
+/// The answers to the frames, one each: the frame that is under way when an answer is said shows what was
+/// there before, so that the first is answered twice.
+fn in_order(run: &Run) -> Vec<&str> {
+    let answers = run.answers("uart");
+    assert_eq!(answers.first(), answers.get(1), "{run}");
+    answers.into_iter().skip(1).collect()
 }
 
 /// Prints the number of instructions per answer, and the board's line on RAM.
@@ -78,10 +88,7 @@ fn photos_are_answered_as_on_the_laptop() {
     let run = pico.run(&scratch, &slot, &frames, &steps, json!({}));
     let run = run.succeeds();
     report(&model, &run);
-    // The frame that is under way when an answer is said shows what was there before.
-    let answers = run.answers("uart");
-    assert_eq!(answers[..2], [&*expected[0].ranking; 2], "{run}");
-    assert_eq!(answers[1..], rankings(&expected), "{run}");
+    assert_eq!(in_order(&run), rankings(&expected), "{run}");
     let uart = run.port("uart");
     let begin = format!(
         "posy: rp-pico, mobilenet_v1_0.25_128, 5 labels, {} bytes",
@@ -102,10 +109,6 @@ fn photos_are_answered_as_on_the_laptop() {
 #[test]
 fn users_networks_answer_as_on_the_laptop() {
     let test = "users_networks_answer_as_on_the_laptop";
-    // Not passing yet on this image.
-    if !in_full_runs(test) {
-        return;
-    }
     let (Some(pico), Some(flowers), Some(cases)) = (
         Pico::find(test),
         data(test, "flower_photos"),
@@ -118,12 +121,12 @@ fn users_networks_answer_as_on_the_laptop() {
         let frames = write_frames(&scratch, &photos(&flowers, extent(5, 20)));
         let model = convert(&scratch, &cases, file);
         let expected = expected(&scratch, &model, &frames);
-        let times = frames.len();
+        let times = frames.len() + 1;
         let steps = [json!({ "after": { "line": ANSWER, "times": times, "port": "usb" } })];
         let run = pico.run(&scratch, &scratch.read(&model), &frames, &steps, json!({}));
         let run = run.succeeds();
         report(&model, &run);
-        assert_eq!(run.answers("uart"), rankings(&expected), "{run}");
+        assert_eq!(in_order(&run), rankings(&expected), "{run}");
     }
 }
 
@@ -161,6 +164,36 @@ fn a_larger_network_fits() {
     assert!(network <= arena && arena <= statics, "{line}; {statics}");
     assert!(0 < used && used < size, "{line}");
     assert!(statics + size <= RAM_BYTES, "{line}; {statics}");
+}
+
+/// An answer's emulated time, with what is read of flash past its cache charged, is what `posy fit` says.
+#[test]
+fn an_answer_takes_as_long_as_estimated() {
+    let test = "an_answer_takes_as_long_as_estimated";
+    let (Some(pico), Some(flowers)) = (Pico::find(test), data(test, "flower_photos")) else {
+        return;
+    };
+    let scratch = Scratch::new();
+    let frames = write_frames(&scratch, &photos(&flowers, 1));
+    scratch.copy_photos(&flowers, "photos", &LABELS, 12);
+    let model = retrain(&scratch, "mobilenet_v1_0.25_128");
+    let slot = scratch.read(&model);
+    let footprint = Footprint::of_model(&Model::read(&slot).unwrap());
+    let estimated = f64::from(footprint.answer_ms(board()));
+    let steps = [after_line(ANSWER, 3, &[])];
+    let run = pico.run(&scratch, &slot, &frames, &steps, json!({ "cached": true }));
+    let run = run.succeeds();
+    let said = run.port("uart").into_iter();
+    let ms: Vec<f64> = said
+        .filter(|line| line.answer().is_some())
+        .map(|line| line.ms)
+        .collect();
+    let found = (ms[2] - ms[0]) / 2.0;
+    eprintln!("{model}: {found:.0} ms an answer, estimated {estimated}");
+    assert!(
+        (0.93..1.07).contains(&(estimated / found)),
+        "{found}: {run}"
+    );
 }
 
 #[test]

@@ -8,7 +8,7 @@ use posy_tests::{large_classifier, small_classifier};
 use serde_json::json;
 
 /// Size of the slot in bytes: the rest of 2 MB after the program.
-const SLOT_BYTES: usize = 1920 * 1024;
+const SLOT_BYTES: usize = 1872 * 1024;
 /// Writes the checksums that the contents have, so that only what they mean is wrong.
 fn with_checksum(mut file: Vec<u8>) -> Vec<u8> {
     let crc = Crc::<u32>::new(&CRC_32_ISO_HDLC);

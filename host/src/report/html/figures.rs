@@ -1,15 +1,13 @@
 //! Figures of the whole, of each label, of scores, of both networks and of boards.
 
-use posy_shared::model::Model;
-
 use super::text::clean;
 use super::{Report, chart};
 use crate::dataset::Rule;
-use crate::device::{BOARDS, Footprint, fits, speed};
+use crate::device::{BOARDS, Footprint, fits};
 use crate::eval::calibration::BINS;
 use crate::eval::evaluation::UnknownFigures;
 use crate::eval::stats::{Proportion, percent, percent_or_dash};
-use crate::units::kib;
+use crate::units::{in_seconds, kib};
 
 /// Maximum of labels whose shares are drawn as bars, too.
 const MOST_BARS: usize = 100;
@@ -230,7 +228,7 @@ impl Report<'_> {
     }
 }
 
-pub(super) fn boards(model: &Model<'_>, footprint: &Footprint) -> Vec<BoardRow> {
+pub(super) fn boards(footprint: &Footprint) -> Vec<BoardRow> {
     let boards = BOARDS.iter();
     boards
         .map(|board| BoardRow {
@@ -239,15 +237,7 @@ pub(super) fn boards(model: &Model<'_>, footprint: &Footprint) -> Vec<BoardRow> 
             fits: fits(footprint, board),
             flash: kib(board.slot_bytes().into()),
             ram: kib(board.arena_bytes.into()),
-            time: format!("about {}", seconds(speed::seconds(model.layers(), board))),
+            time: format!("about {}", in_seconds(footprint.answer_ms(board))),
         })
         .collect()
-}
-
-/// A time in words.
-fn seconds(seconds: f64) -> String {
-    match seconds {
-        ..0.9995 => format!("{:.0} ms", 1e3 * seconds),
-        _ => format!("{seconds:.1} s"),
-    }
 }

@@ -231,7 +231,7 @@ impl Report<'_> {
             flash_kib: kib(footprint.flash_bytes),
             ram_kib: kib(footprint.ram_bytes),
             products: millions(footprint.products),
-            boards: figures::boards(&model, &footprint),
+            boards: figures::boards(&footprint),
             split_note: self.split_note(),
             skipped: skipped
                 .map(|file| clean(&format!("{}: {}", file.path.display(), file.reason)))
