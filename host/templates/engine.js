@@ -3,8 +3,8 @@
 // for a phone and the studio share it; `host/web/src/lib.rs` describes the exports behind it.
 
 const posyEngine = (() => {
-  // Bytes of pixels that are handed over together.
-  const STRIP = 4 << 20;
+  // Bytes of pixels that are handed over together, and rows of them.
+  const STRIP = 4 << 20, ROWS = 4096;
 
   // Compiles the first of these programs that the browser takes; each is a function that gives its bytes.
   async function compile(programs) {
@@ -43,7 +43,7 @@ const posyEngine = (() => {
 
     // The answer for a picture of `width` x `height` pixels that `draw(context, y)` draws, from row `y` of it up.
     function answer(width, height, draw) {
-      const rows = Math.min(height, Math.max(1, Math.floor(STRIP / (4 * width))));
+      const rows = Math.min(height, ROWS, Math.max(1, Math.floor(STRIP / (4 * width))));
       // Kept for the next picture, which mostly is as large.
       if (canvas.width !== width || canvas.height !== rows) [canvas.width, canvas.height] = [width, rows];
       const context = canvas.getContext('2d', {willReadFrequently: true});

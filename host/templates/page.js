@@ -52,7 +52,7 @@
   // ---- The answer, shown.
 
   const percent = score => `${(100 * score).toFixed(1)}%`;
-  let spoken = '', spokenAt = 0;
+  let spoken = '', spokenAt = -Infinity;
 
   function show({ranking, unknown, milliseconds, outputs}, note) {
     const top = unknown || !ranking.length ? 'unknown' : ranking[0].label;
@@ -177,9 +177,11 @@
     }
   }
 
+  const ended = found => found.getTracks().forEach(track => track.stop());
+
   function stop() {
     if (!stream) return;
-    for (const track of stream.getTracks()) track.stop();
+    ended(stream);
     stream = null;
     video.srcObject = null;
     at('camera').textContent = 'Start camera';
@@ -189,17 +191,28 @@
   async function start() {
     const mine = ++generation;
     say('');
+    let found;
     try {
-      const found = await navigator.mediaDevices.getUserMedia({
+      found = await navigator.mediaDevices.getUserMedia({
         audio: false, video: {facingMode: 'environment', width: {ideal: 640}, height: {ideal: 480}},
       });
+      // Meanwhile a photo was chosen, or the button pressed again.
+      if (mine !== generation) return ended(found);
       stream = found;
       video.srcObject = found;
       await video.play();
     } catch (error) {
+      if (mine !== generation) return;
       stop();
       return say(refused(error));
     }
+    if (mine !== generation) return;
+    found.getVideoTracks()[0].onended = () => {
+      if (stream !== found) return;
+      generation++;
+      stop();
+      say('The camera was unplugged. Connect it and start it again, or choose a photo.');
+    };
     at('camera').textContent = 'Stop camera';
     stage(video);
     let last = performance.now(), rate = 0;
@@ -246,6 +259,7 @@
   addEventListener('drop', event => {
     event.preventDefault();
     over(false);
+    at('stage').scrollIntoView({block: 'nearest'});
     const file = event.dataTransfer.files[0];
     if (file && model) name(file);
     else if (model) say('What was dropped is no file: save the picture first, or choose one.');

@@ -188,7 +188,10 @@ async function use(next) {
   source = next;
   if (next === 'webcam' && !stream) {
     try {
-      stream = await navigator.mediaDevices.getUserMedia({video: {width: {ideal: 640}, height: {ideal: 480}}});
+      const found = await navigator.mediaDevices.getUserMedia({video: {width: {ideal: 640}, height: {ideal: 480}}});
+      // Meanwhile another source was chosen, or this one again.
+      if (source !== 'webcam' || stream) return found.getTracks().forEach(track => track.stop());
+      stream = found;
       $('video').srcObject = stream;
       await $('video').play();
       nameFrames();
@@ -359,7 +362,7 @@ function card(name) {
   const isUnknown = name === UNKNOWN;
   const hold = make('button', {type: 'button', class: 'hold', 'aria-label': `Hold to record: ${shownName(name)}`}, 'Hold to record');
   const input = make('input', {type: 'file', multiple: true, accept: 'image/*', 'aria-label': `Add files: ${shownName(name)}`});
-  const remove = make('button', {type: 'button', class: 'quiet', 'aria-label': `Take the label away: ${shownName(name)}`}, 'Take away');
+  const remove = make('button', {type: 'button', class: 'quiet', 'aria-label': `Take away: ${shownName(name)}`}, 'Take away');
   const count = make('span', {class: 'soft figures'});
   const thumbs = make('div', {class: 'thumbs'});
   const more = make('button', {type: 'button', class: 'quiet', hidden: true});

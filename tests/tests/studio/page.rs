@@ -241,7 +241,9 @@ fn laptop_board_and_browser_are_compared() {
     let studio = Studio::start(&scratch, 0, &arguments);
     browser.look_like(1280, 900, false, "light");
     browser.open_url(&studio.address);
-    browser.wait_until("state?.model && state.training.kind === 'idle' && state.board.name");
+    browser.wait_until(
+        "!!state?.model && state.training.kind === 'idle' && state.board.name !== null",
+    );
     browser.click("$('push')");
     browser.wait_until("state.board.current");
     for (label, flower) in SCENES {

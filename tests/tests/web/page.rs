@@ -172,11 +172,7 @@ fn it_names_photos_and_what_a_camera_sees() {
             "{time}"
         );
         let spoken = "document.getElementById('spoken').textContent";
-        let spoken = browser.evaluate(spoken);
-        assert!(
-            spoken.as_str().unwrap().starts_with(&fixture.label),
-            "{spoken}"
-        );
+        browser.wait_until(&format!("{spoken}.startsWith({})", json!(fixture.label)));
         keep(&mut browser, "page-camera.png", true);
         browser.press("Enter");
         browser.wait_until("document.getElementById('video').hidden");
