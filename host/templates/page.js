@@ -13,9 +13,11 @@
   for (const row of document.querySelectorAll('tr[data-right]'))
     facts.set(row.cells[0].textContent, row.dataset.right);
 
-  function say(text) {
+  // Says what is wrong; brings it into view where the reader's own act caused it.
+  function say(text, near = true) {
     problem.textContent = text;
     problem.hidden = !text;
+    if (text && near) problem.scrollIntoView({block: 'nearest'});
   }
 
   // ---- The model.
@@ -278,7 +280,7 @@
     at('time').textContent = 'Ready.';
     document.body.dataset.state = 'ready';
   }).catch(error => {
-    say(error.message);
+    say(error.message, false);
     at('time').textContent = '';
     document.body.dataset.state = 'failed';
   });

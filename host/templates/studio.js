@@ -228,7 +228,7 @@ let live = null;
 let program = null, opening = false;
 
 async function openModel() {
-  if (opening || !state.model || live?.number === state.model.number) return;
+  if (opening) return;
   opening = true;
   try {
     const bytes = async path => {
@@ -236,11 +236,14 @@ async function openModel() {
       if (!response.ok) throw Error(response.statusText);
       return [new Uint8Array(await response.arrayBuffer()), Number(response.headers.get('x-number'))];
     };
-    program ??= await posyEngine.compile(['simd128', 'plain'].map(name => async () => (await bytes(`/posy-${name}.wasm`))[0]));
-    const [file, number] = await bytes('/api/model');
-    live = {number, model: await posyEngine.open(program, file), board: new Map()};
-    agreed = null;
-    put($('browser-times'), '');
+    // A newer one may come while one is opened.
+    while (state.model && (live?.number ?? 0) < state.model.number) {
+      program ??= await posyEngine.compile(['simd128', 'plain'].map(name => async () => (await bytes(`/posy-${name}.wasm`))[0]));
+      const [file, number] = await bytes('/api/model');
+      live = {number, model: await posyEngine.open(program, file), board: new Map()};
+      agreed = null;
+      put($('browser-times'), '');
+    }
   } catch (error) {
     // What the connection lost, it brings at the next change of state.
     if (connection === 'up') put($('browser-times'), `This browser does not run the network: ${error.message}. Open the page in a newer one.`);
