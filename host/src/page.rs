@@ -5,7 +5,7 @@
 //! has the same part in it: [`Trial`].
 
 use std::collections::HashMap;
-use std::io::Write;
+use std::io::{self, Write};
 
 use askama::Template;
 use base64::Engine;
@@ -54,7 +54,7 @@ pub enum PageError {
     Template(#[from] askama::Error),
     /// The model could not be deflated.
     #[error("no page can be made: {0}")]
-    Deflate(#[from] std::io::Error),
+    Deflate(#[from] io::Error),
 }
 
 struct LabelRow {
@@ -80,8 +80,8 @@ impl Trial {
     /// The part for the model in `bytes`, a `.posy` file.
     ///
     /// # Errors
-    /// [`PageError::Deflate`].
-    pub(crate) fn new(bytes: &[u8]) -> Result<Self, PageError> {
+    /// The model could not be deflated.
+    pub(crate) fn new(bytes: &[u8]) -> io::Result<Self> {
         Ok(Trial {
             simd128: packed(SIMD128)?,
             plain: packed(PLAIN)?,
@@ -106,7 +106,7 @@ struct Page {
 }
 
 /// Deflates `bytes` (zlib) and encodes them in base64.
-fn packed(bytes: &[u8]) -> Result<String, PageError> {
+fn packed(bytes: &[u8]) -> io::Result<String> {
     let mut encoder = ZlibEncoder::new(Vec::new(), Compression::best());
     encoder.write_all(bytes)?;
     Ok(STANDARD.encode(encoder.finish()?))

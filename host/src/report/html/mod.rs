@@ -15,6 +15,7 @@ mod pictures;
 mod plane;
 mod text;
 
+use std::io;
 use std::time::SystemTime;
 
 use askama::Template;
@@ -32,7 +33,7 @@ use super::headline::{Grade, headline};
 use crate::device::Footprint;
 use crate::features::cache::Cache;
 use crate::features::progress::Progress;
-use crate::page::{PageError, TRIAL_STYLE, Trial};
+use crate::page::{TRIAL_STYLE, Trial};
 use crate::retrain::{Prepared, TrainedModel};
 use crate::units::{hex, kib, millions};
 use answers::Answers;
@@ -56,9 +57,9 @@ pub enum ReportError {
     /// The page could not be put together.
     #[error("no report can be made: {0}")]
     Page(#[from] askama::Error),
-    /// The part that runs the model could not be made.
+    /// The model could not be deflated.
     #[error("no report can be made: {0}")]
-    Trial(#[from] PageError),
+    Deflate(#[from] io::Error),
 }
 
 /// Start of a run.
