@@ -1,10 +1,11 @@
 //! The page: one HTML file that runs a model in a browser, offline.
 //!
 //! The engine and the model lie in it deflated, in base64. It asks nothing of the network, which its
-//! content security policy forbids; its one script and its style are allowed by their hashes.
+//! content security policy forbids; its one script and its style are allowed by their hashes. The report
+//! has the same part in it: [`Trial`].
 
 use std::collections::HashMap;
-use std::io::Write;
+use std::io::{self, Write};
 
 use askama::Template;
 use base64::Engine;
@@ -24,8 +25,19 @@ pub const PLAIN: &[u8] = include_bytes!("../assets/posy-plain.wasm");
 /// Version of the compiler and SHA-256 of the lock file that the engines were built with.
 pub const ENGINE_ORIGIN: &str = include_str!("../assets/posy.wasm.txt");
 
-const STYLE: &str = include_str!("../templates/page.css");
-const SCRIPT: &str = include_str!("../templates/page.js");
+/// The style sheet of the part that names photos.
+pub(crate) const TRIAL_STYLE: &str = include_str!("../templates/try.css");
+/// The engine's side in JavaScript, which the studio's page has too.
+pub(crate) const ENGINE_SCRIPT: &str = include_str!("../templates/engine.js");
+
+const STYLE: &str = concat!(
+    include_str!("../templates/page.css"),
+    include_str!("../templates/try.css")
+);
+const SCRIPT: &str = concat!(
+    include_str!("../templates/engine.js"),
+    include_str!("../templates/page.js")
+);
 /// Maximum number of labels in the table.
 const LISTED: usize = 200;
 /// Maximum number of labels in the first line.
@@ -42,12 +54,42 @@ pub enum PageError {
     Template(#[from] askama::Error),
     /// The model could not be deflated.
     #[error("no page can be made: {0}")]
-    Deflate(#[from] std::io::Error),
+    Deflate(#[from] io::Error),
 }
 
 struct LabelRow {
     label: String,
-    right: String,
+    right: Option<String>,
+}
+
+/// The part of a page that names photos, and what a camera sees: `templates/try.html`.
+pub(crate) struct Trial {
+    /// The engine for browsers with SIMD, deflated, in base64.
+    pub simd128: String,
+    /// The engine for browsers without SIMD, alike.
+    pub plain: String,
+    /// The model, alike.
+    pub model: String,
+    /// The script that runs it.
+    pub script: &'static str,
+    /// SHA-256 of the script in base64, for the content security policy.
+    pub script_hash: String,
+}
+
+impl Trial {
+    /// The part for the model in `bytes`, a `.posy` file.
+    ///
+    /// # Errors
+    /// The model could not be deflated.
+    pub(crate) fn new(bytes: &[u8]) -> io::Result<Self> {
+        Ok(Trial {
+            simd128: packed(SIMD128)?,
+            plain: packed(PLAIN)?,
+            model: packed(bytes)?,
+            script: SCRIPT,
+            script_hash: STANDARD.encode(Sha256::digest(SCRIPT)),
+        })
+    }
 }
 
 #[derive(Template)]
@@ -57,18 +99,14 @@ struct Page {
     named: String,
     style: &'static str,
     style_hash: String,
-    script: &'static str,
-    script_hash: String,
+    trial: Trial,
     labels: Vec<LabelRow>,
     more: usize,
     facts: Vec<(&'static str, String)>,
-    simd128: String,
-    plain: String,
-    model: String,
 }
 
 /// Deflates `bytes` (zlib) and encodes them in base64.
-fn packed(bytes: &[u8]) -> Result<String, PageError> {
+fn packed(bytes: &[u8]) -> io::Result<String> {
     let mut encoder = ZlibEncoder::new(Vec::new(), Compression::best());
     encoder.write_all(bytes)?;
     Ok(STANDARD.encode(encoder.finish()?))
@@ -120,10 +158,7 @@ pub fn page(bytes: &[u8], name: &str, record: Option<&Record>) -> Result<String,
     let rows = labels.iter().enumerate().take(LISTED);
     let rows = rows.map(|(index, label)| LabelRow {
         label: label.clone(),
-        right: match counts.get(&index) {
-            Some((right, all)) => format!("{right} of {all}"),
-            None => "–".into(),
-        },
+        right: (counts.get(&index)).map(|(right, all)| format!("{right} of {all}")),
     });
     let provenance = model.provenance();
     let shape = model.input_shape();
@@ -140,8 +175,7 @@ pub fn page(bytes: &[u8], name: &str, record: Option<&Record>) -> Result<String,
         named: named(&labels),
         style: STYLE,
         style_hash: STANDARD.encode(Sha256::digest(STYLE)),
-        script: SCRIPT,
-        script_hash: STANDARD.encode(Sha256::digest(SCRIPT)),
+        trial: Trial::new(bytes)?,
         more: labels.len().saturating_sub(LISTED),
         labels: rows.collect(),
         facts: vec![
@@ -157,9 +191,6 @@ pub fn page(bytes: &[u8], name: &str, record: Option<&Record>) -> Result<String,
                 format!("posy {}", Shown::name(provenance.posy_version)),
             ),
         ],
-        simd128: packed(SIMD128)?,
-        plain: packed(PLAIN)?,
-        model: packed(bytes)?,
     };
     Ok(page.render()?)
 }

@@ -1,33 +1,26 @@
 'use strict';
+// Names photos and what a camera sees, by the model in the page: in the page for a phone, and in the report.
 (() => {
   // Above what phones and cameras write; the limits of the command too.
   const MOST_PIXELS = 64 * 1024 * 1024, MOST_BYTES = 64 * 1024 * 1024;
-  // Rows that are handed to the engine together, and bars that are shown.
-  const STRIP = 128, BARS = 5;
+  // Bars that are shown.
+  const BARS = 5;
   const at = id => document.getElementById(id);
   const video = at('video'), photo = at('photo'), problem = at('problem');
-  let engine, session, word, labels = [], facts = new Map(), stream, generation = 0;
+  const facts = new Map();
+  let model, stream, generation = 0;
 
-  for (const row of document.querySelectorAll('tbody tr'))
-    facts.set(row.cells[0].textContent, row.cells[1].textContent);
+  for (const row of document.querySelectorAll('tr[data-right]'))
+    facts.set(row.cells[0].textContent, row.dataset.right);
 
-  function say(text) {
+  // Says what is wrong; brings it into view where the reader's own act caused it.
+  function say(text, near = true) {
     problem.textContent = text;
     problem.hidden = !text;
+    if (text && near) problem.scrollIntoView({block: 'nearest'});
   }
 
-  // ---- The engine: addresses in its memory.
-
-  function text() {
-    const from = engine.posy_text(word);
-    const length = new DataView(engine.memory.buffer).getUint32(word, true);
-    return new TextDecoder().decode(new Uint8Array(engine.memory.buffer, from, length));
-  }
-
-  function checked(result) {
-    if (!result) throw Error(text());
-    return result;
-  }
+  // ---- The model.
 
   async function unpacked(id) {
     const bytes = Uint8Array.from(atob(at(id).textContent), c => c.charCodeAt(0));
@@ -35,75 +28,33 @@
     return new Uint8Array(await new Response(stream).arrayBuffer());
   }
 
+  const TOO_OLD = 'the page needs Chrome 97, Firefox 113, Safari 16.4 or later; open the page in a newer browser';
+
   async function open() {
     if (typeof WebAssembly !== 'object' || typeof DecompressionStream !== 'function')
-      throw Error('this browser is too old: it needs WebAssembly and DecompressionStream ' +
-        '(Chrome 80, Firefox 113, Safari 16.4 or later); open the page in a newer one');
-    const fast = await unpacked('engine-simd128');
-    const code = WebAssembly.validate(fast) ? fast : await unpacked('engine-plain');
-    engine = (await WebAssembly.instantiate(code, {})).instance.exports;
-    word = checked(engine.posy_allocate(4));
-    let file;
+      throw Error(`this browser is too old: ${TOO_OLD}`);
+    let program, file;
     try {
-      file = await unpacked('model');
+      program = await posyEngine.compile(['engine-simd128', 'engine-plain'].map(id => () => unpacked(id)));
+    } catch (error) {
+      throw Error(`this browser does not take the engine (${error.message}): ${TOO_OLD}`);
+    }
+    try {
+      file = await unpacked('model-file');
     } catch {
       throw Error('the model in this page is damaged; copy or make the page again');
     }
-    const address = checked(engine.posy_allocate(file.length));
-    new Uint8Array(engine.memory.buffer, address, file.length).set(file);
-    session = engine.posy_open(address, file.length);
-    if (!session) throw Error(`the model in this page: ${text()}; copy or make the page again`);
-    for (let index = 0; engine.posy_label(session, index); index++) labels.push(text());
-  }
-
-  // The answer for a picture that `draw(context, y)` draws, from row `y` of it up.
-  function answer(width, height, draw) {
-    const rows = Math.min(STRIP, height);
-    const canvas = document.createElement('canvas');
-    canvas.width = width;
-    canvas.height = rows;
-    const context = canvas.getContext('2d', {willReadFrequently: true});
-    if (!context) throw Error('the browser has no memory left for the picture; close other pages');
-    const length = width * rows * 4;
-    const pixels = checked(engine.posy_allocate(length));
-    let milliseconds = 0;
     try {
-      checked(engine.posy_begin(session, width, height));
-      for (let y = 0; y < height; y += rows) {
-        const count = Math.min(rows, height - y);
-        // What is transparent is laid on white.
-        context.fillStyle = '#fff';
-        context.fillRect(0, 0, width, rows);
-        draw(context, y);
-        const {data} = context.getImageData(0, 0, width, count);
-        const start = performance.now();
-        new Uint8Array(engine.memory.buffer, pixels, length).set(data);
-        checked(engine.posy_push(session, pixels, count));
-        milliseconds += performance.now() - start;
-      }
-      const start = performance.now();
-      const from = checked(engine.posy_finish(session));
-      milliseconds += performance.now() - start;
-      const view = new DataView(engine.memory.buffer);
-      const [outputs, outputCount, ranked, rankedCount, unknown] =
-        [0, 4, 8, 12, 16].map(offset => view.getUint32(from + offset, true));
-      return {
-        milliseconds, unknown: unknown === 1,
-        outputs: [...new Int8Array(engine.memory.buffer, outputs, outputCount)],
-        ranking: Array.from({length: rankedCount}, (_, place) => ({
-          label: labels[view.getUint32(ranked + 8 * place, true)],
-          score: view.getUint32(ranked + 8 * place + 4, true) / 65536,
-        })),
-      };
-    } finally {
-      engine.posy_release(pixels, length);
+      model = await posyEngine.open(program, file);
+    } catch (error) {
+      throw Error(`the model in this page: ${error.message}; copy or make the page again`);
     }
   }
 
   // ---- The answer, shown.
 
   const percent = score => `${(100 * score).toFixed(1)}%`;
-  let spoken = '', spokenAt = 0;
+  let spoken = '', spokenAt = -Infinity;
 
   function show({ranking, unknown, milliseconds, outputs}, note) {
     const top = unknown || !ranking.length ? 'unknown' : ranking[0].label;
@@ -123,7 +74,7 @@
       item.querySelector('span').textContent = percent(score);
       item.querySelector('.rail div').style.width = percent(score);
       const fact = facts.get(label);
-      item.querySelector('small').textContent = fact && fact !== '–' ? `test photos named right: ${fact}` : '';
+      item.querySelector('small').textContent = fact ? `test photos named right: ${fact}` : '';
     });
     at('why').hidden = !unknown;
     at('why').textContent = 'Unknown: the picture is too unlike the photos of each label, or nothing in it is sure.';
@@ -194,7 +145,7 @@
       photo.getContext('2d').drawImage(bitmap, 0, 0, photo.width, photo.height);
       photo.setAttribute('aria-label', `The photo ${file.name}`);
       stage(photo);
-      const found = answer(bitmap.width, bitmap.height, (context, y) => context.drawImage(bitmap, 0, -y));
+      const found = model.answer(bitmap.width, bitmap.height, (context, y) => context.drawImage(bitmap, 0, -y));
       bitmap.close();
       spokenAt = -Infinity;
       spoken = '';
@@ -228,9 +179,11 @@
     }
   }
 
+  const ended = found => found.getTracks().forEach(track => track.stop());
+
   function stop() {
     if (!stream) return;
-    for (const track of stream.getTracks()) track.stop();
+    ended(stream);
     stream = null;
     video.srcObject = null;
     at('camera').textContent = 'Start camera';
@@ -240,17 +193,28 @@
   async function start() {
     const mine = ++generation;
     say('');
+    let found;
     try {
-      const found = await navigator.mediaDevices.getUserMedia({
+      found = await navigator.mediaDevices.getUserMedia({
         audio: false, video: {facingMode: 'environment', width: {ideal: 640}, height: {ideal: 480}},
       });
+      // Meanwhile a photo was chosen, or the button pressed again.
+      if (mine !== generation) return ended(found);
       stream = found;
       video.srcObject = found;
       await video.play();
     } catch (error) {
+      if (mine !== generation) return;
       stop();
       return say(refused(error));
     }
+    if (mine !== generation) return;
+    found.getVideoTracks()[0].onended = () => {
+      if (stream !== found) return;
+      generation++;
+      stop();
+      say('The camera was unplugged. Connect it and start it again, or choose a photo.');
+    };
     at('camera').textContent = 'Stop camera';
     stage(video);
     let last = performance.now(), rate = 0;
@@ -260,7 +224,7 @@
       try {
         const {videoWidth: width, videoHeight: height} = video;
         if (width && height) {
-          const found = answer(width, height, (context, y) => context.drawImage(video, 0, -y, width, height));
+          const found = model.answer(width, height, (context, y) => context.drawImage(video, 0, -y, width, height));
           const now = performance.now();
           rate += 0.1 * (1000 / Math.max(1, now - last) - rate);
           last = now;
@@ -297,9 +261,10 @@
   addEventListener('drop', event => {
     event.preventDefault();
     over(false);
+    at('stage').scrollIntoView({block: 'nearest'});
     const file = event.dataTransfer.files[0];
-    if (file && session) name(file);
-    else if (session) say('What was dropped is no file: save the picture first, or choose one.');
+    if (file && model) name(file);
+    else if (model) say('What was dropped is no file: save the picture first, or choose one.');
   });
 
   open().then(() => {
@@ -315,7 +280,7 @@
     at('time').textContent = 'Ready.';
     document.body.dataset.state = 'ready';
   }).catch(error => {
-    say(error.message);
+    say(error.message, false);
     at('time').textContent = '';
     document.body.dataset.state = 'failed';
   });

@@ -2,8 +2,10 @@
 // The page of posy studio. The server holds everything; this shows it, and sends pictures.
 
 const UNKNOWN = '_unknown';
-// Milliseconds between two recorded pictures, and between two looks at most.
-const RECORD_EVERY = 100, LOOK_EVERY = 70;
+// Milliseconds between two recorded pictures.
+const RECORD_EVERY = 100;
+// The board's last pictures whose answers are kept until the board has answered.
+const KEPT_ANSWERS = 16;
 const WIDTH = 320, HEIGHT = 240;
 const SHOWN_PHOTOS = 24;
 
@@ -73,6 +75,7 @@ async function follow() {
       connection = 'gone';
     }
     version = 0;
+    live = agreed = null;
     renderStatus();
     await sleep(700);
   }
@@ -155,14 +158,21 @@ const canvas = document.createElement('canvas');
 canvas.width = WIDTH;
 canvas.height = HEIGHT;
 
-function grab() {
+// Draws the webcam's picture; whether there is one.
+function draw() {
   const video = $('video');
-  if (source !== 'webcam' || !video.videoWidth) return Promise.resolve(null);
+  if (source !== 'webcam' || !video.videoWidth) return false;
   // The centre, in the shape of a board's camera.
   const scale = Math.min(video.videoWidth / WIDTH, video.videoHeight / HEIGHT);
   const [width, height] = [scale * WIDTH, scale * HEIGHT];
   const [x, y] = [(video.videoWidth - width) / 2, (video.videoHeight - height) / 2];
-  canvas.getContext('2d').drawImage(video, x, y, width, height, 0, 0, WIDTH, HEIGHT);
+  const context = canvas.getContext('2d', {willReadFrequently: true});
+  context.drawImage(video, x, y, width, height, 0, 0, WIDTH, HEIGHT);
+  return true;
+}
+
+function grab() {
+  if (!draw()) return Promise.resolve(null);
   return new Promise(done => canvas.toBlob(done, 'image/jpeg', 0.92));
 }
 
@@ -178,9 +188,13 @@ async function use(next) {
   source = next;
   if (next === 'webcam' && !stream) {
     try {
-      stream = await navigator.mediaDevices.getUserMedia({video: {width: {ideal: 640}, height: {ideal: 480}}});
+      const found = await navigator.mediaDevices.getUserMedia({video: {width: {ideal: 640}, height: {ideal: 480}}});
+      // Meanwhile another source was chosen, or this one again.
+      if (source !== 'webcam' || stream) return found.getTracks().forEach(track => track.stop());
+      stream = found;
       $('video').srcObject = stream;
       await $('video').play();
+      nameFrames();
       stream.getVideoTracks()[0].onended = () => { stream = null; use('none'); noPicture('The webcam was unplugged.'); };
     } catch (error) {
       source = 'none';
@@ -196,6 +210,7 @@ function renderSource() {
   const board = source === 'board' && state?.board.name;
   $('use-webcam').setAttribute('aria-pressed', source === 'webcam');
   $('use-board').setAttribute('aria-pressed', source === 'board');
+  $('laptop-answer').hidden = source !== 'board';
   $('video').hidden = source !== 'webcam';
   $('picture').hidden = !(board && state.board.picture);
   $('no-picture').hidden = !$('video').hidden || !$('picture').hidden;
@@ -206,23 +221,57 @@ function renderSource() {
 $('use-webcam').onclick = () => { chosen = true; use(source === 'webcam' ? 'none' : 'webcam'); };
 $('use-board').onclick = () => { chosen = true; use('board'); };
 
-// ---- live answers of this laptop
+// ---- live answers of this browser
 
-async function look() {
-  for (;;) {
-    const begun = performance.now();
-    if (source === 'webcam' && state?.model && connection === 'up' && !document.hidden) {
-      const blob = await grab();
-      if (blob) {
-        try {
-          const {answer} = await ask('POST', '/api/look', blob);
-          bars($('answer'), answer);
-          put($('times'), times(answer));
-        } catch { /* The status line says it, where it lasts. */ }
-      }
+// The newest model, as this browser runs it, and its number.
+let live = null;
+let program = null, opening = false;
+
+async function openModel() {
+  if (opening) return;
+  opening = true;
+  try {
+    const bytes = async path => {
+      const response = await fetch(path, {cache: 'no-store'});
+      if (!response.ok) throw Error(response.statusText);
+      return [new Uint8Array(await response.arrayBuffer()), Number(response.headers.get('x-number'))];
+    };
+    // A newer one may come while one is opened.
+    while (state.model && (live?.number ?? 0) < state.model.number) {
+      program ??= await posyEngine.compile(['simd128', 'plain'].map(name => async () => (await bytes(`/posy-${name}.wasm`))[0]));
+      const [file, number] = await bytes('/api/model');
+      live = {number, model: await posyEngine.open(program, file), board: new Map()};
+      agreed = null;
+      put($('browser-times'), '');
     }
-    await sleep(Math.max(LOOK_EVERY - (performance.now() - begun), 5));
+  } catch (error) {
+    // What the connection lost, it brings at the next change of state.
+    if (connection === 'up') put($('browser-times'), `This browser does not run the network: ${error.message}. Open the page in a newer one.`);
   }
+  opening = false;
+}
+
+const answerOf = picture => live.model.answer(picture.width, picture.height, (context, y) => context.drawImage(picture, 0, -y));
+
+// Names each picture of the webcam as it comes: nothing is sent.
+function nameFrames() {
+  const video = $('video'), mine = stream;
+  let rate = 0, last = performance.now();
+  const next = () => video.requestVideoFrameCallback ? video.requestVideoFrameCallback(frame) : requestAnimationFrame(frame);
+  function frame() {
+    if (stream !== mine) return;
+    next();
+    const now = performance.now();
+    rate += 0.1 * (1000 / Math.max(1, now - last) - rate);
+    last = now;
+    if (live && draw()) showOwn(answerOf(canvas), `, ${rate.toFixed(0)} pictures a second`);
+  }
+  next();
+}
+
+function showOwn({ranking, unknown, milliseconds}, note) {
+  bars($('browser-bars'), {unknown, labels: ranking.map(({label, score}) => [label, score])});
+  put($('browser-times'), `network ${milliseconds.toFixed(1)} ms${note}`);
 }
 
 const times = answer => answer.times.map(([stage, ms]) => `${stage} ${ms < 10 ? ms.toFixed(1) : Math.round(ms)} ms`).join(', ');
@@ -460,9 +509,7 @@ function renderBoard() {
     bars($('board-bars'), board.answer);
     put($('board-times'), times(board.answer) + (board.rate ? `; ${board.rate} pictures a second` : ''));
   }
-  const same = $('same');
-  same.className = board.same === null ? '' : board.same ? 'good' : 'poor';
-  put(same, board.same === null ? '' : board.same ? '\u2713 the same logits on both' : '\u2717 the logits differ');
+  compare();
   if (source === 'board' && board.picture !== shownPicture) {
     shownPicture = board.picture;
     $('picture').src = `/api/board/picture/${board.picture}`;
@@ -470,18 +517,44 @@ function renderBoard() {
   }
 }
 
-// What this laptop says of the board's picture.
+// What laptop and browser say of the board's picture.
 let looking = false;
 async function lookAtBoard() {
   if (looking || !state.model) return;
   looking = true;
   try {
-    const picture = await (await fetch(`/api/board/picture/${shownPicture}`, {cache: 'no-store'})).blob();
+    const response = await fetch(`/api/board/picture/${shownPicture}`, {cache: 'no-store'});
+    const number = Number(response.headers.get('x-number'));
+    const picture = await response.blob();
+    if (live) {
+      const bitmap = await createImageBitmap(picture, {colorSpaceConversion: 'none'});
+      const {board} = live;
+      const own = answerOf(bitmap);
+      bitmap.close();
+      board.set(number, own.outputs);
+      if (board.size > KEPT_ANSWERS) board.delete(board.keys().next().value);
+      showOwn(own, '');
+      compare();
+    }
     const {answer} = await ask('POST', '/api/look', picture);
     bars($('answer'), answer);
     put($('times'), times(answer));
   } catch { /* The next picture is newer. */ }
   looking = false;
+}
+
+// Whether this browser had the board's logits, of the last picture that both have answered.
+let agreed = null;
+function compare() {
+  const {same, compared} = state.board;
+  const own = compared && live?.number === compared.model ? live.board.get(compared.picture) : undefined;
+  if (own) agreed = own.length === compared.logits.length && own.every((value, index) => value === compared.logits[index]);
+  const element = $('same');
+  element.className = same === null ? '' : same && agreed !== false ? 'good' : 'poor';
+  put(element, same === null ? ''
+    : !same ? '\u2717 the logits differ between laptop and board'
+    : agreed === false ? '\u2717 the logits differ between board and browser'
+    : agreed ? '\u2713 the same logits on laptop, board and in this browser' : '\u2713 the same logits on laptop and board');
 }
 
 function render() {
@@ -491,10 +564,10 @@ function render() {
   renderModel();
   renderBoard();
   renderSource();
+  openModel();
 }
 
 $('push').onclick = () => act('POST', '/api/board/push');
 $('verify').onclick = () => act('POST', '/api/board/verify');
 
 follow();
-look();

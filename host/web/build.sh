@@ -31,7 +31,7 @@ out=$(cd "$out" && pwd)
 build() {
     name=$1 target_features=$2 profile=$3
     # shellcheck disable=SC2086 # no word where there are no features
-    (cd "$web" && RUSTFLAGS="-C target-feature=$target_features --remap-path-prefix=$root=/posy --remap-path-prefix=$home=/cargo" \
+    (cd "$web" && RUSTC_WRAPPER="$web/rustc.sh" RUSTFLAGS="-C target-feature=$target_features --remap-path-prefix=$root=/posy --remap-path-prefix=$home=/cargo" \
         cargo build --quiet --profile "$profile" --locked --target "$target" \
         --target-dir "$root/target/web/$kind-$name" $features >&2)
     cp "$root/target/web/$kind-$name/$target/$profile/posy_web.wasm" "$out/posy-$name.wasm"

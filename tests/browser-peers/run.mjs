@@ -79,10 +79,10 @@ rmSync(profile, {recursive: true, force: true, maxRetries: 5});
 if (error) throw Error(error);
 const shown = value => value.toFixed(2);
 for (const {network, times} of results) {
-  const posy = Object.keys(engines);
+  const posy = Object.keys(times).filter(name => name.replace(/ from pixels$/, '') in engines);
   const peers = Object.keys(times).filter(name => !posy.includes(name));
   for (const [name, {least, median, runs}] of Object.entries(times)) {
-    console.log(`${network}  ${name}: least ${shown(least)} ms, median ${shown(median)} ms of ${runs}`);
+    console.log(`${network}  ${name}: least ${shown(least)} ms, median ${shown(median)} ms of ${runs} samples`);
   }
   if (!peers.length) continue;
   for (const name of posy) {

@@ -278,6 +278,17 @@ impl Browser {
         self.call("DOM.setFileInputFiles", files);
     }
 
+    /// Drops a file on the element of `expression`, as a person drags it there from a folder.
+    pub fn drop_file(&mut self, expression: &str, file: &Path) {
+        let (x, y) = self.place_of(expression);
+        let files = [file.display().to_string()];
+        for kind in ["dragEnter", "dragOver", "drop"] {
+            let data = json!({"items": [], "files": files, "dragOperationsMask": 1});
+            let event = json!({"type": kind, "x": x, "y": y, "data": data});
+            self.call("Input.dispatchDragEvent", event);
+        }
+    }
+
     /// Waits until an expression of JavaScript is true.
     #[track_caller]
     pub fn wait_until(&mut self, expression: &str) {

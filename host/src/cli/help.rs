@@ -63,6 +63,7 @@ const HEADINGS: [(&str, &[Heading]); 2] = [
                     "summaries-dir",
                     "report",
                     "no-report",
+                    "no-try",
                     "page",
                     "print-misclassified-test-images",
                     "json",

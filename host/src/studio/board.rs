@@ -11,7 +11,7 @@ use posy_shared::link::View;
 use super::folder::Folder;
 use super::looker::{Look, Looker, Picture as Looked};
 use super::png;
-use super::state::{Shared, Shown};
+use super::state::{BoardLogits, Shared, Shown};
 use super::teacher::News;
 use crate::dataset::load;
 use crate::dataset::{Limits, Rgb};
@@ -131,6 +131,7 @@ impl BoardThread {
                 board.words = words;
                 (board.answer, board.same, board.pushing, board.recording) =
                     (None, None, None, None);
+                board.compared = None;
             });
             // Without a board nothing can be done; the page says why.
             if let Err(RecvTimeoutError::Disconnected) = orders.recv_timeout(LOOK) {
@@ -172,7 +173,8 @@ impl BoardThread {
                     let same = self.same(connection, seen, answer.picture, &answer.logits);
                     self.shared.change(|state| {
                         let board = &mut state.board;
-                        board.same = same;
+                        board.same = same.as_ref().map(|(same, _)| *same);
+                        board.compared = same.map(|(_, compared)| compared);
                         let shown = board.answer.get_or_insert_default();
                         let named = [
                             ("camera", times.capture_ms),
@@ -251,15 +253,15 @@ impl BoardThread {
         seen.picture = Some((number, picture));
     }
 
-    /// Compares the board's logits of a picture with the laptop's; `None` where they run different models, or
-    /// the picture did not come whole.
+    /// Compares the board's logits of a picture with the laptop's, and gives them for the page to compare; `None`
+    /// where laptop and board run different models, or the picture did not come whole.
     fn same(
         &self,
         connection: &Connection,
         seen: &mut Seen,
         number: u16,
         logits: &[i8],
-    ) -> Option<bool> {
+    ) -> Option<(bool, BoardLogits)> {
         let (_, picture) = seen.picture.take_if(|(of, _)| *of == number)?;
         let current = self.looker.current();
         if !connection.has(&current.bytes).ok()? {
@@ -270,7 +272,12 @@ impl BoardThread {
             logits: ours,
             ..
         } = self.looker.look(Looked::Pixels(picture)).ok()?;
-        (number == current.number).then(|| ours == logits)
+        let compared = BoardLogits {
+            picture: seen.number,
+            model: number,
+            logits: logits.to_vec(),
+        };
+        (number == current.number).then(|| (ours == logits, compared))
     }
 
     fn obey(

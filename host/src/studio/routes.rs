@@ -27,6 +27,7 @@ use super::teacher::News;
 use crate::dataset::decode::{Limits, decode_to_average};
 use crate::dataset::read_bytes;
 use crate::device::link::fitted;
+use crate::page::{ENGINE_SCRIPT, PLAIN, SIMD128};
 
 /// The page and its parts.
 const PAGE: &str = include_str!("../../templates/studio.html");
@@ -102,6 +103,18 @@ pub(super) fn router(app: App) -> Router {
         .route(
             "/studio.css",
             get(async || text("text/css; charset=utf-8", STYLE)),
+        )
+        .route(
+            "/engine.js",
+            get(async || text("text/javascript; charset=utf-8", ENGINE_SCRIPT)),
+        )
+        .route(
+            "/posy-simd128.wasm",
+            get(async || text("application/wasm", SIMD128)),
+        )
+        .route(
+            "/posy-plain.wasm",
+            get(async || text("application/wasm", PLAIN)),
         )
         .route("/icon.svg", get(async || text("image/svg+xml", ICON)))
         .route("/api/state/{seen}", get(state))
@@ -276,7 +289,14 @@ async fn model(State(app): State<App>) -> Answer {
     let mut response = text("application/octet-stream", current.bytes.to_vec());
     let name = HeaderValue::from_static("attachment; filename=\"model.posy\"");
     response.headers_mut().insert(CONTENT_DISPOSITION, name);
-    Ok(response)
+    Ok(numbered(response, current.number))
+}
+
+/// Says which model or picture a response is.
+fn numbered(mut response: Response, number: u64) -> Response {
+    let headers = response.headers_mut();
+    headers.insert(HeaderName::from_static("x-number"), number.into());
+    response
 }
 
 /// The board's last picture, whatever the number: it only tells one address from another.
@@ -286,7 +306,7 @@ async fn board_picture(State(app): State<App>, Path(_): Path<u64>) -> Answer {
             StatusCode::NOT_FOUND,
             "the board has sent no picture yet".into(),
         )),
-        (_, png) => Ok(text("image/png", png)),
+        (number, png) => Ok(numbered(text("image/png", png), number)),
     }
 }
 

@@ -76,6 +76,17 @@ pub struct Shown {
     pub times: Vec<(String, f64)>,
 }
 
+/// The board's outputs for one of its pictures, for the page to compare with its own.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct BoardLogits {
+    /// Number of the picture.
+    pub picture: u64,
+    /// Number of the model.
+    pub model: u64,
+    /// Every output of the model.
+    pub logits: Vec<i8>,
+}
+
 /// A board.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct BoardState {
@@ -95,6 +106,8 @@ pub struct BoardState {
     pub current: bool,
     /// True if both sides had the same logits of the last picture; unknown unless both run one model.
     pub same: Option<bool>,
+    /// Its outputs that `same` is about.
+    pub compared: Option<BoardLogits>,
     /// Percent of a push that runs.
     pub pushing: Option<u8>,
     /// Last error, or last result, in words.

@@ -7,11 +7,12 @@ use image::Rgb;
 use posy::demo::Flower;
 use posy_tests::axe::Axe;
 use posy_tests::browser::Browser;
+use posy_tests::fake_board::{FakeBoard, HEIGHT, WIDTH};
 use posy_tests::scratch::Scratch;
 use posy_tests::studio::Studio;
 use serde_json::{Value, json};
 
-use super::{jpeg, scene};
+use super::{jpeg, png, scene};
 
 /// The flowers that the webcam sees in turn, as a mug and a plant.
 const SCENES: [(&str, Flower); 2] = [("mug", Flower::ALL[0]), ("plant", Flower::ALL[3])];
@@ -135,9 +136,17 @@ fn two_things_are_taught_by_holding_a_button_and_named_live() {
     for (index, (label, _)) in SCENES.into_iter().enumerate() {
         begins(&mut browser, index);
         browser.wait_until(&format!(
-            "document.querySelector('#answer bdi')?.textContent === '{label}'"
+            "document.querySelector('#browser-bars bdi')?.textContent === '{label}'"
         ));
     }
+    // At the camera's rate, and nothing was sent for it.
+    let rate = "Number($('browser-times').textContent.match(/([0-9]+) pictures a second/)?.[1])";
+    browser.wait_until(&format!("{rate} >= 10"));
+    let requests = browser.requests();
+    assert!(
+        !requests.iter().any(|url| url.contains("/api/look")),
+        "{requests:?}"
+    );
     assert!(scratch.join("studio/model.posy").exists());
     assert!(scratch.join("studio/model.run.json").exists());
     assert_eq!(browser.forget(), Vec::<String>::new());
@@ -169,13 +178,13 @@ fn two_things_are_taught_by_holding_a_button_and_named_live() {
     // A second tab shows the same; a reload loses nothing.
     let first = browser.new_tab();
     browser.open_url(&format!("http://127.0.0.1:{port}/"));
-    browser.wait_until("state?.model !== null");
+    browser.wait_until("!!state?.model");
     let counts = "[...document.querySelectorAll('.card .head .soft')].map(e => e.textContent)";
     let second_counts = browser.evaluate(counts);
     let second = browser.switch(first);
     assert_eq!(browser.evaluate(counts), second_counts);
     browser.open_url(&format!("http://127.0.0.1:{port}/"));
-    browser.wait_until("state?.model !== null");
+    browser.wait_until("!!state?.model");
     assert_eq!(browser.evaluate(counts), second_counts);
     assert_eq!(browser.forget(), Vec::<String>::new());
 
@@ -199,6 +208,74 @@ fn two_things_are_taught_by_holding_a_button_and_named_live() {
     settle(&mut browser, &scratch);
     assert_eq!(photos(&scratch, "mug"), before + waiting);
     browser.wait_until("state.model !== null && $('status').textContent === ''");
+}
+
+/// In JavaScript: the likeliest label of laptop, board and browser, be it `unknown` or not.
+const LIKELIEST: &str = "['answer', 'board-bars', 'browser-bars'].map(id => \
+                         [...$(id).querySelectorAll('bdi')].find(e => e.textContent !== 'unknown')?.textContent)";
+
+#[test]
+fn laptop_board_and_browser_are_compared() {
+    let test = "laptop_board_and_browser_are_compared";
+    let scratch = Scratch::new();
+    let Some(mut browser) = Browser::start(test) else {
+        return;
+    };
+    scratch.write("network.tflite", posy_nn::zoo::embedded::BYTES);
+    for (label, flower) in SCENES {
+        for number in 0..20 {
+            let photo = png(&scene(flower, number, 160, 120));
+            scratch.write(format!("studio/photos/{label}/{number}.png"), photo);
+        }
+    }
+    let mut board = FakeBoard::new(&scratch.join("port"), &[]);
+    let show = |board: &FakeBoard, flower, number| {
+        board.show(scene(flower, number, WIDTH.into(), HEIGHT.into()).as_raw());
+    };
+    show(&board, SCENES[0].1, 0);
+    board.plug_in();
+    let arguments = ["--backbone=network.tflite", "--port=port"];
+    let studio = Studio::start(&scratch, 0, &arguments);
+    browser.look_like(1280, 900, false, "light");
+    browser.open_url(&studio.address);
+    browser.wait_until(
+        "!!state?.model && state.training.kind === 'idle' && state.board.name !== null",
+    );
+    // A push that a busy machine lets time out is asked for again, as a person would.
+    browser.wait_until(
+        "(() => { const now = performance.now(); \
+         if (!$('push').disabled && !(now - globalThis.pushed < 10000)) { \
+         globalThis.pushed = now; $('push').click(); } return state.board.current; })()",
+    );
+    for (label, flower) in SCENES {
+        show(&board, flower, 0);
+        browser.wait_until(&format!("{LIKELIEST}.every(name => name === '{label}')"));
+        // Compared anew, of a picture that all three have seen.
+        browser.evaluate("agreed = null; 0");
+        browser
+            .wait_until("$('same').textContent.endsWith('on laptop, board and in this browser')");
+        assert_eq!(browser.evaluate("$('same').className"), "good");
+    }
+    let axe = Axe::new(test);
+    for (name, width, phone) in [
+        ("studio-three.png", 1280, false),
+        ("studio-three-phone.png", 390, true),
+    ] {
+        browser.look_like(width, 900, phone, "light");
+        assert_eq!(browser.evaluate(BEYOND), 0, "{name}");
+        if let Some(axe) = &axe {
+            assert_eq!(axe.barriers(&mut browser), [], "{name}");
+        }
+        keep(&mut browser, name);
+    }
+    // A browser that computed one other logit is found out.
+    browser.evaluate(
+        "(() => { const {answer} = live.model; live.model.answer = (...picture) => { \
+         const found = answer(...picture); found.outputs[0] ^= 1; return found; }; })()",
+    );
+    browser.wait_until("$('same').textContent.endsWith('between board and browser')");
+    assert_eq!(browser.evaluate("$('same').className"), "poor");
+    assert_eq!(browser.forget(), Vec::<String>::new());
 }
 
 /// On a desk and on a phone, by day and by night.

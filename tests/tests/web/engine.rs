@@ -1,7 +1,5 @@
 //! The engine for browsers: the same integers as here, in Node.js and in Chromium.
 
-use std::path::Path;
-
 use crc::{CRC_32_ISO_HDLC, Crc};
 use posy::dataset::decode::{Decoded, decode};
 use posy::page::{ENGINE_ORIGIN, PLAIN, SIMD128};
@@ -9,11 +7,13 @@ use posy_nn::rgb::Rgb;
 use posy_nn::run::{self, Runner};
 use posy_shared::model::Model;
 use posy_shared::ranking::Ranking;
-use posy_tests::draw::{all, draw, extent, in_full_runs};
+use posy_tests::draw::{extent, in_full_runs};
 use posy_tests::scratch::Scratch;
 use posy_tests::web::{Host, base64, build, has_target, origin};
 use posy_tests::{Maps, data, extractors, noise, small_classifier};
 use serde_json::{Value, json};
+
+use super::photos;
 
 /// Networks that are run in browsers, by a part of their files' names.
 const NETWORKS: [&str; 5] = [
@@ -23,24 +23,6 @@ const NETWORKS: [&str; 5] = [
     "v2_0.5_224_quant",
     "vww_96",
 ];
-
-/// `count` photos of all labels, drawn for `test`.
-fn photos(test: &str, flowers: &Path, count: usize) -> Vec<Decoded> {
-    let mut paths: Vec<_> = (flowers.read_dir().expect("labels"))
-        .map(|label| label.expect("a label").path())
-        .filter(|label| label.is_dir())
-        .flat_map(|label| label.read_dir().expect("photos"))
-        .map(|photo| photo.expect("a photo").path())
-        .collect();
-    paths.sort();
-    let paths: Vec<_> = match all() {
-        true => paths.into_iter().step_by(23).take(count).collect(),
-        false => draw(test, paths, count),
-    };
-    assert_eq!(paths.len(), count);
-    let photo = |path| decode(&std::fs::read(path).expect("a photo")).expect("a photo");
-    paths.iter().map(photo).collect()
-}
 
 fn rgba(photo: &Rgb) -> Value {
     let pixels = photo.data.as_chunks::<3>().0.iter();
@@ -54,7 +36,10 @@ fn logits_are_equal_here_in_node_and_in_chromium() {
     let (Some(models), Some(flowers)) = (data(test, "models"), data(test, "flower_photos")) else {
         return;
     };
-    let photos = photos(test, &flowers, extent(5, 50));
+    let photos: Vec<Decoded> = photos(test, &flowers, extent(5, 50))
+        .iter()
+        .map(|path| decode(&std::fs::read(path).expect("a photo")).expect("a photo"))
+        .collect();
     let pictures: Vec<Value> = photos.iter().map(|photo| rgba(photo)).collect();
     let mut networks = extractors(&models);
     networks.retain(|(name, _)| NETWORKS.iter().any(|part| name.contains(part)));

@@ -31,6 +31,9 @@ pub(super) struct WatchArguments {
     /// Write no report.
     #[arg(long, alias = "no_report")]
     no_report: bool,
+    /// Leave engine and model out of the report: it then names no photos, and runs no script.
+    #[arg(long, alias = "no_try")]
+    no_try: bool,
     /// Write a page for a browser too, which runs the model on the camera's picture and on photos.
     #[arg(long, value_name = "FILE")]
     page: Option<PathBuf>,
@@ -78,6 +81,7 @@ pub(super) struct Watching {
     curves: CurveWatch,
     summaries: Option<Summaries>,
     report: bool,
+    trial: bool,
     options: Vec<(String, String)>,
 }
 
@@ -130,6 +134,7 @@ impl WatchArguments {
             curves: CurveWatch::default(),
             summaries: summaries.transpose()?,
             report: !self.no_report,
+            trial: !self.no_try,
             options: hparams.iter().map(shown).collect(),
         })
     }
@@ -176,6 +181,7 @@ impl Watching {
                 commands: about.commands,
                 cache: about.cache,
                 progress: &Bar::new("small pictures"),
+                trial: self.trial,
             };
             results.add(destination, report.html().map(String::into_bytes));
         }

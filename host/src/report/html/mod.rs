@@ -1,9 +1,10 @@
 //! The report: one page that needs nothing but itself.
 //!
-//! It runs no script and asks nothing of the network, and its content security policy forbids
-//! both: what opens are popovers and details, which are plain HTML, and what narrows the table of
-//! photos is a rule of a style sheet. Every text is escaped by the template, names are cleaned
-//! (`text`), and what goes into a page is bounded, however many photos and labels there are.
+//! It asks nothing of the network, which its content security policy forbids. What opens are popovers and
+//! details, which are plain HTML, and what narrows the table of photos is a rule of a style sheet. The one
+//! script, allowed by its hash, runs the model on photos of the reader (`page::Trial`); without that part
+//! no script may run. Every text is escaped by the template, names are cleaned (`text`), and what goes into
+//! a page is bounded, however many photos and labels there are.
 
 mod answers;
 mod chart;
@@ -14,6 +15,7 @@ mod pictures;
 mod plane;
 mod text;
 
+use std::io;
 use std::time::SystemTime;
 
 use askama::Template;
@@ -31,6 +33,7 @@ use super::headline::{Grade, headline};
 use crate::device::Footprint;
 use crate::features::cache::Cache;
 use crate::features::progress::Progress;
+use crate::page::{TRIAL_STYLE, Trial};
 use crate::retrain::{Prepared, TrainedModel};
 use crate::units::{hex, kib, millions};
 use answers::Answers;
@@ -54,6 +57,9 @@ pub enum ReportError {
     /// The page could not be put together.
     #[error("no report can be made: {0}")]
     Page(#[from] askama::Error),
+    /// The model could not be deflated.
+    #[error("no report can be made: {0}")]
+    Deflate(#[from] io::Error),
 }
 
 /// Start of a run.
@@ -86,6 +92,8 @@ pub struct Report<'a> {
     pub cache: Option<&'a Cache>,
     /// Is told how far the small pictures have come.
     pub progress: &'a dyn Progress,
+    /// Puts engine and model into the page, which then names photos.
+    pub trial: bool,
 }
 
 struct ChartFigure {
@@ -123,6 +131,7 @@ struct Page {
     popups: Vec<Popup>,
     worst: Vec<Picture>,
     mistakes: usize,
+    trial: Option<Trial>,
     map: Option<Map>,
     answers: Answers,
     curves: Vec<ChartFigure>,
@@ -175,7 +184,10 @@ impl Report<'_> {
         let focus = Focus::of(evaluation);
         let pictures = pictures::gather(self, &sentences, &focus);
         let answers = answers::answers(self, &pictures);
-        let styles = vec![STYLE.to_owned(), answers.rules.clone() + &pictures.rules];
+        let mut styles = vec![STYLE.to_owned(), answers.rules.clone() + &pictures.rules];
+        if self.trial {
+            styles.push(TRIAL_STYLE.to_owned());
+        }
         let headline = headline(evaluation);
         let skipped = prepared.skipped.iter().take(LISTED);
         let accuracy = evaluation.accuracy();
@@ -212,6 +224,10 @@ impl Report<'_> {
             popups: pictures.popups,
             worst: pictures.worst,
             mistakes: accuracy.rest().part,
+            trial: match self.trial {
+                true => Some(Trial::new(&outcome.model)?),
+                false => None,
+            },
             answers,
             curves: self.curve_figures(),
             curves_note: self.curves_note(),
