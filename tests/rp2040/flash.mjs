@@ -2,6 +2,8 @@
 // that do so (RP2040 data sheet, 2.8.3.1), which rp2040js does not have: a program finds them in the ROM's own
 // tables, and what they do is done here.
 
+import { BasePeripheral } from 'rp2040js';
+
 /** Bytes that are erased and programmed at once. */
 const SECTOR = 4096;
 const BLOCK = 65536;
@@ -12,6 +14,8 @@ const BLOCK_NANOS = 150e6;
 const PAGE_NANOS = 0.4e6;
 
 const FLASH = 0x10000000;
+/** Index of the flash cache's registers among the peripherals. */
+const XIP_CTRL = 0x14000;
 /** End of the boot ROM. */
 export const ROM_END = 0x4000;
 /** Pointers in the ROM, 16 bits each (2.8.2): table of functions, table of data, the function that looks
@@ -76,12 +80,22 @@ export class FlashChip {
   }
 }
 
+/** The flash cache's registers (2.6.3.6): the cache is coherent, and no background reads are under way. */
+class XipControl extends BasePeripheral {
+  readUint32() {
+    return 0;
+  }
+
+  writeUint32() {}
+}
+
 /** The ROM's functions for `rp2040` with this flash chip. */
 export class BootRom {
   constructor(rp2040, chip) {
     this.rp2040 = rp2040;
     this.chip = chip;
     const { core } = rp2040;
+    rp2040.peripherals[XIP_CTRL] = new XipControl(rp2040, 'XIP_CTRL');
     const nothing = () => {};
     this.functions = new Map([
       ['IF', nothing],

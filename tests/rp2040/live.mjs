@@ -51,6 +51,8 @@ input.on('line', (line) => {
   else if (line === 'on') {
     camera.plug();
     act(line);
+    // The chip is a new one from here on.
+    pico.run(1);
     plug();
   } else act(line);
 });

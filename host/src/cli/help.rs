@@ -379,7 +379,18 @@ const EXAMPLES: [(&str, &[(&str, &str)]); 24] = [
                 "posy studio --board none my_things",
                 "with the webcam alone",
             ),
+            (
+                "posy studio --board emulator --scene photos",
+                "with an emulated board, whose camera sees photos",
+            ),
         ],
+    ),
+    (
+        "emulate",
+        &[(
+            "posy emulate --scene photos/mug flowers.posy",
+            "then posy verify flowers.posy --port with the port that it prints",
+        )],
     ),
     (
         "profile",

@@ -66,6 +66,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         let finder = Finder {
             port: arguments.port.clone(),
             baud: arguments.baud,
+            ..Finder::default()
         };
         return preview::run(&finder);
     }

@@ -132,14 +132,17 @@ pub struct Connection {
     number: u16,
     sent: Instant,
     info: BoardInfo,
+    /// Factor of time-outs.
+    slow: u32,
 }
 
 impl Connection {
-    /// Begins a connection on the serial port `name`.
+    /// Begins a connection on the serial port `name`. Time-outs are a board's, or `slow` times as long: for one
+    /// that is emulated.
     ///
     /// # Errors
     /// [`LinkError::Port`], [`LinkError::Silent`], [`LinkError::Version`].
-    pub fn open(name: &str, baud: u32) -> Result<Self, LinkError> {
+    pub fn open(name: &str, baud: u32, slow: u32) -> Result<Self, LinkError> {
         let mut connection = Connection {
             port: Port::open(name, baud)?,
             receiver: Receiver::new(),
@@ -151,6 +154,7 @@ impl Connection {
             epoch: rand::random::<u32>().max(1),
             number: 0,
             sent: Instant::now(),
+            slow,
             info: BoardInfo {
                 board: String::new(),
                 posy_version: String::new(),
@@ -290,7 +294,7 @@ impl Connection {
         let port = || self.port.name().to_owned();
         let (gone, restarted) = (port(), port());
         self.reply = None;
-        for patience in PATIENCE {
+        for patience in PATIENCE.map(|patience| patience * self.slow) {
             self.port.send_all(&frame)?;
             self.sent = Instant::now();
             let mut end = Instant::now() + patience;
