@@ -154,7 +154,7 @@ const RARE: [&str; 15] = [
 ];
 
 /// Examples of each command with a description; the first row is for posy itself.
-const EXAMPLES: [(&str, &[(&str, &str)]); 24] = [
+const EXAMPLES: [(&str, &[(&str, &str)]); 25] = [
     (
         "posy",
         &[

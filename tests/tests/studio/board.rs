@@ -1,7 +1,6 @@
 //! A board in the studio: the firmware's own program on a pseudo-terminal.
 
 use posy::demo::Flower;
-use posy_tests::draw::in_full_runs;
 use posy_tests::fake_board::{FakeBoard, HEIGHT, WIDTH};
 use posy_tests::scratch::Scratch;
 use posy_tests::studio::Studio;
@@ -11,10 +10,6 @@ use super::scene;
 
 #[test]
 fn a_network_is_taught_by_a_boards_camera_pushed_to_it_and_answers_there() {
-    // Not reliable yet: the board's own answer is not always compared in time.
-    if !in_full_runs("a_network_is_taught_by_a_boards_camera_pushed_to_it_and_answers_there") {
-        return;
-    }
     let scratch = Scratch::new();
     scratch.write("network.tflite", posy_nn::zoo::embedded::BYTES);
     let mut board = FakeBoard::new(&scratch.join("port"), &[]);
