@@ -175,7 +175,10 @@ impl LivePico {
                 Ok((socket, _)) => break socket,
                 Err(error) => {
                     let ended = self.child.try_wait().expect("a process");
-                    assert!(Instant::now() < end && ended.is_none(), "{error}: {ended:?}");
+                    assert!(
+                        Instant::now() < end && ended.is_none(),
+                        "{error}: {ended:?}"
+                    );
                     sleep(Duration::from_millis(10));
                 }
             }

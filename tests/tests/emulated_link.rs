@@ -89,7 +89,8 @@ impl Line for Emulated {
             match self.uart.read(&mut bytes) {
                 Ok(0) => return Err(Gone),
                 Ok(len) => said.extend_from_slice(&bytes[..len]),
-                Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {}
+                Err(error)
+                    if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {}
                 Err(_) => return Err(Gone),
             }
         }

@@ -52,12 +52,20 @@ impl SceneArguments {
 fn read(folder: &Path) -> Result<(), Failure> {
     match fs::read_dir(folder) {
         Ok(_) => Ok(()),
-        Err(error) => Err(format!("{}: {error}; --scene takes a folder of photos", folder.display()).into()),
+        Err(error) => Err(format!(
+            "{}: {error}; --scene takes a folder of photos",
+            folder.display()
+        )
+        .into()),
     }
 }
 
 pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
-    let file = arguments.model.as_deref().map(ModelFile::open).transpose()?;
+    let file = arguments
+        .model
+        .as_deref()
+        .map(ModelFile::open)
+        .transpose()?;
     let model = file.as_ref().map_or(&[][..], ModelFile::bytes);
     let scene = arguments.scene.start(model)?;
     print_lines(&[scene.port().to_owned()])?;

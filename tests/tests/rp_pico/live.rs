@@ -89,7 +89,10 @@ fn expected(file: &[u8], picture: &Rgb) -> Vec<i8> {
 /// Trains `model` on the photos that were captured.
 fn retrain(scratch: &Scratch, backbone: &str, model: &str) -> Vec<u8> {
     let folders = ["--image-dir=studio/photos", "--bottleneck-dir=cache"];
-    let (backbone, output) = (format!("--backbone={backbone}"), format!("--output-graph={model}"));
+    let (backbone, output) = (
+        format!("--backbone={backbone}"),
+        format!("--output-graph={model}"),
+    );
     let options = ["retrain", "--no-float", &backbone, &output];
     scratch.posy([&options[..], &folders].concat()).succeeds();
     scratch.read(model)
@@ -123,7 +126,9 @@ fn taught(scratch: &Scratch, pico: &Pico, backbone: &str, verified: usize) {
     capture(scratch, &mut board, "_unknown", 1);
     let second = retrain(scratch, backbone, "second.posy");
     let head = push(scratch, &mut board, &second, true);
-    eprintln!("pushed: whole {whole:?} ms, head {head:?} ms (writing, then golden check and commit)");
+    eprintln!(
+        "pushed: whole {whole:?} ms, head {head:?} ms (writing, then golden check and commit)"
+    );
     assert!(whole.0 < 5000.0 && head.0 < 500.0);
 
     // Its next answer is the new model's, for the picture that it shows.
@@ -148,7 +153,14 @@ fn taught(scratch: &Scratch, pico: &Pico, backbone: &str, verified: usize) {
     drop(connection);
 
     let most = format!("--most={verified}");
-    let verify = ["verify", "second.posy", "studio/photos", "--port=port", "--slow=30", "--json"];
+    let verify = [
+        "verify",
+        "second.posy",
+        "studio/photos",
+        "--port=port",
+        "--slow=30",
+        "--json",
+    ];
     let outcome = scratch.posy([&verify[..], &[&most]].concat()).succeeds();
     let json = outcome.json();
     assert_eq!(json["equal"], true);
@@ -294,7 +306,10 @@ fn power_that_fails_in_a_push_leaves_one_model_or_the_other() {
     };
     let scratch = Scratch::new();
     // The same backbone with more labels, and another backbone.
-    let kinds = [("head", classifier(200, 40)), ("whole", classifier(150, 40))];
+    let kinds = [
+        ("head", classifier(200, 40)),
+        ("whole", classifier(150, 40)),
+    ];
     let others = [classifier(200, 41), classifier(180, 41)];
     let mut board = LivePico::start(pico, &scratch, &kinds[0].1, &frames(&scratch));
     let mut count = |old: &[u8], new: &[u8]| {
@@ -315,8 +330,8 @@ fn power_that_fails_in_a_push_leaves_one_model_or_the_other() {
         let mut connection = connect(&scratch);
         connection.push(old, &mut |_| {}).unwrap();
         // Spread over the push; the last is the commit.
-        let operation = (counts[kind] - 1) * at / 9;
-        let share = [0.0, 0.3, 0.7, 1.0][at as usize % 4];
+        let operation = (counts[kind] - 1) * at as u64 / 9;
+        let share = [0.0, 0.3, 0.7, 1.0][at % 4];
         board.cut(operation, share);
         let error = connection.push(new, &mut |_| {}).map(drop);
         let error = error.expect_err("a board without power");
@@ -329,7 +344,11 @@ fn power_that_fails_in_a_push_leaves_one_model_or_the_other() {
         eprintln!(
             "{name}: power failed in write {operation} of {}, {share} of it done: {} runs",
             counts[kind],
-            if ran[0] { "the old model" } else { "the new model" }
+            if ran[0] {
+                "the old model"
+            } else {
+                "the new model"
+            }
         );
         assert!(ran[0] != ran[1], "{ran:?}: {:?}", board.lines());
     }

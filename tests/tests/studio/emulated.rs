@@ -101,7 +101,9 @@ fn an_emulated_board_is_taught_pushed_to_and_verified_in_the_studio() {
     );
     command.arg(scratch.join("studio"));
     command.arg("--scene").arg(scratch.join("scene"));
-    command.arg("--backbone").arg(scratch.join("network.tflite"));
+    command
+        .arg("--backbone")
+        .arg(scratch.join("network.tflite"));
     let studio = Studio::of(command);
     let cookie = studio.cookie();
     let post = |path: &str| {
@@ -125,9 +127,7 @@ fn an_emulated_board_is_taught_pushed_to_and_verified_in_the_studio() {
             wait(&|state| state["board"]["recording"].is_null());
         }
     }
-    wait(&|state| {
-        state["training"]["kind"] == "idle" && state["model"]["labels"][1] == "plant"
-    });
+    wait(&|state| state["training"]["kind"] == "idle" && state["model"]["labels"][1] == "plant");
     post("/api/board/push");
     wait(&|state| state["board"]["current"] == true && state["board"]["same"] == true);
     post("/api/board/verify");

@@ -46,7 +46,10 @@ impl EmulatedBoard {
             fs::write(folder.path().join(name), bytes).map_err(EmulatorError::Files)
         };
         write(MODEL, model)?;
-        write(FRAME, &vec![0; 2 * usize::from(WIDTH) * usize::from(HEIGHT)])?;
+        write(
+            FRAME,
+            &vec![0; 2 * usize::from(WIDTH) * usize::from(HEIGHT)],
+        )?;
         let mut command = Command::new("sh");
         command
             .args(["-c", UNTIL_INPUT_ENDS, "sh", QEMU])
