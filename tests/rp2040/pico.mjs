@@ -141,6 +141,8 @@ export class Pico {
 
   /** Takes the supply away, or gives it back: then the program starts anew. */
   supply(on) {
+    // Memory forgets, other than in a dip.
+    this.rp2040.sram.fill(0x5a);
     if (on) this.#reset(DIP);
     this.off = !on;
   }

@@ -127,6 +127,8 @@ impl LivePico {
     /// Has power fail in the `number`th write to flash from now on, from 0, that is done to a `share`.
     pub fn cut(&mut self, number: u64, share: f64) {
         self.act(&format!("cut {number} {share}"));
+        // It has been heard before anything is written.
+        self.now();
     }
 
     /// Lines of its UART so far.

@@ -1,6 +1,6 @@
 //! Features of each photo as it arrives, and training as soon as no more arrive.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
 use std::time::{Duration, Instant};
@@ -213,7 +213,7 @@ impl Teacher {
         let trainer = Trainer::Logistic(Default::default());
         let options = TrainOptions {
             // A photo keeps its side of the split, as with `posy retrain`.
-            earlier: SplitFile::read(&split_file).ok(),
+            earlier: earlier(&split_file),
             answers: Default::default(),
             ..TrainOptions::new(rule, Percentages::USUAL, trainer)
         };
@@ -248,6 +248,14 @@ impl Teacher {
             state.warning = kept.err();
         });
     }
+}
+
+/// The earlier split, but for labels that had too few pictures for every part then: they are divided anew.
+fn earlier(path: &Path) -> Option<SplitFile> {
+    let mut file = SplitFile::read(path).ok()?;
+    file.labels
+        .retain(|_, label| !label.validation.is_empty() && !label.testing.is_empty());
+    Some(file)
 }
 
 /// A model's own figures; `None` if the bytes are no model with labels.

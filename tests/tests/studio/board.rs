@@ -8,6 +8,10 @@ use serde_json::Value;
 
 use super::scene;
 
+/// Goes at a label, and views of the thing in each.
+const BURSTS: u64 = 4;
+const VIEWS: u64 = 5;
+
 #[test]
 fn a_network_is_taught_by_a_boards_camera_pushed_to_it_and_answers_there() {
     let scratch = Scratch::new();
@@ -27,8 +31,8 @@ fn a_network_is_taught_by_a_boards_camera_pushed_to_it_and_answers_there() {
     };
     let flowers = [("mug", Flower::ALL[0]), ("plant", Flower::ALL[3])];
     for (label, flower) in flowers {
-        for burst in 0..4 {
-            show(&board, flower, burst);
+        for burst in 0..BURSTS {
+            show(&board, flower, VIEWS * burst);
             let before = wait(&|state| state["board"]["name"] == "rp-pico")["board"]["picture"]
                 .as_u64()
                 .unwrap();
@@ -36,8 +40,12 @@ fn a_network_is_taught_by_a_boards_camera_pushed_to_it_and_answers_there() {
             wait(&|state| state["board"]["picture"].as_u64().unwrap() > before + 1);
             post(&format!("/api/board/record/{label}/b{burst}"));
             wait(&|state| state["board"]["recording"] == label);
-            let before = wait(&|_| true)["board"]["picture"].as_u64().unwrap();
-            wait(&|state| state["board"]["picture"].as_u64().unwrap() >= before + 5);
+            // The thing is turned about meanwhile.
+            for view in 0..VIEWS {
+                show(&board, flower, VIEWS * burst + view);
+                let before = wait(&|_| true)["board"]["picture"].as_u64().unwrap();
+                wait(&|state| state["board"]["picture"].as_u64().unwrap() > before + 1);
+            }
             post("/api/board/stop");
             wait(&|state| state["board"]["recording"].is_null());
         }

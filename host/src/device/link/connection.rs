@@ -1,6 +1,7 @@
 //! A connection: numbered requests, and what a board says besides.
 
 use std::collections::VecDeque;
+use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use posy_shared::image::PixelFormat;
@@ -25,6 +26,10 @@ const PATIENCE: [Duration; 4] = [
 
 /// Interval of requests that keep a connection; a board forgets it after [`SILENCE_MS`].
 const KEEP: Duration = Duration::from_millis(SILENCE_MS as u64 / 4);
+
+/// Longest wait for the model of a board that has just started, and interval of looks.
+const START: Duration = Duration::from_millis(1500);
+const LOOK: Duration = Duration::from_millis(100);
 
 /// Events that are kept for who asks for them; older ones are dropped.
 const EVENTS: usize = 64;
@@ -187,6 +192,12 @@ impl Connection {
             Err(error) => return Err(error),
         }
         connection.identify()?;
+        // A board that has just started anew says why, before it looks at its model.
+        let end = Instant::now() + START * slow;
+        while connection.info.model.is_some() && !connection.info.runs && Instant::now() < end {
+            sleep(LOOK);
+            connection.identify()?;
+        }
         Ok(connection)
     }
 
