@@ -71,6 +71,8 @@ lints() {
     for manifest in boards/*/Cargo.toml host/web/Cargo.toml; do
         cargo fmt --check --manifest-path "$manifest"
     done
+    # It is built by tests/fuzz.sh alone, which wants its lock file as it should be.
+    cargo tree --locked --manifest-path tests/fuzz/Cargo.toml >/dev/null
     # Warnings are errors, and one profile for everything, so that dependencies are built once.
     step cargo clippy --release --workspace --all-targets --all-features --locked -- -D warnings
 }
@@ -185,6 +187,17 @@ environment() {
     fi
 }
 
+# Installs the program $1 at version $2 from crates.io, with further options of the installation.
+program() {
+    name=$1 version=$2
+    shift 2
+    # The first line of its --version ends with that.
+    case $("target/tools/bin/$name" --version 2>/dev/null | head -n 1) in
+    *" $version" | *" v$version") ;;
+    *) step cargo install --quiet --locked --version "$version" "$name" --root target/tools "$@" ;;
+    esac
+}
+
 # The programs that posy's files are held to, from PyPI.
 environments() {
     # The interpreters of files that posy writes for other tools.
@@ -203,16 +216,16 @@ environments() {
             step npm install --silent --no-audit --no-fund --prefix target/tools/axe "axe-core@$axe" >&2 ||
             skip "pages were not looked at by axe-core: it could not be installed from npm"
     fi
-    # TensorFlow is 270 MB and takes a minute or two to install; decoding logs compiles a hundred crates.
+    # TensorFlow is 270 MB and takes a minute or two to install; each of the programs compiles a hundred crates or more.
     if [ $extent = all ]; then
         environment tensorflow tensorflow-cpu==2.21.0 ||
             skip "exported files were not run in TensorFlow: it could not be installed from PyPI"
-        decoder=1.2.0
-        # The first line of its --version names that.
-        if [ "$(target/tools/bin/defmt-print --version 2>/dev/null | head -n 1)" != "defmt-print $decoder" ]; then
-            step cargo install --quiet --locked --version "$decoder" defmt-print --root target/tools ||
-                skip "boards' structured logs were not decoded: defmt-print could not be installed"
-        fi
+        program defmt-print 1.2.0 ||
+            skip "boards' structured logs were not decoded: defmt-print could not be installed"
+        program cargo-deny 0.20.2 ||
+            skip "dependencies were not checked by cargo-deny: it could not be installed"
+        program mdbook 0.5.4 --no-default-features --features search ||
+            skip "the book was not built: mdbook could not be installed"
     fi
 }
 

@@ -316,7 +316,7 @@ function card(name) {
   const isUnknown = name === UNKNOWN;
   const hold = make('button', {type: 'button', class: 'hold', 'aria-label': `Hold to record: ${shownName(name)}`}, 'Hold to record');
   const input = make('input', {type: 'file', multiple: true, accept: 'image/*', 'aria-label': `Add files: ${shownName(name)}`});
-  const remove = make('button', {type: 'button', class: 'quiet', 'aria-label': `Take the label away: ${shownName(name)}`}, 'Take away');
+  const remove = make('button', {type: 'button', class: 'quiet', 'aria-label': `Take away the label ${shownName(name)}`}, 'Take away');
   const count = make('span', {class: 'soft figures'});
   const thumbs = make('div', {class: 'thumbs'});
   const more = make('button', {type: 'button', class: 'quiet', hidden: true});

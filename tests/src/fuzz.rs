@@ -3,6 +3,7 @@
 //!
 //! A body panics, runs without an end or fills the memory where posy would; whatever it is given, it returns.
 
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use posy::dataset::decode::decode_to_average;
@@ -22,7 +23,7 @@ use posy_nn::quantise::from_quantised::from_trained;
 use posy_nn::run::Runner;
 use posy_nn::runtime::vet::vet;
 use posy_nn::{labels, onnx_backbone};
-use posy_shared::model::{Layer, Model, PRELUDE_LEN};
+use posy_shared::model::{CRC, Layer, Model, PRELUDE_LEN, Prelude};
 use posy_shared::preprocess::Size;
 use prost::Message;
 use rand::seq::IndexedRandom;
@@ -107,15 +108,25 @@ const SMALL: Limits = Limits {
     max_bytes: 1 << 20,
 };
 
-/// `bytes` with the lengths and the checksum of a `.posy` file put right, so that what lies behind them is
+/// Bytes of a `.posy` file that hold the checksum of its backbone; see `FORMAT.md`.
+const BACKBONE_CRC: Range<usize> = PRELUDE_LEN + 4..PRELUDE_LEN + 8;
+
+/// `bytes` with the lengths and the checksums of a `.posy` file put right, so that what lies behind them is
 /// read.
-fn sealed(bytes: &[u8]) -> Option<Vec<u8>> {
+pub fn sealed(bytes: &[u8]) -> Option<Vec<u8>> {
     let mut file = bytes.to_vec();
-    let contents = file.get(PRELUDE_LEN..)?;
-    let crc = crc::Crc::<u32>::new(&crc::CRC_32_ISO_HDLC).checksum(contents);
-    let len = u32::try_from(file.len()).ok()?;
-    file[12..16].copy_from_slice(&len.to_le_bytes());
-    file[16..20].copy_from_slice(&crc.to_le_bytes());
+    let prelude = Prelude::parse(bytes).ok()?;
+    let backbone = file.get(prelude.head_len as usize..)?;
+    let prelude = Prelude {
+        backbone_offset: prelude.head_len,
+        backbone_len: u32::try_from(backbone.len()).ok()?,
+        ..prelude
+    };
+    let backbone = CRC.checksum(backbone);
+    file.get_mut(BACKBONE_CRC)?
+        .copy_from_slice(&backbone.to_le_bytes());
+    let prelude = prelude.sealed(file.get(PRELUDE_LEN..prelude.head_len as usize)?);
+    *file.first_chunk_mut()? = prelude.to_bytes();
     Some(file)
 }
 

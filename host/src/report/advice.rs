@@ -199,6 +199,7 @@ fn little_tested(labels: &[LabelFigures]) -> Option<String> {
     let least = little.clone().min_by_key(|label| label.recall.whole)?;
     let others = match little.count() - 1 {
         0 => String::new(),
+        1 => format!(" (and another label on fewer than {FEW_TESTED})"),
         count => format!(" (and {count} more labels on fewer than {FEW_TESTED})"),
     };
     let known = match least.recall.interval() {

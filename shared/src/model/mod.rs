@@ -27,4 +27,5 @@ pub use read::{Model, ReadError};
 #[cfg(feature = "alloc")]
 pub use write::{
     AcceptanceSpec, AddTables, ChannelTables, LayerSpec, ModelSpec, Tables, WriteError, write,
+    write_with,
 };

@@ -143,6 +143,18 @@ const GOLDEN_SEED: u32 = 0x706F_7379;
 /// # Errors
 /// See [`WriteError`].
 pub fn write(spec: &ModelSpec<'_>) -> Result<Vec<u8>, WriteError> {
+    write_with(spec, run_golden)
+}
+
+/// Writes a model as [`write`] does, with the golden logits that `run_golden` gives for it: one byte
+/// each, from another implementation of the engine, or made up where a test wants a heavy model.
+///
+/// # Errors
+/// See [`WriteError`], and those of `run_golden`.
+pub fn write_with(
+    spec: &ModelSpec<'_>,
+    run_golden: impl FnOnce(&Model<'_>) -> Result<Vec<u8>, WriteError>,
+) -> Result<Vec<u8>, WriteError> {
     let mut blocks = Blocks::default();
     let last = spec.layers.len().wrapping_sub(1);
     let mut layers: heapless::Vec<Layer, MAX_LAYERS> = heapless::Vec::new();

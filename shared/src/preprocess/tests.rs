@@ -97,6 +97,9 @@ const SIDE: u16 = if cfg!(miri) { 10 } else { 40 };
 /// Number of values in the largest such picture.
 const NUMBERS: usize = 3 * SIDE as usize * SIDE as usize;
 
+/// The widest source of [`nothing_panics`]; an interpreter takes minutes for rows of 200 KB.
+const WIDEST: u16 = if cfg!(miri) { 2000 } else { u16::MAX };
+
 proptest! {
     #[test]
     fn every_value_is_near_the_exact_one(
@@ -167,7 +170,7 @@ proptest! {
 
     #[test]
     fn nothing_panics(
-        sw: u16, sh: u16, ow in 0..1100u16, oh in 0..1100u16, crop in crops(), filter in filters(),
+        sw in 0..=WIDEST, sh: u16, ow in 0..1100u16, oh in 0..1100u16, crop in crops(), filter in filters(),
         words in 0..8000usize, rows in prop::collection::vec(0..3usize, 0..6),
     ) {
         let mut scratch = vec![0; words];
