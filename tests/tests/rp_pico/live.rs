@@ -327,7 +327,9 @@ fn power_that_fails_in_a_push_leaves_one_model_or_the_other() {
         .collect();
     let cases = (0..20).map(|case| (case % 2, case / 2));
     for (kind, at) in draw(test, cases, 2) {
-        let ((name, old), new) = (&kinds[kind], &others[kind]);
+        let (name, old) = &kinds[kind];
+        // One that does not lie in the slot from before, in part.
+        let new = &classifier([200, 180][kind], 42 + at as u16);
         let mut connection = connect(&scratch);
         connection.push(old, &mut |_| {}).unwrap();
         // Spread over the push; the last is the commit.
@@ -384,8 +386,8 @@ fn pictures_come_as_fast_as_camera_and_wires_allow() {
     // What is classified is never small.
     assert!(connection.preview(Some(View::Small)).is_err());
     connection.pause(true).unwrap();
-    // 15 frames a second; one takes 157 ms to read at 8 MHz, and those under way meanwhile are lost.
-    assert!(rate(&mut connection, &mut board, View::Camera) > 0.9 * 15.0 / 4.0);
+    // 15 frames a second, of which those are lost that come while one is read and sent.
+    assert!(rate(&mut connection, &mut board, View::Camera) > 0.9 * 15.0 / 6.0);
     assert!(rate(&mut connection, &mut board, View::Small) >= 10.0);
     let small = next(&mut connection, |event| {
         picture(event).filter(|picture| picture.view == View::Small)

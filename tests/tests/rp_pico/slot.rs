@@ -116,7 +116,8 @@ fn a_slot_that_cannot_be_used_is_named_each_second() {
         for pair in lines.windows(2) {
             assert_eq!(pair[0].text, pair[1].text, "{name}: {run}");
             let apart_ms = pair[1].ms - pair[0].ms;
-            assert!((990.0..1100.0).contains(&apart_ms), "{name}: {run}");
+            // The slot is looked through in between, where it may hold a head at any sector.
+            assert!((990.0..1250.0).contains(&apart_ms), "{name}: {run}");
         }
     }
 }
