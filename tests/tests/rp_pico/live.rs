@@ -388,7 +388,8 @@ fn pictures_come_as_fast_as_camera_and_wires_allow() {
     connection.pause(true).unwrap();
     // 15 frames a second, of which those are lost that come while one is read and sent.
     assert!(rate(&mut connection, &mut board, View::Camera) > 0.9 * 15.0 / 6.0);
-    assert!(rate(&mut connection, &mut board, View::Small) >= 10.0);
+    // Ten, but for what it takes to ask for the time.
+    assert!(rate(&mut connection, &mut board, View::Small) > 9.5);
     let small = next(&mut connection, |event| {
         picture(event).filter(|picture| picture.view == View::Small)
     });

@@ -171,13 +171,13 @@ fn two_things_are_taught_by_holding_a_button_and_named_live() {
     // A second tab shows the same; a reload loses nothing.
     let first = browser.new_tab();
     browser.open_url(&format!("http://127.0.0.1:{port}/"));
-    browser.wait_until("state?.model !== null");
+    browser.wait_until("state?.model != null");
     let counts = "[...document.querySelectorAll('.card .head .soft')].map(e => e.textContent)";
     let second_counts = browser.evaluate(counts);
     let second = browser.switch(first);
     assert_eq!(browser.evaluate(counts), second_counts);
     browser.open_url(&format!("http://127.0.0.1:{port}/"));
-    browser.wait_until("state?.model !== null");
+    browser.wait_until("state?.model != null");
     assert_eq!(browser.evaluate(counts), second_counts);
     assert_eq!(browser.forget(), Vec::<String>::new());
 
