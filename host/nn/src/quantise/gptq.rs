@@ -17,9 +17,19 @@ use super::moments::Moments;
 use crate::graph::linalg::cholesky;
 use crate::graph::network::{FloatLayer, FloatNetwork, IntLayer, IntNetwork};
 
-/// Damping: share of the mean of the diagonal that is added to it, as in GPTQ. Inputs that
-/// calibration never saw may still occur.
+/// Share of the diagonal that is added to it. Inputs that calibration never saw may still occur.
 const DAMPING: f64 = 0.01;
+/// Share of the mean of the diagonal that is added to it in [`Damping::OfEach`], for inputs that never vary.
+const LEAST_DAMPING: f64 = 1e-6;
+
+/// What is added to the diagonal of the moments before they are factored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Damping {
+    /// 1% of its mean, as in GPTQ: inputs of about one size.
+    OfMean,
+    /// 1% of each entry: inputs some of which vary a hundred times as much as others, and yet all count.
+    OfEach,
+}
 
 /// Rounds the weights of `int`, which was quantised from `float`, again by GPTQ; scales and biases
 /// stay. `moments` has one entry per layer.
@@ -35,7 +45,7 @@ fn round_layer(ours: &mut IntLayer, theirs: &FloatLayer, moments: &Moments) {
     }
     let of_channel = moments.sums.chunks_exact(n * n);
     if of_channel.len() == 1 {
-        let Some(hessian) = Hessian::of(&moments.sums, n) else {
+        let Some(hessian) = Hessian::of(&moments.sums, n, Damping::OfMean) else {
             return;
         };
         let channels = ours.weights.par_chunks_exact_mut(n);
@@ -52,7 +62,7 @@ fn round_layer(ours: &mut IntLayer, theirs: &FloatLayer, moments: &Moments) {
         .chunks_exact_mut(n)
         .zip(theirs.weights.chunks_exact(n));
     for (((rounded, real), scale), sums) in channels.zip(&ours.weight_scales).zip(of_channel) {
-        if let Some(hessian) = Hessian::of(sums, n) {
+        if let Some(hessian) = Hessian::of(sums, n, Damping::OfMean) {
             hessian.round(rounded, real, *scale);
         }
     }
@@ -74,7 +84,7 @@ pub struct Hessian {
 impl Hessian {
     /// Factors the moments `sums`, `[n, n]`, of which the upper triangle is read. `None` if all
     /// inputs are zero or the factorisation fails.
-    pub fn of(sums: &[f32], n: usize) -> Option<Self> {
+    pub fn of(sums: &[f32], n: usize, damping: Damping) -> Option<Self> {
         let at = |a: usize, b: usize| f64::from(sums[a.min(b) * n + a.max(b)]);
         let mean = (0..n).map(|i| at(i, i)).sum::<f64>() / n as f64;
         if !mean.is_normal() {
@@ -89,7 +99,11 @@ impl Hessian {
             for column in 0..=row {
                 lower[row * n + column] = at(back(row), back(column));
             }
-            lower[row * n + row] += DAMPING * mean;
+            let entry = &mut lower[row * n + row];
+            *entry += match damping {
+                Damping::OfMean => DAMPING * mean,
+                Damping::OfEach => DAMPING * *entry + LEAST_DAMPING * mean,
+            };
         }
         cholesky(&mut lower, n)?;
         // R[i, j] / R[i, i] for j after i, permuted to the order of rounding.
@@ -190,7 +204,7 @@ mod tests {
         for n in [1, 2, 9, 27, 40] {
             let all = windows(&mut random, n, 1_200);
             let (seen, others) = all.split_at(800);
-            let hessian = Hessian::of(&moments(seen, n), n).unwrap();
+            let hessian = Hessian::of(&moments(seen, n), n, Damping::OfMean).unwrap();
             let (mut ours, mut alone) = (0.0, 0.0);
             for _ in 0..20 {
                 let real: Vec<f32> = (0..n).map(|_| random.random_range(-1.0..1.0)).collect();
@@ -217,9 +231,41 @@ mod tests {
     }
 
     #[test]
+    fn inputs_that_vary_little_count_where_damping_is_of_each() {
+        let mut random = ChaCha8Rng::seed_from_u64(6);
+        let n = 40;
+        // Every other input is a hundredth of what it was, and its weights make up for it.
+        let share = |i: usize| if i.is_multiple_of(2) { 0.01 } else { 1.0 };
+        let mut all = windows(&mut random, n, 1_200);
+        for window in &mut all {
+            for (i, x) in window.iter_mut().enumerate() {
+                *x *= share(i);
+            }
+        }
+        let (seen, others) = all.split_at(800);
+        let moments = moments(seen, n);
+        let hessians = [Damping::OfEach, Damping::OfMean]
+            .map(|damping| Hessian::of(&moments, n, damping).unwrap());
+        let mut errors = [0.0; 2];
+        for _ in 0..20 {
+            let real: Vec<f32> = (0..n)
+                .map(|i| random.random_range(-1.0..1.0) / share(i))
+                .collect();
+            let scale = 100.0 / 127.0;
+            let mut rounded = vec![0; n];
+            for (hessian, sum) in hessians.iter().zip(&mut errors) {
+                hessian.round(&mut rounded, &real, scale);
+                *sum += error(others, &real, &rounded, scale);
+            }
+        }
+        eprintln!("{errors:?}");
+        assert!(errors[0] < 0.7 * errors[1], "{errors:?}");
+    }
+
+    #[test]
     fn what_is_never_read_is_rounded_alone() {
-        assert!(Hessian::of(&[0.0; 4], 2).is_none());
-        let hessian = Hessian::of(&[1.0, 0.0, 0.0, 0.0], 2).unwrap();
+        assert!(Hessian::of(&[0.0; 4], 2, Damping::OfMean).is_none());
+        let hessian = Hessian::of(&[1.0, 0.0, 0.0, 0.0], 2, Damping::OfMean).unwrap();
         let mut rounded = [0; 2];
         hessian.round(&mut rounded, &[0.3, 0.8], 0.5);
         assert_eq!(rounded, [1, 2]);
