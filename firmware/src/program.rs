@@ -343,6 +343,10 @@ where
                 }
             }
         }
+        if !working.link.paused {
+            // What is classified is never small.
+            board.camera.leave_small();
+        }
         if working.link.is_open() {
             linked_step(board, working, &mut service, &mut engine)?;
             continue;
@@ -510,8 +514,24 @@ where
         return Ok(None);
     }
     match ask {
+        Ask::Preview {
+            view: Some(View::Small),
+        }
+        | Ask::Capture { view: View::Small }
+            if !link.paused || !board.camera.has_small() =>
+        {
+            let refusal = match link.paused {
+                true => Refusal::Unsupported,
+                false => Refusal::Order,
+            };
+            link::settle(console, epoch, number, Err(refusal));
+            return Ok(None);
+        }
         Ask::Pause => link.paused = true,
-        Ask::Resume => link.paused = false,
+        Ask::Resume => {
+            link.paused = false;
+            link.view = link.view.filter(|view| *view != View::Small);
+        }
         Ask::Preview { view } => link.view = view,
         Ask::Capture { view } => {
             let parts = (engine.map(|engine| engine.model()), buffers, &mut **found);

@@ -6,8 +6,14 @@
 /** SCCB address, 7 bits. */
 export const ADDRESS = 0x30;
 
-/** Nanoseconds of a frame: 15 frames a second, the OV2640's full-array rate. */
+/** Nanoseconds of a frame: 15 a second of the OV2640's full array, 60 of its smallest part (CIF). */
 const FRAME_NANOS = 1e9 / 15;
+const CIF_NANOS = 1e9 / 60;
+/** Extent of the two. */
+const ARRAY = [1600, 1200];
+const CIF_ARRAY = [400, 296];
+/** Pixels in a row of a scene. */
+const SCENE_WIDTH = 320;
 /** Nanoseconds after a reset for which the sensor is deaf. */
 const DEAF_NANOS = 100e6;
 /** Registers of the signal processor after a reset, where a driver may rely on them: the data sheet's. */
@@ -29,6 +35,8 @@ const [PIDH, PIDL] = [0x0a, 0x0b];
 const COM7 = 0x12;
 const COM7_RESET = 0x80;
 const COM7_COLOUR_BARS = 0x02;
+const COM7_PART = 0x70;
+const COM7_CIF = 0x20;
 // and of the ArduChip.
 const CHIP_WRITE = 0x80;
 const CHIP_FRAMES = 0x01;
@@ -88,6 +96,17 @@ function tinted(frame, red, blue) {
     out.writeUInt16BE((r << 11) | (pixel & 0x07e0) | b, at);
   }
   return out;
+}
+
+/** A scene of 320 x 240 at half that, if `width` asks for it: every other pixel. */
+function scaled(scene, width) {
+  if (2 * width !== SCENE_WIDTH) return scene;
+  const half = Buffer.alloc(scene.length / 4);
+  for (let at = 0; at < half.length / 2; at++) {
+    const [x, y] = [at % width, Math.floor(at / width)];
+    scene.copy(half, 2 * at, 4 * (y * SCENE_WIDTH + x), 4 * (y * SCENE_WIDTH + x) + 2);
+  }
+  return half;
 }
 
 /** A frame as RGB565, high byte first: the sensor's test pattern of eight columns. */
@@ -220,6 +239,14 @@ export class Camera {
     }
   }
 
+  #isCif() {
+    return (this.sensor[SENSOR][COM7] & COM7_PART) === COM7_CIF;
+  }
+
+  #frameNanos() {
+    return this.#isCif() ? CIF_NANOS : FRAME_NANOS;
+  }
+
   /** What the sensor sends, given its registers: a scene only if they ask for what a scene is. */
   #frame() {
     const dsp = this.sensor[DSP];
@@ -229,17 +256,18 @@ export class Camera {
       4 * (dsp[HSIZE] | ((dsp[VHYX] & 0x08) << 5) | ((dsp[TEST] & 0x80) << 2)),
       4 * (dsp[VSIZE] | ((dsp[VHYX] & 0x80) << 1)),
     ];
+    const array = this.#isCif() ? CIF_ARRAY : ARRAY;
     const wholeArray =
-      8 * dsp[HSIZE8] === 1600 && 8 * dsp[VSIZE8] === 1200 && window[0] === 1600 && window[1] === 1200;
+      8 * dsp[HSIZE8] === array[0] && 8 * dsp[VSIZE8] === array[1] && window[0] === array[0] && window[1] === array[1];
     const scales = window[0] >> (dsp[CTRLI] & 7) >= width && window[1] >> ((dsp[CTRLI] >> 3) & 7) >= height;
     const rgb565 = dsp[IMAGE_MODE] === 0x08 && dsp[R_BYPASS] === 0 && dsp[RESET] === 0;
     if (!(wholeArray && scales && rgb565)) return Buffer.alloc(1600 * 1200 * 2, 0xee);
     if (this.sensor[SENSOR][COM7] & COM7_COLOUR_BARS) return colourBars(width, height);
-    const scene = this.scenes[this.scene];
+    const scene = scaled(this.scenes[this.scene], width);
     if (scene.length !== 2 * width * height) {
       throw new Error(`frames of ${width} x ${height} are asked for, the scene is another size`);
     }
-    const frames = (this.now() - this.resetAt) / FRAME_NANOS;
+    const frames = (this.now() - this.resetAt) / this.#frameNanos();
     const left = Math.max(0, this.drift - frames) / Math.max(1, this.drift);
     return left > 0 ? tinted(scene, 1 - 0.5 * left, 1 + 0.8 * left) : scene;
   }
@@ -305,8 +333,9 @@ export class Camera {
     this.taken++;
     // The frame that is under way is not kept; the one after it is. A chip that was not cleared still
     // says that it is done.
-    const begins = Math.ceil(this.now() / FRAME_NANOS) * FRAME_NANOS;
-    if (this.fills) this.doneAt ??= begins + FRAME_NANOS;
+    const nanos = this.#frameNanos();
+    const begins = Math.ceil(this.now() / nanos) * nanos;
+    if (this.fills) this.doneAt ??= begins + nanos;
   }
 
   #readChip(register) {

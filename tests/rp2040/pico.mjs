@@ -4,6 +4,7 @@
 import { RP2040 } from 'rp2040js';
 
 import { FlashCache } from './cache.mjs';
+import { BootRom, FlashChip, PowerCut, ROM_END } from './flash.mjs';
 import { SecondCore } from './second-core.mjs';
 import { UsbPort } from './usb.mjs';
 
@@ -54,6 +55,10 @@ export class Pico {
   restarts = 0;
   /** Whether the program is stuck: time goes on, and it does not. */
   stuck = false;
+  /** Whether there is no supply: time goes on. */
+  off = false;
+  /** Called where power has failed within a write to flash. */
+  onCut = () => {};
 
   /** Writes `blocks` into erased flash and starts as after reset. `restarts`: whether a reset of the chip
    * starts it again, and is no error; `cached`: whether flash is read through its cache, and what is not
@@ -70,6 +75,10 @@ export class Pico {
   #power(rp2040) {
     this.rp2040 = rp2040;
     this.clock = rp2040.clock;
+    const chip = new FlashChip(rp2040.flash.subarray(0, FLASH_LEN), this.clock);
+    chip.operations = this.chip?.operations ?? 0;
+    this.chip = chip;
+    this.rom = new BootRom(rp2040, chip);
     this.second = new SecondCore(rp2040, (what) => this.#fault(what));
     this.rtt = undefined;
     this.#watch();
@@ -107,6 +116,7 @@ export class Pico {
     this.restarts++;
     this.resetBy = null;
     this.stuck = false;
+    this.off = false;
     this.#power(rp2040);
     this.attached.forEach((connect) => connect(rp2040));
     this.#start();
@@ -120,6 +130,21 @@ export class Pico {
   /** Takes the supply away for so short a time that memory keeps what it holds. */
   dip() {
     this.#reset(DIP);
+  }
+
+  /** Has power fail in the `number`th erased sector or programmed page from now on, from 0; that is done to
+   * a share, from 0 to 1. */
+  cut(number, share) {
+    this.chip.cutAt = this.chip.operations + number;
+    this.chip.cutShare = share;
+  }
+
+  /** Takes the supply away, or gives it back: then the program starts anew. */
+  supply(on) {
+    // Memory forgets, other than in a dip.
+    this.rp2040.sram.fill(0x5a);
+    if (on) this.#reset(DIP);
+    this.off = !on;
   }
 
   /** Has the core take a fault, as at an access that nothing answers. */
@@ -146,8 +171,8 @@ export class Pico {
     if (bootCrc(boot.subarray(0, BOOT_LEN - 4)) !== boot.readUInt32LE(BOOT_LEN - 4)) {
       throw new Error('the boot stage has a wrong checksum: the boot ROM would not start the program');
     }
-    // What the boot ROM and the boot stage come to. The ROM is not in the emulator, and the flash it
-    // would set up can be read from the start.
+    // What the boot ROM and the boot stage come to: the flash that they would set up can be read from the
+    // start.
     this.image = Buffer.from(rp2040.flash.subarray(0, FLASH_LEN));
   }
 
@@ -210,15 +235,26 @@ export class Pico {
   /** Runs about `count` instructions. */
   run(count) {
     if (this.resetBy) this.#restart();
-    if (this.stuck) {
+    if (this.stuck || this.off) {
       this.clock.tick(STUCK_NANOS);
       return;
     }
-    const { clock, rp2040, second, cache } = this;
+    try {
+      this.#execute(count);
+    } catch (error) {
+      if (!(error instanceof PowerCut)) throw error;
+      this.supply(false);
+      this.onCut();
+    }
+  }
+
+  #execute(count) {
+    const { clock, rp2040, second, cache, rom } = this;
     const { core } = rp2040;
     const nanosPerCycle = 1e9 / rp2040.clkSys;
     for (let left = count; left > 0 && !this.resetBy; left--) {
       if (!core.waiting) {
+        if (core.PC < ROM_END) rom.enter();
         let cycles = core.executeInstruction();
         if (second.runs) second.step();
         if (cache) cycles += cache.spent();

@@ -21,6 +21,7 @@
 //       "limits": { "ms": 60000, "instructions": 2000000000 },
 //       "rtt": "rtt.bin",                     // raw bytes of RTT's up-channel 0, such as defmt's
 //       "restarts": true,                     // a reset starts the program again, and is no error
+//       "writes": true,                       // the program may write flash
 //       "cached": true,                       // what is read of flash past its cache takes time
 //       "opens": 3000                         // milliseconds until the USB port is opened
 //     }
@@ -49,167 +50,20 @@
 //     stall                      the program goes on no more
 //     fault                      the core takes a hard fault
 //     dip                        the supply is gone shortly: the chip starts again, with its memory
+//     off, on                    the supply is gone, and back
+//     cut N SHARE                it goes within the Nth write to flash from now on, that is done to a share
 //     send TEXT, send-usb TEXT   sends to a serial port
 //     press MS                   holds the button down
 //
 // Exit code: 0 done, 1 the program has failed, 2 the scenario cannot be run, 3 a limit was reached.
 
-import { readFileSync, writeFileSync, writeSync } from 'node:fs';
-import { dirname, resolve } from 'node:path';
+import { writeFileSync, writeSync } from 'node:fs';
 
-import { Camera } from './camera.mjs';
-import { Pico } from './pico.mjs';
-import { Script } from './script.mjs';
-import { readUf2 } from './uf2.mjs';
-import { connect } from './wiring.mjs';
+import { prepare } from './scenario.mjs';
 
 const [DONE, FAILED, CANNOT, LIMIT] = [0, 1, 2, 3];
 /** Instructions between looks at limits and RTT. */
 const SLICE = 10_000;
-
-/** Bytes that come in, cut into lines. */
-class Lines {
-  constructor(onLine) {
-    this.bytes = [];
-    this.onLine = onLine;
-  }
-
-  push(bytes) {
-    for (const byte of bytes) {
-      if (byte !== 0x0a) {
-        this.bytes.push(byte);
-        continue;
-      }
-      const line = Buffer.from(this.bytes).toString().replace(/\r$/, '');
-      this.bytes = [];
-      this.onLine(line);
-    }
-  }
-}
-
-function action(text, pico, camera, sensor) {
-  const [name, argument] = [text.split(' ', 1)[0], text.slice(text.indexOf(' ') + 1)];
-  switch (name) {
-    case 'unplug':
-      return camera.unplug();
-    case 'plug':
-      return camera.plug();
-    case 'identity':
-      camera.identity = [...Buffer.from(argument, 'hex')];
-      return;
-    case 'loose':
-    case 'wired':
-      camera.wired = name === 'wired';
-      return;
-    case 'stuck':
-    case 'fills':
-      camera.fills = name === 'fills';
-      return;
-    case 'torn':
-      camera.torn = Number(argument);
-      return;
-    case 'trailer':
-      camera.trailer = Number(argument);
-      return;
-    case 'revision':
-      camera.revision = parseInt(argument, 16);
-      return;
-    case 'errors': {
-      const [probability, above] = argument.split(' ').map(Number);
-      camera.errors = { probability, above };
-      return;
-    }
-    case 'line':
-      camera.pixels = argument;
-      return;
-    case 'floating':
-      camera.floating = true;
-      return;
-    case 'drift':
-      camera.drift = Number(argument);
-      return;
-    case 'drops':
-    case 'keeps':
-      camera.drops = name === 'drops';
-      return;
-    case 'loses':
-      camera.loses = parseInt(argument, 16);
-      return;
-    case 'hold':
-      sensor.port.held = argument;
-      return sensor.update();
-    case 'let-go':
-      sensor.port.held = null;
-      return sensor.update();
-    case 'refuse':
-      sensor.port.refusesOneIn = Number(argument);
-      return;
-    case 'silent':
-      sensor.port.silentByte = Number(argument);
-      return;
-    case 'stretch':
-      sensor.port.stretchNanos = Number(argument) * 1000;
-      return;
-    case 'unstoppable':
-      sensor.port.stopsNever = true;
-      return;
-    case 'obliging':
-      Object.assign(sensor.port, { refusesOneIn: 0, silentByte: null, stretchNanos: 0, stopsNever: false, stuck: false });
-      return sensor.update();
-    case 'stall':
-      pico.stuck = true;
-      return;
-    case 'dip':
-      return pico.dip();
-    case 'fault':
-      return pico.hardFault();
-    case 'frame':
-      camera.scene = Number(argument);
-      return;
-    case 'send':
-      return pico.send('uart', argument);
-    case 'send-usb':
-      return pico.send('usb', argument);
-    case 'press':
-      return pico.press(Number(argument));
-    default:
-      throw new Error(`no such action: ${text}`);
-  }
-}
-
-function prepare(path) {
-  const scenario = JSON.parse(readFileSync(path));
-  const file = (name) => resolve(dirname(path), name);
-  const blocks = scenario.images.flatMap((name) => readUf2(readFileSync(file(name)), name));
-  const pico = new Pico(blocks, scenario);
-  const frames = (scenario.frames ?? []).map((name) => readFileSync(file(name)));
-  const camera = new Camera(frames, () => pico.clock.nanos);
-  let sensor;
-  pico.attach((rp2040) => {
-    sensor = connect(rp2040, camera);
-  });
-
-  const tell = (what) => {
-    const { ms, instructions } = pico;
-    writeSync(1, `${JSON.stringify({ ...what, ms: Math.round(ms * 1000) / 1000, instructions })}\n`);
-  };
-  const script = new Script(
-    scenario.steps,
-    pico.clock,
-    (text) => action(text, pico, camera, sensor),
-    (step) => tell({ step }),
-  );
-  const next = scenario.next && new RegExp(scenario.next);
-  const lines = (port) =>
-    new Lines((line) => {
-      tell({ port, line });
-      if (port === 'uart' && next?.test(line)) camera.next();
-      script.line(port, line);
-    });
-  const ports = { uart: lines('uart'), usb: lines('usb') };
-  pico.listen((port, bytes) => ports[port].push(bytes));
-  return { scenario, pico, script, rtt: scenario.rtt && file(scenario.rtt) };
-}
 
 /** Runs the scenario to its end; why it ended too early, if it did. */
 function run({ scenario, pico, script, rtt }) {
@@ -223,7 +77,7 @@ function run({ scenario, pico, script, rtt }) {
       pico.run(SLICE);
       if (rtt) logged.push(pico.drainRtt());
     }
-    pico.checkFlash();
+    if (!scenario.writes) pico.checkFlash();
     return null;
   } finally {
     // What was logged last tells why, where the program has panicked.

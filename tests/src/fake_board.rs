@@ -3,7 +3,6 @@
 
 use std::convert::Infallible;
 use std::io::{ErrorKind, Read, Write as _};
-use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
@@ -11,15 +10,14 @@ use std::thread::{JoinHandle, sleep};
 use std::time::{Duration, Instant};
 
 use embedded_io::{ErrorType, Write};
-use nix::fcntl::{FcntlArg, OFlag, fcntl, open};
-use nix::pty::{PtyMaster, grantpt, posix_openpt, ptsname_r, unlockpt};
-use nix::sys::stat::Mode;
-use nix::sys::termios::{SetArg, cfmakeraw, tcgetattr, tcsetattr};
+use nix::pty::PtyMaster;
 use posy_firmware::camera::{Camera, FrameFormat};
 use posy_firmware::program::{Board, Console, Memory, Stack, run};
 use posy_firmware::vitals::Vitals;
 use posy_shared::image::PixelFormat;
 use posy_shared::kernels::scalar::Scalar;
+
+use crate::pty;
 
 #[path = "../../firmware/tests/common/flash.rs"]
 #[allow(
@@ -195,26 +193,7 @@ impl FakeBoard {
     /// Plugs it in: its program starts.
     pub fn plug_in(&mut self) {
         assert!(self.plugged.is_none());
-        let flags = OFlag::O_RDWR | OFlag::O_NOCTTY | OFlag::O_CLOEXEC;
-        let master = posix_openpt(flags).expect("a pseudo-terminal");
-        grantpt(&master).unwrap();
-        unlockpt(&master).unwrap();
-        let name = ptsname_r(&master).unwrap();
-        // Raw from the beginning, so that nothing is echoed to the board; and open, so that a laptop may
-        // come and go.
-        let fd = open(name.as_str(), flags, Mode::empty()).unwrap();
-        let mut settings = tcgetattr(fd).unwrap();
-        cfmakeraw(&mut settings);
-        tcsetattr(fd, SetArg::TCSANOW, &settings).unwrap();
-        let slave = std::fs::File::open(format!("/proc/self/fd/{fd}")).unwrap();
-        nix::unistd::close(fd).unwrap();
-        fcntl(
-            std::os::fd::AsRawFd::as_raw_fd(&master),
-            FcntlArg::F_SETFL(OFlag::O_NONBLOCK),
-        )
-        .unwrap();
-        let _ = std::fs::remove_file(&self.port);
-        symlink(name, &self.port).unwrap();
+        let (master, slave) = pty::open(&self.port);
         let unplugged = Arc::new(AtomicBool::new(false));
         let (flash, scene, flag) = (self.flash.clone(), self.scene.clone(), unplugged.clone());
         let program = move || {

@@ -16,6 +16,8 @@ pub mod frames;
 pub mod fuzz;
 pub mod graphs;
 pub mod kinds;
+#[cfg(target_os = "linux")]
+pub mod live_pico;
 pub mod logs;
 pub mod networks;
 pub mod npm;
@@ -23,6 +25,8 @@ pub mod onnx;
 pub mod pico;
 pub mod plain;
 pub mod planted;
+#[cfg(target_os = "linux")]
+pub mod pty;
 pub mod scale;
 pub mod scratch;
 pub mod server;

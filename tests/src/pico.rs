@@ -30,7 +30,7 @@ pub struct Pico {
 }
 
 /// Folder of the emulator.
-fn folder() -> PathBuf {
+pub(crate) fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("rp2040")
 }
 

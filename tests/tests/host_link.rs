@@ -27,7 +27,7 @@ fn board(scratch: &Scratch, model: &[u8]) -> FakeBoard {
 
 fn open(scratch: &Scratch) -> Connection {
     let port = scratch.join("port");
-    Connection::open(port.to_str().unwrap(), 115_200).unwrap()
+    Connection::open(port.to_str().unwrap(), 115_200, 1).unwrap()
 }
 
 /// The laptop's logits.

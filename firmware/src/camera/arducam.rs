@@ -16,7 +16,7 @@ use embedded_hal::spi::{self, Operation};
 use super::colour_bars::{BarsCheck, Lines, PictureFault, Verdict};
 use super::exposure::{Exposure, ExposureWatch, MeanColour};
 use super::frame_bus::FrameBus;
-use super::ov2640::{Mode, Ov2640, SensorError};
+use super::ov2640::{Mode, Ov2640, SMALL_SIZE, SensorError};
 use super::state::{CameraReport, CameraState, Doubt, Readiness};
 use super::{Camera, FrameFormat};
 
@@ -65,6 +65,8 @@ const POLL_MS: u32 = 1;
 const TIMEOUT_MS: u32 = 800;
 /// Milliseconds that the test picture may take, which the dark does not slow down.
 const BARS_TIMEOUT_MS: u32 = 300;
+/// Milliseconds after which small frames are whole: two of the sensor's longest.
+const SMALL_MS: u32 = 133;
 /// Looks at the status between two that see whether the controller still has its registers.
 const POLLS: u32 = 32;
 /// Test pictures that may be torn, as frames are while a sensor starts.
@@ -201,6 +203,8 @@ pub struct ArduCam<I, S, D> {
     buffer: S,
     delay: D,
     mode: Mode,
+    /// True if frames are small.
+    small: bool,
     state: CameraState,
     /// True if the first burst of a frame begins with a byte that is none of it.
     extra_byte: bool,
@@ -225,6 +229,7 @@ impl<I: I2c, S: FrameBus, D: DelayNs> ArduCam<I, S, D> {
             buffer,
             delay,
             mode,
+            small: false,
             state: CameraState::Down,
             extra_byte: false,
             ahead: false,
@@ -246,6 +251,7 @@ impl<I: I2c, S: FrameBus, D: DelayNs> ArduCam<I, S, D> {
     /// [`ArduCamError::Picture`], or why no test picture came.
     pub fn init(&mut self) -> Result<CameraReport, Error<I, S>> {
         self.state = CameraState::Down;
+        self.small = false;
         self.give_up_frame();
         let [.., slowest] = SPEEDS_MHZ;
         self.buffer.set_speed(slowest);
@@ -556,7 +562,15 @@ impl<I: I2c, S: FrameBus, D: DelayNs> Camera for ArduCam<I, S, D> {
     type Error = Error<I, S>;
 
     fn format(&self) -> FrameFormat {
-        self.mode.format()
+        let format = self.mode.format();
+        match self.small {
+            true => FrameFormat {
+                width: SMALL_SIZE.0,
+                height: SMALL_SIZE.1,
+                ..format
+            },
+            false => format,
+        }
     }
 
     fn start(&mut self) -> Result<Readiness, Self::Error> {
@@ -601,5 +615,35 @@ impl<I: I2c, S: FrameBus, D: DelayNs> Camera for ArduCam<I, S, D> {
 
     fn discard_next(&mut self) {
         self.ahead = false;
+    }
+
+    fn has_small(&self) -> bool {
+        true
+    }
+
+    fn enter_small(&mut self) -> Result<(), Self::Error> {
+        if self.small {
+            return Ok(());
+        }
+        self.give_up_frame();
+        let made = self.sensor.make_small(&mut self.delay);
+        self.small = made.is_ok();
+        // The frame that is under way is of neither size.
+        let taken = made.map_err(ArduCamError::from).and_then(|()| {
+            self.begin_frame()?;
+            self.delay.delay_ms(SMALL_MS);
+            Ok(())
+        });
+        if taken.is_err() {
+            self.state = CameraState::Down;
+        }
+        taken
+    }
+
+    fn leave_small(&mut self) {
+        if self.small {
+            self.small = false;
+            self.state = CameraState::Down;
+        }
     }
 }

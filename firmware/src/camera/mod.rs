@@ -89,7 +89,7 @@ pub trait Camera {
     /// Failure of a capture or a row.
     type Error: core::fmt::Debug;
 
-    /// Size and pixels of every frame; does not change.
+    /// Size and pixels of every frame; another while frames are small.
     fn format(&self) -> FrameFormat;
 
     /// Goes one step on the way to pictures: sets the camera up, or looks at one more frame while exposure
@@ -121,4 +121,20 @@ pub trait Camera {
 
     /// Forgets a capture that was begun ahead of time: a picture is wanted of what is seen from now on.
     fn discard_next(&mut self) {}
+
+    /// True if there are small frames, which come more often, for a preview.
+    fn has_small(&self) -> bool {
+        false
+    }
+
+    /// Makes frames small from the next on, once the camera is ready; nothing where they are, or there are none.
+    ///
+    /// # Errors
+    /// An error if the camera cannot be set.
+    fn enter_small(&mut self) -> Result<(), Self::Error> {
+        Ok(())
+    }
+
+    /// Makes frames as they were; the camera may have to be set up anew. Nothing where they are.
+    fn leave_small(&mut self) {}
 }

@@ -85,7 +85,7 @@ impl<'p, P: Console> Preview<'p, P> {
 impl<P: Console> Eye for Preview<'_, P> {
     fn begin(&mut self, format: FrameFormat) {
         let (width, height) = match self.view {
-            View::Camera => (format.width, format.height),
+            View::Camera | View::Small => (format.width, format.height),
             View::Input => self.input,
         };
         self.say(Body::Frame(Frame {
@@ -99,7 +99,7 @@ impl<P: Console> Eye for Preview<'_, P> {
     }
 
     fn camera_row(&mut self, row: &[u8]) {
-        if self.view == View::Camera {
+        if self.view != View::Input {
             self.row(row);
         }
     }
@@ -125,7 +125,11 @@ fn prepare<C: Camera, P: Console>(
     console: &mut P,
     link: &Link<'_>,
     found: &mut Option<CameraReport>,
+    small: bool,
 ) -> Result<(), ClassifyError<C::Error>> {
+    if !small {
+        camera.leave_small();
+    }
     loop {
         (link.feed)();
         match camera.start().map_err(ClassifyError::Camera)? {
@@ -139,7 +143,10 @@ fn prepare<C: Camera, P: Console>(
         }
     }
     camera.discard_next();
-    Ok(())
+    match small {
+        true => camera.enter_small().map_err(ClassifyError::Camera),
+        false => Ok(()),
+    }
 }
 
 /// Takes one picture and sends it, without classifying it. `request` is the number of a request
@@ -159,7 +166,8 @@ pub fn capture<C: Camera<Error: fmt::Display>, P: Console>(
         return Ok(());
     }
     let model = model.filter(|_| view == View::Input);
-    let prepared = prepare(camera, console, link, found);
+    let small = view == View::Small;
+    let prepared = prepare(camera, console, link, found, small);
     let mut preview = Preview::new(console, link, view, model);
     let looked = prepared.and_then(|()| look(camera, model, buffers, &mut preview));
     if !preview.end(looked.is_ok()) {

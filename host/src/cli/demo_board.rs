@@ -3,7 +3,6 @@
 use std::path::Path;
 
 use image::RgbImage;
-use image::imageops::{FilterType, resize};
 use posy_nn::model_file::ModelFile;
 use posy_nn::rgb::Rgb;
 use posy_nn::run::Runner;
@@ -12,7 +11,7 @@ use posy_shared::image::unpack_row;
 use super::Failure;
 use super::output::{note, print_lines};
 use super::retrain::write;
-use crate::device::emulator::{CORE, Emulator, HEIGHT, PIXELS, WIDTH};
+use crate::device::emulator::{CORE, Emulator, HEIGHT, PIXELS, WIDTH, frame};
 
 /// Shows the picture to the emulated board's camera, prints its answer, and compares all its logits
 /// with the laptop's. Without an emulated board, prints the reason.
@@ -44,16 +43,6 @@ pub(super) fn ask_board(folder: &Path, model: &Path, picture: &RgbImage) -> Resu
     }
     note!("all {} logits are the laptop's, bit for bit", logits.len());
     Ok(())
-}
-
-/// Camera frame of a picture.
-fn frame(picture: &RgbImage) -> Vec<u8> {
-    let seen = resize(picture, WIDTH.into(), HEIGHT.into(), FilterType::Triangle);
-    let pack = |pixel: &image::Rgb<u8>| {
-        let [red, green, blue] = pixel.0.map(u16::from);
-        ((red >> 3 << 11) | (green >> 2 << 5) | (blue >> 3)).to_be_bytes()
-    };
-    seen.pixels().flat_map(pack).collect()
 }
 
 /// Pixels of a frame.

@@ -155,7 +155,7 @@ const RARE: [&str; 15] = [
 ];
 
 /// Examples of each command with a description; the first row is for posy itself.
-const EXAMPLES: [(&str, &[(&str, &str)]); 24] = [
+const EXAMPLES: [(&str, &[(&str, &str)]); 25] = [
     (
         "posy",
         &[
@@ -380,7 +380,18 @@ const EXAMPLES: [(&str, &[(&str, &str)]); 24] = [
                 "posy studio --board none my_things",
                 "with the webcam alone",
             ),
+            (
+                "posy studio --board emulator --scene photos",
+                "with an emulated board, whose camera sees photos",
+            ),
         ],
+    ),
+    (
+        "emulate",
+        &[(
+            "posy emulate --scene photos/mug flowers.posy",
+            "then posy verify flowers.posy --port with the port that it prints",
+        )],
     ),
     (
         "profile",

@@ -11,6 +11,7 @@ mod compare;
 mod convert;
 mod demo;
 mod demo_board;
+mod emulate;
 mod fit;
 mod flash;
 mod frames;
@@ -78,6 +79,7 @@ enum Command {
     Push(push::Arguments),
     Verify(verify::Arguments),
     Monitor(monitor::Arguments),
+    Emulate(emulate::Arguments),
     Profile(profile::Arguments),
     Cache(cache::Arguments),
     Completions(manual::Completions),
@@ -139,6 +141,7 @@ fn carry_out(command: Command) -> Result<ExitCode, Failure> {
         Command::Push(arguments) => push::run(&arguments),
         Command::Verify(arguments) => verify::run(&arguments),
         Command::Monitor(arguments) => monitor::run(&arguments),
+        Command::Emulate(arguments) => emulate::run(&arguments),
         Command::Profile(arguments) => profile::run(&arguments),
         Command::Cache(arguments) => cache::run(&arguments),
         Command::Completions(arguments) => manual::completions(&arguments),

@@ -42,6 +42,10 @@ pub(super) struct Arguments {
     /// Show what the network sees above the answers, in a terminal of 24-bit colours.
     #[arg(long, conflicts_with_all = ["json", "once"])]
     preview: bool,
+    /// With --preview: small pictures of the camera, ten a second or more, to aim it by; nothing is classified
+    /// meanwhile.
+    #[arg(long, requires = "preview")]
+    quick: bool,
     /// Ask for one answer, print it and exit.
     #[arg(long)]
     once: bool,
@@ -66,8 +70,9 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         let finder = Finder {
             port: arguments.port.clone(),
             baud: arguments.baud,
+            ..Finder::default()
         };
-        return preview::run(&finder);
+        return preview::run(&finder, arguments.quick);
     }
     let name = match &arguments.port {
         Some(name) => name.clone(),

@@ -12,6 +12,9 @@ pub(super) struct PortArguments {
     /// Baud rate; a board's own USB port accepts any.
     #[arg(long, value_name = "N", default_value_t = 115_200, value_parser = clap::value_parser!(u32).range(1..))]
     pub(super) baud: u32,
+    /// Wait so many times as long for a reply, for an emulated board.
+    #[arg(long, value_name = "N", default_value_t = 1, hide = true, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub(super) slow: u32,
 }
 
 impl PortArguments {
@@ -19,6 +22,7 @@ impl PortArguments {
         Finder {
             port: self.port.clone(),
             baud: self.baud,
+            slow: self.slow,
         }
     }
 

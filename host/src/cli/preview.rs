@@ -22,8 +22,8 @@ const WAIT: Duration = Duration::from_millis(500);
 /// Time for which an unplugged board is waited for.
 const PATIENCE: Duration = Duration::from_secs(3600);
 
-/// Shows pictures and answers until Ctrl-C.
-pub(super) fn run(finder: &Finder) -> Result<ExitCode, Failure> {
+/// Shows pictures and answers until Ctrl-C; where they come `quick`, small pictures of the camera alone.
+pub(super) fn run(finder: &Finder, quick: bool) -> Result<ExitCode, Failure> {
     if !io::stdout().is_terminal() {
         return Err(usage(
             "--preview draws in a terminal; without it, posy monitor prints lines",
@@ -36,7 +36,7 @@ pub(super) fn run(finder: &Finder) -> Result<ExitCode, Failure> {
             connection.info().board,
             connection.port()
         );
-        let Err(failure) = follow(&mut connection) else {
+        let Err(failure) = follow(&mut connection, quick) else {
             continue;
         };
         match failure.downcast_ref::<LinkError>() {
@@ -48,8 +48,12 @@ pub(super) fn run(finder: &Finder) -> Result<ExitCode, Failure> {
     }
 }
 
-fn follow(connection: &mut Connection) -> Result<(), Failure> {
-    connection.preview(Some(View::Input))?;
+fn follow(connection: &mut Connection, quick: bool) -> Result<(), Failure> {
+    connection.pause(quick)?;
+    connection.preview(Some(match quick {
+        true => View::Small,
+        false => View::Input,
+    }))?;
     let mut drawn = 0;
     let mut below = String::new();
     loop {

@@ -9,13 +9,15 @@ use posy_shared::model::InputContract;
 use posy_shared::preprocess::{Crop, Filter};
 
 use super::backbone::network;
+use super::emulate::SceneArguments;
 use super::normalisation::PixelArguments;
 use super::output::note;
 use super::port::PortArguments;
 use super::retrain::files::{Destinations, Results};
 use super::retrain::record::record;
-use super::{Failure, cache};
+use super::{Failure, cache, usage};
 use crate::dataset::split::{Percentages, Rule};
+use crate::device::link::Finder;
 use crate::retrain::{Calibration, Prepared, TrainedModel};
 use crate::studio::folder::Folder;
 use crate::studio::{BoardChoice, Settings, Studio};
@@ -30,6 +32,9 @@ const DEFAULT: Architecture = Architecture {
     width_percent: 25,
     size: 128,
 };
+
+/// Factor of time-outs of an emulated board: other programs may keep the processor busy.
+const SLOW: u32 = 4;
 
 /// Teaches, trains and tries a network live, in a page on this machine.
 ///
@@ -54,6 +59,8 @@ pub(super) struct Arguments {
     #[arg(long, value_enum, default_value_t = BoardName::Serial)]
     board: BoardName,
     #[command(flatten)]
+    scene: SceneArguments,
+    #[command(flatten)]
     port: PortArguments,
     /// Port of this machine for the page [default: 7679, or any if that is taken].
     #[arg(long, value_name = "N")]
@@ -67,6 +74,8 @@ pub(super) struct Arguments {
 enum BoardName {
     /// The board on a serial port.
     Serial,
+    /// An emulated board, where QEMU is installed; see `posy emulate`.
+    Emulator,
     /// No board.
     None,
 }
@@ -91,11 +100,24 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         },
     )?;
     note!("backbone: {} ({})", backbone.name, backbone.path.display());
-    let board = match arguments.board {
-        BoardName::None => BoardChoice::None,
-        BoardName::Serial => BoardChoice::Found(arguments.port.finder()),
-    };
     let model = folder.model();
+    // It ends with this command.
+    let emulated = match arguments.board {
+        BoardName::Emulator => Some(arguments.scene.start(&[])?),
+        BoardName::Serial | BoardName::None if arguments.scene.scene.is_some() => {
+            return Err(usage("--scene is for --board emulator"));
+        }
+        BoardName::Serial | BoardName::None => None,
+    };
+    let board = match (arguments.board, &emulated) {
+        (_, Some(emulated)) => BoardChoice::Found(Finder {
+            port: Some(emulated.port().to_owned()),
+            slow: SLOW,
+            ..Finder::default()
+        }),
+        (BoardName::None, _) => BoardChoice::None,
+        _ => BoardChoice::Found(arguments.port.finder()),
+    };
     let studio = Studio::new(Settings {
         folder: arguments.folder.clone(),
         port: arguments.http_port,

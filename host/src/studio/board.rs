@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 use std::path::PathBuf;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -12,7 +12,7 @@ use super::folder::Folder;
 use super::looker::{Look, Looker, Picture as Looked};
 use super::png;
 use super::state::{BoardLogits, Shared, Shown};
-use super::teacher::News;
+use super::teacher::{Messenger, News};
 use crate::dataset::load;
 use crate::dataset::{Limits, Rgb};
 use crate::device::link::{Connection, Event, Finder, LinkError, MOST, fitted};
@@ -81,7 +81,7 @@ pub struct BoardThread {
     pub folder: Folder,
     pub shared: Shared,
     pub looker: Looker,
-    pub news: Sender<News>,
+    pub news: Messenger,
     pub last: LastPicture,
 }
 
@@ -222,7 +222,7 @@ impl BoardThread {
             match self.folder.add(label, burst, &bytes) {
                 Ok(name) => {
                     if let Ok(path) = self.folder.photo(label, &name) {
-                        let _ = self.news.send(News::Photo(path));
+                        self.news.send(News::Photo(path));
                     }
                 }
                 Err(error) => {

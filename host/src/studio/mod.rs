@@ -9,6 +9,7 @@
 //! | features on arrival, training | `teacher.rs` |
 //! | answers for pictures | `looker.rs` |
 //! | the board | `board.rs` |
+//! | what an emulated board's camera sees | `scene.rs` |
 //! | what the page shows | `state.rs`, and `host/templates/studio.*` |
 //!
 //! The server is asynchronous; everything that takes long lies on threads of its own that own what
@@ -19,6 +20,7 @@ pub mod door;
 pub mod folder;
 mod looker;
 mod routes;
+pub mod scene;
 pub mod server;
 pub mod state;
 mod teacher;

@@ -23,7 +23,7 @@ use super::folder::{Folder, FolderError, PHOTO_LEN};
 use super::looker::{LookError, Looker, PICTURE_LEN, Picture};
 use super::png;
 use super::state::Shared;
-use super::teacher::News;
+use super::teacher::{Messenger, News};
 use crate::dataset::decode::{Limits, decode_to_average};
 use crate::dataset::read_bytes;
 use crate::device::link::fitted;
@@ -48,7 +48,7 @@ pub(super) struct App {
     pub folder: Folder,
     pub shared: Shared,
     pub looker: Looker,
-    pub news: Sender<News>,
+    pub news: Messenger,
     pub orders: Sender<Order>,
     pub last: LastPicture,
 }
@@ -228,7 +228,7 @@ async fn change(
 ) -> Answer {
     aside(move || {
         change(&app.folder)?;
-        let _ = app.news.send(News::Changed);
+        app.news.send(News::Changed);
         Ok(json_of(&json!({})))
     })
     .await
@@ -242,7 +242,7 @@ async fn add_photo(
 ) -> Answer {
     aside(move || {
         let name = app.folder.add(&label, &burst, &body)?;
-        let _ = app.news.send(News::Photo(app.folder.photo(&label, &name)?));
+        app.news.send(News::Photo(app.folder.photo(&label, &name)?));
         Ok(json_of(&json!({"name": name})))
     })
     .await

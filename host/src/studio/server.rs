@@ -12,7 +12,7 @@ use super::folder::{Folder, FolderError};
 use super::looker::Looker;
 use super::routes::{App, router};
 use super::state::Shared;
-use super::teacher::{Keep, Teacher};
+use super::teacher::{Keep, Messenger, Teacher};
 use crate::features::cache::Cache;
 use posy_nn::zoo::backbone::Backbone;
 
@@ -111,6 +111,10 @@ impl Studio {
         shared.change(|state| state.folder = shown);
         let looker = Looker::start();
         let (news, heard) = channel();
+        let news = Messenger {
+            news,
+            shared: shared.clone(),
+        };
         let teacher = Teacher {
             folder: folder.clone(),
             backbone: settings.backbone,

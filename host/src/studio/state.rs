@@ -34,7 +34,7 @@ pub enum Training {
     Idle,
     /// Something is missing.
     Waiting(String),
-    /// It runs.
+    /// It runs, or begins as soon as no more pictures come.
     Running,
     /// It failed.
     Failed(String),
@@ -133,6 +133,9 @@ pub struct State {
     pub board: BoardState,
     /// A warning about the disk or the cache.
     pub warning: Option<String>,
+    /// Changes of the photos so far.
+    #[serde(skip)]
+    changes: u64,
 }
 
 /// The state that all threads share.
@@ -167,6 +170,31 @@ impl Shared {
         if changed {
             self.version.send_modify(|version| *version += 1);
         }
+    }
+
+    /// Notes that photos have changed: the model is of older ones until [`Shared::learnt`].
+    pub fn photos_changed(&self) {
+        self.change(|state| {
+            state.changes += 1;
+            state.training = Training::Running;
+        });
+    }
+
+    /// Number of changes of the photos, to be asked for before they are read.
+    pub fn changes(&self) -> u64 {
+        self.read(|state| state.changes)
+    }
+
+    /// Changes the state after a training on the photos as of `changes`, which ended as `training`. Where they
+    /// have changed since, another follows.
+    pub fn learnt(&self, changes: u64, training: Training, change: impl FnOnce(&mut State)) {
+        self.change(|state| {
+            change(state);
+            state.training = match state.changes == changes {
+                true => training,
+                false => Training::Running,
+            };
+        });
     }
 
     /// Reads the state.

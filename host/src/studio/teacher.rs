@@ -1,8 +1,8 @@
 //! Features of each photo as it arrives, and training as soon as no more arrive.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
 use std::time::{Duration, Instant};
 
 use posy_shared::model::{InputContract, Model};
@@ -44,6 +44,21 @@ pub enum News {
     Changed,
 }
 
+/// The way of news to the teacher.
+#[derive(Clone)]
+pub struct Messenger {
+    pub news: Sender<News>,
+    pub shared: Shared,
+}
+
+impl Messenger {
+    /// Lets the teacher know; until it has learnt, the page shows that there is something to wait for.
+    pub fn send(&self, news: News) {
+        self.shared.photos_changed();
+        let _ = self.news.send(news);
+    }
+}
+
 /// Keeps the results of a training: model, split and record; an error in words.
 pub type Keep = Box<dyn Fn(&Prepared, &TrainedModel) -> Result<(), String> + Send>;
 
@@ -70,6 +85,9 @@ impl Teacher {
         self.open_model();
         let mut known = Vec::new();
         let mut due = self.rescan(&mut known);
+        if due {
+            self.shared.photos_changed();
+        }
         let Ok(bytes) = self.backbone.extractor(INPUT) else {
             return self.failed("the network has no features");
         };
@@ -98,7 +116,12 @@ impl Teacher {
                     due = false;
                     self.train();
                 }
-                Err(RecvTimeoutError::Timeout) => due = self.rescan(&mut known),
+                Err(RecvTimeoutError::Timeout) => {
+                    due = self.rescan(&mut known);
+                    if due {
+                        self.shared.photos_changed();
+                    }
+                }
                 Err(RecvTimeoutError::Disconnected) => return,
             }
         }
@@ -147,6 +170,7 @@ impl Teacher {
 
     /// Trains on the photos that there are.
     fn train(&self) {
+        let changes = self.shared.changes();
         let missing = self.shared.read(|state| {
             let with_photos = state.labels.iter().filter(|label| !label.photos.is_empty());
             let with_photos: Vec<&LabelState> = with_photos.collect();
@@ -162,14 +186,14 @@ impl Teacher {
         });
         if let Some(missing) = missing {
             let missing = Training::Waiting(missing.to_owned());
-            return self.shared.change(|state| state.training = missing);
+            return self.shared.learnt(changes, missing, |_| {});
         }
         self.shared
             .change(|state| state.training = Training::Running);
         let begun = Instant::now();
         match self.trained() {
             Err(error) => self.failed(&error.to_string()),
-            Ok((prepared, outcome)) => self.show(&prepared, &outcome, begun),
+            Ok((prepared, outcome)) => self.show(&prepared, &outcome, begun, changes),
         }
     }
 
@@ -189,7 +213,7 @@ impl Teacher {
         let trainer = Trainer::Logistic(Default::default());
         let options = TrainOptions {
             // A photo keeps its side of the split, as with `posy retrain`.
-            earlier: SplitFile::read(&split_file).ok(),
+            earlier: earlier(&split_file),
             answers: Default::default(),
             ..TrainOptions::new(rule, Percentages::USUAL, trainer)
         };
@@ -198,14 +222,13 @@ impl Teacher {
     }
 
     /// Lets the new model answer, then keeps it, then says more about it.
-    fn show(&self, prepared: &Prepared, outcome: &TrainedModel, begun: Instant) {
+    fn show(&self, prepared: &Prepared, outcome: &TrainedModel, begun: Instant, changes: u64) {
         let number = self.looker.set(outcome.model.clone());
         let mut model = figures(&outcome.model).unwrap_or_default();
         model.number = number;
         model.seconds = begun.elapsed().as_secs_f64();
         model.labels.clone_from(&prepared.dataset.labels);
-        self.shared.change(|state| {
-            state.training = Training::Idle;
+        self.shared.learnt(changes, Training::Idle, |state| {
             state.model = Some(model.clone());
         });
         let kept = (self.keep)(prepared, outcome);
@@ -225,6 +248,14 @@ impl Teacher {
             state.warning = kept.err();
         });
     }
+}
+
+/// The earlier split, but for labels that had too few pictures for every part then: they are divided anew.
+fn earlier(path: &Path) -> Option<SplitFile> {
+    let mut file = SplitFile::read(path).ok()?;
+    file.labels
+        .retain(|_, label| !label.validation.is_empty() && !label.testing.is_empty());
+    Some(file)
 }
 
 /// A model's own figures; `None` if the bytes are no model with labels.

@@ -107,6 +107,9 @@ pub enum View {
     Camera,
     /// The network's input, `[H, W, 3]` int8.
     Input,
+    /// A small frame of the camera that comes quickly, for a preview while paused; where the camera has such
+    /// frames.
+    Small,
 }
 
 /// A message of a board.
@@ -168,7 +171,7 @@ pub struct Frame {
     pub width: u16,
     /// Rows.
     pub height: u16,
-    /// Pixel format of [`View::Camera`]; [`View::Input`] has three int8.
+    /// Pixel format of the camera's frames; [`View::Input`] has three int8.
     pub pixels: PixelFormat,
 }
 
@@ -176,7 +179,7 @@ impl Frame {
     /// Bytes in a row.
     pub const fn row_len(&self) -> usize {
         match self.view {
-            View::Camera => self.pixels.row_len(self.width),
+            View::Camera | View::Small => self.pixels.row_len(self.width),
             View::Input => 3 * self.width as usize,
         }
     }

@@ -4,5 +4,7 @@
 mod answers;
 mod camera;
 mod faults;
+#[cfg(target_os = "linux")]
+mod live;
 mod restarts;
 mod slot;

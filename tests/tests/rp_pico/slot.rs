@@ -1,7 +1,7 @@
 //! The board's messages about an unusable model slot.
 
 use crc::{CRC_32_ISO_HDLC, Crc};
-use posy_shared::model::{HEAD_BLOCK, Model, PRELUDE_LEN};
+use posy_shared::model::{FORMAT_VERSION, HEAD_BLOCK, Model, PRELUDE_LEN};
 use posy_tests::pico::{Pico, after_line};
 use posy_tests::scratch::Scratch;
 use posy_tests::{large_classifier, small_classifier};
@@ -46,16 +46,16 @@ fn a_slot_that_cannot_be_used_is_named_each_second() {
     };
     let mut longer = file.clone();
     longer[24..28].copy_from_slice(&(SLOT_BYTES as u32 - 4095).to_le_bytes());
+    let other = format!(
+        "the model is of format {}, this program reads {FORMAT_VERSION}",
+        FORMAT_VERSION ^ 1
+    );
     let damaged = "the model is damaged (CRC ";
     let cases = [
         ("empty", vec![], "the model slot is empty"),
         ("cut off", file[..file.len() / 2].to_vec(), damaged),
         ("cut in the prelude", file[..6].to_vec(), "header"),
-        (
-            "another version",
-            flipped(4, 0),
-            "the model is of format 5, this program reads 4",
-        ),
+        ("another version", flipped(4, 0), &other),
         (
             "magic",
             flipped(0, 0),
@@ -116,7 +116,8 @@ fn a_slot_that_cannot_be_used_is_named_each_second() {
         for pair in lines.windows(2) {
             assert_eq!(pair[0].text, pair[1].text, "{name}: {run}");
             let apart_ms = pair[1].ms - pair[0].ms;
-            assert!((990.0..1100.0).contains(&apart_ms), "{name}: {run}");
+            // The slot is looked through in between, where it may hold a head at any sector.
+            assert!((990.0..1250.0).contains(&apart_ms), "{name}: {run}");
         }
     }
 }

@@ -2,6 +2,7 @@
 
 mod board;
 mod door;
+mod emulated;
 mod page;
 
 use std::io::Cursor;

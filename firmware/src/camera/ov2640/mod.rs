@@ -124,6 +124,16 @@ impl<I: I2c> Ov2640<I> {
         Ok(())
     }
 
+    /// Has the sensor send small frames, four times as often; until it is set up anew.
+    ///
+    /// # Errors
+    /// The bus's.
+    pub fn make_small<D: DelayNs>(&mut self, delay: &mut D) -> Result<(), SensorError<I::Error>> {
+        SMALL
+            .into_iter()
+            .try_for_each(|(register, value)| self.write(delay, register, value))
+    }
+
     /// Has the sensor send its eight colour bars, or what it sees, from the next frame on.
     pub fn show_bars<D: DelayNs>(
         &mut self,

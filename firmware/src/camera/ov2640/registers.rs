@@ -314,6 +314,56 @@ pub const fn for_mode(mode: Mode) -> [(u8, u8); 22] {
     ]
 }
 
+/// The frames after [`SMALL`].
+pub const SMALL_SIZE: (u16, u16) = (160, 120);
+
+/// Extent of what is left of the array where the sensor itself leaves out pixels (CIF), and its frames come 60
+/// times a second.
+const CIF: (u16, u16) = (400, 296);
+
+/// Settings for small frames after [`SETUP`] and [`for_mode`]: the sensor's for CIF, as Espressif's driver
+/// (`esp32-camera`) sends them, with the clock undivided; then the signal processor's, which halves once and zooms.
+pub(super) const SMALL: [(u8, u8); 33] = [
+    (BANK, BANK_SENSOR),
+    // COM7: CIF. COM1, REG32, HREFST, HREFEND, VSTRT, VEND: its window.
+    (COM7, 0x20),
+    (0x03, 0x0A),
+    (0x32, 0x89),
+    (0x17, 0x11),
+    (0x18, 0x43),
+    (0x19, 0x00),
+    (0x1A, 0x25),
+    // Steps of exposure under lamps of 50 and 60 Hz.
+    (0x4F, 0xCA),
+    (0x50, 0xA8),
+    (0x5A, 0x23),
+    // Reserved: the analogue part for a part of the array.
+    (0x6D, 0x00),
+    (0x3D, 0x38),
+    (0x39, 0x92),
+    (0x35, 0xDA),
+    (0x22, 0x1A),
+    (0x37, 0xC3),
+    (0x34, 0xC0),
+    (0x06, 0x88),
+    (0x0D, 0x87),
+    (0x0E, 0x41),
+    (BANK, BANK_DSP),
+    (0xE0, 0x04),
+    // HSIZE8, VSIZE8, HSIZE, VSIZE, VHYX.
+    (0xC0, (CIF.0 / 8) as u8),
+    (0xC1, (CIF.1 / 8) as u8),
+    (0x51, (CIF.0 / 4) as u8),
+    (0x52, (CIF.1 / 4) as u8),
+    (0x55, 0x00),
+    // CTRLI: one halving each way. ZMOW, ZMOH.
+    (0x50, 0x89),
+    (0x5A, (SMALL_SIZE.0 / 4) as u8),
+    (0x5B, (SMALL_SIZE.1 / 4) as u8),
+    (0x05, 0x00),
+    (0xE0, 0x00),
+];
+
 #[cfg(test)]
 mod tests {
     use super::*;

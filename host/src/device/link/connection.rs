@@ -1,6 +1,7 @@
 //! A connection: numbered requests, and what a board says besides.
 
 use std::collections::VecDeque;
+use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use posy_shared::image::PixelFormat;
@@ -25,6 +26,10 @@ const PATIENCE: [Duration; 4] = [
 
 /// Interval of requests that keep a connection; a board forgets it after [`SILENCE_MS`].
 const KEEP: Duration = Duration::from_millis(SILENCE_MS as u64 / 4);
+
+/// Longest wait for the model of a board that has just started, and interval of looks.
+const START: Duration = Duration::from_millis(1500);
+const LOOK: Duration = Duration::from_millis(100);
 
 /// Events that are kept for who asks for them; older ones are dropped.
 const EVENTS: usize = 64;
@@ -132,14 +137,17 @@ pub struct Connection {
     number: u16,
     sent: Instant,
     info: BoardInfo,
+    /// Factor of time-outs.
+    slow: u32,
 }
 
 impl Connection {
-    /// Begins a connection on the serial port `name`.
+    /// Begins a connection on the serial port `name`. Time-outs are a board's, or `slow` times as long: for one
+    /// that is emulated.
     ///
     /// # Errors
     /// [`LinkError::Port`], [`LinkError::Silent`], [`LinkError::Version`].
-    pub fn open(name: &str, baud: u32) -> Result<Self, LinkError> {
+    pub fn open(name: &str, baud: u32, slow: u32) -> Result<Self, LinkError> {
         let mut connection = Connection {
             port: Port::open(name, baud)?,
             receiver: Receiver::new(),
@@ -151,6 +159,7 @@ impl Connection {
             epoch: rand::random::<u32>().max(1),
             number: 0,
             sent: Instant::now(),
+            slow,
             info: BoardInfo {
                 board: String::new(),
                 posy_version: String::new(),
@@ -183,6 +192,12 @@ impl Connection {
             Err(error) => return Err(error),
         }
         connection.identify()?;
+        // A board that has just started anew says why, before it looks at its model.
+        let end = Instant::now() + START * slow;
+        while connection.info.model.is_some() && !connection.info.runs && Instant::now() < end {
+            sleep(LOOK);
+            connection.identify()?;
+        }
         Ok(connection)
     }
 
@@ -290,7 +305,7 @@ impl Connection {
         let port = || self.port.name().to_owned();
         let (gone, restarted) = (port(), port());
         self.reply = None;
-        for patience in PATIENCE {
+        for patience in PATIENCE.map(|patience| patience * self.slow) {
             self.port.send_all(&frame)?;
             self.sent = Instant::now();
             let mut end = Instant::now() + patience;

@@ -19,6 +19,8 @@ pub struct Finder {
     pub port: Option<String>,
     /// Baud rate.
     pub baud: u32,
+    /// Factor of time-outs; more than 1 for an emulated board.
+    pub slow: u32,
 }
 
 impl Default for Finder {
@@ -26,6 +28,7 @@ impl Default for Finder {
         Finder {
             port: None,
             baud: BAUD,
+            slow: 1,
         }
     }
 }
@@ -40,7 +43,7 @@ impl Finder {
             Some(name) => name.clone(),
             None => port::find()?,
         };
-        Connection::open(&name, self.baud)
+        Connection::open(&name, self.baud, self.slow)
     }
 
     /// [`Finder::connect`] to a board that went away, for as long as `patience`. After that, or where

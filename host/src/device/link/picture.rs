@@ -37,7 +37,7 @@ impl Picture {
                     *to = from ^ 0x80;
                 }
             }
-            View::Camera => {
+            View::Camera | View::Small => {
                 let rows = self.bytes.chunks_exact(self.pixels.row_len(width).max(1));
                 for (to, from) in data
                     .chunks_exact_mut(3 * usize::from(width).max(1))

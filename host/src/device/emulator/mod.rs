@@ -1,10 +1,21 @@
 //! An emulated board: the program of `boards/qemu-mps2` in QEMU.
+//!
+//! | to change | open |
+//! |---|---|
+//! | a run on some frames, which ends with its answers | here |
+//! | a board that stays, with a serial port | `running.rs` |
+
+mod running;
 
 use std::io;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use image::RgbImage;
+use image::imageops::{FilterType, resize};
 use posy_shared::image::PixelFormat;
+
+pub use running::EmulatedBoard;
 
 use super::program::{ProgramError, build_for};
 
@@ -38,6 +49,12 @@ pub enum EmulatorError {
     /// The program failed.
     #[error("the emulated board gave up: {0}")]
     GaveUp(String),
+    /// The system has no pseudo-terminals.
+    #[error("an emulated board has a serial port on Linux and macOS alone")]
+    System,
+    /// Files of the emulated board cannot be written.
+    #[error("files of the emulated board: {0}")]
+    Files(io::Error),
     /// The program's output has no answer.
     #[error("the emulated board printed no answer: {0}")]
     Silent(String),
@@ -79,6 +96,15 @@ impl Emulator {
         Ok(Emulator { program })
     }
 
+    /// Starts the board, to go on running on a serial port of its own, with the bytes `model` of a `.posy` file
+    /// in its slot, or none.
+    ///
+    /// # Errors
+    /// [`EmulatorError::System`], [`EmulatorError::Files`], [`EmulatorError::GaveUp`].
+    pub fn start(&self, model: &[u8]) -> Result<EmulatedBoard, EmulatorError> {
+        EmulatedBoard::start(&self.program, model)
+    }
+
     /// Runs the board on the frames in the file `frames` with the model in the file `model`, both
     /// names of files in `folder` without commas.
     ///
@@ -113,6 +139,16 @@ impl Emulator {
             false => Ok(answers),
         }
     }
+}
+
+/// A picture as the board's camera delivers it, stretched to the camera's size.
+pub fn frame(picture: &RgbImage) -> Vec<u8> {
+    let seen = resize(picture, WIDTH.into(), HEIGHT.into(), FilterType::Triangle);
+    let pack = |pixel: &image::Rgb<u8>| {
+        let [red, green, blue] = pixel.0.map(u16::from);
+        ((red >> 3 << 11) | (green >> 2 << 5) | (blue >> 3)).to_be_bytes()
+    };
+    seen.pixels().flat_map(pack).collect()
 }
 
 /// The answers in a board's output: a line with all logits, then the line for people.
