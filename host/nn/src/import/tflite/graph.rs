@@ -131,6 +131,7 @@ pub(super) fn read<'a>(
         input,
         layers: chain.layers,
         unread,
+        scoring: None,
     })
 }
 
