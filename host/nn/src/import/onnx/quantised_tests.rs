@@ -1,5 +1,7 @@
 //! Quantised ONNX files: the integers of the TensorFlow Lite file that they came from, and those that posy wrote.
 
+use posy_shared::model::InputContract;
+use posy_shared::preprocess::{Crop, Filter};
 use prost::Message;
 use tract_onnx::pb::{GraphProto, NodeProto, TensorProto};
 
@@ -63,7 +65,11 @@ fn file(network: &IntNetwork, beta: f32, change: impl Fn(&mut GraphProto)) -> Ve
         labels: &labels,
         beta,
         logistic: false,
-        input: Default::default(),
+        input: InputContract {
+            crop: Crop::Squash,
+            filter: Filter::Area,
+            table: None,
+        },
     };
     let mut model = ModelProto::decode(&*qdq_bytes(network, &facts)).unwrap();
     change(model.graph.as_mut().unwrap());
