@@ -213,6 +213,14 @@ impl FileFacts {
         })
     }
 
+    /// Takes the scores that the network's reader found.
+    fn score(&mut self, scoring: Scoring) {
+        match scoring {
+            Scoring::Softmax { beta } => self.beta = beta,
+            Scoring::Logistic => self.logistic = true,
+        }
+    }
+
     fn source(
         self,
         path: PathBuf,
@@ -254,7 +262,10 @@ impl Opened {
                     return Err(ConvertError::Unread { path, reason });
                 }
                 let classes = network.class_count().ok_or_else(features)?;
-                let facts = FileFacts::read(path, classes, labels)?;
+                let mut facts = FileFacts::read(path, classes, labels)?;
+                if let Some(scoring) = network.scoring {
+                    facts.score(scoring);
+                }
                 let (int, float) = (from_trained(&network).0, FloatNetwork::from(&network));
                 let source = facts.source(path.into(), network.sha256, int, float);
                 Ok(Opened::Ready(Box::new(source)))
@@ -310,10 +321,7 @@ impl FloatSource {
             path: path.clone(),
             source,
         })?;
-        match scoring {
-            Scoring::Softmax { beta } => facts.beta = beta,
-            Scoring::Logistic => facts.logistic = true,
-        }
+        facts.score(scoring);
         Ok(facts.source(path, file.sha256, int, float))
     }
 }

@@ -100,6 +100,9 @@ pub struct TrainedNetwork {
     /// Refusal of the first operator behind the features that posy cannot run; `None` if the network is
     /// whole.
     pub unread: Option<String>,
+    /// Scores at its end, if its reader tells them; those of a TensorFlow Lite file are read by
+    /// [`extras`](crate::import::tflite::extras).
+    pub scoring: Option<Scoring>,
 }
 
 impl TrainedNetwork {

@@ -147,8 +147,8 @@ fn decode_network(path: &Path, size: Option<u16>) -> Result<Network, ReadError> 
         });
     }
     if kind == Kind::Onnx {
-        let read = decode_onnx(path, &bytes).and_then(|file| file.read());
-        return read.map(Network::Float).map_err(|source| ReadError::Onnx {
+        let read = decode_onnx(path, &bytes).and_then(|file| file.read_network());
+        return read.map_err(|source| ReadError::Onnx {
             path: named(),
             source,
         });

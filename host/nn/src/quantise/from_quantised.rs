@@ -187,6 +187,7 @@ mod tests {
             pixels: None,
             input_table: None,
             unread: None,
+            scoring: None,
             sha256: [0; 32],
             input: layer.output,
             layers: vec![layer],

@@ -75,6 +75,16 @@ impl Chain {
         }
     }
 
+    /// The layer `index` as read so far.
+    pub(crate) fn layer(&self, index: usize) -> Option<&FloatLayer> {
+        self.layers.get(index)
+    }
+
+    /// As [`Assembled::input`], so far.
+    pub(crate) fn input(&self) -> &[(f64, f64)] {
+        &self.input
+    }
+
     /// True as long as there is no layer.
     pub(crate) fn is_empty(&self) -> bool {
         self.layers.is_empty()
@@ -96,6 +106,11 @@ impl Chain {
         }
         self.scoring = Some(scoring);
         Ok(map.clone())
+    }
+
+    /// True behind the scores.
+    pub(crate) fn is_scored(&self) -> bool {
+        self.scoring.is_some()
     }
 
     /// Forgets the scores, because something else follows them.

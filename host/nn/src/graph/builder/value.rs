@@ -72,6 +72,14 @@ impl Value {
 }
 
 impl Map {
+    /// Index of the layer that writes it; `None` for the network's input.
+    pub(crate) fn layer(&self) -> Option<usize> {
+        match self.writer {
+            Writer::Input => None,
+            Writer::Layer(index) => Some(index),
+        }
+    }
+
     /// Extent of the tensor along an axis, padding included.
     pub(crate) fn extent(&self, axis: Axis) -> usize {
         let Padding {

@@ -4,8 +4,8 @@ use super::tensors::Settings;
 use super::walk::{Step, Walk};
 use crate::graph::builder::{Arithmetic, Axis, Constant, Pads, Problem, Value, Window, from_end};
 
-impl Walk<'_> {
-    pub(super) fn convolution(&mut self, step: &Step<'_>) -> Result<Value, Problem> {
+impl<'a> Walk<'a> {
+    pub(super) fn convolution(&mut self, step: &Step<'a>) -> Result<Value, Problem> {
         let settings = Settings(step.node);
         let groups = settings.whole("group", 1);
         let window = Window {
@@ -24,16 +24,12 @@ impl Walk<'_> {
         require_planar(step)?;
         let map = step.map()?;
         let chain = &mut self.chain;
-        Ok(Value::Map(chain.convolution(
-            map,
-            weights,
-            bias,
-            &window,
-            &step.name(),
-        )?))
+        let written = chain.convolution(map, weights, bias, &window, &step.name())?;
+        self.weighted(step, &written, 0, false);
+        Ok(Value::Map(written))
     }
 
-    pub(super) fn batch_norm(&mut self, step: &Step<'_>) -> Result<Value, Problem> {
+    pub(super) fn batch_norm(&mut self, step: &Step<'a>) -> Result<Value, Problem> {
         let settings = Settings(step.node);
         if settings.whole("training_mode", 0) != 0 {
             return Err(Problem::Setting {
@@ -57,7 +53,7 @@ impl Walk<'_> {
     }
 
     /// Relu, Relu6, Clip with limits as attributes or inputs, Min and Max with a scalar.
-    pub(super) fn clamp(&mut self, step: &Step<'_>) -> Result<Value, Problem> {
+    pub(super) fn clamp(&mut self, step: &Step<'a>) -> Result<Value, Problem> {
         let settings = Settings(step.node);
         let limit = |place: usize, name: &str, otherwise: f32| match step.optional(place) {
             Some(value) => number(value.constant("limit")?),
@@ -84,7 +80,7 @@ impl Walk<'_> {
     }
 
     /// Add, Sub, Mul and Div of two maps, a map and a constant, or two constants.
-    pub(super) fn arithmetic(&mut self, step: &Step<'_>) -> Result<Value, Problem> {
+    pub(super) fn arithmetic(&mut self, step: &Step<'a>) -> Result<Value, Problem> {
         let by = match step.node.op_type.as_str() {
             "Add" | "Sum" => Arithmetic::Add,
             "Sub" => Arithmetic::Subtract,
@@ -95,10 +91,14 @@ impl Walk<'_> {
             return Err(Problem::Operands);
         }
         let (a, b) = (step.input(0, "operand")?, step.input(1, "operand")?);
-        self.chain.combine(by, a, &placed(step, b)?, &step.name())
+        let bias = self.bias_of(a).or_else(|| self.bias_of(b));
+        let b = placed(step, b)?;
+        let written = self.chain.combine(by, a, &b, &step.name())?;
+        self.combined(step, by, &written, bias);
+        Ok(written)
     }
 
-    pub(super) fn pool(&mut self, step: &Step<'_>) -> Result<Value, Problem> {
+    pub(super) fn pool(&mut self, step: &Step<'a>) -> Result<Value, Problem> {
         let settings = Settings(step.node);
         let (map, name) = (step.map()?, step.name());
         let pooled = match step.node.op_type.as_str() {
@@ -112,7 +112,11 @@ impl Walk<'_> {
                     .iter()
                     .map(|axis| from_end(*axis, map.axes.len()))
                     .collect::<Result<Vec<_>, _>>()?;
-                self.chain.mean(map, &places, keep, &name)?
+                let pooled = self.chain.mean(map, &places, keep, &name)?;
+                if let Some(index) = pooled.layer() {
+                    self.record.mean(index);
+                }
+                pooled
             }
             "AveragePool" => {
                 require_planar(step)?;
@@ -135,7 +139,7 @@ impl Walk<'_> {
         Ok(Value::Map(pooled))
     }
 
-    pub(super) fn gemm(&mut self, step: &Step<'_>) -> Result<Value, Problem> {
+    pub(super) fn gemm(&mut self, step: &Step<'a>) -> Result<Value, Problem> {
         let settings = Settings(step.node);
         let scaled = |constant: &Constant, name: &str| match settings.real(name) {
             Some(factor) if factor != 1.0 => constant.each(|number| number * factor),
@@ -149,39 +153,39 @@ impl Walk<'_> {
             });
         }
         let mut weights = scaled(step.constant(1, "weights")?, "alpha")?;
-        if settings.whole("transB", 0) == 0 {
+        let turns = settings.whole("transB", 0) == 0;
+        if turns {
             weights = turned(&weights)?;
         }
         let bias = step.optional(2).map(|bias| bias.constant("bias"));
         let bias = bias.transpose()?.map(|bias| scaled(bias, "beta"));
         let bias = bias.transpose()?;
-        self.dense(step, &weights, bias.as_ref())
+        self.dense(step, &weights, bias.as_ref(), usize::from(turns))
     }
 
-    pub(super) fn matrix_product(&mut self, step: &Step<'_>) -> Result<Value, Problem> {
+    pub(super) fn matrix_product(&mut self, step: &Step<'a>) -> Result<Value, Problem> {
         let weights = turned(step.constant(1, "weights")?)?;
-        self.dense(step, &weights, None)
+        self.dense(step, &weights, None, 1)
     }
 
+    /// A fully connected layer; `outputs` is the axis of the file's weights that has one index for each output.
     fn dense(
         &mut self,
-        step: &Step<'_>,
+        step: &Step<'a>,
         weights: &Constant,
         bias: Option<&Constant>,
+        outputs: usize,
     ) -> Result<Value, Problem> {
         let map = step.map()?;
         if map.axes.last() != Some(&Axis::Channels) {
             return Err(Problem::Axes);
         }
-        Ok(Value::Map(self.chain.dense(
-            map,
-            weights,
-            bias,
-            &step.name(),
-        )?))
+        let written = self.chain.dense(map, weights, bias, &step.name())?;
+        self.weighted(step, &written, outputs, true);
+        Ok(Value::Map(written))
     }
 
-    pub(super) fn pad(&mut self, step: &Step<'_>) -> Result<Value, Problem> {
+    pub(super) fn pad(&mut self, step: &Step<'a>) -> Result<Value, Problem> {
         let settings = Settings(step.node);
         let mode = settings.text("mode");
         if !matches!(mode.as_str(), "" | "constant") {

@@ -1,4 +1,5 @@
-//! Reads float networks of MobileNet's kind from ONNX files, as PyTorch and tf2onnx write them.
+//! Reads networks of MobileNet's kind from ONNX files, as PyTorch and tf2onnx write them: float ones, and
+//! quantised ones in QDQ form.
 //!
 //! The layout may be NCHW or NHWC, batch norms may be folded or not, and padding may be explicit,
 //! `SAME` or a node of its own; a `Chain` of `graph::builder` reduces all of it to posy's layers. Unknown
@@ -9,15 +10,19 @@
 //! | `external.rs` | external data |
 //! | `tensors.rs` | constants, and attributes of nodes |
 //! | `walk.rs` | walks the nodes |
-//! | `quantised.rs` | quantised models |
+//! | `quantised.rs` | nodes of quantised models |
+//! | `exact.rs` | integers of quantised models |
 //! | `layers.rs` | nodes that become layers |
 //! | `shapes.rs` | nodes that move axes or compute shapes |
 //! | `error.rs` | errors |
 
 mod error;
+mod exact;
 mod external;
 mod layers;
 mod quantised;
+#[cfg(test)]
+mod quantised_tests;
 mod shapes;
 mod tensors;
 #[cfg(test)]
@@ -33,8 +38,10 @@ use tract_onnx::pb::{ModelProto, NodeProto};
 pub use error::OnnxError;
 pub(crate) use walk::sole_input;
 
+use super::file::Network;
 use super::float_file::{FloatFile, Producer};
 use super::normalisation::Normalisation;
+use crate::graph::network::TrainedNetwork;
 
 /// True if `bytes` begin as an ONNX file does: with its version, field 1.
 pub fn is_onnx(bytes: &[u8]) -> bool {
@@ -85,23 +92,50 @@ impl File {
     /// [`OnnxError`] names the node that posy cannot run, or describes the damage. It never panics,
     /// whatever the bytes are.
     pub fn read(&self) -> Result<FloatFile, OnnxError> {
+        self.read_both().map(|(float, _)| float)
+    }
+
+    /// Reads a network of MobileNet's kind, as it is quantised if it is.
+    ///
+    /// # Errors
+    /// As [`File::read`].
+    pub fn read_network(&self) -> Result<Network, OnnxError> {
+        self.read_both().map(|(float, trained)| match trained {
+            Some(trained) => Network::Trained(trained),
+            None => Network::Float(float),
+        })
+    }
+
+    /// The real network, and the quantised one if the model is quantised.
+    fn read_both(&self) -> Result<(FloatFile, Option<TrainedNetwork>), OnnxError> {
         let graph = self.model.graph.as_ref().ok_or(OnnxError::NoGraph)?;
-        let (assembled, pixels) = walk::walk(graph, self.len)?;
-        if assembled.layers.is_empty() {
+        let walked = walk::walk(graph, self.len)?;
+        if walked.assembled.layers.is_empty() {
             return Err(OnnxError::Empty);
         }
-        Ok(FloatFile {
+        let pixels = walked.pixels;
+        let mut float = FloatFile {
             sha256: self.sha256,
-            layers: assembled.layers,
-            input: assembled.input,
-            head: assembled.head,
-            scoring: None,
+            layers: Vec::new(),
+            input: walked.assembled.input.clone(),
+            head: walked.assembled.head,
+            scoring: walked.assembled.scoring,
             pixels: pixels.map(|levels| Normalisation::from_levels(levels.mean, levels.std)),
             producer: match self.model.producer_name.as_str() {
                 "pytorch" => Producer::PyTorch,
                 _ => Producer::TensorFlow,
             },
-        })
+        };
+        let normalisation = float.usual_normalisation();
+        let record = walked.record;
+        let trained = record.finish(
+            &walked.assembled,
+            self.sha256,
+            walked.unread,
+            &normalisation,
+        );
+        float.layers = walked.assembled.layers;
+        Ok((float, trained))
     }
 }
 

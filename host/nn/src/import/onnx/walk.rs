@@ -7,12 +7,14 @@ use tract_onnx::pb::tensor_proto::DataType;
 use tract_onnx::pb::tensor_shape_proto::dimension;
 use tract_onnx::pb::{GraphProto, NodeProto, TensorProto, ValueInfoProto, type_proto};
 
+use super::exact::Record;
 use super::tensors::constant;
 use super::{OnnxError, is_own};
 use crate::graph::builder::{
     Assembled, Axis, Chain, Constant, Links, Map, Problem, Value, running_order, shown,
 };
 use crate::graph::grey_levels::GreyLevels;
+use crate::graph::network::Scoring;
 
 /// A graph being read.
 pub(super) struct Walk<'a> {
@@ -23,7 +25,9 @@ pub(super) struct Walk<'a> {
     /// Grey levels of a pixel, as the first node that quantises the input states them.
     pub(super) pixels: Option<GreyLevels>,
     /// Names of the constants of unsigned bytes.
-    unsigned: HashSet<&'a str>,
+    pub(super) unsigned: HashSet<&'a str>,
+    /// Integers of a quantised model.
+    pub(super) record: Record<'a>,
     /// Constants that no node has read yet.
     unread: HashMap<&'a str, &'a TensorProto>,
 }
@@ -101,11 +105,20 @@ pub(super) const KNOWN: [&str; 34] = [
     "Unsqueeze",
 ];
 
+/// A graph that has been read.
+pub(super) struct Walked<'a> {
+    /// Its real network.
+    pub(super) assembled: Assembled,
+    /// Grey levels of a pixel, if a quantised input tells them.
+    pub(super) pixels: Option<GreyLevels>,
+    /// Integers of a quantised model.
+    pub(super) record: Record<'a>,
+    /// Refusal of the first node behind the features that posy cannot run.
+    pub(super) unread: Option<String>,
+}
+
 /// Reads the nodes that the graph's outputs need.
-pub(super) fn walk(
-    graph: &GraphProto,
-    file_len: usize,
-) -> Result<(Assembled, Option<GreyLevels>), OnnxError> {
+pub(super) fn walk(graph: &GraphProto, file_len: usize) -> Result<Walked<'_>, OnnxError> {
     let (name, shape, axes, number_type) = input(graph)?;
     let (mut chain, mut map) = Chain::new(shape, axes, file_len);
     let integer_input = number_type != DataType::Float;
@@ -119,6 +132,7 @@ pub(super) fn walk(
         values: HashMap::from([(name, Value::Map(map))]),
         integer_input,
         pixels: None,
+        record: Record::default(),
         unsigned: graph
             .initializer
             .iter()
@@ -135,6 +149,7 @@ pub(super) fn walk(
     });
     let outputs: Vec<&str> = graph.output.iter().map(|o| o.name.as_str()).collect();
     let order = running_order(&links.collect::<Vec<_>>(), &outputs)?;
+    let mut unread = None;
     for (place, &index) in order.iter().enumerate() {
         let node = &graph.node[index];
         let problem = match walk.step(node) {
@@ -143,17 +158,26 @@ pub(super) fn walk(
         };
         // A new head replaces everything after the features, unless a map is still in use.
         let rest = order[place..].iter().map(|index| &graph.node[*index]);
-        if walk.chain.has_pooled() && problem.is_foreign() && !walk.reads_maps(rest) {
-            break;
-        }
-        return Err(OnnxError::Node {
+        let is_needed = !walk.chain.has_pooled() || !problem.is_foreign() || walk.reads_maps(rest);
+        let error = OnnxError::Node {
             index,
             operator: shown(&node.op_type),
             output: shown(node.output.first().map_or("", String::as_str)),
             problem: Box::new(problem),
-        });
+        };
+        if is_needed {
+            return Err(error);
+        }
+        walk.chain.unscored();
+        unread = Some(error.to_string());
+        break;
     }
-    Ok((walk.chain.finish(), walk.pixels))
+    Ok(Walked {
+        assembled: walk.chain.finish(),
+        pixels: walk.pixels,
+        record: walk.record,
+        unread,
+    })
 }
 
 impl<'a> Walk<'a> {
@@ -191,7 +215,7 @@ impl<'a> Walk<'a> {
         Ok(value)
     }
 
-    fn operate(&mut self, step: &Step<'_>) -> Result<Value, Problem> {
+    fn operate(&mut self, step: &Step<'a>) -> Result<Value, Problem> {
         match step.node.op_type.as_str() {
             "Conv" => self.convolution(step),
             "BatchNormalization" => self.batch_norm(step),
@@ -204,6 +228,7 @@ impl<'a> Walk<'a> {
             "Identity" | "Dropout" | "Cast" => Ok(step.input(0, "input")?.clone()),
             "DequantizeLinear" => self.dequantise(step),
             "QuantizeLinear" => self.quantise(step),
+            "Softmax" | "Sigmoid" => self.score(step),
             "Transpose" => self.transpose(step),
             "Reshape" | "Flatten" => self.reshape(step),
             "Squeeze" | "Unsqueeze" => self.squeeze(step),
@@ -213,6 +238,19 @@ impl<'a> Walk<'a> {
             }
             _ => Err(Problem::Operator),
         }
+    }
+
+    /// The scores of a classifier; anywhere else posy has no such operator.
+    fn score(&mut self, step: &Step<'_>) -> Result<Value, Problem> {
+        let map = step.map()?;
+        if !self.chain.has_pooled() || map.is_spatial() {
+            return Err(Problem::Operator);
+        }
+        let scoring = match step.node.op_type.as_str() {
+            "Sigmoid" => Scoring::Logistic,
+            _ => Scoring::Softmax { beta: 1.0 },
+        };
+        self.chain.score(map, scoring).map(Value::Map)
     }
 
     /// True if one of these nodes reads a known map of more than one pixel.

@@ -131,6 +131,7 @@ pub(super) fn read<'a>(
         input,
         layers: chain.layers,
         unread,
+        scoring: None,
     })
 }
 
@@ -148,8 +149,15 @@ impl<'a> Chain<'_, '_, 'a> {
                 self.values.insert(output, value);
                 return Ok(());
             }
-            // They compute the extents of a RESHAPE, which the file also states.
-            names::SHAPE | names::STRIDED_SLICE | names::PACK => return Ok(()),
+            _ if names::is_of_shapes(number) => {
+                // Only SHAPE reads a map.
+                let mut read = operator.inputs.iter();
+                let reads_map = read.any(|tensor| self.values.contains_key(&tensor));
+                return match number == names::SHAPE || !reads_map {
+                    true => Ok(()),
+                    false => Err(Problem::Operator),
+                };
+            }
             names::MUL | names::ADD | names::SUB if self.layers.is_empty() => {
                 return self.fold_input(number, operator, output);
             }

@@ -157,6 +157,7 @@ const NUMBER_TYPES: [&str; 19] = [
 pub(super) const ADD: i32 = 0;
 pub(super) const AVERAGE_POOL_2D: i32 = 1;
 pub(super) const CONV_2D: i32 = 3;
+pub(super) const CONCATENATION: i32 = 2;
 pub(super) const DEPTHWISE_CONV_2D: i32 = 4;
 pub(super) const DEQUANTIZE: i32 = 6;
 pub(super) const FULLY_CONNECTED: i32 = 9;
@@ -168,14 +169,25 @@ pub(super) const RESHAPE: i32 = 22;
 pub(super) const SOFTMAX: i32 = 25;
 pub(super) const CUSTOM: i32 = 32;
 pub(super) const PAD: i32 = 34;
+pub(super) const GATHER: i32 = 36;
 pub(super) const MEAN: i32 = 40;
 pub(super) const SUB: i32 = 41;
 pub(super) const DIV: i32 = 42;
 pub(super) const SQUEEZE: i32 = 43;
 pub(super) const STRIDED_SLICE: i32 = 45;
 pub(super) const SHAPE: i32 = 77;
+pub(super) const REDUCE_PROD: i32 = 81;
 pub(super) const PACK: i32 = 83;
 pub(super) const QUANTIZE: i32 = 114;
+
+/// True for operators by which a file computes an extent of a RESHAPE where its batch is open; the file also states
+/// that extent.
+pub(super) const fn is_of_shapes(number: i32) -> bool {
+    matches!(
+        number,
+        SHAPE | STRIDED_SLICE | PACK | GATHER | REDUCE_PROD | CONCATENATION
+    )
+}
 
 pub(super) const FLOAT32: i8 = 0;
 pub(super) const FLOAT16: i8 = 1;
