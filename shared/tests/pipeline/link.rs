@@ -174,7 +174,7 @@ fn a_frame_is_cobs_between_delimiters() {
 fn messages_come_back_and_text_goes_through_between() {
     let mut seeded = Seeded(9);
     let (mut line, mut expected) = (Vec::new(), Heard::default());
-    for number in 0..if cfg!(miri) { 6 } else { 300 } {
+    for number in 0..if cfg!(miri) { 2 } else { 300 } {
         let bytes = bytes(&mut seeded);
         let request = request(number, &bytes);
         let text = format!("daisy 97.2%  r\u{f6}se 1.9%  {number} ms\r\n");
