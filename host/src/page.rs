@@ -2,7 +2,7 @@
 //!
 //! The engine and the model lie in it deflated, in base64. It asks nothing of the network, which its
 //! content security policy forbids; its one script and its style are allowed by their hashes. The report
-//! has the same part in it: [`Trial`].
+//! has the same part in it (`Trial`).
 
 use std::collections::HashMap;
 use std::io::{self, Write};

@@ -146,7 +146,7 @@ pub fn write(spec: &ModelSpec<'_>) -> Result<Vec<u8>, WriteError> {
     write_with(spec, run_golden)
 }
 
-/// Writes a model as [`write`] does, with the golden logits that `run_golden` gives for it: one byte
+/// Writes a model as [`write()`] does, with the golden logits that `run_golden` gives for it: one byte
 /// each, from another implementation of the engine, or made up where a test wants a heavy model.
 ///
 /// # Errors

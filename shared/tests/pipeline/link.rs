@@ -174,7 +174,7 @@ fn a_frame_is_cobs_between_delimiters() {
 fn messages_come_back_and_text_goes_through_between() {
     let mut seeded = Seeded(9);
     let (mut line, mut expected) = (Vec::new(), Heard::default());
-    for number in 0..if cfg!(miri) { 6 } else { 300 } {
+    for number in 0..if cfg!(miri) { 2 } else { 300 } {
         let bytes = bytes(&mut seeded);
         let request = request(number, &bytes);
         let text = format!("daisy 97.2%  r\u{f6}se 1.9%  {number} ms\r\n");
@@ -258,7 +258,7 @@ fn damage(line: &mut Vec<u8>, start: usize, end: usize, seeded: &mut Seeded) {
 fn no_damage_passes(make: fn(u16, &[u8]) -> Vec<u8>, debug: fn(&Line) -> Option<String>) {
     let mut seeded = Seeded(77);
     let (mut silent, mut same) = (0, 0);
-    for round in 0..if cfg!(miri) { 20 } else { 10_000_u16 } {
+    for round in 0..if cfg!(miri) { 4 } else { 10_000_u16 } {
         let bytes = bytes(&mut seeded);
         let (before, after) = (make(1, b"before"), make(3, b"after"));
         let sound = make(round, &bytes);
@@ -303,8 +303,9 @@ fn after_any_bytes_a_sound_frame_is_heard() {
     };
     let rng = TestRng::from_seed(RngAlgorithm::ChaCha, &[42; 32]);
     let byte = prop_oneof![Just(0_u8), Just(0xFF), Just(1), any::<u8>()];
+    let longest = if cfg!(miri) { 60 } else { 3 * FRAME_LEN };
     TestRunner::new_with_rng(config, rng)
-        .run(&prop::collection::vec(byte, 0..3 * FRAME_LEN), |noise| {
+        .run(&prop::collection::vec(byte, 0..longest), |noise| {
             let sound = request(5, b"sound");
             let heard = hear(&[noise, framed(&sound)].concat(), requests);
             prop_assert_eq!(heard.messages.last(), Some(&format!("{sound:?}")));

@@ -305,7 +305,7 @@ fn users_files_compute_what_they_compute_in_tensorflow_lite() {
     hold_to(&python, name, (&file, &original), "centred", &photos);
     for (name, contract, apart) in FLOAT_FILES {
         let file = cases.join(format!("{name}.tflite"));
-        let photos = photos(&flowers, 96, count);
+        let photos = self::photos(&flowers, 96, count);
         hold_float(&python, name, &file, contract, &photos, apart);
     }
 }

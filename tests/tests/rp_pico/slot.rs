@@ -68,7 +68,7 @@ fn a_slot_that_cannot_be_used_is_named_each_second() {
         (
             "length, far",
             longer,
-            "the model has 1966081 bytes, the slot 1966080",
+            "the model has 1916929 bytes, the slot 1916928",
         ),
         ("checksum", flipped(28, 7), damaged),
         ("header", flipped(PRELUDE_LEN, 0), damaged),

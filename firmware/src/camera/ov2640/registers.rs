@@ -314,7 +314,7 @@ pub const fn for_mode(mode: Mode) -> [(u8, u8); 22] {
     ]
 }
 
-/// The frames after [`SMALL`].
+/// The frames after `SMALL`.
 pub const SMALL_SIZE: (u16, u16) = (160, 120);
 
 /// Extent of what is left of the array where the sensor itself leaves out pixels (CIF), and its frames come 60
