@@ -18,7 +18,7 @@ use crate::retrain::conversion::{Calibrated, Photos};
 /// Converts a classifier, with its own classes, to another format; a float one is quantised with photos.
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
-    /// The classifier: a .tflite file, or the codelab's retrained_graph.pb.
+    /// The classifier: a .tflite or .onnx file, or the codelab's retrained_graph.pb.
     #[arg(value_name = "IN")]
     source: PathBuf,
     /// Output file; the extension selects the format: .posy for boards, .tflite (int8), .onnx or

@@ -2,6 +2,7 @@
 
 use posy_shared::model::InputContract;
 use posy_shared::preprocess::{Crop, Filter};
+use proptest::prelude::*;
 use prost::Message;
 use tract_onnx::pb::{GraphProto, NodeProto, TensorProto};
 
@@ -13,7 +14,7 @@ use crate::graph::network::{IntNetwork, Scoring};
 use crate::import::tflite;
 use crate::quantise::from_float::from_photos;
 use crate::quantise::from_quantised::from_trained;
-use crate::testing::{data, small_float};
+use crate::testing::{data, mutate, small_float};
 
 /// A network without the names of its layers, and with each dense layer as a convolution of one pixel.
 fn plain(mut network: IntNetwork) -> IntNetwork {
@@ -177,4 +178,21 @@ fn a_head_in_real_numbers_leaves_the_features_as_they_are_quantised() {
     }));
     let refused = refused.unwrap().read_network().unwrap_err().to_string();
     assert!(refused.contains("scale is 0"), "{refused}");
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 1000, ..ProptestConfig::default() })]
+
+    #[test]
+    fn no_bytes_panic(
+        changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..8),
+        cut in prop::option::weighted(0.2, any::<prop::sample::Index>()),
+    ) {
+        let mut bytes = file(&small(), 1.0, |_| ());
+        mutate(&mut bytes, &changes, cut);
+        // Only panics and endless loops fail here.
+        if let Ok(file) = File::decode(&bytes) {
+            let _ = file.read_network();
+        }
+    }
 }
