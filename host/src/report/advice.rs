@@ -4,6 +4,8 @@ use crate::eval::evaluation::LabelFigures;
 use crate::eval::stats::{Proportion, percent};
 use crate::eval::{Evaluation, Prediction};
 
+use super::Reader;
+
 /// A label with fewer photos than this has few, whatever the others have; the codelab's script warns
 /// below 20, with which a tenth to test on is two.
 const FEW_PHOTOS: usize = 50;
@@ -24,22 +26,23 @@ const MISCALIBRATED: (f64, usize) = (0.07, 100);
 /// Maximum number of pieces of advice.
 const MOST: usize = 6;
 
-/// Advice on the next run, the most pressing first; never empty. `name` gives the name of a photo.
+/// Advice on the next run for a `reader`, the most pressing first; never empty. `name` gives the name of a photo.
 pub fn advice(
     evaluation: &Evaluation,
     fine_tuned: bool,
+    reader: Reader,
     name: &dyn Fn(usize) -> String,
 ) -> Vec<String> {
     let mut lines = few_photos(&evaluation.labels);
     lines.extend(weak_labels(evaluation));
     lines.extend(pairs(evaluation));
-    lines.extend(lost_in_int8(evaluation, fine_tuned));
+    lines.extend(lost_in_int8(evaluation, fine_tuned, reader));
     lines.extend(confident_mistakes(evaluation, name));
     lines.extend(scores(evaluation));
-    lines.extend(little_tested(&evaluation.labels));
+    lines.extend(little_tested(&evaluation.labels, reader));
     lines.truncate(MOST);
     if lines.is_empty() {
-        lines.push(nothing_stands_out(evaluation));
+        lines.push(nothing_stands_out(evaluation, reader));
     }
     lines
 }
@@ -133,15 +136,23 @@ fn pairs(evaluation: &Evaluation) -> Vec<String> {
 }
 
 /// A loss to int8 beyond luck, by McNemar's test in its exact form.
-fn lost_in_int8(evaluation: &Evaluation, fine_tuned: bool) -> Option<String> {
+fn lost_in_int8(evaluation: &Evaluation, fine_tuned: bool, reader: Reader) -> Option<String> {
     let paired = evaluation.paired_test?;
     let (lost, won) = (paired.only_float, paired.only_int8);
     if lost <= won || paired.by_chance() > LOST_CHANCE {
         return None;
     }
-    let remedy = match fine_tuned {
-        false => "teach the network's last layer too, in the numbers of a board (--trainer adjust)",
-        true => "for a laptop or a phone write it in floating point (--output-graph NAME.onnx)",
+    let remedy = match (reader, fine_tuned) {
+        (Reader::Page, _) => {
+            "to teach the network's last layer too, in the numbers of a board, run posy retrain \
+             --trainer adjust on the photos"
+        }
+        (Reader::Command, false) => {
+            "teach the network's last layer too, in the numbers of a board (--trainer adjust)"
+        }
+        (Reader::Command, true) => {
+            "for a laptop or a phone write it in floating point (--output-graph NAME.onnx)"
+        }
     };
     Some(format!(
         "int8 loses {} that float gets right and wins {won} ({} against {}): {remedy}",
@@ -192,7 +203,7 @@ fn scores(evaluation: &Evaluation) -> Option<String> {
     ))
 }
 
-fn little_tested(labels: &[LabelFigures]) -> Option<String> {
+fn little_tested(labels: &[LabelFigures], reader: Reader) -> Option<String> {
     let little = labels
         .iter()
         .filter(|label| label.recall.whole < FEW_TESTED);
@@ -210,16 +221,23 @@ fn little_tested(labels: &[LabelFigures]) -> Option<String> {
         None => "nothing is known of its recall".to_owned(),
     };
     Some(format!(
-        "{}: tested on {}, so {known}{others}; add photos or give a greater --testing-percentage",
+        "{}: tested on {}, so {known}{others}; add photos{}",
         least.label,
-        photos(least.recall.whole)
+        photos(least.recall.whole),
+        match reader {
+            Reader::Command => " or give a greater --testing-percentage",
+            Reader::Page => "",
+        }
     ))
 }
 
-fn nothing_stands_out(evaluation: &Evaluation) -> String {
+fn nothing_stands_out(evaluation: &Evaluation, reader: Reader) -> String {
     let Proportion { part, whole } = evaluation.accuracy();
-    match whole {
-        0 => "there are no test photos, so nothing is known: give --testing-percentage".to_owned(),
+    match (whole, reader) {
+        (0, Reader::Command) => {
+            "there are no test photos, so nothing is known: give --testing-percentage".to_owned()
+        }
+        (0, Reader::Page) => "there are no test photos, so nothing is known: add photos".to_owned(),
         _ => format!(
             "no label stands out: {part} of {whole} test photos are right ({}); more photos of \
              every label or a larger network (posy fit) are what is left",
@@ -248,7 +266,9 @@ mod tests {
 
     fn said(labels: &[(&str, usize)], answers: &[Vec<(usize, usize, f64)>]) -> Vec<String> {
         let evaluation = evaluation(labels, &answers.concat());
-        advice(&evaluation, false, &|photo| format!("photo {photo}"))
+        advice(&evaluation, false, Reader::Command, &|photo| {
+            format!("photo {photo}")
+        })
     }
 
     #[test]
@@ -274,6 +294,21 @@ mod tests {
             ],
         );
         assert!(all_few[0].contains("(20 to 30)"), "{all_few:?}");
+    }
+
+    #[test]
+    fn a_page_is_told_of_no_options() {
+        // Tested on none, and on few.
+        for answers in [
+            Vec::new(),
+            [answers(0, 5, 0, 0), answers(1, 5, 0, 0)].concat(),
+        ] {
+            let evaluation = evaluation(&[("cat", 60), ("dog", 60)], &answers);
+            let [command, page] = [Reader::Command, Reader::Page]
+                .map(|reader| advice(&evaluation, false, reader, &|_| String::new()).join(" "));
+            assert!(command.contains("--testing-percentage"), "{command}");
+            assert!(!page.contains("--testing-percentage"), "{page}");
+        }
     }
 
     #[test]
@@ -323,7 +358,7 @@ mod tests {
             found.float_answer = Some(found.truth);
         }
         let judged = evaluated(&labels, predictions.clone());
-        let lines = advice(&judged, false, &|_| String::new());
+        let lines = advice(&judged, false, Reader::Command, &|_| String::new());
         let said = lines
             .iter()
             .find(|line| line.starts_with("int8 loses 6 photos"));
@@ -335,7 +370,7 @@ mod tests {
             found.float_answer = Some(1 - found.truth);
         }
         let judged = evaluated(&labels, predictions);
-        let lines = advice(&judged, false, &|_| String::new());
+        let lines = advice(&judged, false, Reader::Command, &|_| String::new());
         assert!(
             !lines.iter().any(|line| line.starts_with("int8")),
             "{lines:?}"

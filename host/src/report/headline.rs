@@ -3,6 +3,8 @@
 use crate::eval::Evaluation;
 use crate::eval::stats::{Proportion, percent};
 
+use super::Reader;
+
 /// Grade of a model by its test accuracy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Grade {
@@ -74,17 +76,21 @@ fn fraction(share: f64) -> (usize, usize) {
     nearest.unwrap_or((hundredths, 100))
 }
 
-/// Describes the accuracy of `evaluation` in words.
-pub fn headline(evaluation: &Evaluation) -> Headline {
+/// Describes the accuracy of `evaluation` in words for a `reader`.
+pub fn headline(evaluation: &Evaluation, reader: Reader) -> Headline {
     let accuracy = evaluation.accuracy();
     let guessing = evaluation.by_guessing().unwrap_or(0.0);
     let grade = Grade::of(accuracy, guessing);
     let (Some(share), Some((low, high))) = (accuracy.value(), accuracy.interval()) else {
-        let none = "There were no test photos, so nothing is known of its accuracy: give \
-                    --testing-percentage, or more photos.";
+        let means = match reader {
+            Reader::Command => "give --testing-percentage, or more photos",
+            Reader::Page => "add photos",
+        };
         return Headline {
             grade,
-            sentences: vec![none.to_owned()],
+            sentences: vec![format!(
+                "There were no test photos, so nothing is known of its accuracy: {means}."
+            )],
         };
     };
     let (part, whole) = fraction(share);
@@ -147,7 +153,7 @@ mod tests {
     fn few_photos_are_said_to_be_few() {
         let labels = [("a", 100), ("b", 100)];
         let answers = [(0, 0, 0.9), (0, 0, 0.9), (1, 1, 0.9), (1, 0, 0.6)];
-        let said = headline(&evaluation(&labels, &answers));
+        let said = headline(&evaluation(&labels, &answers), Reader::Command);
         assert_eq!(said.grade, Grade::Guessing);
         assert_eq!(
             said.sentences,
@@ -158,7 +164,11 @@ mod tests {
                 "Always naming the commonest label would get 50.0%.",
             ]
         );
-        let said = headline(&evaluation(&labels, &[]));
+        let said = headline(&evaluation(&labels, &[]), Reader::Command);
         assert_eq!(said.grade, Grade::Untested);
+        assert!(said.sentences[0].contains("--testing-percentage"));
+        // A page has no options.
+        let said = headline(&evaluation(&labels, &[]), Reader::Page);
+        assert!(said.sentences[0].ends_with("accuracy: add photos."));
     }
 }

@@ -13,3 +13,12 @@ mod measure;
 mod plane;
 pub mod summaries;
 mod thumbnails;
+
+/// The place where advice is read, which decides by what means it can be followed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reader {
+    /// A terminal: options of `posy retrain` are named.
+    Command,
+    /// The page of `posy studio`, which has no options.
+    Page,
+}

@@ -21,6 +21,7 @@ use crate::features::extract::{self, extract};
 use crate::features::extractors::IntExtractor;
 use crate::features::progress::{Progress, Silent};
 use crate::lint::{Kind, Subject, brief};
+use crate::report::Reader;
 use crate::report::advice::advice;
 use crate::report::headline::headline;
 use crate::retrain::{
@@ -235,9 +236,11 @@ impl Teacher {
         let evaluation = &outcome.evaluation;
         let photos = &prepared.dataset.photos;
         let accuracy = evaluation.accuracy();
-        model.headline = headline(evaluation).sentences;
+        model.headline = headline(evaluation, Reader::Page).sentences;
         model.accuracy = (accuracy.whole > 0).then_some([accuracy.part, accuracy.whole]);
-        model.advice = advice(evaluation, false, &|index| photos[index].relative.clone());
+        model.advice = advice(evaluation, false, Reader::Page, &|index| {
+            photos[index].relative.clone()
+        });
         let labels = prepared.dataset.labels.len();
         let row = |truth| (0..labels).map(move |answer| evaluation.confusion.count(truth, answer));
         model.confusion = (0..labels).map(|truth| row(truth).collect()).collect();

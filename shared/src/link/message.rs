@@ -2,9 +2,14 @@
 //!
 //! Written by postcard: the order of variants and fields is the protocol. A new one goes to the end.
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 
 use crate::image::PixelFormat;
+
+/// Serializes bytes in one piece: as a sequence, which looks the same, each would be a call of its own.
+fn at_once<S: Serializer>(bytes: &[u8], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_bytes(bytes)
+}
 
 /// A message to a board.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -61,6 +66,7 @@ pub enum Ask<'a> {
         /// Index of the row, from 0.
         index: u16,
         /// Its pixels.
+        #[serde(serialize_with = "at_once")]
         bytes: &'a [u8],
     },
     /// Ends that picture. [`Reply::Logits`].
@@ -83,6 +89,7 @@ pub enum Ask<'a> {
         /// Offset from the start of the slot; a multiple of [`Identity::write_len`].
         offset: u32,
         /// At most [`CHUNK`](super::CHUNK), a multiple of [`Identity::write_len`] long.
+        #[serde(serialize_with = "at_once")]
         bytes: &'a [u8],
     },
     /// Erases the prelude of every model in the slot: for a push that has no room beside the running
@@ -94,6 +101,7 @@ pub enum Ask<'a> {
         /// Offset of its head.
         at: u32,
         /// The 32 bytes of its prelude.
+        #[serde(serialize_with = "at_once")]
         prelude: &'a [u8],
     },
     /// Restarts into the boot loader. [`Reply::Done`], then silence.
@@ -142,6 +150,7 @@ pub enum Body<'a> {
         /// Index of the row, from 0.
         index: u16,
         /// [`Frame::row_len`] bytes.
+        #[serde(serialize_with = "at_once")]
         bytes: &'a [u8],
     },
     /// The camera failed in the picture that has begun.
@@ -156,6 +165,7 @@ pub enum Body<'a> {
         /// Times that it took.
         times: Times,
         /// Every output of the model, one byte each (two's complement).
+        #[serde(serialize_with = "at_once")]
         logits: &'a [u8],
     },
 }
@@ -218,9 +228,9 @@ pub enum Reply<'a> {
     /// To [`Ask::Identify`].
     Identity(#[serde(borrow)] Identity<'a>),
     /// To [`Ask::Checksums`]: four bytes each, little-endian.
-    Checksums(&'a [u8]),
+    Checksums(#[serde(serialize_with = "at_once")] &'a [u8]),
     /// To [`Ask::Finish`]: every output of the model, one byte each (two's complement).
-    Logits(&'a [u8]),
+    Logits(#[serde(serialize_with = "at_once")] &'a [u8]),
 }
 
 /// A board and its slot.

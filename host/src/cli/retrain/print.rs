@@ -11,6 +11,7 @@ use crate::dataset::Dataset;
 use crate::eval::confusion::Confusion;
 use crate::eval::stats::{Proportion, percent_or_dash};
 use crate::eval::{Evaluation, Prediction};
+use crate::report::Reader;
 use crate::report::advice::advice;
 use crate::report::commands::{Command, Commands};
 use crate::report::headline::headline;
@@ -32,9 +33,13 @@ pub(super) fn confusion_json(confusion: &Confusion) -> Option<Vec<Vec<usize>>> {
 /// Advice on the next run, with photos by their path in the data set.
 fn advice_of(prepared: &Prepared, outcome: &TrainedModel) -> Vec<String> {
     let photos = &prepared.dataset.photos;
-    advice(&outcome.evaluation, outcome.adjusted.is_some(), &|photo| {
-        photos[photo].relative.clone()
-    })
+    let name = |photo: usize| photos[photo].relative.clone();
+    advice(
+        &outcome.evaluation,
+        outcome.adjusted.is_some(),
+        Reader::Command,
+        &name,
+    )
 }
 
 /// Test photos that are given another label.
@@ -171,7 +176,7 @@ pub(super) fn print(
     for line in answer_lines(outcome) {
         writeln!(out, "{line}")?;
     }
-    let headline = headline(evaluation);
+    let headline = headline(evaluation, Reader::Command);
     writeln!(
         out,
         "in words: {}. {}",

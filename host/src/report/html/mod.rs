@@ -25,6 +25,7 @@ use posy_shared::model::{Model, ReadError};
 use posy_shared::shown::shown;
 use sha2::{Digest, Sha256};
 
+use super::Reader;
 use super::advice::advice;
 use super::commands::{Command, Commands};
 use super::curves::Curves;
@@ -188,7 +189,7 @@ impl Report<'_> {
         if self.trial {
             styles.push(TRIAL_STYLE.to_owned());
         }
-        let headline = headline(evaluation);
+        let headline = headline(evaluation, Reader::Command);
         let skipped = prepared.skipped.iter().take(LISTED);
         let accuracy = evaluation.accuracy();
         Ok(Page {
