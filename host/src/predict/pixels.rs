@@ -5,7 +5,7 @@ use posy_shared::model::Shape;
 
 /// Stretches the photo to `shape`, `[H, W, 3]`, or `[H, W, 1]` of luma, with TensorFlow 1's `resize_bilinear`: output pixel
 /// `i` lies at `i * in / out` of the photo and interpolates the two pixels beside that position.
-/// Values are 0 to 255, not rounded; empty for an empty photo.
+/// Values are 0 to 255, those of colours not rounded; empty for an empty photo.
 ///
 /// [`run::input`](posy_nn::run::input) with the same filter gives these values, rounded.
 pub(super) fn bilinear(photo: &Rgb, shape: Shape) -> Vec<f32> {
@@ -46,9 +46,10 @@ pub(super) fn bilinear(photo: &Rgb, shape: Shape) -> Vec<f32> {
     pixels
 }
 
-/// Luma by ITU-R BT.601, as in [`PixelMap::luma`](posy_shared::preprocess::PixelMap::luma).
+/// Luma by ITU-R BT.601, as in [`PixelMap::luma`](posy_shared::preprocess::PixelMap::luma), in whole levels as a grey
+/// photo and a grey camera give it.
 fn luma([red, green, blue]: [f32; 3]) -> f32 {
-    0.299 * red + 0.587 * green + 0.114 * blue
+    (0.299 * red + 0.587 * green + 0.114 * blue).round()
 }
 
 #[cfg(test)]

@@ -213,9 +213,12 @@ impl Report<'_> {
             sentences: headline.sentences,
             figures: self.figures(&footprint),
             using: self.commands.using.clone(),
-            advice: advice(&sentences, outcome.adjusted.is_some(), &|photo| {
-                isolate(&photos[photo].relative)
-            }),
+            advice: advice(
+                &sentences,
+                outcome.adjusted.is_some(),
+                Reader::Command,
+                &|photo| isolate(&photos[photo].relative),
+            ),
             improving: self.commands.improving.clone(),
             has_float: evaluation.float_accuracy().is_some(),
             labels: self.labels(),
