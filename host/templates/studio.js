@@ -171,9 +171,10 @@ function draw() {
   return true;
 }
 
+// The webcam's picture as a file without loss: the page names live what it recorded, to the last bit.
 function grab() {
   if (!draw()) return Promise.resolve(null);
-  return new Promise(done => canvas.toBlob(done, 'image/jpeg', 0.92));
+  return new Promise(done => canvas.toBlob(done, 'image/png'));
 }
 
 function noPicture(words) {
