@@ -49,7 +49,7 @@ pub struct LivePico {
     cable: Option<Cable>,
 }
 
-/// What carries bytes between socket and terminal.
+/// Carrier of bytes between socket and terminal.
 struct Cable {
     cut: Arc<AtomicBool>,
     thread: JoinHandle<()>,

@@ -1,7 +1,7 @@
 //! The folder that `posy studio` and `posy capture` work on: photos, models and records, all plain files.
 //!
 //! ```text
-//! FOLDER/photos/LABEL/BURST_nohash_0001.jpg   one sub-folder a label, as `posy retrain` takes it
+//! FOLDER/photos/LABEL/BURST_nohash_0001.png   one sub-folder a label, as `posy retrain` takes it
 //! FOLDER/removed/LABEL/...                    what was taken away in the page
 //! FOLDER/model.posy                           and its split and record of the run beside it
 //! ```

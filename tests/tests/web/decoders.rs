@@ -34,7 +34,7 @@ const PIXELS: &str = r"(async data => {
 
 /// Differences of the browser's pixels from posy's, in steps of 255.
 struct Difference {
-    /// Of the values of all channels, those that differ, from 0 to 1.
+    /// Share of the channels' values that differ, from 0 to 1.
     share: f64,
     mean: f64,
     most: u8,

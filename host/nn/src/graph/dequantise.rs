@@ -22,26 +22,20 @@ struct Quantised<'a> {
 
 impl From<&TrainedNetwork> for FloatNetwork {
     fn from(network: &TrainedNetwork) -> Self {
-        let layers = network.layers.iter().map(|l| Quantised {
-            common: &l.common,
-            weights: l.weights.iter().map(|w| f32::from(*w)).collect(),
-            weight_scales: &l.weight_scales,
-            bias: &l.bias,
-            output: l.output,
-        });
+        let layers = network
+            .layers
+            .iter()
+            .map(|l| Quantised::of(&l.common, &l.weights, &l.weight_scales, &l.bias, l.output));
         dequantise(network.input, network.pixels, layers)
     }
 }
 
 impl From<&IntNetwork> for FloatNetwork {
     fn from(network: &IntNetwork) -> Self {
-        let layers = network.layers.iter().map(|l| Quantised {
-            common: &l.common,
-            weights: l.weights.iter().map(|w| f32::from(*w)).collect(),
-            weight_scales: &l.weight_scales,
-            bias: &l.bias,
-            output: l.output,
-        });
+        let layers = network
+            .layers
+            .iter()
+            .map(|l| Quantised::of(&l.common, &l.weights, &l.weight_scales, &l.bias, l.output));
         dequantise(network.input, network.pixels, layers)
     }
 }
@@ -63,7 +57,23 @@ fn dequantise<'a>(
     }
 }
 
-impl Quantised<'_> {
+impl<'a> Quantised<'a> {
+    fn of<W: Copy + Into<f32>>(
+        common: &'a Common,
+        weights: &[W],
+        weight_scales: &'a [f32],
+        bias: &'a [i32],
+        output: Quantisation,
+    ) -> Self {
+        Quantised {
+            common,
+            weights: weights.iter().map(|&weight| weight.into()).collect(),
+            weight_scales,
+            bias,
+            output,
+        }
+    }
+
     /// The layer in floating point; `input` is the quantisation of what it reads.
     fn dequantise(self, input: Quantisation) -> FloatLayer {
         let Quantised {

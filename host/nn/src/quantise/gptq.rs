@@ -22,7 +22,7 @@ const DAMPING: f64 = 0.01;
 /// Share of the mean of the diagonal that is added to it in [`Damping::OfEach`], for inputs that never vary.
 const LEAST_DAMPING: f64 = 1e-6;
 
-/// What is added to the diagonal of the moments before they are factored.
+/// Addition to the diagonal of the moments before they are factored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Damping {
     /// 1% of its mean, as in GPTQ: inputs of about one size.

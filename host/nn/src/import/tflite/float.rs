@@ -113,10 +113,10 @@ impl<'a> Walk<'_, '_, 'a> {
             let tensor = step.inputs.get(place).filter(|tensor| *tensor >= 0);
             tensor.ok_or(Problem::Missing(what))
         };
-        // Only SHAPE reads a map.
         let mut read = step.inputs.iter();
-        let reads_map = read.any(|tensor| self.values.contains_key(&tensor));
-        if names::is_of_shapes(number) && (number == names::SHAPE || !reads_map) {
+        if names::computes_shapes(number, || {
+            read.any(|tensor| self.values.contains_key(&tensor))
+        }) {
             return Ok(());
         }
         let output = step.outputs.get(0).ok_or(Problem::Missing("output"))?;

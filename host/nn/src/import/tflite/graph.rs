@@ -149,14 +149,12 @@ impl<'a> Chain<'_, '_, 'a> {
                 self.values.insert(output, value);
                 return Ok(());
             }
-            _ if names::is_of_shapes(number) => {
-                // Only SHAPE reads a map.
+            _ if names::computes_shapes(number, || {
                 let mut read = operator.inputs.iter();
-                let reads_map = read.any(|tensor| self.values.contains_key(&tensor));
-                return match number == names::SHAPE || !reads_map {
-                    true => Ok(()),
-                    false => Err(Problem::Operator),
-                };
+                read.any(|tensor| self.values.contains_key(&tensor))
+            }) =>
+            {
+                return Ok(());
             }
             names::MUL | names::ADD | names::SUB if self.layers.is_empty() => {
                 return self.fold_input(number, operator, output);

@@ -181,12 +181,13 @@ pub(super) const PACK: i32 = 83;
 pub(super) const QUANTIZE: i32 = 114;
 
 /// True for operators by which a file computes an extent of a RESHAPE where its batch is open; the file also states
-/// that extent.
-pub(super) const fn is_of_shapes(number: i32) -> bool {
-    matches!(
-        number,
-        SHAPE | STRIDED_SLICE | PACK | GATHER | REDUCE_PROD | CONCATENATION
-    )
+/// that extent. Of them only SHAPE reads a map.
+pub(super) fn computes_shapes(number: i32, reads_map: impl FnOnce() -> bool) -> bool {
+    match number {
+        SHAPE => true,
+        STRIDED_SLICE | PACK | GATHER | REDUCE_PROD | CONCATENATION => !reads_map(),
+        _ => false,
+    }
 }
 
 pub(super) const FLOAT32: i8 = 0;
