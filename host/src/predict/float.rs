@@ -8,7 +8,8 @@ use posy_nn::import::float_file::FloatFile;
 use posy_nn::import::tensorflow::{self, Part};
 use posy_nn::import::tflite;
 use posy_nn::rgb::Rgb;
-use posy_nn::runtime::float::FloatRunner;
+use posy_nn::runtime::float::{FloatError, FloatRunner};
+use posy_nn::runtime::hybrid::HybridRunner;
 use posy_shared::model::Shape;
 
 use super::pixels::bilinear;
@@ -18,7 +19,7 @@ use super::{ClassifyError, Reading};
 #[derive(Clone, Debug)]
 pub struct FloatClassifier {
     path: PathBuf,
-    runner: FloatRunner,
+    runner: RealRunner,
     shape: Shape,
     classes: usize,
     /// Affine transform from pixels to the input of the first layer: factor and offset per channel.
@@ -28,6 +29,39 @@ pub struct FloatClassifier {
     labels: Option<Vec<String>>,
     /// True for a frozen graph.
     graph: bool,
+}
+
+/// Runs a network on real values.
+#[derive(Clone, Debug)]
+enum RealRunner {
+    Float(FloatRunner),
+    /// A dynamic-range network.
+    Hybrid(HybridRunner),
+}
+
+impl RealRunner {
+    fn new(file: &FloatFile) -> Result<Self, FloatError> {
+        if !file.hybrids.is_empty() {
+            return HybridRunner::new(&file.layers, &file.hybrids).map(RealRunner::Hybrid);
+        }
+        let network = FloatNetwork {
+            // Unused: inputs are given as real values.
+            input: Quantisation {
+                scale: 1.0,
+                zero_point: 0,
+            },
+            pixels: None,
+            layers: file.layers.clone(),
+        };
+        FloatRunner::new(&network).map(RealRunner::Float)
+    }
+
+    fn run(&self, input: &[f32]) -> Result<Vec<f32>, FloatError> {
+        match self {
+            RealRunner::Float(runner) => Ok(runner.run_real(input)?.concat()),
+            RealRunner::Hybrid(runner) => runner.run_real(input),
+        }
+    }
 }
 
 impl FloatClassifier {
@@ -92,16 +126,7 @@ impl FloatClassifier {
         else {
             return Err(ClassifyError::NoScores(path.into()));
         };
-        let network = FloatNetwork {
-            // Unused: inputs are given as real values.
-            input: Quantisation {
-                scale: 1.0,
-                zero_point: 0,
-            },
-            pixels: None,
-            layers: file.layers.clone(),
-        };
-        let runner = FloatRunner::new(&network).map_err(|source| ClassifyError::Float {
+        let runner = RealRunner::new(file).map_err(|source| ClassifyError::Float {
             path: path.into(),
             source,
         })?;
@@ -155,12 +180,11 @@ impl FloatClassifier {
         for (number, (factor, added)) in numbers.iter_mut().zip(pairs) {
             *number = *number * factor + added;
         }
-        let outputs = self.runner.run_real(&numbers);
-        let outputs = outputs.map_err(|source| ClassifyError::Float {
+        let logits = self.runner.run(&numbers);
+        let logits = logits.map_err(|source| ClassifyError::Float {
             path: self.path.clone(),
             source,
         })?;
-        let logits = outputs.concat();
         Ok(match self.scoring {
             Scoring::Softmax { beta } => softmax(&logits, beta),
             Scoring::Logistic => logits.iter().map(|x| 1.0 / (1.0 + (-x).exp())).collect(),

@@ -44,6 +44,9 @@ impl Chain {
         if map.averaged.is_some() {
             return Err(Problem::Axes);
         }
+        if map.scaled.is_some() {
+            return Err(Problem::Affine("a constant"));
+        }
         let channels = map.shape.channels;
         let [outputs, of_group, height, width] = *weights.dims.as_slice() else {
             return Err(wrong_weights(weights));
@@ -140,6 +143,11 @@ impl Chain {
         name: &str,
     ) -> Result<Map, Problem> {
         self.newest(map)?;
+        let scaled = map.scaled.clone();
+        let map = &Map {
+            scaled: None,
+            ..map.clone()
+        };
         map.plain()?;
         let [outputs, inputs] = *weights.dims.as_slice() else {
             return Err(wrong_weights(weights));
@@ -164,6 +172,9 @@ impl Chain {
             Some(bias) => self.bias(bias, usize::from(outputs))?,
             None => vec![0.0; usize::from(outputs)],
         };
+        if let Some(pairs) = scaled {
+            scale_inputs(&mut layer, &pairs)?;
+        }
         Ok(self.push(layer, map))
     }
 
@@ -204,6 +215,24 @@ impl Chain {
             padded,
             ..map.clone()
         }))
+    }
+}
+
+/// Folds a scale and a shift of each input into a fully connected layer.
+fn scale_inputs(layer: &mut FloatLayer, pairs: &[(f64, f64)]) -> Result<(), Problem> {
+    let rows = layer.weights.chunks_exact_mut(pairs.len().max(1));
+    for (row, bias) in rows.zip(&mut layer.bias) {
+        let mut shifted = f64::from(*bias);
+        for (weight, (scale, shift)) in row.iter_mut().zip(pairs) {
+            shifted += f64::from(*weight) * shift;
+            *weight = (f64::from(*weight) * scale) as f32;
+        }
+        *bias = shifted as f32;
+    }
+    let mut numbers = layer.weights.iter().chain(&layer.bias);
+    match numbers.all(|number| number.is_finite()) {
+        true => Ok(()),
+        false => Err(Problem::NotFinite("weights, scaled,")),
     }
 }
 

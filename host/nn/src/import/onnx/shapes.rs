@@ -2,7 +2,7 @@
 
 use super::tensors::{Settings, constant};
 use super::walk::{Step, Walk};
-use crate::graph::builder::{Constant, Problem, Value, from_end};
+use crate::graph::builder::{Axis, Constant, Map, Problem, Value, from_end};
 
 /// Maximum size of a constant made by repeating one number: enough for shapes and paddings, not
 /// weights.
@@ -46,16 +46,47 @@ impl Walk<'_> {
             };
             let product = |dims: &[usize]| dims.iter().product::<usize>() as i64;
             let dims = [product(&dims[..place]), product(&dims[place..])];
-            return Ok(Value::Map(map.reshaped(&dims)?));
+            return self.reshaped_map(step, map, &dims);
         }
         let wanted = match step.optional(1) {
             Some(dims) => dims.constant("shape")?.wholes("shape")?.to_vec(),
             None => settings.wholes("shape").unwrap_or_default().to_vec(),
         };
         match value {
-            Value::Map(map) => Ok(Value::Map(map.reshaped(&wanted)?)),
+            Value::Map(map) => self.reshaped_map(step, map, &wanted),
             Value::Constant(constant) => Ok(Value::Constant(reshaped(constant, &wanted)?)),
         }
+    }
+
+    /// A map in another shape, or all its values as a vector.
+    fn reshaped_map(
+        &mut self,
+        step: &Step<'_>,
+        map: &Map,
+        wanted: &[i64],
+    ) -> Result<Value, Problem> {
+        let problem = match map.reshaped(wanted) {
+            Ok(reshaped) => return Ok(Value::Map(reshaped)),
+            Err(problem) => problem,
+        };
+        let len = i64::try_from(map.shape.len()).unwrap_or(0);
+        let is_vector =
+            matches!(wanted, [0 | 1 | -1, own] if *own == len) || matches!(wanted, [0 | 1, -1]);
+        let [Axis::Batch, order @ ..] = map.axes.as_slice() else {
+            return Err(problem);
+        };
+        if !matches!(problem, Problem::Flat(_)) || !is_vector || order.len() != 3 {
+            return Err(problem);
+        }
+        let order = order.to_vec();
+        let flat = self.chain.flatten(map, &step.name())?;
+        if let Some(index) = flat.layer() {
+            self.flattened.insert(index, (map.shape, order));
+            if let Some(layer) = self.chain.layer(index) {
+                self.record.views(index, layer);
+            }
+        }
+        Ok(Value::Map(flat))
     }
 
     pub(super) fn squeeze(&mut self, step: &Step<'_>) -> Result<Value, Problem> {
