@@ -6,6 +6,7 @@
 //! Layers with real weights run in single precision.
 
 use std::collections::BTreeMap;
+use std::num::Wrapping;
 
 use posy_shared::model::{Op, Shape};
 
@@ -20,7 +21,10 @@ const OFF_GRID: f32 = 1e-3;
 #[derive(Clone, Debug)]
 enum Kernel {
     Real,
-    Integer { weights: Vec<i32>, hybrid: Hybrid },
+    Integer {
+        weights: Vec<Wrapping<i32>>,
+        hybrid: Hybrid,
+    },
 }
 
 /// A dynamic-range network prepared to run.
@@ -31,8 +35,8 @@ pub struct HybridRunner {
 
 /// What a layer reads: real values, or integers that stand for them.
 struct Quantised {
-    /// Integers less their zero point.
-    values: Vec<i32>,
+    /// Integers less their zero point. Sums of products wrap, which takes more inputs than a MobileNet has.
+    values: Vec<Wrapping<i32>>,
     /// Real size of a step, one for each of `count` equal parts.
     scales: Vec<f32>,
 }
@@ -91,8 +95,10 @@ fn integers(layer: &FloatLayer, hybrid: &Hybrid) -> Option<Kernel> {
         let step = move |weight: &f32| if *scale == 0.0 { 0.0 } else { weight / scale };
         weights.iter().map(step)
     });
-    let whole = |step: f32| ((step - step.round()).abs() <= OFF_GRID).then(|| step.round() as i32);
-    let weights = steps.map(whole).collect::<Option<Vec<i32>>>()?;
+    let whole = |step: f32| {
+        ((step - step.round()).abs() <= OFF_GRID).then(|| Wrapping(step.round() as i32))
+    };
+    let weights = steps.map(whole).collect::<Option<Vec<_>>>()?;
     let hybrid = hybrid.clone();
     Some(Kernel::Integer { weights, hybrid })
 }
@@ -134,9 +140,9 @@ fn run_layer(
                     layer,
                     &quantised.values,
                     weights,
-                    |sum: i32, channel, pixel| {
+                    |sum: Wrapping<i32>, channel, pixel| {
                         let scale = quantised.scales.get(pixel).or(quantised.scales.first());
-                        sum as f32 * hybrid.scales[channel] * scale.copied().unwrap_or(1.0)
+                        sum.0 as f32 * hybrid.scales[channel] * scale.copied().unwrap_or(1.0)
                     },
                 )
             }
@@ -224,7 +230,7 @@ fn quantise(read: &[f32], parts: usize, asymmetric: bool) -> Quantised {
         let lowest = if asymmetric { -128.0 } else { -127.0 };
         let value = |real: &f32| {
             let rounded = (zero_point + real * inverse).round();
-            (rounded.clamp(lowest, 127.0) - zero_point) as i32
+            Wrapping((rounded.clamp(lowest, 127.0) - zero_point) as i32)
         };
         quantised.values.extend(part.iter().map(value));
         quantised.scales.push(scale);

@@ -65,6 +65,7 @@ impl Chain {
             padded: Padding::default(),
             averaged: None,
             scaled: None,
+            turned: None,
         };
         (chain, map)
     }
@@ -173,6 +174,7 @@ impl Chain {
             padded: Padding::default(),
             averaged: None,
             scaled: None,
+            turned: None,
         };
         self.layers.push(layer);
         self.versions.push(0);

@@ -46,6 +46,9 @@ pub(crate) struct Map {
     pub(super) averaged: Option<Axis>,
     /// Scale and shift of each channel, for the fully connected layer that reads the map.
     pub(super) scaled: Option<Rc<[(f64, f64)]>>,
+    /// Shape of the map that was flattened, and the order of its axes in the file's vector, if it is another than
+    /// height, width, channels. The layer that reads the vector turns its weights.
+    pub(super) turned: Option<Rc<(Shape, Vec<Axis>)>>,
 }
 
 /// Value of a tensor.
@@ -111,8 +114,8 @@ impl Map {
         (self.shape.height, self.shape.width) != (1, 1)
     }
 
-    /// Refuses padded, half-averaged and scaled maps, which only a convolution, a pool or a fully connected layer can
-    /// use.
+    /// Refuses padded, half-averaged, scaled and turned maps, which only a convolution, a pool or a fully connected layer
+    /// can use.
     pub(super) fn plain(&self) -> Result<&Self, Problem> {
         if self.padded != Padding::default() {
             Err(Problem::Padding)
@@ -120,6 +123,8 @@ impl Map {
             Err(Problem::Axes)
         } else if self.scaled.is_some() {
             Err(Problem::Affine("a constant"))
+        } else if self.turned.is_some() {
+            Err(Problem::Flat(self.shape))
         } else {
             Ok(self)
         }

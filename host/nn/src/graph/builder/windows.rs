@@ -2,7 +2,7 @@
 
 use posy_shared::model::{Op, Padding, Shape};
 
-use super::{Chain, Constant, Map, Problem, Value};
+use super::{Axis, Chain, Constant, Map, Problem, Value};
 use crate::graph::network::{Activation, Common, FloatLayer};
 use crate::graph::padding::{same_padding, window_output};
 
@@ -44,8 +44,13 @@ impl Chain {
         if map.averaged.is_some() {
             return Err(Problem::Axes);
         }
-        if map.scaled.is_some() {
-            return Err(Problem::Affine("a constant"));
+        if map.turned.is_some() {
+            let weights = self.in_engine_order(map, weights)?;
+            let map = Map {
+                turned: None,
+                ..map.clone()
+            };
+            return self.convolution(&map, &weights, bias, window, name);
         }
         let channels = map.shape.channels;
         let [outputs, of_group, height, width] = *weights.dims.as_slice() else {
@@ -131,6 +136,12 @@ impl Chain {
         if let Some(bias) = bias {
             layer.bias = self.bias(bias, usize::from(outputs))?;
         }
+        if let Some(pairs) = &map.scaled {
+            match op {
+                Op::Dense | Op::Pointwise => scale_inputs(&mut layer, pairs)?,
+                _ => return Err(Problem::Affine("a constant")),
+            }
+        }
         Ok(self.push(layer, map))
     }
 
@@ -143,6 +154,14 @@ impl Chain {
         name: &str,
     ) -> Result<Map, Problem> {
         self.newest(map)?;
+        if map.turned.is_some() {
+            let weights = self.in_engine_order(map, weights)?;
+            let map = Map {
+                turned: None,
+                ..map.clone()
+            };
+            return self.dense(&map, &weights, bias, name);
+        }
         let scaled = map.scaled.clone();
         let map = &Map {
             scaled: None,
@@ -178,6 +197,29 @@ impl Chain {
         Ok(self.push(layer, map))
     }
 
+    /// Weights `[O, I, ...]` that read a flattened map, for values in the order of height, width, channels.
+    fn in_engine_order(&mut self, map: &Map, weights: &Constant) -> Result<Constant, Problem> {
+        let Some((shape, order)) = map.turned.as_deref() else {
+            return Ok(weights.clone());
+        };
+        self.spend(weights.len())?;
+        let place = |axis: Axis| order.iter().position(|own| *own == axis);
+        let extent = |axis: &Axis| match axis {
+            Axis::Height => usize::from(shape.height),
+            Axis::Width => usize::from(shape.width),
+            _ => usize::from(shape.channels),
+        };
+        let outputs = weights.dims.first().copied().unwrap_or(0);
+        let dims = std::iter::once(outputs).chain(order.iter().map(extent));
+        let engine = [Axis::Height, Axis::Width, Axis::Channels];
+        let turn = engine.into_iter().filter_map(place).map(|place| place + 1);
+        let turn: Vec<usize> = std::iter::once(0).chain(turn).collect();
+        let turned = weights.with_dims(dims.collect());
+        let turned = turned.and_then(|turned| turned.transposed(&turn));
+        let turned = turned.and_then(|turned| turned.with_dims(weights.dims.clone()));
+        turned.ok_or_else(|| wrong_weights(weights))
+    }
+
     /// A bias of length `outputs`.
     fn bias(&mut self, bias: &Constant, outputs: usize) -> Result<Vec<f32>, Problem> {
         if bias.len() != outputs {
@@ -205,8 +247,8 @@ impl Chain {
             };
             let (before, after) = (rows(before)?, rows(after)?);
             match axis {
-                super::Axis::Height => (padded.top, padded.bottom) = (before, after),
-                super::Axis::Width => (padded.left, padded.right) = (before, after),
+                Axis::Height => (padded.top, padded.bottom) = (before, after),
+                Axis::Width => (padded.left, padded.right) = (before, after),
                 _ if (before, after) == (0, 0) => {}
                 _ => return Err(Problem::Padding),
             }
@@ -290,7 +332,7 @@ fn in_order(op: Op, weights: Vec<f32>, inputs: usize) -> Vec<f32> {
 /// Padding of a map, in rows and columns.
 fn padding(map: &Map, kernel: u16, stride: u8, pads: &Pads) -> Result<Padding, Problem> {
     let before = map.padded;
-    let [height, width] = [super::Axis::Height, super::Axis::Width].map(|axis| map.extent(axis));
+    let [height, width] = [Axis::Height, Axis::Width].map(|axis| map.extent(axis));
     let extent = |extent: usize| u16::try_from(extent).map_err(|_| Problem::Extent(map.dims()));
     let shape = Shape {
         height: extent(height)?,

@@ -2,9 +2,7 @@
 
 use super::tensors::Settings;
 use super::walk::{Step, Walk};
-use crate::graph::builder::{
-    Arithmetic, Axis, Constant, Map, Pads, Problem, Value, Window, from_end,
-};
+use crate::graph::builder::{Arithmetic, Axis, Constant, Pads, Problem, Value, Window, from_end};
 
 impl<'a> Walk<'a> {
     pub(super) fn convolution(&mut self, step: &Step<'a>) -> Result<Value, Problem> {
@@ -182,42 +180,9 @@ impl<'a> Walk<'a> {
         if map.axes.last() != Some(&Axis::Channels) {
             return Err(Problem::Axes);
         }
-        let turned = self.in_order_of_engine(map, weights)?;
-        let weights = turned.as_ref().unwrap_or(weights);
         let written = self.chain.dense(map, weights, bias, &step.name())?;
         self.weighted(step, &written, outputs, true);
         Ok(Value::Map(written))
-    }
-
-    /// Weights `[O, I]` of a layer that reads a flattened map, for values in the order of height, width, channels;
-    /// `None` if they are in order.
-    fn in_order_of_engine(
-        &mut self,
-        map: &Map,
-        weights: &Constant,
-    ) -> Result<Option<Constant>, Problem> {
-        const ENGINE: [Axis; 3] = [Axis::Height, Axis::Width, Axis::Channels];
-        let flattened = map.layer().and_then(|index| self.flattened.get(&index));
-        let Some((shape, order)) = flattened.filter(|(_, order)| order[..] != ENGINE) else {
-            return Ok(None);
-        };
-        let extent = |axis: &Axis| match axis {
-            Axis::Height => usize::from(shape.height),
-            Axis::Width => usize::from(shape.width),
-            _ => usize::from(shape.channels),
-        };
-        let mut dims = vec![weights.dims.first().copied().unwrap_or(0)];
-        dims.extend(order.iter().map(extent));
-        let place = |axis: &Axis| order.iter().position(|own| own == axis);
-        let places: Option<Vec<usize>> = ENGINE.iter().map(place).collect();
-        let mut turn = vec![0];
-        turn.extend(places.ok_or(Problem::Axes)?.iter().map(|place| place + 1));
-        self.chain.spend(weights.len())?;
-        let turned = weights
-            .with_dims(dims)
-            .and_then(|weights| weights.transposed(&turn));
-        let turned = turned.and_then(|turned| turned.with_dims(weights.dims.clone()));
-        turned.map(Some).ok_or(Problem::Axes)
     }
 
     pub(super) fn pad(&mut self, step: &Step<'a>) -> Result<Value, Problem> {

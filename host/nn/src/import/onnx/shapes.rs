@@ -2,7 +2,7 @@
 
 use super::tensors::{Settings, constant};
 use super::walk::{Step, Walk};
-use crate::graph::builder::{Axis, Constant, Map, Problem, Value, from_end};
+use crate::graph::builder::{Constant, Map, Problem, Value, from_end};
 
 /// Maximum size of a constant made by repeating one number: enough for shapes and paddings, not
 /// weights.
@@ -69,22 +69,13 @@ impl Walk<'_> {
             Ok(reshaped) => return Ok(Value::Map(reshaped)),
             Err(problem) => problem,
         };
-        let len = i64::try_from(map.shape.len()).unwrap_or(0);
-        let is_vector =
-            matches!(wanted, [0 | 1 | -1, own] if *own == len) || matches!(wanted, [0 | 1, -1]);
-        let [Axis::Batch, order @ ..] = map.axes.as_slice() else {
-            return Err(problem);
-        };
-        if !matches!(problem, Problem::Flat(_)) || !is_vector || order.len() != 3 {
+        if !matches!(problem, Problem::Flat(_)) {
             return Err(problem);
         }
-        let order = order.to_vec();
-        let flat = self.chain.flatten(map, &step.name())?;
-        if let Some(index) = flat.layer() {
-            self.flattened.insert(index, (map.shape, order));
-            if let Some(layer) = self.chain.layer(index) {
-                self.record.views(index, layer);
-            }
+        let flat = self.chain.flatten_to(map, wanted, &step.name())?;
+        let index = flat.layer();
+        if let Some((index, layer)) = index.and_then(|at| Some((at, self.chain.layer(at)?))) {
+            self.record.views(index, layer);
         }
         Ok(Value::Map(flat))
     }

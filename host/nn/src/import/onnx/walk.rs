@@ -28,8 +28,6 @@ pub(super) struct Walk<'a> {
     pub(super) unsigned: HashSet<&'a str>,
     /// Integers of a quantised model.
     pub(super) record: Record<'a>,
-    /// Layers that make a vector of a map, and the order of the axes in which the file does so.
-    pub(super) flattened: HashMap<usize, (Shape, Vec<Axis>)>,
     /// Constants that no node has read yet.
     unread: HashMap<&'a str, &'a TensorProto>,
 }
@@ -135,7 +133,6 @@ pub(super) fn walk(graph: &GraphProto, file_len: usize) -> Result<Walked<'_>, On
         integer_input,
         pixels: None,
         record: Record::default(),
-        flattened: HashMap::new(),
         unsigned: graph
             .initializer
             .iter()
