@@ -275,7 +275,13 @@ fn hold_float(python: &Python, name: &str, file: &Path, contract: &str, photos: 
         let channel = place % features.input.len();
         let (mean, std) = normalisation.of_channel(channel, features.input.len());
         let (factor, added) = features.input[channel];
-        (factor * (f64::from(*value) + 128.0 - mean) / std + added) as f32
+        // As Keras' preprocess_input computes it, and then the file.
+        let (mean, std) = (mean as f32, std as f32);
+        let fed = (f32::from(*value) + 128.0) / std - mean / std;
+        match (factor, added) {
+            (1.0, 0.0) => fed,
+            (factor, added) => fed * factor as f32 + added as f32,
+        }
     };
     let Ok(Classifier::Float(classifier)) = Classifier::open(file, &Reading::default()) else {
         panic!("{name}: a float classifier");

@@ -180,11 +180,6 @@ where
         let place = (index * usize::from(common.stride) + tap).checked_sub(before.into());
         place.filter(|place| *place < extent)
     };
-    let dot = |a: &[T], b: &[T]| {
-        let mut sum = T::default();
-        a.iter().zip(b).for_each(|(a, b)| sum += *a * *b);
-        sum
-    };
     let mut written = Vec::with_capacity(common.output.len());
     for row in 0..rows {
         for column in 0..columns {
@@ -197,10 +192,14 @@ where
                         continue;
                     };
                     let pixel = &read[(above * width + left) * inputs..][..inputs];
-                    sum += match depthwise {
-                        true => pixel[channel] * weights[tap],
-                        false => dot(pixel, &weights[tap * inputs..][..inputs]),
-                    };
+                    // One sum in the kernels' order, so that real ones are rounded alike.
+                    if depthwise {
+                        sum += pixel[channel] * weights[tap];
+                    } else {
+                        let weights = &weights[tap * inputs..][..inputs];
+                        let pairs = pixel.iter().zip(weights);
+                        pairs.for_each(|(value, weight)| sum += *value * *weight);
+                    }
                 }
                 let pixel = row * columns + column;
                 written.push(real(sum, channel, pixel) + layer.bias[channel]);
