@@ -33,7 +33,7 @@ pub struct HybridRunner {
     layers: Vec<(FloatLayer, Kernel)>,
 }
 
-/// What a layer reads: real values, or integers that stand for them.
+/// Integers that stand for the real values that a layer reads.
 struct Quantised {
     /// Integers less their zero point. Sums of products wrap, which takes more inputs than a MobileNet has.
     values: Vec<Wrapping<i32>>,
