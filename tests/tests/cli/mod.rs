@@ -18,6 +18,7 @@ mod fetch;
 mod figures;
 mod fit;
 mod flash;
+mod flash_carried;
 mod frames;
 mod hostile;
 #[cfg(unix)]
