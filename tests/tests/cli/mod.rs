@@ -19,6 +19,8 @@ mod figures;
 mod fit;
 mod flash;
 mod flash_carried;
+#[cfg(target_os = "linux")]
+mod flash_loaders;
 mod frames;
 mod hostile;
 #[cfg(unix)]
