@@ -139,21 +139,19 @@ impl<'a> Chain<'_, '_, 'a> {
     fn step(&mut self, number: i32, operator: &Operator<'a>) -> Result<(), Problem> {
         let input = operator.inputs.get(0).ok_or(Problem::Missing("input"))?;
         let output = operator.outputs.get(0).ok_or(Problem::Missing("output"))?;
+        let is_map = |tensor| self.values.contains_key(&tensor);
+        if self.tensors.computes_shapes(number, operator, is_map) {
+            return Ok(());
+        }
         match number {
             names::QUANTIZE | names::DEQUANTIZE => return self.requantise(number, input, output),
-            names::RESHAPE | names::SQUEEZE => return self.reshape(input, output),
+            names::RESHAPE | names::SQUEEZE => return self.reshape(operator, input, output),
+            names::TRANSPOSE => return self.transpose(operator, input, output),
             names::SOFTMAX | names::LOGISTIC => {
                 let value = self.newest(input)?;
                 self.unpadded(value)?;
                 self.ended = true;
                 self.values.insert(output, value);
-                return Ok(());
-            }
-            _ if names::computes_shapes(number, || {
-                let mut read = operator.inputs.iter();
-                read.any(|tensor| self.values.contains_key(&tensor))
-            }) =>
-            {
                 return Ok(());
             }
             names::MUL | names::ADD | names::SUB if self.layers.is_empty() => {
@@ -264,6 +262,7 @@ impl<'a> Chain<'_, '_, 'a> {
         let value = self.newest(chained)?;
         self.unpadded(value)?;
         let before = self.map_before(chained, value)?;
+        self.tensors.settle(output, before.shape);
         let after = self.tensors.map(output)?;
         let channels = usize::from(before.shape.channels);
         let values = self.tensors.quantised(constant)?;
@@ -400,11 +399,31 @@ impl<'a> Chain<'_, '_, 'a> {
         }
     }
 
+    /// TRANSPOSE of a planar input, `[1, C, H, W]`, to the layout in which posy reads pictures anyway.
+    fn transpose(
+        &mut self,
+        operator: &Operator<'a>,
+        input: i32,
+        output: i32,
+    ) -> Result<(), Problem> {
+        let value = self.newest(input)?;
+        let order = operator
+            .inputs
+            .get(1)
+            .ok_or(Problem::Missing("permutation"))?;
+        if value.writer != Writer::Input || self.tensors.integers(order)? != [0, 2, 3, 1] {
+            return Err(Problem::Operator);
+        }
+        self.values.insert(output, value);
+        Ok(())
+    }
+
     /// RESHAPE and SQUEEZE: another shape for the same values in the same order.
-    fn reshape(&mut self, input: i32, output: i32) -> Result<(), Problem> {
+    fn reshape(&mut self, operator: &Operator<'a>, input: i32, output: i32) -> Result<(), Problem> {
         let value = self.newest(input)?;
         self.unpadded(value)?;
         if !self.ended {
+            self.tensors.settle_reshaped(operator);
             let (before, after) = (self.tensors.len(input)?, self.tensors.len(output)?);
             if before != after {
                 return Err(Problem::Shape {
@@ -433,10 +452,14 @@ impl<'a> Chain<'_, '_, 'a> {
         if number == names::DEQUANTIZE {
             self.ended = true;
         } else if value.writer == Writer::Input && self.tensors.is_float(input)? {
+            self.tensors
+                .settle_dimensions(output, self.tensors.dimensions(input)?);
             self.input = Some(self.tensors.map(output)?.quantisation);
             self.float_input = true;
         } else if !self.ended {
-            let (before, after) = (self.map_before(input, value)?, self.tensors.map(output)?);
+            let before = self.map_before(input, value)?;
+            self.tensors.settle(output, before.shape);
+            let after = self.tensors.map(output)?;
             if before.shape == after.shape && value.writer == Writer::Input && before != after {
                 let fold = self
                     .fold
