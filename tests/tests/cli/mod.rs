@@ -18,6 +18,9 @@ mod fetch;
 mod figures;
 mod fit;
 mod flash;
+mod flash_carried;
+#[cfg(target_os = "linux")]
+mod flash_loaders;
 mod frames;
 mod hostile;
 #[cfg(unix)]
