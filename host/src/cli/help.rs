@@ -136,9 +136,7 @@ const HEADINGS: [(&str, &[Heading]); 2] = [
 
 /// Options of `retrain` that only `--help` shows, not `-h`. The options of retrain.py, whose `-h`
 /// shows all, are not among them.
-const RARE: [&str; 15] = [
-    "adjust-epochs",
-    "adjust-rate",
+const RARE: [&str; 13] = [
     "crop",
     "input-mean",
     "input-size",
@@ -199,8 +197,8 @@ const EXAMPLES: [(&str, &[(&str, &str)]); 25] = [
                 "a more accurate, slower network",
             ),
             (
-                "posy retrain --trainer adjust",
-                "more accurate still, takes minutes",
+                "posy retrain --fine-tune auto",
+                "more accurate still, takes a minute or two",
             ),
             (
                 "posy retrain -o flowers.tflite",

@@ -114,7 +114,7 @@ pub(super) fn run(
             "variants of photos are for networks that boards run; leave out the options that vary photos",
         ));
     }
-    if matches!(options.trainer, Trainer::Adjust(_)) {
+    if matches!(options.trainer, Trainer::FineTune(_)) {
         note!(
             "warning: no layer of this network is adjusted; its head is trained as --trainer logistic does"
         );

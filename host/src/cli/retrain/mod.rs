@@ -47,7 +47,7 @@ use crate::eval::run_record::Record;
 use crate::features::progress::Bar;
 use crate::page::page;
 use crate::report::events::Hparam;
-use crate::retrain::{Calibration, Settings, TrainOptions, file, prepare, train};
+use crate::retrain::{Calibration, Settings, TrainOptions, file, planned, prepare, train};
 
 /// Retrains the last layer of a MobileNet on folders of photos and writes a .posy file.
 #[derive(Debug, Args)]
@@ -351,13 +351,18 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         prepared.counts.cached,
         prepared.skipped.len()
     );
-    options.trainer = arguments
+    arguments
         .variants
-        .prepare(&mut prepared, &settings, options.trainer)?;
+        .prepare(&mut prepared, &settings, &options.trainer)?;
     if !arguments.no_check {
         note_brief(&prepared, &rule, percentages)?;
     }
     options.earlier = arguments.answers.earlier(&destinations.split.path);
+    match planned(&prepared, &options)? {
+        Some(Ok(plan)) => note!("{plan}"),
+        Some(Err(unfit)) => note!("training the last layer alone: {unfit}"),
+        None => {}
+    }
     let mut watching = watch.begin(&prepared, &arguments.hparams(&prepared.backbone.name))?;
     let outcome = train(&prepared, &options, &mut watching.all())?;
 

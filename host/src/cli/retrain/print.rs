@@ -36,7 +36,7 @@ fn advice_of(prepared: &Prepared, outcome: &TrainedModel) -> Vec<String> {
     let name = |photo: usize| photos[photo].relative.clone();
     advice(
         &outcome.evaluation,
-        outcome.adjusted.is_some(),
+        outcome.fine_tuned.is_some(),
         Reader::Command,
         &name,
     )

@@ -71,6 +71,7 @@ fn without(prepared: &Prepared, label: usize) -> Result<(Prepared, Vec<Vec<i8>>)
         skipped: Vec::new(),
         counts: prepared.counts,
         variants: None,
+        cache: prepared.cache.clone(),
     };
     Ok((prepared, rows(&out)))
 }
