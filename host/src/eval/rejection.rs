@@ -12,9 +12,7 @@ use posy_shared::model::{Acceptance, AcceptanceSpec};
 use rayon::prelude::*;
 
 use super::calibration::{self, Reliability};
-use super::cross_validation::{
-    FoldModel, LEAST_PHOTOS, OutOfFold, Photos, cross_validate, enough,
-};
+use super::cross_validation::{FoldModel, LEAST_PHOTOS, OutOfFold, Photos, cross_validate, enough};
 use super::prototypes::Prototypes;
 use super::stats::Proportion;
 

@@ -4,7 +4,6 @@
 use std::fmt;
 use std::ops::Range;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use posy_nn::graph::head::Head;
@@ -15,15 +14,14 @@ use sha2::{Digest, Sha256};
 use super::checkpoint::Checkpoint;
 use super::{Prepared, RetrainError};
 use crate::dataset::augment::Recipe;
-use crate::eval::LEAST_PHOTOS;
+use crate::eval::{LEAST_PHOTOS, calibration};
 use crate::features::extract::{self, Extracted, Extractor};
 use crate::features::extractors::IntExtractor;
 use crate::features::maps::MapExtractor;
 use crate::features::progress::Progress;
-use crate::train::observer::{Approach, Meter, Metered, PARTS, Watch};
-use crate::train::qat::{
-    self, Arithmetic, Kind, Maps, Measurement, Segment, State, block_starts,
-};
+use crate::train::metrics::cross_entropy;
+use crate::train::observer::{Approach, Meter, PARTS, Watch};
+use crate::train::qat::{self, Arithmetic, Kind, Maps, Measurement, Segment, State, block_starts};
 use crate::train::rounding::round_by;
 use crate::train::scatter::Scatter;
 use crate::train::{Features, logistic};
@@ -304,12 +302,33 @@ pub struct FineTuned {
     pub float_features: Features,
     /// The head that was trained with the layers.
     pub head: Head,
+    /// The initial head, for the features of the network as it was.
+    pub start: Head,
     /// Regularisation strength of the initial head.
     pub c: f64,
     /// The work that was done.
     pub plan: Plan,
     /// Measurements after each epoch.
     pub history: Vec<Measurement>,
+}
+
+impl FineTuned {
+    /// Returns true if the network is better on the photos `validation` than the head alone: if their
+    /// labels are likelier, each network's scores being calibrated on them.
+    pub fn is_better(&self, prepared: &Prepared, validation: &[usize]) -> bool {
+        let loss = |features: &Features, head: &Head| {
+            let features = features.select(validation);
+            let logits = features.logits(head);
+            let scale = 1.0 / calibration::temperature(&logits, features.labels()) as f32;
+            let scaled: Vec<f32> = logits.iter().map(|logit| logit * scale).collect();
+            cross_entropy(&scaled, features.labels())
+        };
+        let before = loss(&prepared.int8_features, &self.start);
+        let after = loss(&self.features, &self.head);
+        before
+            .zip(after)
+            .is_none_or(|(before, after)| after < before)
+    }
 }
 
 /// Maps of all photos before the first trained layer; of training photos the views too.
@@ -361,8 +380,7 @@ fn extracted(
 }
 
 /// Trains the last blocks and the head on the photos `training`. The head starts as a logistic
-/// regression with regularisation `strength`, which is chosen on `validation` where it is searched
-/// for.
+/// regression, whose regularisation is chosen on the photos `validation`.
 ///
 /// # Errors
 /// See [`RetrainError`].
@@ -376,22 +394,19 @@ pub fn fine_tune(
     let meter = watch.meter();
     let labels = prepared.int8_features.labels();
     let part = |photos| prepared.int8_features.select(photos);
-    let seen = part(training);
-    let begun = logistic::train_watched(
-        &seen,
-        &part(validation),
-        prepared.dataset.labels.len(),
-        logistic::Strength::default(),
-        &mut Metered(Arc::clone(&meter)),
-    )?;
+    let (seen, chosen_on) = (part(training), part(validation));
+    let count = prepared.dataset.labels.len();
+    let strength = logistic::Strength::default();
+    let begun = logistic::train_watched(&seen, &chosen_on, count, strength, watch)?;
     let viewing = Share::new(&*meter, VIEWING);
     let found = maps(prepared, &plan, training, options.recipe, &viewing)?;
     drop(viewing);
-    let (values, contents): (Vec<_>, Vec<_>) =
-        found.into_iter().map(|found| (found.values, found.content)).unzip();
+    let (values, contents): (Vec<_>, Vec<_>) = found
+        .into_iter()
+        .map(|found| (found.values, found.content))
+        .unzip();
     let network = &prepared.backbone.int;
-    let (segment, mut start) =
-        Segment::new(network, plan.start, &begun.head, &deviations(&seen));
+    let (segment, mut start) = Segment::new(network, plan.start, &begun.head, &deviations(&seen));
     let head = segment.layers.last().map_or(0, |layer| layer.weights.start);
     for unit in &mut start.units[head..] {
         *unit *= options.trainer.head_rate as f32;
@@ -412,7 +427,13 @@ pub fn fine_tune(
     };
     let mut state = State::new(&start);
     let mut checkpoint = prepared.cache.as_deref().map(|cache| {
-        let key = key(prepared, &start, &photos, &contents, &(plan, &trainer, options.recipe));
+        let key = key(
+            prepared,
+            &start,
+            &photos,
+            &contents,
+            &(plan, &trainer, options.recipe),
+        );
         Checkpoint::new(&cache.folder().with_file_name(CHECKPOINTS), key)
     });
     if let Some(earlier) = checkpoint.as_ref().and_then(|file| file.read(&state)) {
@@ -423,7 +444,11 @@ pub fn fine_tune(
         let mut approach = Approach::new(&*meter, TRAINING);
         let mut after = |state: &State| {
             approach.reach(TRAINING, (state.epoch, plan.epochs));
-            state.history.last().iter().for_each(|found| watch.epoch(found));
+            state
+                .history
+                .last()
+                .iter()
+                .for_each(|found| watch.epoch(found));
             checkpoint.iter_mut().for_each(|file| file.write(state));
             !watch.stopped()
         };
@@ -437,7 +462,14 @@ pub fn fine_tune(
     let trained = &state.best;
     let mut float = FloatNetwork::from(network);
     segment.write(trained, &mut float);
-    let quantised = requantised(network, &float, &segment, trained, (&maps, training), options)?;
+    let quantised = requantised(
+        network,
+        &float,
+        &segment,
+        trained,
+        (&maps, training),
+        options,
+    )?;
     let all: Vec<usize> = (0..labels.len()).collect();
     let arithmetic = Arithmetic::Float;
     let features = |workspace: &qat::Workspace| workspace.features().to_vec();
@@ -455,6 +487,7 @@ pub fn fine_tune(
         int8,
         float_features,
         head: segment.head(trained),
+        start: begun.head,
         c: begun.c,
         plan,
         history: state.history,
@@ -473,7 +506,9 @@ fn key(
     hash.update(format!("{options:?}"));
     hash.update(prepared.backbone.sha256);
     for values in [&start.values, &start.units] {
-        values.iter().for_each(|value| hash.update(value.to_le_bytes()));
+        values
+            .iter()
+            .for_each(|value| hash.update(value.to_le_bytes()));
     }
     for part in [photos.training, photos.validation] {
         hash.update((part.len() as u64).to_le_bytes());
@@ -517,9 +552,7 @@ fn requantised(
                 let read = read_by(segment, trained, place, (maps, training))?;
                 let real = &float.layers[index];
                 let rounded = round_by(&read, &real.weights, &real.bias, input.scale);
-                for (channel, weights) in
-                    rounded.weights.chunks_exact(layer.inputs).enumerate()
-                {
+                for (channel, weights) in rounded.weights.chunks_exact(layer.inputs).enumerate() {
                     if weights.iter().any(|&weight| weight != 0) {
                         fresh.weights[channel * layer.inputs..][..layer.inputs]
                             .copy_from_slice(weights);
@@ -580,3 +613,7 @@ fn int8_features(
         .map(|found| found.values.into_iter().map(|byte| byte as i8).collect())
         .collect())
 }
+
+#[cfg(test)]
+#[path = "blocks_tests.rs"]
+mod tests;

@@ -3,7 +3,7 @@
 //! ```text
 //! magic (8), key of the run (32), epoch (4), steps (4), parameters (4), measurements (4),
 //! best validation loss (8), parameters, first moments, second moments, best parameters (4 each),
-//! measurements (32 each), CRC-32C of all before (4)
+//! measurements (40 each), CRC-32C of all before (4)
 //! ```
 //!
 //! Numbers are little-endian. The key is a hash of everything that decides the result, so that no
@@ -23,7 +23,7 @@ static CRC: Crc<u32, Table<16>> = Crc::<u32, Table<16>>::new(&CRC_32_ISCSI);
 const MAGIC: &[u8; 8] = b"posyft\0\x01";
 const HEADER: usize = 8 + 32 + 4 * 4 + 8;
 /// Bytes of a measurement.
-const MEASUREMENT: usize = 32;
+const MEASUREMENT: usize = 40;
 /// Least time between two writes: an epoch of a small network takes less.
 const INTERVAL: Duration = Duration::from_secs(1);
 /// Age from which on a file that no run went on from is removed.
@@ -93,16 +93,25 @@ fn encode(state: &State, key: &[u8; 32]) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(HEADER + 16 * adam.values.len());
     bytes.extend(MAGIC);
     bytes.extend(key);
-    counts.iter().for_each(|count| bytes.extend(count.to_le_bytes()));
+    counts
+        .iter()
+        .for_each(|count| bytes.extend(count.to_le_bytes()));
     bytes.extend(state.best_loss.to_le_bytes());
     for values in [&adam.values, &adam.first, &adam.second, &state.best] {
-        values.iter().for_each(|value| bytes.extend(value.to_le_bytes()));
+        values
+            .iter()
+            .for_each(|value| bytes.extend(value.to_le_bytes()));
     }
     for found in &state.history {
         bytes.extend((found.epoch as u64).to_le_bytes());
-        bytes.extend(found.training_loss.to_le_bytes());
-        bytes.extend(found.validation_loss.to_le_bytes());
-        bytes.extend((found.right as u64).to_le_bytes());
+        for value in [
+            found.training_loss,
+            found.training_accuracy,
+            found.validation_loss,
+            found.validation_accuracy,
+        ] {
+            bytes.extend(value.to_le_bytes());
+        }
     }
     let crc = CRC.checksum(&bytes);
     bytes.extend(crc.to_le_bytes());
@@ -115,7 +124,11 @@ fn decode(bytes: &[u8], key: &[u8; 32]) -> Option<State> {
     if !sound || bytes.get(..8)? != MAGIC || bytes.get(8..40)? != key {
         return None;
     }
-    let count = |at: usize| Some(u32::from_le_bytes(*bytes.get(40 + 4 * at..)?.first_chunk()?));
+    let count = |at: usize| {
+        Some(u32::from_le_bytes(
+            *bytes.get(40 + 4 * at..)?.first_chunk()?,
+        ))
+    };
     let [epoch, steps, parameters, measurements] = [count(0)?, count(1)?, count(2)?, count(3)?];
     let best_loss = f64::from_le_bytes(*bytes.get(56..)?.first_chunk()?);
     let body = bytes.get(HEADER..)?;
@@ -126,7 +139,10 @@ fn decode(bytes: &[u8], key: &[u8; 32]) -> Option<State> {
     let (parameters, measurements) = body.split_at(4 * each);
     let values = |part: usize| -> Vec<f32> {
         let (values, _) = parameters[part * each..][..each].as_chunks::<4>();
-        values.iter().map(|&bytes| f32::from_le_bytes(bytes)).collect()
+        values
+            .iter()
+            .map(|&bytes| f32::from_le_bytes(bytes))
+            .collect()
     };
     let history = measurements.chunks_exact(MEASUREMENT).map(|bytes| {
         let (words, _) = bytes.as_chunks::<8>();
@@ -134,8 +150,9 @@ fn decode(bytes: &[u8], key: &[u8; 32]) -> Option<State> {
         Measurement {
             epoch: word(0) as usize,
             training_loss: f64::from_bits(word(1)),
-            validation_loss: f64::from_bits(word(2)),
-            right: word(3) as usize,
+            training_accuracy: f64::from_bits(word(2)),
+            validation_loss: f64::from_bits(word(3)),
+            validation_accuracy: f64::from_bits(word(4)),
         }
     });
     Some(State {
@@ -170,8 +187,9 @@ mod tests {
             history: vec![Measurement {
                 epoch: 1,
                 training_loss: 1.5,
+                training_accuracy: 0.5,
                 validation_loss: 0.25,
-                right: 9,
+                validation_accuracy: 0.75,
             }],
         }
     }

@@ -15,12 +15,12 @@ mod prepare;
 mod train;
 mod variants;
 
-pub use blocks::{Blocks, can_fine_tune, FineTuneOptions, FineTuned, Plan, Unfit};
+pub use blocks::{Blocks, FineTuneOptions, FineTuned, Plan, Unfit, can_fine_tune};
 pub use calibration::{Calibration, PHOTOS as CALIBRATION_PHOTOS};
 pub use dataset_features::{Notice, Settings, Skipped};
 pub use error::RetrainError;
 pub use files::file;
 pub use float_only::{FloatOnly, FloatOutcome, prepare_float, train_float};
 pub use prepare::{Prepared, prepare};
-pub use variants::{Variants, prepare_variants};
 pub use train::{FeatureView, Heads, TestSet, TrainOptions, TrainedModel, Trainer, planned, train};
+pub use variants::{Variants, prepare_variants};

@@ -12,7 +12,7 @@ use rand::seq::index::sample;
 use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
 
-use super::blocks::{self, FineTuneOptions, FineTuned, Plan, Sizes, Unfit};
+use super::blocks::{self, Blocks, FineTuneOptions, FineTuned, Plan, Sizes, Unfit};
 use super::variants::features_of_variants;
 use super::{Prepared, RetrainError};
 use crate::dataset::Dataset;
@@ -155,6 +155,8 @@ pub struct TrainedModel {
     pub evaluation: Evaluation,
     /// The fine-tuned network, after fine-tuning.
     pub fine_tuned: Option<FineTuned>,
+    /// True if the blocks were fine-tuned, and the validation photos liked the head alone better.
+    pub declined: bool,
 }
 
 impl TrainedModel {
@@ -224,11 +226,21 @@ pub fn train(
     let meter = watch.meter();
     let (split, parts) = divide(&prepared.dataset, options)?;
     let plan = plan_of(prepared, &parts, &options.trainer).and_then(Result::ok);
-    meter.begin(parts_of_all(prepared, &options.trainer, plan, &options.answers));
+    meter.begin(parts_of_all(
+        prepared,
+        &options.trainer,
+        plan,
+        &options.answers,
+    ));
+    let mut declined = false;
     let tuned = match (&options.trainer, plan) {
         (Trainer::FineTune(options), Some(plan)) => {
             let photos = (&*parts.training, &*parts.validation);
-            Some(blocks::fine_tune(prepared, photos, plan, options, watch)?)
+            let tuned = blocks::fine_tune(prepared, photos, plan, options, watch)?;
+            // Blocks that were asked for stay trained.
+            let kept = options.blocks != Blocks::Auto || tuned.is_better(prepared, photos.1);
+            declined = !kept;
+            kept.then_some(tuned)
         }
         _ => None,
     };
@@ -294,6 +306,7 @@ pub fn train(
         decision,
         evaluation,
         fine_tuned: tuned,
+        declined,
     })
 }
 
@@ -346,11 +359,7 @@ fn fit_float(
 }
 
 /// Stage 3: the work of fine-tuning, if the trainer does any.
-fn plan_of(
-    prepared: &Prepared,
-    parts: &Parts,
-    trainer: &Trainer,
-) -> Option<Result<Plan, Unfit>> {
+fn plan_of(prepared: &Prepared, parts: &Parts, trainer: &Trainer) -> Option<Result<Plan, Unfit>> {
     let Trainer::FineTune(options) = trainer else {
         return None;
     };

@@ -6,9 +6,7 @@ use crate::cli::Failure;
 use crate::cli::output::note;
 use crate::dataset::augment::Recipe;
 use crate::features::progress::Bar;
-use crate::retrain::{
-    Blocks, FineTuneOptions, Prepared, Settings, Trainer, prepare_variants,
-};
+use crate::retrain::{Blocks, FineTuneOptions, Prepared, Settings, Trainer, prepare_variants};
 use crate::train::qat;
 
 /// Augmentation of training photos. Fine-tuning without any of these options uses the settings that

@@ -365,6 +365,12 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     }
     let mut watching = watch.begin(&prepared, &arguments.hparams(&prepared.backbone.name))?;
     let outcome = train(&prepared, &options, &mut watching.all())?;
+    if outcome.declined {
+        note!(
+            "the last layer alone is kept: the validation photos' labels are likelier by it than after \
+             fine-tuning"
+        );
+    }
 
     // Figures first: whatever cannot be written, they are not lost. A reader that leaves early keeps
     // nothing from being written.

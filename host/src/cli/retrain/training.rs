@@ -139,11 +139,12 @@ impl TrainingArguments {
     /// The named trainer, or the one that the other options imply.
     fn name(&self) -> TrainerName {
         let stepwise = self.how_many_training_steps.is_some() || self.learning_rate.is_some();
-        self.trainer.unwrap_or(match (stepwise, self.fine_tuning()) {
-            (true, _) => TrainerName::Sgd,
-            (false, FineTune::None) => TrainerName::Logistic,
-            (false, FineTune::Blocks(_)) => TrainerName::FineTune,
-        })
+        self.trainer
+            .unwrap_or(match (stepwise, self.fine_tuning()) {
+                (true, _) => TrainerName::Sgd,
+                (false, FineTune::None) => TrainerName::Logistic,
+                (false, FineTune::Blocks(_)) => TrainerName::FineTune,
+            })
     }
 
     /// Blocks that are fine-tuned.

@@ -71,7 +71,9 @@ pub fn recolour(photo: &mut Rgb, colours: Colours) {
         }
     }
     let count = pixels.len().max(1) as f64;
-    let mean: f32 = (0..3).map(|c| LUMA[c] * gains[c] * (sums[c] as f64 / count) as f32).sum();
+    let mean: f32 = (0..3)
+        .map(|c| LUMA[c] * gains[c] * (sums[c] as f64 / count) as f32)
+        .sum();
     let level = mean * (1.0 - contrast);
     for pixel in pixels {
         let lit: [f32; 3] = std::array::from_fn(|c| f32::from(pixel[c]) * gains[c] * contrast);

@@ -176,9 +176,8 @@ impl Recipe {
                 (1.0 + most).powf(exponent / 2.0)
             }
         };
-        let side = |pixels: u16, share: f64| {
-            ((f64::from(pixels) * share).round() as u16).clamp(1, pixels)
-        };
+        let side =
+            |pixels: u16, share: f64| ((f64::from(pixels) * share).round() as u16).clamp(1, pixels);
         let (width, height) = (
             side(photo.width, share * wider),
             side(photo.height, share / wider),

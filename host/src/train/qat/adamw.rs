@@ -42,8 +42,9 @@ impl AdamW {
     /// Takes a step by the sum of `gradients`, in their order.
     pub fn step(&mut self, start: &Parameters, gradients: &[&[f32]], rate: f64, decay: f64) {
         self.steps += 1;
-        let corrections =
-            [BETA.0, BETA.1].map(|beta| power(f64::from(beta), self.steps)).map(|p| 1.0 - p);
+        let corrections = [BETA.0, BETA.1]
+            .map(|beta| power(f64::from(beta), self.steps))
+            .map(|p| 1.0 - p);
         let pace = Pace {
             rate: (rate / corrections[0]) as f32,
             correction: (1.0 / corrections[1]) as f32,
@@ -62,7 +63,10 @@ impl AdamW {
                     [&start.values, &start.units].map(|of| &of[from..][..values.len()]);
                 for gradient in gradients {
                     let gradient = &gradient[from..][..slopes.len()];
-                    slopes.iter_mut().zip(gradient).for_each(|(sum, g)| *sum += g);
+                    slopes
+                        .iter_mut()
+                        .zip(gradient)
+                        .for_each(|(sum, g)| *sum += g);
                 }
                 pace.step((values, first, second), slopes, start, units);
             });

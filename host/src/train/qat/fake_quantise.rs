@@ -147,7 +147,9 @@ mod tests {
 
     #[test]
     fn numbers_are_rounded_as_the_engine_rounds() {
-        for value in [0.0f32, 0.2, 0.5, 0.50001, 1.5, 2.5, 126.5, 254.49, 255.0, 0.49999997] {
+        for value in [
+            0.0f32, 0.2, 0.5, 0.50001, 1.5, 2.5, 126.5, 254.49, 255.0, 0.49999997,
+        ] {
             assert_eq!(round(value), value.round(), "{value}");
             assert_eq!(round(-value), (-value).round(), "-{value}");
         }

@@ -27,11 +27,12 @@ use rayon::prelude::*;
 use adamw::AdamW;
 use batch::{Mixture, View};
 pub use fake_quantise::Arithmetic;
-pub use pass::Workspace;
 use pass::Weights;
+pub use pass::Workspace;
 pub use segment::{Kind, Layer, Parameters, Segment, block_starts};
 
 use super::HeadError;
+use super::metrics::argmax;
 
 /// Maximum number of epochs.
 const MOST_EPOCHS: usize = 1000;
@@ -153,12 +154,15 @@ impl Maps<'_> {
 pub struct Measurement {
     /// Epochs done.
     pub epoch: usize,
-    /// Mean cross entropy of the epoch's training batches, as trained.
+    /// Mean cross entropy of the epoch's training batches, as trained: of mixtures, against smoothed
+    /// labels.
     pub training_loss: f64,
+    /// Share of the mixtures that are given the label of their greater part.
+    pub training_accuracy: f64,
     /// Mean cross entropy of the validation photos; NaN without any.
     pub validation_loss: f64,
-    /// Validation photos that are classified correctly.
-    pub right: usize,
+    /// Share of the validation photos that are classified correctly; NaN without any.
+    pub validation_accuracy: f64,
 }
 
 /// State between epochs.
@@ -228,20 +232,23 @@ pub fn train(
             (options.seed, state.epoch),
             options.mixup,
         );
-        let mut loss = 0.0;
+        let (mut loss, mut right) = (0.0, 0);
         for (number, batch) in drawn.chunks_exact(size).enumerate() {
             let step = state.epoch * in_epoch + number;
             weights.set(segment, &state.adam.values, options.arithmetic);
             let part = size.div_ceil(GROUPS);
             let used = size.div_ceil(part);
-            let losses: Vec<f64> = groups[..used]
+            let results: Vec<(f64, usize)> = groups[..used]
                 .par_iter_mut()
                 .zip(batch.par_chunks(part))
                 .map(|(group, mixtures)| {
                     group.learn(segment, &weights, (maps, photos), mixtures, (size, options))
                 })
                 .collect();
-            loss += losses.iter().sum::<f64>();
+            for (loss_of_group, right_of_group) in results {
+                loss += loss_of_group;
+                right += right_of_group;
+            }
             if !loss.is_finite() {
                 return Err(HeadError::Diverged {
                     step,
@@ -253,13 +260,18 @@ pub fn train(
             state.adam.step(start, &gradients, rate, options.decay);
         }
         state.epoch += 1;
-        let (validation_loss, right) =
-            measure(segment, &state.adam.values, (maps, photos), options.arithmetic);
+        let (validation_loss, validation_accuracy) = measure(
+            segment,
+            &state.adam.values,
+            (maps, photos),
+            options.arithmetic,
+        );
         state.history.push(Measurement {
             epoch: state.epoch,
             training_loss: loss / (in_epoch * size) as f64,
+            training_accuracy: right as f64 / (in_epoch * size) as f64,
             validation_loss,
-            right,
+            validation_accuracy,
         });
         // Without validation photos the last parameters are taken.
         if options.keep_last || validation_loss < state.best_loss || validation_loss.is_nan() {
@@ -285,7 +297,8 @@ fn schedule(step: usize, steps: usize) -> f64 {
 }
 
 impl Workspace {
-    /// Runs mixtures forwards and backwards. Returns the sum of their losses.
+    /// Runs mixtures forwards and backwards. Returns the sum of their losses, and how many are given
+    /// the label of their greater part.
     fn learn(
         &mut self,
         segment: &Segment,
@@ -293,7 +306,7 @@ impl Workspace {
         (maps, photos): (&Maps<'_>, &Photos<'_>),
         mixtures: &[Mixture],
         (size, options): (usize, &Options),
-    ) -> f64 {
+    ) -> (f64, usize) {
         self.input.resize(mixtures.len() * maps.len, 0.0);
         let inputs = self.input.chunks_exact_mut(maps.len);
         inputs
@@ -301,17 +314,18 @@ impl Workspace {
             .for_each(|(input, mixture)| maps.read(mixture, input));
         let labels = segment.labels;
         let mut slopes = self.forward(segment, weights, mixtures.len()).to_vec();
-        let mut loss = 0.0;
+        let (mut loss, mut right) = (0.0, 0);
         for (logits, mixture) in slopes.chunks_exact_mut(labels).zip(mixtures) {
             let mut target = vec![options.smoothing / labels as f32; labels];
             let shares = [mixture.share, 1.0 - mixture.share];
             for (view, share) in mixture.views.into_iter().zip(shares) {
                 target[photos.labels[view.photo]] += (1.0 - options.smoothing) * share;
             }
+            right += usize::from(argmax(logits) == argmax(&target));
             loss += cross_entropy_slope(logits, &target, 1.0 / size as f32);
         }
         self.backward(segment, weights, &slopes);
-        loss
+        (loss, right)
     }
 }
 
@@ -340,25 +354,31 @@ fn cross_entropy_slope(logits: &mut [f32], target: &[f32], share: f32) -> f64 {
     loss
 }
 
-/// Mean cross entropy of the validation photos, and how many are classified correctly.
+/// Mean cross entropy of the validation photos, and the share that is classified correctly.
 fn measure(
     segment: &Segment,
     values: &[f32],
     (maps, photos): (&Maps<'_>, &Photos<'_>),
     arithmetic: Arithmetic,
-) -> (f64, usize) {
-    let logits = run(segment, values, maps, photos.validation, arithmetic, |workspace| {
-        workspace.logits().to_vec()
-    });
-    let (mut loss, mut right) = (0.0, 0);
+) -> (f64, f64) {
+    let logits = run(
+        segment,
+        values,
+        maps,
+        photos.validation,
+        arithmetic,
+        |workspace| workspace.logits().to_vec(),
+    );
+    let (mut loss, mut right) = (0.0, 0usize);
     let rows = logits.chunks_exact(segment.labels);
     for (logits, &photo) in rows.zip(photos.validation) {
         let (log_sum, _) = softmax(logits);
         let label = photos.labels[photo];
         loss += log_sum - f64::from(logits[label]);
-        right += usize::from(super::metrics::argmax(logits) == label);
+        right += usize::from(argmax(logits) == label);
     }
-    (loss / photos.validation.len() as f64, right)
+    let count = photos.validation.len() as f64;
+    (loss / count, right as f64 / count)
 }
 
 /// Runs photos as they are, without variation, and concatenates what `of` takes from each pass.
@@ -388,7 +408,9 @@ pub fn run(
     };
     let parts: Vec<Vec<f32>> = photos
         .par_chunks(TOGETHER)
-        .map_init(Workspace::default, |workspace, photos| some(workspace, photos))
+        .map_init(Workspace::default, |workspace, photos| {
+            some(workspace, photos)
+        })
         .collect();
     parts.concat()
 }

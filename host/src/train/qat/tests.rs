@@ -133,18 +133,22 @@ fn gradients_are_numeric_differences() {
     for start in block_starts(&network) {
         let (segment, parameters) = Segment::new(&network, start, &head(), &[1.0; 40]);
         let len = segment.shape.len();
-        let input: Vec<f32> = (0..2 * len).map(|_| random.random_range(0.0..3.0)).collect();
+        let input: Vec<f32> = (0..2 * len)
+            .map(|_| random.random_range(0.0..3.0))
+            .collect();
         let targets = [0.1f32, 0.7, 0.2, 0.5, 0.25, 0.25];
-        let mut workspace = Workspace {
-            input,
-            ..Workspace::default()
-        };
+        let mut workspace = Workspace::default();
+        workspace.input = input;
         let mut weights = Weights::default();
         let mut at = |values: &[f32], backward: bool| {
             weights.set(&segment, values, Arithmetic::Float);
             let mut slopes = workspace.forward(&segment, &weights, 2).to_vec();
-            let rows = slopes.chunks_exact_mut(LABELS).zip(targets.chunks_exact(LABELS));
-            let loss: f64 = rows.map(|(row, target)| cross_entropy_slope(row, target, 1.0)).sum();
+            let rows = slopes
+                .chunks_exact_mut(LABELS)
+                .zip(targets.chunks_exact(LABELS));
+            let loss: f64 = rows
+                .map(|(row, target)| cross_entropy_slope(row, target, 1.0))
+                .sum();
             if backward {
                 workspace.backward(&segment, &weights, &slopes);
             }
@@ -218,7 +222,12 @@ fn fake_quantised_features_are_the_engines() {
         .collect();
     let values: Vec<Vec<u8>> = photos
         .iter()
-        .map(|photo| output(&before, photo).into_iter().map(|q| q as u8).collect())
+        .map(|photo| {
+            output(&before, photo)
+                .into_iter()
+                .map(|q| q as u8)
+                .collect()
+        })
         .collect();
     let maps = Maps {
         values: &values,
@@ -293,7 +302,11 @@ fn training_learns_and_is_the_same_on_any_number_of_threads_and_after_a_stop() {
     let whole = trained(&options, None);
     let first = whole.history[0];
     let last = *whole.history.last().unwrap();
-    assert!(last.training_loss < 0.8 * first.training_loss, "{:?}", whole.history);
+    assert!(
+        last.training_loss < 0.8 * first.training_loss,
+        "{:?}",
+        whole.history
+    );
     for threads in [1, 2, 4] {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
         let found = pool.unwrap().install(|| trained(&options, None));

@@ -171,7 +171,9 @@ pub fn run(mut arguments: Arguments) -> Result<(), Failure> {
         files.extend(NETWORKS.map(|name| folder.join(format!("{name}.tflite"))));
     }
     println!("accuracy in %, mean over {seeds} splits (standard error)");
-    println!("  trainer  test  test less plain  validation less plain  int8 less float  time a split");
+    println!(
+        "  trainer  test  test less plain  validation less plain  int8 less float  time a split"
+    );
     for path in &files {
         let settings = settings(data_root().join("flower_photos"), Filter::Area, false);
         let name = path.file_stem().unwrap_or_default().to_string_lossy();
