@@ -28,9 +28,11 @@ use crate::train::{Features, logistic};
 
 /// Multiply-accumulate operations (MACs) that training does in a second on two cores of a laptop.
 /// It turns `--time` into work, so that a run on any machine does the same.
-const PRODUCTS_PER_SECOND: u64 = 30_000_000_000;
-/// Work of decoding, cutting and resizing one view, in MACs.
-const VIEW_PRODUCTS: u64 = 40_000_000;
+const PRODUCTS_PER_SECOND: u64 = 40_000_000_000;
+/// Work of decoding, cutting and resizing one view, in MACs of training.
+const VIEW_PRODUCTS: u64 = 20_000_000;
+/// MACs of the integer engine that take as long as one of training.
+const INTEGER_PRODUCTS: u64 = 2;
 /// Largest size of all maps together, bytes.
 const MOST_BYTES: u64 = 1_000_000_000;
 /// Most blocks that are trained unless another number is given.
@@ -107,7 +109,8 @@ pub struct Plan {
     pub views: u16,
     /// Epochs.
     pub epochs: usize,
-    /// Multiply-accumulate operations (MACs) of all of it.
+    /// Multiply-accumulate operations (MACs) of all of it; the frozen layers' are in integers, and count
+    /// for less.
     pub products: u64,
 }
 
@@ -202,7 +205,7 @@ pub fn plan(
         let first = network.layers[start].common.products();
         let trained = products(start..network.layers.len());
         let maps = photos * u64::from(views) + sizes.photos as u64;
-        let maps = maps * (before + VIEW_PRODUCTS);
+        let maps = maps * (before / INTEGER_PRODUCTS + VIEW_PRODUCTS);
         let epoch = photos * (3 * trained - first);
         let affordable = (budget.saturating_sub(maps) / epoch.max(1)) as usize;
         let epochs = options.epochs.unwrap_or(EPOCHS.min(affordable));
@@ -438,6 +441,7 @@ pub fn fine_tune(
     });
     if let Some(earlier) = checkpoint.as_ref().and_then(|file| file.read(&state)) {
         state = earlier;
+        watch.resumed(state.epoch);
         state.history.iter().for_each(|found| watch.epoch(found));
     }
     {

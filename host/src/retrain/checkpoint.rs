@@ -25,7 +25,9 @@ const HEADER: usize = 8 + 32 + 4 * 4 + 8;
 /// Bytes of a measurement.
 const MEASUREMENT: usize = 40;
 /// Least time between two writes: an epoch of a small network takes less.
-const INTERVAL: Duration = Duration::from_secs(1);
+const INTERVAL: Duration = Duration::from_millis(200);
+/// Share of the time that may go into writing: one part in so many.
+const SHARE: u32 = 20;
 /// Age from which on a file that no run went on from is removed.
 const OLD: Duration = Duration::from_hours(7 * 24);
 
@@ -35,6 +37,7 @@ pub(super) struct Checkpoint {
     path: PathBuf,
     key: [u8; 32],
     written: Instant,
+    pause: Duration,
 }
 
 impl Checkpoint {
@@ -53,6 +56,7 @@ impl Checkpoint {
             path: folder.join(format!("{name}.state")),
             key,
             written: Instant::now(),
+            pause: INTERVAL,
         }
     }
 
@@ -66,14 +70,16 @@ impl Checkpoint {
     /// Writes the state, unless it wrote one a moment ago. A run whose state cannot be written goes
     /// on without.
     pub(super) fn write(&mut self, state: &State) {
-        if self.written.elapsed() < INTERVAL {
+        if self.written.elapsed() < self.pause {
             return;
         }
-        self.written = Instant::now();
+        let started = Instant::now();
         if let Some(folder) = self.path.parent() {
             let _ = std::fs::create_dir_all(folder);
         }
         let _ = atomic::write(&self.path, &encode(state, &self.key));
+        self.written = Instant::now();
+        self.pause = INTERVAL.max(started.elapsed() * SHARE);
     }
 
     /// Removes the file after the run.

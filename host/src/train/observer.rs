@@ -109,6 +109,11 @@ pub trait Watch {
         Arc::new(Unmetered)
     }
 
+    /// Called where fine-tuning goes on after this many epochs of a run that was killed.
+    fn resumed(&mut self, epochs: usize) {
+        let _ = epochs;
+    }
+
     /// Called after each epoch of fine-tuning.
     fn epoch(&mut self, measurement: &Measurement) {
         let _ = measurement;
@@ -184,6 +189,12 @@ impl Watch for All<'_> {
             || Arc::new(Unmetered) as Arc<dyn Meter>,
             |watch| watch.meter(),
         )
+    }
+
+    fn resumed(&mut self, epochs: usize) {
+        for watch in &mut self.0 {
+            watch.resumed(epochs);
+        }
     }
 
     fn epoch(&mut self, measurement: &Measurement) {

@@ -72,6 +72,11 @@ impl Watch for Training {
             .aside(|| report.lines().iter().for_each(|line| note!("{line}")));
     }
 
+    fn resumed(&mut self, epochs: usize) {
+        let bar = &self.bar.0;
+        bar.aside(|| note!("going on after {epochs} epochs of a run that ended early"));
+    }
+
     fn meter(&self) -> Arc<dyn Meter> {
         Arc::clone(&self.bar) as Arc<dyn Meter>
     }

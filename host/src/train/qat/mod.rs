@@ -4,8 +4,8 @@
 //! its augmented views. The segment is trained in floating point with fake quantisation, so that
 //! what was trained is what a board runs. [`AdamW`] minimises the cross entropy of mixed batches
 //! with smoothed labels (Szegedy et al. 2016); the learning rate rises over the first tenth of the
-//! steps and falls as half a cosine. After some epochs the validation photos are measured, and the
-//! parameters with the least validation loss are kept.
+//! steps and falls as half a cosine. After each epoch the validation photos are measured, and the
+//! parameters with the least validation loss are kept for the case that training is stopped.
 //!
 //! The result has the same bits on any number of threads: a batch is divided into a fixed number of
 //! groups, whose gradients are added in order, and every sum has one order. Matrix products come from
@@ -56,8 +56,9 @@ pub struct Options {
     pub rate: f64,
     /// Learning rate of the head, as a share of the others'.
     pub head_rate: f64,
-    /// True if the last parameters are kept, whatever validation photos say.
-    pub keep_last: bool,
+    /// True if the parameters with the least validation loss are kept, false for the last ones. Those
+    /// of a run that is stopped are the best so far in any case.
+    pub choose: bool,
     /// Weight decay towards the pre-trained parameters.
     pub decay: f64,
     /// Label smoothing: share of the target that is spread over all labels.
@@ -78,7 +79,7 @@ impl Default for Options {
             batch: 32,
             rate: 3e-3,
             head_rate: 1.0,
-            keep_last: false,
+            choose: false,
             decay: 0.01,
             smoothing: 0.1,
             mixup: 0.2,
@@ -172,9 +173,9 @@ pub struct State {
     pub epoch: usize,
     /// The optimiser.
     pub adam: AdamW,
-    /// Parameters with the least validation loss.
+    /// Parameters with the least validation loss so far; at the end, those to be used.
     pub best: Vec<f32>,
-    /// Their validation loss.
+    /// Least validation loss.
     pub best_loss: f64,
     /// Measurements so far.
     pub history: Vec<Measurement>,
@@ -207,8 +208,7 @@ pub struct Photos<'a> {
 /// Called between epochs; training ends where it returns false.
 pub type AfterEpoch<'a> = dyn FnMut(&State) -> bool + 'a;
 
-/// Trains from `state` to the last epoch, and leaves the parameters with the least validation loss
-/// in [`State::best`].
+/// Trains from `state` to the last epoch, and leaves the parameters to be used in [`State::best`].
 ///
 /// # Errors
 /// [`HeadError::Diverged`].
@@ -273,14 +273,17 @@ pub fn train(
             validation_loss,
             validation_accuracy,
         });
-        // Without validation photos the last parameters are taken.
-        if options.keep_last || validation_loss < state.best_loss || validation_loss.is_nan() {
+        // Without validation photos the last parameters are the best.
+        if validation_loss < state.best_loss || validation_loss.is_nan() {
             state.best_loss = validation_loss;
             state.best.clone_from(&state.adam.values);
         }
         if !after(state) {
-            break;
+            return Ok(());
         }
+    }
+    if !options.choose {
+        state.best.clone_from(&state.adam.values);
     }
     Ok(())
 }

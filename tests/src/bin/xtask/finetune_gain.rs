@@ -77,7 +77,7 @@ impl Attempt {
                 "decay" => trainer.decay = value.parse()?,
                 "smoothing" => trainer.smoothing = value.parse()?,
                 "mixup" => trainer.mixup = value.parse()?,
-                "last" => trainer.keep_last = true,
+                "choose" => trainer.choose = true,
                 "float" => trainer.arithmetic = Arithmetic::Float,
                 "seed" => trainer.seed = value.parse()?,
                 _ => return Err(format!("--try {spec}: there is no setting {name}").into()),
