@@ -39,8 +39,11 @@ const MOST_BYTES: u64 = 1_000_000_000;
 const MOST_BLOCKS: usize = 4;
 /// Epochs that are trained if there is time.
 const EPOCHS: usize = 40;
-/// Fewest epochs in which fine-tuning gains anything.
-const LEAST_EPOCHS: usize = 10;
+/// Photos of all epochs together that are enough, and fewest epochs even so: of many photos, fewer
+/// epochs do.
+const ENOUGH: (usize, usize) = (40_000, 10);
+/// Photos of all epochs together in which fine-tuning gains anything, and most and fewest epochs.
+const LEAST: (usize, usize, usize) = (10_000, 10, 3);
 /// Fewest training photos of a label.
 const LEAST_OF_A_LABEL: usize = 20;
 /// Views of a photo beside the photo itself.
@@ -231,12 +234,14 @@ pub fn plan(
             }
             let plans = (1..=MOST_BLOCKS.min(starts.len())).rev().filter_map(of);
             let plans: Vec<Plan> = plans.collect();
-            let whole = plans.iter().find(|plan| plan.epochs >= EPOCHS);
+            let enough = (ENOUGH.0 / sizes.training.max(1)).clamp(ENOUGH.1, EPOCHS);
+            let whole = plans.iter().find(|plan| plan.epochs >= enough);
             whole.or(plans.last()).copied()
         }
     };
     let plan = whole.ok_or(Unfit::Network)?;
-    match options.epochs.is_none() && plan.epochs < LEAST_EPOCHS {
+    let least = (LEAST.0 / sizes.training.max(1)).clamp(LEAST.2, LEAST.1);
+    match options.epochs.is_none() && plan.epochs < least {
         true => Err(Unfit::Time {
             seconds: options.seconds,
             photos: sizes.training,

@@ -80,7 +80,11 @@ fn work_follows_from_photos_and_options() {
         training: 40_000,
         ..sizes()
     };
-    let tight = of(many, &asked).unwrap();
+    let patient = FineTuneOptions {
+        seconds: 3600,
+        ..asked
+    };
+    let tight = of(many, &patient).unwrap();
     assert!(tight.views < VIEWS, "{tight:?}");
 
     let mut headless = backbone.int.clone();

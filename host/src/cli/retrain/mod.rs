@@ -49,7 +49,7 @@ use crate::page::page;
 use crate::report::events::Hparam;
 use crate::retrain::{Calibration, Settings, TrainOptions, file, planned, prepare, train};
 
-/// Retrains the last layer of a MobileNet on folders of photos and writes a .posy file.
+/// Retrains the last layers of a MobileNet on folders of photos and writes a .posy file.
 #[derive(Debug, Args)]
 #[command(after_help = "The spellings of retrain.py with underscores (--image_dir) work too.")]
 pub(super) struct Arguments {

@@ -22,6 +22,8 @@ pub struct Grid {
     steps: (f32, f32),
     /// Least and greatest output of the activation alone, in floating point.
     real: (f32, f32),
+    /// Integer that is added for rounding: ties are away from where the sum is zero.
+    offset: f32,
 }
 
 /// Arithmetic of a forward pass.
@@ -46,17 +48,33 @@ impl Grid {
                 Activation::Relu => (0.0, f32::INFINITY),
                 Activation::Relu6 => (0.0, 6.0),
             },
+            offset: 0.0,
+        }
+    }
+
+    /// The outputs of TensorFlow Lite's average pool, which rounds the mean of the integers
+    /// themselves, not of their distances from the zero point.
+    pub fn of_pool(output: Quantisation) -> Self {
+        Grid {
+            offset: output.zero_point as f32,
+            ..Self::new(Activation::None, output)
         }
     }
 
     /// Rounds and clamps outputs; in [`Arithmetic::Float`] applies the activation alone.
     pub fn apply(&self, values: &mut [f32], arithmetic: Arithmetic) {
-        let Grid { scale, steps, real } = *self;
+        let Grid {
+            scale,
+            steps,
+            real,
+            offset,
+        } = *self;
         match arithmetic {
             Arithmetic::Quantised => {
                 let inverse = 1.0 / scale;
                 for value in values {
-                    *value = scale * round((*value * inverse).max(steps.0).min(steps.1));
+                    let clamped = (*value * inverse).max(steps.0).min(steps.1);
+                    *value = scale * (round(clamped + offset) - offset);
                 }
             }
             Arithmetic::Float => {
@@ -68,8 +86,11 @@ impl Grid {
     }
 
     /// Clears the gradients of `outputs` that are clamped.
-    pub fn stop_clamped(&self, outputs: &[f32], slopes: &mut [f32]) {
-        let (low, high) = (self.scale * self.steps.0, self.scale * self.steps.1);
+    pub fn stop_clamped(&self, outputs: &[f32], slopes: &mut [f32], arithmetic: Arithmetic) {
+        let (low, high) = match arithmetic {
+            Arithmetic::Quantised => (self.scale * self.steps.0, self.scale * self.steps.1),
+            Arithmetic::Float => self.real,
+        };
         for (slope, &output) in slopes.iter_mut().zip(outputs) {
             *slope = if output > low && output < high {
                 *slope
@@ -127,7 +148,7 @@ mod tests {
         grid.apply(&mut values, Arithmetic::Quantised);
         assert_eq!(values, [0.0, 0.0, 0.5, 0.5, 1.0, 6.0, 6.0]);
         let mut slopes = [1.0; 7];
-        grid.stop_clamped(&values, &mut slopes);
+        grid.stop_clamped(&values, &mut slopes, Arithmetic::Quantised);
         assert_eq!(slopes, [0.0, 0.0, 1.0, 1.0, 1.0, 0.0, 0.0]);
         let mut values = [-3.0, 0.2, 7.0];
         grid.apply(&mut values, Arithmetic::Float);
@@ -143,6 +164,17 @@ mod tests {
         let mut values = [-0.25, -0.24, -70.0, 70.0];
         signed.apply(&mut values, Arithmetic::Quantised);
         assert_eq!(values, [-0.5, 0.0, -64.0, 63.5]);
+    }
+
+    #[test]
+    fn means_are_rounded_as_the_integers_they_are_of() {
+        let output = Quantisation {
+            scale: 1.0,
+            zero_point: -100,
+        };
+        let mut values = [1.5, 99.5, 100.5, 101.49];
+        Grid::of_pool(output).apply(&mut values, Arithmetic::Quantised);
+        assert_eq!(values, [1.0, 99.0, 101.0, 101.0]);
     }
 
     #[test]

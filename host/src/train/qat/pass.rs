@@ -164,7 +164,7 @@ impl Workspace {
             let slope = &mut rest[0];
             // A mean is within its range, though it may be rounded to the end.
             if let Some(grid) = layer.grid.filter(|_| layer.kind != Kind::Pool) {
-                grid.stop_clamped(&self.outputs[index], slope);
+                grid.stop_clamped(&self.outputs[index], slope, weights.arithmetic());
             }
             let input = match index {
                 0 => &self.input,

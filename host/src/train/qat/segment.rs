@@ -165,7 +165,10 @@ impl Segment {
                 pixels,
                 weights,
                 bias,
-                grid: Some(Grid::new(common.activation, int.output)),
+                grid: Some(match int.common.op {
+                    Op::GlobalAveragePool => Grid::of_pool(int.output),
+                    _ => Grid::new(common.activation, int.output),
+                }),
             });
         }
         let (weights, bias) = parameters.push_head(head, deviations);
