@@ -82,6 +82,9 @@ const HEADINGS: [(&str, &[Heading]); 2] = [
             (
                 "Training",
                 &[
+                    "fine-tune",
+                    "head-only",
+                    "time",
                     "trainer",
                     "how-many-training-steps",
                     "learning-rate",
@@ -197,8 +200,12 @@ const EXAMPLES: [(&str, &[(&str, &str)]); 25] = [
                 "a more accurate, slower network",
             ),
             (
-                "posy retrain --fine-tune auto",
-                "more accurate still, takes a minute or two",
+                "posy retrain --time 180",
+                "three minutes of fine-tuning instead of one",
+            ),
+            (
+                "posy retrain --head-only",
+                "the last layer alone, in seconds",
             ),
             (
                 "posy retrain -o flowers.tflite",

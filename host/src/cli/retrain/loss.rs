@@ -56,7 +56,7 @@ fn remedy(words: &[OsString], tunable: bool) -> String {
         let words = without_options(words, &["trainer", "head-only", "fine-tune"]);
         return format!(
             "Teaching the network's last blocks too, in the numbers of a board, usually helps: {}",
-            with(words, ["--fine-tune", "auto"])
+            with(words, ["--fine-tune", "4"])
         );
     }
     let mut words = without_options(words, &["output-graph", "output"]);
@@ -83,7 +83,7 @@ mod tests {
         let line = "retrain --image-dir my_photos --trainer sgd --output=my.posy";
         assert_eq!(
             said(line, true),
-            "posy retrain --image-dir my_photos --output=my.posy --fine-tune auto"
+            "posy retrain --image-dir my_photos --output=my.posy --fine-tune 4"
         );
         assert_eq!(
             said(line, false),

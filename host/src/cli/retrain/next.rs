@@ -210,7 +210,7 @@ impl Next<'_> {
                 what.to_owned(),
                 "fine-tuned",
                 &stepwise,
-                &["--fine-tune", "auto"],
+                &["--fine-tune", "4"],
             );
         }
         let named = ["architecture", "backbone"];
@@ -307,8 +307,11 @@ fn larger(architecture: &Architecture, labels: usize) -> Option<(Architecture, F
     footprints.min_by_key(|(_, footprint)| footprint.products)
 }
 
+/// Options without a value, of those that are ever left out.
+const FLAGS: [&str; 1] = ["head-only"];
+
 /// Looks for `word` among `options`, long or short: `None` if it is none of them, else true if its
-/// value is in the same word.
+/// value is in the same word, or it has none.
 fn option(word: &OsStr, options: &[&str]) -> Option<bool> {
     let text = word.to_string_lossy();
     if let Some(text) = text.strip_prefix("--") {
@@ -317,6 +320,7 @@ fn option(word: &OsStr, options: &[&str]) -> Option<bool> {
             None => (text, false),
         };
         let name = name.replace('_', "-");
+        let joined = joined || FLAGS.contains(&name.as_str());
         return options.contains(&name.as_str()).then_some(joined);
     }
     let mut letters = text.strip_prefix('-')?.chars();
@@ -362,10 +366,10 @@ mod tests {
     #[test]
     fn options_are_left_out_however_they_are_written() {
         let all = words(
-            "retrain --image_dir=my --output_graph a.posy --trainer=sgd --split-seed 3 -o b.posy \
+            "retrain --image_dir=my --output_graph a.posy --trainer=sgd --head-only --split-seed 3 -o b.posy \
              -oc.posy --no-float",
         );
-        let options = ["output-graph", "trainer"];
+        let options = ["output-graph", "trainer", "head-only"];
         assert_eq!(
             without_options(&all, &options),
             words("retrain --image_dir=my --split-seed 3 --no-float")

@@ -162,7 +162,7 @@ fn gradients_are_numeric_differences() {
                 }
                 let mut direction = vec![0.0; parameters.values.len()];
                 direction[range].fill_with(|| random.random_range(-1.0..1.0));
-                let step = 1e-4;
+                let step = 4e-4;
                 let [up, down] = [step, -step].map(|step: f32| {
                     let moved = parameters.values.iter().zip(&direction);
                     at(&moved.map(|(v, d)| v + step * d).collect::<Vec<_>>(), false).0
@@ -172,7 +172,7 @@ fn gradients_are_numeric_differences() {
                 let found: f64 = products.map(|(g, d)| f64::from(*g) * f64::from(*d)).sum();
                 let apart = (numeric - found).abs();
                 assert!(
-                    apart < 0.02 * numeric.abs() + 4e-3,
+                    apart < 0.05 * numeric.abs() + 5e-3,
                     "layer {:?} from {start}: {found}, numeric {numeric}",
                     layer.kind
                 );
