@@ -16,6 +16,7 @@ mod demo;
 mod determinism;
 mod fetch;
 mod figures;
+mod fine_tuning;
 mod fit;
 mod flash;
 mod flash_carried;

@@ -41,7 +41,12 @@ impl Fixture {
         let flowers = data(test, "flower_photos")?;
         let scratch = Scratch::new();
         scratch.copy_photos(&flowers, "flowers", &LABELS, 40);
-        let mut command = scratch.command(["retrain", "--architecture", "mobilenet_0.25_128"]);
+        let mut command = scratch.command([
+            "retrain",
+            "--head-only",
+            "--architecture",
+            "mobilenet_0.25_128",
+        ]);
         command.args([
             "--image-dir",
             "flowers",
