@@ -144,10 +144,13 @@ fn run_layer(
                         let scale = quantised.scales.get(pixel).or(quantised.scales.first());
                         let scale = scale.copied().unwrap_or(1.0);
                         let (sum, weight) = (sum.0 as f32, hybrid.scales[channel]);
-                        // In the kernels' order.
-                        match hybrid.each_pixel || common.op == Op::Depthwise3x3 {
-                            true => sum * (weight * scale),
-                            false => sum * weight * scale,
+                        // In the order of each kernel.
+                        let is_hybrid_per_channel = hybrid.asymmetric
+                            && !hybrid.each_pixel
+                            && common.op != Op::Depthwise3x3;
+                        match is_hybrid_per_channel {
+                            true => sum * weight * scale,
+                            false => sum * (weight * scale),
                         }
                     },
                 )
