@@ -197,9 +197,9 @@ fn words(browser: &mut Browser, json: &Value) {
         "posy label --model flowers.posy ",
         "posy flash --board rp-pico flowers.posy",
         "posy check --architecture mobilenet_v1_0.25_128 --bottleneck-dir cache flowers",
-        "--trainer adjust --output-graph flowers-adjusted.posy",
+        "--fine-tune 4 --output-graph flowers-fine-tuned.posy",
         "--architecture mobilenet_v1_0.50_128 --output-graph flowers-larger.posy",
-        "posy compare flowers.run.json flowers-adjusted.run.json flowers-larger.run.json",
+        "posy compare flowers.run.json flowers-fine-tuned.run.json flowers-larger.run.json",
         &format!("{:.1}%", 100.0 * mean),
     ] {
         assert!(text.contains(part), "no {part:?} in {text}");
