@@ -4,7 +4,6 @@
 //! content security policy forbids; its one script and its style are allowed by their hashes. The report
 //! has the same part in it (`Trial`).
 
-use std::collections::HashMap;
 use std::io::{self, Write};
 
 use askama::Template;
@@ -17,6 +16,7 @@ use posy_shared::shown::Shown;
 use sha2::{Digest, Sha256};
 
 use crate::eval::run_record::Record;
+use crate::eval::stats::Proportion;
 
 /// The engine for browsers with SIMD, built by `host/web/build.sh`.
 pub const SIMD128: &[u8] = include_bytes!("../assets/posy-simd128.wasm");
@@ -112,21 +112,13 @@ fn packed(bytes: &[u8]) -> io::Result<String> {
     Ok(STANDARD.encode(encoder.finish()?))
 }
 
-/// Test photos of each label, `(right, all)`, from the record of this very model; empty without one.
-fn right_of_all(bytes: &[u8], record: Option<&Record>) -> HashMap<usize, (usize, usize)> {
-    let sha256: String = Sha256::digest(bytes)
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect();
-    let mut counts = HashMap::new();
-    if let Some(record) = record.filter(|record| record.model.sha256 == sha256) {
-        for photo in &record.photos {
-            let (right, all): &mut (usize, usize) = counts.entry(photo.truth).or_default();
-            *right += usize::from(photo.answer == Some(photo.truth));
-            *all += 1;
-        }
-    }
-    counts
+/// Recall of each label on the test photos, as the report has it; empty without the record of this
+/// very model.
+fn recalls(bytes: &[u8], record: Option<&Record>) -> Vec<Proportion> {
+    let record = record.filter(|record| record.is_of(bytes));
+    let labels = record.map(|record| record.evaluation().labels);
+    let labels = labels.into_iter().flatten();
+    labels.map(|label| label.recall).collect()
 }
 
 /// Joins the first labels: `daisy, roses and tulips`.
@@ -154,11 +146,11 @@ pub fn page(bytes: &[u8], name: &str, record: Option<&Record>) -> Result<String,
         .labels()
         .map(|label| Shown::name(label).to_string())
         .collect();
-    let counts = right_of_all(bytes, record);
+    let recalls = recalls(bytes, record);
     let rows = labels.iter().enumerate().take(LISTED);
     let rows = rows.map(|(index, label)| LabelRow {
         label: label.clone(),
-        right: (counts.get(&index)).map(|(right, all)| format!("{right} of {all}")),
+        right: (recalls.get(index).filter(|recall| recall.whole > 0)).map(|recall| recall.counts()),
     });
     let provenance = model.provenance();
     let shape = model.input_shape();
@@ -180,8 +172,11 @@ pub fn page(bytes: &[u8], name: &str, record: Option<&Record>) -> Result<String,
         labels: rows.collect(),
         facts: vec![
             ("network", Shown::name(provenance.architecture).to_string()),
-            ("sees", format!("{} x {} pixels", shape.width, shape.height)),
-            ("right", percent(provenance.int8_accuracy)),
+            (
+                "input",
+                format!("{} x {} pixels", shape.width, shape.height),
+            ),
+            ("accuracy", percent(provenance.int8_accuracy)),
             (
                 "model",
                 format!("{name}, {} KiB", bytes.len().div_ceil(1024)),

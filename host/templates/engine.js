@@ -74,10 +74,10 @@ const posyEngine = (() => {
         return {
           milliseconds, unknown: unknown === 1,
           outputs: [...new Int8Array(engine.memory.buffer, outputs, outputCount)],
-          ranking: Array.from({length: rankedCount}, (_, place) => ({
-            label: labels[view.getUint32(ranked + 8 * place, true)],
-            score: view.getUint32(ranked + 8 * place + 4, true) / 65536,
-          })),
+          ranking: Array.from({length: rankedCount}, (_, place) => {
+            const index = view.getUint32(ranked + 8 * place, true);
+            return {index, label: labels[index], score: view.getUint32(ranked + 8 * place + 4, true) / 65536};
+          }),
         };
       } finally {
         engine.posy_release(pixels, length);

@@ -1,6 +1,7 @@
-"""Makes TensorFlow Lite files as users make them, from Keras networks with seeded weights.
+"""Makes TensorFlow Lite files as users make them, from Keras networks that tell flowers apart.
 
-Arguments: a folder; then the networks, each `family_width_size_colour_head_ends_kind`:
+Arguments: a folder; the folder of trained MobileNets; the folder of flowers' photos; then the networks, each
+`family_width_size_colour_head_ends_kind`:
 
 family   v1, v2, v3 (small, minimalistic), tiny (a depthwise first layer that makes 8 channels)
 colour   rgb, grey
@@ -8,12 +9,15 @@ head     pool, flat, ei (Edge Impulse: dense layer of each pixel, then of all), 
 ends     int8, uint8, float
 kind     int (full integer), dynamic (range), f16, float
 
-Writes NAME.tflite, and NAME.json with the input of its users' pixels: signed (-1 to 1) or raw (0 to 255, scaled inside).
+v1 has ImageNet's weights, from the quantised MobileNets of the folder. The others are trained for a minute on small
+photos. The head is trained on the features at the network's own size, as transfer learning does.
+
+Writes NAME.tflite.
 """
 
-import json
 import os
 import sys
+from pathlib import Path
 
 os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
 os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
@@ -22,17 +26,27 @@ import numpy as np
 import tensorflow as tf
 from tensorflow import keras
 
-folder, *names = sys.argv[1:]
-LABELS = 4
+folder, models, flowers, *names = sys.argv[1:]
+LABELS = ["daisy", "dandelion", "roses", "tulips"]
+# The first photos of each label are those that the test asks about.
+ASKED, SHOWN = 10, 60
+# Size of the photos that a network without ImageNet's weights is trained on, and number of steps.
+SMALL, STEPS = 64, 160
 
 
-def pictures(random, count, size, channels):
-    """Smooth noise, -1 to 1: random blots of several sizes."""
-    total = np.zeros((count, size, size, channels), np.float32)
-    for side in (3, 8, 24):
-        coarse = random.uniform(-1, 1, (count, side, side, channels)).astype(np.float32)
-        total += tf.image.resize(coarse, (size, size)).numpy()
-    return np.clip(total, -1, 1)
+def photos(size, channels):
+    """Photos [N, size, size, channels], -1 to 1, and the index of each one's label."""
+    seen, labels = [], []
+    for index, label in enumerate(LABELS):
+        for path in sorted(Path(flowers, label).iterdir())[ASKED : ASKED + SHOWN]:
+            photo = tf.io.decode_jpeg(path.read_bytes(), 3)
+            photo = tf.image.resize(photo, (size, size), method="area")
+            if channels == 1:
+                photo = tf.image.rgb_to_grayscale(photo)
+            seen.append(photo.numpy() / 127.5 - 1)
+            labels.append(index)
+    order = np.random.default_rng(0).permutation(len(seen))
+    return np.stack(seen)[order].astype(np.float32), np.array(labels)[order]
 
 
 def tiny(shape, width):
@@ -52,73 +66,133 @@ def tiny(shape, width):
     return keras.Model(inputs, x)
 
 
-def network(family, width, size, channels, head, random):
+def backbone(family, width, size, channels):
     shape = (size, size, channels)
     options = {"input_shape": shape, "alpha": width, "include_top": False, "weights": None}
     if family == "v1":
-        base = keras.applications.MobileNet(**options)
-    elif family == "v2":
-        base = keras.applications.MobileNetV2(**options)
-    elif family == "v3":
+        return keras.applications.MobileNet(**options)
+    if family == "v2":
+        return keras.applications.MobileNetV2(**options)
+    if family == "v3":
         inside = channels == 3
-        base = keras.applications.MobileNetV3Small(
-            minimalistic=True, include_preprocessing=inside, **options
-        )
-    else:
-        base = tiny(shape, width)
+        return keras.applications.MobileNetV3Small(minimalistic=True, include_preprocessing=inside, **options)
+    return tiny(shape, width)
+
+
+def fed(family, seen):
+    """What a network reads: v3 in colour scales pixels itself."""
+    raw = family == "v3" and seen.shape[-1] == 3
+    return (seen + 1) * np.float32(127.5) if raw else seen
+
+
+def take_imagenet(base, width, channels):
+    """Gives a MobileNet v1 the real weights of the quantised one."""
+    interpreter = tf.lite.Interpreter(str(Path(models, f"mobilenet_v1_{width}_128_quant.tflite")))
+    interpreter.allocate_tensors()
+    details = {tensor["index"]: tensor for tensor in interpreter.get_tensor_details()}
+
+    def real(index):
+        scale, zero_point = details[index]["quantization"]
+        return scale * (interpreter.get_tensor(index).astype(np.float32) - zero_point)
+
+    convolutions = [step for step in interpreter._get_ops_details() if "CONV_2D" in step["op_name"]]
     layers = keras.layers
-    x = base.output
+    kernels = [layer for layer in base.layers if isinstance(layer, (layers.Conv2D, layers.DepthwiseConv2D))]
+    norms = [layer for layer in base.layers if isinstance(layer, layers.BatchNormalization)]
+    for layer, norm, step in zip(kernels, norms, convolutions):
+        kernel, bias = real(step["inputs"][1]), real(step["inputs"][2])
+        if step["op_name"] == "DEPTHWISE_CONV_2D":
+            kernel = kernel.transpose(1, 2, 3, 0)
+        else:
+            kernel = kernel.transpose(1, 2, 3, 0)
+            if kernel.shape[2] == 3 and channels == 1:
+                kernel = kernel.sum(2, keepdims=True)
+        layer.set_weights([kernel])
+        ones, nothing = np.ones_like(bias), np.zeros_like(bias)
+        norm.set_weights([ones, bias, nothing, ones - norm.epsilon])
+
+
+def train(model, seen, labels, epochs, rate):
+    loss = keras.losses.CategoricalCrossentropy(label_smoothing=0.1)
+    sigmoid = model.output_shape[-1] == 1
+    if sigmoid:
+        loss = keras.losses.BinaryCrossentropy(label_smoothing=0.1)
+        wanted = (labels == 0).astype(np.float32)[:, None]
+    else:
+        wanted = keras.utils.to_categorical(labels, len(LABELS))
+    model.compile(keras.optimizers.Adam(rate), loss)
+    model.fit(seen, wanted, batch_size=32, epochs=epochs, verbose=0)
+
+
+TRAINED = {}
+
+
+def weights(family, width, channels):
+    """Weights of a family's convolutions, whatever the size of its input."""
+    key = family, width, channels
+    if key not in TRAINED:
+        base = backbone(family, float(width), SMALL, channels)
+        if family == "v1":
+            take_imagenet(base, width, channels)
+        else:
+            x = keras.layers.GlobalAveragePooling2D()(base.output)
+            x = keras.layers.Dense(len(LABELS), activation="softmax")(x)
+            seen, labels = photos(SMALL, channels)
+            train(keras.Model(base.input, x), fed(family, seen), labels, STEPS * 32 // len(seen), 2e-3)
+        TRAINED[key] = base.get_weights()
+    return TRAINED[key]
+
+
+def head_of(head, shape):
+    layers = keras.layers
+    inputs = keras.Input(shape)
     if head == "flat":
-        x = layers.Flatten()(x)
+        steps = [layers.Flatten()]
     elif head == "ei":
-        x = layers.Reshape((-1, x.shape[3]))(x)
-        x = layers.Dense(16, activation="relu")(x)
-        x = layers.Flatten()(x)
+        steps = [layers.Reshape((-1, shape[2])), layers.Dense(16, activation="relu"), layers.Flatten()]
     else:
-        x = layers.GlobalAveragePooling2D()(x)
+        steps = [layers.GlobalAveragePooling2D()]
     if head == "sigmoid":
-        x = layers.Dense(1, activation="sigmoid")(x)
+        steps.append(layers.Dense(1, activation="sigmoid"))
     else:
-        x = layers.Dense(LABELS, activation="softmax")(x)
-    model = keras.Model(base.input, x)
-    for layer in model.layers:
-        if isinstance(layer, layers.BatchNormalization):
-            layer.momentum = 0.0
-            weights = layer.get_weights()
-            weights[0] = random.uniform(0.6, 1.4, weights[0].shape)
-            weights[1] = random.normal(0, 0.3, weights[1].shape)
-            layer.set_weights(weights)
-        elif isinstance(layer, layers.Dense):
-            kernel, bias = layer.get_weights()
-            layer.set_weights([kernel * 3, random.normal(0, 0.3, bias.shape)])
-    return model
+        steps.append(layers.Dense(len(LABELS), activation="softmax"))
+    x = inputs
+    for step in steps:
+        x = step(x)
+    return keras.Model(inputs, x), steps
 
 
 for name in names:
     family, width, size, colour, head, ends, kind = name.split("_")
-    seed = int.from_bytes(name.encode(), "little") % 2**31
-    random = np.random.default_rng(seed)
-    keras.utils.set_random_seed(seed)
+    keras.utils.set_random_seed(int.from_bytes(name.encode(), "little") % 2**31)
     size, channels = int(size), {"rgb": 3, "grey": 1}[colour]
-    model = network(family, float(width), size, channels, head, random)
-    raw = family == "v3" and channels == 3
-    seen = pictures(random, 24, size, channels)
-    if raw:
-        seen = (seen + 1) * np.float32(127.5)
-    # Statistics of batch norms are those of the pictures.
-    model(seen, training=True)
+    held = weights(family, width, channels)
+    base = backbone(family, float(width), size, channels)
+    base.set_weights(held)
+    seen, labels = photos(size, channels)
+    seen = fed(family, seen)
+    if family != "v1":
+        # Statistics of batch norms at this size.
+        for layer in base.layers:
+            if isinstance(layer, keras.layers.BatchNormalization):
+                layer.momentum = 0.0
+        base(seen[:96], training=True)
+    maps = base.predict(seen, verbose=0)
+    top, steps = head_of(head, maps.shape[1:])
+    train(top, maps, labels, 30, 1e-3)
+    x = base.output
+    for step in steps:
+        x = step(x)
+    model = keras.Model(base.input, x)
     converter = tf.lite.TFLiteConverter.from_keras_model(model)
     if kind != "float":
         converter.optimizations = [tf.lite.Optimize.DEFAULT]
     if kind == "f16":
         converter.target_spec.supported_types = [tf.float16]
     if kind == "int":
-        converter.representative_dataset = lambda: ([picture[None]] for picture in seen)
+        converter.representative_dataset = lambda: ([picture[None]] for picture in seen[:48])
         converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
         if ends != "float":
             number = {"int8": tf.int8, "uint8": tf.uint8}[ends]
             converter.inference_input_type = converter.inference_output_type = number
-    with open(os.path.join(folder, f"{name}.tflite"), "wb") as file:
-        file.write(converter.convert())
-    with open(os.path.join(folder, f"{name}.json"), "w", encoding="utf-8") as file:
-        json.dump({"pixels": "raw" if raw else "signed"}, file)
+    Path(folder, f"{name}.tflite").write_bytes(converter.convert())

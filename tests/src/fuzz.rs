@@ -14,13 +14,15 @@ use posy_nn::export::metadata::Facts;
 use posy_nn::export::tensorflow::graph_def_bytes;
 use posy_nn::export::tflite::tflite_bytes;
 use posy_nn::graph::cost::check_cost;
-use posy_nn::graph::network::{FloatNetwork, IntNetwork};
+use posy_nn::graph::network::{FloatNetwork, IntNetwork, TrainedNetwork};
+use posy_nn::import::file::Network;
 use posy_nn::import::float_file::FloatFile;
 use posy_nn::import::normalisation::Normalisation;
 use posy_nn::import::{onnx, tensorflow, tflite};
 use posy_nn::quantise::from_float::from_photos;
 use posy_nn::quantise::from_quantised::from_trained;
 use posy_nn::run::Runner;
+use posy_nn::runtime::hybrid::HybridRunner;
 use posy_nn::runtime::vet::vet;
 use posy_nn::{labels, onnx_backbone};
 use posy_shared::model::{CRC, Layer, Model, PRELUDE_LEN, Prelude};
@@ -55,16 +57,20 @@ pub const TARGETS: [Target; 8] = [
     Target {
         name: "tflite",
         body: tflite_file,
-        seeds: || vec![tflite_bytes(&int_network(), &facts_of_none())],
+        seeds: || {
+            let mut seeds = networks("tflite");
+            seeds.push(tflite_bytes(&int_network(), &facts_of_none()));
+            seeds
+        },
     },
     Target {
         name: "onnx",
         body: onnx_file,
         seeds: || {
-            vec![
-                small_network().encode_to_vec(),
-                many_operators().encode_to_vec(),
-            ]
+            let mut seeds = networks("onnx");
+            seeds.push(small_network().encode_to_vec());
+            seeds.push(many_operators().encode_to_vec());
+            seeds
         },
     },
     Target {
@@ -147,28 +153,44 @@ fn posy_model(bytes: &[u8]) {
     }
 }
 
-/// A TensorFlow Lite file: read, and what was quantised brought into posy's integers.
+/// A TensorFlow Lite file: read, and what was quantised brought into posy's integers. Open sizes are small.
 fn tflite_file(bytes: &[u8]) {
     let _ = tflite::extras(bytes);
-    match tflite::read_float(bytes) {
+    match tflite::read_float_sized(bytes, Some(8)) {
         Ok(Some(file)) => float_file(&file),
         Ok(None) => {
-            if let Ok(network) = tflite::read(bytes) {
-                let layers: Vec<_> = network.layers.iter().map(|layer| &layer.common).collect();
-                if check_cost(&layers).is_ok() {
-                    from_trained(&network);
-                }
+            if let Ok(network) = tflite::read_sized(bytes, Some(8)) {
+                trained(&network);
             }
         }
         Err(_) => {}
     }
 }
 
-/// A float network that was read: brought to pixels.
+/// A quantised network that was read: brought into posy's integers.
+fn trained(network: &TrainedNetwork) {
+    let layers: Vec<_> = network.layers.iter().map(|layer| &layer.common).collect();
+    if check_cost(&layers).is_ok() {
+        from_trained(network);
+    }
+}
+
+/// A float network that was read: brought to pixels, and run if it quantises as it runs.
 fn float_file(file: &FloatFile) {
     let layers: Vec<_> = file.layers.iter().map(|layer| &layer.common).collect();
     if check_cost(&layers).is_ok() {
         file.network(&file.usual_normalisation());
+    }
+    let products = layers.iter().map(|layer| layer.products());
+    let products = products.fold(0, u64::saturating_add);
+    let input = file.input_shape().map_or(0, |shape| shape.len());
+    if !file.hybrids.is_empty()
+        && products <= MOST_PRODUCTS
+        && layers.iter().all(|layer| layer.output.len() <= 1 << 16)
+        && let Ok(runner) = HybridRunner::new(&file.layers, &file.hybrids)
+    {
+        let output = runner.run_real(&vec![0.5; input]);
+        output.expect("a network that is read runs");
     }
 }
 
@@ -176,8 +198,10 @@ fn float_file(file: &FloatFile) {
 fn onnx_file(bytes: &[u8]) {
     if let Ok(file) = onnx::File::open(bytes, Path::new(""), 0) {
         file.unknown_operators();
-        if let Ok(file) = file.read() {
-            float_file(&file);
+        match file.read_network() {
+            Ok(Network::Float(file)) => float_file(&file),
+            Ok(Network::Trained(network)) => trained(&network),
+            Err(_) => {}
         }
     }
 }
@@ -259,6 +283,19 @@ fn int_network() -> IntNetwork {
     let mut random = ChaCha8Rng::seed_from_u64(1);
     let mut photo = || (0..len).map(|_| random.random()).collect::<Vec<i8>>();
     from_photos(&network, &[photo(), photo()]).expect("photos for every layer")
+}
+
+/// Small networks of the fixtures whose names end so: open shapes, a grey input, dynamic range, quantised operators.
+fn networks(ending: &str) -> Vec<Vec<u8>> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/networks");
+    let mut paths: Vec<PathBuf> = std::fs::read_dir(&folder)
+        .expect("networks of the tests")
+        .map(|entry| entry.expect("a network").path())
+        .filter(|path| path.extension().is_some_and(|found| found == ending))
+        .collect();
+    paths.sort();
+    let read = |path: &PathBuf| std::fs::read(path).expect("a network");
+    paths.iter().map(read).collect()
 }
 
 fn facts_of_none() -> Facts<'static> {

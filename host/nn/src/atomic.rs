@@ -30,6 +30,22 @@ fn place_of(path: &Path) -> PathBuf {
     linked.flatten().unwrap_or_else(|| path.to_owned())
 }
 
+/// The path with every link in its existing part followed.
+fn resolved(path: &Path) -> PathBuf {
+    let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    for folder in path.ancestors() {
+        if let (Ok(real), Ok(rest)) = (folder.canonicalize(), path.strip_prefix(folder)) {
+            return real.join(rest);
+        }
+    }
+    path
+}
+
+/// True if both paths name the same file, which need not exist yet.
+pub fn same_place(a: &Path, b: &Path) -> bool {
+    resolved(a) == resolved(b)
+}
+
 /// Error if something other than a file lies at `path`.
 fn in_the_way(path: &Path) -> io::Result<()> {
     match fs::metadata(path) {

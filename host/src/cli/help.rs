@@ -336,7 +336,7 @@ const EXAMPLES: [(&str, &[(&str, &str)]); 25] = [
         &[
             (
                 "posy flash -b rp-pico flowers.posy",
-                "build the program, write it and the model",
+                "write the board's program and the model",
             ),
             (
                 "posy flash -b rp-pico -n flowers.posy",

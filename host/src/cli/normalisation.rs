@@ -33,8 +33,8 @@ pub(super) struct PixelArguments {
         requires = "input_mean"
     )]
     input_std: Option<Vec<f64>>,
-    /// Input width and height in pixels of a network whose file leaves them open: a .pb file, or an
-    /// .onnx file that no board is to run [default there: 224].
+    /// Input width and height in pixels of a network whose file leaves them open: a .pb or a .tflite
+    /// file, or an .onnx file that no board is to run [default there: 224].
     #[arg(
         long,
         alias = "input_size",

@@ -8,7 +8,8 @@ use posy_nn::import::float_file::FloatFile;
 use posy_nn::import::tensorflow::{self, Part};
 use posy_nn::import::tflite;
 use posy_nn::rgb::Rgb;
-use posy_nn::runtime::float::FloatRunner;
+use posy_nn::runtime::float::{FloatError, FloatRunner};
+use posy_nn::runtime::hybrid::HybridRunner;
 use posy_shared::model::Shape;
 
 use super::pixels::bilinear;
@@ -18,16 +19,67 @@ use super::{ClassifyError, Reading};
 #[derive(Clone, Debug)]
 pub struct FloatClassifier {
     path: PathBuf,
-    runner: FloatRunner,
+    runner: RealRunner,
     shape: Shape,
     classes: usize,
-    /// Affine transform from pixels to the input of the first layer: factor and offset per channel.
-    input: Vec<(f32, f32)>,
+    /// Arithmetic from pixels to the input of the first layer, per channel.
+    input: Vec<FromPixel>,
     scoring: Scoring,
     /// Labels in the order of the scores; `None` if the file does not carry them.
     labels: Option<Vec<String>>,
     /// True for a frozen graph.
     graph: bool,
+}
+
+/// Arithmetic on a pixel in single precision, in the order in which Keras' `preprocess_input` and then the file compute
+/// it: a dynamic-range network rounds what differs by a last bit to other integers.
+#[derive(Clone, Copy, Debug)]
+struct FromPixel {
+    /// Divisor, and what is subtracted from the quotient.
+    std: f32,
+    less: f32,
+    /// Factor and offset of the file's own scaling.
+    own: Option<(f32, f32)>,
+}
+
+impl FromPixel {
+    fn of(self, level: f32) -> f32 {
+        let fed = level / self.std - self.less;
+        self.own.map_or(fed, |(factor, added)| fed * factor + added)
+    }
+}
+
+/// Runs a network on real values.
+#[derive(Clone, Debug)]
+enum RealRunner {
+    Float(FloatRunner),
+    /// A dynamic-range network.
+    Hybrid(HybridRunner),
+}
+
+impl RealRunner {
+    fn new(file: &FloatFile) -> Result<Self, FloatError> {
+        if !file.hybrids.is_empty() {
+            return HybridRunner::new(&file.layers, &file.hybrids).map(RealRunner::Hybrid);
+        }
+        let network = FloatNetwork {
+            // Unused: inputs are given as real values.
+            input: Quantisation {
+                scale: 1.0,
+                zero_point: 0,
+            },
+            pixels: None,
+            layers: file.layers.clone(),
+        };
+        FloatRunner::new(&network).map(RealRunner::Float)
+    }
+
+    fn run(&self, input: &[f32]) -> Result<Vec<f32>, FloatError> {
+        match self {
+            RealRunner::Float(runner) => Ok(runner.run_real(input)?.concat()),
+            RealRunner::Hybrid(runner) => runner.run_real(input),
+        }
+    }
 }
 
 impl FloatClassifier {
@@ -92,24 +144,19 @@ impl FloatClassifier {
         else {
             return Err(ClassifyError::NoScores(path.into()));
         };
-        let network = FloatNetwork {
-            // Unused: inputs are given as real values.
-            input: Quantisation {
-                scale: 1.0,
-                zero_point: 0,
-            },
-            pixels: None,
-            layers: file.layers.clone(),
-        };
-        let runner = FloatRunner::new(&network).map_err(|source| ClassifyError::Float {
+        let runner = RealRunner::new(file).map_err(|source| ClassifyError::Float {
             path: path.into(),
             source,
         })?;
         let pairs = file.input.iter().enumerate();
-        let pair = |(channel, (factor, added)): (usize, &(f64, f64))| {
+        let from_pixel = |(channel, (factor, added)): (usize, &(f64, f64))| {
             let (mean, std) = mean_and_std(channel);
-            let scaled = factor / f64::from(std);
-            (scaled as f32, (added - scaled * f64::from(mean)) as f32)
+            let is_own = (*factor, *added) != (1.0, 0.0);
+            FromPixel {
+                std,
+                less: mean / std,
+                own: is_own.then_some((*factor as f32, *added as f32)),
+            }
         };
         let classes = last.common.output.len();
         Ok(FloatClassifier {
@@ -117,7 +164,7 @@ impl FloatClassifier {
             runner,
             shape,
             classes,
-            input: pairs.map(pair).collect(),
+            input: pairs.map(from_pixel).collect(),
             scoring,
             labels: labels.filter(|labels| labels.len() == classes),
             graph: false,
@@ -151,16 +198,14 @@ impl FloatClassifier {
     /// [`ClassifyError::Float`].
     pub fn scores(&self, photo: &Rgb) -> Result<Vec<f32>, ClassifyError> {
         let mut numbers = bilinear(photo, self.shape);
-        let pairs = self.input.iter().cycle();
-        for (number, (factor, added)) in numbers.iter_mut().zip(pairs) {
-            *number = *number * factor + added;
+        for (number, from_pixel) in numbers.iter_mut().zip(self.input.iter().cycle()) {
+            *number = from_pixel.of(*number);
         }
-        let outputs = self.runner.run_real(&numbers);
-        let outputs = outputs.map_err(|source| ClassifyError::Float {
+        let logits = self.runner.run(&numbers);
+        let logits = logits.map_err(|source| ClassifyError::Float {
             path: self.path.clone(),
             source,
         })?;
-        let logits = outputs.concat();
         Ok(match self.scoring {
             Scoring::Softmax { beta } => softmax(&logits, beta),
             Scoring::Logistic => logits.iter().map(|x| 1.0 / (1.0 + (-x).exp())).collect(),

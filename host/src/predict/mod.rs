@@ -90,7 +90,7 @@ pub struct Reading<'a> {
     pub mean: Option<f32>,
     /// Divisor of each pixel after that; 128 for a frozen graph if it is not given.
     pub std: Option<f32>,
-    /// Height and width of the input, for a frozen graph that leaves them open.
+    /// Height and width of the input, for a file that leaves them open.
     pub size: Option<(u16, u16)>,
 }
 
@@ -137,10 +137,13 @@ impl Classifier {
             return Err(ModelFileError::Kind { path, kind }.into());
         }
         if kind == Kind::Tflite {
-            let read = tflite::read_float(bytes).map_err(|source| ClassifyError::Tflite {
-                path: path.into(),
-                source,
-            })?;
+            let size = reading.size.filter(|(height, width)| height == width);
+            let size = size.map(|(side, _)| side);
+            let read =
+                tflite::read_float_sized(bytes, size).map_err(|source| ClassifyError::Tflite {
+                    path: path.into(),
+                    source,
+                })?;
             if let Some(network) = read {
                 let float = FloatClassifier::of_tflite(path, bytes, &network, reading)?;
                 return Ok(Classifier::Float(Box::new(float)));

@@ -62,7 +62,7 @@ const ROUNDED_BY: usize = 4096;
 /// Number of trained blocks.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Blocks {
-    /// As many as the time allows, [`MOST_BLOCKS`] at most.
+    /// As many as the time allows, four at most.
     #[default]
     Auto,
     /// The last few.

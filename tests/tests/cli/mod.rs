@@ -19,6 +19,9 @@ mod figures;
 mod fine_tuning;
 mod fit;
 mod flash;
+mod flash_carried;
+#[cfg(target_os = "linux")]
+mod flash_loaders;
 mod frames;
 mod hostile;
 #[cfg(unix)]

@@ -55,9 +55,7 @@ fn they_can_be_typed_whatever_files_are_called() {
     assert!(flash.stdout.contains("my model.posy"), "{flash}");
     let check = typed(&scratch, command("posy check "));
     assert_eq!(check.code, Some(0), "{check}");
-    let adjust = commands
-        .iter()
-        .find(|line| line.contains("--fine-tune 4"));
+    let adjust = commands.iter().find(|line| line.contains("--fine-tune 4"));
     let adjust = adjust.expect("a command that adjusts");
     assert!(
         adjust.ends_with("--output-graph 'my model-fine-tuned.posy'"),

@@ -208,6 +208,18 @@ pub enum Scoring {
     Logistic,
 }
 
+/// Arithmetic of a layer of a dynamic-range file: its weights are int8, its maps real. It quantises what it reads each
+/// time it runs.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Hybrid {
+    /// Scale of the weights, one per output channel.
+    pub scales: Vec<f32>,
+    /// True if the integers of what it reads have a zero point.
+    pub asymmetric: bool,
+    /// True if each pixel is quantised by itself, as a fully connected operator does with its rows.
+    pub each_pixel: bool,
+}
+
 /// A network in floating point.
 #[derive(Clone, Debug, PartialEq)]
 pub struct FloatNetwork {

@@ -104,8 +104,8 @@ pub fn read_network(path: &Path) -> Result<Network, ReadError> {
     read_network_sized(path, None)
 }
 
-/// As [`read_network`]; a frozen graph that leaves the size of its input open is read for pictures of
-/// `size` x `size` pixels.
+/// As [`read_network`]; a frozen graph or a TensorFlow Lite file that leaves the size of its input open is read for
+/// pictures of `size` x `size` pixels.
 ///
 /// # Errors
 /// As [`read_network`].
@@ -129,9 +129,9 @@ fn decode_network(path: &Path, size: Option<u16>) -> Result<Network, ReadError> 
     let bytes = bytes_of(path)?;
     let kind = Kind::of(&bytes);
     if kind == Kind::Tflite {
-        let read = match tflite::read_float(&bytes) {
+        let read = match tflite::read_float_sized(&bytes, size) {
             Ok(Some(file)) => Ok(Network::Float(file)),
-            Ok(None) => tflite::read(&bytes).and_then(|network| {
+            Ok(None) => tflite::read_sized(&bytes, size).and_then(|network| {
                 let first = network.layers.first();
                 let channels = first.map_or(0, |layer| layer.common.input.channels);
                 match channels {

@@ -1,9 +1,11 @@
 //! A float network as its file holds it, before its pixel normalisation is chosen.
 
+use std::collections::BTreeMap;
+
 use posy_shared::model::Shape;
 
 use super::normalisation::{Normalisation, reading_pixels};
-use crate::graph::network::{Common, FloatLayer, FloatNetwork, Scoring, pool};
+use crate::graph::network::{Common, FloatLayer, FloatNetwork, Hybrid, Scoring, pool};
 
 /// Framework that a network was trained with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,6 +34,8 @@ pub struct FloatFile {
     pub head: Option<usize>,
     /// Scores at its end; `None` if the file is no whole classifier that posy can run.
     pub scoring: Option<Scoring>,
+    /// Layers of a dynamic-range file, which quantise what they read as they run, by their index.
+    pub hybrids: BTreeMap<usize, Hybrid>,
 }
 
 impl FloatFile {

@@ -158,6 +158,8 @@ fn normaliser(input: Shape, pairs: &[(f64, f64)]) -> FloatLayer {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use super::*;
     use crate::import::float_file::{FloatFile, Producer};
     use crate::runtime::float::FloatRunner;
@@ -172,6 +174,7 @@ mod tests {
             pixels: None,
             head: None,
             scoring: None,
+            hybrids: BTreeMap::new(),
         }
     }
 

@@ -1,3 +1,4 @@
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
@@ -7,8 +8,9 @@ use rayon::prelude::*;
 use tract_onnx::pb::{ModelProto, ValueInfoProto};
 
 use super::float::{FloatError, FloatRunner};
+use super::hybrid::HybridRunner;
 use crate::graph::network::{
-    Activation, Common, FloatLayer, FloatNetwork, Quantisation, TrainedNetwork,
+    Activation, Common, FloatLayer, FloatNetwork, Hybrid, Quantisation, TrainedNetwork,
 };
 use crate::graph::to_onnx::{Outputs, onnx_bytes, onnx_model};
 use crate::import::file::read_file;
@@ -225,4 +227,122 @@ fn a_runner_is_shared_by_threads() {
         .map(|p| runner.features(p).unwrap())
         .collect();
     assert_eq!(alone, together);
+}
+
+/// One layer of 4 x 4 pixels with weights in steps of a sixteenth.
+fn single(op: Op, inputs: u16, outputs: u16) -> FloatNetwork {
+    let shape = |channels: u16| Shape {
+        height: 4,
+        width: 4,
+        channels,
+    };
+    let (taps, padding) = match op.is_window() {
+        true => (9, 1),
+        false => (1, 0),
+    };
+    let of_each = match op {
+        Op::Depthwise3x3 => taps,
+        _ => taps * usize::from(inputs),
+    };
+    let len = of_each * usize::from(outputs);
+    FloatNetwork {
+        input: Quantisation {
+            scale: 1.0,
+            zero_point: 0,
+        },
+        pixels: None,
+        layers: vec![FloatLayer {
+            common: Common {
+                name: "layer".into(),
+                op,
+                input: shape(inputs),
+                output: shape(outputs),
+                stride: 1,
+                padding: Padding {
+                    top: padding,
+                    bottom: padding,
+                    left: padding,
+                    right: padding,
+                },
+                activation: Activation::Relu,
+                skip: None,
+            },
+            weights: (0..len)
+                .map(|at| (at * 37 % 255) as f32 / 16.0 - 8.0)
+                .collect(),
+            bias: (0..outputs)
+                .map(|channel| f32::from(channel) - 1.5)
+                .collect(),
+            range: None,
+        }],
+    }
+}
+
+/// Values that are whole steps of a range from -1 to 1.5, which is 255 steps: quantising them changes nothing.
+#[test]
+fn a_dynamic_range_layer_computes_the_real_layer_on_whole_steps() {
+    for (op, inputs, outputs) in [
+        (Op::Conv3x3, 3, 5),
+        (Op::Depthwise3x3, 4, 4),
+        (Op::Pointwise, 6, 5),
+    ] {
+        let network = single(op, inputs, outputs);
+        let len = network.layers[0].common.input.len();
+        let step = 2.5 / 255.0;
+        let mut input: Vec<f32> = (0..len)
+            .map(|at| ((at * 53 % 256) as f32 - 102.0) * step)
+            .collect();
+        let pixel = usize::from(inputs);
+        for pixel in input.chunks_exact_mut(pixel) {
+            // Each pixel has both ends, for layers that quantise pixel by pixel.
+            (pixel[0], pixel[1]) = (-102.0 * step, 153.0 * step);
+        }
+        let real = FloatRunner::new(&network)
+            .unwrap()
+            .run_real(&input)
+            .unwrap();
+        for each_pixel in [false, true] {
+            let hybrid = Hybrid {
+                scales: vec![1.0 / 16.0; usize::from(outputs)],
+                asymmetric: true,
+                each_pixel,
+            };
+            let runner =
+                HybridRunner::new(&network.layers, &BTreeMap::from([(0, hybrid)])).unwrap();
+            let found = runner.run_real(&input).unwrap();
+            let error = crate::testing::relative_error(&found, &real[0]);
+            assert!(error < 1e-5, "{op:?}, {each_pixel}: {error}");
+        }
+        // Without integers it is the real layer whatever the input is.
+        let odd: Vec<f32> = input.iter().map(|value| value * 1.37 + 0.011).collect();
+        let runner = HybridRunner::new(&network.layers, &BTreeMap::new()).unwrap();
+        let real = FloatRunner::new(&network).unwrap().run_real(&odd).unwrap();
+        let error = crate::testing::relative_error(&runner.run_real(&odd).unwrap(), &real[0]);
+        assert!(error < 1e-6, "{op:?}: {error}");
+    }
+}
+
+/// Expected: 0.31 of -1 to 1 is 39 of 127 steps where both ends are alike; with a zero point 0.31 of 0 to 1 is 79 of 255.
+#[test]
+fn what_a_dynamic_range_layer_reads_is_rounded() {
+    let network = single(Op::Pointwise, 1, 1);
+    let weight = network.layers[0].weights[0];
+    assert!(weight < 0.0);
+    let mut layers = network.layers;
+    (layers[0].common.activation, layers[0].bias[0]) = (Activation::None, 0.0);
+    for (asymmetric, least, expected) in [(false, -1.0, 39.0 / 127.0), (true, 0.0, 79.0 / 255.0)] {
+        let hybrid = Hybrid {
+            scales: vec![1.0 / 16.0],
+            asymmetric,
+            each_pixel: false,
+        };
+        let runner = HybridRunner::new(&layers, &BTreeMap::from([(0, hybrid)])).unwrap();
+        let mut input = [0.0; 16];
+        (input[0], input[1], input[2]) = (least, 1.0, 0.31);
+        let found = runner.run_real(&input).unwrap();
+        assert!((found[2] - expected * weight).abs() < 1e-6, "{found:?}");
+        assert_eq!(runner.run_real(&[0.0; 16]).unwrap(), [0.0; 16]);
+    }
+    let empty = HybridRunner::new(&[], &BTreeMap::new()).unwrap_err();
+    assert_eq!(empty, FloatError::Empty);
 }

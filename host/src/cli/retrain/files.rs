@@ -6,7 +6,7 @@ use std::fmt::Display;
 use std::io::ErrorKind;
 use std::path::{Component, Path, PathBuf};
 
-use posy_nn::atomic::{Staged, could_write};
+use posy_nn::atomic::{Staged, could_write, same_place};
 use posy_nn::download::photos::COLLECTIONS;
 
 use crate::cli::output::note;
@@ -214,22 +214,39 @@ impl Destinations {
         self
     }
 
-    /// Checks that all of them can be written, before anything is computed.
+    /// Checks that all of them can be written, each to a place of its own, before anything is
+    /// computed.
     ///
     /// # Errors
     /// The first that cannot.
     pub(in crate::cli) fn check(&self) -> Result<(), Failure> {
         let files = [&self.record, &self.labels, &self.report, &self.page];
         let files = files.into_iter().flatten();
-        for destination in [&self.model, &self.split].into_iter().chain(files) {
+        let files: Vec<_> = [&self.model, &self.split]
+            .into_iter()
+            .chain(files)
+            .collect();
+        let events = self.summaries.as_ref().map(|folder| Destination {
+            path: folder.clone(),
+            option: "--summaries-dir",
+        });
+        let all: Vec<_> = files.iter().copied().chain(&events).collect();
+        for (index, later) in all.iter().enumerate() {
+            let mut earlier = all.iter().take(index);
+            if let Some(earlier) = earlier.find(|earlier| same_place(&earlier.path, &later.path)) {
+                return Err(usage(format!(
+                    "{}: two results would be written there, those of {} and {}; give one of them another place",
+                    later.path.display(),
+                    earlier.option,
+                    later.option
+                )));
+            }
+        }
+        for destination in files {
             could_write(&destination.path).map_err(|error| destination.failed(&error))?;
         }
-        if let Some(folder) = &self.summaries {
-            let events = Destination {
-                path: folder.clone(),
-                option: "--summaries-dir",
-            };
-            could_write(&folder.join("events")).map_err(|error| events.failed(&error))?;
+        if let Some(events) = &events {
+            could_write(&events.path.join("events")).map_err(|error| events.failed(&error))?;
         }
         Ok(())
     }
@@ -378,6 +395,49 @@ mod tests {
         let bare = folder.path().join("bare.posy");
         assert!(matches!(There::at(&bare, &photos), There::Unknown));
         assert_eq!(named(&bare, false).unwrap(), bare);
+    }
+
+    #[test]
+    fn every_result_has_a_place_of_its_own() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        let check = |report: &str, page: &str, labels: &str, events: &str| {
+            let destinations = Destinations::new(&at("e.posy"), Some(&at(labels)));
+            let destinations =
+                destinations.and_of_boards(Some(at(report)), Some(at(page)), Some(&at(events)));
+            destinations.check().map_err(|error| error.to_string())
+        };
+        check("r.html", "p.html", "l.txt", "events").unwrap();
+        for (paths, options) in [
+            (
+                ["r.html", "e.posy", "l.txt", "events"],
+                ["--output-graph", "--page"],
+            ),
+            (
+                ["r.html", "x/../r.html", "l.txt", "events"],
+                ["--report", "--page"],
+            ),
+            (
+                ["r.html", "p.html", "./e.split.json", "events"],
+                ["--output-graph", "--output-labels"],
+            ),
+            (
+                ["e.run.json", "p.html", "l.txt", "events"],
+                ["--output-graph", "--report"],
+            ),
+            (
+                ["r.html", "p.html", "l.txt", "p.html"],
+                ["--page", "--summaries-dir"],
+            ),
+        ] {
+            fs::create_dir_all(at("x")).unwrap();
+            let [report, page, labels, events] = paths;
+            let error = check(report, page, labels, events).unwrap_err();
+            assert!(error.contains("two results"), "{error}");
+            for option in options {
+                assert!(error.contains(option), "{error}");
+            }
+        }
     }
 
     #[test]

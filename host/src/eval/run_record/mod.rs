@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 
 use posy_nn::bounded;
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 
 use super::stats::Proportion;
 use super::{Evaluation, Prediction, UNKNOWN};
@@ -243,6 +244,13 @@ impl Record {
     /// The name of a model's record: `flowers.run.json` beside `flowers.posy`.
     pub fn path_beside(model: &Path) -> PathBuf {
         model.with_extension("run.json")
+    }
+
+    /// True if the run wrote the model in `bytes`, a `.posy` file.
+    pub fn is_of(&self, bytes: &[u8]) -> bool {
+        let digest = Sha256::digest(bytes);
+        let sha256: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+        self.model.sha256 == sha256
     }
 
     fn prediction(&self, index: usize, photo: &TestedPhoto) -> Prediction {

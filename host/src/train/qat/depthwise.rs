@@ -220,17 +220,17 @@ mod tests {
                 values[at] += 1.0;
                 values
             };
-            for at in 0..input.len() {
+            for (at, &computed) in by_input.iter().enumerate() {
                 let numeric = of(&moved(&input, at), &weights, &bias) - base;
-                assert!((numeric - f64::from(by_input[at])).abs() < 1e-4);
+                assert!((numeric - f64::from(computed)).abs() < 1e-4);
             }
-            for at in 0..9 * c {
+            for (at, &computed) in by_weights.iter().enumerate() {
                 let numeric = of(&input, &moved(&weights, at), &bias) - base;
-                assert!((numeric - f64::from(by_weights[at])).abs() < 1e-4);
+                assert!((numeric - f64::from(computed)).abs() < 1e-4);
             }
-            for at in 0..c {
+            for (at, &computed) in by_bias.iter().enumerate() {
                 let numeric = of(&input, &weights, &moved(&bias, at)) - base;
-                assert!((numeric - f64::from(by_bias[at])).abs() < 1e-4);
+                assert!((numeric - f64::from(computed)).abs() < 1e-4);
             }
         }
     }

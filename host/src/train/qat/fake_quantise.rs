@@ -189,7 +189,7 @@ mod tests {
 
     #[test]
     fn weights_lie_on_127_steps() {
-        let mut weights = [-12.7, 0.04, 0.06, 3.14];
+        let mut weights = [-12.7, 0.04, 0.06, 3.13];
         round_weights(&mut weights);
         for (found, expected) in weights.iter().zip([-12.7, 0.0, 0.1, 3.1]) {
             assert!((found - expected).abs() < 1e-5, "{weights:?}");

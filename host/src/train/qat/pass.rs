@@ -77,7 +77,7 @@ impl Workspace {
             let (before, rest) = self.outputs.split_at_mut(index);
             let output = &mut rest[0];
             let input = before.last().unwrap_or(&self.input);
-            output.resize(photos * layer.len(), 0.0);
+            output.resize(photos * layer.output_len(), 0.0);
             let bias = &weights.values[layer.bias.clone()];
             match layer.kind {
                 Kind::Pointwise => {
@@ -94,7 +94,7 @@ impl Workspace {
                 }
                 Kind::Depthwise(window) => {
                     let weights = &weights.values[layer.weights.clone()];
-                    let maps = output.chunks_exact_mut(layer.len());
+                    let maps = output.chunks_exact_mut(layer.output_len());
                     let inputs = input.chunks_exact(layer.input_pixels * layer.inputs);
                     for (output, input) in maps.zip(inputs) {
                         depthwise::forward(window, input, weights, bias, output);
@@ -199,7 +199,7 @@ impl Workspace {
                 }
                 Kind::Depthwise(window) => {
                     let size = layer.input_pixels * layer.inputs;
-                    let maps = slope.chunks_exact(layer.len());
+                    let maps = slope.chunks_exact(layer.output_len());
                     let mut by_inputs = earlier.last_mut().map(|all| all.chunks_exact_mut(size));
                     for (slope, input) in maps.zip(input.chunks_exact(size)) {
                         let slopes = Slopes {

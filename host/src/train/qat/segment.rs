@@ -50,7 +50,7 @@ pub struct Layer {
 
 impl Layer {
     /// Values of an output map.
-    pub fn len(&self) -> usize {
+    pub fn output_len(&self) -> usize {
         self.pixels * self.outputs
     }
 
@@ -61,7 +61,7 @@ impl Layer {
             Kind::Pointwise => self.inputs,
             Kind::Add(_) | Kind::Pool => 0,
         };
-        (self.len() * of_each) as u64
+        (self.output_len() * of_each) as u64
     }
 }
 

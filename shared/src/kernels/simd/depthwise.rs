@@ -156,17 +156,19 @@ struct Columns {
 }
 
 impl Columns {
-    /// Loads the next column of the padded rows.
+    /// Loads the next column of the padded rows into `to`, in place: WebAssembly has it in memory, and a
+    /// column that is returned would be copied there.
     ///
     /// # Safety
     /// In a job, and the fields are as documented.
     #[cfg_attr(not(target_arch = "wasm32"), inline(always))]
     #[cfg_attr(target_arch = "wasm32", inline(never))]
-    unsafe fn next<L: Lanes>(&mut self) -> L::Columns {
+    unsafe fn next<L: Lanes>(&mut self, to: &mut L::Columns) {
         if self.padding > 0 || self.inside == 0 {
             self.padding = self.padding.saturating_sub(1);
             // SAFETY: in a job.
-            return unsafe { L::columns([L::splat_byte(self.zero_point); 3]) };
+            *to = unsafe { L::columns([L::splat_byte(self.zero_point); 3]) };
+            return;
         }
         self.inside -= 1;
         // SAFETY: columns of the map have the values of a block in each row.
@@ -179,7 +181,7 @@ impl Columns {
             for (row, step) in self.rows.iter_mut().zip(self.steps) {
                 *row = row.wrapping_add(step);
             }
-            L::columns(bytes)
+            *to = L::columns(bytes);
         }
     }
 }
@@ -236,9 +238,11 @@ impl<L: Lanes, const S: usize> Pixels<L> for Row<S> {
         // SAFETY: the caller guarantees it.
         unsafe {
             // Columns stay in their registers, and the three windows rotate around them.
-            let mut a = columns.next::<L>();
-            let mut b = columns.next::<L>();
-            let mut c = columns.next::<L>();
+            let mut a = L::columns([L::splat_byte(0); 3]);
+            let (mut b, mut c) = (a, a);
+            columns.next::<L>(&mut a);
+            columns.next::<L>(&mut b);
+            columns.next::<L>(&mut c);
             let mut x = 0;
             while x < width {
                 self.one::<L, HOW, BURDEN>(outputs, x, [&a, &b, &c]);
@@ -247,35 +251,35 @@ impl<L: Lanes, const S: usize> Pixels<L> for Row<S> {
                         if x + 1 == width {
                             break;
                         }
-                        a = columns.next::<L>();
+                        columns.next::<L>(&mut a);
                         self.one::<L, HOW, BURDEN>(outputs, x + 1, [&b, &c, &a]);
                         if x + 2 == width {
                             break;
                         }
-                        b = columns.next::<L>();
+                        columns.next::<L>(&mut b);
                         self.one::<L, HOW, BURDEN>(outputs, x + 2, [&c, &a, &b]);
-                        c = columns.next::<L>();
+                        columns.next::<L>(&mut c);
                         x += 3;
                     }
                     2 => {
                         if x + 1 == width {
                             break;
                         }
-                        b = columns.next::<L>();
-                        a = columns.next::<L>();
+                        columns.next::<L>(&mut b);
+                        columns.next::<L>(&mut a);
                         self.one::<L, HOW, BURDEN>(outputs, x + 1, [&c, &b, &a]);
                         // Middle column of the following window, whose first column is in `a`.
-                        b = columns.next::<L>();
-                        c = columns.next::<L>();
+                        columns.next::<L>(&mut b);
+                        columns.next::<L>(&mut c);
                         x += 2;
                     }
                     _ => {
                         for _ in 3..stride {
-                            columns.next::<L>();
+                            columns.next::<L>(&mut a);
                         }
-                        a = columns.next::<L>();
-                        b = columns.next::<L>();
-                        c = columns.next::<L>();
+                        columns.next::<L>(&mut a);
+                        columns.next::<L>(&mut b);
+                        columns.next::<L>(&mut c);
                         x += 1;
                     }
                 }

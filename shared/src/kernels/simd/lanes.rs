@@ -53,6 +53,9 @@ pub trait Lanes: Copy + Debug + Send + Sync {
     const GROUP_BEGINS: usize;
     /// Offset added to an int8 value to make an activation.
     const OFFSET: i32;
+    /// Bytes of a prepacked weight: 1, or 2 for vectors that multiply 16-bit values and would have to
+    /// sign-extend every weight each time that they load it.
+    const WEIGHT: usize = 1;
     /// Largest number of vectors of sums that are computed together for each pixel: 2 or
     /// [`MOST_VECTORS`].
     const VECTORS: usize;
@@ -221,7 +224,7 @@ pub(super) trait InOrder: Lanes {
     /// Vector of `LANES` groups of weights.
     type Weights: Copy;
 
-    /// Loads `LANES * GROUP` weights.
+    /// Loads `LANES * GROUP` weights, each of [`Lanes::WEIGHT`] bytes.
     unsafe fn weights(from: *const i8) -> Self::Weights;
 
     /// Adds the products of a group of activations with the group of weights of each lane.
@@ -238,7 +241,7 @@ impl<L: InOrder> Products for L {
         to: &mut MaybeUninit<[[L::Sums; V]; P]>,
     ) {
         let Runs { count, groups } = Runs::new::<L>(ready.shape.kind, ready.shape.terms);
-        let mut weights = ready.weights(block.at * count * groups * L::GROUP);
+        let mut weights = ready.weights(block.at * count * groups * L::GROUP * L::WEIGHT);
         let tables = ready.tables(block);
         // SAFETY: the caller guarantees it; a block has `count * groups * V` vectors of weights and
         // `TABLES * V` of tables.
@@ -248,12 +251,13 @@ impl<L: InOrder> Products for L {
                 *bias = L::load(tables.add(v * L::LANES));
             }
             let mut sums = [bias; P];
+            let len = L::LANES * L::GROUP * L::WEIGHT;
             for run in 0..count {
                 let first = activations.first.byte_add(run * activations.run);
                 for group in 0..groups {
-                    let mut vectors = [L::weights(weights.add(group * V * L::LANES * L::GROUP)); V];
+                    let mut vectors = [L::weights(weights.add(group * V * len)); V];
                     for (v, vector) in vectors.iter_mut().enumerate().skip(1) {
-                        *vector = L::weights(weights.add((group * V + v) * L::LANES * L::GROUP));
+                        *vector = L::weights(weights.add((group * V + v) * len));
                     }
                     for (pixel, sums) in sums.iter_mut().enumerate() {
                         let group = first.byte_add(pixel * activations.pixel).add(group);
@@ -263,7 +267,7 @@ impl<L: InOrder> Products for L {
                         }
                     }
                 }
-                weights = weights.add(groups * V * L::LANES * L::GROUP);
+                weights = weights.add(groups * V * len);
             }
             to.write(sums);
         }
@@ -280,7 +284,7 @@ pub(super) const fn column_sets<L: Lanes>() -> usize {
 
 /// Number of bytes of the weights of a column.
 pub(super) const fn column_len<L: Lanes>() -> usize {
-    MOST_VECTORS * L::LANES * 4
+    MOST_VECTORS * L::LANES * 4 * L::WEIGHT
 }
 
 /// Packs the weights of a column whose lanes each have a `word` of their own, vector by vector; for

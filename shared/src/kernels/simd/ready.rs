@@ -139,6 +139,14 @@ fn pixels_together<L: Lanes>(channels: usize) -> usize {
     (MOST_VECTORS * L::LANES / channels.max(1)).max(1)
 }
 
+/// Stores a weight as it is prepacked: in [`Lanes::WEIGHT`] bytes, least significant first.
+pub(super) fn store<L: Lanes>(weight: i8, to: &mut Vec<i8>) {
+    let bytes = i16::from(weight).to_le_bytes();
+    for byte in &bytes[..L::WEIGHT] {
+        to.push(byte.cast_signed());
+    }
+}
+
 /// Stored terms of a sum: rounded up to a multiple of four.
 pub(super) const fn stored(terms: usize) -> usize {
     terms.next_multiple_of(4)
@@ -205,9 +213,16 @@ impl Ready {
             outputs,
         };
         let (tables, rescaling) = tables(lanes, &shape, 1, zero_point, output, weights)?;
-        let group = move |block, vectors: Range<usize>, (run, group)| Group {
-            offset: (run * windows::RUN + group * L::GROUP) as u32,
-            weights: vectors.flat_map(|v| vector(block, v, run, group)).collect(),
+        let group = move |block, vectors: Range<usize>, (run, group)| {
+            // Loops, here and below: what adapters of iterators come to is a fiftieth of the browsers' engine.
+            let mut weights = Vec::new();
+            for v in vectors {
+                weights.extend(vector(block, v, run, group));
+            }
+            Group {
+                offset: (run * windows::RUN + group * L::GROUP) as u32,
+                weights,
+            }
         };
         let (mut schedule, mut bytes) = (Schedule::default(), Vec::new());
         let mut few = false;
@@ -235,7 +250,11 @@ impl Ready {
             }
         } else {
             for block in blocks::<L>(kind, outputs) {
-                bytes.extend(groups().flat_map(|at| group(block, 0..block.vectors, at).weights));
+                for at in groups() {
+                    for weight in group(block, 0..block.vectors, at).weights {
+                        store::<L>(weight, &mut bytes);
+                    }
+                }
             }
         }
         Some(Ready {

@@ -8,6 +8,7 @@ use alloc::vec::Vec;
 use core::arch::wasm32::*;
 
 use super::lanes::{InOrder, Job, Lanes, MOST_VECTORS, Place};
+use super::ready::store;
 
 /// Vectors of 128 bits.
 #[derive(Clone, Copy, Debug)]
@@ -77,6 +78,7 @@ impl Lanes for Simd128 {
     const GROUP: usize = 2;
     const GROUP_BEGINS: usize = 1;
     const OFFSET: i32 = 0;
+    const WEIGHT: usize = 2;
     // Two vectors of sums each and what they are made of fit into the 16 registers of x86-64.
     const VECTORS: usize = 2;
     const PIXELS: usize = 4;
@@ -260,10 +262,17 @@ impl Lanes for Simd128 {
 
     /// Top and middle of each lane, vector by vector; then bottom and nothing.
     fn column_weights(taps: impl Fn(usize, usize) -> [i8; 3]) -> Vec<i8> {
-        let lanes = || (0..MOST_VECTORS).flat_map(|v| (0..Self::LANES).map(move |lane| (v, lane)));
-        let first = lanes().flat_map(|(v, lane)| taps(v, lane).into_iter().take(2));
-        let last = lanes().flat_map(|(v, lane)| [taps(v, lane)[2], 0]);
-        first.chain(last).collect()
+        let mut weights = Vec::new();
+        for last in [false, true] {
+            for lane in 0..MOST_VECTORS * Self::LANES {
+                let [top, middle, bottom] = taps(lane / Self::LANES, lane % Self::LANES);
+                let pair = if last { [bottom, 0] } else { [top, middle] };
+                for weight in pair {
+                    store::<Self>(weight, &mut weights);
+                }
+            }
+        }
+        weights
     }
 
     #[inline(always)]
@@ -275,8 +284,8 @@ impl Lanes for Simd128 {
         for (v, sum) in sums.iter_mut().enumerate() {
             let [first, last] = unsafe {
                 [
-                    i16x8_load_extend_i8x8(weights.add(8 * v)),
-                    i16x8_load_extend_i8x8(weights.add(8 * (4 + v))),
+                    v128_load(weights.add(16 * v).cast()),
+                    v128_load(weights.add(16 * (4 + v)).cast()),
                 ]
             };
             *sum = i32x4_add(*sum, i32x4_dot_i16x8(columns[v], first));
@@ -293,7 +302,7 @@ impl InOrder for Simd128 {
 
     #[inline(always)]
     unsafe fn weights(from: *const i8) -> v128 {
-        unsafe { i16x8_load_extend_i8x8(from) }
+        unsafe { v128_load(from.cast()) }
     }
 
     #[inline(always)]

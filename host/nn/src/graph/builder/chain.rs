@@ -37,6 +37,8 @@ pub(crate) struct Chain {
     pub(super) head: Option<usize>,
     /// As [`Assembled::scoring`].
     scoring: Option<Scoring>,
+    /// True if the file goes on behind what was read.
+    is_cut: bool,
     /// Remaining number of weights that may be read.
     budget: usize,
 }
@@ -52,6 +54,7 @@ impl Chain {
             input_version: 0,
             head: None,
             scoring: None,
+            is_cut: false,
             budget: file_len.saturating_mul(NUMBERS_PER_BYTE),
         };
         let map = Map {
@@ -61,17 +64,27 @@ impl Chain {
             axes,
             padded: Padding::default(),
             averaged: None,
+            scaled: None,
+            turned: None,
         };
         (chain, map)
     }
 
     /// The finished network.
     pub(crate) fn finish(self) -> Assembled {
+        // A classifier may leave its softmax to whoever runs it.
+        let ends_in_logits = self.layers.last().is_some_and(|layer| {
+            layer.common.op == Op::Dense && layer.common.activation == Activation::None
+        });
+        let unwritten = Scoring::Softmax { beta: 1.0 };
+        let scoring = self
+            .scoring
+            .or((ends_in_logits && !self.is_cut).then_some(unwritten));
         Assembled {
             layers: self.layers,
             input: self.input,
             head: self.head,
-            scoring: self.scoring,
+            scoring,
         }
     }
 
@@ -116,6 +129,7 @@ impl Chain {
     /// Forgets the scores, because something else follows them.
     pub(crate) fn unscored(&mut self) {
         self.scoring = None;
+        self.is_cut = true;
     }
 
     /// Counts numbers read from the file against its budget.
@@ -159,6 +173,8 @@ impl Chain {
             axes: like.axes.clone(),
             padded: Padding::default(),
             averaged: None,
+            scaled: None,
+            turned: None,
         };
         self.layers.push(layer);
         self.versions.push(0);

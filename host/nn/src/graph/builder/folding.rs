@@ -15,6 +15,17 @@ impl Chain {
         what: &'static str,
     ) -> Result<Map, Problem> {
         self.newest(map)?;
+        if let Some(before) = &map.scaled {
+            let both = before.iter().zip(pairs);
+            let both: Vec<_> = both
+                .map(|((factor, added), (scale, shift))| (factor * scale, added * scale + shift))
+                .collect();
+            let whole = Map {
+                scaled: None,
+                ..map.clone()
+            };
+            return self.affine(&whole, &both, what);
+        }
         map.plain()?;
         self.spend(pairs.len())?;
         let finite = |(scale, shift): &(f64, f64)| scale.is_finite() && shift.is_finite();
@@ -30,7 +41,14 @@ impl Chain {
             Writer::Layer(index) => {
                 let layer = self.layers.get_mut(index).ok_or(Problem::Branch)?;
                 if !layer.common.op.has_weights() || layer.common.activation != Activation::None {
-                    return Err(Problem::Affine(what));
+                    // The fully connected layer that reads a vector can take it.
+                    return match map.is_spatial() {
+                        true => Err(Problem::Affine(what)),
+                        false => Ok(Map {
+                            scaled: Some(pairs.into()),
+                            ..self.changed(map)
+                        }),
+                    };
                 }
                 let of_channel = layer.weights.len() / pairs.len().max(1);
                 let weights = layer.weights.chunks_exact_mut(of_channel.max(1));

@@ -1,5 +1,7 @@
 //! Global average pooling.
 
+use std::rc::Rc;
+
 use posy_shared::model::{Op, Shape};
 
 use super::{Axis, Chain, Constant, Map, Pads, Problem, Window};
@@ -36,6 +38,40 @@ impl Chain {
             axes: vec![Axis::Batch, Axis::Channels],
             ..flat
         })
+    }
+
+    /// The values of a map in the file's order as a vector of these extents, of which one is not 1: -1 for
+    /// whatever remains, 0 for the map's own.
+    pub(crate) fn flatten_to(
+        &mut self,
+        map: &Map,
+        dims: &[i64],
+        name: &str,
+    ) -> Result<Map, Problem> {
+        let order = map.axes.iter().filter(|axis| map.extent(**axis) != 1);
+        let order: Vec<Axis> = order.copied().collect();
+        let len = i64::try_from(map.shape.len()).unwrap_or(i64::MAX);
+        let whole = dims.contains(&len);
+        let own = map.dims();
+        let resolved = |(place, wanted): (usize, &i64)| match *wanted {
+            0 => own.get(place).map_or(1, |own| *own as i64),
+            // The open extent beside all values.
+            -1 if whole => 1,
+            wanted => wanted,
+        };
+        let dims: Vec<i64> = dims.iter().enumerate().map(resolved).collect();
+        if dims.iter().filter(|wanted| **wanted != 1).count() > 1 {
+            return Err(Problem::Flat(map.shape));
+        }
+        let flat = self.flatten(map, name)?.reshaped(&dims)?;
+        let mut engine = order.clone();
+        engine.sort_by_key(|axis| match axis {
+            Axis::Height => 0,
+            Axis::Width => 1,
+            _ => 2,
+        });
+        let turned = (order != engine).then(|| Rc::new((map.shape, order)));
+        Ok(Map { turned, ..flat })
     }
 
     /// A fully connected layer over each pixel of `map`, with weights `[O, I]`: a 1 x 1 convolution.

@@ -1,5 +1,7 @@
 //! Values of tensors while a file is read.
 
+use std::rc::Rc;
+
 use posy_shared::model::{Padding, Shape};
 
 use super::{Constant, Problem};
@@ -42,6 +44,11 @@ pub(crate) struct Map {
     pub(super) padded: Padding,
     /// Height or width, if a mean was taken over it already.
     pub(super) averaged: Option<Axis>,
+    /// Scale and shift of each channel, for the fully connected layer that reads the map.
+    pub(super) scaled: Option<Rc<[(f64, f64)]>>,
+    /// Shape of the map that was flattened, and the order of its axes in the file's vector, if it is another than
+    /// height, width, channels. The layer that reads the vector turns its weights.
+    pub(super) turned: Option<Rc<(Shape, Vec<Axis>)>>,
 }
 
 /// Value of a tensor.
@@ -107,12 +114,17 @@ impl Map {
         (self.shape.height, self.shape.width) != (1, 1)
     }
 
-    /// Refuses padded and half-averaged maps, which only a convolution or a pool can use.
+    /// Refuses padded, half-averaged, scaled and turned maps, which only a convolution, a pool or a fully connected layer
+    /// can use.
     pub(super) fn plain(&self) -> Result<&Self, Problem> {
         if self.padded != Padding::default() {
             Err(Problem::Padding)
         } else if self.averaged.is_some() {
             Err(Problem::Axes)
+        } else if self.scaled.is_some() {
+            Err(Problem::Affine("a constant"))
+        } else if self.turned.is_some() {
+            Err(Problem::Flat(self.shape))
         } else {
             Ok(self)
         }

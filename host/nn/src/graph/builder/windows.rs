@@ -2,7 +2,7 @@
 
 use posy_shared::model::{Op, Padding, Shape};
 
-use super::{Chain, Constant, Map, Problem, Value};
+use super::{Axis, Chain, Constant, Map, Problem, Value};
 use crate::graph::network::{Activation, Common, FloatLayer};
 use crate::graph::padding::{same_padding, window_output};
 
@@ -43,6 +43,14 @@ impl Chain {
         self.newest(map)?;
         if map.averaged.is_some() {
             return Err(Problem::Axes);
+        }
+        if map.turned.is_some() {
+            let weights = self.in_engine_order(map, weights)?;
+            let map = Map {
+                turned: None,
+                ..map.clone()
+            };
+            return self.convolution(&map, &weights, bias, window, name);
         }
         let channels = map.shape.channels;
         let [outputs, of_group, height, width] = *weights.dims.as_slice() else {
@@ -128,6 +136,12 @@ impl Chain {
         if let Some(bias) = bias {
             layer.bias = self.bias(bias, usize::from(outputs))?;
         }
+        if let Some(pairs) = &map.scaled {
+            match op {
+                Op::Dense | Op::Pointwise => scale_inputs(&mut layer, pairs)?,
+                _ => return Err(Problem::Affine("a constant")),
+            }
+        }
         Ok(self.push(layer, map))
     }
 
@@ -140,6 +154,19 @@ impl Chain {
         name: &str,
     ) -> Result<Map, Problem> {
         self.newest(map)?;
+        if map.turned.is_some() {
+            let weights = self.in_engine_order(map, weights)?;
+            let map = Map {
+                turned: None,
+                ..map.clone()
+            };
+            return self.dense(&map, &weights, bias, name);
+        }
+        let scaled = map.scaled.clone();
+        let map = &Map {
+            scaled: None,
+            ..map.clone()
+        };
         map.plain()?;
         let [outputs, inputs] = *weights.dims.as_slice() else {
             return Err(wrong_weights(weights));
@@ -164,7 +191,33 @@ impl Chain {
             Some(bias) => self.bias(bias, usize::from(outputs))?,
             None => vec![0.0; usize::from(outputs)],
         };
+        if let Some(pairs) = scaled {
+            scale_inputs(&mut layer, &pairs)?;
+        }
         Ok(self.push(layer, map))
+    }
+
+    /// Weights `[O, I, ...]` that read a flattened map, for values in the order of height, width, channels.
+    fn in_engine_order(&mut self, map: &Map, weights: &Constant) -> Result<Constant, Problem> {
+        let Some((shape, order)) = map.turned.as_deref() else {
+            return Ok(weights.clone());
+        };
+        self.spend(weights.len())?;
+        let place = |axis: Axis| order.iter().position(|own| *own == axis);
+        let extent = |axis: &Axis| match axis {
+            Axis::Height => usize::from(shape.height),
+            Axis::Width => usize::from(shape.width),
+            _ => usize::from(shape.channels),
+        };
+        let outputs = weights.dims.first().copied().unwrap_or(0);
+        let dims = std::iter::once(outputs).chain(order.iter().map(extent));
+        let engine = [Axis::Height, Axis::Width, Axis::Channels];
+        let turn = engine.into_iter().filter_map(place).map(|place| place + 1);
+        let turn: Vec<usize> = std::iter::once(0).chain(turn).collect();
+        let turned = weights.with_dims(dims.collect());
+        let turned = turned.and_then(|turned| turned.transposed(&turn));
+        let turned = turned.and_then(|turned| turned.with_dims(weights.dims.clone()));
+        turned.ok_or_else(|| wrong_weights(weights))
     }
 
     /// A bias of length `outputs`.
@@ -194,8 +247,8 @@ impl Chain {
             };
             let (before, after) = (rows(before)?, rows(after)?);
             match axis {
-                super::Axis::Height => (padded.top, padded.bottom) = (before, after),
-                super::Axis::Width => (padded.left, padded.right) = (before, after),
+                Axis::Height => (padded.top, padded.bottom) = (before, after),
+                Axis::Width => (padded.left, padded.right) = (before, after),
                 _ if (before, after) == (0, 0) => {}
                 _ => return Err(Problem::Padding),
             }
@@ -204,6 +257,24 @@ impl Chain {
             padded,
             ..map.clone()
         }))
+    }
+}
+
+/// Folds a scale and a shift of each input into a fully connected layer.
+fn scale_inputs(layer: &mut FloatLayer, pairs: &[(f64, f64)]) -> Result<(), Problem> {
+    let rows = layer.weights.chunks_exact_mut(pairs.len().max(1));
+    for (row, bias) in rows.zip(&mut layer.bias) {
+        let mut shifted = f64::from(*bias);
+        for (weight, (scale, shift)) in row.iter_mut().zip(pairs) {
+            shifted += f64::from(*weight) * shift;
+            *weight = (f64::from(*weight) * scale) as f32;
+        }
+        *bias = shifted as f32;
+    }
+    let mut numbers = layer.weights.iter().chain(&layer.bias);
+    match numbers.all(|number| number.is_finite()) {
+        true => Ok(()),
+        false => Err(Problem::NotFinite("weights, scaled,")),
     }
 }
 
@@ -261,7 +332,7 @@ fn in_order(op: Op, weights: Vec<f32>, inputs: usize) -> Vec<f32> {
 /// Padding of a map, in rows and columns.
 fn padding(map: &Map, kernel: u16, stride: u8, pads: &Pads) -> Result<Padding, Problem> {
     let before = map.padded;
-    let [height, width] = [super::Axis::Height, super::Axis::Width].map(|axis| map.extent(axis));
+    let [height, width] = [Axis::Height, Axis::Width].map(|axis| map.extent(axis));
     let extent = |extent: usize| u16::try_from(extent).map_err(|_| Problem::Extent(map.dims()));
     let shape = Shape {
         height: extent(height)?,

@@ -205,6 +205,15 @@ impl<'a> Record<'a> {
         }
     }
 
+    /// Notes that the layer `index`, `real`, gives the integers before it another shape.
+    pub(super) fn views(&mut self, index: usize, real: &FloatLayer) {
+        let before = self.output(index.checked_sub(1));
+        let layer = before.and_then(|output| self.layer(index, real, (output, output)));
+        if let Some(layer) = layer {
+            self.layers.insert(index, (layer, real.clone()));
+        }
+    }
+
     /// Notes that integers of the layer `index`, or of the input, are made real again.
     pub(super) fn made_real(&mut self, index: Option<usize>, quantisation: Quantisation) {
         if self.output(index) != Some(quantisation) {

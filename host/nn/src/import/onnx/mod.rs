@@ -1,5 +1,5 @@
 //! Reads networks of MobileNet's kind from ONNX files, as PyTorch and tf2onnx write them: float ones, and
-//! quantised ones in QDQ form.
+//! quantised ones in QDQ and in QOperator form.
 //!
 //! The layout may be NCHW or NHWC, batch norms may be folded or not, and padding may be explicit,
 //! `SAME` or a node of its own; a `Chain` of `graph::builder` reduces all of it to posy's layers. Unknown
@@ -10,6 +10,7 @@
 //! | `external.rs` | external data |
 //! | `tensors.rs` | constants, and attributes of nodes |
 //! | `walk.rs` | walks the nodes |
+//! | `qoperator.rs` | quantised operators, taken apart into QDQ form |
 //! | `quantised.rs` | nodes of quantised models |
 //! | `exact.rs` | integers of quantised models |
 //! | `layers.rs` | nodes that become layers |
@@ -20,6 +21,7 @@ mod error;
 mod exact;
 mod external;
 mod layers;
+mod qoperator;
 mod quantised;
 #[cfg(test)]
 mod quantised_tests;
@@ -29,6 +31,7 @@ mod tensors;
 mod tests;
 mod walk;
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use prost::{DecodeError, Message};
@@ -109,7 +112,8 @@ impl File {
     /// The real network, and the quantised one if the model is quantised.
     fn read_both(&self) -> Result<(FloatFile, Option<TrainedNetwork>), OnnxError> {
         let graph = self.model.graph.as_ref().ok_or(OnnxError::NoGraph)?;
-        let walked = walk::walk(graph, self.len)?;
+        let apart = qoperator::taken_apart(graph);
+        let walked = walk::walk(apart.as_ref().unwrap_or(graph), self.len)?;
         if walked.assembled.layers.is_empty() {
             return Err(OnnxError::Empty);
         }
@@ -120,6 +124,7 @@ impl File {
             input: walked.assembled.input.clone(),
             head: walked.assembled.head,
             scoring: walked.assembled.scoring,
+            hybrids: BTreeMap::new(),
             pixels: pixels.map(|levels| Normalisation::from_levels(levels.mean, levels.std)),
             producer: match self.model.producer_name.as_str() {
                 "pytorch" => Producer::PyTorch,
@@ -152,7 +157,8 @@ impl File {
                 .filter(move |node| !node.output.iter().any(is_last))
         });
         let is_known = |node: &&NodeProto| {
-            is_own(&node.domain) && walk::KNOWN.contains(&node.op_type.as_str())
+            qoperator::is_quantised(node)
+                || is_own(&node.domain) && walk::KNOWN.contains(&node.op_type.as_str())
         };
         let unknown = nodes.filter(|node| !is_known(node));
         let mut names: Vec<&str> = unknown.map(|node| node.op_type.as_str()).collect();

@@ -196,3 +196,22 @@ proptest! {
         }
     }
 }
+
+/// ONNX Runtime wrote both files of one network, in its two forms.
+#[test]
+fn quantised_operators_are_read_as_their_qdq_form() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/fixtures/networks");
+    let read = |name: &str| {
+        let bytes = std::fs::read(format!("{folder}/{name}.onnx")).unwrap();
+        let model = File::decode(&bytes).unwrap();
+        assert_eq!(model.unknown_operators(), [""; 0], "{name}");
+        read_quantised(&bytes).expect("a quantised network")
+    };
+    let [taken_apart, qdq] = ["qoperator", "qdq"].map(read);
+    assert_eq!(qdq.unread, None);
+    assert_eq!(taken_apart.unread, None);
+    assert_eq!(
+        plain(from_trained(&taken_apart).0),
+        plain(from_trained(&qdq).0)
+    );
+}

@@ -2,7 +2,7 @@
 
 use super::tensors::{Settings, constant};
 use super::walk::{Step, Walk};
-use crate::graph::builder::{Constant, Problem, Value, from_end};
+use crate::graph::builder::{Constant, Map, Problem, Value, from_end};
 
 /// Maximum size of a constant made by repeating one number: enough for shapes and paddings, not
 /// weights.
@@ -46,16 +46,38 @@ impl Walk<'_> {
             };
             let product = |dims: &[usize]| dims.iter().product::<usize>() as i64;
             let dims = [product(&dims[..place]), product(&dims[place..])];
-            return Ok(Value::Map(map.reshaped(&dims)?));
+            return self.reshaped_map(step, map, &dims);
         }
         let wanted = match step.optional(1) {
             Some(dims) => dims.constant("shape")?.wholes("shape")?.to_vec(),
             None => settings.wholes("shape").unwrap_or_default().to_vec(),
         };
         match value {
-            Value::Map(map) => Ok(Value::Map(map.reshaped(&wanted)?)),
+            Value::Map(map) => self.reshaped_map(step, map, &wanted),
             Value::Constant(constant) => Ok(Value::Constant(reshaped(constant, &wanted)?)),
         }
+    }
+
+    /// A map in another shape, or all its values as a vector.
+    fn reshaped_map(
+        &mut self,
+        step: &Step<'_>,
+        map: &Map,
+        wanted: &[i64],
+    ) -> Result<Value, Problem> {
+        let problem = match map.reshaped(wanted) {
+            Ok(reshaped) => return Ok(Value::Map(reshaped)),
+            Err(problem) => problem,
+        };
+        if !matches!(problem, Problem::Flat(_)) {
+            return Err(problem);
+        }
+        let flat = self.chain.flatten_to(map, wanted, &step.name())?;
+        let index = flat.layer();
+        if let Some((index, layer)) = index.and_then(|at| Some((at, self.chain.layer(at)?))) {
+            self.record.views(index, layer);
+        }
+        Ok(Value::Map(flat))
     }
 
     pub(super) fn squeeze(&mut self, step: &Step<'_>) -> Result<Value, Problem> {

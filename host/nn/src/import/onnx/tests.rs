@@ -4,8 +4,11 @@ use proptest::prelude::*;
 use tract_onnx::pb::tensor_proto::DataLocation;
 use tract_onnx::pb::{GraphProto, NodeProto};
 
+use posy_shared::model::Op;
+
 use super::*;
 use crate::graph::builder::Problem;
+use crate::graph::network::{FloatNetwork, Scoring};
 use crate::graph::to_onnx::{Outputs, onnx_model};
 use crate::import::normalisation::Normalisation;
 use crate::import::tensorflow::tests::agrees_with_tensorflow;
@@ -35,6 +38,117 @@ fn small() -> ModelProto {
 fn a_small_file_is_read_exactly() {
     let file = read(&small().encode_to_vec()).unwrap();
     assert_eq!(nameless(&file.layers), nameless(&small_float().layers));
+}
+
+/// The small network with all values of its map in the classifier, in place of their mean.
+fn flattened() -> FloatNetwork {
+    let mut network = small_float();
+    let [.., pool, dense] = network.layers.as_mut_slice() else {
+        panic!("a pool and a classifier");
+    };
+    let len = pool.common.input.len();
+    (pool.common.op, pool.common.output.channels) = (Op::Flatten, len as u16);
+    dense.common.input = pool.common.output;
+    dense.weights = (0..3 * len)
+        .map(|at| (at * 31 % 97) as f32 - 48.0)
+        .collect();
+    network
+}
+
+/// A vector of a map that the file has channel by channel: the engine's is pixel by pixel.
+#[test]
+fn flattened_maps_are_read_in_the_order_of_the_file() {
+    let network = flattened();
+    let interleaved = onnx_model(&network, Outputs::Last);
+    let file = read(&interleaved.encode_to_vec()).unwrap();
+    assert_eq!(nameless(&file.layers), nameless(&network.layers));
+    assert_eq!(file.head, Some(4));
+    let features = file.truncate_to_features().unwrap();
+    assert_eq!(
+        features.layers.last().unwrap().common.op,
+        Op::GlobalAveragePool
+    );
+
+    let mut planar = interleaved;
+    let nodes = &mut planar.graph.as_mut().unwrap().node;
+    let place = nodes
+        .iter()
+        .position(|node| node.op_type == "Transpose")
+        .unwrap();
+    let transpose = nodes.remove(place);
+    for node in nodes
+        .iter_mut()
+        .filter(|node| node.input[0] == transpose.output[0])
+    {
+        node.input[0] = transpose.input[0].clone();
+    }
+    let file = read(&planar.encode_to_vec()).unwrap();
+    let (ours, written) = (&file.layers[5].weights, &network.layers[5].weights);
+    let (pixels, channels) = (25, 4);
+    for (place, weight) in ours.iter().enumerate() {
+        let (output, place) = (place / 100, place % 100);
+        let (pixel, channel) = (place / channels, place % channels);
+        assert_eq!(*weight, written[output * 100 + channel * pixels + pixel]);
+    }
+    assert_ne!(ours, written);
+}
+
+/// PyTorch's classifiers end in logits, and may normalise the vector that the last layer reads.
+#[test]
+fn a_classifier_may_end_in_logits_and_scale_its_features() {
+    let file = read(&small().encode_to_vec()).unwrap();
+    assert_eq!(file.scoring, Some(Scoring::Softmax { beta: 1.0 }));
+    let mut model = small();
+    let graph = model.graph.as_mut().unwrap();
+    let real = |name: &str, numbers: Vec<f32>| tract_onnx::pb::TensorProto {
+        name: name.into(),
+        dims: vec![numbers.len() as i64],
+        data_type: tract_onnx::pb::tensor_proto::DataType::Float as i32,
+        float_data: numbers,
+        ..Default::default()
+    };
+    graph.initializer.extend([
+        real("scale", vec![2.0, 0.5, 1.0, -1.0]),
+        real("shift", vec![0.25, 0.0, -1.0, 0.5]),
+        real("mean", vec![0.0, 1.0, 0.0, 0.0]),
+        real("variance", vec![1.0 - 1e-5; 4]),
+    ]);
+    let pool = node(graph, "GlobalAveragePool").output[0].clone();
+    for node in &mut graph.node {
+        for input in node.input.iter_mut().filter(|input| **input == pool) {
+            *input = "normed".into();
+        }
+    }
+    let place = graph
+        .node
+        .iter()
+        .position(|node| node.output[0] == pool)
+        .unwrap();
+    let norm = NodeProto {
+        op_type: "BatchNormalization".into(),
+        input: [pool.as_str(), "scale", "shift", "mean", "variance"]
+            .map(Into::into)
+            .into(),
+        output: vec!["normed".into()],
+        ..NodeProto::default()
+    };
+    graph.node.insert(place + 1, norm);
+    let scaled = read(&model.encode_to_vec()).unwrap();
+    let (ours, plain) = (&scaled.layers[5], &small_float().layers[5]);
+    assert_eq!(scaled.layers[..5], file.layers[..5]);
+    let shifts = [0.25, -0.5, -1.0, 0.5];
+    for output in 0..3 {
+        let weights = &plain.weights[4 * output..][..4];
+        let shift: f32 = weights
+            .iter()
+            .zip(shifts)
+            .map(|(weight, shift)| weight * shift)
+            .sum();
+        assert!((ours.bias[output] - plain.bias[output] - shift).abs() < 1e-5);
+        for (place, scale) in [2.0, 0.5, 1.0, -1.0].into_iter().enumerate() {
+            assert!((ours.weights[4 * output + place] - weights[place] * scale).abs() < 1e-5);
+        }
+    }
 }
 
 /// Error message for the small file after `change`.

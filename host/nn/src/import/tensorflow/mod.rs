@@ -21,6 +21,8 @@ mod tensors;
 pub(crate) mod tests;
 mod walk;
 
+use std::collections::BTreeMap;
+
 use prost::Message;
 use sha2::{Digest, Sha256};
 
@@ -67,6 +69,7 @@ pub fn read_part(bytes: &[u8], part: &Part<'_>) -> Result<FloatFile, FrozenError
         pixels: None,
         head: assembled.head,
         scoring: assembled.scoring,
+        hybrids: BTreeMap::new(),
     })
 }
 

@@ -54,7 +54,7 @@ pub enum TfliteError {
     /// The input of a float network is not one image.
     #[error(
         "the input has shape {found:?}; posy reads one picture, [1, H, W, 3] or, grey, [1, H, W, 1]: convert the network \
-         with a fixed input size"
+         with a fixed input size, or say it (--input-size)"
     )]
     Input {
         /// Shape of the input.
@@ -110,7 +110,9 @@ pub enum Problem {
         wanted: &'static str,
     },
     /// A tensor with a dynamic shape.
-    #[error("tensor \"{0}\" has a dynamic shape; export the network with a fixed input size")]
+    #[error(
+        "tensor \"{0}\" has a dynamic shape; export the network with a fixed input size, or say it (--input-size)"
+    )]
     Dynamic(String),
     /// A tensor's shape does not fit its place.
     #[error("tensor \"{tensor}\" has shape {found:?}; {wanted}")]

@@ -11,10 +11,13 @@ use super::tensors::Tensors;
 use crate::graph::builder::{
     Arithmetic, Assembled, Axis, Chain, Constant, Map, Pads, Problem, Value, Window, from_end,
 };
-use crate::graph::network::Scoring;
+use crate::graph::network::{Hybrid, Scoring};
 
 /// Layout of maps in a file.
 const NHWC: [Axis; 4] = [Axis::Batch, Axis::Height, Axis::Width, Axis::Channels];
+
+/// Layout of the input of a file that PyTorch's converter wrote, which it transposes itself.
+const NCHW: [Axis; 4] = [Axis::Batch, Axis::Channels, Axis::Height, Axis::Width];
 
 /// True if the file's first convolution reads and writes float32.
 pub(super) fn is_float(model: &Model<'_>, graph: &Graph<'_>) -> bool {
@@ -35,6 +38,8 @@ struct Walk<'s, 'm, 'a> {
     tensors: &'s Tensors<'m, 'a>,
     chain: Chain,
     values: BTreeMap<i32, Value>,
+    /// Layers that quantise what they read as they run.
+    hybrids: BTreeMap<usize, Hybrid>,
 }
 
 /// Reads the operators of `graph` in order.
@@ -43,7 +48,7 @@ pub(super) fn read<'a>(
     graph: &Graph<'a>,
     tensors: &Tensors<'_, 'a>,
     file_len: usize,
-) -> Result<Assembled, TfliteError> {
+) -> Result<(Assembled, BTreeMap<usize, Hybrid>), TfliteError> {
     let (1, Some(input)) = (graph.inputs.len(), graph.inputs.get(0)) else {
         return Err(TfliteError::Count {
             what: "inputs",
@@ -58,8 +63,10 @@ pub(super) fn read<'a>(
     };
     let input_dims = tensors.float_dimensions(input);
     let dims = input_dims.map_err(|problem| refused(0, -1, Some(input), problem))?;
-    let &[1, height, width, channels @ (1 | 3)] = dims.as_slice() else {
-        return Err(TfliteError::Input { found: dims });
+    let (height, width, channels, axes) = match *dims.as_slice() {
+        [1, height, width, channels @ (1 | 3)] => (height, width, channels, NHWC),
+        [1, channels @ (1 | 3), height, width] => (height, width, channels, NCHW),
+        _ => return Err(TfliteError::Input { found: dims }),
     };
     let side = |extent: usize| u16::try_from(extent).ok().filter(|extent| *extent > 0);
     let (Some(height), Some(width)) = (side(height), side(width)) else {
@@ -70,11 +77,12 @@ pub(super) fn read<'a>(
         width,
         channels: channels as u16,
     };
-    let (chain, map) = Chain::new(shape, NHWC.to_vec(), file_len);
+    let (chain, map) = Chain::new(shape, axes.to_vec(), file_len);
     let mut walk = Walk {
         tensors,
         chain,
         values: BTreeMap::from([(input, Value::Map(map))]),
+        hybrids: BTreeMap::new(),
     };
     for (index, step) in graph.operators.iter().enumerate() {
         let code = usize::try_from(step.code).ok();
@@ -96,7 +104,7 @@ pub(super) fn read<'a>(
         }
         return Err(refused(index, number, step.outputs.get(0), problem));
     }
-    Ok(walk.chain.finish())
+    Ok((walk.chain.finish(), walk.hybrids))
 }
 
 impl<'a> Walk<'_, '_, 'a> {
@@ -113,10 +121,8 @@ impl<'a> Walk<'_, '_, 'a> {
             let tensor = step.inputs.get(place).filter(|tensor| *tensor >= 0);
             tensor.ok_or(Problem::Missing(what))
         };
-        let mut read = step.inputs.iter();
-        if names::computes_shapes(number, || {
-            read.any(|tensor| self.values.contains_key(&tensor))
-        }) {
+        let is_map = |tensor| matches!(self.values.get(&tensor), Some(Value::Map(_)));
+        if self.tensors.computes_shapes(number, step, is_map) {
             return Ok(());
         }
         let output = step.outputs.get(0).ok_or(Problem::Missing("output"))?;
@@ -145,7 +151,10 @@ impl<'a> Walk<'_, '_, 'a> {
                 activation = fused;
                 let depthwise = number == names::DEPTHWISE_CONV_2D;
                 let map = first.map("input")?;
-                self.convolution(map, &weights, bias.as_ref(), step.options, depthwise, &name)?
+                let written =
+                    self.convolution(map, &weights, bias.as_ref(), step.options, depthwise, &name)?;
+                self.note_hybrid(step, &written, |scales| (scales > 1 || depthwise, false));
+                written
             }
             names::ADD | names::SUB | names::MUL | names::DIV => {
                 if let Options::Add { activation: fused } = step.options {
@@ -187,12 +196,14 @@ impl<'a> Walk<'_, '_, 'a> {
                     .iter()
                     .map(|axis| from_end(*axis, map.axes.len()))
                     .collect::<Result<Vec<_>, _>>()?;
-                let keep = self.tensors.float_dimensions(output)?.len() == map.axes.len();
+                let keep = self.tensors.stated_extents(output).len() == map.axes.len();
                 Value::Map(self.chain.mean(map, &places, keep, &name)?)
             }
             names::FULLY_CONNECTED => {
                 let Options::FullyConnected {
-                    activation: fused, ..
+                    activation: fused,
+                    asymmetric,
+                    ..
                 } = step.options
                 else {
                     return Err(Problem::Missing("options"));
@@ -206,17 +217,21 @@ impl<'a> Walk<'_, '_, 'a> {
                 let map = first.map("input")?.clone();
                 let inputs = weights.dims.get(1).copied();
                 let spatial = map.is_spatial();
-                if spatial && map.axes == NHWC && inputs == Some(usize::from(map.shape.channels)) {
-                    view = true;
-                    let bias = bias.as_ref();
-                    Value::Map(self.chain.dense_per_pixel(&map, &weights, bias, &name)?)
+                let bias = bias.as_ref();
+                view =
+                    spatial && map.axes == NHWC && inputs == Some(usize::from(map.shape.channels));
+                let written = if view {
+                    self.chain.dense_per_pixel(&map, &weights, bias, &name)?
                 } else {
                     let flat = match spatial && map.axes == NHWC {
                         true => self.chain.flatten(&map, &name)?,
                         false => map,
                     };
-                    Value::Map(self.chain.dense(&flat, &weights, bias.as_ref(), &name)?)
-                }
+                    self.chain.dense(&flat, &weights, bias, &name)?
+                };
+                let written = Value::Map(written);
+                self.note_hybrid(step, &written, |_| (asymmetric, true));
+                written
             }
             names::PAD => {
                 let amounts = constant(self, 1, "paddings")?;
@@ -226,6 +241,7 @@ impl<'a> Walk<'_, '_, 'a> {
             }
             names::RESHAPE | names::SQUEEZE => {
                 // The shape of the output determines the result.
+                self.tensors.settle_reshaped(step);
                 let dims = self.tensors.float_dimensions(output)?;
                 let map = first.map("input")?;
                 if map.is_spatial() && dims != map.dims() && map.axes == NHWC {
@@ -235,6 +251,22 @@ impl<'a> Walk<'_, '_, 'a> {
                 }
                 let dims: Vec<i64> = dims.into_iter().map(|extent| extent as i64).collect();
                 Value::Map(map.reshaped(&dims)?)
+            }
+            names::TRANSPOSE => {
+                let order = constant(self, 1, "permutation")?;
+                let order = order.wholes("permutation")?.iter();
+                let rank = order.len();
+                let order: Vec<usize> = order
+                    .map(|axis| from_end(*axis, rank))
+                    .collect::<Result<_, _>>()?;
+                match &first {
+                    Value::Map(map) => Value::Map(map.transposed(&order)?),
+                    Value::Constant(constant) => {
+                        self.chain.spend(constant.len())?;
+                        let turned = constant.transposed(&order);
+                        Value::Constant(turned.ok_or(Problem::Axes)?)
+                    }
+                }
             }
             // Weights in another type are read as real numbers.
             names::DEQUANTIZE => {
@@ -265,6 +297,16 @@ impl<'a> Walk<'_, '_, 'a> {
                 });
             }
         };
+        if let Value::Map(map) = &value {
+            match map.is_spatial() && view {
+                true => self.tensors.settle(output, map.shape),
+                false => {
+                    let dims = map.dims().into_iter();
+                    let dims = dims.map(|extent| i32::try_from(extent).unwrap_or(i32::MAX));
+                    self.tensors.settle_dimensions(output, dims.collect());
+                }
+            }
+        }
         if let Value::Map(map) = &value
             && !view
         {
@@ -279,6 +321,40 @@ impl<'a> Walk<'_, '_, 'a> {
         }
         self.values.insert(output, value);
         Ok(())
+    }
+
+    /// Notes the layer that writes `written` if its weights are int8. `kind` tells of the number of their scales if
+    /// what it reads gets a zero point, and if it does so pixel by pixel.
+    fn note_hybrid(
+        &mut self,
+        step: &Operator<'a>,
+        written: &Value,
+        kind: impl Fn(usize) -> (bool, bool),
+    ) {
+        let weights = step.inputs.get(1);
+        let Some(weights) = weights.filter(|tensor| !self.values.contains_key(tensor)) else {
+            return;
+        };
+        let index = written.map("output").ok().and_then(Map::layer);
+        let layer = index.and_then(|index| Some((index, self.chain.layer(index)?)));
+        let (Some((index, layer)), Some(scales)) = (layer, self.tensors.int8_scales(weights))
+        else {
+            return;
+        };
+        let (asymmetric, each_pixel) = kind(scales.len());
+        let outputs = layer.bias.len();
+        let scales = match *scales.as_slice() {
+            [scale] => vec![scale; outputs],
+            _ => scales,
+        };
+        if scales.len() == outputs {
+            let hybrid = Hybrid {
+                scales,
+                asymmetric: asymmetric || outputs == 1,
+                each_pixel,
+            };
+            self.hybrids.insert(index, hybrid);
+        }
     }
 
     fn convolution(

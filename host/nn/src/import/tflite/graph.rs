@@ -14,6 +14,14 @@ use crate::graph::builder;
 use crate::graph::grey_levels::GreyLevels;
 use crate::graph::network::{Common, Quantisation, TrainedLayer, TrainedNetwork, pool};
 
+/// Padding of a window that writes as many pixels as it reads.
+const AROUND: Padding = Padding {
+    top: 1,
+    bottom: 1,
+    left: 1,
+    right: 1,
+};
+
 /// Writer of a tensor.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Writer {
@@ -139,21 +147,19 @@ impl<'a> Chain<'_, '_, 'a> {
     fn step(&mut self, number: i32, operator: &Operator<'a>) -> Result<(), Problem> {
         let input = operator.inputs.get(0).ok_or(Problem::Missing("input"))?;
         let output = operator.outputs.get(0).ok_or(Problem::Missing("output"))?;
+        let is_map = |tensor| self.values.contains_key(&tensor);
+        if self.tensors.computes_shapes(number, operator, is_map) {
+            return Ok(());
+        }
         match number {
             names::QUANTIZE | names::DEQUANTIZE => return self.requantise(number, input, output),
-            names::RESHAPE | names::SQUEEZE => return self.reshape(input, output),
+            names::RESHAPE | names::SQUEEZE => return self.reshape(operator, input, output),
+            names::TRANSPOSE => return self.transpose(operator, input, output),
             names::SOFTMAX | names::LOGISTIC => {
                 let value = self.newest(input)?;
                 self.unpadded(value)?;
                 self.ended = true;
                 self.values.insert(output, value);
-                return Ok(());
-            }
-            _ if names::computes_shapes(number, || {
-                let mut read = operator.inputs.iter();
-                read.any(|tensor| self.values.contains_key(&tensor))
-            }) =>
-            {
                 return Ok(());
             }
             names::MUL | names::ADD | names::SUB if self.layers.is_empty() => {
@@ -170,6 +176,11 @@ impl<'a> Chain<'_, '_, 'a> {
         }
         if self.ended {
             return Err(Problem::AfterEnd);
+        }
+        if number == names::ADD
+            && let Some((chained, constant)) = self.constant_operand(operator)
+        {
+            return self.add_constant(operator, (chained, constant), output);
         }
         let (chained, other) = if number == names::ADD {
             self.operands(operator)?
@@ -264,6 +275,7 @@ impl<'a> Chain<'_, '_, 'a> {
         let value = self.newest(chained)?;
         self.unpadded(value)?;
         let before = self.map_before(chained, value)?;
+        self.tensors.settle(output, before.shape);
         let after = self.tensors.map(output)?;
         let channels = usize::from(before.shape.channels);
         let values = self.tensors.quantised(constant)?;
@@ -284,6 +296,82 @@ impl<'a> Chain<'_, '_, 'a> {
         fold.combine(number, &constant, after.quantisation, activation)?;
         self.input = Some(fold.output);
         self.values.insert(output, value);
+        Ok(())
+    }
+
+    /// Operands of an addition to the output of the last layer of several pixels: its tensor, and a constant.
+    fn constant_operand(&self, operator: &Operator<'a>) -> Option<(i32, i32)> {
+        let (a, b) = operator.inputs.get(0).zip(operator.inputs.get(1))?;
+        let (chained, constant) = match self.values.contains_key(&a) {
+            true => (a, b),
+            false => (b, a),
+        };
+        self.newest(chained).ok()?;
+        (!self.values.contains_key(&constant)).then_some((chained, constant))
+    }
+
+    /// Adds a constant for each channel, such as a bias that a file could not give to the fully connected operator
+    /// before: a depthwise layer of one tap that writes the same integers.
+    fn add_constant(
+        &mut self,
+        operator: &Operator<'a>,
+        (chained, constant): (i32, i32),
+        output: i32,
+    ) -> Result<(), Problem> {
+        let value = self.newest(chained)?;
+        self.unpadded(value)?;
+        let Writer::Layer(index) = value.writer else {
+            return Err(Problem::Operand);
+        };
+        let (shape, before) = (self.layers[index].common.output, self.layers[index].output);
+        self.tensors
+            .settle_dimensions(output, self.tensors.dimensions(chained)?);
+        if self.tensors.len(output)? != shape.len() || (shape.height, shape.width) == (1, 1) {
+            return Err(Problem::Operand);
+        }
+        let channels = usize::from(shape.channels);
+        let values = self.tensors.quantised(constant)?;
+        if values.len() != 1 && values.len() != channels {
+            return Err(Problem::Operand);
+        }
+        let constant = Operand {
+            values,
+            quantisation: self.tensors.quantisation(constant)?,
+        };
+        let Options::Add { activation } = operator.options else {
+            return Err(Problem::Options);
+        };
+        let activation = super::layers::activation(activation)?;
+        let after = self.tensors.quantisation(output)?;
+        let mut fold = InputFold::new(before);
+        fold.combine(names::ADD, &constant, after, activation)?;
+        let mut layer = TrainedLayer {
+            common: Common {
+                op: Op::Depthwise3x3,
+                name: self.tensors.name(output),
+                output: shape,
+                padding: AROUND,
+                activation,
+                ..pool(shape)
+            },
+            weights: Vec::with_capacity(9 * channels),
+            weight_scales: Vec::with_capacity(channels),
+            bias: Vec::with_capacity(channels),
+            output: after,
+            fully_connected: false,
+        };
+        for channel in 0..channels {
+            let added = constant.real(channel);
+            let tap = fold.tap(channel, added, (before, after), activation);
+            let tap = tap.ok_or(Problem::Operand)?;
+            layer.weights.extend([0, 0, 0, 0, tap.weight, 0, 0, 0, 0]);
+            layer.weight_scales.push(tap.scale);
+            layer.bias.push(tap.bias);
+        }
+        let writer = Writer::Layer(self.layers.len());
+        self.layers.push(layer);
+        let padded = Padding::default();
+        self.values.insert(output, Value { writer, padded });
         Ok(())
     }
 
@@ -400,11 +488,31 @@ impl<'a> Chain<'_, '_, 'a> {
         }
     }
 
+    /// TRANSPOSE of a planar input, `[1, C, H, W]`, to the layout in which posy reads pictures anyway.
+    fn transpose(
+        &mut self,
+        operator: &Operator<'a>,
+        input: i32,
+        output: i32,
+    ) -> Result<(), Problem> {
+        let value = self.newest(input)?;
+        let order = operator
+            .inputs
+            .get(1)
+            .ok_or(Problem::Missing("permutation"))?;
+        if value.writer != Writer::Input || self.tensors.integers(order)? != [0, 2, 3, 1] {
+            return Err(Problem::Operator);
+        }
+        self.values.insert(output, value);
+        Ok(())
+    }
+
     /// RESHAPE and SQUEEZE: another shape for the same values in the same order.
-    fn reshape(&mut self, input: i32, output: i32) -> Result<(), Problem> {
+    fn reshape(&mut self, operator: &Operator<'a>, input: i32, output: i32) -> Result<(), Problem> {
         let value = self.newest(input)?;
         self.unpadded(value)?;
         if !self.ended {
+            self.tensors.settle_reshaped(operator);
             let (before, after) = (self.tensors.len(input)?, self.tensors.len(output)?);
             if before != after {
                 return Err(Problem::Shape {
@@ -433,10 +541,14 @@ impl<'a> Chain<'_, '_, 'a> {
         if number == names::DEQUANTIZE {
             self.ended = true;
         } else if value.writer == Writer::Input && self.tensors.is_float(input)? {
+            self.tensors
+                .settle_dimensions(output, self.tensors.dimensions(input)?);
             self.input = Some(self.tensors.map(output)?.quantisation);
             self.float_input = true;
         } else if !self.ended {
-            let (before, after) = (self.map_before(input, value)?, self.tensors.map(output)?);
+            let before = self.map_before(input, value)?;
+            self.tensors.settle(output, before.shape);
+            let after = self.tensors.map(output)?;
             if before.shape == after.shape && value.writer == Writer::Input && before != after {
                 let fold = self
                     .fold

@@ -25,11 +25,12 @@ impl Site<'_, '_, '_> {
     /// is a fully connected layer.
     pub(super) fn convolution(&self, after_pool: bool) -> Result<TrainedLayer, Problem> {
         let weights = self.operand(1, "weights")?;
-        let output = self.output()?;
         let found = self.tensors.dimensions(weights)?;
         let [outputs, kernel_h, kernel_w, inputs] = found.as_slice() else {
             return Err(self.shape(weights, "convolution weights are [O, H, W, I]"));
         };
+        self.settle_windows(*kernel_h, *outputs)?;
+        let output = self.output()?;
         let channels = (*inputs, *outputs);
         if channels
             != (
@@ -58,6 +59,9 @@ impl Site<'_, '_, '_> {
     /// layer that makes several channels of one is a convolution whose other weights are zero.
     pub(super) fn depthwise(&self, first: bool) -> Result<TrainedLayer, Problem> {
         let weights = self.operand(1, "weights")?;
+        if let [_, kernel, _, outputs] = *self.tensors.dimensions(weights)?.as_slice() {
+            self.settle_windows(kernel, outputs)?;
+        }
         let output = self.output()?;
         let (inputs, outputs) = (self.input.shape.channels, output.shape.channels);
         let several = first && inputs > 0 && outputs.is_multiple_of(inputs);
@@ -82,6 +86,32 @@ impl Site<'_, '_, '_> {
             .map(|i| values[i % 9 * channels + i / 9])
             .collect();
         self.windowed(Op::Depthwise3x3, Weights { values, scales }, output)
+    }
+
+    /// Settles an open output of a convolution with windows of `kernel` x `kernel` and `channels` outputs.
+    fn settle_windows(&self, kernel: i32, channels: i32) -> Result<(), Problem> {
+        let Options::Convolution {
+            padding,
+            stride: [step, _],
+            ..
+        } = self.operator.options
+        else {
+            return Ok(());
+        };
+        let kernel = u16::try_from(kernel)
+            .ok()
+            .filter(|kernel| matches!(kernel, 1 | 3));
+        let step = u8::try_from(step).ok().filter(|step| *step > 0);
+        if let (Some(kernel), Some(step), Ok(channels)) = (kernel, step, u16::try_from(channels)) {
+            let padding = match padding {
+                0 => same_padding(self.input.shape, kernel, step),
+                _ => self.padded,
+            };
+            if let Some(shape) = window_output(self.input.shape, kernel, step, padding, channels) {
+                self.tensors.settle(self.output_tensor()?, shape);
+            }
+        }
+        Ok(())
     }
 
     /// Common part of convolutions: options, padding, bias.
@@ -136,6 +166,7 @@ impl Site<'_, '_, '_> {
         let Options::FullyConnected {
             activation,
             weights_format,
+            ..
         } = self.operator.options
         else {
             return Err(Problem::Options);
@@ -157,6 +188,7 @@ impl Site<'_, '_, '_> {
         // The file may give the pixels of a map another shape.
         let shape = Shape { channels, ..read };
         let written = self.output_tensor()?;
+        self.tensors.settle(written, shape);
         if self.tensors.len(written)? != shape.len() {
             return Err(self.shape(written, "it has a value for each output of each pixel"));
         }
@@ -240,12 +272,15 @@ impl Site<'_, '_, '_> {
 
     fn pool(&self, op: Op, activation: i8) -> Result<TrainedLayer, Problem> {
         self.unpadded()?;
-        let output = self.output()?;
         let expected = Shape {
             height: 1,
             width: 1,
             channels: self.input.shape.channels,
         };
+        if op == Op::Mean {
+            self.tensors.settle(self.output_tensor()?, expected);
+        }
+        let output = self.output()?;
         if output.shape != expected {
             return Err(Problem::OutputShape {
                 found: output.shape,
@@ -264,6 +299,7 @@ impl Site<'_, '_, '_> {
             return Err(Problem::Options);
         };
         self.unpadded()?;
+        self.tensors.settle(self.output_tensor()?, self.input.shape);
         let output = self.output()?;
         for shape in [self.input.shape, other.shape] {
             if shape != output.shape {
@@ -286,10 +322,6 @@ impl Site<'_, '_, '_> {
     /// PAD: the rows and columns that it adds, which the next layer absorbs.
     pub(super) fn pad(&self) -> Result<Padding, Problem> {
         self.unpadded()?;
-        let output = self.output()?;
-        if output.quantisation != self.input.quantisation {
-            return Err(Problem::Requantises);
-        }
         let amounts = self.tensors.integers(self.operand(1, "paddings")?)?;
         let [0, 0, top, bottom, left, right, 0, 0] = *amounts.as_slice() else {
             return Err(Problem::Padding);
@@ -307,6 +339,13 @@ impl Site<'_, '_, '_> {
             right: amount(right)?,
         };
         let expected = window_output(self.input.shape, 1, 1, padding, self.input.shape.channels);
+        if let Some(shape) = expected {
+            self.tensors.settle(self.output_tensor()?, shape);
+        }
+        let output = self.output()?;
+        if output.quantisation != self.input.quantisation {
+            return Err(Problem::Requantises);
+        }
         if expected != Some(output.shape) {
             return Err(Problem::Padding);
         }

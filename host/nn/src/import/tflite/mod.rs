@@ -12,6 +12,7 @@
 //! | `cursor.rs` | verified access to the flatbuffer |
 //! | `schema.rs` | tables of TensorFlow Lite's schema |
 //! | `tensors.rs` | maps, weights and constants |
+//! | `shapes.rs` | extents that a file leaves open |
 //! | `layers.rs` | one operator to one layer |
 //! | `graph.rs` | list of operators to a chain of layers |
 //! | `input.rs` | arithmetic on the integer input, as a lookup table |
@@ -29,6 +30,7 @@ mod input;
 mod layers;
 mod names;
 mod schema;
+mod shapes;
 mod tensors;
 #[cfg(test)]
 mod tests;
@@ -60,9 +62,18 @@ pub fn is_tflite(bytes: &[u8]) -> bool {
 /// [`TfliteError`] names the operator and the tensor that posy cannot run, or describes the damage.
 /// It never panics, whatever the bytes are.
 pub fn read(bytes: &[u8]) -> Result<TrainedNetwork, TfliteError> {
+    read_sized(bytes, None)
+}
+
+/// As [`read`]; a file that leaves the size of its input open is read for pictures of `size` x `size` pixels.
+///
+/// # Errors
+/// As [`read`].
+pub fn read_sized(bytes: &[u8], size: Option<u16>) -> Result<TrainedNetwork, TfliteError> {
     let model = model(bytes)?;
     let graph = graph(&model)?;
     let tensors = Tensors::new(&model, &graph.tensors, bytes.len());
+    tensors.settle_input(graph, size);
     let mut network = graph::read(&model, graph, &tensors, Sha256::digest(bytes).into())?;
     // Files written by posy state it in their metadata.
     let mut entries = model.entries.iter();
@@ -84,13 +95,22 @@ pub fn read(bytes: &[u8]) -> Result<TrainedNetwork, TfliteError> {
 /// # Errors
 /// As [`read`].
 pub fn read_float(bytes: &[u8]) -> Result<Option<FloatFile>, TfliteError> {
+    read_float_sized(bytes, None)
+}
+
+/// As [`read_float`]; a file that leaves the size of its input open is read for pictures of `size` x `size` pixels.
+///
+/// # Errors
+/// As [`read`].
+pub fn read_float_sized(bytes: &[u8], size: Option<u16>) -> Result<Option<FloatFile>, TfliteError> {
     let model = model(bytes)?;
     let graph = graph(&model)?;
     if !float::is_float(&model, graph) {
         return Ok(None);
     }
     let tensors = Tensors::new(&model, &graph.tensors, bytes.len());
-    let assembled = float::read(&model, graph, &tensors, bytes.len())?;
+    tensors.settle_input(graph, size);
+    let (assembled, hybrids) = float::read(&model, graph, &tensors, bytes.len())?;
     if assembled.layers.is_empty() {
         return Err(TfliteError::Empty);
     }
@@ -102,6 +122,7 @@ pub fn read_float(bytes: &[u8]) -> Result<Option<FloatFile>, TfliteError> {
         pixels: None,
         head: assembled.head,
         scoring: assembled.scoring,
+        hybrids,
     }))
 }
 

@@ -170,30 +170,25 @@ pub(super) const SOFTMAX: i32 = 25;
 pub(super) const CUSTOM: i32 = 32;
 pub(super) const PAD: i32 = 34;
 pub(super) const GATHER: i32 = 36;
+pub(super) const TRANSPOSE: i32 = 39;
 pub(super) const MEAN: i32 = 40;
 pub(super) const SUB: i32 = 41;
 pub(super) const DIV: i32 = 42;
 pub(super) const SQUEEZE: i32 = 43;
 pub(super) const STRIDED_SLICE: i32 = 45;
+pub(super) const CAST: i32 = 53;
+pub(super) const SLICE: i32 = 65;
+pub(super) const EXPAND_DIMS: i32 = 70;
 pub(super) const SHAPE: i32 = 77;
 pub(super) const REDUCE_PROD: i32 = 81;
 pub(super) const PACK: i32 = 83;
 pub(super) const QUANTIZE: i32 = 114;
 
-/// True for operators by which a file computes an extent of a RESHAPE where its batch is open; the file also states
-/// that extent. Of them only SHAPE reads a map.
-pub(super) fn computes_shapes(number: i32, reads_map: impl FnOnce() -> bool) -> bool {
-    match number {
-        SHAPE => true,
-        STRIDED_SLICE | PACK | GATHER | REDUCE_PROD | CONCATENATION => !reads_map(),
-        _ => false,
-    }
-}
-
 pub(super) const FLOAT32: i8 = 0;
 pub(super) const FLOAT16: i8 = 1;
 pub(super) const INT32: i8 = 2;
 pub(super) const UINT8: i8 = 3;
+pub(super) const INT64: i8 = 4;
 pub(super) const INT8: i8 = 9;
 
 /// Name of an operator by its number.

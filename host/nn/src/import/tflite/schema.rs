@@ -88,11 +88,22 @@ pub(super) enum Options {
     /// `Pool2DOptions`; extents are `[height, width]`.
     Pool { filter: [i32; 2], activation: i8 },
     /// `FullyConnectedOptions`.
-    FullyConnected { activation: i8, weights_format: i8 },
+    FullyConnected {
+        activation: i8,
+        weights_format: i8,
+        /// True if real inputs of int8 weights are quantised with a zero point.
+        asymmetric: bool,
+    },
     /// `AddOptions`, and the options of other arithmetic.
     Add { activation: i8 },
     /// `SoftmaxOptions`.
     Softmax { beta: f32 },
+    /// `StridedSliceOptions`: the first bit of each mask.
+    Slice {
+        open_begin: bool,
+        open_end: bool,
+        single: bool,
+    },
     /// Any other options, or none.
     Other,
 }
@@ -229,16 +240,27 @@ impl Options {
                 }
             }
             8 => {
-                let [activation, weights_format] = cursor.fields(table, [0, 1])?;
+                let [activation, weights_format, asymmetric] = cursor.fields(table, [0, 1, 3])?;
                 Self::FullyConnected {
                     activation: cursor.number(activation, 0)?,
                     weights_format: cursor.number(weights_format, 0)?,
+                    asymmetric: cursor.number::<u8>(asymmetric, 0)? != 0,
                 }
             }
             9 => {
                 let [beta] = cursor.fields(table, [0])?;
                 Self::Softmax {
                     beta: cursor.number(beta, 0.0)?,
+                }
+            }
+            32 => {
+                let [begin, end, single] = cursor.fields(table, [0, 1, 4])?;
+                let mut bit =
+                    |mask| -> Verified<bool> { Ok(cursor.number::<i32>(mask, 0)? & 1 == 1) };
+                Self::Slice {
+                    open_begin: bit(begin)?,
+                    open_end: bit(end)?,
+                    single: bit(single)?,
                 }
             }
             // MulOptions, SubOptions and DivOptions have the same layout.

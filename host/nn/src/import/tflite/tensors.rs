@@ -6,10 +6,14 @@ use posy_shared::model::Shape;
 
 use super::cursor::Scalar;
 use super::error::Problem;
-use super::names::{FLOAT16, FLOAT32, INT8, INT32, UINT8, number_type};
-use super::schema::{Model, Tensor};
+use super::names::{FLOAT16, FLOAT32, INT8, INT32, INT64, UINT8, number_type};
+use super::schema::{Graph, Model, Tensor};
+use super::shapes::Computed;
 use crate::graph::builder::{self, Constant};
 use crate::graph::network::Quantisation;
+
+/// Maximum number of extents of a tensor.
+const MOST_EXTENTS: usize = 8;
 
 /// Maximum length of a tensor's name in messages, bytes.
 const NAME_LEN: usize = 200;
@@ -24,6 +28,8 @@ pub(super) struct Tensors<'m, 'a> {
     tensors: &'m [Tensor<'a>],
     /// Remaining number of weights that may be read.
     budget: Cell<usize>,
+    /// Shapes that the file leaves open.
+    pub(super) computed: Computed,
 }
 
 /// A map of activations: shape and quantisation of a tensor that some layer writes.
@@ -47,6 +53,7 @@ impl<'m, 'a> Tensors<'m, 'a> {
             model,
             tensors,
             budget: Cell::new(file_len.saturating_mul(WEIGHTS_PER_BYTE)),
+            computed: Computed::default(),
         }
     }
 
@@ -74,9 +81,44 @@ impl<'m, 'a> Tensors<'m, 'a> {
         }
     }
 
-    /// Shape in the file, batch included.
+    /// Shape, batch included: that of the file, or, where it is open, that which its writer computes.
     pub(super) fn dimensions(&self, index: i32) -> Result<Vec<i32>, Problem> {
-        dimensions(self.tensor(index)?)
+        match self.computed.dimensions(index) {
+            Some(dims) => Ok(dims),
+            None => dimensions(self.tensor(index)?),
+        }
+    }
+
+    /// Extents in the file, `None` where they are open; empty for a tensor that is not there.
+    pub(super) fn stated_extents(&self, index: i32) -> Vec<Option<i32>> {
+        let Ok(tensor) = self.tensor(index) else {
+            return Vec::new();
+        };
+        let mut signature = tensor.shape_signature.iter();
+        let extents = tensor.shape.iter().map(|extent| {
+            let signed = signature.next().unwrap_or(extent);
+            Some(extent).filter(|_| extent.min(signed) >= 0)
+        });
+        extents.take(MOST_EXTENTS + 1).collect()
+    }
+
+    /// Gives an input of open size `[-1, -1, -1, C]` that of a picture of `size` x `size` pixels.
+    pub(super) fn settle_input(&self, graph: &Graph<'a>, size: Option<u16>) {
+        let (Some(input), Some(size)) = (graph.inputs.get(0), size) else {
+            return;
+        };
+        let extents = self.stated_extents(input);
+        if let [_, height, width, Some(channels)] = extents[..]
+            && (height.is_none() || width.is_none())
+            && let Ok(channels) = u16::try_from(channels)
+        {
+            let shape = Shape {
+                height: size,
+                width: size,
+                channels,
+            };
+            self.settle(input, shape);
+        }
     }
 
     pub(super) fn is_float(&self, index: i32) -> Result<bool, Problem> {
@@ -87,7 +129,7 @@ impl<'m, 'a> Tensors<'m, 'a> {
     pub(super) fn map(&self, index: i32) -> Result<Map, Problem> {
         let quantisation = self.quantisation(index)?;
         let tensor = self.tensor(index)?;
-        let found = dimensions(tensor)?;
+        let found = self.dimensions(index)?;
         let [height, width, channels] = match *found.as_slice() {
             [1, height, width, channels] => [height, width, channels],
             [1, channels] | [1, 1, channels] => [1, 1, channels],
@@ -115,7 +157,7 @@ impl<'m, 'a> Tensors<'m, 'a> {
 
     /// Number of values of a tensor.
     pub(super) fn len(&self, index: i32) -> Result<usize, Problem> {
-        elements(self.tensor(index)?)
+        product(self.tensor(index)?, self.dimensions(index)?)
     }
 
     /// Quantisation of activations in the int8 convention, whatever their shape.
@@ -281,9 +323,17 @@ impl<'m, 'a> Tensors<'m, 'a> {
             .collect())
     }
 
-    /// Constant int32 values, such as paddings and axes.
+    /// Constant int32 values, such as paddings and axes, and those that operators compute of shapes.
     pub(super) fn integers(&self, index: i32) -> Result<Vec<i32>, Problem> {
+        if let Some(computed) = self.computed.integers(index) {
+            return Ok(computed);
+        }
         let tensor = self.tensor(index)?;
+        if tensor.number_type == INT64 {
+            let wide = self.data(tensor, 8)?.chunks_exact(8).map(i64::read);
+            let narrow = |value: i64| value.clamp(i32::MIN.into(), i32::MAX.into()) as i32;
+            return Ok(wide.map(narrow).collect());
+        }
         if tensor.number_type != INT32 {
             return Err(wrong_type(tensor, tensor.number_type, "int32"));
         }
@@ -306,6 +356,10 @@ impl<'m, 'a> Tensors<'m, 'a> {
 
     /// A constant of a float network: int32 values, or real ones in float32, float16 or quantised.
     pub(super) fn constant(&self, index: i32) -> Result<Constant, builder::Problem> {
+        if let Some(computed) = self.computed.integers(index) {
+            let numbers: Vec<i64> = computed.into_iter().map(i64::from).collect();
+            return Ok(Constant::whole(vec![numbers.len()], numbers));
+        }
         let name = || self.name(index);
         let tensor = self.tensor(index).map_err(|_| unreadable(name()))?;
         let dims = self.float_dimensions(index)?;
@@ -344,6 +398,13 @@ impl<'m, 'a> Tensors<'m, 'a> {
             let numbers = numbers.map(|bytes| i64::from(i32::read(bytes)));
             Constant::whole(dims, numbers.collect())
         })
+    }
+
+    /// Scales of weights in int8, one or one for each output; `None` for weights of another type.
+    pub(super) fn int8_scales(&self, index: i32) -> Option<Vec<f32>> {
+        let tensor = self.tensor(index).ok()?;
+        let parameters = tensor.quantisation.as_ref()?;
+        (tensor.number_type == INT8).then(|| parameters.scale.iter().collect())
     }
 
     /// Real values of quantised weights: one scale, or one for each index of a dimension.
@@ -445,19 +506,27 @@ fn dimensions(tensor: &Tensor<'_>) -> Result<Vec<i32>, Problem> {
     {
         return Err(Problem::Dynamic(name(tensor)));
     }
-    if tensor.shape.len() > 8 {
+    if tensor.shape.len() > MOST_EXTENTS {
         return Err(Problem::Shape {
             tensor: name(tensor),
             found: Vec::new(),
             wanted: "at most 8 extents are read",
         });
     }
-    Ok(tensor.shape.iter().collect())
+    let mut extents: Vec<i32> = tensor.shape.iter().collect();
+    if let Some(batch) = extents.first_mut().filter(|batch| **batch == -1) {
+        *batch = 1;
+    }
+    Ok(extents)
 }
 
 fn elements(tensor: &Tensor<'_>) -> Result<usize, Problem> {
-    dimensions(tensor)?
-        .into_iter()
+    product(tensor, dimensions(tensor)?)
+}
+
+/// Number of values of `tensor` with these extents.
+fn product(tensor: &Tensor<'_>, dims: Vec<i32>) -> Result<usize, Problem> {
+    dims.into_iter()
         .try_fold(1usize, |n, extent| {
             n.checked_mul(usize::try_from(extent).ok()?)
         })

@@ -211,9 +211,8 @@ fn what_follows_the_features_does_not_matter_to_a_backbone() {
     assert!(message(&file).contains("HARD_SWISH"));
 }
 
-/// Edge Impulse's classifier: a dense layer of each pixel, then one of all values.
-#[test]
-fn dense_layers_read_each_pixel_or_all() {
+/// The small file with Edge Impulse's classifier: a dense layer of each pixel, then one of all values.
+fn edge_impulse() -> File {
     let mut file = small();
     file.operators.truncate(5);
     file.tensors.extend([
@@ -238,7 +237,203 @@ fn dense_layers_read_each_pixel_or_all() {
             ..operator(SOFTMAX, &[16], 17)
         },
     ]);
+    file
+}
+
+/// The same for batches of any size: all batches are open, and so are the shapes behind the map, which operators
+/// compute. What the file states for an open extent is 1.
+fn open_edge_impulse() -> File {
+    let mut file = edge_impulse();
+    let maps = [
+        ("input", 4),
+        ("conv", 4),
+        ("padded", 4),
+        ("depthwise", 4),
+        ("pointwise", 4),
+        ("sum", 4),
+        ("logits", 2),
+        ("softmax", 2),
+    ];
+    for (name, rank) in maps {
+        let tensor = file.tensor(name);
+        assert_eq!(tensor.shape.len(), rank);
+        tensor.signature = tensor.shape.clone();
+        tensor.signature[0] = -1;
+    }
+    for (name, shape, signature) in [
+        ("pixels", vec![1, 1], vec![-1, -1]),
+        ("each", vec![1, 2], vec![-1, 2]),
+        ("all", vec![1, 1], vec![-1, -1]),
+    ] {
+        let tensor = file.tensor(name);
+        (tensor.shape, tensor.signature) = (shape, signature);
+    }
+    let whole = |name: &str, values: &[i32]| integers(name, &[values.len() as i32], values);
+    let unwritten = |name: &str| TensorSpec {
+        data: Vec::new(),
+        ..integers(name, &[1], &[0])
+    };
+    let first = file.tensors.len() as i32;
+    file.tensors.extend([
+        unwritten("of_sum"),
+        whole("from", &[1]),
+        whole("to", &[3]),
+        whole("one", &[1]),
+        unwritten("sides"),
+        whole("axis", &[0]),
+        unwritten("pixel_count"),
+        whole("channels", &[4]),
+        unwritten("wanted"),
+        unwritten("of_each"),
+        unwritten("length"),
+        unwritten("vector"),
+    ]);
+    let [
+        of_sum,
+        from,
+        to,
+        one,
+        sides,
+        axis,
+        count,
+        channels,
+        wanted,
+        of_each,
+        length,
+        vector,
+    ] = std::array::from_fn(|place| first + place as i32);
+    let [
+        conv,
+        pad,
+        depthwise,
+        pointwise,
+        sum,
+        pixels,
+        each,
+        all,
+        dense,
+        softmax,
+    ] = <[OperatorSpec; 10]>::try_from(file.operators).ok().unwrap();
+    file.operators = vec![
+        conv,
+        pad,
+        depthwise,
+        pointwise,
+        sum,
+        operator(SHAPE, &[11], of_sum),
+        OperatorSpec {
+            options: Some((32, Vec::new())),
+            ..operator(STRIDED_SLICE, &[of_sum, from, to, one], sides)
+        },
+        operator(REDUCE_PROD, &[sides, axis], count),
+        operator(PACK, &[count, channels], wanted),
+        OperatorSpec {
+            inputs: vec![11, wanted],
+            ..pixels
+        },
+        each,
+        operator(SHAPE, &[21 + 1], of_each),
+        operator(REDUCE_PROD, &[of_each, axis], length),
+        operator(PACK, &[one, length], vector),
+        OperatorSpec {
+            inputs: vec![22, vector],
+            ..all
+        },
+        dense,
+        softmax,
+    ];
+    file
+}
+
+#[test]
+fn shapes_that_a_file_leaves_open_are_computed() {
+    let expected = read(&edge_impulse().bytes()).unwrap();
+    let open = read(&open_edge_impulse().bytes()).unwrap();
+    assert_eq!(open.unread, None);
+    assert_eq!(open.layers, expected.layers);
+    // A RESHAPE to a shape of which nothing is known.
+    let mut file = open_edge_impulse();
+    file.tensor("channels").data = vec![0; 3];
+    let refused = message(&file);
+    assert!(
+        refused.contains("(RESHAPE, writing \"pixels\")") && refused.contains("dynamic shape"),
+        "{refused}"
+    );
+    // One open extent is counted.
+    let pixels = file.tensor("pixels");
+    (pixels.shape, pixels.signature) = (vec![1, 4], vec![-1, 4]);
+    assert_eq!(read(&file.bytes()).unwrap().layers, expected.layers);
+}
+
+/// The bias of Edge Impulse's dense layer as Keras writes it for batches of any size: added in integers, behind a
+/// RESHAPE. Expected: the sum of the real values, in steps of the output.
+#[test]
+fn a_bias_that_is_added_later_becomes_a_layer_of_one_tap() {
+    let mut file = edge_impulse();
+    let place = file.tensors.len() as i32;
+    file.tensors.extend([
+        map("biased", &[9, 2], 0.05),
+        TensorSpec {
+            zero_points: vec![3],
+            data: vec![90, -60_i8 as u8],
+            ..map("bias", &[2], 0.03)
+        },
+    ]);
+    file.tensor("all").scales = vec![0.05];
+    file.operators[7].inputs[0] = place;
+    let add = OperatorSpec {
+        options: Some((11, vec![(0, Field::Byte(1))])),
+        ..operator(ADD, &[22, place + 1], place)
+    };
+    file.operators.insert(7, add);
     let network = read(&file.bytes()).unwrap();
+    assert_eq!(network.unread, None);
+    let ops: Vec<Op> = network.layers[4..].iter().map(|l| l.common.op).collect();
+    assert_eq!(
+        ops,
+        [Op::Pointwise, Op::Depthwise3x3, Op::Flatten, Op::Dense]
+    );
+    let layer = &network.layers[5];
+    assert_eq!(layer.common.output, shape(3, 3, 2));
+    for (channel, added) in [(0, 0.03 * 87.0), (1, 0.03 * -63.0)] {
+        let weight = f64::from(layer.weights[9 * channel + 4]);
+        let scale = f64::from(layer.weight_scales[channel]);
+        assert!((weight * scale - 1.0).abs() < 1e-6);
+        // In steps of what it reads times the weight's.
+        let bias = f64::from(layer.bias[channel]) * 0.04 * scale;
+        assert!((bias - added).abs() < 0.04 / 10.0, "{bias} {added}");
+    }
+}
+
+/// A file for pictures of any size has no shapes at all.
+#[test]
+fn an_input_of_open_size_is_given_one() {
+    let mut file = small();
+    file.operators[5].builtin = MEAN;
+    file.tensors.push(integers("axes", &[2], &[1, 2]));
+    file.operators[5].inputs.push(file.tensors.len() as i32 - 1);
+    let expected = read(&file.bytes()).unwrap();
+    for name in ["input", "conv", "padded", "depthwise", "pointwise", "sum"] {
+        let tensor = file.tensor(name);
+        let channels = tensor.shape[3];
+        tensor.shape = vec![1, 1, 1, channels];
+        tensor.signature = vec![-1, -1, -1, channels];
+    }
+    file.tensor("pool").signature = vec![-1, 1, 1, 4];
+    assert!(
+        message(&file).contains("--input-size"),
+        "{}",
+        message(&file)
+    );
+    let read = read_sized(&file.bytes(), Some(5)).unwrap();
+    assert_eq!(read.layers, expected.layers);
+    let larger = read_sized(&file.bytes(), Some(7)).unwrap();
+    assert_eq!(larger.layers[0].common.output, shape(4, 4, 4));
+}
+
+#[test]
+fn dense_layers_read_each_pixel_or_all() {
+    let network = read(&edge_impulse().bytes()).unwrap();
     assert_eq!(network.unread, None);
     let ops: Vec<Op> = network.layers[4..].iter().map(|l| l.common.op).collect();
     assert_eq!(ops, [Op::Pointwise, Op::Flatten, Op::Dense]);
