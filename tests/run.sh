@@ -102,6 +102,9 @@ board() {
     name=$1 target=$2
     shift 2
     turn=$(((turn + 1) % 3))
+    # What posy carries is built as the task board-images does: see boards/rustc.sh.
+    folder=target/programs wrapper=$PWD/boards/rustc.sh
+    if [ "$name" = qemu-mps2 ]; then folder=target/boards wrapper=""; fi
     jobs="build"
     if [ $extent = all ] || [ $turn = 0 ]; then jobs="clippy build"; fi
     for job in $jobs; do
@@ -109,11 +112,11 @@ board() {
         if [ $job = clippy ]; then deny="-- -D warnings"; fi
         # From its folder, where its settings lie. No toolchain is named where the usual one will do.
         # shellcheck disable=SC2086
-        (cd "boards/$name" && step cargo $arm $job --release --locked --target "$target" \
-            --target-dir ../../target/boards "$@" $deny) || return
+        (cd "boards/$name" && RUSTC_WRAPPER=$wrapper step cargo $arm $job --release --locked --target "$target" \
+            --target-dir "../../$folder" "$@" $deny) || return
     done
     if command -v size >/dev/null; then
-        size "target/boards/$target/release/posy-$name"
+        size "$folder/$target/release/posy-$name"
     fi
 }
 
@@ -137,8 +140,9 @@ boards() {
     board qemu-mps2 thumbv8m.main-none-eabihf --features an505 || return
     board rp-pico thumbv6m-none-eabi || return
     board rp-pico2 thumbv8m.main-none-eabihf || return
-    board nucleo-h743zi thumbv7em-none-eabihf || return
-    board nrf52840-dk thumbv7em-none-eabihf || return
+    for name in nucleo-h743zi nrf52840-dk weact-h743vi nano-33-ble xiao-nrf52840 feather-nrf52840; do
+        board $name thumbv7em-none-eabihf || return
+    done
     command -v qemu-system-arm >/dev/null ||
         skip "boards were built and not emulated: see what boards/arm-toolchain.sh says above"
 }

@@ -172,9 +172,11 @@ function draw() {
 }
 
 // The webcam's picture as a file without loss: the page names live what it recorded, to the last bit.
+// At once: `toBlob` waits for the browser to be idle, which is seconds while pictures are named on a busy machine.
 function grab() {
-  if (!draw()) return Promise.resolve(null);
-  return new Promise(done => canvas.toBlob(done, 'image/png'));
+  if (!draw()) return null;
+  const [, encoded] = canvas.toDataURL('image/png').split(',');
+  return new Blob([Uint8Array.from(atob(encoded), letter => letter.charCodeAt(0))], {type: 'image/png'});
 }
 
 function noPicture(words) {
@@ -309,7 +311,7 @@ async function startRecording(label, button) {
   }
   while (recording === mine) {
     const begun = performance.now();
-    const blob = await grab();
+    const blob = grab();
     if (blob) keep(label, burst, blob);
     await sleep(Math.max(RECORD_EVERY - (performance.now() - begun), 5));
   }
@@ -334,14 +336,16 @@ function holds(button, label) {
     try { button.setPointerCapture(event.pointerId); } catch { /* A pointer that is gone already. */ }
     start();
   });
-  for (const name of ['pointerup', 'pointercancel', 'lostpointercapture', 'blur']) button.addEventListener(name, stopRecording);
+  // Its own recording alone: a button that is pressed takes the focus from the one that was pressed before.
+  const stop = () => { if (recording?.button === button) stopRecording(); };
+  for (const name of ['pointerup', 'pointercancel', 'lostpointercapture', 'blur']) button.addEventListener(name, stop);
   button.addEventListener('contextmenu', event => event.preventDefault());
   button.addEventListener('keydown', event => {
     if (event.key !== ' ' && event.key !== 'Enter') return;
     event.preventDefault();
     if (!event.repeat) start();
   });
-  button.addEventListener('keyup', stopRecording);
+  button.addEventListener('keyup', stop);
   // A click without a pointer or a key, as a screen reader sends it: one picture.
   button.addEventListener('click', async event => {
     if (event.detail !== 0 || recording) return;

@@ -31,7 +31,7 @@ LABELS = ["daisy", "dandelion", "roses", "tulips"]
 # The first photos of each label are those that the test asks about.
 ASKED, SHOWN = 10, 60
 # Size of the photos that a network without ImageNet's weights is trained on, and number of steps.
-SMALL, STEPS = 64, 240
+SMALL, STEPS = 64, 160
 
 
 def photos(size, channels):

@@ -128,12 +128,36 @@ def fully_connected(operator, read, rescale):
     return np.clip(written, -128, 127)
 
 
+def added(operator, read):
+    """Output of an addition of `read` and a constant: `AddElementwise` of the reference kernels."""
+    source, constant = operator["inputs"]
+    scales, zeros = zip(*(tensors[index]["quantization"] for index in (source, constant, operator["outputs"][0])))
+    scales = [float(np.float32(scale)) for scale in scales]
+    whole = 2 * max(scales[:2])
+    terms = [
+        rounded_twice((values.astype(np.int64) - zero) << 20, *multiplier(scale / whole))
+        for values, zero, scale in zip((read, interpreter.get_tensor(constant)), zeros, scales)
+    ]
+    sums = rounded_twice(terms[0] + terms[1], *multiplier(whole / (scales[2] * (1 << 20)))) + zeros[2]
+    return np.clip(sums, -128, 127)
+
+
 def logits_rounded_twice():
-    dense = [operator for operator in operators if operator["op_name"] == "FULLY_CONNECTED"]
+    names = [operator["op_name"] for operator in operators]
     written = None
-    for operator in dense:
+    for operator in operators[names.index("FULLY_CONNECTED") :] if "FULLY_CONNECTED" in names else []:
         source, result = operator["inputs"][0], operator["outputs"][0]
         theirs = interpreter.get_tensor(result)
+        if operator["op_name"] == "ADD":
+            own = added(operator, interpreter.get_tensor(source))
+            place = tensors[result]["quantization"][1]
+            clamped = not np.array_equal(own.reshape(theirs.shape), theirs)
+            assert np.array_equal((np.maximum(own, place) if clamped else own).reshape(theirs.shape), theirs)
+            written = added(operator, written)
+            if clamped:
+                written = np.maximum(written, place)
+        if operator["op_name"] != "FULLY_CONNECTED":
+            continue
         once = fully_connected(operator, interpreter.get_tensor(source), rounded_once)
         place = tensors[result]["quantization"][1]
         # A fused ReLU.

@@ -38,7 +38,13 @@ pub fn convert(scratch: &Scratch, cases: &Path, file: &str) -> String {
 /// file.
 pub fn retrain(scratch: &Scratch, architecture: &str) -> String {
     let name = format!("{architecture}.posy");
-    let options = ["retrain", "--no-float", "--architecture", architecture];
+    let options = [
+        "retrain",
+        "--head-only",
+        "--no-float",
+        "--architecture",
+        architecture,
+    ];
     let folders = ["--image-dir", "photos", "--bottleneck-dir", "cache"];
     let output = ["--output-graph", &name];
     scratch

@@ -68,14 +68,34 @@ impl Toolchain {
         })
     }
 
+    /// Version of the compiler.
+    ///
+    /// # Panics
+    /// There is none, although [`Toolchain::find`] has found it.
+    pub fn compiler(&self) -> String {
+        let mut command = Command::new("rustc");
+        command.args(&self.cargo).arg("--version");
+        // The project's choice of a toolchain holds from there.
+        command.current_dir(folder());
+        answer(free_of_cargo(&mut command)).unwrap_or_else(|error| panic!("{command:?}: {error}"))
+    }
+
     /// Builds a board's program and returns its ELF file. Builds run one at a time, because
     /// programs of one board with different features have the same name.
     pub fn build(&self, board: Crate) -> Vec<u8> {
         static BUILDING: Mutex<()> = Mutex::new(());
         let _building = BUILDING.lock().unwrap_or_else(PoisonError::into_inner);
-        // Beside the workspace's own output; boards share their dependencies.
-        let output = folder().join("../target/boards");
+        // Beside the workspace's own output; boards share their dependencies. What posy carries is built
+        // by a wrapper of the compiler, in a folder that no other has written to.
+        let emulated = board.name.starts_with("qemu");
+        let output = folder().join(match emulated {
+            true => "../target/boards",
+            false => "../target/programs",
+        });
         let mut command = Command::new("cargo");
+        if !emulated {
+            command.env("RUSTC_WRAPPER", folder().join("rustc.sh"));
+        }
         command
             .args(&self.cargo)
             .args(["build", "--release", "--locked", "--quiet"])

@@ -15,6 +15,7 @@ pub mod fake_board;
 pub mod frames;
 pub mod fuzz;
 pub mod graphs;
+pub mod images;
 pub mod kinds;
 #[cfg(target_os = "linux")]
 pub mod live_pico;

@@ -63,7 +63,10 @@ pub fn board() -> &'static Board {
 }
 
 fn uf2_file(segments: &[Segment]) -> Vec<u8> {
-    uf2::file(segments, board().uf2.expect("a board with a drive").family)
+    uf2::file(
+        segments,
+        board().uf2().expect("a board with a drive").family,
+    )
 }
 
 /// UF2 file that writes `bytes` to an address of the Pico.

@@ -96,11 +96,11 @@ impl Scratch {
         }
     }
 
-    /// A command that retrains that network on such pictures, with the cache in the folder `cache`.
+    /// A command that retrains the head of that network on such pictures, with the cache in the folder `cache`.
     pub fn retrain_drawings(&self, folder: &str, more: &[&str]) -> Command {
         let mut command = self.command(["retrain", "--no-float", "--backbone=network.tflite"]);
         command.args(["--image-dir", folder, "--bottleneck-dir=cache"]);
-        command.args(more);
+        command.args(head_only(more)).args(more);
         command
     }
 
@@ -149,12 +149,13 @@ impl Scratch {
         Outcome::of(self.command(arguments))
     }
 
-    /// A command that retrains the smallest network on the photos in `photos`, without the float
+    /// A command that retrains the head of the smallest network on the photos in `photos`, without the float
     /// network, with the cache in the folder `cache`, and writes `flowers.posy`.
     pub fn retrain_command(&self, photos: impl AsRef<OsStr>, more: &[&str]) -> Command {
         let mut command = self.command(["retrain", "--no-float", "--architecture", ARCHITECTURE]);
         command.arg("--image-dir").arg(photos);
-        command.args(["--bottleneck-dir", "cache"]).args(more);
+        command.args(["--bottleneck-dir", "cache"]);
+        command.args(head_only(more)).args(more);
         command
     }
 
@@ -162,6 +163,13 @@ impl Scratch {
     pub fn retrain(&self, photos: impl AsRef<OsStr>, more: &[&str]) -> Outcome {
         Outcome::of(self.retrain_command(photos, more))
     }
+}
+
+/// The option that trains the head alone, which takes a second, unless `more` say something of
+/// fine-tuning.
+fn head_only(more: &[&str]) -> Option<&'static str> {
+    let of_blocks = more.iter().any(|option| option.starts_with("--fine-tune"));
+    (!of_blocks).then_some("--head-only")
 }
 
 fn names_in(folder: &Path) -> Vec<String> {

@@ -83,7 +83,7 @@ const PICO_SUPPLY: &[(&str, &str)] = &[
 ];
 
 /// The pictures there are.
-pub const DRAWN: [Drawn; 4] = [
+pub const DRAWN: [Drawn; 8] = [
     Drawn {
         board: "rp-pico",
         title: "Raspberry Pi Pico",
@@ -146,6 +146,92 @@ pub const DRAWN: [Drawn; 4] = [
         ],
         camera: PARALLEL,
     },
+    Drawn {
+        board: "weact-h743vi",
+        title: "WeAct MiniSTM32H743VI",
+        pins: "weact-h743vi/src/pins.rs",
+        // Contacts of the socket, as in Zephyr's description of the board.
+        places: &[
+            ("PB9", "contact 3, PB9"),
+            ("PB8", "contact 5, PB8"),
+            ("PB7", "contact 7, PB7"),
+            ("PA7", "contact 8, PA7"),
+            ("PA4", "contact 9, PA4"),
+            ("PE6", "contact 12, PE6"),
+            ("PA8", "contact 13, PA8"),
+            ("PE5", "contact 14, PE5"),
+            ("PD3", "contact 16, PD3"),
+            ("PA6", "contact 17, PA6"),
+            ("PE4", "contact 18, PE4"),
+            ("PC6", "contact 19, PC6"),
+            ("PE1", "contact 20, PE1"),
+            ("PC7", "contact 21, PC7"),
+            ("PE0", "contact 22, PE0"),
+        ],
+        supply: &[],
+        camera: (
+            "OV2640 in the socket",
+            &[
+                "SIOD", "SIOC", "VSYNC", "PWDN", "HREF", "D7", "XCLK", "D6", "D5", "PCLK", "D4",
+                "D0", "D3", "D1", "D2",
+            ],
+        ),
+    },
+    Drawn {
+        board: "nano-33-ble",
+        title: "Arduino Nano 33 BLE",
+        pins: "nano-33-ble/src/pins.rs",
+        places: &[
+            ("P0_31", "A4"),
+            ("P0_02", "A5"),
+            ("P0_23", "D7"),
+            ("P1_01", "D11"),
+            ("P1_08", "D12"),
+            ("P0_13", "D13"),
+            ("P1_11", "D2"),
+        ],
+        supply: &[
+            ("3.3V", "camera VCC"),
+            ("GND", "camera GND"),
+            ("GND", "button"),
+        ],
+        camera: ARDUCAM,
+    },
+    Drawn {
+        board: "xiao-nrf52840",
+        title: "Seeed XIAO nRF52840",
+        pins: "xiao-nrf52840/src/pins.rs",
+        places: &[
+            ("P0_04", "D4"),
+            ("P0_05", "D5"),
+            ("P0_29", "D3"),
+            ("P1_15", "D10"),
+            ("P1_14", "D9"),
+            ("P1_13", "D8"),
+            ("P0_03", "D1"),
+        ],
+        supply: &[
+            ("3V3", "camera VCC"),
+            ("GND", "camera GND"),
+            ("GND", "button"),
+        ],
+        camera: ARDUCAM,
+    },
+    Drawn {
+        board: "feather-nrf52840",
+        title: "Adafruit Feather nRF52840",
+        pins: "feather-nrf52840/src/pins.rs",
+        places: &[
+            ("P0_12", "SDA"),
+            ("P0_11", "SCL"),
+            ("P0_27", "D10"),
+            ("P0_13", "MO"),
+            ("P0_15", "MI"),
+            ("P0_14", "SCK"),
+        ],
+        supply: &[("3.3V", "camera VCC"), ("GND", "camera GND")],
+        camera: ARDUCAM,
+    },
 ];
 
 /// The pins in the text of a `pins.rs`: lines `($chip:ident, ROLE) => { $chip.NAME }; // TO`.
@@ -195,7 +281,10 @@ const COLOURS: [&str; 8] = [
 fn colour(place: &str, index: usize) -> &'static str {
     if place.contains("GND") {
         "#222222"
-    } else if place.contains("3V3") || place.contains("VDD") {
+    } else if ["3V3", "3.3V", "VDD"]
+        .iter()
+        .any(|name| place.contains(name))
+    {
         "#d40000"
     } else {
         COLOURS[index % COLOURS.len()]

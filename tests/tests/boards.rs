@@ -2,7 +2,8 @@
 
 use std::path::Path;
 
-use posy::device::BOARDS;
+use posy::device::{BOARDS, Board};
+use posy_tests::images::crates;
 
 /// Start and length of the regions in a linker script's `MEMORY`, by name.
 fn regions(memory_x: &str) -> Vec<(String, u64, u64)> {
@@ -31,10 +32,12 @@ fn regions(memory_x: &str) -> Vec<(String, u64, u64)> {
     regions
 }
 
-/// `N` of the line `const ARENA: usize = N * 1024;` in a board's sources.
-fn arena_kib(folder: &Path) -> u32 {
+/// `N` of the line `const ARENA: usize = N * 1024;` in a board's sources, or those of its chip's family.
+fn arena_kib(board: &Board) -> u32 {
     let mut found = Vec::new();
-    for entry in folder.join("src").read_dir().unwrap() {
+    let folders = crates(board).into_iter().map(|folder| folder.join("src"));
+    let own = folders.filter(|folder| folder.ancestors().any(|above| above.ends_with("boards")));
+    for entry in own.flat_map(|folder| folder.read_dir().unwrap()) {
         let path = entry.unwrap().path();
         if path.extension().is_none_or(|extension| extension != "rs") {
             continue;
@@ -45,7 +48,7 @@ fn arena_kib(folder: &Path) -> u32 {
             found.extend(number.map(|number| number.parse::<u32>().unwrap()));
         }
     }
-    assert_eq!(found.len(), 1, "{}: {found:?}", folder.display());
+    assert_eq!(found.len(), 1, "{}: {found:?}", board.name);
     found[0]
 }
 
@@ -77,13 +80,26 @@ fn memory_maps_agree() {
         let ram = regions.iter().filter(|(_, start, _)| is_ram(*start));
         let largest = ram.map(|(_, _, bytes)| *bytes).max().unwrap();
         assert_eq!(largest, u64::from(board.ram_bytes), "{}", board.name);
-        assert_eq!(
-            arena_kib(&folder) * 1024,
-            board.arena_bytes,
-            "{}",
-            board.name
-        );
+        assert_eq!(arena_kib(board) * 1024, board.arena_bytes, "{}", board.name);
         compared += 1;
     }
     assert!(compared > 0, "no board of the table has a folder in boards");
+}
+
+/// What boards of a chip share lies in their family's crate: a board is a table of pins and a memory map.
+#[test]
+fn a_board_has_few_lines_of_its_own() {
+    for board in &BOARDS {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../boards");
+        let folder = folder.join(board.name);
+        let sources = folder.join("src").read_dir().unwrap();
+        let sources = sources.map(|entry| entry.unwrap().path());
+        let files = ["build.rs", "memory.x"].map(|name| folder.join(name));
+        // The Pico's second program is the emulator's.
+        let files = files.into_iter().chain(sources);
+        let files = files.filter(|path| !path.ends_with("profile.rs"));
+        let lines = files.map(|path| std::fs::read_to_string(path).unwrap().lines().count());
+        let lines: usize = lines.sum();
+        assert!(lines <= 150, "{}: {lines} lines of its own", board.name);
+    }
 }

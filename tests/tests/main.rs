@@ -18,6 +18,7 @@ mod footprint;
 mod fuzz;
 #[cfg(target_os = "linux")]
 mod host_link;
+mod images;
 mod kernels;
 mod layering;
 mod parity;

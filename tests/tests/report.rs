@@ -51,7 +51,12 @@ fn retrain(scratch: &Scratch, flowers: &Path) -> Value {
         }
     }
     scratch.write("flowers/tulips/no photo.jpg", "<i>no</i>");
-    let mut command = scratch.command(["retrain", "--architecture", "mobilenet_0.25_128"]);
+    let mut command = scratch.command([
+        "retrain",
+        "--head-only",
+        "--architecture",
+        "mobilenet_0.25_128",
+    ]);
     command.args([
         "--image-dir",
         "flowers",

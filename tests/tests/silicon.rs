@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-#[path = "../../boards/nucleo-h743zi/src/axi.rs"]
+#[path = "../../boards/stm32h7/src/axi.rs"]
 mod axi;
 
 use axi::{ID_CODE, READ_ISSUING, Registers, mend};

@@ -2,28 +2,16 @@
 #![no_std]
 #![no_main]
 
-mod buses;
-mod button;
-mod flash;
 mod pins;
-mod uart;
-mod vitals;
 
 use cortex_m_rt::entry;
-use embassy_nrf::config::{Config, HfclkSource, LfclkSource};
-use embassy_nrf::pac;
-use embassy_time::Delay;
-use posy_firmware::camera::ArduCam;
-use posy_firmware::camera::ov2640::{Mode, Resolution};
-use posy_firmware::program::{Board, Memory, run};
-use posy_ports::{Ports, now_ms};
-use posy_shared::kernels::dsp::Dsp;
+use embedded_hal::digital::PinState;
+use posy_firmware::program::Memory;
+use posy_nrf::Parts;
+use posy_ports::Ports;
 use static_cell::ConstStaticCell;
 
 use pins::pin;
-
-#[cfg(feature = "defmt")]
-use defmt_rtt as _;
 
 /// Bytes for the network. Of the chip's 256 KiB the rest is ports, rows and stack.
 const ARENA: usize = 216 * 1024;
@@ -32,44 +20,28 @@ static MEMORY: ConstStaticCell<Memory<ARENA>> = ConstStaticCell::new(Memory::new
 
 #[entry]
 fn main() -> ! {
-    // The kit's crystals: the serial port wants a clock within a percent or two.
-    let mut config = Config::default();
-    config.hfclk_source = HfclkSource::ExternalXtal;
-    config.lfclk_source = LfclkSource::ExternalXtal;
-    let chip = embassy_nrf::init(config);
-    // Flash has wait states at 64 MHz; the cache, off at the start, hides most of them.
-    pac::NVMC.icachecnf().write(|cache| cache.set_cacheen(true));
-
-    let vitals = vitals::vitals(chip.WDT);
-    let sensor = buses::sensor(pin!(chip, sda), pin!(chip, scl));
-    let frame_buffer = buses::frame_buffer(
-        chip.SPI2,
-        pin!(chip, sck),
-        pin!(chip, mosi),
-        pin!(chip, miso),
-        pin!(chip, cs),
-    );
-    let uart = uart::uart(
+    let chip = posy_nrf::chip(true);
+    let parts = Parts {
+        sda: pin!(chip, sda).into(),
+        scl: pin!(chip, scl).into(),
+        cs: pin!(chip, cs).into(),
+        mosi: pin!(chip, mosi).into(),
+        miso: pin!(chip, miso).into(),
+        sck: pin!(chip, sck).into(),
+        button: pin!(chip, button).into(),
+        led: pin!(chip, led).into(),
+        // LED 1 hangs on the supply.
+        lit: PinState::Low,
+        spi: chip.SPI2,
+        watchdog: chip.WDT,
+        flash: chip.NVMC,
+    };
+    let uart = posy_nrf::uart(
         chip.UARTE0,
         chip.TIMER1,
         (chip.PPI_CH0, chip.PPI_CH1, chip.PPI_GROUP0),
         pin!(chip, uart_tx),
         pin!(chip, uart_rx),
     );
-    button::start(pin!(chip, button), pin!(chip, led));
-    let mut board = Board {
-        name: "nrf52840-dk",
-        camera: ArduCam::new(sensor, frame_buffer, Delay, Mode::picture(Resolution::Qvga)),
-        console: Ports::new(uart),
-        clock: now_ms,
-        stack: posy_board::stack,
-        vitals,
-    };
-    let mut slot = flash::slot(chip.NVMC);
-    let Err(error) = run(&mut board, &mut slot, MEMORY.take(), || {
-        // SAFETY: the nRF52840's Cortex-M4F has the DSP extension and a floating-point unit, which the
-        // start-up code for this target switches on.
-        unsafe { Dsp::new() }
-    });
-    panic!("the UART: {error:?}")
+    posy_nrf::run("nrf52840-dk", parts, Ports::new(uart), MEMORY.take())
 }

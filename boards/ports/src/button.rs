@@ -1,10 +1,9 @@
 //! The button.
 
-use core::sync::atomic::{AtomicBool, Ordering};
-
 use embassy_time::Timer;
 use embedded_hal::digital::{InputPin, PinState};
 use embedded_hal_async::digital::Wait;
+use portable_atomic::{AtomicBool, Ordering};
 
 /// Milliseconds within which the contacts of a button come to rest.
 const BOUNCE_MS: u64 = 20;

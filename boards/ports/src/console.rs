@@ -11,7 +11,7 @@ use posy_firmware::program::Console;
 use crate::button;
 
 /// Byte that a press of the button stands for: one answer.
-const PRESS: u8 = b'c';
+pub(crate) const PRESS: u8 = b'c';
 
 /// The serial port and the button; the button counts once [`watch`](crate::watch) runs.
 #[derive(Debug)]

@@ -5,6 +5,8 @@
 mod button;
 mod console;
 mod sign;
+#[cfg(feature = "usb")]
+pub mod usb;
 
 pub use button::watch;
 pub use console::Ports;

@@ -4,18 +4,10 @@
 use embassy_executor::{InterruptExecutor, SendSpawner};
 use embassy_rp::interrupt;
 use embassy_rp::interrupt::{InterruptExt, Priority};
-use embassy_sync::blocking_mutex::raw::CriticalSectionRawMutex;
-use embassy_sync::pipe::Pipe;
 use portable_atomic::{AtomicBool, Ordering};
-
-/// Bytes from USB that nobody has asked for yet. While there is no room for more, the sender waits.
-pub static INPUT: Pipe<CriticalSectionRawMutex, 512> = Pipe::new();
 
 /// True if the button was pressed since it was last asked.
 pub static PRESSED: AtomicBool = AtomicBool::new(false);
-
-/// True if a program has opened the USB port after something was said, and has not been told yet.
-pub static LATE: AtomicBool = AtomicBool::new(false);
 
 /// True once the executor runs.
 static STARTED: AtomicBool = AtomicBool::new(false);

@@ -5,7 +5,7 @@
 //! |---|---|
 //! | the pins | `pins.rs` |
 //! | the camera's two buses | `camera.rs`; rows by DMA in `frame_bus.rs` |
-//! | what goes over the serial ports | `ports.rs`; the USB port alone in `usb.rs` |
+//! | what goes over the serial ports | `ports.rs`; the USB port in `usb.rs` and in `boards/ports` |
 //! | how the model slot is written | `flash.rs` |
 //! | what counts as a press of the button | `button.rs` |
 //! | what runs besides the network | `background.rs` |

@@ -11,10 +11,11 @@ use embassy_time::{Duration, block_for};
 use embedded_hal_nb::serial::Read;
 use embedded_io::{ErrorType, Write};
 use posy_firmware::program::{Console, INTRODUCE};
+use posy_ports::usb::{Lines, frame, take, was_opened_late};
 
-use crate::background::{self, INPUT, LATE, PRESSED};
+use crate::background::{self, PRESSED};
 use crate::button;
-use crate::usb::{self, Lines};
+use crate::usb;
 
 /// Byte that a press of the button stands for: one answer.
 const PRESS: u8 = b'c';
@@ -96,7 +97,7 @@ impl Console for Ports {
                 self.by_usb = false;
                 return Some(byte);
             }
-            (self.next, self.len) = (0, INPUT.try_read(&mut self.taken).unwrap_or(0));
+            (self.next, self.len) = (0, take(&mut self.taken));
         }
         if self.next < self.len {
             self.by_usb = true;
@@ -108,7 +109,7 @@ impl Console for Ports {
     }
 
     fn asked(&mut self) -> Option<u8> {
-        if LATE.swap(false, Ordering::Relaxed) {
+        if was_opened_late() {
             return Some(INTRODUCE);
         }
         PRESSED.swap(false, Ordering::Relaxed).then_some(PRESS)
@@ -116,7 +117,7 @@ impl Console for Ports {
 
     fn frame(&mut self, bytes: &[u8]) -> bool {
         match self.by_usb {
-            true => usb::frame(bytes),
+            true => frame(bytes),
             false => self.uart.blocking_write(bytes).is_ok(),
         }
     }

@@ -77,7 +77,10 @@ fn row(name: &str, run: &Record) -> Vec<String> {
     let interval = int8.interval();
     vec![
         name.to_owned(),
-        run.architecture.clone(),
+        match &run.fine_tuning {
+            Some(tuned) => format!("{}, {} blocks tuned", run.architecture, tuned.blocks),
+            None => run.architecture.clone(),
+        },
         int8.whole.to_string(),
         int8.percent(),
         interval.map_or("-".into(), |(low, high)| {
@@ -102,6 +105,7 @@ fn as_json(name: &str, run: &Record) -> serde_json::Value {
     json!({
         "run": name,
         "architecture": run.architecture,
+        "fine_tuning": run.fine_tuning,
         "labels": run.labels,
         "split": run.split,
         "tested": run.int8.whole,

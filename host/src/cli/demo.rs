@@ -145,6 +145,8 @@ fn show(folder: &Path, seed: u64) -> Result<ExitCode, Failure> {
         Path::new("--no-check"),
         // With so few test drawings, the difference would be chance.
         Path::new("--no-float"),
+        // Seconds are enough for drawings.
+        Path::new("--head-only"),
         Path::new("--image-dir"),
         &drawings,
         Path::new("--backbone"),

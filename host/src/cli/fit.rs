@@ -12,7 +12,7 @@ use serde_json::json;
 use super::guard::{self, Door};
 use super::output::{in_seconds, kib, millions, note, print_json, print_table};
 use super::{Failure, usage};
-use crate::device::{BOARDS, Footprint, fits, fitting};
+use crate::device::{BOARDS, Board, Footprint, fits, fitting};
 
 /// Prints flash, RAM and multiply-accumulates of networks, and the boards that they fit.
 #[derive(Debug, Args)]
@@ -55,7 +55,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         return print_json(&as_json(&rows)).map(|()| ExitCode::SUCCESS);
     }
     let mut heading = vec!["network", "flash KiB", "RAM KiB", "M products"];
-    heading.extend(BOARDS.iter().map(|board| board.name));
+    heading.extend(columns().map(|board| board.name));
     let table: Vec<Vec<String>> = rows
         .iter()
         .map(|(name, footprint)| {
@@ -65,7 +65,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
                 kib(footprint.ram_bytes),
                 millions(footprint.products),
             ];
-            row.extend(BOARDS.iter().map(|board| match fits(footprint, board) {
+            row.extend(columns().map(|board| match fits(footprint, board) {
                 true => in_seconds(footprint.answer_ms(board)),
                 false => "-".to_owned(),
             }));
@@ -79,7 +79,39 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
          multiply-accumulates (MACs) for a picture; a time: it fits, and an answer takes about so long, the \
          camera included (estimated, not measured on hardware); - does not fit"
     );
+    if let Some(others) = others() {
+        note!("{others}");
+    }
     Ok(ExitCode::SUCCESS)
+}
+
+/// The boards with a column: of those with the same chip the first.
+fn columns() -> impl Iterator<Item = &'static Board> {
+    let mut boards = BOARDS.iter().enumerate();
+    std::iter::from_fn(move || {
+        boards.find(|(index, board)| !BOARDS[..*index].iter().any(|other| other.is_like(board)))
+    })
+    .map(|(_, board)| board)
+}
+
+/// The boards without a column, and the flash that each has for a model; `None` if there are none.
+fn others() -> Option<String> {
+    let of = |first: &'static Board| {
+        let alike = BOARDS
+            .iter()
+            .filter(move |board| board.is_like(first) && *board != first);
+        alike.map(move |board| {
+            let slot = board.slot_bytes() / 1024;
+            format!("{} as {} ({slot} KiB)", board.name, first.name)
+        })
+    };
+    let lines: Vec<String> = columns().flat_map(of).collect();
+    (!lines.is_empty()).then(|| {
+        format!(
+            "the same chips, with less flash for a model: {}",
+            lines.join(", ")
+        )
+    })
 }
 
 /// True if a file's extension is that of a pre-trained network, not of a model.

@@ -1,7 +1,7 @@
 //! `posy flash`: writes a program and a model to a board.
 
 use std::ffi::OsStr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Args;
@@ -14,16 +14,18 @@ use posy_shared::shown::Shown;
 use super::output::{note, print_lines};
 use super::{Failure, usage};
 use crate::device::flash::{FlashError, Plan, Program, Way};
-use crate::device::{BOARDS, Board, Footprint};
+use crate::device::{BOARDS, Board, FileKind, Footprint};
 
 /// Writes a model, and the program that runs it, to a board.
 ///
-/// A Raspberry Pi Pico or Pico 2 needs only its USB cable: hold its button BOOTSEL while plugging
-/// it in, and run this command; it finds the drive that appears. Other boards, and a Pico with a
-/// debug probe, are written with the command probe-rs (https://probe.rs).
+/// A board with a USB drive needs only its cable: hold the button BOOTSEL of a Raspberry Pi Pico or
+/// Pico 2 while plugging it in, or press RESET of a XIAO or Feather twice, and run this command; it
+/// finds the drive that appears. So does an Arduino Nano 33 BLE, which is written through its serial
+/// port. A WeAct MiniSTM32H743VI is written with the command dfu-util; the kits of Nordic and ST, and
+/// any board with a debug probe, with the command probe-rs (https://probe.rs).
 ///
-/// The program is built from boards/NAME of the posy checkout that this is run in, unless --program
-/// or --model-only is given.
+/// posy carries the program of each board; --build builds it anew, from boards/NAME of the posy
+/// checkout that this is run in.
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
     /// The board.
@@ -32,18 +34,25 @@ pub(super) struct Arguments {
     /// The .posy file that `posy retrain` wrote.
     #[arg(value_name = "MODEL")]
     model: PathBuf,
-    /// Write this program, an ELF file, instead of building one.
+    /// Write this program, an ELF file, instead of the one that posy carries.
     #[arg(long, value_name = "FILE", conflicts_with = "model_only")]
     program: Option<PathBuf>,
+    /// Build the program from boards/NAME of a checkout of posy; needs Rust.
+    #[arg(long, conflicts_with_all = ["program", "model_only"])]
+    build: bool,
     /// Write only the model; the board keeps its program.
     #[arg(long)]
     model_only: bool,
-    /// Write a UF2 file, to be copied to the board's drive later, and stop.
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["drive", "probe"])]
+    /// Write a file to be put onto the board later, and stop: UF2 for a board with a drive, flash
+    /// contents as they are for an Arduino, else Intel HEX.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["drive", "port", "probe"])]
     output: Option<PathBuf>,
     /// The folder where the board's drive is mounted, if it is not found.
     #[arg(long, value_name = "FOLDER", conflicts_with = "probe")]
     drive: Option<PathBuf>,
+    /// The serial port of an Arduino's boot loader, if it is not found.
+    #[arg(long, value_name = "PORT", conflicts_with_all = ["drive", "probe"])]
+    port: Option<String>,
     /// Write with this debug probe, as probe-rs names it; `probe-rs list` shows them.
     #[arg(long, value_name = "VID:PID[:SERIAL]")]
     probe: Option<String>,
@@ -96,30 +105,49 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     let program = match &arguments.program {
         _ if arguments.model_only => Program::Kept,
         Some(path) => Program::File(path.clone()),
-        None => Program::of_checkout(board, &std::env::current_dir()?)?,
+        None if arguments.build => Program::of_checkout(board, &std::env::current_dir()?)?,
+        None => Program::carried(board)?,
     };
     let plan = Plan::new(board, &arguments.model, file.bytes(), footprint, program)?;
     let way = match (&arguments.output, &arguments.drive, &arguments.probe) {
-        (Some(path), _, _) => Way::file(board, path.clone()),
+        (Some(path), _, _) => Ok(Way::file(board, path.clone())),
         (_, Some(path), _) => Way::drive(board, path.clone()),
         (_, _, Some(probe)) => Way::probe(board, Some(probe.clone())),
-        _ => Way::find(board),
+        _ => match &arguments.port {
+            Some(port) => Way::port(board, port.clone()),
+            None => Way::find(board),
+        },
     };
     let way = match way {
         // The last step reports the missing tool.
         Err(FlashError::NoWay(_)) if arguments.dry_run => None,
-        Err(error @ FlashError::TakesNoUf2 { .. }) => return Err(usage(error)),
+        Err(error @ (FlashError::NoDrive(_) | FlashError::NoSerialPort(_))) => {
+            return Err(usage(error));
+        }
         way => Some(way?),
     };
     match way {
         Some(way) if !arguments.dry_run => {
             plan.carry_out(&way, |step| note!("{step}"))?;
             match way {
-                Way::File(..) => note!("next: copy it to the drive that the board shows"),
+                Way::File(path, kind) => note!("next: {}", after_file(board, &path, kind)),
                 _ => note!("next: posy monitor"),
             }
         }
         way => print_lines(&plan.steps(way.as_ref())?)?,
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Instruction for a file that was written.
+fn after_file(board: &Board, path: &Path, kind: FileKind) -> String {
+    let path = path.display();
+    match kind {
+        FileKind::Uf2(_) => "copy it to the drive that the board shows".to_owned(),
+        FileKind::Hex => format!(
+            "write it with any programmer, as probe-rs download --chip {} --binary-format hex {path}",
+            board.chip
+        ),
+        FileKind::Bin => format!("write it with BOSSA of Arduino's, as bossac -e -w {path} -R"),
+    }
 }

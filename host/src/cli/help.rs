@@ -82,6 +82,9 @@ const HEADINGS: [(&str, &[Heading]); 2] = [
             (
                 "Training",
                 &[
+                    "fine-tune",
+                    "head-only",
+                    "time",
                     "trainer",
                     "how-many-training-steps",
                     "learning-rate",
@@ -136,9 +139,7 @@ const HEADINGS: [(&str, &[Heading]); 2] = [
 
 /// Options of `retrain` that only `--help` shows, not `-h`. The options of retrain.py, whose `-h`
 /// shows all, are not among them.
-const RARE: [&str; 15] = [
-    "adjust-epochs",
-    "adjust-rate",
+const RARE: [&str; 13] = [
     "crop",
     "input-mean",
     "input-size",
@@ -199,8 +200,12 @@ const EXAMPLES: [(&str, &[(&str, &str)]); 25] = [
                 "a more accurate, slower network",
             ),
             (
-                "posy retrain --trainer adjust",
-                "more accurate still, takes minutes",
+                "posy retrain --time 180",
+                "three minutes of fine-tuning instead of one",
+            ),
+            (
+                "posy retrain --head-only",
+                "the last layer alone, in seconds",
             ),
             (
                 "posy retrain -o flowers.tflite",
@@ -331,7 +336,7 @@ const EXAMPLES: [(&str, &[(&str, &str)]); 25] = [
         &[
             (
                 "posy flash -b rp-pico flowers.posy",
-                "build the program, write it and the model",
+                "write the board's program and the model",
             ),
             (
                 "posy flash -b rp-pico -n flowers.posy",

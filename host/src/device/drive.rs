@@ -30,10 +30,15 @@ pub enum DriveError {
     Several(Vec<PathBuf>),
     /// The folder is not a board's drive.
     #[error(
-        "{0}: this is no drive of a board: it has no file {INFO}; hold the button BOOTSEL while \
-         plugging the board in, and give the folder where its drive appears"
+        "{path}: this is no drive of a board: it has no file {INFO}; to start the board's loader, \
+         {gesture}, and give the folder where its drive appears"
     )]
-    NoDrive(PathBuf),
+    NoDrive {
+        /// The folder.
+        path: PathBuf,
+        /// Instruction that makes the drive appear.
+        gesture: &'static str,
+    },
     /// The drive of another board.
     #[error("{path}: this is the drive of a {found}, not of a {expected}")]
     Other {
@@ -45,13 +50,12 @@ pub enum DriveError {
         expected: &'static str,
     },
     /// Writing the file failed.
-    #[error(
-        "{path}: {source}; unplug the board, hold the button BOOTSEL while plugging it in, and try \
-         again"
-    )]
+    #[error("{path}: {source}; unplug the board and plug it in, {gesture}, and try again")]
     Io {
         /// The file.
         path: PathBuf,
+        /// Instruction that makes the drive appear.
+        gesture: &'static str,
         /// The system's error.
         source: io::Error,
     },
@@ -71,7 +75,7 @@ fn listed(paths: &[PathBuf]) -> String {
 /// [`DriveError::Several`].
 pub fn find(drive: &Uf2Drive) -> Result<Option<PathBuf>, DriveError> {
     let mut found: Vec<PathBuf> = mount_points();
-    found.retain(|path| board_id(path).is_some_and(|id| id == drive.board_id));
+    found.retain(|path| board_id(path).is_some_and(|id| drive.has_id(&id)));
     match found.len() {
         0 | 1 => Ok(found.pop()),
         _ => Err(DriveError::Several(found)),
@@ -84,21 +88,24 @@ pub fn find(drive: &Uf2Drive) -> Result<Option<PathBuf>, DriveError> {
 /// [`DriveError::NoDrive`], [`DriveError::Other`].
 pub fn check(path: &Path, drive: &Uf2Drive) -> Result<(), DriveError> {
     match board_id(path) {
-        None => Err(DriveError::NoDrive(path.into())),
-        Some(found) if found == drive.board_id => Ok(()),
+        None => Err(DriveError::NoDrive {
+            path: path.into(),
+            gesture: drive.gesture,
+        }),
+        Some(found) if drive.has_id(&found) => Ok(()),
         Some(found) => Err(DriveError::Other {
             path: path.into(),
             found,
-            expected: drive.board_id,
+            expected: drive.board_ids.first().copied().unwrap_or("board"),
         }),
     }
 }
 
-/// Writes a UF2 file to a drive; returns the file's path.
+/// Writes a UF2 file to a drive, which `gesture` has made appear; returns the file's path.
 ///
 /// # Errors
 /// [`DriveError::Io`].
-pub fn write(drive: &Path, uf2: &[u8]) -> Result<PathBuf, DriveError> {
+pub fn write(drive: &Path, uf2: &[u8], gesture: &'static str) -> Result<PathBuf, DriveError> {
     let path = drive.join(FILE);
     let is_gone = || board_id(drive).is_none();
     let written = File::create(&path).and_then(|mut file| {
@@ -110,7 +117,11 @@ pub fn write(drive: &Path, uf2: &[u8]) -> Result<PathBuf, DriveError> {
     });
     match written {
         Ok(()) => Ok(path),
-        Err(source) => Err(DriveError::Io { path, source }),
+        Err(source) => Err(DriveError::Io {
+            path,
+            gesture,
+            source,
+        }),
     }
 }
 
@@ -217,10 +228,10 @@ mod tests {
     fn a_drive_is_known_by_its_board_id() {
         let folder = tempfile::tempdir().unwrap();
         let info = folder.path().join(INFO);
-        let drives = [BOARDS[0].uf2.unwrap(), BOARDS[1].uf2.unwrap()];
+        let drives = [BOARDS[0].uf2().unwrap(), BOARDS[1].uf2().unwrap()];
         for drive in &drives {
             let error = check(folder.path(), drive).unwrap_err();
-            assert!(matches!(error, DriveError::NoDrive(_)), "{error}");
+            assert!(matches!(error, DriveError::NoDrive { .. }), "{error}");
         }
         for (own, text) in INFOS.iter().enumerate() {
             std::fs::write(&info, text).unwrap();
@@ -274,9 +285,9 @@ mod tests {
     fn what_is_written_is_there_or_an_error() {
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join(INFO), INFOS[0]).unwrap();
-        let path = write(folder.path(), b"blocks").unwrap();
+        let path = write(folder.path(), b"blocks", "press").unwrap();
         assert_eq!(std::fs::read(path).unwrap(), b"blocks");
-        let error = write(&folder.path().join("gone"), b"blocks").unwrap_err();
+        let error = write(&folder.path().join("gone"), b"blocks", "press").unwrap_err();
         assert!(matches!(error, DriveError::Io { .. }), "{error}");
     }
 }

@@ -1,16 +1,21 @@
 //! Flashing a program and a model onto a board: first a plan, then its execution.
 
+use std::ffi::OsString;
 use std::io;
 use std::path::{Path, PathBuf};
 
 use posy_nn::{atomic, bounded};
 
-use super::boards::{BOARDS, Board};
+use super::boards::{BOARDS, Board, FileKind, Loader};
+use super::dfu::{self, DfuError};
 use super::drive::{self, DriveError};
 use super::elf::{self, ElfError};
 use super::fit::{Footprint, fits};
+use super::hex;
+use super::image::{Image, joined};
 use super::probe::{self, Probe, ProbeError};
 use super::program::{self, ProgramError};
+use super::samba::{self, SambaError};
 use super::uf2::{self, Segment};
 
 /// Errors of flashing a board.
@@ -28,12 +33,22 @@ pub enum FlashError {
         /// The board.
         board: &'static Board,
     },
-    /// Neither a program nor its source was found.
+    /// The source of the board's program was not found.
     #[error(
-        "there is no program for {0}: run this inside a checkout of posy, which has its source in \
-         boards/{0}, or give one with --program FILE.elf, or write the model alone with --model-only"
+        "there is no source of a program for {0} here: run this inside a checkout of posy, which has it \
+         in boards/{0}, or leave --build out: posy carries the program"
     )]
-    NoProgram(&'static str),
+    NoSource(&'static str),
+    /// The carried program cannot be unpacked.
+    #[error(
+        "the program for {board} that posy carries: {source}; give one with --program FILE.elf"
+    )]
+    Carried {
+        /// The board.
+        board: &'static str,
+        /// The decoder's error.
+        source: io::Error,
+    },
     /// The program's file cannot be read.
     #[error("{path}: {source}; give an ELF file with --program")]
     ReadProgram {
@@ -51,18 +66,12 @@ pub enum FlashError {
         source: ElfError,
     },
     /// The board has no drive.
-    #[error("{} has no drive, and takes no UF2 file; leave --{option} out: it is written with \
-             probe-rs", .board.title)]
-    TakesNoUf2 {
-        /// The board.
-        board: &'static Board,
-        /// The option that needs a drive.
-        option: &'static str,
-    },
-    /// Neither a drive nor probe-rs is available.
+    #[error("{} has no drive; leave --drive out: it is written with {}", .0.title, tool(.0))]
+    NoDrive(&'static Board),
+    /// The board's loader does not answer, and the tool that writes the board is not installed.
     #[error("{}", no_way(.0))]
     NoWay(&'static Board),
-    /// The UF2 file cannot be written.
+    /// The output file cannot be written, or not a file for a tool.
     #[error("{path}: {source}")]
     Output {
         /// The file.
@@ -79,6 +88,15 @@ pub enum FlashError {
     /// The debug probe failed.
     #[error(transparent)]
     Probe(#[from] ProbeError),
+    /// Arduino's boot loader failed.
+    #[error(transparent)]
+    Samba(#[from] SambaError),
+    /// The chip's boot loader failed.
+    #[error(transparent)]
+    Dfu(#[from] DfuError),
+    /// The board is not written through a serial port.
+    #[error("{} is not written through a serial port; leave --port out", .0.title)]
+    NoSerialPort(&'static Board),
 }
 
 /// Advice for a model that is too large.
@@ -95,17 +113,36 @@ fn instead(footprint: &Footprint) -> String {
     }
 }
 
+/// What writes a board without a drive.
+fn tool(board: &Board) -> &'static str {
+    match board.loader {
+        Loader::Samba(_) => "posy itself, through its serial port",
+        Loader::Dfu => dfu::COMMAND,
+        Loader::Drive(_) | Loader::Probe => "probe-rs",
+    }
+}
+
 /// Advice for a board with neither a drive nor probe-rs.
 fn no_way(board: &Board) -> String {
-    match board.uf2 {
-        Some(uf2) => format!(
-            "no drive {} of a {} is mounted; hold its button BOOTSEL while plugging it in, wait \
-             until the drive appears (or mount it), and try again; with a debug probe, install \
-             probe-rs instead: https://probe.rs",
-            uf2.label, board.title
+    match board.loader {
+        Loader::Drive(uf2) => format!(
+            "no drive {} of a {} is mounted; {}, wait until the drive appears (or mount it), and try \
+             again; with a debug probe, install probe-rs instead: https://probe.rs",
+            uf2.label, board.title, uf2.gesture
         ),
-        None => format!(
-            "{} is written with the command probe-rs, which is not installed: https://probe.rs",
+        Loader::Samba(samba) => format!(
+            "no serial port of a {}'s boot loader; {}, wait until its LED glows and fades, and try again",
+            board.title, samba.gesture
+        ),
+        Loader::Dfu => format!(
+            "{} is written with the command dfu-util, which is not installed: \
+             https://dfu-util.sourceforge.net (on Debian: apt install dfu-util); or make a file for another \
+             programmer with --output FILE",
+            board.title
+        ),
+        Loader::Probe => format!(
+            "{} is written with the command probe-rs, which is not installed: https://probe.rs; or \
+             make a file for another programmer with --output FILE",
             board.title
         ),
     }
@@ -118,54 +155,84 @@ pub enum Program {
     Kept,
     /// An ELF file.
     File(PathBuf),
+    /// The program that posy carries.
+    Carried(&'static Image),
     /// The crate in this folder, which is built.
     Source(PathBuf),
 }
 
+/// A program on disk, as a debug probe writes it.
+enum OnDisk {
+    /// An ELF file, which has its addresses.
+    Elf(PathBuf),
+    /// Bytes for the start of the board's flash.
+    Bytes(PathBuf),
+}
+
 impl Program {
+    /// The program that posy carries for a board.
+    ///
+    /// # Errors
+    /// [`FlashError::NoSource`] for a board that is not in the table.
+    pub fn carried(board: &Board) -> Result<Self, FlashError> {
+        let image = Image::of(board);
+        image
+            .map(Self::Carried)
+            .ok_or(FlashError::NoSource(board.name))
+    }
+
     /// The board's crate in `boards` of `folder`, or of a folder above it.
     ///
     /// # Errors
-    /// [`FlashError::NoProgram`].
+    /// [`FlashError::NoSource`].
     pub fn of_checkout(board: &Board, folder: &Path) -> Result<Self, FlashError> {
         let found = program::find(board, folder);
         found
             .map(Self::Source)
-            .ok_or(FlashError::NoProgram(board.name))
+            .ok_or(FlashError::NoSource(board.name))
     }
 }
 
 /// Method of writing to the board.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Way {
-    /// Into a UF2 file, without a board.
-    File(PathBuf, uf2::Family),
+    /// Into a file for the board's drive or for a tool, without a board.
+    File(PathBuf, FileKind),
     /// As a UF2 file on its drive.
     Drive(PathBuf, uf2::Family),
+    /// Through this serial port, to Arduino's boot loader.
+    Samba(String),
+    /// With this command `dfu-util`, to the chip's boot loader.
+    Dfu(PathBuf),
     /// Through a debug probe.
     Probe(Probe),
 }
 
 impl Way {
-    /// Writes into a UF2 file.
-    ///
-    /// # Errors
-    /// [`FlashError::TakesNoUf2`].
-    pub fn file(board: &'static Board, path: PathBuf) -> Result<Self, FlashError> {
-        let option = "output";
-        let uf2 = board.uf2.ok_or(FlashError::TakesNoUf2 { board, option })?;
-        Ok(Self::File(path, uf2.family))
+    /// Writes into a file of the kind that the board's loader or tools take.
+    pub fn file(board: &Board, path: PathBuf) -> Self {
+        Self::File(path, board.file_kind())
     }
 
     /// Writes to the drive that is mounted at `path`.
     ///
     /// # Errors
-    /// [`FlashError::TakesNoUf2`], [`FlashError::Drive`].
+    /// [`FlashError::NoDrive`], [`FlashError::Drive`].
     pub fn drive(board: &'static Board, path: PathBuf) -> Result<Self, FlashError> {
-        let option = "drive";
-        let uf2 = board.uf2.ok_or(FlashError::TakesNoUf2 { board, option })?;
+        let uf2 = board.uf2().ok_or(FlashError::NoDrive(board))?;
         drive::check(&path, &uf2)?;
         Ok(Self::Drive(path, uf2.family))
+    }
+
+    /// Writes through the serial port `name`.
+    ///
+    /// # Errors
+    /// [`FlashError::NoSerialPort`].
+    pub fn port(board: &'static Board, name: String) -> Result<Self, FlashError> {
+        match board.loader {
+            Loader::Samba(_) => Ok(Self::Samba(name)),
+            _ => Err(FlashError::NoSerialPort(board)),
+        }
     }
 
     /// Writes through a debug probe: any, or the one that `selector` names.
@@ -177,17 +244,26 @@ impl Way {
         Ok(Self::Probe(Probe::new(command, board, selector)))
     }
 
-    /// Writes to the drive, if the board shows one, else through a debug probe.
+    /// Writes by the board's boot loader; through a debug probe, if it has none or shows no drive.
     ///
     /// # Errors
-    /// [`FlashError::Drive`] if there are several drives, [`FlashError::NoWay`].
+    /// [`FlashError::Drive`] and [`FlashError::Samba`] if several boards wait, [`FlashError::NoWay`].
     pub fn find(board: &'static Board) -> Result<Self, FlashError> {
-        if let Some(uf2) = board.uf2
-            && let Some(path) = drive::find(&uf2)?
-        {
-            return Ok(Self::Drive(path, uf2.family));
+        match board.loader {
+            Loader::Drive(uf2) => match drive::find(&uf2)? {
+                Some(path) => Ok(Self::Drive(path, uf2.family)),
+                None => Self::probe(board, None),
+            },
+            Loader::Samba(_) => match samba::find(board) {
+                Err(SambaError::None { .. }) => Err(FlashError::NoWay(board)),
+                found => Ok(Self::Samba(found?)),
+            },
+            Loader::Dfu => match dfu::installed() {
+                Some(command) => Ok(Self::Dfu(command)),
+                None => Err(FlashError::NoWay(board)),
+            },
+            Loader::Probe => Self::probe(board, None),
         }
-        Self::probe(board, None)
     }
 }
 
@@ -200,6 +276,21 @@ pub struct Plan<'m> {
     bytes: &'m [u8],
     footprint: Footprint,
     program: Program,
+}
+
+/// A folder for a file that a tool reads.
+fn scratch() -> Result<tempfile::TempDir, FlashError> {
+    tempfile::tempdir().map_err(|source| FlashError::Output {
+        path: std::env::temp_dir(),
+        source,
+    })
+}
+
+/// A command as it is shown.
+fn shown(command: &str, arguments: &[OsString]) -> String {
+    let words = arguments.iter().map(|word| word.to_string_lossy());
+    let words: Vec<_> = words.collect();
+    format!("{command} {}", words.join(" "))
 }
 
 impl<'m> Plan<'m> {
@@ -234,7 +325,7 @@ impl<'m> Plan<'m> {
     pub fn steps(&self, way: Option<&Way>) -> Result<Vec<String>, FlashError> {
         let board = self.board;
         let mut steps = Vec::new();
-        let elf = match &self.program {
+        let program = match &self.program {
             Program::Kept => {
                 steps.push("program: the one that is on the board".to_owned());
                 None
@@ -248,7 +339,15 @@ impl<'m> Plan<'m> {
                 if let Err(error) = program::could_build(board, folder) {
                     steps.push(format!("but: {error}"));
                 }
-                Some(PathBuf::from("PROGRAM.elf"))
+                Some(OnDisk::Elf("PROGRAM.elf".into()))
+            }
+            Program::Carried(image) => {
+                let bytes = self.carried(image)?.bytes.len();
+                let start = board.flash_start;
+                steps.push(format!(
+                    "program: carried in posy, {bytes} bytes from {start:#010x}"
+                ));
+                Some(OnDisk::Bytes("PROGRAM.bin".into()))
             }
             Program::File(path) => {
                 let segments = self.segments(path)?;
@@ -258,7 +357,7 @@ impl<'m> Plan<'m> {
                 steps.push(format!(
                     "program: {path_shown}, {bytes} bytes from {start:#010x}"
                 ));
-                Some(path.clone())
+                Some(OnDisk::Elf(path.clone()))
             }
         };
         steps.push(format!(
@@ -273,29 +372,52 @@ impl<'m> Plan<'m> {
             self.footprint.ram_bytes_on(board),
             board.arena_bytes
         ));
-        let what = match elf {
+        let what = match program {
             Some(_) => "program and model",
             None => "the model",
         };
         match way {
-            Some(Way::File(path, _)) => steps.push(format!("write {what} to {}", path.display())),
+            Some(Way::File(path, kind)) => {
+                let path = path.display();
+                steps.push(format!("write {what} to {path}, {}", kind.name()));
+            }
             Some(Way::Drive(path, _)) => steps.push(format!(
                 "copy {what} as one UF2 file to the drive {}; the board restarts",
                 path.display()
             )),
+            Some(Way::Samba(port)) => steps.push(format!(
+                "write {what} through the serial port {port}; the board restarts"
+            )),
+            Some(Way::Dfu(_)) => steps.push(self.dfu_step(program.is_some())),
             Some(Way::Probe(probe)) => {
-                for arguments in self.commands(probe, elf.as_deref()) {
-                    let words = arguments.iter().map(|word| word.to_string_lossy());
-                    let words: Vec<_> = words.collect();
-                    steps.push(format!("run probe-rs {}", words.join(" ")));
-                }
+                let commands = self.commands(probe, program.as_ref());
+                steps.extend(
+                    commands
+                        .iter()
+                        .map(|words| format!("run {}", shown("probe-rs", words))),
+                );
             }
             None => {
-                if let Some(uf2) = board.uf2 {
-                    let label = uf2.label;
-                    steps.push(format!("copy {what} as one UF2 file to the drive {label}"));
-                } else {
-                    steps.push(format!("write {what} with probe-rs"));
+                match board.loader {
+                    Loader::Drive(uf2) => {
+                        let label = uf2.label;
+                        steps.push(format!("copy {what} as one UF2 file to the drive {label}"));
+                    }
+                    Loader::Samba(_) => {
+                        steps.push(format!(
+                            "write {what} through the boot loader's serial port"
+                        ));
+                    }
+                    Loader::Dfu => steps.push(self.dfu_step(program.is_some())),
+                    Loader::Probe => {
+                        let probe = Probe::new("probe-rs".into(), board, None);
+                        let commands = self.commands(&probe, program.as_ref());
+                        steps.extend(
+                            commands
+                                .iter()
+                                .map(|words| format!("run {}", shown("probe-rs", words))),
+                        );
+                    }
                 }
                 steps.push(format!("but: {}", no_way(board)));
             }
@@ -309,29 +431,39 @@ impl<'m> Plan<'m> {
     /// [`FlashError`].
     pub fn carry_out(&self, way: &Way, mut report: impl FnMut(&str)) -> Result<(), FlashError> {
         let elf = match &self.program {
-            Program::Kept => None,
+            Program::Kept | Program::Carried(_) => None,
             Program::File(path) => Some(path.clone()),
             Program::Source(folder) => {
                 report(&format!("building the program in {}", folder.display()));
                 Some(program::build(self.board, folder)?)
             }
         };
-        let mut segments = match &elf {
-            Some(path) => self.segments(path)?,
-            None => Vec::new(),
+        let mut segments = match (&self.program, &elf) {
+            (Program::Carried(image), _) => vec![self.carried(image)?],
+            (_, Some(path)) => self.segments(path)?,
+            (_, None) => Vec::new(),
         };
         segments.push(Segment {
             address: self.board.slot_start(),
             bytes: self.bytes.to_vec(),
         });
         match way {
-            Way::File(path, family) => {
-                let file = uf2::file(&segments, *family);
-                atomic::write(path, &file).map_err(|source| FlashError::Output {
-                    path: path.clone(),
-                    source,
-                })?;
-                report(&format!("wrote {} ({} bytes)", path.display(), file.len()));
+            Way::File(path, kind) => {
+                let (file, from) = match (kind, joined(&segments)) {
+                    (FileKind::Uf2(family), _) => (uf2::file(&segments, *family), None),
+                    (FileKind::Hex, _) => (hex::file(&segments), None),
+                    (FileKind::Bin, whole) => {
+                        let whole = whole.map(|whole| (whole.bytes, Some(whole.address)));
+                        whole.unwrap_or_default()
+                    }
+                };
+                self.output(path, &file)?;
+                let from = from.map(|from| format!(" for address {from:#010x}"));
+                let (path, len) = (path.display(), file.len());
+                report(&format!(
+                    "wrote {path} ({len} bytes{})",
+                    from.unwrap_or_default()
+                ));
             }
             Way::Drive(path, family) => {
                 let file = uf2::file(&segments, *family);
@@ -339,16 +471,45 @@ impl<'m> Plan<'m> {
                 report(&format!(
                     "copying {len} bytes to {path_shown}; takes some seconds"
                 ));
-                drive::write(path, &file)?;
+                let gesture = self.board.uf2().map_or("", |uf2| uf2.gesture);
+                drive::write(path, &file, gesture)?;
+                report("done: the board restarts with the model");
+            }
+            Way::Samba(port) => {
+                let whole = joined(&segments).unwrap_or_default();
+                if whole.address != self.board.flash_start {
+                    return Err(SambaError::ModelOnly(self.board.title).into());
+                }
+                let len = whole.bytes.len();
+                report(&format!(
+                    "writing {len} bytes through {port}; takes half a minute"
+                ));
+                samba::write(port, &whole.bytes)?;
+                report("done: the board restarts with the model");
+            }
+            Way::Dfu(command) => {
+                let folder = scratch()?;
+                let path = folder.path().join("flash.bin");
+                let whole = joined(&segments).unwrap_or_default();
+                self.output(&path, &whole.bytes)?;
+                let arguments = dfu::arguments(&path, whole.address);
+                report(&shown(dfu::COMMAND, &arguments));
+                dfu::run(command, &arguments)?;
                 report("done: the board restarts with the model");
             }
             Way::Probe(probe) => {
-                for arguments in self.commands(probe, elf.as_deref()) {
-                    let words: Vec<_> = arguments
-                        .iter()
-                        .map(|word| word.to_string_lossy())
-                        .collect();
-                    report(&format!("probe-rs {}", words.join(" ")));
+                let folder = scratch()?;
+                let program = match (&self.program, elf) {
+                    (Program::Carried(_), _) => {
+                        let path = folder.path().join("program.bin");
+                        // The program comes before the model.
+                        self.output(&path, segments.first().map_or(&[], |first| &first.bytes))?;
+                        Some(OnDisk::Bytes(path))
+                    }
+                    (_, elf) => elf.map(OnDisk::Elf),
+                };
+                for arguments in self.commands(probe, program.as_ref()) {
+                    report(&shown("probe-rs", &arguments));
                     probe.run(&arguments)?;
                 }
                 report("done: the board restarts with the model");
@@ -357,9 +518,40 @@ impl<'m> Plan<'m> {
         Ok(())
     }
 
+    fn output(&self, path: &Path, bytes: &[u8]) -> Result<(), FlashError> {
+        atomic::write(path, bytes).map_err(|source| FlashError::Output {
+            path: path.into(),
+            source,
+        })
+    }
+
+    /// The carried program as a segment.
+    fn carried(&self, image: &Image) -> Result<Segment, FlashError> {
+        let board = self.board.name;
+        let bytes = image.bytes();
+        let bytes = bytes.map_err(|source| FlashError::Carried { board, source })?;
+        Ok(Segment {
+            address: self.board.flash_start,
+            bytes,
+        })
+    }
+
+    /// The step of writing by DFU.
+    fn dfu_step(&self, with_program: bool) -> String {
+        let from = match with_program {
+            true => self.board.flash_start,
+            false => self.board.slot_start(),
+        };
+        let arguments = dfu::arguments(Path::new("FLASH.bin"), from);
+        format!("run {}", shown(dfu::COMMAND, &arguments))
+    }
+
     /// The probe's commands, in order.
-    fn commands(&self, probe: &Probe, elf: Option<&Path>) -> Vec<Vec<std::ffi::OsString>> {
-        let program = elf.map(|elf| probe.write_program(elf));
+    fn commands(&self, probe: &Probe, program: Option<&OnDisk>) -> Vec<Vec<OsString>> {
+        let program = program.map(|program| match program {
+            OnDisk::Elf(path) => probe.write_program(path),
+            OnDisk::Bytes(path) => probe.write_bytes(path, self.board.flash_start),
+        });
         let model = probe.write_bytes(self.path, self.board.slot_start());
         program.into_iter().chain([model, probe.reset()]).collect()
     }

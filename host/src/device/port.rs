@@ -79,8 +79,9 @@ fn shown(port: &SerialPortInfo) -> String {
 }
 
 /// USB vendor IDs of the serial ports of posy's boards: Raspberry Pi (the Picos and their debug
-/// probe), ST (the debug probe of Nucleo boards), SEGGER (that of Nordic's kits).
-const MAKERS: [u16; 3] = [0x2E8A, 0x0483, 0x1366];
+/// probe), ST (the debug probe of Nucleo boards, and the WeAct's own port), SEGGER (the probe of Nordic's kits),
+/// Arduino, Seeed, Adafruit.
+const MAKERS: [u16; 6] = [0x2E8A, 0x0483, 0x1366, 0x2341, 0x2886, 0x239A];
 
 fn usb(port: &SerialPortInfo) -> Option<&UsbPortInfo> {
     match &port.port_type {
@@ -89,7 +90,7 @@ fn usb(port: &SerialPortInfo) -> Option<&UsbPortInfo> {
     }
 }
 
-/// Name of the Picos' programs as USB devices.
+/// Name of programs with a USB port of their own as devices.
 const PRODUCT: &str = "posy";
 
 /// The board's most likely port: the only USB port, or else the only one from a vendor of posy's

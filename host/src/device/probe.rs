@@ -1,14 +1,11 @@
 //! Writing through a debug probe, with the `probe-rs` command (version 0.32, <https://probe.rs>).
 
 use std::ffi::{OsStr, OsString};
-use std::io::{self, Read, Write};
+use std::io;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
 
 use super::boards::Board;
-
-/// Bytes at the end of `probe-rs`'s output that are searched for the reason of a failure.
-const REMEMBERED: usize = 64 * 1024;
+use super::tool;
 
 /// Errors of a debug probe.
 #[derive(Debug, thiserror::Error)]
@@ -28,10 +25,7 @@ pub enum ProbeError {
 
 /// The `probe-rs` on the search path, if it is installed.
 pub fn installed() -> Option<PathBuf> {
-    let name = format!("probe-rs{}", std::env::consts::EXE_SUFFIX);
-    let path = std::env::var_os("PATH")?;
-    let mut files = std::env::split_paths(&path).map(|folder| folder.join(&name));
-    files.find(|file| file.is_file())
+    tool::find("probe-rs")
 }
 
 /// A chip, and its debug probe.
@@ -85,44 +79,15 @@ impl Probe {
     /// # Errors
     /// [`ProbeError`].
     pub fn run(&self, arguments: &[impl AsRef<OsStr>]) -> Result<(), ProbeError> {
-        let failed = |source| ProbeError::Command {
+        let ended = tool::run(&self.command, arguments);
+        let ended = ended.map_err(|source| ProbeError::Command {
             command: self.command.clone(),
             source,
-        };
-        // Without an input, probe-rs fails instead of asking which of several probes to use.
-        let mut child = Command::new(&self.command)
-            .args(arguments)
-            .stdin(Stdio::null())
-            .stdout(io::stderr())
-            .stderr(Stdio::piped())
-            .spawn()
-            .map_err(failed)?;
-        let said = match child.stderr.take() {
-            Some(stderr) => pass_on(stderr).map_err(failed)?,
-            None => Vec::new(),
-        };
-        match child.wait().map_err(failed)?.success() {
+        })?;
+        match ended.success {
             true => Ok(()),
-            false => Err(ProbeError::Failed(advice(&String::from_utf8_lossy(&said)))),
+            false => Err(ProbeError::Failed(advice(&ended.said))),
         }
-    }
-}
-
-/// Copies everything to standard error; returns the end of it.
-fn pass_on(mut from: impl Read) -> io::Result<Vec<u8>> {
-    let mut said = Vec::new();
-    let mut bytes = [0; 4096];
-    loop {
-        let len = match from.read(&mut bytes) {
-            Ok(0) => return Ok(said),
-            Ok(len) => len,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-            Err(error) => return Err(error),
-        };
-        // If nobody reads standard error, the work goes on.
-        let _ = io::stderr().write_all(&bytes[..len]);
-        said.extend(&bytes[..len]);
-        said.drain(..said.len().saturating_sub(REMEMBERED));
     }
 }
 

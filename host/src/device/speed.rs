@@ -102,7 +102,7 @@ fn timing(board: &Board) -> Timing {
             pixel: 156.0,
             rows: Rows::Behind(7.5e6),
         },
-        "nucleo-h743zi" => Timing {
+        "nucleo-h743zi" | "weact-h743vi" => Timing {
             cycles: 0.78,
             cores: 1.0,
             byte_cycles: 0.0,

@@ -31,7 +31,7 @@ const ERASED: u8 = 0xFF;
 pub type Family = u32;
 
 /// Bytes and their address in memory.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Segment {
     /// Address of the first byte.
     pub address: u32,

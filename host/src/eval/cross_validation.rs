@@ -44,10 +44,6 @@ pub struct OutOfFold {
 pub struct FoldModel {
     /// The head.
     pub head: Head,
-    /// Int8 features of all photos by the fold's own network, if they differ from [`Photos::rows`].
-    pub rows: Option<Vec<Vec<i8>>>,
-    /// Features of `rows`, dequantised.
-    pub features: Option<Features>,
 }
 
 /// Fold of each photo. Each label is divided in the given order, into contiguous runs: similar
@@ -90,8 +86,7 @@ pub fn cross_validate<E: Send>(
         let (own, others): (Vec<usize>, Vec<usize>) =
             (0..labels.len()).partition(|&photo| fold_of[photo] == fold);
         let judge = fit(&others)?;
-        let rows = judge.rows.as_ref().unwrap_or(&photos.rows);
-        let features = judge.features.as_ref().unwrap_or(&photos.features);
+        let (rows, features) = (&photos.rows, &photos.features);
         let tables = tables.then(|| {
             let seen: Vec<&[i8]> = others.iter().map(|&photo| &*rows[photo]).collect();
             let labels: Vec<usize> = others.iter().map(|&photo| labels[photo]).collect();
@@ -176,8 +171,6 @@ mod tests {
                     weights: vec![0.0; 6],
                     bias: vec![seen, 0.0],
                 },
-                rows: None,
-                features: None,
             })
         };
         let held_out = cross_validate(&photos, true, &fit).unwrap();

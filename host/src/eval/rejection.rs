@@ -6,13 +6,13 @@
 //! no part in these choices; [`Evaluation`](super::Evaluation) has their results.
 
 use posy_nn::export::ScoreParams;
-use posy_nn::graph::head::softmax;
+use posy_nn::graph::head::{Head, softmax};
 use posy_nn::graph::network::Quantisation;
 use posy_shared::model::{Acceptance, AcceptanceSpec};
 use rayon::prelude::*;
 
 use super::calibration::{self, Reliability};
-use super::cross_validation::{FoldModel, OutOfFold, Photos, cross_validate, enough};
+use super::cross_validation::{FoldModel, LEAST_PHOTOS, OutOfFold, Photos, cross_validate, enough};
 use super::prototypes::Prototypes;
 use super::stats::Proportion;
 
@@ -116,14 +116,7 @@ pub fn calibrate<E: Send>(
     options: Options,
     fit: &(dyn Fn(&[usize]) -> Result<FoldModel, E> + Sync),
 ) -> Result<RejectionRule, E> {
-    let mut decision = RejectionRule {
-        temperature: 1.0,
-        threshold: Threshold::None,
-        photos: 0,
-        reliability: Default::default(),
-        known: Proportion::default(),
-        unknown_logit: photos.known < photos.labels,
-    };
+    let mut decision = RejectionRule::nothing(photos);
     if !options.decides() {
         return Ok(decision);
     }
@@ -135,14 +128,70 @@ pub fn calibrate<E: Send>(
     }
     let tables = options.rejection == Rejection::Distance;
     let held_out = cross_validate(photos, tables, fit)?;
+    decide(&mut decision, photos, &held_out, options, Place::OfMany);
+    Ok(decision)
+}
+
+/// Chooses temperature and threshold on the `held_out` photos, which neither the layers nor the
+/// `head` were trained on; prototypes are those of the photos `seen` in training.
+pub fn calibrate_held_out(
+    seen: &Photos,
+    held_out: &Photos,
+    head: &Head,
+    options: Options,
+) -> RejectionRule {
+    let mut decision = RejectionRule::nothing(seen);
+    if !options.decides() {
+        return decision;
+    }
+    let known = held_out.features.labels().iter();
+    if known.filter(|&&label| label < held_out.known).count() < LEAST_PHOTOS {
+        if options.rejection != Rejection::Off {
+            decision.threshold = Threshold::TooFew;
+        }
+        return decision;
+    }
+    let rows: Vec<&[i8]> = seen.rows.iter().map(Vec::as_slice).collect();
+    let tables = match options.rejection {
+        Rejection::Distance => Prototypes::fit(&rows, seen.features.labels(), seen.known),
+        _ => None,
+    };
+    let found = OutOfFold {
+        logits: held_out.features.logits(head),
+        familiarity: tables.map(|tables| {
+            let rows = held_out.rows.par_iter().with_min_len(16);
+            rows.map(|row| tables.familiarity_of(row)).collect()
+        }),
+        labels: held_out.features.labels().to_vec(),
+    };
+    decide(&mut decision, seen, &found, options, Place::OfFew);
+    decision
+}
+
+/// Chooses temperature and threshold on predictions of held-out photos.
+fn decide(
+    decision: &mut RejectionRule,
+    photos: &Photos,
+    held_out: &OutOfFold,
+    options: Options,
+    place: Place,
+) {
     decision.photos = held_out.labels.len();
     if options.calibrate {
         decision.temperature = calibration::temperature(&held_out.logits, &held_out.labels);
     }
     decision.reliability = [1.0, decision.temperature]
-        .map(|temperature| reliability(&held_out, photos.labels, temperature));
-    choose(&mut decision, photos, &held_out, options);
-    Ok(decision)
+        .map(|temperature| reliability(held_out, photos.labels, temperature));
+    choose(decision, photos, held_out, options, place);
+}
+
+/// Estimate of the quantile at which the threshold lies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Place {
+    /// The share of the held-out photos themselves.
+    OfMany,
+    /// The share of photos to come: of n photos and another, each is as likely to be the k-th.
+    OfFew,
 }
 
 /// Softmax of logits divided by a temperature.
@@ -170,7 +219,13 @@ fn reliability(held_out: &OutOfFold, labels: usize, temperature: f64) -> Reliabi
 }
 
 /// Chooses the threshold on the labelled photos.
-fn choose(decision: &mut RejectionRule, photos: &Photos, held_out: &OutOfFold, options: Options) {
+fn choose(
+    decision: &mut RejectionRule,
+    photos: &Photos,
+    held_out: &OutOfFold,
+    options: Options,
+    place: Place,
+) {
     /// A photo's greatest logit of a named label, its score, its prototype similarity, and true if
     /// "none of these" is likelier.
     struct Said {
@@ -217,7 +272,11 @@ fn choose(decision: &mut RejectionRule, photos: &Photos, held_out: &OutOfFold, o
     };
     let mut measures: Vec<f64> = said.iter().map(measure).collect();
     measures.sort_by(f64::total_cmp);
-    let place = (options.rejected * measures.len() as f64) as usize;
+    let count = measures.len() as f64;
+    let place = match place {
+        Place::OfMany => (options.rejected * count) as usize,
+        Place::OfFew => ((options.rejected * (count + 1.0)) as usize).saturating_sub(1),
+    };
     let from = measures[place.min(measures.len() - 1)];
     let rejected = measures.iter().filter(|&&measure| measure < from).count();
     let others = said.iter().filter(|said| said.other).count();
@@ -243,6 +302,18 @@ fn choose(decision: &mut RejectionRule, photos: &Photos, held_out: &OutOfFold, o
 }
 
 impl RejectionRule {
+    /// Uncalibrated scores and no rejection, but by a logit of "none of these".
+    fn nothing(photos: &Photos) -> Self {
+        RejectionRule {
+            temperature: 1.0,
+            threshold: Threshold::None,
+            photos: 0,
+            reliability: Default::default(),
+            known: Proportion::default(),
+            unknown_logit: photos.known < photos.labels,
+        }
+    }
+
     /// The parameters of score and rejection in the board's form; `logits` is the quantisation of
     /// the model's logits.
     pub fn score_params(&self, logits: Quantisation) -> ScoreParams {

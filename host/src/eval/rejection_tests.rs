@@ -44,8 +44,6 @@ fn fit(labels: usize) -> impl Fn(&[usize]) -> Result<FoldModel, ()> + Sync {
                 weights,
                 bias: vec![0.0; labels],
             },
-            rows: None,
-            features: None,
         })
     }
 }

@@ -145,10 +145,10 @@ fn lost_in_int8(evaluation: &Evaluation, fine_tuned: bool, reader: Reader) -> Op
     let remedy = match (reader, fine_tuned) {
         (Reader::Page, _) => {
             "to teach the network's last layer too, in the numbers of a board, run posy retrain \
-             --trainer adjust on the photos"
+             --fine-tune 4 on the photos"
         }
         (Reader::Command, false) => {
-            "teach the network's last layer too, in the numbers of a board (--trainer adjust)"
+            "teach the network's last blocks too, in the numbers of a board (--fine-tune 4)"
         }
         (Reader::Command, true) => {
             "for a laptop or a phone write it in floating point (--output-graph NAME.onnx)"
@@ -363,7 +363,7 @@ mod tests {
             .iter()
             .find(|line| line.starts_with("int8 loses 6 photos"));
         assert!(
-            said.is_some_and(|line| line.contains("--trainer adjust")),
+            said.is_some_and(|line| line.contains("--fine-tune 4")),
             "{lines:?}"
         );
         for found in predictions.iter_mut().take(3) {

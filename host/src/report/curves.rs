@@ -6,6 +6,7 @@ use super::measure::Photos;
 use crate::train::Features;
 use crate::train::logistic::Candidate;
 use crate::train::observer::{Step, Watch};
+use crate::train::qat::Measurement;
 use crate::train::sgd::StepReport;
 
 /// Maximum number of a solver's heads that are kept; when there are more, every other one is dropped.
@@ -44,6 +45,8 @@ pub struct Curves {
     pub points: Vec<Point>,
     /// The strengths of the penalty that were tried.
     pub candidates: Vec<Candidate>,
+    /// Measurements after each epoch of fine-tuning.
+    pub epochs: Vec<Measurement>,
 }
 
 /// Gathers [`Curves`]. Of a solver it keeps some of the heads, and measures them at the end.
@@ -52,6 +55,7 @@ pub struct CurveWatch {
     photos: Option<[Photos; 2]>,
     points: Vec<Point>,
     candidates: Vec<Candidate>,
+    epochs: Vec<Measurement>,
     heads: Vec<(usize, Head)>,
     stride: usize,
     last: Option<(usize, Head)>,
@@ -85,6 +89,7 @@ impl CurveWatch {
         Curves {
             points: self.points,
             candidates: self.candidates,
+            epochs: self.epochs,
         }
     }
 }
@@ -115,6 +120,10 @@ impl Watch for CurveWatch {
 
     fn tried(&mut self, candidate: &Candidate) {
         self.candidates.push(*candidate);
+    }
+
+    fn epoch(&mut self, measurement: &Measurement) {
+        self.epochs.push(*measurement);
     }
 
     fn follows(&self) -> bool {

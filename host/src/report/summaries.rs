@@ -9,6 +9,7 @@ use super::measure::Photos;
 use crate::eval::confusion::Confusion;
 use crate::train::Features;
 use crate::train::observer::{Step, Watch};
+use crate::train::qat::Measurement;
 use crate::train::sgd::StepReport;
 use posy_nn::graph::head::Head;
 use posy_nn::graph::head::softmax;
@@ -150,6 +151,33 @@ impl Watch for Summaries {
         }
         let flushed = self.train.flush();
         self.keep(flushed);
+    }
+
+    fn epoch(&mut self, measurement: &Measurement) {
+        let values = |accuracy, cross_entropy| {
+            vec![
+                Tagged::scalar("fine_tuning/accuracy", accuracy),
+                Tagged::scalar("fine_tuning/cross_entropy", cross_entropy),
+            ]
+        };
+        let Measurement {
+            epoch,
+            training_loss,
+            training_accuracy,
+            validation_loss,
+            validation_accuracy,
+        } = *measurement;
+        let written = self
+            .train
+            .summary(epoch, values(training_accuracy, training_loss));
+        let written = written.and_then(|()| self.train.flush());
+        self.keep(written);
+        if validation_loss.is_finite() {
+            let values = values(validation_accuracy, validation_loss);
+            let written = self.validation.summary(epoch, values);
+            let written = written.and_then(|()| self.validation.flush());
+            self.keep(written);
+        }
     }
 
     fn follows(&self) -> bool {

@@ -5,13 +5,12 @@ use posy_nn::export::onnx_int8::qdq_bytes;
 use posy_nn::export::tensorflow::graph_def_bytes;
 use posy_nn::export::tflite::tflite_bytes;
 use posy_nn::export::{Facts, Format, with_float_head, with_int_head};
-use posy_nn::graph::network::FloatNetwork;
 
 use super::{Prepared, RetrainError, TrainedModel};
 
 /// The bytes of the file in this format. The float formats use the float network's own head if it
-/// ran, else the head before quantisation. For a fine-tuned network they use its dequantised
-/// weights and its head.
+/// ran, else the head before quantisation. For a fine-tuned network they use its
+/// layers and its head before quantisation.
 ///
 /// # Errors
 /// [`RetrainError::Export`].
@@ -27,8 +26,8 @@ pub fn file(
         logistic: false,
         input: prepared.input,
     };
-    let float = || match &outcome.adjusted {
-        Some(adjusted) => with_float_head(&FloatNetwork::from(&adjusted.network), &heads.real),
+    let float = || match &outcome.fine_tuned {
+        Some(tuned) => with_float_head(&tuned.float, &heads.real),
         None => {
             let head = heads.float.as_ref().unwrap_or(&heads.real);
             with_float_head(&prepared.backbone.float, head)

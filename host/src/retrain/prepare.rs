@@ -1,5 +1,7 @@
 //! Preparation for any split: photos, backbone, features.
 
+use std::sync::Arc;
+
 use posy_nn::runtime::float::FloatRunner;
 use posy_nn::zoo::backbone::Backbone;
 use posy_shared::model::InputContract;
@@ -8,6 +10,7 @@ use super::dataset_features::{Gathered, Notice, Settings, Skipped, Source};
 use super::{RetrainError, Variants};
 use crate::dataset::Dataset;
 use crate::eval::UNKNOWN;
+use crate::features::cache::Cache;
 use crate::features::extract::{Counts, Extraction, PhotoFault};
 use crate::features::extractors::{FloatExtractor, IntExtractor};
 use crate::features::pair::Pair;
@@ -36,6 +39,8 @@ pub struct Prepared {
     /// Augmented variants of the photos, if requested; see
     /// [`prepare_variants`](super::prepare_variants).
     pub variants: Option<Variants>,
+    /// The cache; `None` computes everything anew.
+    pub cache: Option<Arc<Cache>>,
 }
 
 /// Finds the photos, and computes their features or reads them from the cache.
@@ -100,6 +105,7 @@ pub fn prepare(
         skipped,
         counts,
         variants: None,
+        cache: settings.cache.clone(),
     })
 }
 

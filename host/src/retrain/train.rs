@@ -4,15 +4,17 @@ use std::sync::Arc;
 
 use posy_nn::export::{ModelMetadata, ScoreParams, classifier, compact_classifier, softmax_beta};
 use posy_nn::graph::head::{Head, IntHead};
-use posy_nn::graph::network::IntNetwork;
+use posy_nn::graph::network::{IntNetwork, Quantisation};
 use posy_shared::model::{Model, Provenance, SplitFacts};
+use posy_shared::softmax::Beta;
 use rand::SeedableRng;
 use rand::seq::index::sample;
 use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
 
-use super::finetune::{adjust, features_of_variants};
-use super::{Adjusted, Prepared, RetrainError};
+use super::blocks::{self, Blocks, FineTuneOptions, FineTuned, Plan, Sizes, Unfit};
+use super::variants::features_of_variants;
+use super::{Prepared, RetrainError};
 use crate::dataset::Dataset;
 use crate::dataset::split::{Bucket, Percentages, Rule, split};
 use crate::dataset::split_file::SplitFile;
@@ -21,7 +23,7 @@ use crate::eval::{self, Evaluation, FoldModel, Photos, Prediction, RejectionRule
 use crate::train::logistic::Strength;
 use crate::train::observer::{Meter, Metered, PARTS, Watch};
 use crate::train::sgd::{self, Batch};
-use crate::train::{Features, finetune, int8, logistic};
+use crate::train::{Features, int8, logistic};
 
 /// Training method.
 #[derive(Clone, Debug, PartialEq)]
@@ -30,9 +32,10 @@ pub enum Trainer {
     Logistic(logistic::Strength),
     /// Gradient descent, as in `retrain.py`.
     Sgd(sgd::Options),
-    /// Fine-tuning: the last pointwise layer of the backbone and the head together, on augmented
-    /// variants of the photos, which [`Prepared::variants`] must hold.
-    Adjust(finetune::Options),
+    /// Fine-tuning: the last blocks of the backbone and the head together, on augmented views of the
+    /// photos. Where the network has no block to train, or there is no time for it, the head is
+    /// trained as by [`Trainer::Logistic`].
+    FineTune(FineTuneOptions),
 }
 
 /// Selection of the test photos that accuracy is measured on.
@@ -151,13 +154,15 @@ pub struct TrainedModel {
     /// Evaluation on the test photos.
     pub evaluation: Evaluation,
     /// The fine-tuned network, after fine-tuning.
-    pub adjusted: Option<Adjusted>,
+    pub fine_tuned: Option<FineTuned>,
+    /// True if the blocks were fine-tuned, and the validation photos liked the head alone better.
+    pub declined: bool,
 }
 
 impl TrainedModel {
     /// The network of the model, and its features of the photos.
     pub fn seen<'a>(&'a self, prepared: &'a Prepared) -> FeatureView<'a> {
-        FeatureView::of(prepared, self.adjusted.as_ref())
+        FeatureView::of(prepared, self.fine_tuned.as_ref())
     }
 }
 
@@ -173,18 +178,37 @@ pub struct FeatureView<'a> {
 }
 
 impl<'a> FeatureView<'a> {
-    fn of(prepared: &'a Prepared, adjusted: Option<&'a Adjusted>) -> Self {
-        match adjusted {
-            Some(adjusted) => FeatureView {
-                int: &adjusted.network,
-                int8: &adjusted.int8,
-                features: &adjusted.features,
+    fn of(prepared: &'a Prepared, fine_tuned: Option<&'a FineTuned>) -> Self {
+        match fine_tuned {
+            Some(tuned) => FeatureView {
+                int: &tuned.network,
+                int8: &tuned.int8,
+                features: &tuned.features,
             },
             None => FeatureView {
                 int: &prepared.backbone.int,
                 int8: &prepared.int8,
                 features: &prepared.int8_features,
             },
+        }
+    }
+}
+
+impl FeatureView<'_> {
+    /// Quantisation of the features.
+    fn quantisation(&self) -> Quantisation {
+        let last = self.int.layers.last();
+        last.map_or(self.int.input, |layer| layer.output)
+    }
+
+    /// Some photos by their features.
+    fn photos(&self, prepared: &Prepared, photos: &[usize]) -> Photos {
+        let rows = photos.iter().map(|&photo| self.int8[photo].clone());
+        Photos {
+            rows: rows.collect(),
+            features: self.features.select(photos),
+            known: prepared.known_labels(),
+            labels: prepared.dataset.labels.len(),
         }
     }
 }
@@ -201,27 +225,47 @@ pub fn train(
 ) -> Result<TrainedModel, RetrainError> {
     let meter = watch.meter();
     let (split, parts) = divide(&prepared.dataset, options)?;
-    meter.begin(parts_of_all(prepared, &options.trainer, &options.answers));
-    let float = fit_float(prepared, &parts, &options.trainer, &meter)?;
-    let adjusted = fine_tune(prepared, &parts, &options.trainer, &meter)?;
-    let network = FeatureView::of(prepared, adjusted.as_ref());
-    let (real, c) = fit_head(
+    let plan = plan_of(prepared, &parts, &options.trainer).and_then(Result::ok);
+    meter.begin(parts_of_all(
         prepared,
-        &network,
-        adjusted.as_ref(),
-        &parts,
         &options.trainer,
-        watch,
-    )?;
-    let int = quantise_head(prepared, &network, &real, &parts)?;
-    let decision = calibrate(
-        prepared,
-        &network,
-        &parts.pool(),
-        (&options.trainer, c),
-        options.answers,
-        &meter,
-    )?;
+        plan,
+        &options.answers,
+    ));
+    let mut declined = false;
+    let tuned = match (&options.trainer, plan) {
+        (Trainer::FineTune(options), Some(plan)) => {
+            let photos = (&*parts.training, &*parts.validation);
+            let tuned = blocks::fine_tune(prepared, photos, plan, options, watch)?;
+            // Blocks that were asked for stay trained.
+            let kept = options.blocks != Blocks::Auto || tuned.is_better(prepared, photos.1);
+            declined = !kept;
+            kept.then_some(tuned)
+        }
+        _ => None,
+    };
+    let network = FeatureView::of(prepared, tuned.as_ref());
+    let (float, real, c) = match &tuned {
+        // The same head before quantisation reads the same layers before quantisation.
+        Some(tuned) => (Some(tuned.head.clone()), tuned.head.clone(), Some(tuned.c)),
+        None => {
+            let float = fit_float(prepared, &parts, &options.trainer, &meter)?;
+            let (real, c) = fit_head(prepared, &network, &parts, &options.trainer, watch)?;
+            (float, real, c)
+        }
+    };
+    let int = quantise_head(&network, &real, &parts)?;
+    let decision = match &tuned {
+        Some(_) => calibrate_held_out(prepared, &network, &parts, &real, options.answers),
+        None => calibrate(
+            prepared,
+            &network,
+            &parts.pool(),
+            (&options.trainer, c),
+            options.answers,
+            &meter,
+        )?,
+    };
     meter.end();
 
     let heads = Heads {
@@ -235,7 +279,13 @@ pub fn train(
     let mut metadata = metadata(prepared, &score_params, options, parts.counts());
     let whole = classifier(network.int, &heads.int, &metadata)?;
     let model = Model::read(&whole)?;
-    let evaluation = evaluate(prepared, &network, &model, &heads, &parts, &split)?;
+    let float_features = match &tuned {
+        Some(tuned) => Some(&tuned.float_features),
+        None => prepared.float_features.as_ref(),
+    };
+    let float = heads.float.as_ref().zip(float_features);
+    let plain = softmax_beta(heads.int.output.scale, 1.0);
+    let evaluation = evaluate(prepared, &network, (&model, plain), float, &parts, &split)?;
     let accuracies = [Some(evaluation.accuracy()), evaluation.float_accuracy()];
     let accuracies = accuracies.map(|of| of.and_then(Proportion::value).map(|share| share as f32));
     [
@@ -255,7 +305,8 @@ pub fn train(
         counts: parts.counts(),
         decision,
         evaluation,
-        adjusted,
+        fine_tuned: tuned,
+        declined,
     })
 }
 
@@ -307,33 +358,51 @@ fn fit_float(
     Ok(Some(fit(&seen, &chosen_on, labels, trainer, watch)?.0))
 }
 
-/// Stage 3: the last pointwise layer, fine-tuned if the trainer does so.
-fn fine_tune(
-    prepared: &Prepared,
-    parts: &Parts,
-    trainer: &Trainer,
-    meter: &Arc<dyn Meter>,
-) -> Result<Option<Adjusted>, RetrainError> {
-    let Trainer::Adjust(options) = trainer else {
-        return Ok(None);
+/// Stage 3: the work of fine-tuning, if the trainer does any.
+fn plan_of(prepared: &Prepared, parts: &Parts, trainer: &Trainer) -> Option<Result<Plan, Unfit>> {
+    let Trainer::FineTune(options) = trainer else {
+        return None;
     };
-    let (training, validation) = (&parts.training, &parts.validation);
-    let strength = Strength::default();
-    adjust(prepared, training, validation, strength, options, meter).map(Some)
+    let labels = &prepared.dataset.labels;
+    let mut counts = vec![0; labels.len()];
+    for &photo in &parts.training {
+        counts[prepared.dataset.photos[photo].label] += 1;
+    }
+    let sizes = Sizes {
+        training: parts.training.len(),
+        validation: parts.validation.len(),
+        photos: prepared.dataset.photos.len(),
+        fewest: labels
+            .iter()
+            .map(String::as_str)
+            .zip(counts)
+            .min_by_key(|(_, count)| *count)
+            .unwrap_or_default(),
+    };
+    Some(blocks::plan(&prepared.backbone.int, sizes, options))
+}
+
+/// The work of fine-tuning that [`train`] will do with these options, or why it trains the head
+/// alone; `None` if the trainer is another.
+///
+/// # Errors
+/// [`RetrainError::NoTrainingPhotos`].
+pub fn planned(
+    prepared: &Prepared,
+    options: &TrainOptions,
+) -> Result<Option<Result<Plan, Unfit>>, RetrainError> {
+    let (_, parts) = divide(&prepared.dataset, options)?;
+    Ok(plan_of(prepared, &parts, &options.trainer))
 }
 
 /// Stage 4: the head of the integer network, before quantisation, and its regularisation strength.
 fn fit_head(
     prepared: &Prepared,
     network: &FeatureView<'_>,
-    adjusted: Option<&Adjusted>,
     parts: &Parts,
     trainer: &Trainer,
     watch: &mut dyn Watch,
 ) -> Result<(Head, Option<f64>), RetrainError> {
-    if let Some(Adjusted { head, c, .. }) = adjusted {
-        return Ok((head.clone(), Some(*c)));
-    }
     let seen = match &prepared.variants {
         Some(variants) => features_of_variants(prepared, variants, &parts.training)?,
         None => network.features.select(&parts.training),
@@ -350,7 +419,6 @@ fn fit_head(
 
 /// The head in int8.
 fn quantise_head(
-    prepared: &Prepared,
     network: &FeatureView<'_>,
     real: &Head,
     parts: &Parts,
@@ -359,7 +427,7 @@ fn quantise_head(
         [&parts.training, &parts.validation].map(|photos| network.features.select(photos));
     Ok(int8::quantise(
         real,
-        prepared.backbone.features(),
+        network.quantisation(),
         &seen,
         &chosen_on,
     )?)
@@ -367,19 +435,23 @@ fn quantise_head(
 
 /// Meter parts of all trainings: the float head, the integer network's head, and the heads of
 /// cross-validation.
-fn parts_of_all(prepared: &Prepared, trainer: &Trainer, options: &eval::Options) -> usize {
+fn parts_of_all(
+    prepared: &Prepared,
+    trainer: &Trainer,
+    plan: Option<Plan>,
+    options: &eval::Options,
+) -> usize {
     let chosen = PARTS * Strength::default().solutions();
+    if plan.is_some() {
+        return chosen + blocks::FINE_TUNING;
+    }
     let (float, own, again) = match trainer {
         Trainer::Logistic(strength) => {
             let own = PARTS * strength.solutions();
             (own, own, PARTS)
         }
         Trainer::Sgd(_) => (PARTS, PARTS, PARTS),
-        Trainer::Adjust(_) => (
-            chosen,
-            chosen + finetune::ADJUSTING,
-            PARTS + finetune::ADJUSTING,
-        ),
+        Trainer::FineTune(_) => (chosen, chosen, PARTS),
     };
     let float = if prepared.float_features.is_some() {
         float
@@ -394,9 +466,22 @@ fn parts_of_all(prepared: &Prepared, trainer: &Trainer, options: &eval::Options)
     float + own + held_out
 }
 
+/// Stage 5 after fine-tuning: calibration and rejection, chosen on the validation photos, on which no
+/// layer was trained.
+fn calibrate_held_out(
+    prepared: &Prepared,
+    network: &FeatureView<'_>,
+    parts: &Parts,
+    head: &Head,
+    options: eval::Options,
+) -> RejectionRule {
+    let [seen, held_out] =
+        [&parts.training, &parts.validation].map(|photos| network.photos(prepared, photos));
+    eval::calibrate_held_out(&seen, &held_out, head, options)
+}
+
 /// Stage 5: calibration and rejection, chosen by cross-validation on the photos of `pool`, with heads
-/// trained as the final head, at the same regularisation strength. After fine-tuning, every fold
-/// fine-tunes its own layer, so that no photo is predicted by a layer that was trained on it.
+/// trained as the final head, at the same regularisation strength.
 fn calibrate(
     prepared: &Prepared,
     network: &FeatureView<'_>,
@@ -406,37 +491,18 @@ fn calibrate(
     meter: &Arc<dyn Meter>,
 ) -> Result<RejectionRule, RetrainError> {
     let labels = prepared.dataset.labels.len();
-    let rows = |all: &[Vec<i8>]| pool.iter().map(|&photo| all[photo].clone()).collect();
-    let photos = Photos {
-        rows: rows(network.int8),
-        features: network.features.select(pool),
-        known: prepared.known_labels(),
-        labels,
-    };
+    let photos = network.photos(prepared, pool);
     let strength = c.map_or_else(Strength::default, Strength::Fixed);
     let trainer = match trainer {
-        Trainer::Logistic(_) => Trainer::Logistic(strength),
-        trainer => trainer.clone(),
+        Trainer::Sgd(options) => Trainer::Sgd(options.clone()),
+        _ => Trainer::Logistic(strength),
     };
     eval::calibrate(&photos, options, &|others| {
-        if let Trainer::Adjust(options) = &trainer {
-            let others: Vec<usize> = others.iter().map(|&index| pool[index]).collect();
-            let adjusted = adjust(prepared, &others, &[], strength, options, meter)?;
-            return Ok(FoldModel {
-                rows: Some(rows(&adjusted.int8)),
-                features: Some(adjusted.features.select(pool)),
-                head: adjusted.head,
-            });
-        }
         let training = photos.features.select(others);
         let nothing = training.select(&[]);
         let watch = &mut Metered(Arc::clone(meter));
         let (head, _) = fit(&training, &nothing, labels, &trainer, watch)?;
-        Ok(FoldModel {
-            head,
-            rows: None,
-            features: None,
-        })
+        Ok(FoldModel { head })
     })
 }
 
@@ -453,8 +519,7 @@ pub(super) fn fit(
             let trained = logistic::train_watched(training, validation, labels, *strength, watch)?;
             (trained.head, Some(trained.c))
         }
-        // The float network is not fine-tuned.
-        Trainer::Adjust(_) => {
+        Trainer::FineTune(_) => {
             let strength = logistic::Strength::default();
             let trained = logistic::train_watched(training, validation, labels, strength, watch)?;
             (trained.head, Some(trained.c))
@@ -470,13 +535,11 @@ pub(super) fn fit(
 fn evaluate(
     prepared: &Prepared,
     network: &FeatureView<'_>,
-    model: &Model<'_>,
-    heads: &Heads,
+    (model, plain): (&Model<'_>, Beta),
+    float: Option<(&Head, &Features)>,
     parts: &Parts,
     split: &SplitFile,
 ) -> Result<Evaluation, RetrainError> {
-    let plain = softmax_beta(heads.int.output.scale, 1.0);
-    let float = heads.float.as_ref().zip(prepared.float_features.as_ref());
     let predict = |photos: &[usize]| -> Result<Vec<Prediction>, RetrainError> {
         let photos = photos.par_iter().with_min_len(16).map(|&photo| {
             let truth = prepared.dataset.photos[photo].label;

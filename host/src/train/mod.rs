@@ -3,10 +3,9 @@
 //! A trainer turns [`Features`] into a [`Head`]: [`logistic`] (solved to convergence; the default)
 //! or [`sgd`] (gradient descent with the procedure of TensorFlow's `retrain.py`). Features of the
 //! integer pipeline and of the float pipeline are treated alike; [`Features::from_int8`]
-//! dequantises the former. [`finetune`] is fine-tuning: it trains the layer before the head as well.
+//! dequantises the former. [`qat`] is fine-tuning: it trains the last blocks of the network as well.
 //! [`int8`] quantises a head for the board.
 
-pub mod finetune;
 pub mod int8;
 mod lbfgs;
 pub mod logistic;
@@ -15,8 +14,9 @@ mod objective;
 pub mod observer;
 mod precondition;
 mod products;
+pub mod qat;
 pub mod rounding;
-mod scatter;
+pub(crate) mod scatter;
 pub mod sgd;
 
 use posy_nn::graph::head::Head;

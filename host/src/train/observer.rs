@@ -9,6 +9,7 @@ use posy_nn::graph::head::Head;
 
 use super::Features;
 use super::logistic::Candidate;
+use super::qat::Measurement;
 use super::sgd::StepReport;
 
 /// A step of a trainer, already taken.
@@ -51,7 +52,7 @@ impl Meter for Unmetered {}
 
 /// Progress of one training with an unknown number of steps: each step takes a share of the
 /// remaining parts.
-pub(super) struct Approach<'a> {
+pub(crate) struct Approach<'a> {
     meter: &'a dyn Meter,
     left: usize,
 }
@@ -60,7 +61,7 @@ impl<'a> Approach<'a> {
     /// Divisor of the remaining parts: a step takes 1/16 of them.
     const SHARE: usize = 16;
 
-    pub(super) const fn new(meter: &'a dyn Meter, parts: usize) -> Self {
+    pub(crate) const fn new(meter: &'a dyn Meter, parts: usize) -> Self {
         Approach { meter, left: parts }
     }
 
@@ -72,7 +73,7 @@ impl<'a> Approach<'a> {
     }
 
     /// Counts up to `done` of `steps`, where their number is known.
-    pub(super) fn reach(&mut self, parts: usize, (done, steps): (usize, usize)) {
+    pub(crate) fn reach(&mut self, parts: usize, (done, steps): (usize, usize)) {
         let left = parts - parts * done / steps.max(1);
         self.meter.advance(self.left.saturating_sub(left));
         self.left = self.left.min(left);
@@ -106,6 +107,21 @@ pub trait Watch {
     /// The meter of all trainings, including those without an observer.
     fn meter(&self) -> Arc<dyn Meter> {
         Arc::new(Unmetered)
+    }
+
+    /// Called where fine-tuning goes on after this many epochs of a run that was killed.
+    fn resumed(&mut self, epochs: usize) {
+        let _ = epochs;
+    }
+
+    /// Called after each epoch of fine-tuning.
+    fn epoch(&mut self, measurement: &Measurement) {
+        let _ = measurement;
+    }
+
+    /// Returns true if fine-tuning should end with the best parameters so far.
+    fn stopped(&self) -> bool {
+        false
     }
 
     /// Returns true if [`Watch::stepped`] should be called.
@@ -173,6 +189,22 @@ impl Watch for All<'_> {
             || Arc::new(Unmetered) as Arc<dyn Meter>,
             |watch| watch.meter(),
         )
+    }
+
+    fn resumed(&mut self, epochs: usize) {
+        for watch in &mut self.0 {
+            watch.resumed(epochs);
+        }
+    }
+
+    fn epoch(&mut self, measurement: &Measurement) {
+        for watch in &mut self.0 {
+            watch.epoch(measurement);
+        }
+    }
+
+    fn stopped(&self) -> bool {
+        self.0.iter().any(|watch| watch.stopped())
     }
 
     fn follows(&self) -> bool {

@@ -15,7 +15,12 @@ fn another_learning_setting_decodes_nothing() {
     // Recently modified files are not recognised by their metadata.
     std::thread::sleep(std::time::Duration::from_millis(2500));
     let run = |more: &[&str]| {
-        let mut command = scratch.command(["retrain", "--no-float", "--image-dir=flowers"]);
+        let mut command = scratch.command([
+            "retrain",
+            "--head-only",
+            "--no-float",
+            "--image-dir=flowers",
+        ]);
         command.args([
             "--architecture=mobilenet_0.25_128",
             "--bottleneck-dir=cache",
@@ -37,14 +42,14 @@ fn another_learning_setting_decodes_nothing() {
     let adjust = ["--trainer=adjust", "--adjust-epochs=2"];
     run(&adjust).says(&[
         "0 computed, 75 from the cache",
-        "variants of 75 photos: 75 computed, 0 from the cache",
+        "fine-tuning: the last block and the last layer, 2 epochs on 9 views of each photo",
     ]);
     let faster = [
         "--trainer=adjust",
         "--adjust-epochs=3",
         "--adjust-rate=0.001",
     ];
-    run(&faster).says(&["variants of 75 photos: 0 computed, 75 from the cache"]);
+    run(&faster).says(&["fine-tuning: the last block and the last layer, 3 epochs"]);
     // Options of retrain.py, in its spelling, that affect the head alone.
     let spelt = [
         "--trainer=logistic",

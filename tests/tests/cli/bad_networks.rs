@@ -19,7 +19,12 @@ fn scratch(test: &str) -> Option<(Scratch, Vec<u8>)> {
 }
 
 fn retrain(scratch: &Scratch, network: &Path) -> Outcome {
-    let mut command = scratch.command(["retrain", "--no-float", "--image-dir=flowers"]);
+    let mut command = scratch.command([
+        "retrain",
+        "--head-only",
+        "--no-float",
+        "--image-dir=flowers",
+    ]);
     command.arg("--bottleneck-dir=cache");
     command.arg("--backbone").arg(network);
     Outcome::of(command)

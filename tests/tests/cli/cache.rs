@@ -194,12 +194,14 @@ fn runs_side_by_side_share_a_cache() {
     let lines: [&[&str]; 3] = [
         &[
             "retrain",
+            "--head-only",
             "--json",
             "--architecture=mobilenet_0.25_128",
             "--output-graph=small.posy",
         ],
         &[
             "retrain",
+            "--head-only",
             "--json",
             "--architecture=mobilenet_0.50_128",
             "--output-graph=large.posy",

@@ -69,7 +69,7 @@ fn the_whole_road_with_nothing_at_hand() {
     let first = first.says(&[
         "drawing 500 pictures",
         "not photos",
-        "$ posy retrain --no-check --no-float --image-dir one/drawings --backbone one/drawings_0.25_128.tflite",
+        "$ posy retrain --no-check --no-float --head-only --image-dir one/drawings --backbone one/drawings_0.25_128.tflite",
         "$ posy label --model one/flowers.posy",
     ]);
     let labels = scratch.names("one/drawings");

@@ -26,7 +26,12 @@ fn threads_do_not_change_the_model() {
                 &cache,
             ];
             // Repeating an option is an error, so the usual one is not given.
-            let mut command = scratch.command(["retrain", "--no-float", "--image-dir=flowers"]);
+            let mut command = scratch.command([
+                "retrain",
+                "--head-only",
+                "--no-float",
+                "--image-dir=flowers",
+            ]);
             command
                 .args(["--architecture=mobilenet_0.25_128"])
                 .args(more);

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use object::Endianness;
 use object::elf::{EM_ARM, ET_EXEC, PT_LOAD};
 use object::write::elf::{FileHeader, ProgramHeader, Writer};
+use posy::device::image::IMAGES;
 use posy_tests::scratch::{Outcome, Scratch};
 use posy_tests::{classifier, small_classifier};
 
@@ -57,7 +58,7 @@ fn program(flash: u32) -> ([u8; 5000], [u8; 7], Vec<u8>) {
 }
 
 /// Flash contents that a UF2 file writes, byte by byte, by the rules of its specification.
-fn flash_of(uf2: &[u8], family: u32) -> BTreeMap<u32, u8> {
+pub(super) fn flash_of(uf2: &[u8], family: u32) -> BTreeMap<u32, u8> {
     let (blocks, rest) = uf2.as_chunks::<512>();
     assert!(rest.is_empty() && !blocks.is_empty());
     let mut flash = BTreeMap::new();
@@ -78,7 +79,7 @@ fn flash_of(uf2: &[u8], family: u32) -> BTreeMap<u32, u8> {
 }
 
 /// Bytes from an address on.
-fn at(flash: &BTreeMap<u32, u8>, address: u32, len: usize) -> Vec<u8> {
+pub(super) fn at(flash: &BTreeMap<u32, u8>, address: u32, len: usize) -> Vec<u8> {
     flash
         .range(address..)
         .take(len)
@@ -194,9 +195,15 @@ fn a_dry_run_says_each_step_and_touches_nothing() {
             0x0800_0000,
             "0x08020000",
             1_966_080,
-            "with probe-rs",
+            "run probe-rs download --chip STM32H743ZITx --binary-format elf program.elf",
         ),
-        ("nrf52840-dk", 0, "0x00020000", 917_504, "with probe-rs"),
+        (
+            "nrf52840-dk",
+            0,
+            "0x00020000",
+            917_504,
+            "run probe-rs download --chip nRF52840_xxAA --binary-format elf program.elf",
+        ),
     ];
     for (board, start, slot, room, way) in cases {
         let (scratch, model) = scratch(start);
@@ -253,7 +260,7 @@ fn what_is_missing_or_wrong_is_named() {
     scratch.write("bad.posy", &model[..100]);
     scratch.write("nucleo.elf", program(0x0800_0000).2);
     scratch.write("text.elf", "a text");
-    let cases: [(i32, &[&str], &[&str]); 10] = [
+    let cases: [(i32, &[&str], &[&str]); 11] = [
         (
             2,
             &["--board=pico", "model.posy"],
@@ -276,9 +283,14 @@ fn what_is_missing_or_wrong_is_named() {
                 "--board=nrf52840-dk",
                 "model.posy",
                 "--model-only",
-                "--output=a.uf2",
+                "--drive=bin",
             ],
-            &["no UF2 file", "--output"],
+            &["has no drive", "leave --drive out"],
+        ),
+        (
+            2,
+            &["--board=rp-pico", "model.posy", "--port=bin"],
+            &["leave --port out"],
         ),
         (
             1,
@@ -288,8 +300,8 @@ fn what_is_missing_or_wrong_is_named() {
         (1, &["--board=rp-pico", "none.posy"], &["none.posy: "]),
         (
             1,
-            &["--board=rp-pico", "model.posy"],
-            &["boards/rp-pico", "--program", "--model-only"],
+            &["--board=rp-pico", "model.posy", "--build"],
+            &["boards/rp-pico", "leave --build out"],
         ),
         (
             1,
@@ -389,6 +401,27 @@ mod commands {
         assert_eq!(outcome.says(&["working", "progress", "done"]).stdout, "");
         assert_eq!(text(&scratch, "probe.log"), expected);
 
+        // The carried program is written as it is, from a file that is gone afterwards.
+        let keeps =
+            "echo \"$@\" >>probe.log; for last; do :; done; cp \"$last\" . 2>/dev/null; exit 0";
+        install(&scratch, "probe-rs", keeps);
+        std::os::unix::fs::symlink("/bin/cp", scratch.join("bin/cp")).unwrap();
+        std::fs::remove_file(scratch.join("probe.log")).unwrap();
+        flash(&scratch, &nucleo[..2]).succeeds();
+        let log = text(&scratch, "probe.log");
+        let first = log.lines().next().unwrap();
+        let path = first.strip_prefix(
+            "download --chip STM32H743ZITx --binary-format bin --base-address 0x08000000 ",
+        );
+        let path = Path::new(path.unwrap_or_else(|| panic!("{log}")));
+        assert!(!path.exists() && path.ends_with("program.bin"), "{log}");
+        let image = IMAGES.iter().find(|image| image.board == "nucleo-h743zi");
+        assert_eq!(scratch.read("program.bin"), image.unwrap().bytes().unwrap());
+        assert!(
+            log.ends_with("model.posy\nreset --chip STM32H743ZITx\n"),
+            "{log}"
+        );
+
         // A Pico without its drive, and with a named probe.
         std::fs::remove_file(scratch.join("probe.log")).unwrap();
         let pico = [
@@ -448,6 +481,7 @@ mod commands {
                 "flash",
                 "--board=rp-pico",
                 "../model.posy",
+                "--build",
                 "--output=../out.uf2",
             ];
             let mut command = scratch.command(arguments.iter().chain(more));

@@ -26,7 +26,7 @@ fn plain_photos(scratch: &Scratch, flowers: &Path) {
 }
 
 fn retrain(scratch: &Scratch, more: &[&str]) -> Outcome {
-    let mut command = scratch.command(["retrain", "--architecture", ARCHITECTURE]);
+    let mut command = scratch.command(["retrain", "--head-only", "--architecture", ARCHITECTURE]);
     command.args(["--image-dir", "it's plain", "--bottleneck-dir", "cache"]);
     command.args([
         "--validation-percentage",

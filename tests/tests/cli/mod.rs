@@ -16,8 +16,12 @@ mod demo;
 mod determinism;
 mod fetch;
 mod figures;
+mod fine_tuning;
 mod fit;
 mod flash;
+mod flash_carried;
+#[cfg(target_os = "linux")]
+mod flash_loaders;
 mod frames;
 mod hostile;
 #[cfg(unix)]

@@ -55,12 +55,10 @@ fn they_can_be_typed_whatever_files_are_called() {
     assert!(flash.stdout.contains("my model.posy"), "{flash}");
     let check = typed(&scratch, command("posy check "));
     assert_eq!(check.code, Some(0), "{check}");
-    let adjust = commands
-        .iter()
-        .find(|line| line.contains("--trainer adjust"));
+    let adjust = commands.iter().find(|line| line.contains("--fine-tune 4"));
     let adjust = adjust.expect("a command that adjusts");
     assert!(
-        adjust.ends_with("--output-graph 'my model-adjusted.posy'"),
+        adjust.ends_with("--output-graph 'my model-fine-tuned.posy'"),
         "{adjust}"
     );
     assert!(!adjust.contains("'my model.posy'"), "{adjust}");
@@ -72,7 +70,7 @@ fn they_can_be_typed_whatever_files_are_called() {
     let compare = command("posy compare ").replace(" 'my model-larger.run.json'", "");
     let compare = typed(&scratch, &compare).succeeds();
     assert!(
-        compare.stdout.contains("my model-adjusted.run.json"),
+        compare.stdout.contains("my model-fine-tuned.run.json"),
         "{compare}"
     );
 }

@@ -37,7 +37,8 @@ fn codelab(test: &str) -> Option<(Scratch, Vec<String>)> {
         "model.tflite",
         "model.posy",
     ] {
-        let mut command = scratch.command(["retrain", "--architecture", ARCHITECTURE]);
+        let mut command =
+            scratch.command(["retrain", "--head-only", "--architecture", ARCHITECTURE]);
         command.args([
             "--image_dir=tf_files/flower_photos",
             "--resize=legacy-bilinear",

@@ -50,11 +50,12 @@ const FILES: [(&str, &str); 13] = [
     ("models/tm_mask", "raw"),
 ];
 
-/// Float files, and what they are fed. The last two are dynamic-range files: LiteRT quantises activations as it runs.
-const FLOAT_FILES: [(&str, &str); 3] = [
-    ("keras/v1_025_f16", "signed"),
-    ("keras/v1_025_dynamic", "signed"),
-    ("models/tm_tiny_grey", "signed"),
+/// Float files, what they are fed, and the greatest error of scores in int8. The last two are dynamic-range files:
+/// LiteRT quantises activations as it runs. The weights of the first two are random, and make small errors larger.
+const FLOAT_FILES: [(&str, &str, f32); 3] = [
+    ("keras/v1_025_f16", "signed", 0.25),
+    ("keras/v1_025_dynamic", "signed", 0.25),
+    ("models/tm_tiny_grey", "signed", 0.1),
 ];
 
 /// Greatest relative error of a float file's features, and error of its scores.
@@ -235,8 +236,15 @@ fn hold_to(
 }
 
 /// Holds the float network in `file` to LiteRT on `photos`: features, scores, and scores of the network that
-/// photos quantise.
-fn hold_float(python: &Python, name: &str, file: &Path, contract: &str, photos: &[Rgb]) {
+/// photos quantise, of which the greatest error is `in_int8`.
+fn hold_float(
+    python: &Python,
+    name: &str,
+    file: &Path,
+    contract: &str,
+    photos: &[Rgb],
+    in_int8: f32,
+) {
     let pixels: Vec<u8> = photos.iter().flat_map(|photo| photo.data.clone()).collect();
     let found = theirs(python, file, &pixels, contract, 4);
     let Ok(Opened::Float(float)) = Opened::read(file, None, None) else {
@@ -317,7 +325,7 @@ fn hold_float(python: &Python, name: &str, file: &Path, contract: &str, photos: 
         "{name}: {count} photos, features within {features:.1e} of LiteRT, scores within {scores:.1e}, in int8 {int8:.2}"
     );
     assert!(features < APART && scores < APART, "{name}: {worst:?}");
-    assert!(int8 < 0.2, "{name}: {worst:?}");
+    assert!(int8 < in_int8, "{name}: {worst:?}");
 }
 
 #[test]
@@ -347,10 +355,10 @@ fn users_files_compute_what_they_compute_in_tensorflow_lite() {
     let photos = self::photos(&flowers, 96, count);
     let name = "onnx/t2o_v1_025_int8";
     hold_to(&python, name, (&file, &original), "centred", &photos);
-    for (name, contract) in FLOAT_FILES {
+    for (name, contract, in_int8) in FLOAT_FILES {
         let file = cases.join(format!("{name}.tflite"));
         let photos = self::photos(&flowers, 96, count);
-        hold_float(&python, name, &file, contract, &photos);
+        hold_float(&python, name, &file, contract, &photos, in_int8);
     }
 }
 
@@ -427,6 +435,6 @@ fn hold_made(python: &Python, flowers: &Path, name: &str, scratch: &Scratch) {
     };
     match kind {
         "int" => hold(python, name, &file, contract, &photos),
-        _ => hold_float(python, name, &file, contract, &photos),
+        _ => hold_float(python, name, &file, contract, &photos, 0.2),
     }
 }

@@ -93,7 +93,7 @@ fn retrain(scratch: &Scratch, backbone: &str, model: &str) -> Vec<u8> {
         format!("--backbone={backbone}"),
         format!("--output-graph={model}"),
     );
-    let options = ["retrain", "--no-float", &backbone, &output];
+    let options = ["retrain", "--head-only", "--no-float", &backbone, &output];
     scratch.posy([&options[..], &folders].concat()).succeeds();
     scratch.read(model)
 }

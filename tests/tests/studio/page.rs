@@ -121,9 +121,9 @@ fn two_things_are_taught_by_holding_a_button_and_named_live() {
     for _ in 0..2 {
         for (index, (label, _)) in SCENES.into_iter().enumerate() {
             begins(&mut browser, index);
-            for _ in 0..3 {
-                browser.hold(&hold_of(label), Duration::from_millis(700));
-            }
+            browser.hold(&hold_of(label), Duration::from_millis(1600));
+            // A machine that stalls for seconds would teach one thing by pictures of the other.
+            assert_eq!(browser.evaluate(SCENE), index, "the scene ended too early");
         }
     }
     settle(&mut browser, &scratch);

@@ -65,7 +65,12 @@ impl Fixture {
         scratch.copy_photos(&flowers, "flowers", &FLOWERS, 40);
         let folder = |label| scratch.join("flowers").join(label);
         std::fs::rename(folder(FLOWERS[2]), folder(LABELS[2])).unwrap();
-        let mut command = scratch.command(["retrain", "--architecture", "mobilenet_0.25_128"]);
+        let mut command = scratch.command([
+            "retrain",
+            "--head-only",
+            "--architecture",
+            "mobilenet_0.25_128",
+        ]);
         command.args([
             "--image-dir",
             "flowers",

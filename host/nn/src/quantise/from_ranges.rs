@@ -136,7 +136,8 @@ fn output_quantisation(
     }
 }
 
-fn quantise_layer(layer: &FloatLayer, input: Quantisation, output: Quantisation) -> IntLayer {
+/// Quantises the weights and biases of a layer, each weight to the nearest step of its channel.
+pub fn quantise_layer(layer: &FloatLayer, input: Quantisation, output: Quantisation) -> IntLayer {
     let of_channel = layer.weights.len() / layer.bias.len().max(1);
     let mut weights = Vec::with_capacity(layer.weights.len());
     let mut weight_scales = Vec::with_capacity(layer.bias.len());

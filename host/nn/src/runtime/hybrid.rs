@@ -33,7 +33,7 @@ pub struct HybridRunner {
     layers: Vec<(FloatLayer, Kernel)>,
 }
 
-/// What a layer reads: real values, or integers that stand for them.
+/// Integers that stand for the real values that a layer reads.
 struct Quantised {
     /// Integers less their zero point. Sums of products wrap, which takes more inputs than a MobileNet has.
     values: Vec<Wrapping<i32>>,
@@ -142,7 +142,13 @@ fn run_layer(
                     weights,
                     |sum: Wrapping<i32>, channel, pixel| {
                         let scale = quantised.scales.get(pixel).or(quantised.scales.first());
-                        sum.0 as f32 * hybrid.scales[channel] * scale.copied().unwrap_or(1.0)
+                        let scale = scale.copied().unwrap_or(1.0);
+                        let (sum, weight) = (sum.0 as f32, hybrid.scales[channel]);
+                        // In the kernels' order.
+                        match hybrid.each_pixel || common.op == Op::Depthwise3x3 {
+                            true => sum * (weight * scale),
+                            false => sum * weight * scale,
+                        }
                     },
                 )
             }
@@ -228,7 +234,7 @@ fn quantise(read: &[f32], parts: usize, asymmetric: bool) -> Quantised {
         };
         let lowest = if asymmetric { -128.0 } else { -127.0 };
         let value = |real: &f32| {
-            let rounded = (zero_point + real * inverse).round();
+            let rounded = (real * inverse).round() + zero_point;
             Wrapping((rounded.clamp(lowest, 127.0) - zero_point) as i32)
         };
         quantised.values.extend(part.iter().map(value));

@@ -6,11 +6,11 @@ use crate::cli::Failure;
 use crate::cli::output::note;
 use crate::dataset::augment::Recipe;
 use crate::features::progress::Bar;
-use crate::retrain::{Prepared, RetrainError, Settings, Trainer, prepare_variants};
-use crate::train::{finetune, logistic};
+use crate::retrain::{Blocks, FineTuneOptions, Prepared, Settings, Trainer, prepare_variants};
+use crate::train::qat;
 
-/// Augmentation of training photos. With --trainer adjust and none of these options, the settings
-/// that were found best are used.
+/// Augmentation of training photos. Fine-tuning without any of these options uses the settings that
+/// were found best.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Variants of photos")]
 pub(super) struct VariantArguments {
@@ -33,37 +33,45 @@ pub(super) struct VariantArguments {
     #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u16).range(1..=64))]
     variants: Option<u16>,
 
-    /// Epochs of --trainer adjust.
-    #[arg(long, alias = "adjust_epochs", value_name = "TIMES", default_value_t = finetune::Options::default().epochs)]
-    adjust_epochs: usize,
-    /// Initial learning rate of --trainer adjust.
-    #[arg(long, alias = "adjust_rate", value_name = "RATE", default_value_t = finetune::Options::default().layer_rate)]
-    adjust_rate: f64,
+    /// Epochs of fine-tuning.
+    #[arg(long, alias = "adjust_epochs", value_name = "TIMES", hide = true)]
+    adjust_epochs: Option<usize>,
+    /// Learning rate of fine-tuning.
+    #[arg(long, alias = "adjust_rate", value_name = "RATE", hide = true)]
+    adjust_rate: Option<f64>,
 }
 
 impl VariantArguments {
     /// Options of fine-tuning.
-    pub(super) fn adjustment(&self, seed: u64) -> finetune::Options {
-        finetune::Options {
+    pub(super) fn fine_tuning(&self, blocks: Blocks, seconds: u32, seed: u64) -> FineTuneOptions {
+        let usual = FineTuneOptions::default();
+        FineTuneOptions {
+            blocks,
+            seconds,
             epochs: self.adjust_epochs,
-            layer_rate: self.adjust_rate,
-            seed,
-            ..finetune::Options::default()
+            recipe: self.recipe(usual.recipe).unwrap_or(usual.recipe),
+            trainer: qat::Options {
+                epochs: self.adjust_epochs.unwrap_or(usual.trainer.epochs),
+                rate: self.adjust_rate.unwrap_or(usual.trainer.rate),
+                seed,
+                ..usual.trainer
+            },
+            ..usual
         }
     }
 
     /// True if augmentation is asked for.
     pub(super) fn wanted(&self) -> bool {
-        self.recipe().is_some()
+        self.recipe(Recipe::default()).is_some()
     }
 
-    /// Augmentation settings, if any are given.
-    fn recipe(&self) -> Option<Recipe> {
+    /// Augmentation settings, if any are given; `best` are those that are used with a number of
+    /// variants alone.
+    fn recipe(&self, best: Recipe) -> Option<Recipe> {
         let numbers = [self.random_crop, self.random_scale, self.random_brightness];
         let asked = self.flip_left_right
             || self.camera_effects
             || numbers.iter().any(|percent| percent.is_some_and(|p| p > 0));
-        let best = Recipe::default();
         let count = self.variants.unwrap_or(best.count);
         let [crop, scale, brightness] = numbers.map(|percent| percent.unwrap_or(0));
         match asked {
@@ -73,42 +81,35 @@ impl VariantArguments {
                 random_crop: crop,
                 random_scale: scale,
                 random_brightness: brightness,
+                random_aspect: 0,
+                random_colour: 0,
                 camera: self.camera_effects,
             }),
             false => self.variants.map(|count| Recipe { count, ..best }),
         }
     }
 
-    /// Prepares augmented features if `trainer` or the options ask for them. Returns the trainer to
-    /// use: a network whose last layer cannot be fine-tuned stays as it is.
+    /// Prepares augmented features if the options ask for them and the head alone is trained.
     pub(super) fn prepare(
         &self,
         prepared: &mut Prepared,
         settings: &Settings,
-        trainer: Trainer,
-    ) -> Result<Trainer, Failure> {
-        let adjusting = matches!(trainer, Trainer::Adjust(_));
-        let recipe = match (self.recipe(), adjusting) {
-            (Some(recipe), _) => recipe,
-            (None, true) => Recipe::default(),
-            (None, false) => return Ok(trainer),
+        trainer: &Trainer,
+    ) -> Result<(), Failure> {
+        let (Some(recipe), false) = (
+            self.recipe(Recipe::default()),
+            matches!(trainer, Trainer::FineTune(_)),
+        ) else {
+            return Ok(());
         };
-        match prepare_variants(prepared, settings, recipe, &Bar::new("variants")) {
-            Ok(variants) => {
-                note!(
-                    "variants of {} photos: {} computed, {} from the cache",
-                    prepared.dataset.photos.len(),
-                    variants.counts.computed,
-                    variants.counts.cached
-                );
-                prepared.variants = Some(variants);
-                Ok(trainer)
-            }
-            Err(error @ RetrainError::NothingToAdjust) if adjusting && self.recipe().is_none() => {
-                note!("warning: {error}; so it is now");
-                Ok(Trainer::Logistic(logistic::Strength::default()))
-            }
-            Err(error) => Err(error.into()),
-        }
+        let variants = prepare_variants(prepared, settings, recipe, &Bar::new("variants"))?;
+        note!(
+            "variants of {} photos: {} computed, {} from the cache",
+            prepared.dataset.photos.len(),
+            variants.counts.computed,
+            variants.counts.cached
+        );
+        prepared.variants = Some(variants);
+        Ok(())
     }
 }

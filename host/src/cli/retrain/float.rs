@@ -26,7 +26,7 @@ use crate::cli::output::{Out, kib, note, print_json};
 use crate::cli::{Failure, usage};
 use crate::features::progress::Bar;
 use crate::retrain::{
-    FloatOnly, FloatOutcome, Settings, TrainOptions, Trainer, prepare_float, train_float,
+    Blocks, FloatOnly, FloatOutcome, Settings, TrainOptions, Trainer, prepare_float, train_float,
 };
 
 /// The network in `path` where a file of `format` is wanted that needs no board, and no board could run
@@ -114,9 +114,11 @@ pub(super) fn run(
             "variants of photos are for networks that boards run; leave out the options that vary photos",
         ));
     }
-    if matches!(options.trainer, Trainer::Adjust(_)) {
+    if let Trainer::FineTune(asked) = &options.trainer
+        && asked.blocks != Blocks::Auto
+    {
         note!(
-            "warning: no layer of this network is adjusted; its head is trained as --trainer logistic does"
+            "warning: no block of this network is fine-tuned; its head is trained as --trainer logistic does"
         );
     }
     let started = Instant::now();

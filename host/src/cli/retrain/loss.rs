@@ -9,7 +9,7 @@ use super::next::{Next, line, without_options};
 use crate::cli::Failure;
 use crate::cli::output::note;
 use crate::eval::paired::WORTH_SAYING;
-use crate::retrain::{Prepared, TrainedModel, can_adjust};
+use crate::retrain::{Prepared, TrainedModel, can_fine_tune};
 
 /// Says what int8 loses to float where that is too much, and what helps. Everything has been written by then.
 ///
@@ -28,8 +28,8 @@ pub(super) fn settle(
     let Err(error) = loss.check(asked.unwrap_or(WORTH_SAYING)) else {
         return Ok(());
     };
-    let adjustable = outcome.adjusted.is_none() && can_adjust(prepared);
-    let remedy = remedy(&next.retrain(), adjustable);
+    let tunable = outcome.fine_tuned.is_none() && can_fine_tune(prepared);
+    let remedy = remedy(&next.retrain(), tunable);
     match asked {
         Some(most) => Err(format!(
             "{error}, and --max-drop allows {most}. The model, its split, record and report are written all the \
@@ -47,16 +47,16 @@ pub(super) fn settle(
 }
 
 /// The words that say what helps, with its command: that of this run, changed.
-fn remedy(words: &[OsString], adjustable: bool) -> String {
+fn remedy(words: &[OsString], tunable: bool) -> String {
     let with = |words: Vec<OsString>, more: [&str; 2]| {
         let more = more.map(OsString::from);
         line(&[words, more.to_vec()].concat())
     };
-    if adjustable {
-        let words = without_options(words, &["trainer"]);
+    if tunable {
+        let words = without_options(words, &["trainer", "head-only", "fine-tune"]);
         return format!(
-            "Teaching the network's last layer too, in the numbers of a board, usually helps: {}",
-            with(words, ["--trainer", "adjust"])
+            "Teaching the network's last blocks too, in the numbers of a board, usually helps: {}",
+            with(words, ["--fine-tune", "4"])
         );
     }
     let mut words = without_options(words, &["output-graph", "output"]);
@@ -71,9 +71,9 @@ fn remedy(words: &[OsString], adjustable: bool) -> String {
 mod tests {
     use super::*;
 
-    fn said(line: &str, adjustable: bool) -> String {
+    fn said(line: &str, tunable: bool) -> String {
         let words: Vec<OsString> = line.split(' ').map(OsString::from).collect();
-        let remedy = remedy(&words, adjustable);
+        let remedy = remedy(&words, tunable);
         let (_, command) = remedy.split_once(": ").unwrap();
         command.to_owned()
     }
@@ -83,7 +83,7 @@ mod tests {
         let line = "retrain --image-dir my_photos --trainer sgd --output=my.posy";
         assert_eq!(
             said(line, true),
-            "posy retrain --image-dir my_photos --output=my.posy --trainer adjust"
+            "posy retrain --image-dir my_photos --output=my.posy --fine-tune 4"
         );
         assert_eq!(
             said(line, false),

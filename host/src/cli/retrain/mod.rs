@@ -47,9 +47,9 @@ use crate::eval::run_record::Record;
 use crate::features::progress::Bar;
 use crate::page::page;
 use crate::report::events::Hparam;
-use crate::retrain::{Calibration, Settings, TrainOptions, file, prepare, train};
+use crate::retrain::{Calibration, Settings, TrainOptions, file, planned, prepare, train};
 
-/// Retrains the last layer of a MobileNet on folders of photos and writes a .posy file.
+/// Retrains the last layers of a MobileNet on folders of photos and writes a .posy file.
 #[derive(Debug, Args)]
 #[command(after_help = "The spellings of retrain.py with underscores (--image_dir) work too.")]
 pub(super) struct Arguments {
@@ -351,15 +351,26 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         prepared.counts.cached,
         prepared.skipped.len()
     );
-    options.trainer = arguments
+    arguments
         .variants
-        .prepare(&mut prepared, &settings, options.trainer)?;
+        .prepare(&mut prepared, &settings, &options.trainer)?;
     if !arguments.no_check {
         note_brief(&prepared, &rule, percentages)?;
     }
     options.earlier = arguments.answers.earlier(&destinations.split.path);
+    match planned(&prepared, &options)? {
+        Some(Ok(plan)) => note!("{plan}"),
+        Some(Err(unfit)) => note!("training the last layer alone: {unfit}"),
+        None => {}
+    }
     let mut watching = watch.begin(&prepared, &arguments.hparams(&prepared.backbone.name))?;
     let outcome = train(&prepared, &options, &mut watching.all())?;
+    if outcome.declined {
+        note!(
+            "the last layer alone is kept: the validation photos' labels are likelier by it than after \
+             fine-tuning"
+        );
+    }
 
     // Figures first: whatever cannot be written, they are not lost. A reader that leaves early keeps
     // nothing from being written.

@@ -40,7 +40,9 @@ pub(super) struct WatchArguments {
 }
 
 /// The bar of all trainings of a run, and who says how gradient descent goes.
-struct Training(Arc<TrainingBar>);
+struct Training {
+    bar: Arc<TrainingBar>,
+}
 
 struct TrainingBar(Bar);
 
@@ -65,13 +67,18 @@ pub(super) fn training_bar() -> Arc<dyn Meter> {
 
 impl Watch for Training {
     fn measured(&mut self, report: &StepReport) {
-        self.0
+        self.bar
             .0
             .aside(|| report.lines().iter().for_each(|line| note!("{line}")));
     }
 
+    fn resumed(&mut self, epochs: usize) {
+        let bar = &self.bar.0;
+        bar.aside(|| note!("going on after {epochs} epochs of a run that ended early"));
+    }
+
     fn meter(&self) -> Arc<dyn Meter> {
-        Arc::clone(&self.0) as Arc<dyn Meter>
+        Arc::clone(&self.bar) as Arc<dyn Meter>
     }
 }
 
@@ -130,7 +137,9 @@ impl WatchArguments {
         let summaries = summaries
             .map(|folder| Summaries::create(folder, hparams, &prepared.backbone.int, labels));
         Ok(Watching {
-            training: Training(Arc::new(TrainingBar(Bar::of_steps("training")))),
+            training: Training {
+                bar: Arc::new(TrainingBar(Bar::of_steps("training"))),
+            },
             curves: CurveWatch::default(),
             summaries: summaries.transpose()?,
             report: !self.no_report,

@@ -5,6 +5,7 @@ use std::path::Path;
 use serde_json::json;
 
 use super::answers::{answer_lines, answers_as_json};
+use super::record::fine_tuning;
 use crate::cli::Failure;
 use crate::cli::output::{Out, print_table};
 use crate::dataset::Dataset;
@@ -36,7 +37,7 @@ fn advice_of(prepared: &Prepared, outcome: &TrainedModel) -> Vec<String> {
     let name = |photo: usize| photos[photo].relative.clone();
     advice(
         &outcome.evaluation,
-        outcome.adjusted.is_some(),
+        outcome.fine_tuned.is_some(),
         Reader::Command,
         &name,
     )
@@ -239,6 +240,7 @@ pub(super) fn as_json(
         "skipped": skipped,
         "split": {"training": training, "validation": validation, "testing": testing},
         "c": outcome.c,
+        "fine_tuning": fine_tuning(outcome),
         "int8_test_accuracy": evaluation.accuracy().value(),
         "int8_validation_accuracy": evaluation.validation_accuracy().value(),
         "float_test_accuracy": evaluation.float_accuracy().and_then(Proportion::value),

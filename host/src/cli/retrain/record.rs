@@ -7,8 +7,21 @@ use crate::cli::Failure;
 use crate::cli::output::hex;
 use crate::device::Footprint;
 use crate::eval::Prediction;
-use crate::eval::run_record::{FORMAT, ModelRecord, Record, SplitRecord, TestedPhoto};
+use crate::eval::run_record::{
+    FORMAT, FineTuningRecord, ModelRecord, Record, SplitRecord, TestedPhoto,
+};
 use crate::retrain::{Prepared, TrainedModel};
+
+/// The record of a run's fine-tuning.
+pub(super) fn fine_tuning(outcome: &TrainedModel) -> Option<FineTuningRecord> {
+    outcome.fine_tuned.as_ref().map(|tuned| FineTuningRecord {
+        blocks: tuned.plan.blocks,
+        views: usize::from(tuned.plan.views) + 1,
+        epochs: tuned.plan.epochs,
+        done: tuned.history.len(),
+        products: tuned.plan.products,
+    })
+}
 
 /// The record of a run whose model goes to `file`.
 pub(in crate::cli) fn record(
@@ -37,6 +50,7 @@ pub(in crate::cli) fn record(
         architecture: prepared.backbone.name.clone(),
         backbone_sha256: hex(&prepared.backbone.sha256),
         c: outcome.c,
+        fine_tuning: fine_tuning(outcome),
         split: SplitRecord {
             rule: outcome.split.rule.clone(),
             percentages: outcome.split.percentages,

@@ -5,7 +5,7 @@ use clap::{Args, ValueEnum};
 use super::augmentation::VariantArguments;
 use crate::cli::{Failure, usage};
 use crate::report::events::Hparam;
-use crate::retrain::{TestSet, Trainer};
+use crate::retrain::{Blocks, TestSet, Trainer};
 use crate::train::sgd::Batch;
 use crate::train::{HeadError, logistic, sgd};
 
@@ -14,10 +14,27 @@ const TENSOR: &str = "final_result";
 
 #[derive(Debug, Args)]
 pub(super) struct TrainingArguments {
-    /// Training method of the last layer [default: logistic, or sgd if its steps or learning rate
-    /// are given].
+    /// Training method of the last layer alone [default: fine-tuning, or sgd if its steps or learning
+    /// rate are given].
     #[arg(long, value_enum)]
     trainer: Option<TrainerName>,
+    /// Train the network's last blocks too, beside its last layer: how many of them, all, none, or auto
+    /// for as many as there is time for [default: auto, where each label has 20 training photos and there
+    /// are 40 validation photos].
+    #[arg(long, alias = "fine_tune", value_name = "BLOCKS", value_parser = blocks)]
+    fine_tune: Option<FineTune>,
+    /// Train the last layer alone; the same as --fine-tune none.
+    #[arg(long, alias = "head_only", conflicts_with = "fine_tune")]
+    head_only: bool,
+    /// Seconds that fine-tuning may take on two cores of a laptop, after the features. They become a
+    /// number of multiplications, so that every machine does the same work.
+    #[arg(
+        long,
+        value_name = "SECONDS",
+        default_value_t = 60,
+        value_parser = clap::value_parser!(u32).range(1..=86_400)
+    )]
+    time: u32,
     /// Training steps of --trainer sgd, one batch of photos each [default: 4000].
     #[arg(long, alias = "how_many_training_steps", value_name = "STEPS")]
     how_many_training_steps: Option<usize>,
@@ -87,19 +104,57 @@ enum TrainerName {
     Logistic,
     /// Stochastic gradient descent, as in retrain.py.
     Sgd,
-    /// Fine-tuning of the network's last pointwise layer together with the head, on augmented
-    /// photos.
+    /// Fine-tuning of the network's last block: --fine-tune 1.
+    #[value(hide = true)]
     Adjust,
+    /// Fine-tuning: see --fine-tune.
+    #[value(skip)]
+    FineTune,
 }
+
+/// Value of `--fine-tune`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum FineTune {
+    /// The last layer alone.
+    None,
+    /// Blocks and the last layer.
+    Blocks(Blocks),
+}
+
+fn blocks(text: &str) -> Result<FineTune, String> {
+    Ok(match text {
+        "none" | "0" => FineTune::None,
+        "all" => FineTune::Blocks(Blocks::All),
+        "auto" => FineTune::Blocks(Blocks::Auto),
+        number => match number.parse() {
+            Ok(number @ 1..=99) => FineTune::Blocks(Blocks::Last(number)),
+            _ => return Err("must be a number of blocks, all, none or auto".into()),
+        },
+    })
+}
+
+/// Fine-tuning where no option says anything of it.
+const USUAL: FineTune = FineTune::Blocks(Blocks::Auto);
 
 impl TrainingArguments {
     /// The named trainer, or the one that the other options imply.
     fn name(&self) -> TrainerName {
         let stepwise = self.how_many_training_steps.is_some() || self.learning_rate.is_some();
-        self.trainer.unwrap_or(match stepwise {
-            true => TrainerName::Sgd,
-            false => TrainerName::Logistic,
-        })
+        self.trainer
+            .unwrap_or(match (stepwise, self.fine_tuning()) {
+                (true, _) => TrainerName::Sgd,
+                (false, FineTune::None) => TrainerName::Logistic,
+                (false, FineTune::Blocks(_)) => TrainerName::FineTune,
+            })
+    }
+
+    /// Blocks that are fine-tuned.
+    fn fine_tuning(&self) -> FineTune {
+        match (self.trainer, self.head_only) {
+            (Some(TrainerName::Adjust), _) => FineTune::Blocks(Blocks::Last(1)),
+            (_, true) => FineTune::None,
+            _ => self.fine_tune.unwrap_or(USUAL),
+        }
     }
 
     /// Options of stochastic gradient descent.
@@ -138,12 +193,16 @@ impl TrainingArguments {
             )));
         }
         let options = self.sgd().map_err(usage)?;
-        let adjustment = variants.adjustment(self.seed);
-        adjustment.check().map_err(usage)?;
+        let blocks = match self.fine_tuning() {
+            FineTune::Blocks(blocks) => blocks,
+            FineTune::None => Blocks::Auto,
+        };
+        let fine_tuning = variants.fine_tuning(blocks, self.time, self.seed);
+        fine_tuning.trainer.check().map_err(usage)?;
         Ok(match self.name() {
             TrainerName::Logistic => Trainer::Logistic(logistic::Strength::default()),
             TrainerName::Sgd => Trainer::Sgd(options),
-            TrainerName::Adjust => Trainer::Adjust(adjustment),
+            TrainerName::Adjust | TrainerName::FineTune => Trainer::FineTune(fine_tuning),
         })
     }
 

@@ -16,6 +16,8 @@ const NOTHING: Recipe = Recipe {
     random_crop: 0,
     random_scale: 0,
     random_brightness: 0,
+    random_aspect: 0,
+    random_colour: 0,
     camera: false,
 };
 

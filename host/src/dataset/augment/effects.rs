@@ -44,6 +44,47 @@ pub fn multiply(photo: &mut Rgb, gains: [f32; 3]) {
     }
 }
 
+/// Changes of a photo's colours.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Colours {
+    /// Factors of red, green and blue.
+    pub gains: [f32; 3],
+    /// Factor of the distance from the photo's mean level.
+    pub contrast: f32,
+    /// Factor of the distance from the pixel's grey.
+    pub saturation: f32,
+}
+
+/// Changes the colours, rounds (half up) and clamps. Grey is luma as in ITU-R BT.601.
+pub fn recolour(photo: &mut Rgb, colours: Colours) {
+    const LUMA: [f32; 3] = [0.299, 0.587, 0.114];
+    let Colours {
+        gains,
+        contrast,
+        saturation,
+    } = colours;
+    let pixels = photo.data.as_chunks_mut::<3>().0;
+    let mut sums = [0u64; 3];
+    for pixel in &*pixels {
+        for (sum, &value) in sums.iter_mut().zip(pixel) {
+            *sum += u64::from(value);
+        }
+    }
+    let count = pixels.len().max(1) as f64;
+    let mean: f32 = (0..3)
+        .map(|c| LUMA[c] * gains[c] * (sums[c] as f64 / count) as f32)
+        .sum();
+    let level = mean * (1.0 - contrast);
+    for pixel in pixels {
+        let lit: [f32; 3] = std::array::from_fn(|c| f32::from(pixel[c]) * gains[c] * contrast);
+        let grey = LUMA[0] * lit[0] + LUMA[1] * lit[1] + LUMA[2] * lit[2];
+        for (value, lit) in pixel.iter_mut().zip(lit) {
+            let changed = grey + (lit - grey) * saturation + level;
+            *value = (changed.clamp(0.0, 255.0) + 0.5) as u8;
+        }
+    }
+}
+
 /// Gains of a camera with a wrong white balance, too warm or too cold: red and blue up to an eighth
 /// apart from green.
 pub fn white_balance(random: &mut impl Rng) -> [f32; 3] {

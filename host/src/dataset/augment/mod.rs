@@ -18,6 +18,8 @@ use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use sha2::{Digest, Sha256};
 
+use self::effects::Colours;
+
 /// Version of the algorithm. Raise it when the same recipe may give other pixels than before.
 const VERSION: &str = "variants 1";
 
@@ -38,6 +40,11 @@ pub struct Recipe {
     pub random_scale: u8,
     /// Maximum change of brightness in percent, up or down: `0..=100`.
     pub random_brightness: u8,
+    /// Maximum change of the ratio of a window's sides in percent: `0..=100`.
+    pub random_aspect: u8,
+    /// Maximum change of contrast in percent, up or down: `0..=100`. Saturation changes by 8/5 of
+    /// it, and red, green and blue by a quarter of it, each by itself.
+    pub random_colour: u8,
     /// True if white balance, blur, noise and RGB565 of a small camera are simulated.
     pub camera: bool,
 }
@@ -51,6 +58,25 @@ impl Default for Recipe {
             random_crop: 5,
             random_scale: 50,
             random_brightness: 15,
+            random_aspect: 0,
+            random_colour: 0,
+            camera: false,
+        }
+    }
+}
+
+impl Recipe {
+    /// Views for fine-tuning of several layers: windows of 35% to 100% of the photo, of other shapes
+    /// and colours.
+    pub const fn views(count: u16) -> Self {
+        Recipe {
+            count,
+            flip_left_right: true,
+            random_crop: 0,
+            random_scale: 69,
+            random_brightness: 25,
+            random_aspect: 33,
+            random_colour: 25,
             camera: false,
         }
     }
@@ -61,12 +87,15 @@ impl fmt::Display for Recipe {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "{VERSION}: {} of each, flip {}, crop {}, scale {}, brightness {}, camera {}",
+            "{VERSION}: {} of each, flip {}, crop {}, scale {}, brightness {}, aspect {}, \
+             colour {}, camera {}",
             self.count,
             self.flip_left_right,
             self.random_crop,
             self.random_scale,
             self.random_brightness,
+            self.random_aspect,
+            self.random_colour,
             self.camera
         )
     }
@@ -111,7 +140,19 @@ impl Recipe {
             true => effects::white_balance(&mut random),
             false => [1.0; 3],
         };
-        effects::multiply(&mut variant, gains.map(|gain| gain * brightness));
+        let gains = gains.map(|gain| gain * brightness);
+        match f32::from(self.random_colour) / 100.0 {
+            0.0 => effects::multiply(&mut variant, gains),
+            most => {
+                let mut factor = |most: f32| random.random_range(1.0 - most..=1.0 + most);
+                let colours = Colours {
+                    gains: gains.map(|gain| gain * factor(most / 4.0)),
+                    contrast: factor(most),
+                    saturation: factor(1.6 * most),
+                };
+                effects::recolour(&mut variant, colours);
+            }
+        }
         if self.camera {
             if random.random_bool(0.5) {
                 variant = effects::blur(&variant);
@@ -127,8 +168,20 @@ impl Recipe {
         let margin = 1.0 + f64::from(self.random_crop) / 100.0;
         let scale = random.random_range(1.0..=1.0 + f64::from(self.random_scale) / 100.0);
         let share = 1.0 / (margin * scale);
-        let side = |pixels: u16| ((f64::from(pixels) * share).round() as u16).clamp(1, pixels);
-        let (width, height) = (side(photo.width), side(photo.height));
+        // The square root of the ratio by which the window is wider than the photo.
+        let wider = match f64::from(self.random_aspect) / 100.0 {
+            0.0 => 1.0,
+            most => {
+                let exponent = random.random_range(-1.0..=1.0);
+                (1.0 + most).powf(exponent / 2.0)
+            }
+        };
+        let side =
+            |pixels: u16, share: f64| ((f64::from(pixels) * share).round() as u16).clamp(1, pixels);
+        let (width, height) = (
+            side(photo.width, share * wider),
+            side(photo.height, share / wider),
+        );
         Window {
             x: random.random_range(0..=photo.width - width),
             y: random.random_range(0..=photo.height - height),

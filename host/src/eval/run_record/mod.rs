@@ -56,6 +56,21 @@ pub struct ModelRecord {
     pub products: u64,
 }
 
+/// Fine-tuning, as it was done.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FineTuningRecord {
+    /// Trained blocks.
+    pub blocks: usize,
+    /// Views of each training photo, the photo itself among them.
+    pub views: usize,
+    /// Epochs that were planned.
+    pub epochs: usize,
+    /// Epochs that were done: fewer where it was stopped.
+    pub done: usize,
+    /// Multiply-accumulates of all of it.
+    pub products: u64,
+}
+
 /// A test photo and its answers. Labels are indices into [`Record::labels`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct TestedPhoto {
@@ -89,6 +104,9 @@ pub struct Record {
     pub backbone_sha256: String,
     /// Regularisation strength, if the trainer chose one.
     pub c: Option<f64>,
+    /// Fine-tuning of the last blocks, if they were trained.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fine_tuning: Option<FineTuningRecord>,
     /// The split.
     pub split: SplitRecord,
     /// The model.
@@ -327,6 +345,7 @@ pub(super) mod tests {
             architecture: "a".into(),
             backbone_sha256: String::new(),
             c: None,
+            fine_tuning: None,
             split: SplitRecord {
                 rule: Rule::Stable { seed: 0 },
                 percentages: Percentages::default(),

@@ -3,6 +3,7 @@
 use super::chart::{self, Axes, Series};
 use super::{ChartFigure, Report};
 use crate::report::curves::Point;
+use crate::train::qat::Measurement;
 
 impl Report<'_> {
     /// True if the curves are the path of a solver, which few look at.
@@ -67,6 +68,43 @@ impl Report<'_> {
             log: true,
             mark: self.outcome.c,
         };
+        let stage = |title, percent, values: [&dyn Fn(&Measurement) -> f64; 2]| {
+            let axes = Axes {
+                title,
+                x_name: "epoch",
+                percent,
+                log: false,
+                mark: None,
+            };
+            let names = [("training", "first"), ("validation", "second")];
+            let series = [0, 1].map(|which| Series {
+                name: names[which].0,
+                class: names[which].1,
+                points: self
+                    .curves
+                    .epochs
+                    .iter()
+                    .map(|epoch| (epoch.epoch as f64, values[which](epoch)))
+                    .filter(|(_, value)| value.is_finite())
+                    .collect(),
+            });
+            chart::lines(&axes, &series)
+        };
+        let tuned = [
+            stage(
+                "Accuracy in fine-tuning",
+                true,
+                [&|epoch| epoch.training_accuracy, &|epoch| {
+                    epoch.validation_accuracy
+                }],
+            ),
+            stage(
+                "Cross entropy in fine-tuning",
+                false,
+                [&|epoch| epoch.training_loss, &|epoch| epoch.validation_loss],
+            ),
+        ];
+        let [tuned_accuracy, tuned_loss] = tuned;
         let figure = |caption: &str| {
             let caption = caption.to_owned();
             move |svg| ChartFigure { svg, caption }
@@ -76,6 +114,12 @@ impl Report<'_> {
             loss.map(figure("Mean cross entropy in nats; lower is better.")),
             chart::lines(&axes, &[strengths]).map(figure(
                 "The strength that was chosen is marked by the dashed line.",
+            )),
+            tuned_accuracy.map(figure(
+                "Training photos are varied and mixed two by two, so that they are harder.",
+            )),
+            tuned_loss.map(figure(
+                "Of mixtures against smoothed labels in training, of photos as they are in validation.",
             )),
         ];
         charts.into_iter().flatten().collect()

@@ -215,7 +215,7 @@ impl Report<'_> {
             using: self.commands.using.clone(),
             advice: advice(
                 &sentences,
-                outcome.adjusted.is_some(),
+                outcome.fine_tuned.is_some(),
                 Reader::Command,
                 &|photo| isolate(&photos[photo].relative),
             ),
@@ -270,9 +270,10 @@ impl Report<'_> {
             backbone, dataset, ..
         } = self.prepared;
         let root = dataset.root.display();
-        let layer = match &self.outcome.adjusted {
-            Some(_) => ", its last layer fine-tuned",
-            None => "",
+        let layer = match &self.outcome.fine_tuned {
+            Some(tuned) if tuned.plan.blocks == 1 => ", its last block fine-tuned".to_owned(),
+            Some(tuned) => format!(", its last {} blocks fine-tuned", tuned.plan.blocks),
+            None => String::new(),
         };
         let mut known = vec![
             ("made", date::utc(self.run.moment)),

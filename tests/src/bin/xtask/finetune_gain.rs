@@ -8,7 +8,7 @@
 //! test accuracy of the integer pipeline over stable splits 80/10/10 with seeds 1 to N; for
 //! logistic regression, with `--sgd` for gradient descent as in `retrain.py` (4,000 steps, rate
 //! 0.01, batches of 100), and for each fine-tuning setting given by `--try`. A SPEC lists settings
-//! that differ from the defaults, for example `variants=8,scale=30,rate=0.006,epochs=12`; `default`
+//! that differ from the defaults, for example `blocks=2,views=4,rate=0.006,epochs=12`; `default`
 //! changes nothing; with `head` only the logistic regression is trained, on augmented photos. The
 //! output has means of paired differences with standard errors, on validation photos too, which
 //! alone may decide between settings. Every split is reported on stderr as it is done.
@@ -20,10 +20,13 @@ use posy::dataset::augment::Recipe;
 use posy::dataset::split::{Percentages, Rule};
 use posy::eval::stats::Proportion;
 use posy::features::progress::Bar;
-use posy::retrain::{Prepared, TrainOptions, Trainer, prepare, prepare_variants, train};
+use posy::retrain::{
+    Blocks, FineTuneOptions, Prepared, TrainOptions, Trainer, prepare, prepare_variants, train,
+};
 use posy::train::logistic::Strength;
 use posy::train::observer::Unwatched;
-use posy::train::{finetune, sgd};
+use posy::train::qat::Arithmetic;
+use posy::train::sgd;
 use posy_nn::zoo::backbone::Backbone;
 use posy_shared::preprocess::Filter;
 use posy_tests::{data_root, settings};
@@ -40,40 +43,50 @@ const NETWORKS: [&str; 4] = [
 /// Settings of one `--try`.
 struct Attempt {
     name: String,
-    recipe: Recipe,
+    recipe: Option<Recipe>,
     trainer: Trainer,
 }
 
 impl Attempt {
     fn new(spec: &str) -> Result<Self, Failure> {
-        let mut recipe = Recipe::default();
-        let mut options = finetune::Options::default();
+        let mut options = FineTuneOptions::default();
         let mut head = false;
         for setting in spec.split(',') {
             let (name, value) = setting.split_once('=').unwrap_or((setting, ""));
+            let (recipe, trainer) = (&mut options.recipe, &mut options.trainer);
             match name {
                 "default" => {}
                 "head" => head = true,
-                "variants" => recipe.count = value.parse()?,
+                "blocks" => options.blocks = Blocks::Last(value.parse()?),
+                "all" => options.blocks = Blocks::All,
+                "time" => options.seconds = value.parse()?,
+                "epochs" => options.epochs = Some(value.parse()?),
+                "nearest" => options.compensate = false,
+                "old-views" => *recipe = Recipe::default(),
+                "views" => recipe.count = value.parse()?,
                 "flip" => recipe.flip_left_right = value.parse()?,
                 "crop" => recipe.random_crop = value.parse()?,
                 "scale" => recipe.random_scale = value.parse()?,
                 "brightness" => recipe.random_brightness = value.parse()?,
+                "aspect" => recipe.random_aspect = value.parse()?,
+                "colour" => recipe.random_colour = value.parse()?,
                 "camera" => recipe.camera = value.parse()?,
-                "epochs" => options.epochs = value.parse()?,
-                "batch" => options.batch = value.parse()?,
-                "rate" => options.layer_rate = value.parse()?,
-                "head-rate" => options.head_rate = value.parse()?,
-                "anchor" => options.anchor = value.parse()?,
-                "penalty" => options.penalty = value.parse()?,
-                "pixels" => options.pixels = value.parse()?,
-                "dropout" => options.dropout = value.parse()?,
+                "batch" => trainer.batch = value.parse()?,
+                "rate" => trainer.rate = value.parse()?,
+                "head-rate" => trainer.head_rate = value.parse()?,
+                "decay" => trainer.decay = value.parse()?,
+                "smoothing" => trainer.smoothing = value.parse()?,
+                "mixup" => trainer.mixup = value.parse()?,
+                "choose" => trainer.choose = true,
+                "float" => trainer.arithmetic = Arithmetic::Float,
+                "seed" => trainer.seed = value.parse()?,
                 _ => return Err(format!("--try {spec}: there is no setting {name}").into()),
             }
         }
+        let recipe = head.then_some(options.recipe);
         let trainer = match head {
             true => Trainer::Logistic(Strength::default()),
-            false => Trainer::Adjust(options),
+            false => Trainer::FineTune(options),
         };
         Ok(Attempt {
             name: spec.to_owned(),
@@ -83,8 +96,8 @@ impl Attempt {
     }
 }
 
-/// Accuracies in percent: on test photos, on validation photos.
-type Figures = Vec<(f64, f64)>;
+/// Accuracies in percent: on test photos, on validation photos, and before quantisation on test photos.
+type Figures = Vec<(f64, f64, f64)>;
 
 /// Mean and standard error.
 fn mean(values: impl Iterator<Item = f64>) -> (f64, f64) {
@@ -112,8 +125,13 @@ fn over_splits(
         figures.push((
             percent(found.accuracy()),
             percent(found.validation_accuracy()),
+            found.float_accuracy().map_or(f64::NAN, percent),
         ));
-        eprintln!("{name}, split {seed}: {:.2}", percent(found.accuracy()));
+        eprintln!(
+            "{name}, split {seed}: {:.2} {:.1} s",
+            percent(found.accuracy()),
+            started.elapsed().as_secs_f64()
+        );
     }
     Ok((figures, started.elapsed().as_secs_f64() / seeds as f64))
 }
@@ -125,6 +143,7 @@ fn report(name: &str, plain: &Figures, (figures, seconds): (Figures, f64)) {
         accuracy,
         mean(paired().map(|(a, b)| a.0 - b.0)),
         mean(paired().map(|(a, b)| a.1 - b.1)),
+        mean(figures.iter().map(|f| f.0 - f.2)),
     ]
     .map(|(mean, error)| format!("{mean:.2} ({error:.2})"));
     println!("  {name}  {}  {seconds:.1} s", shown.join("  "));
@@ -152,7 +171,9 @@ pub fn run(mut arguments: Arguments) -> Result<(), Failure> {
         files.extend(NETWORKS.map(|name| folder.join(format!("{name}.tflite"))));
     }
     println!("accuracy in %, mean over {seeds} splits (standard error)");
-    println!("  trainer  test  test less plain  validation less plain  time a split");
+    println!(
+        "  trainer  test  test less plain  validation less plain  int8 less float  time a split"
+    );
     for path in &files {
         let settings = settings(data_root().join("flower_photos"), Filter::Area, false);
         let name = path.file_stem().unwrap_or_default().to_string_lossy();
@@ -172,15 +193,14 @@ pub fn run(mut arguments: Arguments) -> Result<(), Failure> {
             let figures = over_splits("sgd", &prepared, &trainer, seeds)?;
             report("sgd", &plain.0, figures);
         }
-        let mut made: Option<Recipe> = None;
         for attempt in &attempts {
-            if made != Some(attempt.recipe) {
-                prepared.variants = None;
-                let bar = Bar::new("variants");
-                let variants = prepare_variants(&prepared, &settings, attempt.recipe, &bar)?;
-                prepared.variants = Some(variants);
-                made = Some(attempt.recipe);
-            }
+            prepared.variants = match attempt.recipe {
+                Some(recipe) => {
+                    let bar = Bar::new("variants");
+                    Some(prepare_variants(&prepared, &settings, recipe, &bar)?)
+                }
+                None => None,
+            };
             let figures = over_splits(&attempt.name, &prepared, &attempt.trainer, seeds)?;
             report(&attempt.name, &plain.0, figures);
         }

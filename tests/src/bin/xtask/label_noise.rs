@@ -99,7 +99,13 @@ fn scale(arguments: &[String]) -> Result<(), Failure> {
     set.make(&scratch.join("photos"));
     println!("{set:?}, {architecture}: {} pictures", set.count());
     let run = |more: &[&str]| {
-        let mut command = scratch.command(["retrain", "--image-dir", "photos", "--architecture"]);
+        let mut command = scratch.command([
+            "retrain",
+            "--head-only",
+            "--image-dir",
+            "photos",
+            "--architecture",
+        ]);
         command
             .args([architecture, "--bottleneck-dir", "cache"])
             .args(more);

@@ -7,6 +7,7 @@
 //! One program, since each program links posy anew. The module of a task documents its arguments.
 
 mod accuracy;
+mod board_images;
 mod board_sizes;
 mod board_wiring;
 mod contender;
@@ -26,11 +27,16 @@ type Failure = Box<dyn std::error::Error + Send + Sync>;
 
 type Task = fn(Arguments) -> Result<(), Failure>;
 
-const TASKS: [(&str, Task, &str); 12] = [
+const TASKS: [(&str, Task, &str); 13] = [
     (
         "accuracy",
         accuracy::run,
         "int8 and float test accuracy over many splits",
+    ),
+    (
+        "board-images",
+        board_images::run,
+        "programs of boards that posy carries, built anew",
     ),
     (
         "board-sizes",

@@ -2,8 +2,10 @@
 //!
 //! ```text
 //! cargo run --release -p posy-tests --bin xtask -- rejection [--seeds N] [--by distance|score]
-//!     [--percentage P] [--only unknown|calibration] [FILE...]
+//!     [--percentage P] [--only unknown|calibration] [--fine-tune] [FILE...]
 //! ```
+//!
+//! With `--fine-tune` the last blocks are trained, as by default in `posy retrain`, else the head alone.
 //!
 //! For each network (by default the four of the table in `docs/unknown.md`) and the photos in
 //! `flower_photos` of `POSY_DATA`, over stable splits 80/10/10 with seeds 1 to N (by default 3 for
@@ -19,20 +21,24 @@
 
 use std::path::PathBuf;
 
+use posy::dataset::decode::decode;
 use posy::dataset::split::{Percentages, Rule};
 use posy::eval::stats::Proportion;
 use posy::eval::{Options, Rejection, Reliability};
 use posy::features::progress::Bar;
-use posy::retrain::{Prepared, TrainOptions, TrainedModel, Trainer, prepare, train};
+use posy::retrain::{
+    FineTuneOptions, Prepared, TrainOptions, TrainedModel, Trainer, prepare, train,
+};
 use posy::train::Features;
 use posy::train::logistic::Strength;
 use posy::train::observer::Unwatched;
-use posy_nn::run;
+use posy_nn::run::Runner;
 use posy_nn::zoo::backbone::Backbone;
 use posy_shared::model::Model;
 use posy_shared::preprocess::Filter;
 use posy_shared::ranking::Ranking;
 use posy_tests::{data_root, settings};
+use rayon::prelude::*;
 
 use crate::{Arguments, Failure};
 
@@ -43,8 +49,8 @@ const NETWORKS: [&str; 4] = [
     "mobilenet_v1_1.0_224_quant_embedding_extractor",
 ];
 
-/// Photos of all labels but one, and the int8 features of that one's photos.
-fn without(prepared: &Prepared, label: usize) -> Result<(Prepared, Vec<Vec<i8>>), Failure> {
+/// Photos of all labels but one, and the paths of that one's photos.
+fn without(prepared: &Prepared, label: usize) -> Result<(Prepared, Vec<PathBuf>), Failure> {
     let photos = &prepared.dataset.photos;
     let (kept, out): (Vec<usize>, Vec<usize>) =
         (0..photos.len()).partition(|&photo| photos[photo].label != label);
@@ -61,7 +67,7 @@ fn without(prepared: &Prepared, label: usize) -> Result<(Prepared, Vec<Vec<i8>>)
     let all = prepared.int8_features.select(&kept);
     let labels = dataset.photos.iter().map(|photo| photo.label).collect();
     let int8_features = Features::new(all.width(), all.values().to_vec(), labels)?;
-    let prepared = Prepared {
+    let known = Prepared {
         backbone: prepared.backbone.clone(),
         input: prepared.input,
         dataset,
@@ -71,12 +77,22 @@ fn without(prepared: &Prepared, label: usize) -> Result<(Prepared, Vec<Vec<i8>>)
         skipped: Vec::new(),
         counts: prepared.counts,
         variants: None,
+        cache: prepared.cache.clone(),
     };
-    Ok((prepared, rows(&out)))
+    let paths = out.iter().map(|&photo| photos[photo].path.clone());
+    let paths = paths.collect();
+    Ok((known, paths))
 }
 
-fn outcome(prepared: &Prepared, seed: u64, answers: Options) -> Result<TrainedModel, Failure> {
-    let trainer = Trainer::Logistic(Strength::default());
+fn outcome(
+    prepared: &Prepared,
+    seed: u64,
+    (answers, fine_tune): (Options, bool),
+) -> Result<TrainedModel, Failure> {
+    let trainer = match fine_tune {
+        true => Trainer::FineTune(FineTuneOptions::default()),
+        false => Trainer::Logistic(Strength::default()),
+    };
     let rule = Rule::Stable { seed };
     let options = TrainOptions {
         answers,
@@ -95,7 +111,12 @@ fn percent(share: Proportion) -> String {
     format!("{:.1}", 100.0 * share.value().unwrap_or(0.0))
 }
 
-fn rejection(prepared: &Prepared, name: &str, seeds: u64, verdict: Options) -> Result<(), Failure> {
+fn rejection(
+    prepared: &Prepared,
+    name: &str,
+    seeds: u64,
+    verdict: (Options, bool),
+) -> Result<(), Failure> {
     let (mut rejected, mut accepted) = (Proportion::default(), Proportion::default());
     let mut cells = Vec::new();
     for label in 0..prepared.dataset.labels.len() {
@@ -104,12 +125,15 @@ fn rejection(prepared: &Prepared, name: &str, seeds: u64, verdict: Options) -> R
         for seed in 1..=seeds {
             let outcome = outcome(&known, seed, verdict)?;
             add(&mut of_known, outcome.evaluation.unknown.rejected);
-            let model = Model::read(&outcome.whole)?;
-            for features in &others {
-                let outputs = run::head(&model, features)?;
-                let unknown = Ranking::<1>::new(&model, &outputs).is_unknown();
-                add(&mut of_others, Proportion::new(usize::from(!unknown), 1));
-            }
+            let runner = Runner::new(Model::read(&outcome.whole)?);
+            let unknown = |path: &PathBuf| -> Result<bool, Failure> {
+                let photo = decode(&std::fs::read(path)?)?;
+                let outputs = runner.output(&photo)?;
+                Ok(Ranking::<1>::new(runner.model(), &outputs).is_unknown())
+            };
+            let unknown: Vec<bool> = others.par_iter().map(unknown).collect::<Result<_, _>>()?;
+            let accepted = unknown.iter().filter(|unknown| !**unknown).count();
+            add(&mut of_others, Proportion::new(accepted, unknown.len()));
         }
         let both = format!("{} / {}", percent(of_known), percent(of_others));
         cells.push(both);
@@ -125,7 +149,7 @@ fn calibration(
     prepared: &Prepared,
     name: &str,
     seeds: u64,
-    verdict: Options,
+    verdict: (Options, bool),
 ) -> Result<(), Failure> {
     let mut pooled = [Reliability::default(); 2];
     let mut plain = [0.0; 2];
@@ -158,7 +182,7 @@ fn calibration(
 
 pub fn run(mut arguments: Arguments) -> Result<(), Failure> {
     let mut seeds = None;
-    let mut verdict = Options::default();
+    let (mut verdict, mut fine_tune) = (Options::default(), false);
     let (mut tables, mut files) = ([true; 2], Vec::new());
     while let Some(argument) = arguments.next() {
         let mut value = || arguments.next().ok_or(format!("{argument} wants a value"));
@@ -171,6 +195,7 @@ pub fn run(mut arguments: Arguments) -> Result<(), Failure> {
                     _ => return Err("--only wants unknown or calibration".into()),
                 }
             }
+            "--fine-tune" => fine_tune = true,
             "--percentage" => verdict.rejected = value()?.parse::<f64>()? / 100.0,
             "--by" => {
                 verdict.rejection = match value()?.as_str() {
@@ -208,7 +233,7 @@ pub fn run(mut arguments: Arguments) -> Result<(), Failure> {
         println!("| network | {} | all |", labels.join(" | "));
         println!("|---|{}---|", "---|".repeat(labels.len()));
         for (name, prepared) in &all {
-            rejection(prepared, name, count, verdict)?;
+            rejection(prepared, name, count, (verdict, fine_tune))?;
         }
         println!();
     }
@@ -223,7 +248,7 @@ pub fn run(mut arguments: Arguments) -> Result<(), Failure> {
         );
         println!("|---|---|---|---|---|---|---|---|");
         for (name, prepared) in &all {
-            calibration(prepared, name, count, verdict)?;
+            calibration(prepared, name, count, (verdict, fine_tune))?;
         }
     }
     Ok(())

@@ -230,7 +230,7 @@ impl<'a> Walk<'_, '_, 'a> {
                     self.chain.dense(&flat, &weights, bias, &name)?
                 };
                 let written = Value::Map(written);
-                self.note_hybrid(step, &written, |_| (asymmetric, view));
+                self.note_hybrid(step, &written, |_| (asymmetric, true));
                 written
             }
             names::PAD => {

@@ -14,6 +14,14 @@ use crate::graph::builder;
 use crate::graph::grey_levels::GreyLevels;
 use crate::graph::network::{Common, Quantisation, TrainedLayer, TrainedNetwork, pool};
 
+/// Padding of a window that writes as many pixels as it reads.
+const AROUND: Padding = Padding {
+    top: 1,
+    bottom: 1,
+    left: 1,
+    right: 1,
+};
+
 /// Writer of a tensor.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Writer {
@@ -169,6 +177,11 @@ impl<'a> Chain<'_, '_, 'a> {
         if self.ended {
             return Err(Problem::AfterEnd);
         }
+        if number == names::ADD
+            && let Some((chained, constant)) = self.constant_operand(operator)
+        {
+            return self.add_constant(operator, (chained, constant), output);
+        }
         let (chained, other) = if number == names::ADD {
             self.operands(operator)?
         } else {
@@ -283,6 +296,82 @@ impl<'a> Chain<'_, '_, 'a> {
         fold.combine(number, &constant, after.quantisation, activation)?;
         self.input = Some(fold.output);
         self.values.insert(output, value);
+        Ok(())
+    }
+
+    /// Operands of an addition to the output of the last layer of several pixels: its tensor, and a constant.
+    fn constant_operand(&self, operator: &Operator<'a>) -> Option<(i32, i32)> {
+        let (a, b) = operator.inputs.get(0).zip(operator.inputs.get(1))?;
+        let (chained, constant) = match self.values.contains_key(&a) {
+            true => (a, b),
+            false => (b, a),
+        };
+        self.newest(chained).ok()?;
+        (!self.values.contains_key(&constant)).then_some((chained, constant))
+    }
+
+    /// Adds a constant for each channel, such as a bias that a file could not give to the fully connected operator
+    /// before: a depthwise layer of one tap that writes the same integers.
+    fn add_constant(
+        &mut self,
+        operator: &Operator<'a>,
+        (chained, constant): (i32, i32),
+        output: i32,
+    ) -> Result<(), Problem> {
+        let value = self.newest(chained)?;
+        self.unpadded(value)?;
+        let Writer::Layer(index) = value.writer else {
+            return Err(Problem::Operand);
+        };
+        let (shape, before) = (self.layers[index].common.output, self.layers[index].output);
+        self.tensors
+            .settle_dimensions(output, self.tensors.dimensions(chained)?);
+        if self.tensors.len(output)? != shape.len() || (shape.height, shape.width) == (1, 1) {
+            return Err(Problem::Operand);
+        }
+        let channels = usize::from(shape.channels);
+        let values = self.tensors.quantised(constant)?;
+        if values.len() != 1 && values.len() != channels {
+            return Err(Problem::Operand);
+        }
+        let constant = Operand {
+            values,
+            quantisation: self.tensors.quantisation(constant)?,
+        };
+        let Options::Add { activation } = operator.options else {
+            return Err(Problem::Options);
+        };
+        let activation = super::layers::activation(activation)?;
+        let after = self.tensors.quantisation(output)?;
+        let mut fold = InputFold::new(before);
+        fold.combine(names::ADD, &constant, after, activation)?;
+        let mut layer = TrainedLayer {
+            common: Common {
+                op: Op::Depthwise3x3,
+                name: self.tensors.name(output),
+                output: shape,
+                padding: AROUND,
+                activation,
+                ..pool(shape)
+            },
+            weights: Vec::with_capacity(9 * channels),
+            weight_scales: Vec::with_capacity(channels),
+            bias: Vec::with_capacity(channels),
+            output: after,
+            fully_connected: false,
+        };
+        for channel in 0..channels {
+            let added = constant.real(channel);
+            let tap = fold.tap(channel, added, (before, after), activation);
+            let tap = tap.ok_or(Problem::Operand)?;
+            layer.weights.extend([0, 0, 0, 0, tap.weight, 0, 0, 0, 0]);
+            layer.weight_scales.push(tap.scale);
+            layer.bias.push(tap.bias);
+        }
+        let writer = Writer::Layer(self.layers.len());
+        self.layers.push(layer);
+        let padded = Padding::default();
+        self.values.insert(output, Value { writer, padded });
         Ok(())
     }
 

@@ -36,7 +36,59 @@ pub(super) struct Operand {
     pub(super) quantisation: Quantisation,
 }
 
+impl Operand {
+    /// Real value for `channel`.
+    pub(super) fn real(&self, channel: usize) -> f64 {
+        let value = self.values.get(channel).or(self.values.first());
+        let steps = i32::from(value.copied().unwrap_or(0)) - self.quantisation.zero_point;
+        f64::from(self.quantisation.scale) * f64::from(steps)
+    }
+}
+
+/// A weight, its scale and a bias by which a depthwise layer of one tap computes a table.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Tap {
+    pub(super) weight: i16,
+    pub(super) scale: f32,
+    pub(super) bias: i32,
+}
+
+/// Number of biases that are tried on each side of the exact one.
+const NEAR: i32 = 8;
+
 impl InputFold {
+    /// The tap that maps each value of `channel` as the operators do, which add the real value `added`; `None` if
+    /// there is none. A step of the bias is a small part of one of the output, so that 256 values leave it room.
+    pub(super) fn tap(
+        &self,
+        channel: usize,
+        added: f64,
+        (before, after): (Quantisation, Quantisation),
+        activation: Activation,
+    ) -> Option<Tap> {
+        let row = self.rows.get(channel).or(self.rows.first())?;
+        let (least, greatest) = activation_range(activation, after);
+        (96_i16..=127).rev().find_map(|weight| {
+            let scale = 1.0 / f32::from(weight);
+            let step = f64::from(before.scale) * f64::from(scale);
+            let factor = multiplier(step / f64::from(after.scale)).ok()?;
+            let exact = (added / step).round() as i32;
+            let maps = |bias: i32| {
+                (-128..).zip(row).all(|(q, value)| {
+                    let sum = i32::from(weight) * (q - before.zero_point) + bias;
+                    let placed = rescale(sum, factor).saturating_add(after.zero_point);
+                    placed.clamp(least.into(), greatest.into()) == i32::from(*value)
+                })
+            };
+            let bias = (exact - NEAR..=exact + NEAR).find(|bias| maps(*bias))?;
+            Some(Tap {
+                weight,
+                scale,
+                bias,
+            })
+        })
+    }
+
     /// The input itself.
     pub(super) fn new(source: Quantisation) -> Self {
         let (mean, std) = GreyLevels::mean_and_std(GreyLevels::of(source), source);

@@ -365,6 +365,46 @@ fn shapes_that_a_file_leaves_open_are_computed() {
     assert_eq!(read(&file.bytes()).unwrap().layers, expected.layers);
 }
 
+/// The bias of Edge Impulse's dense layer as Keras writes it for batches of any size: added in integers, behind a
+/// RESHAPE. Expected: the sum of the real values, in steps of the output.
+#[test]
+fn a_bias_that_is_added_later_becomes_a_layer_of_one_tap() {
+    let mut file = edge_impulse();
+    let place = file.tensors.len() as i32;
+    file.tensors.extend([
+        map("biased", &[9, 2], 0.05),
+        TensorSpec {
+            zero_points: vec![3],
+            data: vec![90, -60_i8 as u8],
+            ..map("bias", &[2], 0.03)
+        },
+    ]);
+    file.tensor("all").scales = vec![0.05];
+    file.operators[7].inputs[0] = place;
+    let add = OperatorSpec {
+        options: Some((11, vec![(0, Field::Byte(1))])),
+        ..operator(ADD, &[22, place + 1], place)
+    };
+    file.operators.insert(7, add);
+    let network = read(&file.bytes()).unwrap();
+    assert_eq!(network.unread, None);
+    let ops: Vec<Op> = network.layers[4..].iter().map(|l| l.common.op).collect();
+    assert_eq!(
+        ops,
+        [Op::Pointwise, Op::Depthwise3x3, Op::Flatten, Op::Dense]
+    );
+    let layer = &network.layers[5];
+    assert_eq!(layer.common.output, shape(3, 3, 2));
+    for (channel, added) in [(0, 0.03 * 87.0), (1, 0.03 * -63.0)] {
+        let weight = f64::from(layer.weights[9 * channel + 4]);
+        let scale = f64::from(layer.weight_scales[channel]);
+        assert!((weight * scale - 1.0).abs() < 1e-6);
+        // In steps of what it reads times the weight's.
+        let bias = f64::from(layer.bias[channel]) * 0.04 * scale;
+        assert!((bias - added).abs() < 0.04 / 10.0, "{bias} {added}");
+    }
+}
+
 /// A file for pictures of any size has no shapes at all.
 #[test]
 fn an_input_of_open_size_is_given_one() {

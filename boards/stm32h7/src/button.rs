@@ -1,11 +1,13 @@
-//! The blue button, B1: to the supply, with the board's resistor to ground. The green LED, LD1: to ground.
+//! The button: to the supply. The LED: to ground. And the tasks that run besides the network.
 
-use embassy_executor::InterruptExecutor;
+use core::sync::atomic::{AtomicBool, Ordering};
+
+use embassy_executor::{InterruptExecutor, SendSpawner};
 use embassy_stm32::exti::{ExtiInput, InterruptHandler};
-use embassy_stm32::gpio::{Level, Output, Pull, Speed};
+use embassy_stm32::gpio::{Level, Output, Pin, Pull, Speed};
 use embassy_stm32::interrupt::{InterruptExt, Priority};
 use embassy_stm32::mode::Async;
-use embassy_stm32::peripherals::{EXTI13, PB0, PC13};
+use embassy_stm32::peripherals::{EXTI13, PC13};
 use embassy_stm32::{Peri, bind_interrupts, interrupt};
 use embedded_hal::digital::PinState;
 
@@ -14,16 +16,31 @@ bind_interrupts!(struct Interrupts {
 });
 
 static EXECUTOR: InterruptExecutor = InterruptExecutor::new();
+/// True once the executor runs.
+static STARTED: AtomicBool = AtomicBool::new(false);
 
-/// Watches the button and blinks the LED in an interrupt that nothing else uses. To be called once: a
-/// second time panics.
-pub fn start(pin: Peri<'static, PC13>, line: Peri<'static, EXTI13>, led: Peri<'static, PB0>) {
+/// Spawner of tasks in an interrupt that nothing else uses.
+pub fn spawner() -> SendSpawner {
+    if STARTED.swap(true, Ordering::Relaxed) {
+        return EXECUTOR.spawner();
+    }
     // The lowest: it gives way to the interrupts that wake it.
     interrupt::CEC.set_priority(Priority::P15);
-    let button = ExtiInput::new(pin, line, Pull::None, Interrupts);
+    EXECUTOR.start(interrupt::CEC)
+}
+
+/// Watches the button, to whose pin a resistor to ground belongs: `pull` where the board has none. Blinks
+/// the LED. To be called once: a second time panics.
+pub fn start(
+    pin: Peri<'static, PC13>,
+    line: Peri<'static, EXTI13>,
+    pull: Pull,
+    led: Peri<'static, impl Pin>,
+) {
+    let button = ExtiInput::new(pin, line, pull, Interrupts);
     let led = Output::new(led, Level::Low, Speed::Low);
     let once = "each task is started once";
-    let tasks = EXECUTOR.start(interrupt::CEC);
+    let tasks = spawner();
     tasks.spawn(watch(button).expect(once));
     tasks.spawn(blink(led).expect(once));
 }

@@ -1,7 +1,7 @@
-//! The serial port: through the ST-LINK to USB.
+//! The serial port of a Nucleo: through the ST-LINK to USB.
 
-use embassy_stm32::peripherals::{PD8, PD9, USART3};
-use embassy_stm32::usart::{BufferedInterruptHandler, BufferedUart, Config};
+use embassy_stm32::peripherals::USART3;
+use embassy_stm32::usart::{BufferedInterruptHandler, BufferedUart, Config, RxPin, TxPin};
 use embassy_stm32::{Peri, bind_interrupts};
 use static_cell::ConstStaticCell;
 
@@ -20,8 +20,8 @@ static TO_SEND: ConstStaticCell<[u8; 256]> = ConstStaticCell::new([0; 256]);
 /// The serial port. To be called once: a second time panics.
 pub fn uart(
     uart: Peri<'static, USART3>,
-    tx: Peri<'static, PD8>,
-    rx: Peri<'static, PD9>,
+    tx: Peri<'static, impl TxPin<USART3>>,
+    rx: Peri<'static, impl RxPin<USART3>>,
 ) -> BufferedUart<'static> {
     let mut config = Config::default();
     config.baudrate = BAUD;

@@ -4,7 +4,7 @@ use embassy_stm32::Peri;
 use embassy_stm32::peripherals::{MCO1, PA8};
 use embassy_stm32::rcc::{
     AHBPrescaler, APBPrescaler, HSIPrescaler, Hsi48Config, Mco, Mco1Source, McoConfig,
-    McoPrescaler, Pll, PllDiv, PllMul, PllPreDiv, PllSource, Sysclk, VoltageScale,
+    McoPrescaler, Pll, PllDiv, PllMul, PllPreDiv, PllSource, Sysclk, VoltageScale, mux,
 };
 
 /// The core at 400 MHz, which every revision of the chip reaches, at voltage scale 1 (data sheet
@@ -17,8 +17,11 @@ pub fn config() -> embassy_stm32::Config {
     let mut config = embassy_stm32::Config::default();
     let rcc = &mut config.rcc;
     rcc.hsi = Some(HSIPrescaler::DIV1);
-    // For the camera.
-    rcc.hsi48 = Some(Hsi48Config::new());
+    // For the camera, and USB, whose host then keeps it in step.
+    rcc.hsi48 = Some(Hsi48Config {
+        sync_from_usb: cfg!(feature = "usb"),
+    });
+    rcc.mux.usbsel = mux::Usbsel::HSI48;
     rcc.voltage_scale = VoltageScale::Scale1;
     // 64 MHz / 4 * 50 / 2.
     rcc.pll1 = Some(Pll {
