@@ -179,7 +179,7 @@
         size = await extent(url);
       } catch {
         throw Error(await fault(file, head,
-          'the browser cannot read it as a photo; choose a JPEG or PNG, or convert it to JPEG or PNG'));
+          'the browser cannot read it as a photo; choose a JPEG or PNG, or convert it to one'));
       }
       const [width, height] = size;
       if (width * height > MOST_PIXELS)

@@ -437,6 +437,13 @@ fn it_opens_and_shows_the_photos_behind_each_cell() {
             assert_eq!(browser.evaluate(open), 0, "{name}");
         }
     }
+    // A label without a place to break it at makes no part of the page wider.
+    browser.look_like(390, 800, true, "light");
+    browser.evaluate(
+        "document.querySelectorAll('bdi').forEach(name => name.textContent = 'label_'.repeat(20))",
+    );
+    assert_eq!(browser.evaluate(BEYOND), 0, "long labels");
+    keep(&mut browser, "report-long-labels.png", true);
     assert_eq!(browser.complaints(), Vec::<String>::new());
     let requests = browser.requests();
     let foreign = requests.iter().filter(|url| {

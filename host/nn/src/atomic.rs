@@ -7,7 +7,7 @@
 use std::collections::HashSet;
 use std::fs::{self, File};
 use std::io::{self, ErrorKind, Write};
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
 use tempfile::{Builder, NamedTempFile, TempDir};
@@ -30,12 +30,21 @@ fn place_of(path: &Path) -> PathBuf {
     linked.flatten().unwrap_or_else(|| path.to_owned())
 }
 
-/// The path with every link in its existing part followed.
+/// The path with every link in its existing part followed. What does not exist has no links.
 fn resolved(path: &Path) -> PathBuf {
     let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
     for folder in path.ancestors() {
         if let (Ok(real), Ok(rest)) = (folder.canonicalize(), path.strip_prefix(folder)) {
-            return real.join(rest);
+            let mut place = real;
+            for part in rest.components() {
+                match part {
+                    Component::ParentDir => {
+                        place.pop();
+                    }
+                    part => place.push(part),
+                }
+            }
+            return place;
         }
     }
     path
