@@ -19,7 +19,10 @@ pub fn images() -> PathBuf {
 }
 
 fn hex(bytes: impl AsRef<[u8]>) -> String {
-    let digest = Sha256::digest(bytes);
+    digits(&Sha256::digest(bytes))
+}
+
+fn digits(digest: &[u8]) -> String {
     digest.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
@@ -55,7 +58,7 @@ fn is_source(path: &Path) -> bool {
 /// SHA-256 of names and contents of the sources of a board's program.
 pub fn sources(board: &Board) -> String {
     let root = folder().join("..").canonicalize().expect("a checkout");
-    let mut files = BTreeSet::new();
+    let mut files = BTreeSet::from([root.join("boards/build.rs")]);
     for folder in crates(board) {
         let mut folders = vec![folder.join("src"), folder.join(".cargo")];
         files.extend(["Cargo.toml", "build.rs", "memory.x"].map(|name| folder.join(name)));
@@ -77,8 +80,7 @@ pub fn sources(board: &Board) -> String {
         let name = name.to_string_lossy().replace('\\', "/");
         sum.update(format!("{name} {}\n", hex(read(file))));
     }
-    let sum = sum.finalize();
-    sum.iter().map(|byte| format!("{byte:02x}")).collect()
+    digits(&sum.finalize())
 }
 
 /// Lines of a record but the last: compiler and lock file decide on the bytes that the sources give.

@@ -1,4 +1,4 @@
-//! Puts the memory map where the linker finds it.
+//! Puts a board's memory map where the linker finds it; the build script of every board that needs no more.
 
 use std::env;
 use std::path::PathBuf;
