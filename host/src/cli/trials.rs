@@ -13,6 +13,7 @@ use posy_nn::dirs::cache_dir;
 use sha2::{Digest, Sha256};
 
 use super::cache;
+use crate::units::hex;
 
 /// Maximum number of networks that are remembered; when there are more, all are forgotten.
 const MOST: usize = 1000;
@@ -48,12 +49,8 @@ impl Trial {
             hash.update(word);
         }
         hash.update(Sha256::digest(bytes));
-        let digits = hash
-            .finalize()
-            .into_iter()
-            .map(|byte| format!("{byte:02x}"));
         Some(Trial {
-            path: folder().join(digits.collect::<String>()),
+            path: folder().join(hex(&hash.finalize())),
         })
     }
 

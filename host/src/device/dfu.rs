@@ -100,9 +100,7 @@ fn advice(said: &str) -> &'static str {
              BOOT0, press and release RESET) and try again, with another cable if it happens twice",
         ),
     ];
-    let said = said.to_lowercase();
-    let known = KNOWN.iter().find(|(text, _)| said.contains(text));
-    known.map_or("its reason is above", |(_, advice)| advice)
+    tool::advice(said, &KNOWN)
 }
 
 #[cfg(test)]

@@ -113,7 +113,7 @@ fn instead(footprint: &Footprint) -> String {
     }
 }
 
-/// What writes a board without a drive.
+/// Name of the program that writes a board without a drive.
 fn tool(board: &Board) -> &'static str {
     match board.loader {
         Loader::Samba(_) => "posy itself, through its serial port",

@@ -53,6 +53,7 @@ fn record(text: &mut String, address: u16, kind: u8, bytes: &[u8]) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::units::hex;
     use sha2::{Digest, Sha256};
 
     fn segment(address: u32, bytes: Vec<u8>) -> Segment {
@@ -77,10 +78,7 @@ mod tests {
             segment(0x0800_0000, pattern(5000)),
             segment(0x0801_FFF8, pattern(70_001)),
         ];
-        let found: String = Sha256::digest(file(&segments))
-            .iter()
-            .map(|byte| format!("{byte:02x}"))
-            .collect();
+        let found = hex(&Sha256::digest(file(&segments)));
         assert_eq!(
             found,
             "9eaf23fffa2901afed7c21ec33f763d5f12b735c4f20bad5a6594bf09f26b60f"

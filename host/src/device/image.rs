@@ -102,6 +102,7 @@ pub fn joined(segments: &[Segment]) -> Option<Segment> {
 mod tests {
     use super::*;
     use crate::device::BOARDS;
+    use crate::units::hex;
     use sha2::{Digest, Sha256};
 
     /// Every board has its image, which is as its record says, begins with a stack and a start in the
@@ -118,10 +119,7 @@ mod tests {
                 "{}",
                 board.name
             );
-            let sum: String = Sha256::digest(&bytes)
-                .iter()
-                .map(|byte| format!("{byte:02x}"))
-                .collect();
+            let sum = hex(&Sha256::digest(&bytes));
             assert!(image.record.ends_with(&format!("image: {sum}\n")));
             assert!(image.compiler().starts_with("rustc 1."), "{}", image.record);
             // The Pico's boot stage comes first.

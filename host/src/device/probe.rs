@@ -129,9 +129,7 @@ fn advice(said: &str) -> &'static str {
              https://probe.rs",
         ),
     ];
-    let said = said.to_lowercase();
-    let known = KNOWN.iter().find(|(text, _)| said.contains(text));
-    known.map_or("its reason is above", |(_, advice)| advice)
+    tool::advice(said, &KNOWN)
 }
 
 #[cfg(test)]

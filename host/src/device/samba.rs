@@ -58,7 +58,7 @@ pub enum SambaError {
     NoLoader {
         /// The port.
         port: String,
-        /// What was said.
+        /// The answer.
         said: String,
     },
     /// The loader of another chip.

@@ -16,7 +16,7 @@ pub fn find(name: &str) -> Option<PathBuf> {
     files.find(|file| file.is_file())
 }
 
-/// What a program that has ended said, and whether it succeeded.
+/// End of a program: its success, and its last words.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Ended {
     /// True if its exit code was 0.
@@ -51,6 +51,13 @@ pub fn run(command: &Path, arguments: &[impl AsRef<OsStr>]) -> io::Result<Ended>
         success: child.wait()?.success(),
         said: String::from_utf8_lossy(&said).into_owned(),
     })
+}
+
+/// Advice for a failure: that of the first of `known` whose text, in lower case, the program said.
+pub fn advice(said: &str, known: &[(&str, &'static str)]) -> &'static str {
+    let said = said.to_lowercase();
+    let found = known.iter().find(|(text, _)| said.contains(text));
+    found.map_or("its reason is above", |(_, advice)| advice)
 }
 
 /// Copies everything to standard error; returns the end of it.

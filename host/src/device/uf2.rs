@@ -94,6 +94,7 @@ fn sectors(segments: &[Segment]) -> BTreeMap<u32, [u8; SECTOR_BYTES]> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::units::hex;
     use sha2::{Digest, Sha256};
 
     fn pattern(len: usize) -> Vec<u8> {
@@ -130,10 +131,7 @@ mod tests {
         for (family, digest) in recorded {
             let file = file(&segments, family);
             assert_eq!(file.len(), 49_152);
-            let found: String = Sha256::digest(&file)
-                .iter()
-                .map(|byte| format!("{byte:02x}"))
-                .collect();
+            let found = hex(&Sha256::digest(&file));
             assert_eq!(found, digest, "{family:#x}");
         }
     }

@@ -17,6 +17,7 @@ use posy_nn::atomic;
 
 use crate::train::qat::adamw::AdamW;
 use crate::train::qat::{Measurement, State};
+use crate::units::hex;
 
 static CRC: Crc<u32, Table<16>> = Crc::<u32, Table<16>>::new(&CRC_32_ISCSI);
 
@@ -43,7 +44,7 @@ pub(super) struct Checkpoint {
 impl Checkpoint {
     /// The file of the run `key` in `folder`. Removes files there that are old.
     pub(super) fn new(folder: &Path, key: [u8; 32]) -> Self {
-        let name: String = key[..8].iter().map(|byte| format!("{byte:02x}")).collect();
+        let name = hex(&key[..8]);
         for entry in folder.read_dir().into_iter().flatten().flatten() {
             let modified = entry.metadata().and_then(|about| about.modified());
             let age = modified.ok().and_then(|time| time.elapsed().ok());

@@ -17,6 +17,7 @@ use super::stats::Proportion;
 use super::{Evaluation, Prediction, UNKNOWN};
 use crate::dataset::split::{Percentages, Rule};
 use crate::train::metrics::argmax;
+use crate::units::hex;
 
 pub use compare::{Comparison, Method, compare};
 
@@ -248,9 +249,7 @@ impl Record {
 
     /// True if the run wrote the model in `bytes`, a `.posy` file.
     pub fn is_of(&self, bytes: &[u8]) -> bool {
-        let digest = Sha256::digest(bytes);
-        let sha256: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
-        self.model.sha256 == sha256
+        self.model.sha256 == hex(&Sha256::digest(bytes))
     }
 
     fn prediction(&self, index: usize, photo: &TestedPhoto) -> Prediction {

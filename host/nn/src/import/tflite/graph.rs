@@ -12,7 +12,7 @@ use super::schema::{Graph, Model, Operator, Options};
 use super::tensors::{Map, Tensors};
 use crate::graph::builder;
 use crate::graph::grey_levels::GreyLevels;
-use crate::graph::network::{Common, Quantisation, TrainedLayer, TrainedNetwork, pool};
+use crate::graph::network::{Activation, Common, Quantisation, TrainedLayer, TrainedNetwork, pool};
 
 /// Padding of a window that writes as many pixels as it reads.
 const AROUND: Padding = Padding {
@@ -278,8 +278,28 @@ impl<'a> Chain<'_, '_, 'a> {
         self.tensors.settle(output, before.shape);
         let after = self.tensors.map(output)?;
         let channels = usize::from(before.shape.channels);
+        if after.shape != before.shape {
+            return Err(Problem::Operand);
+        }
+        let (constant, activation) = self.of_channels(operator, constant, channels)?;
+        let fold = self
+            .fold
+            .get_or_insert_with(|| InputFold::new(before.quantisation));
+        fold.combine(number, &constant, after.quantisation, activation)?;
+        self.input = Some(fold.output);
+        self.values.insert(output, value);
+        Ok(())
+    }
+
+    /// The constant operand of MUL, ADD or SUB, one value or one for each of `channels`, and the operator's activation.
+    fn of_channels(
+        &self,
+        operator: &Operator<'a>,
+        constant: i32,
+        channels: usize,
+    ) -> Result<(Operand, Activation), Problem> {
         let values = self.tensors.quantised(constant)?;
-        if after.shape != before.shape || (values.len() != 1 && values.len() != channels) {
+        if values.len() != 1 && values.len() != channels {
             return Err(Problem::Operand);
         }
         let constant = Operand {
@@ -289,14 +309,7 @@ impl<'a> Chain<'_, '_, 'a> {
         let Options::Add { activation } = operator.options else {
             return Err(Problem::Options);
         };
-        let activation = super::layers::activation(activation)?;
-        let fold = self
-            .fold
-            .get_or_insert_with(|| InputFold::new(before.quantisation));
-        fold.combine(number, &constant, after.quantisation, activation)?;
-        self.input = Some(fold.output);
-        self.values.insert(output, value);
-        Ok(())
+        Ok((constant, super::layers::activation(activation)?))
     }
 
     /// Operands of an addition to the output of the last layer of several pixels: its tensor, and a constant.
@@ -330,18 +343,7 @@ impl<'a> Chain<'_, '_, 'a> {
             return Err(Problem::Operand);
         }
         let channels = usize::from(shape.channels);
-        let values = self.tensors.quantised(constant)?;
-        if values.len() != 1 && values.len() != channels {
-            return Err(Problem::Operand);
-        }
-        let constant = Operand {
-            values,
-            quantisation: self.tensors.quantisation(constant)?,
-        };
-        let Options::Add { activation } = operator.options else {
-            return Err(Problem::Options);
-        };
-        let activation = super::layers::activation(activation)?;
+        let (constant, activation) = self.of_channels(operator, constant, channels)?;
         let after = self.tensors.quantisation(output)?;
         let mut fold = InputFold::new(before);
         fold.combine(names::ADD, &constant, after, activation)?;
