@@ -12,6 +12,7 @@ use posy_nn::quantise::from_ranges::quantise_layer;
 use sha2::{Digest, Sha256};
 
 use super::checkpoint::Checkpoint;
+use super::variants::sound;
 use super::{Prepared, RetrainError};
 use crate::dataset::augment::Recipe;
 use crate::eval::{LEAST_PHOTOS, calibration};
@@ -377,14 +378,10 @@ fn extracted(
     let paths: Vec<PathBuf> = photos.iter().map(path).collect();
     let cache = prepared.cache.as_deref().filter(|_| cached);
     let options = extract::Options::default();
-    let found = extract::extract(&paths, extractor, cache, &options, progress);
-    let values = found.photos.into_iter().zip(paths).map(|(found, path)| {
-        found.map_err(|fault| RetrainError::Variants {
-            path,
-            reason: fault.to_string(),
-        })
-    });
-    values.collect()
+    sound(
+        extract::extract(&paths, extractor, cache, &options, progress),
+        paths,
+    )
 }
 
 /// Trains the last blocks and the head on the photos `training`. The head starts as a logistic

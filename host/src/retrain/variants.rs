@@ -1,5 +1,7 @@
 //! Augmented variants of photos, for training the head alone on more of them.
 
+use std::path::PathBuf;
+
 use posy_nn::graph::network::{IntLayer, IntNetwork};
 use posy_nn::run::Runner;
 use posy_shared::model::{Model, Op};
@@ -7,7 +9,7 @@ use rayon::prelude::*;
 
 use super::{Prepared, RetrainError, Settings};
 use crate::dataset::augment::Recipe;
-use crate::features::extract::{self, Counts};
+use crate::features::extract::{self, Counts, Extracted, Extraction};
 use crate::features::maps::MapExtractor;
 use crate::features::progress::Progress;
 use crate::train::Features;
@@ -50,17 +52,29 @@ pub fn prepare_variants(
         progress,
     );
     let counts = found.counts();
-    let values = found.photos.into_iter().zip(&paths).map(|(found, path)| {
-        let found = found.map_err(|fault| RetrainError::Variants {
-            path: path.clone(),
-            reason: fault.to_string(),
-        })?;
-        Ok(found.values)
-    });
+    let found = sound(found, paths)?.into_iter();
     Ok(Variants {
-        values: values.collect::<Result<_, RetrainError>>()?,
+        values: found.map(|found| found.values).collect(),
         counts,
     })
+}
+
+/// Results of an extraction for the photos at `paths`, all of which have been read before.
+///
+/// # Errors
+/// [`RetrainError::Variants`] for the first that cannot be read any more.
+pub(super) fn sound(
+    found: Extraction,
+    paths: Vec<PathBuf>,
+) -> Result<Vec<Extracted>, RetrainError> {
+    let photos = found.photos.into_iter().zip(paths);
+    let photos = photos.map(|(found, path)| {
+        found.map_err(|fault| RetrainError::Variants {
+            path,
+            reason: fault.to_string(),
+        })
+    });
+    photos.collect()
 }
 
 /// The last pointwise layer.

@@ -32,7 +32,8 @@ pub fn cross_entropy(logits: &[f32], labels: &[usize]) -> Option<f64> {
     Some(losses.iter().sum::<f64>() / labels.len() as f64)
 }
 
-fn log_sum_exp(row: &[f32]) -> f64 {
+/// Natural logarithm of the sum of exponentials.
+pub fn log_sum_exp(row: &[f32]) -> f64 {
     let top = f64::from(row.iter().copied().fold(f32::NEG_INFINITY, f32::max));
     let sum: f64 = row.iter().map(|&z| (f64::from(z) - top).exp()).sum();
     top + sum.ln()

@@ -21,6 +21,7 @@ mod segment;
 
 use std::f64::consts::PI;
 
+use posy_nn::graph::head::softmax;
 use posy_nn::graph::network::Quantisation;
 use rayon::prelude::*;
 
@@ -32,7 +33,7 @@ pub use pass::Workspace;
 pub use segment::{Kind, Layer, Parameters, Segment, block_starts};
 
 use super::HeadError;
-use super::metrics::argmax;
+use super::metrics::{accuracy, argmax, cross_entropy, log_sum_exp};
 
 /// Maximum number of epochs.
 const MOST_EPOCHS: usize = 1000;
@@ -332,27 +333,13 @@ impl Workspace {
     }
 }
 
-/// Natural logarithm of the sum of exponentials; and the exponentials over their sum.
-fn softmax(logits: &[f32]) -> (f64, Vec<f64>) {
-    let top = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-    let powers: Vec<f64> = logits
-        .iter()
-        .map(|&z| (f64::from(z) - f64::from(top)).exp())
-        .collect();
-    let sum: f64 = powers.iter().sum();
-    (
-        f64::from(top) + sum.ln(),
-        powers.into_iter().map(|power| power / sum).collect(),
-    )
-}
-
 /// Cross entropy of `logits` against `target`; replaces the logits by its gradient times `share`.
 fn cross_entropy_slope(logits: &mut [f32], target: &[f32], share: f32) -> f64 {
-    let (log_sum, scores) = softmax(logits);
+    let (log_sum, scores) = (log_sum_exp(logits), softmax(logits));
     let mut loss = 0.0;
     for ((logit, &target), score) in logits.iter_mut().zip(target).zip(scores) {
         loss += f64::from(target) * (log_sum - f64::from(*logit));
-        *logit = share * (score as f32 - target);
+        *logit = share * (score - target);
     }
     loss
 }
@@ -372,16 +359,12 @@ fn measure(
         arithmetic,
         |workspace| workspace.logits().to_vec(),
     );
-    let (mut loss, mut right) = (0.0, 0usize);
-    let rows = logits.chunks_exact(segment.labels);
-    for (logits, &photo) in rows.zip(photos.validation) {
-        let (log_sum, _) = softmax(logits);
-        let label = photos.labels[photo];
-        loss += log_sum - f64::from(logits[label]);
-        right += usize::from(argmax(logits) == label);
-    }
-    let count = photos.validation.len() as f64;
-    (loss / count, right as f64 / count)
+    let labels = photos.validation.iter().map(|&photo| photos.labels[photo]);
+    let labels: Vec<usize> = labels.collect();
+    (
+        cross_entropy(&logits, &labels).unwrap_or(f64::NAN),
+        accuracy(&logits, &labels).unwrap_or(f64::NAN),
+    )
 }
 
 /// Runs photos as they are, without variation, and concatenates what `of` takes from each pass.

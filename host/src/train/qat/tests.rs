@@ -181,7 +181,7 @@ fn gradients_are_numeric_differences() {
     }
 }
 
-/// What is trained is what a board runs: fake-quantised features equal the engine's integers, but where
+/// Fake-quantised features against the engine's integers, so that a board runs what is trained: equal, but where
 /// the engine rounds twice, which a mean over a map makes more of.
 #[test]
 fn fake_quantised_features_are_the_engines() {
