@@ -68,7 +68,7 @@ fn flash_of_hex(text: &str) -> BTreeMap<u32, u8> {
     flash
 }
 
-/// What a written file puts into flash.
+/// Contents that a written file puts into flash.
 fn contents(scratch: &Scratch, board: &Board) -> BTreeMap<u32, u8> {
     let file = scratch.read(name_for(board));
     match board.file_kind() {

@@ -18,7 +18,7 @@ use posy_tests::scratch::Scratch;
 use posy_tests::server::{Manner, Server};
 use serde_json::json;
 
-use crate::report::{BEYOND, TOO_FAINT, keep};
+use crate::report::{BEYOND, TOO_FAINT, broken_words, keep};
 
 const FLOWERS: [&str; 3] = ["daisy", "roses", "sunflowers"];
 /// Labels of the model; the last is longer than a table shows, and has no place to break it at.
@@ -39,16 +39,8 @@ const TOP: &str = "document.getElementById('top').textContent";
 /// Words of an answer that are left on the page; none without one.
 const LEFT: &str =
     "['top', 'bars', 'spoken'].map(id => document.getElementById(id).textContent).join('')";
-/// In JavaScript: scores and words of a table's head that take more than one line.
-const BROKEN: &str = r"[...document.querySelectorAll('#bars .words span, .note ~ details thead th')].flatMap(element => {
-    const text = element.firstChild;
-    return [...text.data.matchAll(/\S+/g)].filter(word => {
-      const range = document.createRange();
-      range.setStart(text, word.index);
-      range.setEnd(text, word.index + word[0].length);
-      return new Set([...range.getClientRects()].map(box => Math.round(box.top))).size > 1;
-    }).map(word => word[0]);
-  })";
+/// Selector of scores and of words of a table's head, which stand on one line each.
+const MAY_NOT_BREAK: &str = "#bars .words span, .note ~ details thead th";
 
 /// A page of a model of real photos, and a photo that it is sure of with its label.
 struct Fixture {
@@ -223,7 +215,11 @@ fn it_names_photos_and_what_a_camera_sees() {
             browser
                 .evaluate("document.querySelectorAll('details').forEach(one => one.open = true)");
             assert_eq!(browser.evaluate(BEYOND), 0, "{name}");
-            assert_eq!(browser.evaluate(BROKEN), json!([]), "{name}");
+            assert_eq!(
+                browser.evaluate(&broken_words(MAY_NOT_BREAK, usize::MAX)),
+                json!([]),
+                "{name}"
+            );
             assert_eq!(browser.evaluate(TOO_FAINT), json!([]), "{name}");
             accessible(&mut browser, axe.as_ref(), name);
             keep(&mut browser, name, true);
