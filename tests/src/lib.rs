@@ -52,7 +52,8 @@ use posy_shared::preprocess::{Crop, Filter};
 
 pub use networks::{extractors, noise};
 pub use small::{
-    classifier, heavy_classifier, large_classifier, named_classifier, small_classifier,
+    classifier, heavy_classifier, labelled_classifier, large_classifier, named_classifier,
+    small_classifier,
 };
 
 /// Folder of real photos, networks and recorded outputs: `POSY_DATA`, by default `shared` beside

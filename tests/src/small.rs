@@ -36,7 +36,12 @@ fn numbered(labels: u16) -> Vec<String> {
 
 /// A [`small_classifier`] with `features` features: about `features * labels` bytes.
 pub fn classifier(features: u16, labels: u16) -> Vec<u8> {
-    build(&numbered(labels), "small", [16, 4, features])
+    labelled_classifier(features, &numbered(labels))
+}
+
+/// A [`classifier`] with these labels.
+pub fn labelled_classifier(features: u16, labels: &[String]) -> Vec<u8> {
+    build(labels, "small", [16, 4, features])
 }
 
 /// A `.posy` file of about 160,000 bytes whose network needs more RAM than an RP2040 has: a row of

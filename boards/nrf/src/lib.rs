@@ -74,27 +74,6 @@ pub struct Parts {
     pub flash: Peri<'static, NVMC>,
 }
 
-/// The [`Parts`] of the chip's peripherals, with the pins of a board's table and the level that lights its LED.
-#[macro_export]
-macro_rules! parts {
-    ($chip:ident, $pin:ident, $lit:expr) => {
-        $crate::Parts {
-            sda: $pin!($chip, sda).into(),
-            scl: $pin!($chip, scl).into(),
-            cs: $pin!($chip, cs).into(),
-            mosi: $pin!($chip, mosi).into(),
-            miso: $pin!($chip, miso).into(),
-            sck: $pin!($chip, sck).into(),
-            button: $pin!($chip, button).into(),
-            led: $pin!($chip, led).into(),
-            lit: $lit,
-            spi: $chip.SPI2,
-            watchdog: $chip.WDT,
-            flash: $chip.NVMC,
-        }
-    };
-}
-
 /// Runs the board `name`, for ever. To be called once: a second time panics.
 pub fn run<C, const ARENA: usize>(
     name: &'static str,

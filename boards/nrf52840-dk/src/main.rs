@@ -7,6 +7,7 @@ mod pins;
 use cortex_m_rt::entry;
 use embedded_hal::digital::PinState;
 use posy_firmware::program::Memory;
+use posy_nrf::Parts;
 use posy_ports::Ports;
 use static_cell::ConstStaticCell;
 
@@ -20,8 +21,21 @@ static MEMORY: ConstStaticCell<Memory<ARENA>> = ConstStaticCell::new(Memory::new
 #[entry]
 fn main() -> ! {
     let chip = posy_nrf::chip(true);
-    // LED 1 hangs on the supply.
-    let parts = posy_nrf::parts!(chip, pin, PinState::Low);
+    let parts = Parts {
+        sda: pin!(chip, sda).into(),
+        scl: pin!(chip, scl).into(),
+        cs: pin!(chip, cs).into(),
+        mosi: pin!(chip, mosi).into(),
+        miso: pin!(chip, miso).into(),
+        sck: pin!(chip, sck).into(),
+        button: pin!(chip, button).into(),
+        led: pin!(chip, led).into(),
+        // LED 1 hangs on the supply.
+        lit: PinState::Low,
+        spi: chip.SPI2,
+        watchdog: chip.WDT,
+        flash: chip.NVMC,
+    };
     let uart = posy_nrf::uart(
         chip.UARTE0,
         chip.TIMER1,

@@ -7,7 +7,7 @@ mod pins;
 use cortex_m_rt::entry;
 use embedded_hal::digital::PinState;
 use posy_firmware::program::Memory;
-use posy_nrf::Numbers;
+use posy_nrf::{Numbers, Parts};
 use static_cell::ConstStaticCell;
 
 use pins::pin;
@@ -26,7 +26,20 @@ const NUMBERS: Numbers = Numbers {
 #[entry]
 fn main() -> ! {
     let chip = posy_nrf::chip(false);
-    let parts = posy_nrf::parts!(chip, pin, PinState::Low);
+    let parts = Parts {
+        sda: pin!(chip, sda).into(),
+        scl: pin!(chip, scl).into(),
+        cs: pin!(chip, cs).into(),
+        mosi: pin!(chip, mosi).into(),
+        miso: pin!(chip, miso).into(),
+        sck: pin!(chip, sck).into(),
+        button: pin!(chip, button).into(),
+        led: pin!(chip, led).into(),
+        lit: PinState::Low,
+        spi: chip.SPI2,
+        watchdog: chip.WDT,
+        flash: chip.NVMC,
+    };
     let port = posy_nrf::usb(chip.USBD, NUMBERS);
     posy_nrf::run("xiao-nrf52840", parts, port, MEMORY.take())
 }

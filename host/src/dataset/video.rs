@@ -16,7 +16,6 @@ use posy_nn::bounded;
 use sha2::{Digest, Sha256};
 
 use super::decode::{DecodeError, decode};
-use crate::units::hex;
 
 /// Errors of extracting photos from a video.
 #[derive(Debug, thiserror::Error)]
@@ -188,7 +187,8 @@ fn group(video: &Path) -> Result<String, VideoError> {
     let stem: String = stem.chars().take(40).map(plain).collect();
     // A `_nohash_` in the video's own name would end the group too early.
     let stem = stem.replace("_nohash_", "_");
-    Ok(format!("{stem}_{}", hex(&sum[..4])))
+    let sum: String = sum[..4].iter().map(|byte| format!("{byte:02x}")).collect();
+    Ok(format!("{stem}_{sum}"))
 }
 
 fn sha256(path: &Path) -> io::Result<[u8; 32]> {

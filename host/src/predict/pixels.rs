@@ -2,6 +2,7 @@
 
 use posy_nn::rgb::Rgb;
 use posy_shared::model::Shape;
+use posy_shared::preprocess::PixelMap;
 
 /// Stretches the photo to `shape`, `[H, W, 3]`, or `[H, W, 1]` of luma, with TensorFlow 1's `resize_bilinear`: output pixel
 /// `i` lies at `i * in / out` of the photo and interpolates the two pixels beside that position.
@@ -46,10 +47,9 @@ pub(super) fn bilinear(photo: &Rgb, shape: Shape) -> Vec<f32> {
     pixels
 }
 
-/// Luma by ITU-R BT.601, as in [`PixelMap::luma`](posy_shared::preprocess::PixelMap::luma), in whole levels as a grey
-/// photo and a grey camera give it.
-fn luma([red, green, blue]: [f32; 3]) -> f32 {
-    (0.299 * red + 0.587 * green + 0.114 * blue).round()
+/// Luma as [`run::input`](posy_nn::run::input) computes it, in whole levels as a grey photo and a grey camera give it.
+fn luma(rgb: [f32; 3]) -> f32 {
+    PixelMap::luma(rgb.map(|level| level.round() as u8)).into()
 }
 
 #[cfg(test)]
