@@ -2,6 +2,7 @@
 
 use crc::{CRC_32_ISO_HDLC, Crc};
 use posy_shared::model::{FORMAT_VERSION, HEAD_BLOCK, Model, PRELUDE_LEN};
+use posy_tests::draw::draw;
 use posy_tests::pico::{Pico, after_line};
 use posy_tests::scratch::Scratch;
 use posy_tests::{large_classifier, small_classifier};
@@ -22,7 +23,8 @@ fn with_checksum(mut file: Vec<u8>) -> Vec<u8> {
 
 #[test]
 fn a_slot_that_cannot_be_used_is_named_each_second() {
-    let Some(pico) = Pico::find("a_slot_that_cannot_be_used_is_named_each_second") else {
+    let test = "a_slot_that_cannot_be_used_is_named_each_second";
+    let Some(pico) = Pico::find(test) else {
         return;
     };
     let file = small_classifier(3);
@@ -93,7 +95,7 @@ fn a_slot_that_cannot_be_used_is_named_each_second() {
             "bytes of RAM, there are 221184; choose a smaller",
         ),
     ];
-    for (name, slot, message) in cases {
+    for (name, slot, message) in draw(test, cases, 5) {
         let scratch = Scratch::new();
         // What the model is comes first, and once, where it can be read.
         let steps = [after_line("^posy: (?!rp-pico)", 4, &[])];
