@@ -21,7 +21,7 @@ use super::{Features, products};
 /// Photos in one unit of parallel work.
 const CHUNK: usize = 64;
 /// Units whose gradients are in memory at once.
-const WAVE: usize = 32;
+const WAVE: usize = 48;
 /// Size of a problem (photos x labels x features) from which on it is computed as [matrix
 /// products](super::products) in f32.
 const LARGE: usize = 1 << 31;
