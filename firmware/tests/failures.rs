@@ -47,6 +47,7 @@ fn model(filter: Filter, unknown_below: u32) -> Vec<u8> {
             output_zero_point: 0,
             output_min: -128,
             output_max: 127,
+            single_rounding: false,
             skip: 0,
             weights: 0,
             tables: 0,

@@ -124,6 +124,7 @@ fn build_with(
             output_zero_point: 0,
             output_min: -128,
             output_max: 127,
+            single_rounding: false,
             skip: 0,
             weights: 0,
             tables: 0,

@@ -187,6 +187,7 @@ fn random_network(seed: u64) -> Vec<LayerSpec> {
                 -128
             },
             output_max: 127 - random.random_range(0..20),
+            single_rounding: matches!(op, Op::Pointwise | Op::Dense) && random.random_bool(0.25),
             skip: skip.saturating_sub(1) as u8,
             weights: 0,
             tables: 0,

@@ -144,6 +144,7 @@ fn bare_layer(common: &Common) -> Layer {
         output_zero_point: 0,
         output_min: i8::MIN,
         output_max: i8::MAX,
+        single_rounding: false,
         skip: common.skip.unwrap_or(0) as u8,
         weights: 0,
         tables: 0,

@@ -86,6 +86,8 @@ pub struct OutputStage<'a> {
     /// True if all shifts are [narrow](OutputStage::NARROW_SHIFTS) and no sum, bias included, exceeds
     /// 2^30: kernels may then double sums.
     pub narrow: bool,
+    /// True if sums are rescaled with [one rounding](requant::rescale_once). Such a stage is not narrow.
+    pub single_rounding: bool,
 }
 
 impl OutputStage<'_> {
@@ -99,7 +101,11 @@ impl OutputStage<'_> {
             mantissa: self.channels.multiplier.at(channel),
             shift: self.channels.shift[channel],
         };
-        let scaled = requant::rescale(sum + self.channels.bias.at(channel), scale);
+        let sum = sum + self.channels.bias.at(channel);
+        let scaled = match self.single_rounding {
+            true => requant::rescale_once(sum, scale),
+            false => requant::rescale(sum, scale),
+        };
         requant::place(scaled, self.zero_point, self.min, self.max)
     }
 }

@@ -4,7 +4,7 @@
 //! in the doubling high product, once in the shift right (`gemmlowp/fixedpoint`,
 //! `SaturatingRoundingDoublingHighMul` and `RoundingDivideByPOT`; `MultiplyByQuantizedMultiplier` in
 //! TFLite's `kernels/internal/common`, built without single rounding). Equal results need the same two
-//! roundings.
+//! roundings. Its `FULLY_CONNECTED` rounds once: [`rescale_once`].
 
 /// A positive real factor below 2^30: `mantissa * 2^(shift - 31)`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,6 +48,16 @@ pub const fn rescale(x: i32, scale: Multiplier) -> i32 {
     )
 }
 
+/// Computes `x * scale` with one rounding: to nearest, ties up. TFLite's `FULLY_CONNECTED` rescales so
+/// (`MultiplyByQuantizedMultiplier` in `kernels/internal/common`, built with single rounding). The
+/// model's reader has checked that `x << shift` fits for left shifts.
+pub const fn rescale_once(x: i32, scale: Multiplier) -> i32 {
+    // 1 to 62 for the shifts of a multiplier, so that neither the half nor the sum overflows.
+    let bits = 31 - scale.shift as i32;
+    let half = 1_i64 << (bits - 1);
+    ((x as i64 * scale.mantissa as i64 + half) >> bits) as i32
+}
+
 /// Adds the zero point to a rescaled sum and clamps it.
 pub const fn place(scaled: i32, zero_point: i8, min: i8, max: i8) -> i8 {
     let moved = scaled.saturating_add(zero_point as i32);
@@ -88,11 +98,38 @@ mod tests {
         assert_eq!(doubling_high_product(-(1 << 30), 1), 0);
     }
 
+    #[test]
+    fn ties_of_one_rounding_go_up() {
+        // A half of each.
+        let scale = Multiplier {
+            mantissa: 1 << 30,
+            shift: 0,
+        };
+        for (x, half) in [(-3, -1), (-1, 0), (1, 1), (3, 2)] {
+            assert_eq!(rescale_once(x, scale), half);
+        }
+        // A quarter is nothing at once; by way of a half, it would be one.
+        let quarter = Multiplier {
+            mantissa: 1 << 30,
+            shift: -1,
+        };
+        assert_eq!((rescale_once(1, quarter), rescale(1, quarter)), (0, 1));
+    }
+
     proptest! {
         #[test]
         fn shifts_round_to_nearest_ties_away(x: i32, exponent in 0_u32..=31) {
             let exact = divide_rounding(i128::from(x), 1 << exponent);
             prop_assert_eq!(i128::from(shift_right_rounding(x, exponent)), exact);
+        }
+
+        #[test]
+        fn one_rounding_is_to_nearest_ties_up(x: i32, mantissa in 0..=i32::MAX, shift in -31_i8..=0) {
+            // Twice the exact value plus one, over two, rounded down.
+            let exact = i128::from(x) * i128::from(mantissa);
+            let unit = 1_i128 << (31 - shift);
+            let nearest = (2 * exact + unit).div_euclid(2 * unit);
+            prop_assert_eq!(i128::from(rescale_once(x, Multiplier { mantissa, shift })), nearest);
         }
 
         #[test]

@@ -15,7 +15,7 @@ pub enum LayerFault {
     Skip,
     /// Its weights or tables do not lie in the weight block.
     Offset,
-    /// The clamp is empty or a constant is out of range.
+    /// The clamp is empty, a constant is out of range, or a layer rounds once that cannot.
     Constants,
     /// A sum of its products could exceed 32 bits.
     Overflow,
@@ -52,7 +52,8 @@ pub(crate) fn check_layer(
         return Err(LayerFault::Chain);
     }
     check_shapes(layer)?;
-    if layer.output_min > layer.output_max {
+    let may_round_once = matches!(layer.op, Op::Pointwise | Op::Dense);
+    if layer.output_min > layer.output_max || (layer.single_rounding && !may_round_once) {
         return Err(LayerFault::Constants);
     }
     match layer.op {
@@ -128,7 +129,7 @@ fn check_shapes(layer: &Layer) -> Result<(), LayerFault> {
 const NARROW: i64 = 1 << 30;
 
 fn check_weights(layer: &Layer, blocks: &Blocks<'_>) -> Result<bool, LayerFault> {
-    let mut narrow = true;
+    let mut narrow = !layer.single_rounding;
     let channels = usize::from(layer.output.channels);
     let weights = blocks
         .region(layer.weights, layer.weight_len())

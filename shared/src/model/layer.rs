@@ -118,6 +118,9 @@ pub struct Layer {
     pub output_min: i8,
     /// Upper clamp of the output; with ReLU6 the quantised six, or 127.
     pub output_max: i8,
+    /// True if sums are rescaled with one rounding, as TFLite's `FULLY_CONNECTED` does;
+    /// [`Op::Pointwise`] and [`Op::Dense`] only.
+    pub single_rounding: bool,
     /// [`Op::Add`] only: index of the layer whose output is the second operand. It comes before the
     /// previous layer, and all layers between have stride 1 and are no [global](Op::is_global) ones.
     pub skip: u8,

@@ -41,6 +41,7 @@ impl<'a> Model<'a> {
             min: layer.output_min,
             max: layer.output_max,
             narrow: self.narrow >> index & 1 == 1,
+            single_rounding: layer.single_rounding,
         }
     }
 

@@ -10,7 +10,7 @@ use super::read::ReadError;
 pub const MAGIC: [u8; 4] = *b"POSY";
 
 /// The version that this code writes, and the only one that it reads.
-pub const FORMAT_VERSION: u16 = 5;
+pub const FORMAT_VERSION: u16 = 6;
 
 /// Bytes of the prelude.
 pub const PRELUDE_LEN: usize = 32;

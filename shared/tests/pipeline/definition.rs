@@ -53,7 +53,10 @@ fn whole_map(spec: &LayerSpec, input: &[i8], other: Option<(&[i8], i8)>) -> Vec<
                                 }
                             }
                         }
-                        place(requant::rescale(sum, tables.scale[o]))
+                        place(match layer.single_rounding {
+                            true => requant::rescale_once(sum, tables.scale[o]),
+                            false => requant::rescale(sum, tables.scale[o]),
+                        })
                     }
                     (Tables::Add(add), _) => {
                         let (other, other_zero) = other.unwrap();

@@ -46,7 +46,7 @@ fn change() -> impl Strategy<Value = Change> {
     })
 }
 
-const FIELDS: u32 = 35;
+const FIELDS: u32 = 36;
 
 const OPS: [Op; 8] = [
     Op::Conv3x3,
@@ -126,6 +126,7 @@ fn apply(raw: &mut Raw, change: Change) {
         31 => layer.weights ^= HEAD_BLOCK,
         32 => layer.tables ^= HEAD_BLOCK,
         33 => raw.verdict.logistic = Some(value as u32),
+        34 => layer.single_rounding = !layer.single_rounding,
         _ => raw.verdict.beta.left_shift = value as u8,
     }
 }

@@ -31,6 +31,7 @@ pub fn layer(op: Op, input: Extent, output: Extent) -> LayerSpec {
         output_zero_point: 0,
         output_min: -128,
         output_max: 127,
+        single_rounding: false,
         skip: 0,
         weights: 0,
         tables: 0,

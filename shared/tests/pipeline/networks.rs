@@ -64,6 +64,7 @@ impl Builder {
                 zero_point.min(0)
             },
             output_max: 127 - self.seeded.below(20) as i8,
+            single_rounding: matches!(op, Op::Pointwise | Op::Dense) && self.seeded.below(4) == 0,
             skip,
             weights: 0,
             tables: 0,

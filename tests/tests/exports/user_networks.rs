@@ -88,8 +88,8 @@ fn photos(flowers: &Path, side: u16, count: usize) -> Vec<Rgb> {
 
 /// Outputs of a file in LiteRT.
 struct Theirs {
-    /// Logits, scores, features and logits rounded twice of each picture, in bytes.
-    parts: Vec<[Vec<u8>; 4]>,
+    /// Logits, scores and features of each picture, in bytes.
+    parts: Vec<[Vec<u8>; 3]>,
     /// True if the features are pooled.
     pooled: bool,
 }
@@ -109,8 +109,7 @@ fn theirs(python: &Python, file: &Path, pixels: &[u8], contract: &str, size: usi
     let parts = of_each.map(|bytes| {
         let (logits, rest) = bytes.split_at(size * lengths[0]);
         let (scores, rest) = rest.split_at(size * lengths[1]);
-        let (features, twice) = rest.split_at(size * lengths[2]);
-        [logits, scores, features, twice].map(<[u8]>::to_vec)
+        [logits, scores, rest].map(<[u8]>::to_vec)
     });
     Theirs {
         parts: parts.collect(),
@@ -141,13 +140,6 @@ fn int8_scores(scores: &Scores<'_>, logits: &[i8], output: Quantisation) -> Vec<
         Scores::Softmax(softmax) => logits.iter().map(|logit| softmax.int8(*logit)).collect(),
         Scores::Logistic(_) => logits.iter().map(logistic).collect(),
     }
-}
-
-/// True if int8 values differ by `steps` at most.
-fn within(ours: &[u8], theirs: &[u8], steps: i16) -> bool {
-    let int8 = |byte: &u8| i16::from(byte.cast_signed());
-    let mut pairs = ours.iter().zip(theirs);
-    ours.len() == theirs.len() && pairs.all(|(a, b)| (int8(a) - int8(b)).abs() <= steps)
 }
 
 /// True if `fine`, in 1/65,536, is the score that `int8` is in 1/256 less 128: it lies within half a step of it, or
@@ -185,20 +177,13 @@ fn hold_to(
     let extractor = backbone.extractor(INPUT).unwrap();
     let extractor = Runner::new(Model::read(&extractor).unwrap());
     let mut inputs = Vec::new();
-    let mut stepped = 0;
-    for (photo, [logits, scores, features, twice]) in photos.iter().zip(&found.parts) {
+    for (photo, [logits, scores, features]) in photos.iter().zip(&found.parts) {
         let input = input(model, photo).unwrap();
         let ours = runner.output_of(&input).unwrap();
-        // FULLY_CONNECTED rounds once in LiteRT, and twice here as in TensorFlow Lite Micro.
-        assert_eq!(&bytes(&ours), twice, "{name}: logits");
-        assert!(within(twice, logits, 1), "{name}: {twice:?} {logits:?}");
-        stepped += usize::from(twice != logits);
+        assert_eq!(&bytes(&ours), logits, "{name}: logits");
         let of_each = model.scores(&ours);
         let rounded = int8_scores(&of_each, &ours, last);
-        // 0.01 where a logit is a step away.
-        let apart = if twice == logits { 0 } else { 2 };
-        let near = within(&bytes(&rounded), scores, apart);
-        assert!(near, "{name}: {rounded:?} {scores:?}");
+        assert_eq!(&bytes(&rounded), scores, "{name}: scores");
         for (logit, rounded) in ours.iter().zip(rounded) {
             let fine = of_each.fine(*logit);
             assert!(
@@ -223,15 +208,12 @@ fn hold_to(
     let scratch = Scratch::new();
     let again = scratch.write("again.tflite", source.write(Format::Tflite).unwrap());
     let written = theirs(python, &again, &inputs, "int8", 1);
-    for ([logits, ..], [found, _, _, twice]) in written.parts.iter().zip(&found.parts) {
-        // With a scale for each output it is a convolution, which rounds twice.
-        let equal = logits == found || logits == twice;
-        assert!(equal, "{name}: written again: {logits:?} {found:?}");
+    for ([logits, ..], [found, ..]) in written.parts.iter().zip(&found.parts) {
+        assert_eq!(logits, found, "{name}: written again");
     }
     let count = photos.len();
     eprintln!(
-        "{name}: {count} photos equal in LiteRT: features, logits and scores (rounded once, {stepped} have a logit a \
-         step away), and written again"
+        "{name}: {count} photos equal in LiteRT: features, logits and scores, and written again"
     );
 }
 
@@ -298,7 +280,7 @@ fn hold_float(
     let model = quantised.write(Format::Posy).unwrap();
     let runner = Runner::new(Model::read(&model).unwrap());
     let mut worst = [0.0_f32; 3];
-    for ((photo, input), [_, scores, theirs, _]) in photos.iter().zip(&inputs).zip(&found.parts) {
+    for ((photo, input), [_, scores, theirs]) in photos.iter().zip(&inputs).zip(&found.parts) {
         let (scores, theirs) = (floats(scores), floats(theirs));
         let read: Vec<f32> = input.iter().enumerate().map(real).collect();
         let ours = run(&read);
@@ -435,6 +417,10 @@ fn hold_made(python: &Python, flowers: &Path, name: &str, scratch: &Scratch) {
     };
     match kind {
         "int" => hold(python, name, &file, contract, &photos),
-        _ => hold_float(python, name, &file, contract, &photos, 0.2),
+        _ => {
+            // TensorFlow's own int8 forms of two v2 networks, trained for a minute, are 0.34 and 0.38 away.
+            let in_int8 = if family == "v2" { 0.45 } else { 0.2 };
+            hold_float(python, name, &file, contract, &photos, in_int8);
+        }
     }
 }

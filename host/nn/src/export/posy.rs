@@ -325,6 +325,8 @@ fn layer_spec(network: &IntNetwork, index: usize) -> Result<LayerSpec, ExportErr
             output_zero_point: zero_point(output),
             output_min,
             output_max,
+            single_rounding: source.fully_connected
+                && matches!(common.op, Op::Pointwise | Op::Dense),
             skip: common.skip.unwrap_or(0) as u8,
             weights: 0,
             tables: 0,

@@ -161,8 +161,8 @@ pub struct TrainedLayer {
     pub bias: Vec<i32>,
     /// Quantisation of the output.
     pub output: Quantisation,
-    /// True for a fully connected operator, whose multipliers have another precision than a
-    /// convolution's; see [`effective_scales`](crate::graph::multiplier::effective_scales).
+    /// True for a fully connected operator, whose sums are rounded once, and whose multipliers have another
+    /// precision than a convolution's; see [`effective_scales`](crate::graph::multiplier::effective_scales).
     pub fully_connected: bool,
 }
 

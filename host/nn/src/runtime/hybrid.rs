@@ -229,7 +229,7 @@ fn quantise(read: &[f32], parts: usize, asymmetric: bool) -> Quantised {
         let greatest = part.iter().copied().fold(0.0_f32, f32::max);
         let (scale, inverse, zero_point) = match asymmetric {
             _ if least == greatest => (1.0, 0.0, 0.0),
-            true => asymmetric_range(least.into(), greatest.into()),
+            true => asymmetric_range(least, greatest),
             false => {
                 let range = greatest.max(-least);
                 (range / 127.0, 127.0 / range, 0.0)
@@ -247,8 +247,10 @@ fn quantise(read: &[f32], parts: usize, asymmetric: bool) -> Quantised {
 }
 
 /// Scale, its inverse and zero point of 256 steps over a range that has zero.
-fn asymmetric_range(least: f64, greatest: f64) -> (f32, f32, f32) {
-    let scale = (greatest - least) / 255.0;
+fn asymmetric_range(least: f32, greatest: f32) -> (f32, f32, f32) {
+    // The kernel subtracts in single precision, and goes on in double.
+    let scale = f64::from(greatest - least) / 255.0;
+    let (least, greatest) = (f64::from(least), f64::from(greatest));
     let from_least = -128.0 - least / scale;
     let from_greatest = 127.0 - greatest / scale;
     // The end nearer to zero, in steps, is exact.

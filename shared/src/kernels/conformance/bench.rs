@@ -57,6 +57,7 @@ pub(super) struct Tables {
     bias: [u8; MAX_CHANNELS * 4],
     multiplier: [u8; MAX_CHANNELS * 4],
     shift: [i8; MAX_CHANNELS],
+    single_rounding: bool,
 }
 
 impl Tables {
@@ -68,6 +69,7 @@ impl Tables {
         let small_bits = (usize::BITS - terms.leading_zeros()) / 2;
         // Half of the time as in most networks: no channel shifts left, or far to the right.
         let narrow = seeded.below(2) == 0;
+        self.single_rounding = seeded.below(8) == 0;
         for channel in 0..MAX_CHANNELS {
             let bias = seeded.next() as i32 >> if small { 25 } else { 14 };
             let mantissa = match seeded.below(16) {
@@ -109,6 +111,17 @@ impl Tables {
             narrow: self.shift[..outputs]
                 .iter()
                 .all(|shift| OutputStage::NARROW_SHIFTS.contains(shift)),
+            single_rounding: false,
+        }
+    }
+
+    /// Output stage of a matrix product with `outputs` channels, which now and then rounds once.
+    pub(super) fn matrix_stage(&self, outputs: usize, clamp: Clamp) -> OutputStage<'_> {
+        let stage = self.stage(outputs, clamp);
+        OutputStage {
+            narrow: stage.narrow && !self.single_rounding,
+            single_rounding: self.single_rounding,
+            ..stage
         }
     }
 }
@@ -134,6 +147,7 @@ impl Bench {
                 bias: [0; MAX_CHANNELS * 4],
                 multiplier: [0; MAX_CHANNELS * 4],
                 shift: [0; MAX_CHANNELS],
+                single_rounding: false,
             },
             expected: [0; MAX_ROW],
             actual: [0; MAX_ROW],

@@ -142,7 +142,7 @@ pub(super) fn pointwise(
             output_channels: outputs,
             input_zero_point,
             output_layout,
-            output: bench.tables.stage(outputs, clamp),
+            output: bench.tables.matrix_stage(outputs, clamp),
         };
         let row = &bench.rows[0][..width * inputs];
         let length = width * outputs;
@@ -169,7 +169,7 @@ pub(super) fn dense(
         layer: 0,
         weights: Packed::new(&bench.weights[..Packed::len(outputs, inputs)], inputs),
         input_zero_point: bench.seeded.number(),
-        output: bench.tables.stage(outputs, clamp),
+        output: bench.tables.matrix_stage(outputs, clamp),
     };
     let vector = &bench.rows[0][..inputs];
     kernels.prepare(Weighted::Dense(params));

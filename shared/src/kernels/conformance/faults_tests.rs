@@ -42,6 +42,8 @@ enum Fault {
     TiesUp,
     /// High product and shift are rounded together.
     OneRounding,
+    /// A layer that rounds once rounds twice.
+    TwoRoundings,
     /// Left shifts are ignored.
     NoLeftShift,
     /// An odd channel has the multiplier of the even channel before it.
@@ -113,8 +115,11 @@ fn faults(kernel: &str) -> Vec<Fault> {
         "conv3x3" => [&STAGE[..], &SUMS, &WINDOWS].concat(),
         // The depthwise kernel gets no scratch.
         "depthwise3x3" => [&STAGE[..], &SUMS[..5], &WINDOWS].concat(),
-        "pointwise" => [&STAGE[..], &SUMS, &[LastPixel, AlwaysInterleaved]].concat(),
-        "dense" => [&STAGE[..], &SUMS].concat(),
+        "pointwise" => {
+            let own = [TwoRoundings, LastPixel, AlwaysInterleaved];
+            [&STAGE[..], &SUMS, &own].concat()
+        }
+        "dense" => [&STAGE[..], &SUMS, &[TwoRoundings]].concat(),
         "add" => vec![
             ProductDown,
             TiesUp,
@@ -229,7 +234,11 @@ impl Faulty {
             mantissa: channels.multiplier.at(multiplier),
             shift: channels.shift[channel],
         };
-        let scaled = self.rescale(sum + channels.bias.at(bias), scale);
+        let sum = sum + channels.bias.at(bias);
+        let scaled = match output.single_rounding && !self.is(TwoRoundings) {
+            true => requant::rescale_once(sum, scale),
+            false => self.rescale(sum, scale),
+        };
         self.place(scaled, output.zero_point, output.min, output.max)
     }
 

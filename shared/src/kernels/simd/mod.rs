@@ -159,6 +159,8 @@ impl<L: Products> Kernels for Simd<L> {
             Weighted::Dense(params) => (params.layer, &params.output),
         };
         let ready = match &layer {
+            // The reference rounds once.
+            _ if output.single_rounding => None,
             Weighted::Conv3x3(params) => Ready::matrix(
                 self.lanes,
                 kind_of_conv3x3::<L>(params.input_channels, params.stride),
@@ -423,6 +425,7 @@ mod tests {
                 min: -128,
                 max: 127,
                 narrow: false,
+                single_rounding: false,
             },
         }));
     }

@@ -104,7 +104,7 @@ fn add_layer(
         Activation::Relu => 1,
         Activation::Relu6 => 3,
     });
-    if is_fully_connected(layer) && layer.common.op.has_weights() {
+    if layer.fully_connected && layer.common.op.has_weights() {
         return fully_connected(file, &name, layer, from, activation);
     }
     let to = Place {
@@ -181,8 +181,8 @@ fn add_layer(
     to
 }
 
-/// Adds a dense layer with one scale for all weights. TensorFlow Lite computes its multiplier in
-/// another precision than a convolution's.
+/// Adds a fully connected operator, with one scale for all weights or one for each output. TensorFlow Lite
+/// rounds its sums once, a convolution's twice.
 fn fully_connected(
     file: &mut File,
     name: &str,
@@ -192,7 +192,10 @@ fn fully_connected(
 ) -> Place {
     let [inputs, outputs] =
         [layer.common.input, layer.common.output].map(|s| i32::from(s.channels));
-    let one = layer.weight_scales.len().min(1);
+    let one = match is_fully_connected(layer) {
+        true => layer.weight_scales.len().min(1),
+        false => layer.weight_scales.len(),
+    };
     let one_scale = |tensor: Tensor| Tensor {
         scales: tensor.scales[..one].into(),
         zero_points: vec![0; one],

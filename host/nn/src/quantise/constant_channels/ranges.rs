@@ -8,7 +8,7 @@
 
 use std::collections::BTreeSet;
 
-use posy_shared::kernels::requant::{Multiplier, place, rescale};
+use posy_shared::kernels::requant::{Multiplier, place, rescale, rescale_once};
 use posy_shared::model::{ChannelTables, Layer, LayerSpec, Op, Tables};
 
 /// Range of a channel, both ends included.
@@ -171,7 +171,14 @@ fn weighted(spec: &LayerSpec, tables: &ChannelTables, channel: usize, input: &[R
         // A sum beyond 32 bits is not refused here, but by the model's reader.
         let sum = sum + i64::from(tables.bias[channel]);
         let sum = sum.clamp(i32::MIN.into(), i32::MAX.into()) as i32;
-        finish(layer, rescale(sum, tables.scale[channel]))
+        let scale = tables.scale[channel];
+        finish(
+            layer,
+            match layer.single_rounding {
+                true => rescale_once(sum, scale),
+                false => rescale(sum, scale),
+            },
+        )
     };
     let range = |(least, greatest): (i64, i64)| Range {
         least: output(least),

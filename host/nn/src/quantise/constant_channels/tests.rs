@@ -42,6 +42,7 @@ fn layer(op: Op, side: u16, channels: [u16; 2], weights: &[i8], bias: &[i32]) ->
             output_zero_point: 0,
             output_min: 0,
             output_max: 100,
+            single_rounding: false,
             skip: 0,
             weights: 0,
             tables: 0,
