@@ -3,8 +3,8 @@
 use posy_shared::kernels::Packed;
 use posy_shared::kernels::requant::Multiplier;
 use posy_shared::model::{
-    AddTables, ChannelTables, Golden, HEAD_BLOCK, InputContract, Layer, LayerSpec, Op, Provenance,
-    SplitFacts, Tables, Verdict,
+    AddTables, ChannelTables, FORMAT_VERSION, Golden, HEAD_BLOCK, InputContract, Layer, LayerSpec,
+    Op, Provenance, SplitFacts, Tables, Verdict,
 };
 
 /// The header in the order of `FORMAT.md`.
@@ -120,7 +120,8 @@ impl Raw {
         );
         let header = postcard::to_allocvec(&header).unwrap();
         let crc = crc::Crc::<u32>::new(&crc::CRC_32_ISO_HDLC);
-        let mut head = b"POSY\x05\0\0\0".to_vec();
+        let mut head = b"POSY".to_vec();
+        head.extend(FORMAT_VERSION.to_le_bytes());
         head.resize(32, 0);
         head.extend((header.len() as u32).to_le_bytes());
         head.extend(crc.checksum(&self.block).to_le_bytes());
