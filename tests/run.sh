@@ -271,6 +271,8 @@ finished environments $environments
 finished boards $boards
 beside miri
 miri=$!
-tests all.tests cargo test --release --workspace --locked --no-fail-fast
-finished miri $miri
+failed=0
+tests all.tests cargo test --release --workspace --locked --no-fail-fast || failed=1
+finished miri $miri || failed=1
 summary
+exit $failed

@@ -38,7 +38,7 @@ pub struct Dependency {
 pub fn dependencies() -> Result<Vec<Dependency>, String> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut command = Command::new(cargo);
-    command.args(["metadata", "--format-version=1", "--locked", "--offline"]);
+    command.args(["metadata", "--format-version=1", "--locked"]);
     let output = command.current_dir(root()).output();
     let output = output.map_err(|error| format!("cargo metadata: {error}"))?;
     if !output.status.success() {
