@@ -446,7 +446,8 @@ pub fn fine_tune(
         watch.resumed(state.epoch);
         state.history.iter().for_each(|found| watch.epoch(found));
     }
-    {
+    watch.fine_tuning(true);
+    let ended = {
         let mut approach = Approach::new(&*meter, TRAINING);
         let mut after = |state: &State| {
             approach.reach(TRAINING, (state.epoch, plan.epochs));
@@ -459,8 +460,10 @@ pub fn fine_tune(
             !watch.stopped()
         };
         let given = (&maps, &photos);
-        qat::train(&segment, &start, &mut state, given, &trainer, &mut after)?;
-    }
+        qat::train(&segment, &start, &mut state, given, &trainer, &mut after)
+    };
+    watch.fine_tuning(false);
+    ended?;
     // Also where it was stopped: the next run begins anew.
     if let Some(file) = checkpoint {
         file.remove();

@@ -109,6 +109,11 @@ pub trait Watch {
         Arc::new(Unmetered)
     }
 
+    /// Called before the first epoch of fine-tuning (true), and after the last one (false).
+    fn fine_tuning(&mut self, begins: bool) {
+        let _ = begins;
+    }
+
     /// Called where fine-tuning goes on after this many epochs of a run that was killed.
     fn resumed(&mut self, epochs: usize) {
         let _ = epochs;
@@ -189,6 +194,12 @@ impl Watch for All<'_> {
             || Arc::new(Unmetered) as Arc<dyn Meter>,
             |watch| watch.meter(),
         )
+    }
+
+    fn fine_tuning(&mut self, begins: bool) {
+        for watch in &mut self.0 {
+            watch.fine_tuning(begins);
+        }
     }
 
     fn resumed(&mut self, epochs: usize) {

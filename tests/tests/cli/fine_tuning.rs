@@ -1,6 +1,6 @@
 //! Fine-tuning by the command: its line, its record, and runs that are killed in the midst of it.
 
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant, SystemTime};
 
 use posy_tests::data;
@@ -75,6 +75,44 @@ fn killed_runs_go_on_and_give_the_same_model() {
     let last = Outcome::of(scratch.retrain_command("flowers", &options)).succeeds();
     last.says(&["going on after", "epochs of a run that ended early"]);
     assert_eq!(scratch.read("flowers.posy"), expected);
+}
+
+/// Presses Ctrl-C after the first state has been kept.
+#[test]
+fn ctrl_c_keeps_the_best_epoch() {
+    let Some(scratch) = flowers("ctrl_c_keeps_the_best_epoch", 20) else {
+        return;
+    };
+    let options = [
+        "--fine-tune=1",
+        "--variants=1",
+        "--adjust-epochs=1000",
+        "--no-check",
+        "--no-report",
+    ];
+    let mut command = scratch.retrain_command("flowers", &options);
+    command.stdout(Stdio::piped()).stderr(Stdio::piped());
+    let child = command.spawn().unwrap();
+    let started = Instant::now();
+    while state(&scratch).is_none() && started.elapsed() < Duration::from_secs(120) {
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    let pressed = Command::new("kill")
+        .args(["-INT", &child.id().to_string()])
+        .status();
+    assert!(pressed.unwrap().success());
+    let output = child.wait_with_output().unwrap();
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(0), "{stderr}");
+    assert!(stderr.contains("stopping after this epoch"), "{stderr}");
+    let record: serde_json::Value =
+        serde_json::from_slice(&scratch.read("flowers.run.json")).unwrap();
+    let done = record["fine_tuning"]["done"].as_u64().unwrap();
+    assert!((1..1000).contains(&done), "{done} epochs");
+    assert_eq!(record["fine_tuning"]["epochs"], 1000);
+    let inspected = scratch.posy(["inspect", "flowers.posy"]);
+    inspected.succeeds().says(&["daisy"]);
+    assert_eq!(state(&scratch), None, "the next run begins anew");
 }
 
 #[test]

@@ -4,6 +4,7 @@ mod answers;
 mod augmentation;
 pub(super) mod files;
 mod float;
+mod interrupt;
 mod loss;
 mod next;
 mod observers;

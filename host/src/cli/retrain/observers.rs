@@ -6,6 +6,7 @@ use std::sync::Arc;
 use clap::Args;
 
 use super::files::{Destinations, Results};
+use super::interrupt::Interrupt;
 use super::next::moment;
 use crate::cli::Failure;
 use crate::cli::output::note;
@@ -42,6 +43,7 @@ pub(super) struct WatchArguments {
 /// The bar of all trainings of a run, and who says how gradient descent goes.
 struct Training {
     bar: Arc<TrainingBar>,
+    interrupt: Interrupt,
 }
 
 struct TrainingBar(Bar);
@@ -70,6 +72,22 @@ impl Watch for Training {
         self.bar
             .0
             .aside(|| report.lines().iter().for_each(|line| note!("{line}")));
+    }
+
+    fn fine_tuning(&mut self, begins: bool) {
+        if !begins {
+            return self.interrupt.disarm();
+        }
+        let bar = Arc::clone(&self.bar);
+        self.interrupt.arm(move || {
+            bar.0.aside(|| {
+                note!("stopping after this epoch: the best one so far makes the model");
+            });
+        });
+    }
+
+    fn stopped(&self) -> bool {
+        self.interrupt.came()
     }
 
     fn resumed(&mut self, epochs: usize) {
@@ -139,6 +157,7 @@ impl WatchArguments {
         Ok(Watching {
             training: Training {
                 bar: Arc::new(TrainingBar(Bar::of_steps("training"))),
+                interrupt: Interrupt::default(),
             },
             curves: CurveWatch::default(),
             summaries: summaries.transpose()?,
