@@ -7,7 +7,7 @@
 //! | to change | open |
 //! |---|---|
 //! | a camera | `camera/`, where `mod.rs` says what one is |
-//! | the road from frame to logits | `classify.rs` |
+//! | the path from frame to logits | `classify.rs` |
 //! | when pictures are taken, and what a failure leads to | `service.rs` |
 //! | what is printed | `report.rs` |
 //! | what a board's `main` calls, what can be asked of it | `program.rs` |
