@@ -38,11 +38,9 @@ export class FlashChip {
   cutAt = Infinity;
   cutShare = 0;
 
-  /** `number`: the eight bytes that no other chip has. */
-  constructor(memory, clock, number) {
+  constructor(memory, clock) {
     this.memory = memory;
     this.clock = clock;
-    this.number = number;
   }
 
   #operation(nanos, len, change) {
@@ -82,26 +80,6 @@ export class FlashChip {
   }
 }
 
-/** Registers of the interface to the flash chip, at 0x18000000 (4.10.13): enable, data. */
-const SSI = 0x18000;
-const [SSIENR, DR0] = [0x08, 0x60];
-/** Command that reads the chip's number, and the bytes between it and the number (W25Q16JV, 8.2.28). */
-const READ_NUMBER = 0x4b;
-const DUMMY_BYTES = 4;
-
-/** Has the interface answer the command that reads the chip's number. */
-function answerNumber(interface_, number) {
-  const read = interface_.readUint32.bind(interface_);
-  const write = interface_.writeUint32.bind(interface_);
-  let answer = [];
-  interface_.writeUint32 = (offset, value) => {
-    if (offset === SSIENR) answer = [];
-    if (offset === DR0 && (value & 0xff) === READ_NUMBER) answer = [...Array(DUMMY_BYTES).fill(0), ...number];
-    write(offset, value);
-  };
-  interface_.readUint32 = (offset) => (offset === DR0 && answer.length > 0 ? answer.shift() : read(offset));
-}
-
 /** The flash cache's registers (2.6.3.6): the cache is coherent, and no background reads are under way. */
 class XipControl extends BasePeripheral {
   readUint32() {
@@ -118,7 +96,6 @@ export class BootRom {
     this.chip = chip;
     const { core } = rp2040;
     rp2040.peripherals[XIP_CTRL] = new XipControl(rp2040, 'XIP_CTRL');
-    answerNumber(rp2040.peripherals[SSI], chip.number);
     const nothing = () => {};
     this.functions = new Map([
       ['IF', nothing],

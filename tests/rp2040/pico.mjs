@@ -44,9 +44,6 @@ export class Fault extends Error {}
 
 const hex = (number) => `0x${(number >>> 0).toString(16).padStart(8, '0')}`;
 
-/** The flash chip's number where none is said. */
-const NUMBER = 'e6614103e7452d2f';
-
 /** The board. */
 export class Pico {
   /** Instructions run so far: while both cores run, those of one. */
@@ -65,11 +62,9 @@ export class Pico {
 
   /** Writes `blocks` into erased flash and starts as after reset. `restarts`: whether a reset of the chip
    * starts it again, and is no error; `cached`: whether flash is read through its cache, and what is not
-   * there costs time; `opens`: milliseconds after which the computer opens the USB port; `number`: the flash
-   * chip's, hexadecimal. */
-  constructor(blocks, { restarts = false, cached = false, opens = 0, number = NUMBER } = {}) {
+   * there costs time; `opens`: milliseconds after which the computer opens the USB port. */
+  constructor(blocks, { restarts = false, cached = false, opens = 0 } = {}) {
     this.opensMs = opens;
-    this.number = Buffer.from(number, 'hex');
     this.mayRestart = restarts;
     this.cached = cached;
     this.#power(new RP2040());
@@ -80,7 +75,7 @@ export class Pico {
   #power(rp2040) {
     this.rp2040 = rp2040;
     this.clock = rp2040.clock;
-    const chip = new FlashChip(rp2040.flash.subarray(0, FLASH_LEN), this.clock, this.number);
+    const chip = new FlashChip(rp2040.flash.subarray(0, FLASH_LEN), this.clock);
     chip.operations = this.chip?.operations ?? 0;
     this.chip = chip;
     this.rom = new BootRom(rp2040, chip);
@@ -288,12 +283,11 @@ export class Pico {
     }
   }
 
-  /** Calls `onBytes(port, bytes)` for what comes out of a port, "uart" or "usb", and `onNumber(text)` for
-   * the board's serial number on USB. */
-  listen(onBytes, onNumber = () => {}) {
+  /** Calls `onBytes(port, bytes)` for what comes out of a port: "uart" or "usb". */
+  listen(onBytes) {
     this.attach((rp2040) => {
       rp2040.uart[0].onByte = (byte) => onBytes('uart', [byte]);
-      this.usb = new UsbPort(rp2040, (bytes) => onBytes('usb', bytes), onNumber, this.opensMs);
+      this.usb = new UsbPort(rp2040, (bytes) => onBytes('usb', bytes), this.opensMs);
     });
   }
 

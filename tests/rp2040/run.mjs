@@ -7,8 +7,7 @@
 //     {"port":"uart","ms":812.4,"instructions":9034211,"line":"posy: golden check passed"}
 //     {"step":0,"ms":812.4,"instructions":9034211}
 //
-// for a line that the board has printed (without its end), and for a step that is done; the "serial number"
-// that the board has on USB comes as a line of a port of that name. `ms` is
+// for a line that the board has printed (without its end), and for a step that is done. `ms` is
 // emulated time; nothing depends on the clock on the wall. A scenario (paths are relative to it):
 //
 //     {
@@ -24,8 +23,7 @@
 //       "restarts": true,                     // a reset starts the program again, and is no error
 //       "writes": true,                       // the program may write flash
 //       "cached": true,                       // what is read of flash past its cache takes time
-//       "opens": 3000,                        // milliseconds until the USB port is opened
-//       "number": "e6614103e7452d2f"          // the flash chip's own, by which a computer tells boards apart
+//       "opens": 3000                         // milliseconds until the USB port is opened
 //     }
 //
 // `line` is a regular expression, `times` 1 where it is not said and `port` "uart" (or "usb"); `ms`

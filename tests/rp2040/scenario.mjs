@@ -158,9 +158,6 @@ export function prepare(path, onUsb) {
       script.line(port, line);
     });
   const ports = { uart: lines('uart'), usb: onUsb ? { push: onUsb } : lines('usb') };
-  pico.listen(
-    (port, bytes) => ports[port].push(bytes),
-    (number) => tell({ port: 'serial number', line: number }),
-  );
+  pico.listen((port, bytes) => ports[port].push(bytes));
   return { scenario, pico, camera, script, act, tell, rtt: scenario.rtt && file(scenario.rtt) };
 }

@@ -18,16 +18,9 @@ const QUEUE = 512;
 /** SET_CONTROL_LINE_STATE to interface 0, with DTR and RTS (USB CDC PSTN 1.2, 6.3.12). */
 const PORT_IS_OPEN = new Uint8Array([0x21, 0x22, 0x03, 0, 0, 0, 0, 0]);
 
-/** GET_DESCRIPTOR of the device, and of string `index` in American English (USB 2.0, 9.4.3); where in the
- * former the index of the serial number lies (table 9-8). */
-const DEVICE = new Uint8Array([0x80, 0x06, 0, 1, 0, 0, 18, 0]);
-const string = (index) => new Uint8Array([0x80, 0x06, index, 3, 0x09, 0x04, 255, 0]);
-const SERIAL_NUMBER = 16;
-
-/** A serial port over USB; `onBytes` hears what comes, `onNumber` the device's serial number. It is opened
- * `opensMs` after it is there. */
+/** A serial port over USB; `onBytes` hears what comes. It is opened `opensMs` after it is there. */
 export class UsbPort {
-  constructor(rp2040, onBytes, onNumber, opensMs = 0) {
+  constructor(rp2040, onBytes, opensMs = 0) {
     const controller = rp2040.usbCtrl;
     this.memory = rp2040.usbDPRAMView;
     this.serial = new USBCDC(controller);
@@ -36,11 +29,10 @@ export class UsbPort {
       controller.sendSetupPacket(PORT_IS_OPEN);
       this.serial.initialized = true;
     };
-    const whenReady = () => {
+    this.serial.cdcSetControlLineState = () => {
       if (opensMs > 0) rp2040.clock.createAlarm(open).schedule(opensMs * 1e6);
       else open();
     };
-    this.serial.cdcSetControlLineState = () => this.#askNumber(controller, onNumber, whenReady);
     this.#takeTime(controller, rp2040.clock);
     this.read = controller.onEndpointRead;
     this.unsent = [];
@@ -63,24 +55,6 @@ export class UsbPort {
   send(bytes) {
     this.unsent.push(...bytes);
     this.#give();
-  }
-
-  /** Asks the device for its serial number, as a computer does for each new one, and then calls `after`. */
-  #askNumber(controller, onNumber, after) {
-    const others = controller.onEndpointWrite;
-    const end = () => {
-      controller.onEndpointWrite = others;
-      after();
-    };
-    controller.onEndpointWrite = (endpoint, bytes) => {
-      if (endpoint !== 0) return others(endpoint, bytes);
-      const index = bytes[SERIAL_NUMBER];
-      if (bytes[1] === DEVICE[3] && index === 0) return end();
-      if (bytes[1] === DEVICE[3]) return controller.sendSetupPacket(string(index));
-      onNumber(Buffer.from(bytes.slice(2)).toString('utf16le'));
-      return end();
-    };
-    controller.sendSetupPacket(DEVICE);
   }
 
   /** Has packets take their time, each way. */

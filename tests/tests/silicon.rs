@@ -4,11 +4,8 @@ use std::collections::BTreeMap;
 
 #[path = "../../boards/stm32h7/src/axi.rs"]
 mod axi;
-#[path = "../../boards/ports/src/serial_number.rs"]
-mod serial_number;
 
 use axi::{ID_CODE, READ_ISSUING, Registers, mend};
-use serial_number::SerialNumber;
 
 /// Registers that remember what was written.
 struct Fake(BTreeMap<usize, u32>);
@@ -38,28 +35,5 @@ fn early_h743_read_axi_sram_one_word_at_a_time() {
         assert_eq!(written, is_early.then_some(1), "revision {revision:04x}");
         // The registers' addresses: DBGMCU and the AXI interconnect, reference manual RM0433.
         assert_eq!((ID_CODE, READ_ISSUING), (0x5C00_1000, 0x5100_8108));
-    }
-}
-
-/// The number of a Pico as `picotool info` shows it, one of an STM32, and chips that have none.
-#[test]
-fn serial_numbers_are_the_chips_in_hexadecimal() {
-    for (id, expected) in [
-        (
-            &[0xE6, 0x61, 0x41, 0x03, 0xE7, 0x45, 0x2D, 0x2F][..],
-            Some("E6614103E7452D2F"),
-        ),
-        (
-            &[
-                0, 0x2D, 0, 0x3E, 0x31, 0x35, 0x51, 0x0C, 0x38, 0x32, 0x31, 0x38,
-            ],
-            Some("002D003E3135510C38323138"),
-        ),
-        (&[0xFF; 8], None),
-        (&[0; 12], None),
-        (&[], None),
-    ] {
-        let number = SerialNumber::new(id);
-        assert_eq!(number.as_ref().map(SerialNumber::as_str), expected);
     }
 }

@@ -7,7 +7,7 @@ mod pins;
 use cortex_m_rt::entry;
 use embedded_hal::digital::PinState;
 use posy_firmware::program::Memory;
-use posy_nrf::{Maker, Parts};
+use posy_nrf::{Numbers, Parts};
 use static_cell::ConstStaticCell;
 
 use pins::pin;
@@ -18,7 +18,7 @@ const ARENA: usize = 216 * 1024;
 static MEMORY: ConstStaticCell<Memory<ARENA>> = ConstStaticCell::new(Memory::new());
 
 /// Numbers of Adafruit's for programs of the board's users.
-const MAKER: Maker = Maker {
+const NUMBERS: Numbers = Numbers {
     vendor: 0x239A,
     product: 0x8029,
 };
@@ -40,6 +40,6 @@ fn main() -> ! {
         watchdog: chip.WDT,
         flash: chip.NVMC,
     };
-    let port = posy_nrf::usb(chip.USBD, MAKER);
+    let port = posy_nrf::usb(chip.USBD, NUMBERS);
     posy_nrf::run("feather-nrf52840", parts, port, MEMORY.take())
 }

@@ -20,7 +20,7 @@ mod vitals;
 
 pub use uart::uart;
 #[cfg(feature = "usb")]
-pub use usb::{Maker, usb};
+pub use usb::{Numbers, usb};
 
 #[cfg(feature = "defmt")]
 use defmt_rtt as _;

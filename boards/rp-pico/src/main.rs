@@ -17,8 +17,7 @@ static MEMORY: ConstStaticCell<Memory<ARENA>> = ConstStaticCell::new(Memory::new
 
 #[entry]
 fn main() -> ! {
-    let mut chip = embassy_rp::init(embassy_rp::config::Config::default());
-    let number = posy_rp::serial_number(chip.FLASH.reborrow());
+    let chip = embassy_rp::init(embassy_rp::config::Config::default());
     let vitals = posy_rp::vitals(chip.WATCHDOG, pin!(chip, led));
     let sensor = posy_rp::sensor(pin!(chip, sda), pin!(chip, scl));
     let frame_buffer = posy_rp::frame_buffer(
@@ -33,7 +32,7 @@ fn main() -> ! {
     let mut board = Board {
         name: "rp-pico",
         camera: posy_rp::camera(sensor, frame_buffer),
-        console: Ports::start(uart, chip.USB, number, pin!(chip, button)),
+        console: Ports::start(uart, chip.USB, pin!(chip, button)),
         clock: posy_rp::now_ms,
         stack: posy_board::stack,
         vitals,

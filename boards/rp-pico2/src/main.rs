@@ -20,8 +20,7 @@ static MEMORY: ConstStaticCell<Memory<ARENA>> = ConstStaticCell::new(Memory::new
 #[entry]
 fn main() -> ! {
     flash::hurry();
-    let mut chip = embassy_rp::init(embassy_rp::config::Config::default());
-    let number = posy_rp::serial_number(chip.FLASH.reborrow());
+    let chip = embassy_rp::init(embassy_rp::config::Config::default());
     let vitals = posy_rp::vitals(chip.WATCHDOG, pin!(chip, led));
     let sensor = posy_rp::sensor(pin!(chip, sda), pin!(chip, scl));
     let frame_buffer = posy_rp::frame_buffer(
@@ -36,7 +35,7 @@ fn main() -> ! {
     let mut board = Board {
         name: "rp-pico2",
         camera: posy_rp::camera(sensor, frame_buffer),
-        console: Ports::start(uart, chip.USB, number, pin!(chip, button)),
+        console: Ports::start(uart, chip.USB, pin!(chip, button)),
         clock: posy_rp::now_ms,
         stack: posy_board::stack,
         vitals,

@@ -4,7 +4,6 @@ use embassy_rp::Peri;
 use embassy_rp::flash::{Blocking, Flash};
 use embassy_rp::peripherals::FLASH;
 use posy_board::Slot;
-use posy_ports::SerialNumber;
 
 /// Address at which the flash is read in place (RP2040 data sheet, 2.6.3; RP2350 data sheet, 2.2.1).
 const WINDOW: usize = 0x1000_0000;
@@ -19,23 +18,6 @@ const SIZE: usize = if cfg!(feature = "rp2040") {
 /// The flash chip. What runs while it is written lies in RAM, the second core and interrupts wait
 /// meanwhile, and the cache before it is emptied: the hardware crate sees to all three.
 pub type Chip = Flash<'static, FLASH, Blocking, SIZE>;
-
-/// The board's number. An RP2040 has none of its own: it is the flash chip's (command 4Bh of Winbond's
-/// W25Q16JV data sheet), as in Raspberry Pi's own programs. To be called before anything else runs.
-#[cfg(feature = "rp2040")]
-pub fn serial_number(flash: Peri<'_, FLASH>) -> Option<SerialNumber> {
-    let mut id = [0; 8];
-    let mut chip: Flash<'_, FLASH, Blocking, SIZE> = Flash::new_blocking(flash);
-    chip.blocking_unique_id(&mut id).ok()?;
-    SerialNumber::new(&id)
-}
-
-/// The board's number: the chip's, which its maker wrote into one-time programmable memory (RP2350 data
-/// sheet, 13.9).
-#[cfg(feature = "rp235xa")]
-pub fn serial_number(_: Peri<'_, FLASH>) -> Option<SerialNumber> {
-    SerialNumber::new(&embassy_rp::otp::get_chipid().ok()?.to_be_bytes())
-}
 
 /// The model slot.
 pub fn slot(flash: Peri<'static, FLASH>) -> Slot<Chip> {

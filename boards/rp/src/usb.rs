@@ -3,8 +3,6 @@
 use embassy_rp::peripherals::USB;
 use embassy_rp::usb::{Driver, InterruptHandler};
 use embassy_rp::{Peri, bind_interrupts};
-use posy_ports::SerialNumber;
-use posy_ports::usb::Numbers;
 
 /// Raspberry Pi.
 const VENDOR: u16 = 0x2e8a;
@@ -21,11 +19,6 @@ bind_interrupts!(struct Interrupts {
 
 /// Serves the port for ever.
 #[embassy_executor::task]
-pub async fn serve(usb: Peri<'static, USB>, serial: Option<SerialNumber>) {
-    let numbers = Numbers {
-        vendor: VENDOR,
-        product: PRODUCT,
-        serial,
-    };
-    posy_ports::usb::serve(Driver::new(usb, Interrupts), numbers).await;
+pub async fn serve(usb: Peri<'static, USB>) {
+    posy_ports::usb::serve(Driver::new(usb, Interrupts), VENDOR, PRODUCT).await;
 }

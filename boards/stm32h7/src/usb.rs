@@ -1,11 +1,9 @@
 //! The serial port over the chip's own USB.
 
 use embassy_stm32::peripherals::{PA11, PA12, USB_OTG_FS};
-use embassy_stm32::uid::uid;
 use embassy_stm32::usb::{Config, Driver, InterruptHandler};
 use embassy_stm32::{Peri, bind_interrupts};
-use posy_ports::SerialNumber;
-use posy_ports::usb::{Numbers, UsbPort, serve};
+use posy_ports::usb::{UsbPort, serve};
 use static_cell::ConstStaticCell;
 
 use crate::button::spawner;
@@ -37,11 +35,5 @@ pub fn usb(
 
 #[embassy_executor::task]
 async fn run(driver: Driver<'static, USB_OTG_FS>) {
-    let numbers = Numbers {
-        vendor: VENDOR,
-        product: PRODUCT,
-        // Reference manual RM0433, "Unique device ID register".
-        serial: SerialNumber::new(&uid()),
-    };
-    serve(driver, numbers).await;
+    serve(driver, VENDOR, PRODUCT).await;
 }

@@ -81,25 +81,3 @@ fn a_port_that_is_opened_late_hears_who_is_there() {
         "{run}"
     );
 }
-
-#[test]
-fn boards_are_told_apart_by_their_flash_chips() {
-    let Some(pico) = Pico::find("boards_are_told_apart_by_their_flash_chips") else {
-        return;
-    };
-    let steps = [json!({ "after": { "line": "^posy: rp-pico, ", "port": "usb" } })];
-    // The last chip has no number, as those of some makers; so has the board.
-    for (number, expected) in [
-        ("e6614103e7452d2f", &["E6614103E7452D2F"][..]),
-        ("0000000000000001", &["0000000000000001"]),
-        ("ffffffffffffffff", &[]),
-    ] {
-        let scratch = Scratch::new();
-        let more = json!({ "number": number });
-        let run = pico.run(&scratch, &small_classifier(3), &[], &steps, more);
-        let run = run.succeeds();
-        let found = run.port("serial number");
-        let found: Vec<&str> = found.iter().map(|line| &*line.text).collect();
-        assert_eq!(found, expected, "{run}");
-    }
-}
