@@ -4,6 +4,7 @@ use embassy_rp::Peri;
 use embassy_rp::flash::{Blocking, Flash};
 use embassy_rp::peripherals::FLASH;
 use posy_board::Slot;
+use posy_ports::SerialNumber;
 
 /// Address at which the flash is read in place (RP2040 data sheet, 2.6.3; RP2350 data sheet, 2.2.1).
 const WINDOW: usize = 0x1000_0000;
@@ -18,6 +19,23 @@ const SIZE: usize = if cfg!(feature = "rp2040") {
 /// The flash chip. What runs while it is written lies in RAM, the second core and interrupts wait
 /// meanwhile, and the cache before it is emptied: the hardware crate sees to all three.
 pub type Chip = Flash<'static, FLASH, Blocking, SIZE>;
+
+/// Serial number of the board, as programs of Raspberry Pi's own C library have it: the RP2040's is that of
+/// its flash chip, since it has none itself.
+#[cfg(feature = "rp2040")]
+pub fn serial_number(flash: Peri<'_, FLASH>) -> Option<SerialNumber> {
+    let mut number = [0; 8];
+    let mut chip = Flash::<_, Blocking, SIZE>::new_blocking(flash);
+    chip.blocking_unique_id(&mut number).ok()?;
+    SerialNumber::new(&number)
+}
+
+/// Serial number of the board: the chip's (RP2350 data sheet, 13.10, CHIPID).
+#[cfg(not(feature = "rp2040"))]
+pub fn serial_number(_: Peri<'_, FLASH>) -> Option<SerialNumber> {
+    let number = embassy_rp::otp::get_chipid().ok()?;
+    SerialNumber::new(&number.to_be_bytes())
+}
 
 /// The model slot.
 pub fn slot(flash: Peri<'static, FLASH>) -> Slot<Chip> {

@@ -26,7 +26,7 @@ mod usb;
 mod vitals;
 
 pub use camera::{Camera, Sensor, camera, sensor};
-pub use flash::slot;
+pub use flash::{serial_number, slot};
 pub use frame_bus::{FrameBuffer, frame_buffer};
 pub use ports::{Ports, uart};
 #[cfg(feature = "both-cores")]
