@@ -34,6 +34,8 @@ struct Wires {
     stretched_until_ns: u64,
     /// Index of the byte, from the address, that is not acknowledged.
     refuses: Option<usize>,
+    /// Index of the byte behind which the sensor holds the data line, so that no stop comes about.
+    sticks_at: Option<usize>,
     present: bool,
     /// Shortest time between two changes of the clock.
     fastest_ns: u64,
@@ -57,6 +59,7 @@ impl Wires {
             stretch_ns: 0,
             stretched_until_ns: 0,
             refuses: None,
+            sticks_at: None,
             present: true,
             fastest_ns: u64::MAX,
             changed_ns: 0,
@@ -146,6 +149,9 @@ impl Wires {
     fn take(&mut self, byte: u8) -> bool {
         let index = self.bytes.len() + usize::from(self.address.is_some());
         let acknowledges = self.refuses != Some(index);
+        if self.sticks_at == Some(index) {
+            self.held[1] = true;
+        }
         if self.address.is_none() {
             if byte >> 1 == ADDRESS && self.present && acknowledges {
                 self.address = Some(byte);
@@ -248,6 +254,25 @@ fn wires_that_are_held_low_are_named_soon_and_work_again_when_they_are_let_go() 
             bus.write(ADDRESS, &[1, 4]).unwrap();
             assert_eq!(wires.borrow().registers[1], 4);
         }
+    }
+}
+
+#[test]
+fn a_stop_that_never_comes_about_is_an_error_and_no_wait() {
+    for at in 1..3 {
+        let wires = Wires::new();
+        let mut bus = bus(&wires);
+        wires.borrow_mut().sticks_at = Some(at);
+        for _ in 0..2 {
+            let before_ns = wires.borrow().now_ns;
+            assert_eq!(bus.write(ADDRESS, &[5, 6]), Err(SccbError::DataLow));
+            assert!(wires.borrow().now_ns - before_ns < 10_000_000);
+            assert_eq!(wires.borrow().host, [true; 2], "nothing is left driven");
+        }
+        wires.borrow_mut().sticks_at = None;
+        wires.borrow_mut().held = [false; 2];
+        bus.write(ADDRESS, &[5, 7]).unwrap();
+        assert_eq!(wires.borrow().registers[5], 7);
     }
 }
 

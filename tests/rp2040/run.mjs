@@ -6,8 +6,10 @@
 //
 //     {"port":"uart","ms":812.4,"instructions":9034211,"line":"posy: golden check passed"}
 //     {"step":0,"ms":812.4,"instructions":9034211}
+//     {"serialNumber":"E6614103E7452D2F","ms":12.1,"instructions":72118}
 //
-// for a line that the board has printed (without its end), and for a step that is done. `ms` is
+// for a line that the board has printed (without its end), for a step that is done, and for what the board says
+// on USB as its serial number. `ms` is
 // emulated time; nothing depends on the clock on the wall. A scenario (paths are relative to it):
 //
 //     {
@@ -23,7 +25,8 @@
 //       "restarts": true,                     // a reset starts the program again, and is no error
 //       "writes": true,                       // the program may write flash
 //       "cached": true,                       // what is read of flash past its cache takes time
-//       "opens": 3000                         // milliseconds until the USB port is opened
+//       "opens": 3000,                        // milliseconds until the USB port is opened
+//       "chip": "e6614103e7452d2f"            // number of the flash chip
 //     }
 //
 // `line` is a regular expression, `times` 1 where it is not said and `port` "uart" (or "usb"); `ms`

@@ -158,6 +158,9 @@ export function prepare(path, onUsb) {
       script.line(port, line);
     });
   const ports = { uart: lines('uart'), usb: onUsb ? { push: onUsb } : lines('usb') };
-  pico.listen((port, bytes) => ports[port].push(bytes));
+  pico.listen(
+    (port, bytes) => ports[port].push(bytes),
+    (number) => tell({ serialNumber: number }),
+  );
   return { scenario, pico, camera, script, act, tell, rtt: scenario.rtt && file(scenario.rtt) };
 }

@@ -175,6 +175,8 @@ pub struct Run {
     pub code: Option<i32>,
     /// Lines of all ports.
     pub lines: Vec<Line>,
+    /// Serial number on USB, once for each start.
+    pub serial_numbers: Vec<String>,
     /// Standard error of the emulator.
     pub stderr: String,
 }
@@ -221,6 +223,7 @@ pub fn emulate(scratch: &Scratch, scenario: &Value) -> Run {
     let text = |bytes| String::from_utf8(bytes).expect("output in UTF-8");
     let (stdout, stderr) = (text(output.stdout), text(output.stderr));
     let mut lines = Vec::new();
+    let mut serial_numbers = Vec::new();
     let mut steps = 0;
     for line in stdout.lines() {
         let json: Value =
@@ -233,6 +236,8 @@ pub fn emulate(scratch: &Scratch, scenario: &Value) -> Run {
                 instructions: json["instructions"].as_u64().expect("a count"),
                 steps,
             });
+        } else if let Some(number) = json["serialNumber"].as_str() {
+            serial_numbers.push(number.into());
         } else {
             assert_eq!(json["step"], steps, "{line}");
             steps += 1;
@@ -241,6 +246,7 @@ pub fn emulate(scratch: &Scratch, scenario: &Value) -> Run {
     Run {
         code: output.status.code(),
         lines,
+        serial_numbers,
         stderr,
     }
 }

@@ -2,8 +2,6 @@
 #![no_std]
 #![no_main]
 
-mod flash;
-
 use cortex_m_rt::entry;
 use posy_firmware::program::{Board, Memory, run};
 use posy_rp::{Ports, pin};
@@ -19,7 +17,7 @@ static MEMORY: ConstStaticCell<Memory<ARENA>> = ConstStaticCell::new(Memory::new
 
 #[entry]
 fn main() -> ! {
-    flash::hurry();
+    posy_rp::hurry();
     let mut chip = embassy_rp::init(embassy_rp::config::Config::default());
     let vitals = posy_rp::vitals(chip.WATCHDOG, pin!(chip, led));
     let sensor = posy_rp::sensor(pin!(chip, sda), pin!(chip, scl));
