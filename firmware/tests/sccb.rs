@@ -130,7 +130,8 @@ impl Wires {
                     self.stretched_until_ns = self.now_ns + self.stretch_ns;
                 }
                 // Nobody is meant, or the byte that was read was the last.
-                let goes_on = self.address.is_some() && (self.sends.is_none() || !bits[8]);
+                let goes_on =
+                    self.address.is_some() && (self.sends.is_none() || !bits[8]) && !self.held[1];
                 self.bits = goes_on.then(Vec::new);
                 if goes_on {
                     self.show_bit(0);
@@ -162,7 +163,8 @@ impl Wires {
         }
         match self.bytes.len() {
             0 => self.pointer = byte,
-            _ => self.registers[usize::from(self.pointer)] = byte,
+            1 => self.registers[usize::from(self.pointer)] = byte,
+            _ => panic!("a third byte was written: SCCB has no such transfer"),
         }
         self.bytes.push(byte);
         acknowledges
@@ -306,13 +308,22 @@ fn a_sensor_that_was_left_within_a_byte_is_clocked_out_of_it() {
 
 #[test]
 fn a_sensor_may_hold_the_clock_for_a_while_but_not_for_ever() {
-    let wires = Wires::new();
-    wires.borrow_mut().stretch_ns = 1_000_000;
-    let mut bus = bus(&wires);
-    bus.write(ADDRESS, &[3, 0x42]).unwrap();
-    assert_eq!(wires.borrow().registers[3], 0x42);
-    wires.borrow_mut().stretch_ns = 6_000_000;
-    assert_eq!(bus.write(ADDRESS, &[3, 0x43]), Err(SccbError::ClockLow));
+    // Not for as long after each byte: the address, the register, and its value.
+    for stretch_ns in [6_000_000, 3_000_000, 2_000_000] {
+        let wires = Wires::new();
+        wires.borrow_mut().stretch_ns = 1_000_000;
+        let mut bus = bus(&wires);
+        bus.write(ADDRESS, &[3, 0x42]).unwrap();
+        assert_eq!(wires.borrow().registers[3], 0x42);
+        let before = wires.borrow().registers;
+        wires.borrow_mut().stretch_ns = stretch_ns;
+        assert_eq!(bus.write(ADDRESS, &[3, 0x42]), Err(SccbError::ClockLow));
+        // What was left within a transfer is ended, and not gone on with.
+        End(wires.clone(), 0).delay_ns(6_000_000);
+        wires.borrow_mut().stretch_ns = 0;
+        bus.write(ADDRESS, &[9]).unwrap();
+        assert_eq!(wires.borrow().registers, before);
+    }
 }
 
 #[test]

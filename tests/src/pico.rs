@@ -155,6 +155,8 @@ pub struct Line {
     pub ms: f64,
     /// Instructions since the start.
     pub instructions: u64,
+    /// Emulated milliseconds since the start in which the program has waited for the camera.
+    pub waited_ms: f64,
     /// Number of steps done when it arrived; the line that ends a step comes before it.
     pub steps: usize,
 }
@@ -234,6 +236,7 @@ pub fn emulate(scratch: &Scratch, scenario: &Value) -> Run {
                 text: json["line"].as_str().expect("a line").into(),
                 ms: json["ms"].as_f64().expect("a time"),
                 instructions: json["instructions"].as_u64().expect("a count"),
+                waited_ms: json["waited"].as_f64().expect("a time"),
                 steps,
             });
         } else if let Some(number) = json["serialNumber"].as_str() {
