@@ -136,20 +136,22 @@ where
     /// written to; and where it sends, and so holds the data line, by clocking it out of its byte first. With
     /// both lines let go and nobody on them this does nothing that a sensor would notice.
     fn recover(&mut self) -> Result<(), SccbError> {
-        self.clock_low()?;
-        match self.stop() {
-            Err(SccbError::DataLow) => {}
-            ended => return ended,
-        }
-        self.set_data(true)?;
-        for _ in 0..RECOVERY_CLOCKS {
+        let mut ended = Ok(());
+        for clocks in [0, RECOVERY_CLOCKS] {
+            self.set_data(true)?;
+            for _ in 0..clocks {
+                self.clock_low()?;
+                self.half_bit();
+                self.clock_high()?;
+                self.half_bit();
+            }
             self.clock_low()?;
-            self.half_bit();
-            self.clock_high()?;
-            self.half_bit();
+            ended = self.stop();
+            if ended != Err(SccbError::DataLow) {
+                break;
+            }
         }
-        self.clock_low()?;
-        self.stop()
+        ended
     }
 
     /// The start of a transfer: the data line falls while the clock is high.
