@@ -34,6 +34,8 @@ struct Wires {
     stretched_until_ns: u64,
     /// Index of the byte, from the address, that is not acknowledged.
     refuses: Option<usize>,
+    /// Index of the byte behind which the sensor holds the data line, so that no stop comes about.
+    sticks_at: Option<usize>,
     present: bool,
     /// Shortest time between two changes of the clock.
     fastest_ns: u64,
@@ -57,6 +59,7 @@ impl Wires {
             stretch_ns: 0,
             stretched_until_ns: 0,
             refuses: None,
+            sticks_at: None,
             present: true,
             fastest_ns: u64::MAX,
             changed_ns: 0,
@@ -127,7 +130,8 @@ impl Wires {
                     self.stretched_until_ns = self.now_ns + self.stretch_ns;
                 }
                 // Nobody is meant, or the byte that was read was the last.
-                let goes_on = self.address.is_some() && (self.sends.is_none() || !bits[8]);
+                let goes_on =
+                    self.address.is_some() && (self.sends.is_none() || !bits[8]) && !self.held[1];
                 self.bits = goes_on.then(Vec::new);
                 if goes_on {
                     self.show_bit(0);
@@ -146,6 +150,9 @@ impl Wires {
     fn take(&mut self, byte: u8) -> bool {
         let index = self.bytes.len() + usize::from(self.address.is_some());
         let acknowledges = self.refuses != Some(index);
+        if self.sticks_at == Some(index) {
+            self.held[1] = true;
+        }
         if self.address.is_none() {
             if byte >> 1 == ADDRESS && self.present && acknowledges {
                 self.address = Some(byte);
@@ -156,7 +163,8 @@ impl Wires {
         }
         match self.bytes.len() {
             0 => self.pointer = byte,
-            _ => self.registers[usize::from(self.pointer)] = byte,
+            1 => self.registers[usize::from(self.pointer)] = byte,
+            _ => panic!("a third byte was written: SCCB has no such transfer"),
         }
         self.bytes.push(byte);
         acknowledges
@@ -252,6 +260,25 @@ fn wires_that_are_held_low_are_named_soon_and_work_again_when_they_are_let_go() 
 }
 
 #[test]
+fn a_stop_that_never_comes_about_is_an_error_and_no_wait() {
+    for at in 1..3 {
+        let wires = Wires::new();
+        let mut bus = bus(&wires);
+        wires.borrow_mut().sticks_at = Some(at);
+        for _ in 0..2 {
+            let before_ns = wires.borrow().now_ns;
+            assert_eq!(bus.write(ADDRESS, &[5, 6]), Err(SccbError::DataLow));
+            assert!(wires.borrow().now_ns - before_ns < 10_000_000);
+            assert_eq!(wires.borrow().host, [true; 2], "nothing is left driven");
+        }
+        wires.borrow_mut().sticks_at = None;
+        wires.borrow_mut().held = [false; 2];
+        bus.write(ADDRESS, &[5, 7]).unwrap();
+        assert_eq!(wires.borrow().registers[5], 7);
+    }
+}
+
+#[test]
 fn a_sensor_that_was_left_within_a_byte_is_clocked_out_of_it() {
     // The microcontroller was reset while the sensor sent zeros.
     for bits in 0..9 {
@@ -281,13 +308,22 @@ fn a_sensor_that_was_left_within_a_byte_is_clocked_out_of_it() {
 
 #[test]
 fn a_sensor_may_hold_the_clock_for_a_while_but_not_for_ever() {
-    let wires = Wires::new();
-    wires.borrow_mut().stretch_ns = 1_000_000;
-    let mut bus = bus(&wires);
-    bus.write(ADDRESS, &[3, 0x42]).unwrap();
-    assert_eq!(wires.borrow().registers[3], 0x42);
-    wires.borrow_mut().stretch_ns = 6_000_000;
-    assert_eq!(bus.write(ADDRESS, &[3, 0x43]), Err(SccbError::ClockLow));
+    // Not for as long after each byte: the address, the register, and its value.
+    for stretch_ns in [6_000_000, 3_000_000, 2_000_000] {
+        let wires = Wires::new();
+        wires.borrow_mut().stretch_ns = 1_000_000;
+        let mut bus = bus(&wires);
+        bus.write(ADDRESS, &[3, 0x42]).unwrap();
+        assert_eq!(wires.borrow().registers[3], 0x42);
+        let before = wires.borrow().registers;
+        wires.borrow_mut().stretch_ns = stretch_ns;
+        assert_eq!(bus.write(ADDRESS, &[3, 0x42]), Err(SccbError::ClockLow));
+        // What was left within a transfer is ended, and not gone on with.
+        End(wires.clone(), 0).delay_ns(6_000_000);
+        wires.borrow_mut().stretch_ns = 0;
+        bus.write(ADDRESS, &[9]).unwrap();
+        assert_eq!(wires.borrow().registers, before);
+    }
 }
 
 #[test]

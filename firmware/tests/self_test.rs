@@ -108,6 +108,13 @@ fn a_thousand_good_modules_start_without_a_word() {
             simulated.bars = bars;
             simulated.trailer = [0, 1, 2, 4, 8, 16, 64][random.random_range(0..7)];
             simulated.revision = [0x73, 0x55, 0x41][random.random_range(0..3)];
+            simulated.deaf_ms = 100;
+            simulated.period_ms = random.random_range(33..134);
+            simulated.phase_ms = random.random_range(0..134);
+            simulated.exposes = random.random_range(0..8);
+            simulated.balances = random.random_range(0..12);
+            simulated.refuses_one_in = [0, 200][random.random_range(0..2)];
+            simulated.loses = [None, Some(0x5A), Some(0xDA)][random.random_range(0..3)];
         }
         let report = camera.init();
         let found =

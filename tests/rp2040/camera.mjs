@@ -6,9 +6,9 @@
 /** SCCB address, 7 bits. */
 export const ADDRESS = 0x30;
 
-/** Nanoseconds of a frame: 15 a second of the OV2640's full array, 60 of its smallest part (CIF). */
-const FRAME_NANOS = 1e9 / 15;
-const CIF_NANOS = 1e9 / 60;
+/** Frames in a second of the OV2640's full array, and for each of them, of its smallest part (CIF). */
+const RATE = 15;
+const CIF_FRAMES = 4;
 /** Extent of the two. */
 const ARRAY = [1600, 1200];
 const CIF_ARRAY = [400, 296];
@@ -86,14 +86,15 @@ function spoil(frame, how) {
   }
 }
 
-/** `frame` with its red and blue scaled. */
-function tinted(frame, red, blue) {
+/** `frame` with its colours scaled. */
+function tinted(frame, red, green, blue) {
   const out = Buffer.alloc(frame.length);
   for (let at = 0; at < frame.length; at += 2) {
     const pixel = frame.readUInt16BE(at);
     const r = Math.min(31, Math.round((pixel >> 11) * red));
+    const g = Math.min(63, Math.round(((pixel >> 5) & 63) * green));
     const b = Math.min(31, Math.round((pixel & 31) * blue));
-    out.writeUInt16BE((r << 11) | (pixel & 0x07e0) | b, at);
+    out.writeUInt16BE((r << 11) | (g << 5) | b, at);
   }
   return out;
 }
@@ -119,35 +120,45 @@ function colourBars(width, height) {
   return frame;
 }
 
+/** A camera on good wires. */
+const GOOD = {
+  identity: [0x26, 0x42],
+  /** Whether its sensor is on the I2C wires, */
+  wired: true,
+  /** whether frames reach the buffer, */
+  fills: true,
+  /** by how many bytes their lengths are off, */
+  torn: 0,
+  /** how many bytes the buffer counts behind an uncompressed frame, */
+  trailer: 8,
+  /** the buffer's generation, */
+  revision: CHIP_EXACT,
+  /** how the bytes of frames are changed: "stuck-low 3", "stuck-high 3", "swapped", "late" or "clean", */
+  pixels: 'clean',
+  /** bit errors: with this probability a bit, above this clock in hertz, */
+  errors: { probability: 0, above: 0 },
+  /** whether a line that nobody drives is at random, not high, */
+  floating: false,
+  /** frames in a second, */
+  rate: RATE,
+  /** frames in which exposure comes to rest after a reset, and in which white balance does behind it, */
+  exposes: 0,
+  drift: 0,
+  /** whether the supply drops as frames are begun, */
+  drops: false,
+  /** the register of the signal processor that the next write to is lost of, and that all are. */
+  loses: null,
+  forgets: null,
+};
+
 /** The camera. Something that no camera would be asked for is thrown as an error. */
 export class Camera {
-  /** What the world sees to: whether it is plugged in, who it says it is, ... */
+  /** What the world sees to: whether it is plugged in, and what `good` says. */
   plugged = true;
-  identity = [0x26, 0x42];
-  /** ... whether its sensor is on the I2C wires, */
-  wired = true;
-  /** ... whether frames reach the buffer, */
-  fills = true;
-  /** by how many bytes their lengths are off, */
-  torn = 0;
-  /** ... how many bytes the buffer counts behind an uncompressed frame, */
-  trailer = 8;
-  /** ... the buffer's generation, */
-  revision = CHIP_EXACT;
-  /** ... how the bytes of frames are changed: "stuck-low 3", "stuck-high 3", "swapped", "late" or "clean", */
-  pixels = 'clean';
-  /** ... bit errors: with this probability a bit, above this clock in hertz, */
-  errors = { probability: 0, above: 0 };
-  /** ... whether a line that nobody drives is at random, not high, */
-  floating = false;
-  /** ... frames in which white balance comes to rest after a reset, */
-  drift = 0;
-  /** ... whether the supply drops as frames are begun, */
-  drops = false;
-  /** and the register of the signal processor that the next write to is lost of. */
-  loses = null;
   /** Frames taken so far. */
   taken = 0;
+  /** Nanoseconds that somebody has waited for a frame, or for its bytes, so far. */
+  waitedNanos = 0;
 
   /** Shows `scenes`, a list of frames, one after another; `now()` is the time in nanoseconds. */
   constructor(scenes, now) {
@@ -155,7 +166,13 @@ export class Camera {
     this.scene = 0;
     this.now = now;
     this.random = random(1);
+    this.good();
     this.#powerUp();
+  }
+
+  /** Ends everything that is wrong with it. */
+  good() {
+    Object.assign(this, GOOD);
   }
 
   /** Shows the next scene; the last one stays. */
@@ -234,6 +251,8 @@ export class Camera {
       this.deafUntil = this.resetAt + DEAF_NANOS;
     } else if (this.bank === DSP && register === this.loses) {
       this.loses = null;
+    } else if (this.bank === DSP && register === this.forgets) {
+      return;
     } else {
       this.sensor[this.bank][register] = value;
     }
@@ -244,7 +263,7 @@ export class Camera {
   }
 
   #frameNanos() {
-    return this.#isCif() ? CIF_NANOS : FRAME_NANOS;
+    return 1e9 / (this.#isCif() ? CIF_FRAMES * this.rate : this.rate);
   }
 
   /** What the sensor sends, given its registers: a scene only if they ask for what a scene is. */
@@ -268,8 +287,10 @@ export class Camera {
       throw new Error(`frames of ${width} x ${height} are asked for, the scene is another size`);
     }
     const frames = (this.now() - this.resetAt) / this.#frameNanos();
-    const left = Math.max(0, this.drift - frames) / Math.max(1, this.drift);
-    return left > 0 ? tinted(scene, 1 - 0.5 * left, 1 + 0.8 * left) : scene;
+    if (frames >= this.exposes + this.drift) return scene;
+    const exposed = Math.min(1, (frames + 1) / Math.max(1, this.exposes));
+    const left = Math.min(this.drift, this.exposes + this.drift - frames) / Math.max(1, this.drift);
+    return tinted(scene, exposed * (1 - 0.5 * left), exposed, exposed * (1 + 0.8 * left));
   }
 
   // The ArduChip: in each selection an address, then what is written there or read from there.
@@ -310,6 +331,7 @@ export class Camera {
   }
 
   #clear() {
+    this.askedAt = null;
     this.readAt = 0;
     this.doneAt = null;
   }
@@ -338,10 +360,19 @@ export class Camera {
     if (this.fills) this.doneAt ??= begins + nanos;
   }
 
+  /** Whether the frame is there, as somebody asks who waits for it. */
+  #isDone() {
+    const now = this.now();
+    this.waitedNanos += now - (this.askedAt ?? now);
+    const done = this.doneAt !== null && now >= this.doneAt;
+    this.askedAt = done ? null : now;
+    return done;
+  }
+
   #readChip(register) {
     switch (register) {
       case CHIP_STATUS:
-        return this.doneAt !== null && this.now() >= this.doneAt ? CHIP_STATUS_DONE : 0;
+        return this.#isDone() ? CHIP_STATUS_DONE : 0;
       case CHIP_LENGTH:
       case CHIP_LENGTH + 1:
       case CHIP_LENGTH + 2:

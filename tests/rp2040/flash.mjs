@@ -14,6 +14,12 @@ const BLOCK_NANOS = 150e6;
 const PAGE_NANOS = 0.4e6;
 
 const FLASH = 0x10000000;
+/** Index of the controller of the flash's wires (SSI) among the peripherals, and its data register. */
+const SSI = 0x18000;
+const SSI_DATA = 0x60;
+/** The chip's number is sent behind four bytes of nothing (W25Q16JV data sheet, 8.2.31). */
+const READ_NUMBER = 0x4b;
+const NOTHING = [0, 0, 0, 0];
 /** Index of the flash cache's registers among the peripherals. */
 const XIP_CTRL = 0x14000;
 /** End of the boot ROM. */
@@ -38,9 +44,23 @@ export class FlashChip {
   cutAt = Infinity;
   cutShare = 0;
 
-  constructor(memory, clock) {
+  /** `number`: eight bytes that no other chip has. */
+  constructor(memory, clock, number) {
     this.memory = memory;
     this.clock = clock;
+    this.number = number;
+  }
+
+  /** Answers what the controller of the wires sends, as far as that is about the chip's number. */
+  connect(rp2040) {
+    const ssi = rp2040.peripherals[SSI];
+    const [read, write] = [ssi.readUint32.bind(ssi), ssi.writeUint32.bind(ssi)];
+    let answer = [];
+    ssi.writeUint32 = (offset, value) => {
+      if (offset === SSI_DATA) answer = (value & 0xff) === READ_NUMBER ? [...NOTHING, ...this.number] : [];
+      write(offset, value);
+    };
+    ssi.readUint32 = (offset) => (offset === SSI_DATA && answer.length > 0 ? answer.shift() : read(offset));
   }
 
   #operation(nanos, len, change) {

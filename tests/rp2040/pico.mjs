@@ -14,6 +14,8 @@ const RAM = 0x20000000;
 /** The boot stage, and behind it the vectors of the program. */
 const BOOT_LEN = 0x100;
 const BUTTON = 15;
+/** Number of a flash chip. */
+const CHIP = 'e6614103e7452d2f';
 /** Cause of a reset that clears the watchdog's registers too. */
 const DIP = 'the supply has dipped';
 /** Number of the exception. */
@@ -62,9 +64,11 @@ export class Pico {
 
   /** Writes `blocks` into erased flash and starts as after reset. `restarts`: whether a reset of the chip
    * starts it again, and is no error; `cached`: whether flash is read through its cache, and what is not
-   * there costs time; `opens`: milliseconds after which the computer opens the USB port. */
-  constructor(blocks, { restarts = false, cached = false, opens = 0 } = {}) {
+   * there costs time; `opens`: milliseconds after which the computer opens the USB port; `chip`: number of the
+   * flash chip. */
+  constructor(blocks, { restarts = false, cached = false, opens = 0, chip = CHIP } = {}) {
     this.opensMs = opens;
+    this.chipNumber = [...Buffer.from(chip, 'hex')];
     this.mayRestart = restarts;
     this.cached = cached;
     this.#power(new RP2040());
@@ -75,7 +79,8 @@ export class Pico {
   #power(rp2040) {
     this.rp2040 = rp2040;
     this.clock = rp2040.clock;
-    const chip = new FlashChip(rp2040.flash.subarray(0, FLASH_LEN), this.clock);
+    const chip = new FlashChip(rp2040.flash.subarray(0, FLASH_LEN), this.clock, this.chipNumber);
+    chip.connect(rp2040);
     chip.operations = this.chip?.operations ?? 0;
     this.chip = chip;
     this.rom = new BootRom(rp2040, chip);
@@ -283,11 +288,12 @@ export class Pico {
     }
   }
 
-  /** Calls `onBytes(port, bytes)` for what comes out of a port: "uart" or "usb". */
-  listen(onBytes) {
+  /** Calls `onBytes(port, bytes)` for what comes out of a port: "uart" or "usb", and `onSerialNumber` with what
+   * the device says as its serial number. */
+  listen(onBytes, onSerialNumber) {
     this.attach((rp2040) => {
       rp2040.uart[0].onByte = (byte) => onBytes('uart', [byte]);
-      this.usb = new UsbPort(rp2040, (bytes) => onBytes('usb', bytes), this.opensMs);
+      this.usb = new UsbPort(rp2040, (bytes) => onBytes('usb', bytes), onSerialNumber, this.opensMs);
     });
   }
 

@@ -4,11 +4,14 @@
 //
 // The images are the UF2 files that a real board is given. Standard output is JSON, one line each:
 //
-//     {"port":"uart","ms":812.4,"instructions":9034211,"line":"posy: golden check passed"}
+//     {"port":"uart","ms":812.4,"instructions":9034211,"line":"posy: golden check passed","waited":0}
 //     {"step":0,"ms":812.4,"instructions":9034211}
+//     {"serialNumber":"E6614103E7452D2F","ms":12.1,"instructions":72118}
 //
-// for a line that the board has printed (without its end), and for a step that is done. `ms` is
-// emulated time; nothing depends on the clock on the wall. A scenario (paths are relative to it):
+// for a line that the board has printed (without its end), for a step that is done, and for what the board says
+// on USB as its serial number. `ms` is
+// emulated time, `waited` is what of it the program has waited for the camera; nothing depends on the clock on the
+// wall. A scenario (paths are relative to it):
 //
 //     {
 //       "images": ["program.uf2", "model.uf2"],
@@ -23,7 +26,8 @@
 //       "restarts": true,                     // a reset starts the program again, and is no error
 //       "writes": true,                       // the program may write flash
 //       "cached": true,                       // what is read of flash past its cache takes time
-//       "opens": 3000                         // milliseconds until the USB port is opened
+//       "opens": 3000,                        // milliseconds until the USB port is opened
+//       "chip": "e6614103e7452d2f"            // number of the flash chip
 //     }
 //
 // `line` is a regular expression, `times` 1 where it is not said and `port` "uart" (or "usb"); `ms`
@@ -40,9 +44,13 @@
 //     line stuck-low N, line stuck-high N, line swapped, line late, line clean   what becomes of frames: a
 //                                line of the sensor never changes, the bytes of pixels are swapped, or one late
 //     floating                   a line that nobody drives is at random
-//     drift N                    white balance rests N frames after a reset
+//     good                       nothing is wrong with camera and sensor any more; only a held wire stays
+//     rate N                     the sensor sends N frames a second
+//     exposes N                  exposure rests N frames after a reset
+//     drift N                    white balance rests N frames after exposure does
 //     drops, keeps               the camera loses its supply as a frame is begun, and keeps it
 //     loses 5a                   the next write to a register of the signal processor is lost
+//     forgets 5a                 every write to it is
 //     hold scl, hold sda, let-go a wire of the sensor is held low, and let go of
 //     refuse N, silent N, stretch US, unstoppable, obliging   of N transfers one address is refused; byte N of
 //                                each is taken in silence; the clock is held; stops never come; nothing of it

@@ -33,6 +33,11 @@ export class SccbPort {
     });
   }
 
+  /** Ends what the sensor does to the bus. */
+  oblige() {
+    Object.assign(this, { refusesOneIn: 0, silentByte: null, stretchNanos: 0, stopsNever: false, stuck: false });
+  }
+
   get drivesData() {
     return this.held === 'sda' || (this.stuck ?? false) || (this.drives && this.camera.reached);
   }

@@ -67,6 +67,19 @@ function action(text, pico, camera, sensor) {
     case 'floating':
       camera.floating = true;
       return;
+    case 'good':
+      camera.good();
+      sensor.port.oblige();
+      return sensor.update();
+    case 'rate':
+      camera.rate = Number(argument);
+      return;
+    case 'exposes':
+      camera.exposes = Number(argument);
+      return;
+    case 'forgets':
+      camera.forgets = parseInt(argument, 16);
+      return;
     case 'drift':
       camera.drift = Number(argument);
       return;
@@ -96,7 +109,7 @@ function action(text, pico, camera, sensor) {
       sensor.port.stopsNever = true;
       return;
     case 'obliging':
-      Object.assign(sensor.port, { refusesOneIn: 0, silentByte: null, stretchNanos: 0, stopsNever: false, stuck: false });
+      sensor.port.oblige();
       return sensor.update();
     case 'stall':
       pico.stuck = true;
@@ -153,11 +166,14 @@ export function prepare(path, onUsb) {
   const next = scenario.next && new RegExp(scenario.next);
   const lines = (port) =>
     new Lines((line) => {
-      tell({ port, line });
+      tell({ port, line, waited: Math.round(camera.waitedNanos / 1e3) / 1e3 });
       if (port === 'uart' && next?.test(line)) camera.next();
       script.line(port, line);
     });
   const ports = { uart: lines('uart'), usb: onUsb ? { push: onUsb } : lines('usb') };
-  pico.listen((port, bytes) => ports[port].push(bytes));
+  pico.listen(
+    (port, bytes) => ports[port].push(bytes),
+    (number) => tell({ serialNumber: number }),
+  );
   return { scenario, pico, camera, script, act, tell, rtt: scenario.rtt && file(scenario.rtt) };
 }

@@ -18,9 +18,16 @@ const QUEUE = 512;
 /** SET_CONTROL_LINE_STATE to interface 0, with DTR and RTS (USB CDC PSTN 1.2, 6.3.12). */
 const PORT_IS_OPEN = new Uint8Array([0x21, 0x22, 0x03, 0, 0, 0, 0, 0]);
 
-/** A serial port over USB; `onBytes` hears what comes. It is opened `opensMs` after it is there. */
+/** GET_DESCRIPTOR of string 3, in US English, at most 255 bytes (USB 2.0, 9.4.3), which is the serial number of
+ * embassy's devices; how the answer begins; and nanoseconds after which there is none. */
+const GET_SERIAL_NUMBER = new Uint8Array([0x80, 0x06, 3, 3, 0x09, 0x04, 255, 0]);
+const STRING = 3;
+const NO_STRING_NANOS = 5e6;
+
+/** A serial port over USB; `onBytes` hears what comes, `onSerialNumber` the device's. It is opened `opensMs`
+ * after it is there. */
 export class UsbPort {
-  constructor(rp2040, onBytes, opensMs = 0) {
+  constructor(rp2040, onBytes, onSerialNumber, opensMs = 0) {
     const controller = rp2040.usbCtrl;
     this.memory = rp2040.usbDPRAMView;
     this.serial = new USBCDC(controller);
@@ -29,9 +36,12 @@ export class UsbPort {
       controller.sendSetupPacket(PORT_IS_OPEN);
       this.serial.initialized = true;
     };
-    this.serial.cdcSetControlLineState = () => {
+    const openInTime = () => {
       if (opensMs > 0) rp2040.clock.createAlarm(open).schedule(opensMs * 1e6);
       else open();
+    };
+    this.serial.cdcSetControlLineState = () => {
+      this.#askSerialNumber(controller, rp2040.clock, onSerialNumber, openInTime);
     };
     this.#takeTime(controller, rp2040.clock);
     this.read = controller.onEndpointRead;
@@ -55,6 +65,23 @@ export class UsbPort {
   send(bytes) {
     this.unsent.push(...bytes);
     this.#give();
+  }
+
+  /** Asks the device for its serial number, then goes on. */
+  #askSerialNumber(controller, clock, onSerialNumber, then) {
+    const hear = controller.onEndpointWrite;
+    const goOn = () => {
+      if (controller.onEndpointWrite === hear) return;
+      controller.onEndpointWrite = hear;
+      then();
+    };
+    controller.onEndpointWrite = (endpoint, bytes) => {
+      if (endpoint !== 0 || bytes.length < 2 || bytes[1] !== STRING) return hear(endpoint, bytes);
+      onSerialNumber(Buffer.from(bytes.subarray(2)).toString('utf16le'));
+      goOn();
+    };
+    clock.createAlarm(goOn).schedule(NO_STRING_NANOS);
+    controller.sendSetupPacket(GET_SERIAL_NUMBER);
   }
 
   /** Has packets take their time, each way. */

@@ -100,7 +100,9 @@ export function connect(rp2040, camera) {
     const value = read(offset);
     const isControl = offset < DMA_CHANNELS * DMA_CHANNEL && offset % DMA_CHANNEL === DMA_CONTROL;
     if (isControl && value & DMA_BUSY && rp2040.clock.nextAlarm) {
-      rp2040.clock.tick(Math.max(0, rp2040.clock.nanosToNextAlarm));
+      const nanos = Math.max(0, rp2040.clock.nanosToNextAlarm);
+      camera.waitedNanos += nanos;
+      rp2040.clock.tick(nanos);
     }
     return value;
   };

@@ -155,6 +155,8 @@ pub struct Line {
     pub ms: f64,
     /// Instructions since the start.
     pub instructions: u64,
+    /// Emulated milliseconds since the start in which the program has waited for the camera.
+    pub waited_ms: f64,
     /// Number of steps done when it arrived; the line that ends a step comes before it.
     pub steps: usize,
 }
@@ -175,6 +177,8 @@ pub struct Run {
     pub code: Option<i32>,
     /// Lines of all ports.
     pub lines: Vec<Line>,
+    /// Serial number on USB, once for each start.
+    pub serial_numbers: Vec<String>,
     /// Standard error of the emulator.
     pub stderr: String,
 }
@@ -221,6 +225,7 @@ pub fn emulate(scratch: &Scratch, scenario: &Value) -> Run {
     let text = |bytes| String::from_utf8(bytes).expect("output in UTF-8");
     let (stdout, stderr) = (text(output.stdout), text(output.stderr));
     let mut lines = Vec::new();
+    let mut serial_numbers = Vec::new();
     let mut steps = 0;
     for line in stdout.lines() {
         let json: Value =
@@ -231,8 +236,11 @@ pub fn emulate(scratch: &Scratch, scenario: &Value) -> Run {
                 text: json["line"].as_str().expect("a line").into(),
                 ms: json["ms"].as_f64().expect("a time"),
                 instructions: json["instructions"].as_u64().expect("a count"),
+                waited_ms: json["waited"].as_f64().expect("a time"),
                 steps,
             });
+        } else if let Some(number) = json["serialNumber"].as_str() {
+            serial_numbers.push(number.into());
         } else {
             assert_eq!(json["step"], steps, "{line}");
             steps += 1;
@@ -241,6 +249,7 @@ pub fn emulate(scratch: &Scratch, scenario: &Value) -> Run {
     Run {
         code: output.status.code(),
         lines,
+        serial_numbers,
         stderr,
     }
 }

@@ -3,7 +3,8 @@
 use embassy_nrf::peripherals::USBD;
 use embassy_nrf::usb::vbus_detect::{self, HardwareVbusDetect};
 use embassy_nrf::usb::{self, Driver};
-use embassy_nrf::{Peri, bind_interrupts};
+use embassy_nrf::{Peri, bind_interrupts, pac};
+use posy_ports::SerialNumber;
 use posy_ports::usb::{UsbPort, serve};
 
 use crate::button::spawner;
@@ -29,5 +30,13 @@ pub fn usb(usb: Peri<'static, USBD>, numbers: Numbers) -> UsbPort {
 
 #[embassy_executor::task]
 async fn run(driver: Driver<'static, HardwareVbusDetect>, numbers: Numbers) {
-    serve(driver, numbers.vendor, numbers.product).await;
+    serve(driver, numbers.vendor, numbers.product, serial_number()).await;
+}
+
+/// The chip's number (nRF52840 product specification, FICR, DEVICEID), the upper half first, as Arduino's and
+/// Adafruit's programs and boot loaders say it.
+fn serial_number() -> Option<SerialNumber> {
+    let [low, high] = [0, 1].map(|half| pac::FICR.deviceid(half).read());
+    let number = u64::from(high) << 32 | u64::from(low);
+    SerialNumber::new(&number.to_be_bytes())
 }

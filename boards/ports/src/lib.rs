@@ -4,12 +4,16 @@
 
 mod button;
 mod console;
+#[cfg(feature = "usb")]
+mod serial_number;
 mod sign;
 #[cfg(feature = "usb")]
 pub mod usb;
 
 pub use button::watch;
 pub use console::Ports;
+#[cfg(feature = "usb")]
+pub use serial_number::SerialNumber;
 pub use sign::{blink, sign};
 
 use embassy_time::Instant;

@@ -17,6 +17,7 @@ use static_cell::{ConstStaticCell, StaticCell};
 
 use crate::button;
 use crate::console::PRESS;
+use crate::serial_number::SerialNumber;
 
 /// Bytes in a packet at full speed, at most.
 const PACKET: u16 = 64;
@@ -41,6 +42,7 @@ static LATE: AtomicBool = AtomicBool::new(false);
 static MEMORY: ConstStaticCell<([u8; 128], [u8; 32], [u8; 64])> =
     ConstStaticCell::new(([0; 128], [0; 32], [0; 64]));
 static STATE: StaticCell<State<'static>> = StaticCell::new();
+static SERIAL_NUMBER: StaticCell<SerialNumber> = StaticCell::new();
 
 /// Takes what has come in into `bytes`; returns the number of bytes, without waiting.
 pub fn take(bytes: &mut [u8]) -> usize {
@@ -123,12 +125,18 @@ pub fn frame(bytes: &[u8]) -> bool {
     true
 }
 
-/// Serves the port for ever, under these numbers of vendor and product. To be called once: a second time
-/// panics.
-pub async fn serve<D: Driver<'static>>(driver: D, vendor: u16, product: u16) {
+/// Serves the port for ever, under these numbers of vendor and product and of this one board. To be called
+/// once: a second time panics.
+pub async fn serve<D: Driver<'static>>(
+    driver: D,
+    vendor: u16,
+    product: u16,
+    serial_number: Option<SerialNumber>,
+) {
     let mut config = Config::new(vendor, product);
     config.manufacturer = Some("posy");
     config.product = Some("posy");
+    config.serial_number = serial_number.map(|number| SERIAL_NUMBER.init(number).as_str());
     let (configuration, capabilities, control) = MEMORY.take();
     let state = STATE.init(State::new());
     let mut builder = Builder::new(

@@ -17,7 +17,7 @@ static MEMORY: ConstStaticCell<Memory<ARENA>> = ConstStaticCell::new(Memory::new
 
 #[entry]
 fn main() -> ! {
-    let chip = embassy_rp::init(embassy_rp::config::Config::default());
+    let mut chip = embassy_rp::init(embassy_rp::config::Config::default());
     let vitals = posy_rp::vitals(chip.WATCHDOG, pin!(chip, led));
     let sensor = posy_rp::sensor(pin!(chip, sda), pin!(chip, scl));
     let frame_buffer = posy_rp::frame_buffer(
@@ -29,10 +29,12 @@ fn main() -> ! {
         (chip.DMA_CH0, chip.DMA_CH1),
     );
     let uart = posy_rp::uart(chip.UART0, pin!(chip, uart_tx), pin!(chip, uart_rx));
+    // Before the second core runs: flash cannot be read meanwhile.
+    let serial_number = posy_rp::serial_number(chip.FLASH.reborrow());
     let mut board = Board {
         name: "rp-pico",
         camera: posy_rp::camera(sensor, frame_buffer),
-        console: Ports::start(uart, chip.USB, pin!(chip, button)),
+        console: Ports::start(uart, (chip.USB, serial_number), pin!(chip, button)),
         clock: posy_rp::now_ms,
         stack: posy_board::stack,
         vitals,

@@ -2,8 +2,6 @@
 #![no_std]
 #![no_main]
 
-mod flash;
-
 use cortex_m_rt::entry;
 use posy_firmware::program::{Board, Memory, run};
 use posy_rp::{Ports, pin};
@@ -19,8 +17,8 @@ static MEMORY: ConstStaticCell<Memory<ARENA>> = ConstStaticCell::new(Memory::new
 
 #[entry]
 fn main() -> ! {
-    flash::hurry();
-    let chip = embassy_rp::init(embassy_rp::config::Config::default());
+    posy_rp::hurry();
+    let mut chip = embassy_rp::init(embassy_rp::config::Config::default());
     let vitals = posy_rp::vitals(chip.WATCHDOG, pin!(chip, led));
     let sensor = posy_rp::sensor(pin!(chip, sda), pin!(chip, scl));
     let frame_buffer = posy_rp::frame_buffer(
@@ -32,10 +30,12 @@ fn main() -> ! {
         (chip.DMA_CH0, chip.DMA_CH1),
     );
     let uart = posy_rp::uart(chip.UART0, pin!(chip, uart_tx), pin!(chip, uart_rx));
+    // Before the second core runs: flash cannot be read meanwhile.
+    let serial_number = posy_rp::serial_number(chip.FLASH.reborrow());
     let mut board = Board {
         name: "rp-pico2",
         camera: posy_rp::camera(sensor, frame_buffer),
-        console: Ports::start(uart, chip.USB, pin!(chip, button)),
+        console: Ports::start(uart, (chip.USB, serial_number), pin!(chip, button)),
         clock: posy_rp::now_ms,
         stack: posy_board::stack,
         vitals,

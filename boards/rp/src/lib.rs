@@ -6,7 +6,7 @@
 //! | the pins | `pins.rs` |
 //! | the camera's two buses | `camera.rs`; rows by DMA in `frame_bus.rs` |
 //! | what goes over the serial ports | `ports.rs`; the USB port in `usb.rs` and in `boards/ports` |
-//! | how the model slot is written | `flash.rs` |
+//! | how the model slot is written, and the speed of flash | `flash.rs`, `flash_speed.rs` |
 //! | what counts as a press of the button | `button.rs` |
 //! | what runs besides the network | `background.rs` |
 //! | what the second core does | `second.rs` |
@@ -17,6 +17,8 @@ mod background;
 mod button;
 mod camera;
 mod flash;
+#[cfg(feature = "rp235xa")]
+mod flash_speed;
 mod frame_bus;
 mod pins;
 mod ports;
@@ -26,7 +28,9 @@ mod usb;
 mod vitals;
 
 pub use camera::{Camera, Sensor, camera, sensor};
-pub use flash::slot;
+#[cfg(feature = "rp235xa")]
+pub use flash::hurry;
+pub use flash::{serial_number, slot};
 pub use frame_bus::{FrameBuffer, frame_buffer};
 pub use ports::{Ports, uart};
 #[cfg(feature = "both-cores")]

@@ -11,6 +11,7 @@ use embassy_time::{Duration, block_for};
 use embedded_hal_nb::serial::Read;
 use embedded_io::{ErrorType, Write};
 use posy_firmware::program::{Console, INTRODUCE};
+use posy_ports::SerialNumber;
 use posy_ports::usb::{Lines, frame, take, was_opened_late};
 
 use crate::background::{self, PRESSED};
@@ -43,12 +44,12 @@ impl Ports {
     /// panics.
     pub fn start(
         uart: Uart<'static, Blocking>,
-        usb: Peri<'static, USB>,
+        (usb, serial_number): (Peri<'static, USB>, Option<SerialNumber>),
         button: Peri<'static, impl Pin>,
     ) -> Self {
         let tasks = background::spawner();
         let once = "each task is started once";
-        tasks.spawn(usb::serve(usb).expect(once));
+        tasks.spawn(usb::serve(usb, serial_number).expect(once));
         tasks.spawn(button::watch(Input::new(button, Pull::Up)).expect(once));
         Ports {
             uart,

@@ -3,6 +3,7 @@
 use embassy_rp::peripherals::USB;
 use embassy_rp::usb::{Driver, InterruptHandler};
 use embassy_rp::{Peri, bind_interrupts};
+use posy_ports::SerialNumber;
 
 /// Raspberry Pi.
 const VENDOR: u16 = 0x2e8a;
@@ -19,6 +20,7 @@ bind_interrupts!(struct Interrupts {
 
 /// Serves the port for ever.
 #[embassy_executor::task]
-pub async fn serve(usb: Peri<'static, USB>) {
-    posy_ports::usb::serve(Driver::new(usb, Interrupts), VENDOR, PRODUCT).await;
+pub async fn serve(usb: Peri<'static, USB>, serial_number: Option<SerialNumber>) {
+    let driver = Driver::new(usb, Interrupts);
+    posy_ports::usb::serve(driver, VENDOR, PRODUCT, serial_number).await;
 }

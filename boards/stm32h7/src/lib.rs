@@ -85,6 +85,7 @@ where
     let vitals = vitals::vitals(parts.watchdog);
     let (pin, line, pull) = parts.button;
     button::start(pin, line, pull, parts.led);
+    let mut slot = flash::slot(parts.flash, vitals.feed);
     let mode = Mode::picture(Resolution::Qvga);
     let mut board = Board {
         name,
@@ -94,7 +95,6 @@ where
         stack: posy_board::stack,
         vitals,
     };
-    let mut slot = flash::slot(parts.flash);
     let kernels = || {
         // SAFETY: the STM32H743's Cortex-M7 has the DSP extension and a floating-point unit, which the
         // start-up code for this target switches on.

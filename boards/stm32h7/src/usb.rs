@@ -1,8 +1,10 @@
 //! The serial port over the chip's own USB.
 
 use embassy_stm32::peripherals::{PA11, PA12, USB_OTG_FS};
+use embassy_stm32::uid::uid;
 use embassy_stm32::usb::{Config, Driver, InterruptHandler};
 use embassy_stm32::{Peri, bind_interrupts};
+use posy_ports::SerialNumber;
 use posy_ports::usb::{UsbPort, serve};
 use static_cell::ConstStaticCell;
 
@@ -35,5 +37,6 @@ pub fn usb(
 
 #[embassy_executor::task]
 async fn run(driver: Driver<'static, USB_OTG_FS>) {
-    serve(driver, VENDOR, PRODUCT).await;
+    // The chip's number of 96 bits (reference manual RM0433, 61.1).
+    serve(driver, VENDOR, PRODUCT, SerialNumber::new(&uid())).await;
 }

@@ -132,18 +132,26 @@ where
         self.data.is_high().map_err(|_| SccbError::Pin)
     }
 
-    /// Clocks a sensor out of whatever byte it is in, and ends the transfer. With both lines let go and
-    /// nobody on them this does nothing that a sensor would notice.
+    /// Ends whatever transfer a sensor is in: by a stop, before more clocks are one more byte to a sensor that is
+    /// written to; and where it sends, and so holds the data line, by clocking it out of its byte first. With
+    /// both lines let go and nobody on them this does nothing that a sensor would notice.
     fn recover(&mut self) -> Result<(), SccbError> {
-        self.set_data(true)?;
-        for _ in 0..RECOVERY_CLOCKS {
+        let mut ended = Ok(());
+        for clocks in [0, RECOVERY_CLOCKS] {
+            self.set_data(true)?;
+            for _ in 0..clocks {
+                self.clock_low()?;
+                self.half_bit();
+                self.clock_high()?;
+                self.half_bit();
+            }
             self.clock_low()?;
-            self.half_bit();
-            self.clock_high()?;
-            self.half_bit();
+            ended = self.stop();
+            if ended != Err(SccbError::DataLow) {
+                break;
+            }
         }
-        self.clock_low()?;
-        self.stop()
+        ended
     }
 
     /// The start of a transfer: the data line falls while the clock is high.

@@ -51,6 +51,22 @@ pub struct Camera {
     pub mhz: u8,
     /// A register of the signal processor that keeps nothing.
     pub forgets: Option<u8>,
+    /// A register of the signal processor to which the next write is lost.
+    pub loses: Option<u8>,
+    /// Of how many I2C transfers one is not acknowledged; 0: none.
+    pub refuses_one_in: usize,
+    /// True if a line that nobody drives is at random, not high.
+    pub floating: bool,
+    /// True if the camera loses its supply for a moment as a frame is begun.
+    pub drops: bool,
+    /// Milliseconds after a reset for which the sensor is deaf.
+    pub deaf_ms: u64,
+    /// Milliseconds of a frame, and of the first one's beginning; 0: frames come after three looks.
+    pub period_ms: u64,
+    pub phase_ms: u64,
+    /// Frames after a reset in which exposure comes to rest, and in which white balance does behind it.
+    pub exposes: u32,
+    pub balances: u32,
     random: ChaCha8Rng,
     command: u8,
     late: bool,
@@ -62,6 +78,47 @@ pub struct Camera {
     buffer: Vec<u8>,
     read_at: usize,
     polls_to_done: Option<u32>,
+    done_at_ms: Option<u64>,
+    deaf_until_ms: u64,
+    /// Frames since the reset.
+    frames: u32,
+}
+
+/// Registers after a reset: the data sheet's values where a driver may rely on them, else anything.
+fn after_reset() -> [[u8; 256]; 2] {
+    let [mut dsp, mut sensor] = [5, 46]
+        .map(|first: u8| std::array::from_fn(|at| (at as u8).wrapping_mul(73).wrapping_add(first)));
+    for (register, value) in [
+        (0x05, 0x01),
+        (0x50, 0x00),
+        (0x51, 0x40),
+        (0x52, 0xF0),
+        (0xC2, 0x0C),
+        (0xC3, 0xFF),
+        (0xDA, 0x00),
+        (0xE0, 0x04),
+    ] {
+        dsp[register] = value;
+    }
+    // COM7.
+    sensor[0x12] = 0x00;
+    [dsp, sensor]
+}
+
+/// `frame` as a sensor sends it that exposes for a share of the time and has `left` of its white balance still
+/// to go.
+fn unsettled(mut frame: Vec<u8>, exposed: f64, left: f64) -> Vec<u8> {
+    for pixel in frame.chunks_exact_mut(2) {
+        let word = u16::from_be_bytes([pixel[0], pixel[1]]);
+        let level = |shift: u16, most: u16, gain: f64| {
+            let level = f64::from(word >> shift & most) * exposed * gain;
+            (level.round() as u16).min(most) << shift
+        };
+        let word =
+            level(11, 31, 1.0 - 0.5 * left) | level(5, 63, 1.0) | level(0, 31, 1.0 + 0.8 * left);
+        pixel.copy_from_slice(&word.to_be_bytes());
+    }
+    frame
 }
 
 /// Colour bars as a module shows them: exact levels are not known.
@@ -189,12 +246,24 @@ impl Camera {
             bit_errors: 0.0,
             mhz: 8,
             forgets: None,
+            loses: None,
+            refuses_one_in: 0,
+            floating: false,
+            drops: false,
+            deaf_ms: 0,
+            period_ms: 0,
+            phase_ms: 0,
+            exposes: 0,
+            balances: 0,
+            deaf_until_ms: 0,
+            frames: 0,
+            done_at_ms: None,
             random: ChaCha8Rng::seed_from_u64(1),
             command: 0,
             late: false,
             bank: 0,
             pointer: 0,
-            sensor: [[0; 256]; 2],
+            sensor: after_reset(),
             chip: [0; 128],
             buffer: Vec::new(),
             read_at: 0,
@@ -209,10 +278,15 @@ impl Camera {
 
     pub fn unplug(&mut self) {
         self.plugged = false;
-        self.sensor = [[0; 256]; 2];
+        self.lose_supply();
+    }
+
+    fn lose_supply(&mut self) {
+        self.sensor = after_reset();
         self.chip = [0; 128];
         self.buffer.clear();
         self.polls_to_done = None;
+        self.done_at_ms = None;
     }
 
     pub fn plug(&mut self) {
@@ -223,9 +297,12 @@ impl Camera {
         match (register, self.bank) {
             (0xFF, _) => self.bank = usize::from(value & 1),
             (0x12, 1) if value & 0x80 != 0 => {
-                self.sensor = [[0; 256]; 2];
+                self.sensor = after_reset();
                 self.resets += 1;
+                self.frames = 0;
+                self.deaf_until_ms = self.delayed_ms + self.deaf_ms;
             }
+            (register, 0) if self.loses == Some(register) => self.loses = None,
             (register, 0) if self.forgets == Some(register) => {}
             (register, bank) => self.sensor[bank][usize::from(register)] = value,
         }
@@ -269,15 +346,26 @@ impl Camera {
             self.scenes.remove(0);
         }
         assert_eq!(scene.len(), width * height * 2, "scene of another size");
-        scene
+        let frame = self.frames;
+        self.frames += 1;
+        if frame >= self.exposes + self.balances {
+            return scene;
+        }
+        let exposed = f64::from(frame + 1) / f64::from(self.exposes.max(1));
+        let left = self.exposes + self.balances - frame;
+        let left = f64::from(left.min(self.balances)) / f64::from(self.balances.max(1));
+        unsettled(scene, exposed.min(1.0), left)
     }
 
     fn command(&mut self, command: u8) {
         if command & 0x01 != 0 {
             self.polls_to_done = None;
+            self.done_at_ms = None;
             self.read_at = 0;
         }
-        if command & 0x02 != 0 {
+        if command & 0x02 != 0 && self.drops {
+            self.lose_supply();
+        } else if command & 0x02 != 0 {
             self.buffer = self.next_frame();
             self.late = self.revision != 0x73;
             let trailer = self.trailer;
@@ -287,7 +375,14 @@ impl Camera {
                 let len = self.buffer.len() as i32 + off;
                 self.buffer.resize(len.try_into().unwrap(), 0);
             }
-            self.polls_to_done = self.fills.then_some(3);
+            if self.period_ms == 0 {
+                self.polls_to_done = self.fills.then_some(3);
+            } else if self.fills {
+                // The frame that is under way is not kept; the one after it is.
+                let since = self.delayed_ms + self.period_ms - self.phase_ms % self.period_ms;
+                let begins = since.next_multiple_of(self.period_ms);
+                self.done_at_ms = Some(self.delayed_ms + begins - since + self.period_ms);
+            }
         }
     }
 
@@ -305,6 +400,7 @@ impl Camera {
     fn read_chip(&mut self, register: u8) -> u8 {
         let len = self.buffer.len().to_le_bytes();
         match register {
+            0x41 if self.done_at_ms.is_some_and(|done| self.delayed_ms >= done) => 0x08,
             0x41 => match &mut self.polls_to_done {
                 Some(0) => 0x08,
                 Some(polls) => {
@@ -331,7 +427,7 @@ impl Camera {
     }
 }
 
-/// An of the camera's ends.
+/// One of the camera's ends.
 #[derive(Clone)]
 pub struct Wire(pub Rc<RefCell<Camera>>);
 
@@ -352,6 +448,8 @@ impl i2c::I2c for Wire {
             || address != 0x30
             || camera.i2c_fails_at == Some(index)
             || camera.i2c_dead
+            || camera.delayed_ms < camera.deaf_until_ms
+            || camera.refuses_one_in > 0 && camera.i2c_count.is_multiple_of(camera.refuses_one_in)
         {
             let source = i2c::NoAcknowledgeSource::Address;
             return Err(i2c::ErrorKind::NoAcknowledge(source));
@@ -407,6 +505,7 @@ impl spi::SpiDevice for Wire {
                             camera.over_wires(byte)
                         }
                         // Nothing drives the line.
+                        false if camera.floating => camera.random.random(),
                         false => 0xFF,
                     };
                 }

@@ -256,20 +256,29 @@ mod tests {
         assert!(!error.contains("ttyUSB0"), "{error}");
 
         // A Pico and the probe at its side.
-        let called = |name: &str, product: &str| {
+        let called = |name: &str, product: &str, number: &str| {
             let mut port = port(name, Some((0x2E8A, 0x000C)));
             if let SerialPortType::UsbPort(usb) = &mut port.port_type {
                 usb.product = Some(product.to_owned());
+                usb.serial_number = Some(number.to_owned());
             }
             port
         };
-        let probe = called("/dev/ttyACM2", "Debugprobe on Pico (CMSIS-DAP)");
+        let probe = called("/dev/ttyACM2", "Debugprobe on Pico (CMSIS-DAP)", "E0C9");
         let (one, two) = (
-            called("/dev/ttyACM3", "posy"),
-            called("/dev/ttyACM4", "posy"),
+            called("/dev/ttyACM3", "posy", "E6614103E7452D2F"),
+            called("/dev/ttyACM4", "posy", "E6614103E7452D30"),
         );
         assert_eq!(name(&[&probe, &one]).unwrap(), "/dev/ttyACM3");
         let error = name(&[&probe, &one, &two]).unwrap_err();
         assert!(matches!(error, PortError::Several(_)), "{error}");
+        // Two boards are told apart.
+        let error = error.to_string();
+        for said in [
+            "/dev/ttyACM3 (2e8a:000c posy E6614103E7452D2F)",
+            "/dev/ttyACM4 (2e8a:000c posy E6614103E7452D30)",
+        ] {
+            assert!(error.contains(said), "{error}");
+        }
     }
 }

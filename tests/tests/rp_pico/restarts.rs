@@ -1,4 +1,4 @@
-//! The board's lines after a restart, and to a port that is opened late.
+//! The board's lines after a restart and to a port that is opened late, and its name on USB.
 
 use posy_tests::answers::classified;
 use posy_tests::frames::{HEIGHT, WIDTH};
@@ -80,4 +80,26 @@ fn a_port_that_is_opened_late_hears_who_is_there() {
         at("posy: rp-pico, ") + 1,
         "{run}"
     );
+}
+
+#[test]
+fn two_boards_have_two_serial_numbers_and_keep_them() {
+    let Some(pico) = Pico::find("two_boards_have_two_serial_numbers_and_keep_them") else {
+        return;
+    };
+    // No model: what a board says on USB comes first.
+    let restarts = [
+        after_line("^posy: the model slot is empty", 1, &["dip"]),
+        after_line("^posy: the model slot is empty", 1, &[]),
+    ];
+    let numbers = ["e6614103e7452d2f", "e6614103e7452d30", "ffffffffffffffff"].map(|chip| {
+        let more = json!({ "chip": chip, "restarts": true });
+        let run = pico.run(&Scratch::new(), &[], &[], &restarts, more);
+        run.succeeds().serial_numbers
+    });
+    let twice = |number: &str| vec![number.to_owned(); 2];
+    assert_eq!(numbers[0], twice("E6614103E7452D2F"));
+    assert_eq!(numbers[1], twice("E6614103E7452D30"));
+    // A chip without a number.
+    assert_eq!(numbers[2], Vec::<String>::new());
 }
