@@ -15,6 +15,7 @@
 //
 //     {
 //       "images": ["program.uf2", "model.uf2"],
+//       "camera": "mega",                     // on the wires; "mini" where it is not said
 //       "frames": ["0.rgb565", ...],          // 320 x 240 RGB565, high byte first
 //       "next": " ms$",                       // a UART line that brings the next frame; the last stays
 //       "steps": [                            // one after another; the run ends with the last
@@ -34,7 +35,7 @@
 // counts from the step before; a step that waits for nothing is done at once. Actions:
 //
 //     unplug, plug               the camera leaves its wires, and is back as after power-up
-//     identity 2642              what the sensor gives as its product number
+//     identity 2642              what the sensor gives as its product number; a Mega one byte
 //     loose, wired               the sensor leaves the I2C wires, and is back on them
 //     stuck, fills               frames do not reach the buffer, and reach it
 //     torn N                     frames are N bytes longer, or shorter where N is negative

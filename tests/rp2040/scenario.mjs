@@ -4,6 +4,7 @@ import { readFileSync, writeSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 
 import { Camera } from './camera.mjs';
+import { Mega } from './mega.mjs';
 import { Pico } from './pico.mjs';
 import { Script } from './script.mjs';
 import { readUf2 } from './uf2.mjs';
@@ -146,7 +147,8 @@ export function prepare(path, onUsb) {
   const blocks = scenario.images.flatMap((name) => readUf2(readFileSync(file(name)), name));
   const pico = new Pico(blocks, scenario);
   const frames = (scenario.frames ?? []).map((name) => readFileSync(file(name)));
-  const camera = new Camera(frames, () => pico.clock.nanos);
+  const cameras = { mini: Camera, mega: Mega };
+  const camera = new cameras[scenario.camera ?? 'mini'](frames, () => pico.clock.nanos);
   let sensor;
   pico.attach((rp2040) => {
     sensor = connect(rp2040, camera);

@@ -33,9 +33,12 @@ pub struct Drawn {
 
 /// Pins of the ArduCAM Mini, as printed beside them.
 const ARDUCAM: (&str, &[&str]) = (
-    "ArduCAM Mini 2MP",
+    "ArduCAM Mini 2MP, or Arducam Mega",
     &["CS", "MOSI", "MISO", "SCK", "GND", "VCC", "SDA", "SCL"],
 );
+
+/// Pins of a Mini that a Mega has not.
+const MINI_ALONE: [&str; 2] = ["SDA", "SCL"];
 
 /// Pins of the usual modules with a parallel port, in their order.
 const PARALLEL: (&str, &[&str]) = (
@@ -337,12 +340,16 @@ pub fn draw(drawn: &Drawn, pins: &[Pin]) -> String {
         let y = TOP + ROW * index + ROW / 2 + below;
         let (text, colour) = (y + 5, colour(place, index));
         let name = to.strip_prefix("camera ").unwrap_or(to);
+        let alone = match drawn.camera == ARDUCAM && MINI_ALONE.contains(&name) {
+            true => " (Mini alone)",
+            false => "",
+        };
         svg += &format!(
             "<text x=\"268\" y=\"{text}\" text-anchor=\"end\">{place}</text>\n\
              <path d=\"M280 {y}H480\" stroke=\"{colour}\" stroke-width=\"4\"/>\n\
              <circle cx=\"280\" cy=\"{y}\" r=\"5\" fill=\"{colour}\"/>\n\
              <circle cx=\"480\" cy=\"{y}\" r=\"5\" fill=\"{colour}\"/>\n\
-             <text x=\"492\" y=\"{text}\">{name}</text>\n"
+             <text x=\"492\" y=\"{text}\">{name}{alone}</text>\n"
         );
     }
     svg + "</svg>\n"

@@ -34,8 +34,7 @@ use embassy_nrf::peripherals::{NVMC, SPI2, WDT};
 use embassy_nrf::{Peri, Peripherals, pac};
 use embassy_time::Delay;
 use embedded_hal::digital::PinState;
-use posy_firmware::camera::ArduCam;
-use posy_firmware::camera::ov2640::{Mode, Resolution};
+use posy_firmware::camera::AnyArducam;
 use posy_firmware::program::{Board, Console, Memory};
 use posy_ports::now_ms;
 use posy_shared::kernels::dsp::Dsp;
@@ -91,7 +90,7 @@ where
     button::start(parts.button, parts.led, parts.lit);
     let mut board = Board {
         name,
-        camera: ArduCam::new(sensor, frame_buffer, Delay, Mode::picture(Resolution::Qvga)),
+        camera: AnyArducam::new(sensor, frame_buffer, Delay),
         console,
         clock: now_ms,
         stack: posy_board::stack,

@@ -1,17 +1,17 @@
-//! The camera: an ArduCAM Mini 2MP on two pins for its sensor and an SPI bus for its frame buffer.
+//! The camera: an ArduCAM Mini 2MP on two pins for its sensor and an SPI bus for its frame buffer, or an
+//! Arducam Mega on that bus alone.
 
 use embassy_rp::Peri;
 use embassy_rp::gpio::{Level, OutputOpenDrain, Pin};
 use embassy_time::Delay;
-use posy_firmware::camera::ov2640::{Mode, Resolution};
-use posy_firmware::camera::{ArduCam, Sccb};
+use posy_firmware::camera::{AnyArducam, Sccb};
 
 use crate::frame_bus::FrameBuffer;
 
 /// The bus to the sensor.
 pub type Sensor = Sccb<OutputOpenDrain<'static>, OutputOpenDrain<'static>, Delay>;
 /// The camera.
-pub type Camera = ArduCam<Sensor, FrameBuffer, Delay>;
+pub type Camera = AnyArducam<Sensor, FrameBuffer, Delay>;
 
 /// The bus to the sensor.
 ///
@@ -26,7 +26,7 @@ pub fn sensor(sda: Peri<'static, impl Pin>, scl: Peri<'static, impl Pin>) -> Sen
     Sccb::new(clock, data, Delay)
 }
 
-/// The camera on its two buses, for pictures of 320 x 240 pixels. Nothing is sent yet.
+/// The camera on its buses, for pictures of 320 x 240 pixels: whichever is there. Nothing is sent yet.
 pub fn camera(sensor: Sensor, frame_buffer: FrameBuffer) -> Camera {
-    ArduCam::new(sensor, frame_buffer, Delay, Mode::picture(Resolution::Qvga))
+    AnyArducam::new(sensor, frame_buffer, Delay)
 }

@@ -17,7 +17,7 @@ use super::colour_bars::{BarsCheck, Lines, PictureFault, Verdict};
 use super::exposure::{Exposure, ExposureWatch, MeanColour};
 use super::frame_bus::FrameBus;
 use super::ov2640::{Mode, Ov2640, SMALL_SIZE, SensorError};
-use super::state::{CameraReport, CameraState, Doubt, Readiness};
+use super::state::{CameraReport, CameraState, Doubt, Module, Readiness};
 use super::{Camera, FrameFormat};
 
 /// Added to an address to write.
@@ -243,6 +243,16 @@ impl<I: I2c, S: FrameBus, D: DelayNs> ArduCam<I, S, D> {
         (self.sensor.release(), self.buffer, self.delay)
     }
 
+    /// The bus to the frame buffer and the delay, for another driver of a camera there.
+    pub(super) const fn wires(&mut self) -> (&mut S, &mut D) {
+        (&mut self.buffer, &mut self.delay)
+    }
+
+    /// Returns true if the camera is to be set up.
+    pub(super) const fn is_down(&self) -> bool {
+        matches!(self.state, CameraState::Down)
+    }
+
     /// Resets the camera, checks its wires and the sensor's identity, sets the mode, and looks at a test
     /// picture: at the fastest clock that the wires carry.
     ///
@@ -268,7 +278,7 @@ impl<I: I2c, S: FrameBus, D: DelayNs> ArduCam<I, S, D> {
         let (mhz, frame_len, doubt) = self.test_picture(fastest)?;
         self.state = CameraState::Settling(ExposureWatch::default());
         Ok(CameraReport {
-            product,
+            module: Module::Ov2640(product),
             buffer: Some((revision, mhz)),
             frame_len,
             doubt,

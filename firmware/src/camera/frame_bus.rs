@@ -23,6 +23,20 @@ pub trait FrameBus: SpiDevice {
     fn finish_read(&mut self, bytes: &mut [u8]) -> Result<(), Self::Error>;
 }
 
+impl<T: FrameBus + ?Sized> FrameBus for &mut T {
+    fn set_speed(&mut self, mhz: u8) {
+        T::set_speed(self, mhz);
+    }
+
+    fn begin_read(&mut self, command: u8, len: usize) -> Result<(), Self::Error> {
+        T::begin_read(self, command, len)
+    }
+
+    fn finish_read(&mut self, bytes: &mut [u8]) -> Result<(), Self::Error> {
+        T::finish_read(self, bytes)
+    }
+}
+
 /// A [`FrameBus`] around any SPI device: of one speed, and reading only when the bytes are asked for.
 #[derive(Debug)]
 pub struct Unhurried<S> {

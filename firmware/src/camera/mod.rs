@@ -6,16 +6,21 @@
 //! | any camera, with faults by a script | `faulty.rs` |
 //! | any camera, with its time measured | `timed.rs` |
 //! | ArduCAM Mini 2MP, of every generation | `arducam.rs`; the wires to its frame buffer in `frame_bus.rs` |
+//! | Arducam Mega | `mega.rs`, on the same wires |
+//! | whichever of these two is there | `any_arducam.rs` |
 //! | OV2640 on a parallel port | `parallel.rs` |
 //!
-//! The last two share their sensor (`ov2640/`), its bus (`sccb.rs`), the test picture (`colour_bars.rs`),
-//! how exposure settles (`exposure.rs`), and what becomes of a camera between captures (`state.rs`).
+//! ArduCAM Mini and parallel port share their sensor (`ov2640/`), its bus (`sccb.rs`) and the test picture
+//! (`colour_bars.rs`); with the Mega how exposure settles (`exposure.rs`), and what becomes of a camera between
+//! captures (`state.rs`).
 
+mod any_arducam;
 mod arducam;
 mod colour_bars;
 mod exposure;
 mod faulty;
 mod frame_bus;
+mod mega;
 pub mod ov2640;
 mod parallel;
 mod sccb;
@@ -23,14 +28,16 @@ mod state;
 mod stored;
 mod timed;
 
+pub use any_arducam::{AnyArducam, AnyArducamError};
 pub use arducam::{ArduCam, ArduCamError};
 pub use colour_bars::PictureFault;
 pub use exposure::Exposure;
 pub use faulty::{Fault, FaultyCamera, FaultyError};
 pub use frame_bus::{FrameBus, Unhurried};
+pub use mega::{ArducamMega, MegaError, MegaSize};
 pub use parallel::{FramePort, GrabError, ParallelCamera, ParallelError};
 pub use sccb::{Sccb, SccbError};
-pub use state::{CameraReport, Doubt, Readiness};
+pub use state::{CameraReport, Doubt, Module, Readiness};
 pub use stored::{StoredFrame, StoredFrameError};
 pub use timed::{Clock, TimedCamera};
 

@@ -13,7 +13,7 @@ use embedded_hal::i2c::I2c;
 use super::colour_bars::{BarsCheck, Lines, PictureFault, Verdict};
 use super::exposure::{Exposure, ExposureWatch, MeanColour};
 use super::ov2640::{Mode, Ov2640, SensorError};
-use super::state::{CameraReport, CameraState, Doubt, Readiness};
+use super::state::{CameraReport, CameraState, Doubt, Module, Readiness};
 use super::{Camera, FrameFormat};
 
 /// Milliseconds that a frame may take: at 15 frames a second two periods are 133, and in the
@@ -242,7 +242,7 @@ impl<'f, I: I2c, P: FramePort, D: DelayNs> ParallelCamera<'f, I, P, D> {
         };
         self.state = CameraState::Settling(ExposureWatch::default());
         Ok(CameraReport {
-            product,
+            module: Module::Ov2640(product),
             buffer: None,
             frame_len: self.format().frame_len() as u32,
             doubt,

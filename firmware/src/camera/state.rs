@@ -19,8 +19,8 @@ pub enum Readiness {
 /// bytes`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CameraReport {
-    /// The sensor's product number, high byte first.
-    pub product: [u8; 2],
+    /// What the camera is by its own word.
+    pub module: Module,
     /// Facts of a camera with a frame buffer: the revision of its controller, and the clock that its wires
     /// carry without errors, in MHz.
     pub buffer: Option<(u8, u8)>,
@@ -28,6 +28,15 @@ pub struct CameraReport {
     pub frame_len: u32,
     /// Doubts that the test picture leaves.
     pub doubt: Option<Doubt>,
+}
+
+/// Identity of a camera.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Module {
+    /// An OV2640, by its product number, high byte first.
+    Ov2640([u8; 2]),
+    /// An Arducam Mega, by its number: even ones have 3 megapixels, odd ones 5.
+    Mega(u8),
 }
 
 /// Doubts that a test picture leaves: answers are given all the same.
@@ -44,10 +53,19 @@ pub enum Doubt {
 
 impl fmt::Display for CameraReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let [high, low] = self.product;
-        write!(f, "OV2640 0x{high:02x}{low:02x}, ")?;
+        let controller = match self.module {
+            Module::Ov2640([high, low]) => {
+                write!(f, "OV2640 0x{high:02x}{low:02x}, ")?;
+                "ArduChip"
+            }
+            Module::Mega(id) => {
+                let megapixels = if id % 2 == 0 { 3 } else { 5 };
+                write!(f, "Arducam Mega {megapixels}MP 0x{id:02x}, ")?;
+                "FPGA"
+            }
+        };
         if let Some((revision, mhz)) = self.buffer {
-            write!(f, "ArduChip 0x{revision:02x}, SPI {mhz} MHz, ")?;
+            write!(f, "{controller} 0x{revision:02x}, SPI {mhz} MHz, ")?;
         }
         let (thousands, ones) = (self.frame_len / 1000, self.frame_len % 1000);
         write!(f, "frame {thousands},{ones:03} bytes")?;

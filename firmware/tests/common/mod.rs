@@ -8,6 +8,7 @@ pub mod laptop;
 pub mod plugged;
 pub mod sensor_steps;
 pub mod simulated;
+pub mod simulated_mega;
 pub mod simulated_port;
 
 // The whole-system tests' model, so that there is one.

@@ -13,11 +13,11 @@ use posy_tests::scratch::Scratch;
 use posy_tests::small_classifier;
 use serde_json::json;
 
-const LABELS: [&str; 5] = ["daisy", "dandelion", "roses", "sunflowers", "tulips"];
+pub(super) const LABELS: [&str; 5] = ["daisy", "dandelion", "roses", "sunflowers", "tulips"];
 
 /// Writes the frames of `photos` as the camera sends them, and as images for the laptop. Returns
 /// the names of the former.
-fn write_frames(scratch: &Scratch, photos: &[PathBuf]) -> Vec<String> {
+pub(super) fn write_frames(scratch: &Scratch, photos: &[PathBuf]) -> Vec<String> {
     std::fs::create_dir(scratch.join("frames")).unwrap();
     let write = |(index, photo): (usize, &PathBuf)| {
         let frame = frame(photo);
@@ -30,20 +30,20 @@ fn write_frames(scratch: &Scratch, photos: &[PathBuf]) -> Vec<String> {
 }
 
 /// Expected answers for the frames: by the laptop's command, and by the firmware's loop.
-fn expected(scratch: &Scratch, model: &str, frames: &[String]) -> Vec<Answer> {
+pub(super) fn expected(scratch: &Scratch, model: &str, frames: &[String]) -> Vec<Answer> {
     let expected = labelled(scratch, model);
     let frames: Vec<Vec<u8>> = frames.iter().map(|name| scratch.read(name)).collect();
     assert_eq!(classified(&scratch.read(model), &frames), expected);
     expected
 }
 
-fn rankings(answers: &[Answer]) -> Vec<&str> {
+pub(super) fn rankings(answers: &[Answer]) -> Vec<&str> {
     answers.iter().map(|answer| &*answer.ranking).collect()
 }
 
 /// The answers to the frames, one each: the frame that is under way when an answer is said shows what was
 /// there before, so that the first is answered twice.
-fn in_order(run: &Run) -> Vec<&str> {
+pub(super) fn in_order(run: &Run) -> Vec<&str> {
     let answers = run.answers("uart");
     assert_eq!(answers.first(), answers.get(1), "{run}");
     answers.into_iter().skip(1).collect()

@@ -6,5 +6,6 @@ mod camera;
 mod faults;
 #[cfg(target_os = "linux")]
 mod live;
+mod mega;
 mod restarts;
 mod slot;
