@@ -170,7 +170,7 @@ const NRF52840_DK: Board = Board {
     clock_hz: 64_000_000,
     flash_start: 0,
     flash_bytes: 1024 * 1024,
-    program_bytes: 128 * 1024,
+    program_bytes: 136 * 1024,
     ram_bytes: 256 * 1024,
     arena_bytes: 216 * 1024,
     loader: Loader::Probe,

@@ -200,8 +200,8 @@ fn a_dry_run_says_each_step_and_touches_nothing() {
         (
             "nrf52840-dk",
             0,
-            "0x00020000",
-            917_504,
+            "0x00022000",
+            909_312,
             "run probe-rs download --chip nRF52840_xxAA --binary-format elf program.elf",
         ),
     ];
