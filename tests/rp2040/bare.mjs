@@ -11,7 +11,8 @@ const CLOCK_SLICE = 1;
 const CLOCK_ENABLED = 1;
 /** Hertz that the sensor's clock may have. */
 const [XCLK_LOW, XCLK_HIGH] = [6e6, 24e6];
-/** Nanoseconds: between frames, of a byte, between rows, and between looks at whether there is a clock. */
+/** Nanoseconds: of a frame, between frames, of a byte, between rows, and between looks at whether there is a clock. */
+const FRAME_NANOS = 58e6;
 const GAP_NANOS = 6e6;
 const BYTE_NANOS = 1000;
 const BLANK_NANOS = 150e3;
@@ -85,10 +86,15 @@ class Lines {
         continue;
       }
       yield GAP_NANOS;
-      const { frame, rowBytes } = this.camera.sent();
+      const { rowBytes } = this.camera;
+      const frame = this.camera.sent();
       this.set(VSYNC, true);
       yield BLANK_NANOS;
-      for (let at = 0; at < frame.length && this.sends; at += rowBytes) {
+      // Nobody looks: the frame passes.
+      if (!this.machine.enabled) yield FRAME_NANOS;
+      for (let at = 0; at < frame.length && this.sends && this.machine.enabled; at += rowBytes) {
+        // Set to something else, a sensor begins anew.
+        if (this.camera.rowBytes !== rowBytes) break;
         yield* this.#row(frame.subarray(at, at + rowBytes));
         yield BLANK_NANOS;
       }
@@ -97,11 +103,6 @@ class Lines {
   }
 
   *#row(row) {
-    // Nobody looks.
-    if (!this.machine.enabled) {
-      yield row.length * BYTE_NANOS;
-      return;
-    }
     this.set(HREF, true);
     for (let at = 0; at < row.length; at++) {
       for (let line = 0; line < 8; line++) {

@@ -272,14 +272,18 @@ export class Camera {
     return left > 0 ? tinted(scene, 1 - 0.5 * left, 1 + 0.8 * left) : scene;
   }
 
-  /** A frame as a sensor without a buffer sends it, and the bytes of a row. */
+  /** Bytes of a row, by the registers. */
+  get rowBytes() {
+    const dsp = this.sensor[DSP];
+    return 2 * 4 * (dsp[ZMOW] | ((dsp[ZMHH] & 0x03) << 8));
+  }
+
+  /** A frame as a sensor without a buffer sends it. */
   sent() {
     const frame = Buffer.from(this.#frame());
     spoil(frame, this.pixels);
-    const dsp = this.sensor[DSP];
-    const rowBytes = 2 * 4 * (dsp[ZMOW] | ((dsp[ZMHH] & 0x03) << 8));
     const longer = Buffer.concat([frame, Buffer.alloc(Math.max(0, this.torn))]);
-    return { frame: longer.subarray(0, frame.length + this.torn), rowBytes: Math.max(rowBytes, 4) };
+    return longer.subarray(0, frame.length + this.torn);
   }
 
   // The ArduChip: in each selection an address, then what is written there or read from there.
