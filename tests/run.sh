@@ -138,7 +138,10 @@ boards() {
     board qemu-mps2 thumbv7em-none-eabihf --features an386 || return
     board qemu-mps2 thumbv7em-none-eabihf --features an500 || return
     board qemu-mps2 thumbv8m.main-none-eabihf --features an505 || return
+    # What posy carries is built last, and stays.
+    board rp-pico thumbv6m-none-eabi --features bare-camera || return
     board rp-pico thumbv6m-none-eabi || return
+    board rp-pico2 thumbv8m.main-none-eabihf --features bare-camera || return
     board rp-pico2 thumbv8m.main-none-eabihf || return
     for name in nucleo-h743zi nrf52840-dk weact-h743vi nano-33-ble xiao-nrf52840 feather-nrf52840; do
         board $name thumbv7em-none-eabihf || return

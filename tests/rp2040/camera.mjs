@@ -293,6 +293,20 @@ export class Camera {
     return tinted(scene, exposed * (1 - 0.5 * left), exposed, exposed * (1 + 0.8 * left));
   }
 
+  /** Bytes of a row, by the registers. */
+  get rowBytes() {
+    const dsp = this.sensor[DSP];
+    return 2 * 4 * (dsp[ZMOW] | ((dsp[ZMHH] & 0x03) << 8));
+  }
+
+  /** A frame as a sensor without a buffer sends it. */
+  sent() {
+    const frame = Buffer.from(this.#frame());
+    spoil(frame, this.pixels);
+    const longer = Buffer.concat([frame, Buffer.alloc(Math.max(0, this.torn))]);
+    return longer.subarray(0, frame.length + this.torn);
+  }
+
   // The ArduChip: in each selection an address, then what is written there or read from there.
 
   /** Selects the chip or lets go of it. */

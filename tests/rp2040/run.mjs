@@ -15,7 +15,7 @@
 //
 //     {
 //       "images": ["program.uf2", "model.uf2"],
-//       "camera": "mega",                     // on the wires; "mini" where it is not said
+//       "camera": "mega",                     // "mini" where it is not said, or "bare": an OV2640 alone
 //       "frames": ["0.rgb565", ...],          // 320 x 240 RGB565, high byte first
 //       "next": " ms$",                       // a UART line that brings the next frame; the last stays
 //       "steps": [                            // one after another; the run ends with the last

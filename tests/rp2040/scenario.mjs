@@ -3,6 +3,7 @@
 import { readFileSync, writeSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 
+import { BareCamera, connectBare } from './bare.mjs';
 import { Camera } from './camera.mjs';
 import { Mega } from './mega.mjs';
 import { Pico } from './pico.mjs';
@@ -147,11 +148,11 @@ export function prepare(path, onUsb) {
   const blocks = scenario.images.flatMap((name) => readUf2(readFileSync(file(name)), name));
   const pico = new Pico(blocks, scenario);
   const frames = (scenario.frames ?? []).map((name) => readFileSync(file(name)));
-  const cameras = { mini: Camera, mega: Mega };
-  const camera = new cameras[scenario.camera ?? 'mini'](frames, () => pico.clock.nanos);
+  const kind = scenario.camera ?? 'mini';
+  const camera = new { mini: Camera, mega: Mega, bare: BareCamera }[kind](frames, () => pico.clock.nanos);
   let sensor;
   pico.attach((rp2040) => {
-    sensor = connect(rp2040, camera);
+    sensor = (kind === 'bare' ? connectBare : connect)(rp2040, camera);
   });
 
   const tell = (what) => {

@@ -49,7 +49,7 @@ class Line {
 }
 
 /** Connects the sensor to two pins that drive low or let go, and gives its end of the wires. */
-function connectSensor(rp2040, camera) {
+export function connectSensor(rp2040, camera) {
   const [data, clock] = [rp2040.gpio[DATA], rp2040.gpio[CLOCK]];
   const isLow = (pin) => {
     if (!pin.outputEnable) return false;

@@ -12,7 +12,7 @@ use posy_shared::kernels::scalar::Scalar;
 use posy_shared::ranking::Score;
 use serde_json::Value;
 
-use crate::frames::{HEIGHT, PIXELS, WIDTH, view};
+use crate::frames::{PIXELS, extent, view};
 use crate::scratch::{Outcome, Scratch};
 
 /// Answer to a frame.
@@ -91,9 +91,10 @@ impl Camera for Shots<'_> {
     type Error = StoredFrameError;
 
     fn format(&self) -> FrameFormat {
+        let (width, height) = extent(self.frames.first().map_or(0, Vec::len));
         FrameFormat {
-            width: WIDTH,
-            height: HEIGHT,
+            width,
+            height,
             pixels: PIXELS,
         }
     }

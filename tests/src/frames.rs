@@ -46,9 +46,25 @@ pub fn frame(photo: &Path) -> Vec<u8> {
     seen.to_rgb8().pixels().flat_map(pack).collect()
 }
 
+/// Width and height of a frame of so many bytes: of a whole one, or of half its width and height.
+pub const fn extent(len: usize) -> (u16, u16) {
+    match len == 2 * WIDTH as usize * HEIGHT as usize {
+        true => (WIDTH, HEIGHT),
+        false => (WIDTH / 2, HEIGHT / 2),
+    }
+}
+
 /// A view of the frame.
 pub fn view(frame: &[u8]) -> ImageView<'_> {
-    ImageView::packed(WIDTH, HEIGHT, PIXELS, frame).expect("a whole frame")
+    let (width, height) = extent(frame.len());
+    ImageView::packed(width, height, PIXELS, frame).expect("a whole frame")
+}
+
+/// Every other pixel of every other row of a frame, as a sensor gives it that is set to half its size.
+pub fn halved(frame: &[u8]) -> Vec<u8> {
+    let rows = view(frame).rows().step_by(2);
+    let pixels = rows.flat_map(|row| row.chunks_exact(2).step_by(2));
+    pixels.flatten().copied().collect()
 }
 
 /// Writes the frame's pixels to a lossless image file.

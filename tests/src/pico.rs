@@ -80,12 +80,26 @@ impl Pico {
     /// skipped if something is missing.
     pub fn find(test: &str) -> Option<&'static Pico> {
         static PICO: OnceLock<Result<Pico, String>> = OnceLock::new();
-        let found = PICO.get_or_init(|| {
+        Self::find_with(test, "", &PICO)
+    }
+
+    /// The same with the program for a camera without a frame buffer.
+    pub fn find_bare(test: &str) -> Option<&'static Pico> {
+        static PICO: OnceLock<Result<Pico, String>> = OnceLock::new();
+        Self::find_with(test, "bare-camera", &PICO)
+    }
+
+    fn find_with(
+        test: &str,
+        features: &'static str,
+        once: &'static OnceLock<Result<Pico, String>>,
+    ) -> Option<&'static Pico> {
+        let found = once.get_or_init(|| {
             ready()?;
             let elf = Toolchain::find()?.build(Crate {
                 name: "rp-pico",
                 target: "thumbv6m-none-eabi",
-                features: "",
+                features,
             });
             Ok(Pico { elf })
         });

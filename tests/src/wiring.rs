@@ -19,6 +19,8 @@ pub struct Pin {
 pub struct Drawn {
     /// Name of its folder.
     pub board: &'static str,
+    /// Name of the picture there.
+    pub file: &'static str,
     /// Title of the picture.
     pub title: &'static str,
     /// Path of its table of pins, from the folder of boards.
@@ -48,6 +50,9 @@ const PARALLEL: (&str, &[&str]) = (
         "D3", "D2", "D1", "D0", "RESET", "PWDN",
     ],
 );
+
+/// The same beside the supply and the pins that a Pico has for them.
+const BARE: (&str, &[&str]) = ("OV2640 module without a buffer", PARALLEL.1);
 
 /// Places of a Pico's and a Pico 2's pins (data sheets, "Pico pinout").
 const PICO: &[(&str, &str)] = &[
@@ -85,10 +90,21 @@ const PICO_SUPPLY: &[(&str, &str)] = &[
     ("pin 3, GND", "serial GND"),
 ];
 
+/// Supply of a module with a parallel port.
+const PICO_BARE_SUPPLY: &[(&str, &str)] = &[
+    ("pin 36, 3V3", "camera 3.3V"),
+    ("pin 23, GND", "camera GND"),
+    ("pin 36, 3V3", "camera RESET"),
+    ("pin 28, GND", "camera PWDN"),
+    ("pin 18, GND", "button"),
+    ("pin 3, GND", "serial GND"),
+];
+
 /// The pictures there are.
-pub const DRAWN: [Drawn; 8] = [
+pub const DRAWN: [Drawn; 10] = [
     Drawn {
         board: "rp-pico",
+        file: "wiring.svg",
         title: "Raspberry Pi Pico",
         pins: "rp/src/pins.rs",
         places: PICO,
@@ -96,7 +112,17 @@ pub const DRAWN: [Drawn; 8] = [
         camera: ARDUCAM,
     },
     Drawn {
+        board: "rp-pico",
+        file: "wiring-bare.svg",
+        title: "Raspberry Pi Pico",
+        pins: "rp/src/bare_pins.rs",
+        places: PICO,
+        supply: PICO_BARE_SUPPLY,
+        camera: BARE,
+    },
+    Drawn {
         board: "rp-pico2",
+        file: "wiring.svg",
         title: "Raspberry Pi Pico 2",
         pins: "rp/src/pins.rs",
         places: PICO,
@@ -104,7 +130,17 @@ pub const DRAWN: [Drawn; 8] = [
         camera: ARDUCAM,
     },
     Drawn {
+        board: "rp-pico2",
+        file: "wiring-bare.svg",
+        title: "Raspberry Pi Pico 2",
+        pins: "rp/src/bare_pins.rs",
+        places: PICO,
+        supply: PICO_BARE_SUPPLY,
+        camera: BARE,
+    },
+    Drawn {
         board: "nrf52840-dk",
+        file: "wiring.svg",
         title: "Nordic nRF52840-DK",
         pins: "nrf52840-dk/src/pins.rs",
         places: &[
@@ -122,6 +158,7 @@ pub const DRAWN: [Drawn; 8] = [
     },
     Drawn {
         board: "nucleo-h743zi",
+        file: "wiring.svg",
         title: "ST Nucleo-H743ZI",
         pins: "nucleo-h743zi/src/pins.rs",
         // User manuals UM1974 and UM2407.
@@ -151,6 +188,7 @@ pub const DRAWN: [Drawn; 8] = [
     },
     Drawn {
         board: "weact-h743vi",
+        file: "wiring.svg",
         title: "WeAct MiniSTM32H743VI",
         pins: "weact-h743vi/src/pins.rs",
         // Contacts of the socket, as in Zephyr's description of the board.
@@ -182,6 +220,7 @@ pub const DRAWN: [Drawn; 8] = [
     },
     Drawn {
         board: "nano-33-ble",
+        file: "wiring.svg",
         title: "Arduino Nano 33 BLE",
         pins: "nano-33-ble/src/pins.rs",
         places: &[
@@ -202,6 +241,7 @@ pub const DRAWN: [Drawn; 8] = [
     },
     Drawn {
         board: "xiao-nrf52840",
+        file: "wiring.svg",
         title: "Seeed XIAO nRF52840",
         pins: "xiao-nrf52840/src/pins.rs",
         places: &[
@@ -222,6 +262,7 @@ pub const DRAWN: [Drawn; 8] = [
     },
     Drawn {
         board: "feather-nrf52840",
+        file: "wiring.svg",
         title: "Adafruit Feather nRF52840",
         pins: "feather-nrf52840/src/pins.rs",
         places: &[
@@ -364,6 +405,6 @@ impl Drawn {
 
     /// Path of the picture.
     pub fn path(&self) -> PathBuf {
-        folder().join(self.board).join("wiring.svg")
+        folder().join(self.board).join(self.file)
     }
 }

@@ -11,11 +11,13 @@ fn pictures_show_the_pins_that_the_code_uses() {
         let found = std::fs::read_to_string(drawn.path()).unwrap_or_default();
         assert!(
             found == draw(drawn, &pins),
-            "{}/wiring.svg is out of date: cargo run --release -p posy-tests --bin xtask -- board-wiring",
-            drawn.board
+            "{}/{} is out of date: cargo run --release -p posy-tests --bin xtask -- board-wiring",
+            drawn.board,
+            drawn.file
         );
         let readme = std::fs::read_to_string(drawn.path().with_file_name("README.md")).unwrap();
-        assert!(readme.contains("](wiring.svg)"), "{}", drawn.board);
+        let link = format!("]({})", drawn.file);
+        assert!(readme.contains(&link), "{}: {link}", drawn.board);
     }
 }
 

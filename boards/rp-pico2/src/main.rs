@@ -4,14 +4,24 @@
 
 use cortex_m_rt::entry;
 use posy_firmware::program::{Board, Memory, run};
-use posy_rp::{Ports, pin};
+use posy_rp::Ports;
+#[cfg(feature = "bare-camera")]
+use posy_rp::bare_pin as pin;
+#[cfg(not(feature = "bare-camera"))]
+use posy_rp::pin;
 use posy_shared::kernels::dsp::Dsp;
 #[cfg(feature = "both-cores")]
 use posy_shared::kernels::dual::Dual;
 use static_cell::ConstStaticCell;
 
 /// Bytes for the network. Of the chip's 520 KiB, rows take 11, ports 5 and the stacks 28.
+#[cfg(not(feature = "bare-camera"))]
 const ARENA: usize = 476 * 1024;
+/// A frame of a camera without a buffer, and what it leaves.
+#[cfg(feature = "bare-camera")]
+const ARENA: usize = 326 * 1024;
+#[cfg(feature = "bare-camera")]
+static FRAME: ConstStaticCell<[u32; 38_400]> = ConstStaticCell::new([0; 38_400]);
 
 static MEMORY: ConstStaticCell<Memory<ARENA>> = ConstStaticCell::new(Memory::new());
 
@@ -20,21 +30,32 @@ fn main() -> ! {
     posy_rp::hurry();
     let mut chip = embassy_rp::init(embassy_rp::config::Config::default());
     let vitals = posy_rp::vitals(chip.WATCHDOG, pin!(chip, led));
-    let sensor = posy_rp::sensor(pin!(chip, sda), pin!(chip, scl));
-    let frame_buffer = posy_rp::frame_buffer(
-        chip.SPI0,
-        pin!(chip, sck),
-        pin!(chip, mosi),
-        pin!(chip, miso),
-        pin!(chip, cs),
-        (chip.DMA_CH0, chip.DMA_CH1),
-    );
+    #[cfg(not(feature = "bare-camera"))]
+    let camera = {
+        let sensor = posy_rp::sensor(pin!(chip, sda), pin!(chip, scl));
+        let frame_buffer = posy_rp::frame_buffer(
+            chip.SPI0,
+            pin!(chip, sck),
+            pin!(chip, mosi),
+            pin!(chip, miso),
+            pin!(chip, cs),
+            (chip.DMA_CH0, chip.DMA_CH1),
+        );
+        posy_rp::camera(sensor, frame_buffer)
+    };
+    #[cfg(feature = "bare-camera")]
+    let camera = {
+        let sensor = posy_rp::sensor(pin!(chip, sda), pin!(chip, scl));
+        let clock = (chip.PWM_SLICE1, pin!(chip, xclk));
+        let port = posy_rp::port(chip.PIO0, posy_rp::bare_lines!(chip), clock, chip.DMA_CH0);
+        posy_rp::bare_camera(sensor, port, FRAME.take())
+    };
     let uart = posy_rp::uart(chip.UART0, pin!(chip, uart_tx), pin!(chip, uart_rx));
     // Before the second core runs: flash cannot be read meanwhile.
     let serial_number = posy_rp::serial_number(chip.FLASH.reborrow());
     let mut board = Board {
         name: "rp-pico2",
-        camera: posy_rp::camera(sensor, frame_buffer),
+        camera,
         console: Ports::start(uart, (chip.USB, serial_number), pin!(chip, button)),
         clock: posy_rp::now_ms,
         stack: posy_board::stack,

@@ -3,8 +3,9 @@
 //!
 //! | to change | open |
 //! |---|---|
-//! | the pins | `pins.rs` |
+//! | the pins | `pins.rs`; with a bare camera `bare_pins.rs` |
 //! | the camera's two buses | `camera.rs`; rows by DMA in `frame_bus.rs` |
+//! | a bare camera's parallel port | `bare.rs` |
 //! | what goes over the serial ports | `ports.rs`; the USB port in `usb.rs` and in `boards/ports` |
 //! | how the model slot is written, and the speed of flash | `flash.rs`, `flash_speed.rs` |
 //! | what counts as a press of the button | `button.rs` |
@@ -14,6 +15,10 @@
 #![no_std]
 
 mod background;
+#[cfg(feature = "bare-camera")]
+mod bare;
+#[cfg(feature = "bare-camera")]
+mod bare_pins;
 mod button;
 mod camera;
 mod flash;
@@ -27,6 +32,8 @@ mod second;
 mod usb;
 mod vitals;
 
+#[cfg(feature = "bare-camera")]
+pub use bare::{BareCamera, Lines, Port, bare_camera, port};
 pub use camera::{Camera, Sensor, camera, sensor};
 #[cfg(feature = "rp235xa")]
 pub use flash::hurry;

@@ -95,8 +95,8 @@ fn a_failing_mega_is_named_and_answers_come_again() {
     }
     let lines = run.port("uart");
     for (index, (_, _, message)) in TROUBLES.iter().enumerate() {
-        let said = |line: &&posy_tests::pico::Line| line.text.contains(message);
-        let during = lines.iter().filter(|line| line.steps == 3 * index + 1);
-        assert_eq!(during.filter(said).count(), 4, "{message}: {run}");
+        let said = lines.iter().filter(|line| line.text.contains(message));
+        let during = said.filter(|line| line.steps == 3 * index + 1);
+        assert_eq!(during.count(), 4, "{message}: {run}");
     }
 }

@@ -2,6 +2,7 @@
 //! ArduCAM on its pins.
 
 mod answers;
+mod bare;
 mod camera;
 mod faults;
 #[cfg(target_os = "linux")]
