@@ -26,9 +26,29 @@ impl Reciprocal {
     /// which.
     #[inline(always)]
     pub(super) const fn floor(self, dividend: u32) -> u32 {
+        if cfg!(all(target_arch = "arm", feature = "armv6m")) {
+            return self.floor_by_halves(dividend);
+        }
         let quotient = ((dividend as u64 * self.inverse as u64) >> 32) as u32;
         let remainder = dividend - quotient * self.divisor;
         quotient + (remainder >= self.divisor) as u32
+    }
+
+    /// As [`Reciprocal::floor`], for a processor that would call a function for a product of 64 bits: from
+    /// three products of halves. Each of the two that are shifted, and the fourth, which is left out, lacks
+    /// less than 1, so that this quotient may be three below its floor.
+    #[inline(always)]
+    const fn floor_by_halves(self, dividend: u32) -> u32 {
+        let (high, low) = (dividend >> 16, dividend & 0xFFFF);
+        let (inverse_high, inverse_low) = (self.inverse >> 16, self.inverse & 0xFFFF);
+        let mut quotient =
+            high * inverse_high + (high * inverse_low >> 16) + (low * inverse_high >> 16);
+        let mut remainder = dividend - quotient * self.divisor;
+        while remainder >= self.divisor {
+            remainder -= self.divisor;
+            quotient += 1;
+        }
+        quotient
     }
 
     /// Rounds `dividend / divisor` to the nearest integer, a half upwards. The dividend must leave
@@ -50,6 +70,7 @@ mod tests {
         let multiple = quotient.wrapping_mul(divisor);
         for dividend in [multiple.wrapping_sub(1), multiple, multiple.wrapping_add(1)] {
             assert_eq!(reciprocal.floor(dividend), dividend / divisor);
+            assert_eq!(reciprocal.floor_by_halves(dividend), dividend / divisor);
         }
     }
 
@@ -73,6 +94,7 @@ mod tests {
             let reciprocal = Reciprocal::new(divisor);
             for dividend in (0..=255 * divisor + divisor / 2).step_by(STEP) {
                 assert_eq!(reciprocal.floor(dividend), dividend / divisor);
+                assert_eq!(reciprocal.floor_by_halves(dividend), dividend / divisor);
             }
         }
     }
@@ -80,7 +102,9 @@ mod tests {
     proptest! {
         #[test]
         fn exact(dividend: u32, divisor in 1..=u32::MAX) {
-            prop_assert_eq!(Reciprocal::new(divisor).floor(dividend), dividend / divisor);
+            let reciprocal = Reciprocal::new(divisor);
+            prop_assert_eq!(reciprocal.floor(dividend), dividend / divisor);
+            prop_assert_eq!(reciprocal.floor_by_halves(dividend), dividend / divisor);
         }
 
         #[test]
