@@ -59,12 +59,23 @@ impl LivePico {
     /// Starts the program with `slot` in its model slot, in the folder of `scratch`, plugged in at the port
     /// `port` there. Its camera sees the first of the files `frames`.
     pub fn start(pico: &Pico, scratch: &Scratch, slot: &[u8], frames: &[String]) -> Self {
+        Self::start_with("mini", pico, scratch, slot, frames)
+    }
+
+    /// The same with this camera; see `tests/rp2040/run.mjs`.
+    pub fn start_with(
+        camera: &str,
+        pico: &Pico,
+        scratch: &Scratch,
+        slot: &[u8],
+        frames: &[String],
+    ) -> Self {
         scratch.write("program.uf2", pico.program_uf2());
         scratch.write("slot.uf2", uf2_of(SLOT, slot));
         let mut images = vec!["program.uf2"];
         images.extend((!slot.is_empty()).then_some("slot.uf2"));
         let scenario = json!({
-            "images": images, "frames": frames, "restarts": true, "writes": true,
+            "images": images, "camera": camera, "frames": frames, "restarts": true, "writes": true,
         });
         let scenario = scratch.write("live.json", scenario.to_string());
         let socket = scratch.join("usb");

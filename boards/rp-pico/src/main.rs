@@ -19,7 +19,7 @@ use static_cell::ConstStaticCell;
 const ARENA: usize = 216 * 1024;
 /// A frame of a camera without a buffer, and what it leaves.
 #[cfg(feature = "bare-camera")]
-const ARENA: usize = 178 * 1024;
+const ARENA: usize = 1024 * (216 - 38);
 #[cfg(feature = "bare-camera")]
 static FRAME: ConstStaticCell<[u32; 9_600]> = ConstStaticCell::new([0; 9_600]);
 

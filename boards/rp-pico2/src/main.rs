@@ -19,7 +19,7 @@ use static_cell::ConstStaticCell;
 const ARENA: usize = 476 * 1024;
 /// A frame of a camera without a buffer, and what it leaves.
 #[cfg(feature = "bare-camera")]
-const ARENA: usize = 326 * 1024;
+const ARENA: usize = 1024 * (476 - 150);
 #[cfg(feature = "bare-camera")]
 static FRAME: ConstStaticCell<[u32; 38_400]> = ConstStaticCell::new([0; 38_400]);
 

@@ -406,3 +406,34 @@ fn pictures_come_as_fast_as_camera_and_wires_allow() {
     });
     assert_eq!(logits, expected(&model, &whole.to_rgb()));
 }
+
+#[test]
+fn other_cameras_give_the_laptops_logits() {
+    let test = "other_cameras_give_the_laptops_logits";
+    let (Some(pico), Some(bare)) = (Pico::find(test), Pico::find_bare(test)) else {
+        return;
+    };
+    let model = small_classifier(3);
+    for (camera, pico) in [("mega", pico), ("bare", bare)] {
+        let scratch = Scratch::new();
+        let frames = frames(&scratch);
+        let mut board = LivePico::start_with(camera, pico, &scratch, &model, &frames);
+        let mut connection = connect(&scratch);
+        connection.preview(Some(View::Camera)).unwrap();
+        // The first frame may be seen twice: it is under way as the next one is shown.
+        for number in 0..extent(1, 6) {
+            board.act(&format!("frame {number}"));
+            let shown = next(&mut connection, picture);
+            let logits = next(&mut connection, |event| match event {
+                Event::Answer(answer) if answer.picture == shown.number => Some(answer.logits),
+                _ => None,
+            });
+            assert_eq!(
+                logits,
+                expected(&model, &shown.to_rgb()),
+                "{camera} {number}"
+            );
+            eprintln!("{camera} {number}: {logits:?}");
+        }
+    }
+}
