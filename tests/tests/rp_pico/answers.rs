@@ -97,6 +97,8 @@ fn photos_are_answered_as_on_the_laptop() {
     );
     assert_eq!(uart[0].text, begin, "{run}");
     assert_eq!(uart[1].text, "posy: golden check passed", "{run}");
+    // The greeting does not wait for the check, which takes as long as an answer.
+    assert!(uart[0].ms + 300.0 < uart[1].ms, "{run}");
     // Both ports print the same.
     let texts = |port| -> Vec<String> {
         let lines = run.port(port).into_iter();
