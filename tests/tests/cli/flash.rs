@@ -239,7 +239,7 @@ fn what_does_not_fit_is_refused_with_numbers() {
     let model = classifier(1000, 1000);
     scratch.write("model.posy", &model);
     let arguments = ["--board=nrf52840-dk", "--model-only", "model.posy"];
-    let numbers = format!("it takes {} of 917504 bytes of flash", model.len());
+    let numbers = format!("it takes {} of 909312 bytes of flash", model.len());
     flash(&scratch, &arguments).fails(
         1,
         &[
