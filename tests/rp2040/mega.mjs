@@ -32,6 +32,9 @@ const RGB565 = 2;
 
 /** The camera. Something that no camera would be asked for is thrown as an error. */
 export class Mega {
+  /** Nanoseconds that somebody has waited for its bytes so far. */
+  waitedNanos = 0;
+
   /** What the world sees to: whether it is plugged in, who it says it is, ... */
   plugged = true;
   identity = [0x81];
