@@ -42,7 +42,7 @@ impl Reciprocal {
         let (high, low) = (dividend >> 16, dividend & 0xFFFF);
         let (inverse_high, inverse_low) = (self.inverse >> 16, self.inverse & 0xFFFF);
         let mut quotient =
-            high * inverse_high + (high * inverse_low >> 16) + (low * inverse_high >> 16);
+            high * inverse_high + ((high * inverse_low) >> 16) + ((low * inverse_high) >> 16);
         let mut remainder = dividend - quotient * self.divisor;
         while remainder >= self.divisor {
             remainder -= self.divisor;
