@@ -4,8 +4,9 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::Command;
 
+use posy_tests::browser::Browser;
 use posy_tests::documents::notices::{allows, dependencies, notices};
-use posy_tests::documents::root;
+use posy_tests::documents::{Page, root};
 use posy_tests::draw;
 use tempfile::TempDir;
 
@@ -191,6 +192,33 @@ fn the_book_builds() {
     ] {
         assert!(book.path().join(page).is_file(), "no {page}");
     }
+    if let Some(browser) = Browser::start(TEST) {
+        links_stay_in_the_book(browser, book.path());
+    }
+}
+
+/// Opens each page that `docs/SUMMARY.md` names in a browser: links to files lead to files of the book.
+fn links_stay_in_the_book(mut browser: Browser, book: &Path) {
+    const LINKS: &str = "[...document.querySelectorAll('main a[href]')]\
+        .filter(link => link.protocol === 'file:').map(link => decodeURI(link.pathname))";
+    let (mut faults, mut found) = (Vec::new(), 0);
+    for (_, link) in Page::open("docs/SUMMARY.md").links() {
+        let page = link
+            .replace("README.md", "index.md")
+            .replace(".md", ".html");
+        browser.open(&book.join(&page));
+        let links = browser.evaluate(LINKS);
+        let links = links.as_array().expect("a list of links");
+        for path in links.iter().filter_map(|path| path.as_str()) {
+            let path = Path::new(path);
+            if !(path.starts_with(book) && path.exists()) {
+                faults.push(format!("{page}: {}", path.display()));
+            }
+        }
+        found += links.len();
+    }
+    assert!(faults.is_empty(), "{}", faults.join("\n"));
+    assert!(found > 100, "{found} links");
 }
 
 #[test]
